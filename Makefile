@@ -1,0 +1,45 @@
+# Everything a fresh machine needs: Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo check test golden bench lock clean
+.DEFAULT_GOAL := demo
+
+# Two locks: what probec needs to run, and what its developers add. Both carry hashes.
+.venv/.run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("probec needs Python 3.11 to 3.14, this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: .venv/.run  ## the probec command, in .venv/bin
+
+demo: .venv/.run  ## build specs/demo.yaml with the embedded model: no key, no network
+	@$(BIN)/probec build specs/demo.yaml
+
+check: .venv/.dev  ## lint, types, import law
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: check  ## everything CI runs
+	$(BIN)/pytest -n 2
+
+golden: .venv/.dev  ## accept changed golden files; read the diff before committing
+	$(BIN)/pytest -n 0 --update-golden
+
+bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
+	$(BIN)/python -m benchmarks.local_stages
+
+lock:  ## re-pin the locks (needs uv on PATH)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock --extra dev --extra build
+
+clean:  ## remove the environment and build outputs (never the paid replies in .probec/)
+	rm -rf .venv build/objects build/steps build/heads build/datasets

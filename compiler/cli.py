@@ -1,0 +1,146 @@
+"""argv -> one command. The only module that prints or exits."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from compiler import __version__
+from compiler.commands import COMMANDS
+from compiler.errors import ProbecError, SpecError
+
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 75 waiting for batches
+
+example: probec build specs/demo.yaml"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        return _run(arguments)
+    except ProbecError as error:
+        return _failed(error, as_json)
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted; finished steps and replies are kept, run the same command to go on",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def _run(arguments: list[str]) -> int:
+    name = next((each for each in arguments if not each.startswith("-")), None)
+    module = import_module(f"compiler.commands.{name}") if name in COMMANDS else None
+    args = _parser(name if module is not None else None, module).parse_args(arguments)
+    if module is None:
+        raise AssertionError("argparse exits when there is no command")
+    reporter = _Progress(quiet=args.json)
+    wants_reporter = "reporter" in inspect.signature(module.run).parameters
+    try:
+        result = module.run(args, reporter) if wants_reporter else module.run(args)
+    finally:
+        reporter.clear()
+    if args.json:
+        print(json.dumps(result.data, indent=1, ensure_ascii=False))
+    else:
+        print(result.text)
+    return int(result.code)
+
+
+def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="probec",
+        description="A compiler for probe datasets: a YAML spec in, a reproducible dataset out.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"probec {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        # Only the command that was asked for is imported; the others are a line of help.
+        own = module if name == chosen and module is not None else None
+        epilog = f"example: {own.EXAMPLE}" if own is not None else None
+        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
+        command.add_argument("--json", action="store_true", help="print JSON for machines")
+        if own is not None:
+            own.add_arguments(command)
+    return parser
+
+
+def _failed(error: ProbecError, as_json: bool) -> int:
+    if as_json:
+        problems = error.problems if isinstance(error, SpecError) else ()
+        data = {
+            "error": error.message,
+            "where": error.where,
+            "hint": error.hint,
+            "problems": [
+                {"where": p.where, "path": p.path, "message": p.message, "hint": p.hint}
+                for p in problems
+            ],
+        }
+        print(json.dumps(data, indent=1, ensure_ascii=False))
+    else:
+        print(str(error) if isinstance(error, SpecError) else f"probec: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+class _Progress:
+    """Shows a build on stderr: one live line on a terminal, one line per stage elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty()
+        self._stage = ""
+        self._stale = self._done = 0
+        self._shown = 0.0
+        self._open = False
+
+    def notice(self, text: str) -> None:
+        """Something the user must know before it runs."""
+        self.clear()
+        if not self._quiet:
+            print(text, file=sys.stderr)
+
+    def stage_started(self, stage: str, steps: int, stale: int) -> None:
+        """A stage begins."""
+        self._stage, self._stale, self._done = stage, stale, 0
+        if stale and not self._live and not self._quiet:
+            print(f"{stage}: {stale} of {steps} steps", file=sys.stderr)
+
+    def step_done(self, stage: str, part: str, seconds: float) -> None:
+        """A step is committed."""
+        self._done += 1
+        self._line(f"{stage}: {self._done}/{self._stale} steps", force=True)
+
+    def calls(self, role: str, done: int, wanted: int) -> None:
+        """Calls are answered."""
+        self._line(f"{self._stage}: {done:,} of {wanted:,} {role} calls", force=False)
+
+    def clear(self) -> None:
+        """End the live line."""
+        if self._open:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._open = False
+
+    def _line(self, text: str, *, force: bool) -> None:
+        now = time.monotonic()
+        if self._quiet or not self._live or (not force and now - self._shown < 0.1):
+            return
+        self._shown, self._open = now, True
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,15 @@
+"""The commands by name. A new one is one file here and one line below; modules load when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COMMANDS: Mapping[str, str] = {
+    "check": "find everything wrong with a spec, without running anything",
+    "schema": "print the JSON Schema of a spec, for editors",
+    "plan": "show which steps a build would run, why, and what it would cost",
+    "build": "build the dataset, as far as it is not built yet",
+    "why": "explain which field made a step stale",
+    "prompt": "print exactly what would be sent about one document",
+    "stats": "print the numbers of a built dataset",
+}

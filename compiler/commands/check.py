@@ -1,0 +1,32 @@
+"""`probec check`: everything wrong with a spec and what it names, before anything renders."""
+
+from __future__ import annotations
+
+import argparse
+
+from compiler.commands import problems, wire
+from compiler.commands.result import Result
+from compiler.errors import SpecError
+
+EXAMPLE = "probec check specs/demo.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Only the shared ones."""
+    wire.add_spec_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Report every problem, or that there is none."""
+    draft = wire.read(args)
+    found = problems.find(draft)
+    if found:
+        raise SpecError(found)
+    assert draft.spec is not None
+    spec = draft.spec
+    docs = sum(each.docs for each in spec.rounds)
+    text = (
+        f"{args.spec}: no problems; {spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
+        f"{docs * spec.slots_per_document:,} slots, calibration level {spec.calibration.level}"
+    )
+    return Result(text, {"spec": str(args.spec), "name": spec.name, "problems": []})

@@ -1,0 +1,99 @@
+"""Everything that can be wrong with a spec and with what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from compiler.errors import Problem, SourceError
+from compiler.llm.providers import FREE, PROVIDERS
+from compiler.llm.providers.extractive import MODEL
+from compiler.probes import tokens
+from compiler.probes.prompts import Library
+from compiler.probes.scopes import SCOPES
+from compiler.probes.scoring import POLICIES
+from compiler.spec import load
+from compiler.spec.load import Draft
+from compiler.stages.context import ROLES
+
+
+def find(draft: Draft) -> list[Problem]:
+    """Every problem, sorted by place: the shape of the spec, and whether what it names exists.
+
+    Works on plain data, so that a spec that is wrong in shape still hears of the rest.
+    """
+    problems = list(draft.problems)
+    for role in ROLES:
+        problems.extend(_role(draft, role))
+    problems.extend(_scopes(draft))
+    problems.extend(_tokenizers(draft))
+    policy = draft.at("scoring", "policy")
+    if isinstance(policy, str) and policy not in POLICIES:
+        problems.append(
+            Problem(
+                draft.where("scoring", "policy"), "scoring.policy",
+                f"unknown policy {policy!r}", f"have: {', '.join(POLICIES)}",
+            )
+        )
+    return sorted(dict.fromkeys(problems), key=load.place)
+
+
+def _role(draft: Draft, role: str) -> Iterator[Problem]:
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(draft.where("models", role, key), f"models.{role}.{key}", message, hint)
+
+    provider = draft.at("models", role, "provider")
+    model = draft.at("models", role, "model")
+    if isinstance(provider, str) and provider not in PROVIDERS:
+        yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(PROVIDERS)}")
+    elif isinstance(provider, str) and isinstance(model, str):
+        if provider == "extractive" and model != MODEL:
+            yield problem("model", f"the embedded model is called {MODEL}", f"not {model!r}")
+        prices = draft.at("prices")
+        if provider not in FREE and not (isinstance(prices, dict) and model in prices):
+            yield problem("model", f"model {model!r} has no price", "add it to prices")
+    temperature = draft.at("models", role, "temperature")
+    if isinstance(temperature, int | float) and temperature != 1.0 and provider != "extractive":
+        yield problem(
+            "temperature",
+            f"the provider's API refuses sampling parameters, {temperature} cannot be honoured",
+            "1.0, the API's own default, is declared and never sent",
+        )
+    prompt = draft.at("models", role, "prompt")
+    if isinstance(prompt, str) and prompt.startswith(f"{role}/"):
+        library = Library(draft.root / "prompts")
+        names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
+        where = draft.where("models", role, "prompt")
+        yield from library.problems(role, names, where, f"models.{role}.prompt")
+
+
+def _scopes(draft: Draft) -> Iterator[Problem]:
+    scopes = draft.at("scopes")
+    library = Library(draft.root / "templates")
+    for name, scope in scopes.items() if isinstance(scopes, dict) else ():
+        if not isinstance(scope, dict) or scope.get("kind") != "template":
+            continue
+        where = draft.where("scopes", str(name))
+        if name in SCOPES:
+            yield from library.problems("probes", (f"probes/{name}.j2",), where, f"scopes.{name}")
+        else:
+            yield Problem(
+                where, f"scopes.{name}", f"unknown templated scope {name!r}",
+                f"have: {', '.join(SCOPES)}",
+            )
+
+
+def _tokenizers(draft: Draft) -> Iterator[Problem]:
+    paths: list[tuple[str | int, ...]] = [("source", "tokenizer"), ("rehearsal", "tokenizer")]
+    scopes = draft.at("scopes")
+    paths += [("scopes", str(n), "tokenizer") for n in scopes] if isinstance(scopes, dict) else []
+    for path in paths:
+        name = draft.at(*path)
+        if isinstance(name, str):
+            try:
+                tokens.find(name, Path(draft.root), online=False)
+            except SourceError as error:
+                yield Problem(
+                    draft.where(*path), load.dotted(path), f"{error.message}: {name!r}",
+                    error.hint or "",
+                )

@@ -1,0 +1,66 @@
+"""The statistics of a dataset as tables for a terminal."""
+
+from __future__ import annotations
+
+from compiler.commands.result import table
+from compiler.dataset.card import bars, number, share
+from compiler.dataset.stats import Stats
+
+
+def summary(stats: Stats) -> str:
+    """Probes per scope with reasons, blind scores, and the histogram."""
+    parts = [_scopes(stats), _reasons(stats)]
+    if stats.pooled.scored:
+        parts += [_scores(stats), _histogram(stats)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _scopes(stats: Stats) -> str:
+    rows: list[tuple[object, ...]] = [
+        (
+            scope.scope, scope.planned, scope.built, scope.planned - scope.built,
+            scope.targets.get("prefix", 0), scope.targets.get("suffix", 0),
+            scope.statuses.get("scored", 0),
+        )
+        for scope in stats.scopes
+    ]
+    rows.append(
+        (
+            "all", stats.planned, stats.probes, stats.planned - stats.probes,
+            *(sum(s.targets.get(t, 0) for s in stats.scopes) for t in ("prefix", "suffix")),
+            stats.pooled.scored,
+        )
+    )
+    return table(("scope", "planned", "built", "rejected", "prefix", "suffix", "scored"), rows)
+
+
+def _reasons(stats: Stats) -> str:
+    rows = [
+        (scope.scope, reason, count)
+        for scope in stats.scopes
+        for reason, count in sorted(scope.rejected.items(), key=lambda item: -item[1])
+    ]
+    rows += [("source", reason, count) for reason, count in stats.skips.items()]
+    return table(("rejected from", "reason", "count"), rows) if rows else ""
+
+
+def _scores(stats: Stats) -> str:
+    rows = [
+        (
+            cell.scope, cell.target, cell.scored, number(cell.mean),
+            share(cell.hard, cell.scored), share(cell.easy, cell.scored),
+        )
+        for cell in stats.scores
+        if cell.scored
+    ]
+    return table(("blind max score", "target", "scored", "mean", "HARD", "EASY"), rows)
+
+
+def _histogram(stats: Stats) -> str:
+    pooled = stats.pooled
+    return (
+        f"max blind score of {pooled.scored:,} scored probes\n{bars(pooled)}\n"
+        f"mean {number(pooled.mean)}, std {number(pooled.std)}, "
+        f"HARD (below {stats.hard_below}) {share(pooled.hard, pooled.scored)}, "
+        f"EASY (at least {stats.easy_from}) {share(pooled.easy, pooled.scored)}"
+    )

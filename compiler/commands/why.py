@@ -1,0 +1,69 @@
+"""`probec why`: for every stale step, the fields of its key that moved, old value and new."""
+
+from __future__ import annotations
+
+import argparse
+
+from compiler.commands import wire
+from compiler.commands.result import Result
+from compiler.commands.wire import Silent
+from compiler.engine.plan import Planned, State
+from compiler.engine.stage import label
+from compiler.errors import UsageError
+from compiler.keys import Json
+
+EXAMPLE = "probec why specs/demo.yaml judge 0.1 --set scoring.compare=target_response"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The shared ones, and which step."""
+    wire.add_spec_arguments(parser)
+    parser.add_argument("stage", nargs="?", help="only this stage")
+    parser.add_argument("part", nargs="?", help="only this part, such as 0.1 (round 0, shard 1)")
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Explain what is not fresh."""
+    project = wire.project(args)
+    blocked = project.blocked()
+    if blocked:
+        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    graph = project.graph(project.context(Silent()))
+    names = [stage.name for stage in graph.stages]
+    if args.stage is not None and args.stage not in names:
+        raise UsageError(f"unknown stage {args.stage!r}", hint=f"have: {', '.join(names)}")
+    steps = [s for s in graph.plan() if args.stage in (None, s.step.stage.name)]
+    if args.part is not None:
+        parts = list(dict.fromkeys(label(step.step.part) for step in steps))
+        if args.part not in parts:
+            raise UsageError(f"no part {args.part!r}", hint=f"have: {', '.join(parts[:20])}")
+        steps = [step for step in steps if label(step.step.part) == args.part]
+    moved = [step for step in steps if step.state is not State.FRESH]
+    text = "\n".join(_explained(step) for step in moved) or f"all {len(steps)} steps are fresh"
+    return Result(text, [_data(step) for step in moved])
+
+
+def _explained(step: Planned) -> str:
+    head = f"{step.step}: "
+    if step.state is State.WAITS:
+        return f"{head}runs only if its inputs change; {step.reason}"
+    if not step.changes:
+        return f"{head}would run: {step.reason}"
+    return "\n".join([f"{head}would run:", *(f"  {change}" for change in step.changes)])
+
+
+def _data(step: Planned) -> Json:
+    return {
+        "stage": step.step.stage.name,
+        "part": label(step.step.part),
+        "state": step.state.value,
+        "reason": step.reason,
+        "changes": [
+            {"field": change.field, "old": _plain(change.old), "new": _plain(change.new)}
+            for change in step.changes
+        ],
+    }
+
+
+def _plain(value: object) -> Json:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,232 @@
+"""The composition root: from a command line to a spec, a context and a graph."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Protocol
+
+from compiler.commands.problems import find
+from compiler.dataset.sources import Located, count_documents, locate, needs_network
+from compiler.engine.execute import Listener
+from compiler.engine.plan import Graph
+from compiler.engine.store import Store, write_atomic
+from compiler.errors import SourceError, SpecError, UsageError
+from compiler.keys import Json
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.prices import Rate
+from compiler.llm.providers import BATCHED, FREE, Settings, provider
+from compiler.llm.providers.extractive import MODEL
+from compiler.llm.responses import ResponseLog
+from compiler.probes import tokens
+from compiler.probes.prompts import Library
+from compiler.probes.tokens import Tokenizer, TokenizerFile
+from compiler.spec import load
+from compiler.spec.load import Draft
+from compiler.spec.model import Spec
+from compiler.stages import PIPELINE
+from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.ingest import column_names
+
+
+class Reporter(Listener, Protocol):
+    """Hears how a build goes, from the engine and from the providers. `cli.py` shows it."""
+
+    def calls(self, role: str, done: int, wanted: int) -> None:
+        """So many of a role's calls are answered."""
+
+    def notice(self, text: str) -> None:
+        """Something the user must know before it runs."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage_started(self, stage: str, steps: int, stale: int) -> None:
+        """Nothing."""
+
+    def step_done(self, stage: str, part: str, seconds: float) -> None:
+        """Nothing."""
+
+    def calls(self, role: str, done: int, wanted: int) -> None:
+        """Nothing."""
+
+    def notice(self, text: str) -> None:
+        """Nothing."""
+
+
+def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command about a spec takes."""
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="a spec, such as specs/demo.yaml")
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="PATH=VALUE",
+        help="override one value, such as calibration.level=-1; part of the build's identity",
+    )
+    parser.add_argument(
+        "--provider", metavar="NAME", help="ask this provider in all roles (extractive is free)"
+    )
+    parser.add_argument(
+        "--source", metavar="FILE",
+        help="rehearse on these rollouts: rounds are scaled to what the file holds",
+    )
+    parser.add_argument(
+        "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
+    )
+
+
+def read(args: argparse.Namespace) -> Draft:
+    """The spec that a command line asks for, with its problems."""
+    overrides = list(args.overrides)
+    if args.provider is not None:
+        for role in ROLES:
+            overrides.append(f"models.{role}.provider={args.provider}")
+            if args.provider == "extractive":
+                overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
+    source = None
+    if args.source is not None:
+        source = args.source if "://" in args.source else str(Path(args.source).resolve())
+    return load.read(args.spec, overrides, source)
+
+
+@dataclass
+class Project:
+    """One spec in its project, with its doors still closed."""
+
+    spec: Spec
+    root: Path
+    store: Store
+    log: ResponseLog
+    notices: list[str] = field(default_factory=list)
+
+    def locate(self) -> Located:
+        """Find the source; file digests are remembered by size and time in the build directory."""
+        memory = self.store.root / "sources.json"
+        known: dict[str, Json] = {}
+        if memory.is_file():
+            try:
+                known = json.loads(memory.read_text(encoding="utf-8"))
+            except ValueError:
+                known = {}  # a cache only: what is not remembered is read again
+        before = dict(known)
+        source = self.spec.source
+        found = locate(source.path, source.revision, self.root, known)
+        if known != before:
+            write_atomic(memory, json.dumps(known).encode("utf-8"))
+        return found
+
+    def blocked(self) -> list[str]:
+        """What an offline plan cannot know: why the source or a tokenizer must be fetched first."""
+        found = []
+        source = self.spec.source
+        if needs_network(source.path):
+            found.append(f"the source {source.path} must be read first, over the network")
+        found.extend(
+            f"the tokenizer {name} must be downloaded first"
+            for name in sorted(self._tokenizer_names())
+            if tokens.find(name, self.root, online=False) is None
+        )
+        return found
+
+    def context(self, reporter: Reporter) -> Context:
+        """Bind the spec to its source, tokenizers and providers; may open sockets."""
+        files: dict[str, TokenizerFile] = {}
+        located = self.locate()
+        for name in sorted(self._tokenizer_names()):
+            found = tokens.find(name, self.root, online=True)
+            if found is None:
+                raise SourceError(f"no tokenizer {name}", hint="name a path of a tokenizer.json")
+            files[name] = found
+
+        @cache
+        def load_tokenizer(name: str) -> Tokenizer:
+            return tokens.load(files[name])
+
+        return Context(
+            self.spec,
+            located,
+            Library(self.root / "prompts"),
+            Library(self.root / "templates"),
+            files,
+            load_tokenizer,
+            {role: self._dispatcher(role, reporter) for role in ROLES},
+            {role: self.rate(role) for role in ROLES},
+        )
+
+    def graph(self, context: Context) -> Graph:
+        """The steps of the build."""
+        size = self.spec.shard_docs
+        leaves = [
+            (index, shard)
+            for index, each in enumerate(self.spec.rounds)
+            for shard in range(-(-each.docs // size))
+        ]
+        stages = [bind(context) for bind in PIPELINE]
+        return Graph(self.spec.name, self.store, stages, leaves)
+
+    def rate(self, role: Role) -> Rate:
+        """What a role's tokens cost; nothing for a free provider."""
+        use = getattr(self.spec.models, role)
+        price = self.spec.prices.get(use.model)
+        if use.provider in FREE or price is None:
+            return Rate(0.0, 0.0)
+        factor = price.batch if use.provider in BATCHED else 1.0
+        return Rate(price.input * factor, price.output * factor)
+
+    def _tokenizer_names(self) -> set[str]:
+        scopes = self.spec.scopes.values()
+        names = {getattr(scope, "tokenizer", None) for scope in scopes} | {self.spec.source.tokenizer}
+        return {name for name in names if name is not None}
+
+    def _dispatcher(self, role: Role, reporter: Reporter) -> Dispatcher:
+        use = getattr(self.spec.models, role)
+        settings = Settings(use.base_url, use.concurrency)
+        return Dispatcher(
+            provider(use.provider, settings), self.log, partial(reporter.calls, role)
+        )
+
+
+def project(args: argparse.Namespace) -> Project:
+    """The checked spec of a command line, in its project.
+
+    Raises:
+        SpecError: with every problem of the spec and of what it names.
+    """
+    draft = read(args)
+    notices: list[str] = []
+    if args.source is not None and draft.spec is not None and not draft.problems:
+        draft, notices = _scaled(args, draft)
+    problems = find(draft)
+    if problems or draft.spec is None:
+        raise SpecError(problems)
+    build = args.build_dir if args.build_dir is not None else draft.root / "build"
+    log = ResponseLog(draft.root / ".probec" / "responses.sqlite")
+    return Project(draft.spec, draft.root, Store(build), log, notices)
+
+
+def _scaled(args: argparse.Namespace, draft: Draft) -> tuple[Draft, list[str]]:
+    """A rehearsal: the rounds shrink in proportion when the file holds fewer documents."""
+    spec = draft.spec
+    assert spec is not None
+    located = locate(spec.source.path, None, draft.root, {})
+    have = count_documents(located, column_names(spec))
+    wanted = [each.docs for each in spec.rounds]
+    sizes = wanted
+    if sum(wanted) > have:
+        sizes = [docs * have // sum(wanted) for docs in wanted]
+        if min(sizes) == 0:
+            raise UsageError(
+                f"{have} documents cannot fill {len(wanted)} rounds",
+                where=args.source,
+                hint="rehearse on a larger file, or --set rounds=[{docs: 1}]",
+            )
+    notices = [
+        f"rehearsal on {args.source} ({have:,} documents): rounds "
+        f"{' + '.join(f'{n:,}' for n in wanted)} -> {' + '.join(f'{n:,}' for n in sizes)}, "
+        f"tokenizers -> {spec.source.tokenizer}, dataset {spec.name}"
+    ]
+    rounds = ", ".join(f"{{docs: {n}}}" for n in sizes)
+    args.overrides = [*args.overrides, f"rounds=[{rounds}]"]
+    return read(args), notices

@@ -1,0 +1,1 @@
+"""The shape of what comes in and what ships: sources, columns, statistics, card."""

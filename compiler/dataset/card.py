@@ -1,0 +1,97 @@
+"""The dataset card, rendered from one Stats record and the column table; no number is typed.
+
+The other door to jinja2: the card is not a prompt, and nothing here reaches a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from compiler.dataset.columns import COLUMNS
+from compiler.dataset.stats import EDGES, ScoreStats, Stats
+
+TEMPLATE = "card.md.j2"
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card says beside the statistics."""
+
+    name: str
+    license: str
+    source_path: str
+    source_homepage: str
+    source_license: str | None
+    source_revision: str | None
+    source_model: str
+    source_tokenizer: str
+    lens_tokenizer: str
+    models: Mapping[str, Mapping[str, str]]
+    prompts: Mapping[str, str]
+    prices: Mapping[str, Mapping[str, float]]
+    level: int
+    addendum: str
+    rollouts: int
+    view_chars: int
+    view_keep: str
+    compare: str
+    reasons: Mapping[str, str]
+    skips: Mapping[str, str]
+    checks: Mapping[str, str]
+
+
+def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
+    """README.md of the dataset."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["share"] = share
+    environment.filters["bars"] = bars
+    environment.filters["number"] = number
+    return environment.get_template(TEMPLATE).render(
+        stats=stats,
+        pooled=stats.pooled,
+        facts=asdict(facts),
+        columns=COLUMNS,
+        size=_size(stats.probes),
+    )
+
+
+def share(count: int, of: int) -> str:
+    """`41.8%`, or a dash when there is nothing to share."""
+    return f"{100 * count / of:.1f}%" if of else "-"
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash for nothing."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def bars(scores: ScoreStats) -> str:
+    """The histogram as text, one bin a line, with counts, shares and bars."""
+    lines = []
+    for place, count in enumerate(scores.histogram):
+        closing = "]" if place == len(scores.histogram) - 1 else ")"
+        bar = "#" * round(40 * count / scores.scored) if scores.scored else ""
+        lines.append(
+            f"[{EDGES[place]:.1f}, {EDGES[place + 1]:.1f}{closing} {count:>9,} "
+            f"({share(count, scores.scored):>6}) {bar}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def _size(rows: int) -> str:
+    """The Hub's size category."""
+    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K")):
+        if rows < limit:
+            return name
+    return "100K<n<1M" if rows < 10**6 else "1M<n<10M"

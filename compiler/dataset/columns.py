@@ -1,0 +1,192 @@
+"""The one table of columns: name, type, meaning, and where the value comes from.
+
+Parquet schema, card and docs follow from it. The first 35 are the published dataset's, in its
+order; the rest are ours. Meanings are for a reader who opens a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from compiler.keys import digest
+from compiler.records import (
+    GROUPS,
+    AnswerRow,
+    Choice,
+    DocRecord,
+    Group,
+    Probe,
+    ScoreRow,
+    VerdictRow,
+)
+
+Value: TypeAlias = "str | int | float | bool | None | list[str] | list[float] | dict[str, int | None]"
+Kind = Literal["string", "int64", "float64", "bool", "strings", "floats", "splits"]
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is the same on every row of a dataset."""
+
+    source_model: str
+    source_label: str
+    template_model: str | None
+    calibration_level: int
+    rollouts: int
+    groups: dict[str, Group]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One probe with everything its row is made of."""
+
+    constants: Constants
+    record: DocRecord
+    choice: Choice
+    text: str
+    probe: Probe
+    answers: AnswerRow | None
+    verdicts: VerdictRow | None
+    score: ScoreRow | None
+
+    @property
+    def split(self) -> int:
+        """The character split that applies to this probe."""
+        return self.choice.splits.of(self.constants.groups[self.probe.scope])
+
+    @property
+    def complement(self) -> str:
+        """The side of the split that does not hold the atom."""
+        if self.probe.target == "suffix":
+            return self.text[: self.split]
+        return self.text[self.split :]
+
+    @property
+    def written(self) -> bool:
+        """Whether an LLM wrote the probe."""
+        return self.probe.template_id is None
+
+    @property
+    def scored(self) -> bool:
+        """Whether all rollouts have a score."""
+        return self.score is not None and self.score.status == "scored"
+
+    @property
+    def status(self) -> str:
+        """The score status."""
+        return self.score.status if self.score is not None else "local"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `index`: float64 in the published dtypes. `nullable`: null has a meaning."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    value: Callable[[Row], Value]
+    nullable: bool = False
+    index: bool = False
+    published: bool = True
+
+
+def probe_id(row: Row) -> str:
+    """A stable id of a probe: round, document and slot."""
+    return digest("probe", [row.record.round, row.record.doc_id, row.probe.slot])[:24]
+
+
+def _splits(row: Row) -> dict[str, int | None]:
+    return {group: row.choice.splits.get(group) for group in GROUPS}
+
+
+def _answers(row: Row) -> list[str] | None:
+    if not row.scored or row.answers is None:
+        return None
+    return [answer for answer in row.answers.answers if answer is not None]
+
+
+def _scores(row: Row) -> list[float] | None:
+    return list(row.score.scores) if row.score is not None and row.score.scores else None
+
+
+def _ours(
+    name: str, kind: Kind, meaning: str, value: Callable[[Row], Value], nullable: bool = False
+) -> Column:
+    return Column(name, kind, meaning, value, nullable, published=False)
+
+
+def _col(
+    name: str,
+    kind: Kind,
+    meaning: str,
+    value: Callable[[Row], Value],
+    nullable: bool = False,
+    index: bool = False,
+) -> Column:
+    return Column(name, kind, meaning, value, nullable, index)
+
+
+COLUMNS: tuple[Column, ...] = (
+    _col("doc", "string", "full text: source prefix plus the chosen sibling continuation, as in the source; all offsets are code points into it", lambda r: r.text),
+    _col("scope", "string", "size of the atom: word, lens, sentence, paragraph or whole", lambda r: r.probe.scope),
+    _col("verbalizer_prompt", "string", "the question", lambda r: r.probe.question),
+    _col("context", "string", "the complement, exactly: doc[:split] for a suffix target, doc[split:] for a prefix target", lambda r: r.complement),
+    _col("atom_text", "string", "the text to recover: doc[atom_start:atom_end]", lambda r: r.text[r.probe.atom_start : r.probe.atom_end]),
+    _col("target_response", "string", "the concise full-information answer; equals atom_text for templated scopes", lambda r: r.probe.response),
+    _col("incorrect_plausible_answer", "string", "a plausible answer that is wrong and that no sibling wrote", lambda r: r.probe.alternative),
+    _col("bb_answer_rollout_answers", "strings", "blind answers from the complement only, one per rollout; null where not scored", _answers, nullable=True),
+    _col("bb_answer_rollout_scores", "floats", "the judge's score of each blind answer, 0 to 1; null where not scored", _scores, nullable=True),
+    _col("bb_answer_score_mean", "float64", "mean of the rollout scores", lambda r: r.score.mean if r.score else None, nullable=True),
+    _col("bb_answer_score_max", "float64", "maximum of the rollout scores; low means hard from text", lambda r: r.score.max if r.score else None, nullable=True),
+    _col("bb_answer_score_min", "float64", "minimum of the rollout scores", lambda r: r.score.min if r.score else None, nullable=True),
+    _col("row_seed", "int64", "seed of the doc-record: a function of the spec's seed, the round and doc_id", lambda r: r.record.row_seed),
+    _col("doc_id", "string", "id of the source document, shared by its siblings", lambda r: r.record.doc_id),
+    _col("doc_source", "string", "where the source prefix comes from", lambda r: r.record.doc_source),
+    _col("doc_idx", "int64", "index of the chosen sibling in the source", lambda r: r.choice.sibling),
+    _col("split_char_offset", "int64", "the split that applies to this probe; equals row_splits of its group", lambda r: r.split),
+    _col("row_splits", "splits", "the four splits of the doc-record by group; null where a group has no legal place and so no probe", _splits),
+    _col("doc_choice_rationale", "string", "why the generator chose this sibling", lambda r: r.choice.sibling_rationale),
+    _col("split_rationale", "string", "why the generator chose these splits", lambda r: r.choice.split_rationale),
+    _col("slot_idx", "int64", "place of the probe within its doc-record, from 0", lambda r: r.probe.slot, index=True),
+    _col("target", "string", "the side that holds the atom: prefix or suffix", lambda r: r.probe.target),
+    _col("typicality", "string", "typical or atypical of the siblings, as the generator labels it; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
+    _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: content words, tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
+    _col("signed_index", "int64", "abs_index, negative on the prefix side", lambda r: r.probe.signed_index, nullable=True, index=True),
+    _col("signed_index_hint", "int64", "the signed distance that the slot plan asked for", lambda r: r.probe.hint, nullable=True, index=True),
+    _col("actual_word_distance_from_split", "int64", "words between the split and the nearest edge of the atom, negative on the prefix side", lambda r: r.probe.word_distance, index=True),
+    _col("synergy_check", "string", "which pieces of the atom the answer integrates; written scopes", lambda r: r.probe.synergy, nullable=True),
+    _col("distribution_check", "string", "how the claim relates to the other siblings; suffix targets of written scopes", lambda r: r.probe.distribution, nullable=True),
+    _col("difficulty_check", "string", "the generator's argument for hard from text, easy from latent; written scopes", lambda r: r.probe.difficulty, nullable=True),
+    _col("source", "string", "python_template, or the label of the generator for written probes", lambda r: r.constants.source_label if r.written else "python_template"),
+    _col("n_tokens_actual", "int64", "token count of the atom under `tokenizer`; lens only", lambda r: r.probe.n_tokens, nullable=True, index=True),
+    _col("tokenizer", "string", "tokenizer of a lens atom, name@digest", lambda r: r.probe.tokenizer, nullable=True),
+    _col("generator_model", "string", "model that wrote the probe; null on templated rows unless the spec says otherwise", lambda r: r.choice.generator_model if r.written else r.constants.template_model, nullable=True),
+    _col("source_model", "string", "model that wrote the continuation", lambda r: r.constants.source_model),
+    _ours("probe_id", "string", "stable id of the probe: a digest of round, document and slot", probe_id),
+    _ours("round_idx", "int64", "round that drew the document, from 0", lambda r: r.record.round),
+    _ours("atom_start", "int64", "first character of the atom in doc", lambda r: r.probe.atom_start),
+    _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
+    _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
+    _ours("split_region", "string", "whether the split lies in the source prefix or in generated text", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split, which is always a token boundary", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
+    _ours("n_siblings_available", "int64", "usable distinct siblings of the document", lambda r: r.record.n_available),
+    _ours("n_siblings_shown", "int64", "siblings that the generator saw", lambda r: len(r.record.shown)),
+    _ours("sibling_support", "int64", "other usable siblings that hold at least 60% of the atom's content words; suffix targets of written scopes", lambda r: r.probe.support, nullable=True),
+    _ours("score_status", "string", "scored, local (templated), answer_failed or judge_failed", lambda r: r.status),
+    _ours("k_rollouts", "int64", "rollouts asked for; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
+    _ours("answerer_model", "string", "model that wrote the blind answers", lambda r: r.answers.model if r.answers else None, nullable=True),
+    _ours("judge_model", "string", "model that scored them", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),
+    _ours("context_chars_seen", "int64", "characters of the context that the answerer saw, nearest the split unless the spec says otherwise", lambda r: r.answers.context_chars_seen if r.answers else None, nullable=True),
+    _ours("calibration_level", "int64", "calibration level of the generator prompt", lambda r: r.constants.calibration_level),
+    _ours("template_id", "string", "scope, side and number of the phrasing of a templated question", lambda r: r.probe.template_id, nullable=True),
+    _ours("alternative_level", "int64", "how far the search for a templated alternative went: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
+    _ours("alternative_pool", "int64", "how many alternatives there were to draw from", lambda r: r.probe.pool_size, nullable=True),
+    _ours("flags", "strings", "ids of the warnings that the probe raised; docs/checks.md explains them", lambda r: list(r.probe.flags)),
+)
+
+
+def values(row: Row) -> dict[str, Value]:
+    """The row as it is published, in column order."""
+    return {column.name: column.value(row) for column in COLUMNS}

@@ -1,0 +1,332 @@
+"""Source rollouts: found, identified, and streamed as documents with their siblings.
+
+Parquet or JSONL; one row per sibling, or one row per document with a list of continuations; local
+paths and globs, any fsspec URL, or a Hub dataset at a resolved commit. Rows of one document may lie
+anywhere: they are spooled to disk and grouped by id, so memory holds an index, never the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+
+from compiler.errors import SourceError
+from compiler.keys import Json, digest
+from compiler.records import Document, Sibling, Skip
+
+_FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
+_HUB = "hf://datasets/"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNames:
+    """Which columns hold what; None for one that the source does not have."""
+
+    doc_id: str
+    doc_source: str | None
+    prefix: str
+    continuation: str
+    doc_idx: str | None
+
+    def all(self) -> list[str]:
+        """The columns to read."""
+        names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
+        return [name for name in names if name is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The files of a source, what their content is identified by, and the resolved revision."""
+
+    path: str
+    files: tuple[str, ...]
+    digest: str
+    revision: str | None
+
+
+def needs_network(path: str) -> bool:
+    """Whether finding out what a source holds opens a socket."""
+    return "://" in path and not path.startswith(("file://", "memory://", "local://"))
+
+
+def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) -> Located:
+    """Find a source's files and identify their content.
+
+    `known`: a cache of file digests by path, size and time; this call adds to it.
+
+    Raises:
+        SourceError: nothing is there, or it cannot be reached.
+    """
+    if path.startswith(_HUB):
+        return _on_hub(path, revision)
+    if "://" in path:
+        return _remote(path)
+    return _local(path, root, known)
+
+
+def count_documents(located: Located, columns: ColumnNames) -> int:
+    """How many distinct documents a source has; reads only the id column."""
+    return len({row[columns.doc_id] for row in _rows(located, [columns.doc_id])})
+
+
+# finding
+
+
+def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
+    place = root / path
+    if place.is_dir():
+        files = sorted(p for p in place.rglob("*") if p.name.endswith(_FORMATS))
+    elif any(char in path for char in "*?["):
+        base = Path(place.anchor) if Path(path).is_absolute() else root
+        pattern = str(place.relative_to(base))
+        files = sorted(base.glob(pattern))
+    else:
+        files = [place] if place.is_file() else []
+    if not files:
+        raise SourceError(
+            "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
+        )
+    _known_format([str(file) for file in files])
+    names = [[file.name, _content_digest(file, known)] for file in files]
+    return Located(path, tuple(str(file) for file in files), digest("source", names), None)
+
+
+def _content_digest(file: Path, known: dict[str, Json]) -> str:
+    stat = file.stat()
+    stamp: Json = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    entry = known.get(str(file))
+    if isinstance(entry, dict) and entry["stamp"] == stamp:
+        return str(entry["digest"])
+    with file.open("rb") as source:
+        found = hashlib.file_digest(source, "sha256").hexdigest()
+    known[str(file)] = {"stamp": stamp, "digest": found}
+    return found
+
+
+def _remote(path: str) -> Located:
+    try:
+        files_system, inner = fsspec.core.url_to_fs(path)
+        found = sorted(
+            name for name in files_system.find(inner) if name.endswith(_FORMATS)
+        ) or ([inner] if files_system.isfile(inner) else sorted(files_system.glob(inner)))
+        marks = [[name, str(files_system.checksum(name))] for name in found]
+    except Exception as error:  # every fsspec backend raises its own kinds
+        raise SourceError(
+            f"cannot be reached: {_line(error)}", where=path, hint="check the URL and the network"
+        ) from error
+    if not found:
+        raise SourceError("no files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
+    _known_format(found)
+    urls = tuple(files_system.unstrip_protocol(name) for name in found)
+    return Located(path, urls, digest("source", marks), None)
+
+
+def _on_hub(path: str, revision: str | None) -> Located:
+    from huggingface_hub import HfApi, HfFileSystem
+
+    owner, _, rest = path.removeprefix(_HUB).partition("/")
+    name, _, inner = rest.partition("/")
+    repo = f"{owner}/{name}"
+    try:
+        commit = HfApi().dataset_info(repo, revision=revision).sha
+        found = HfFileSystem().find(f"datasets/{repo}@{commit}/{inner}".rstrip("/"))
+    except Exception as error:  # huggingface_hub and its transports raise many kinds
+        raise SourceError(
+            f"cannot be reached: {_line(error)}",
+            where=path,
+            hint="check the network and the name, or build from a local copy with --source FILE",
+        ) from error
+    files = sorted(file for file in found if file.endswith(_FORMATS))
+    if not files:
+        raise SourceError("no parquet or JSONL files in that dataset", where=path)
+    return Located(
+        path, tuple(f"hf://{file}" for file in files), digest("source", [repo, commit]), commit
+    )
+
+
+def _known_format(files: Sequence[str]) -> None:
+    for file in files:
+        if not file.endswith(_FORMATS):
+            raise SourceError(
+                "not a format that sources have", where=file, hint=f"one of {', '.join(_FORMATS)}"
+            )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+# reading
+
+
+def _rows(located: Located, columns: Sequence[str]) -> Iterator[dict[str, object]]:
+    for file in located.files:
+        reader = _parquet if file.endswith(".parquet") else _jsonl
+        yield from reader(file, columns)
+
+
+def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
+    import pyarrow
+    import pyarrow.parquet as pq
+
+    try:
+        with fsspec.open(file, "rb") as source:
+            table = pq.ParquetFile(source)
+            _require(columns, table.schema_arrow.names, file)
+            for batch in table.iter_batches(batch_size=256, columns=list(columns)):
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+        raise SourceError(
+            f"not a whole parquet file: {_line(error)}", where=file, hint="fetch it again"
+        ) from error
+
+
+def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
+    compression = "gzip" if file.endswith(".gz") else "zstd" if file.endswith(".zst") else None
+    number = 0
+    try:
+        with fsspec.open(file, "rb", compression=compression) as source:
+            for number, line in enumerate(source, start=1):
+                if line.strip():
+                    yield _json_row(line, columns, f"{file}:{number}")
+    except (OSError, EOFError) as error:
+        raise SourceError(f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}") from error
+
+
+def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, object]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"not UTF-8 at byte {error.start} of the line", where=where, hint="save it as UTF-8"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise SourceError(f"not JSON: {error}", where=where, hint="one object a line") from error
+    if not isinstance(row, dict):
+        raise SourceError("not a JSON object", where=where, hint="one object a line")
+    _require(columns, list(row), where)
+    return row
+
+
+def _require(columns: Sequence[str], have: Sequence[str], where: str) -> None:
+    missing = [name for name in columns if name not in have]
+    if missing:
+        raise SourceError(
+            f"no column {', '.join(repr(name) for name in missing)} (has: {', '.join(have)})",
+            where=where,
+            hint="map the names with source.columns in the spec, or --set source.columns.X=NAME",
+        )
+
+
+# grouping
+
+
+@dataclass
+class Grouped:
+    """The documents of a source, grouped through a spool file. Iterate once, then read `skips`."""
+
+    located: Located
+    columns: ColumnNames
+    spool: BinaryIO
+    skips: list[Skip] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Document]:
+        """Documents by id, each with its siblings by index.
+
+        Raises:
+            SourceError: the rows contradict one another, or there are none.
+        """
+        places = self._spool()
+        if not places:
+            raise SourceError(
+                "no usable document", where=self.located.path, hint="check the file and its columns"
+            )
+        for doc_id in sorted(places):
+            yield self._document(doc_id, places[doc_id])
+
+    def _spool(self) -> dict[str, list[tuple[int, int]]]:
+        """Write every sibling to the spool; returns doc_id -> [(index or order, offset)]."""
+        places: dict[str, list[tuple[int, int]]] = {}
+        for row in _rows(self.located, self.columns.all()):
+            doc_id = row[self.columns.doc_id]
+            for idx, texts in self._siblings(row):
+                if isinstance(doc_id, int):
+                    doc_id = str(doc_id)
+                reason = _fault(doc_id, texts)
+                if reason is not None:
+                    shown = doc_id if isinstance(doc_id, str) and reason == "row_null" else ""
+                    self.skips.append(Skip(shown, idx, reason))
+                    continue
+                own = places.setdefault(str(doc_id), [])
+                own.append((len(own) if idx is None else idx, self.spool.tell()))
+                packed = json.dumps(texts).encode("ascii")
+                self.spool.write(struct.pack("<I", len(packed)) + packed)
+        return places
+
+    def _siblings(
+        self, row: dict[str, object]
+    ) -> Iterator[tuple[int | None, tuple[object, object, object]]]:
+        names = self.columns
+        continuation = row[names.continuation]
+        source = row[names.doc_source] if names.doc_source is not None else ""
+        if isinstance(continuation, list):
+            for number, each in enumerate(continuation):
+                yield number, (source, row[names.prefix], each)
+            return
+        idx = row[names.doc_idx] if names.doc_idx is not None else None
+        yield idx if isinstance(idx, int) else None, (source, row[names.prefix], continuation)
+
+    def _document(self, doc_id: str, places: list[tuple[int, int]]) -> Document:
+        siblings: dict[int, str] = {}
+        first: tuple[str, str] | None = None
+        for idx, offset in sorted(places):
+            source, prefix, continuation = self._read(offset)
+            first = first or (source, prefix)
+            if first != (source, prefix):
+                what = "doc_source" if first[1] == prefix else "prefix"
+                raise SourceError(
+                    f"document {doc_id!r} has rows with different {what}",
+                    where=self.located.path,
+                    hint="give each prefix its own id",
+                )
+            if siblings.get(idx, continuation) != continuation:
+                raise SourceError(
+                    f"document {doc_id!r} has two different continuations with index {idx}",
+                    where=self.located.path,
+                    hint="make (doc_id, doc_idx) unique",
+                )
+            if idx in siblings:
+                self.skips.append(Skip(doc_id, idx, "row_duplicate"))
+            siblings[idx] = continuation
+        assert first is not None
+        return Document(
+            doc_id,
+            first[0],
+            first[1],
+            tuple(Sibling(idx, text) for idx, text in sorted(siblings.items())),
+        )
+
+    def _read(self, offset: int) -> tuple[str, str, str]:
+        self.spool.seek(offset)
+        (size,) = struct.unpack("<I", self.spool.read(4))
+        source, prefix, continuation = json.loads(self.spool.read(size))
+        return source, prefix, continuation
+
+
+def _fault(doc_id: object, texts: tuple[object, object, object]) -> str | None:
+    values = (doc_id, *texts)
+    if not all(isinstance(value, str) for value in values) or not doc_id:
+        return "row_null"
+    for value in values:
+        try:
+            str(value).encode("utf-8")
+        except UnicodeEncodeError:
+            return "row_surrogate"
+    return None

@@ -1,0 +1,158 @@
+"""Artifacts: what a step leaves behind, and how rows become bytes and back.
+
+A rows artifact is JSON Lines in zstd frames. Its identity is the digest of the canonical lines,
+never of the compressed bytes, so another compressor or frame size is not another artifact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
+
+import msgspec
+import zstandard
+
+from compiler.errors import StoreError
+
+Row = TypeVar("Row")
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_HEAD = b"probec/1\nrows\n"
+FRAME_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A named output of a step: `digest` is its identity, `file` where its bytes are in the store.
+
+    `offsets`: where each frame of a rows artifact starts in the file; `frame_rows` rows are in each
+    frame when every frame holds equally many, else 0.
+    """
+
+    digest: str
+    file: str
+    bytes: int
+    rows: int
+    frame_rows: int = 0
+    offsets: tuple[int, ...] = ()
+
+
+class RowDigest:
+    """The content digest of a sequence of rows, whatever form they are kept in."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256(_HEAD)
+        self.rows = 0
+
+    def append(self, row: object) -> bytes:
+        """Count one row, a dataclass or dict of JSON-like values; returns its canonical line."""
+        line = _ENCODER.encode(row) + b"\n"
+        self._hash.update(line)
+        self.rows += 1
+        return line
+
+    def hexdigest(self) -> str:
+        """Digest of the rows so far."""
+        return self._hash.hexdigest()
+
+
+def row_digest(row: object) -> str:
+    """The content digest of one row by itself."""
+    alone = RowDigest()
+    alone.append(row)
+    return alone.hexdigest()
+
+
+class RowWriter:
+    """Writes rows to an open file, hashing them on the way."""
+
+    def __init__(self, out: BinaryIO, frame_rows: int) -> None:
+        self._out = out
+        self._frame_rows = frame_rows
+        self._digest = RowDigest()
+        self._pending = bytearray()
+        self._pending_rows = 0
+        self._offsets: list[int] = []
+        self._at = 0
+        self._compressor = zstandard.ZstdCompressor(level=3, write_content_size=True)
+
+    def append(self, row: object) -> None:
+        """Write one row, a dataclass of JSON-like values."""
+        self._pending += self._digest.append(row)
+        self._pending_rows += 1
+        full = (
+            self._pending_rows >= self._frame_rows
+            if self._frame_rows
+            else len(self._pending) >= FRAME_BYTES
+        )
+        if full:
+            self._flush()
+
+    def extend(self, rows: Iterable[object]) -> None:
+        """Write many rows."""
+        for row in rows:
+            self.append(row)
+
+    def _flush(self) -> None:
+        if self._pending:
+            frame = self._compressor.compress(bytes(self._pending))
+            self._out.write(frame)
+            self._offsets.append(self._at)
+            self._at += len(frame)
+            self._pending.clear()
+            self._pending_rows = 0
+
+    def finish(self, file: str) -> Artifact:
+        """Flush and describe what was written; `file` is its place in the store."""
+        self._flush()
+        offsets = tuple(self._offsets) if self._frame_rows else ()
+        return Artifact(
+            self._digest.hexdigest(), file, self._at, self._digest.rows, self._frame_rows, offsets
+        )
+
+
+class RowReader:
+    """Reads rows of one type from an artifact's file."""
+
+    def __init__(self, source: BinaryIO, artifact: Artifact, where: str) -> None:
+        self._source = source
+        self._artifact = artifact
+        self._where = where
+
+    def all(self, row: type[Row]) -> Iterator[Row]:
+        """Every row, in order, holding one frame at a time."""
+        decoder = msgspec.json.Decoder(row)
+        rest = b""
+        reader = zstandard.ZstdDecompressor().stream_reader(self._source, read_across_frames=True)
+        try:
+            while chunk := reader.read(FRAME_BYTES):
+                lines = (rest + chunk).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    yield decoder.decode(line)
+        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            raise self._broken(error) from error
+
+    def at(self, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
+        """The rows with these numbers, in the order asked for; needs equal frames."""
+        decoder = msgspec.json.Decoder(row)
+        size = self._artifact.frame_rows
+        ends = (*self._artifact.offsets[1:], self._artifact.bytes)
+        decompressor = zstandard.ZstdDecompressor()
+        try:
+            for number in numbers:
+                frame, place = divmod(number, size)
+                self._source.seek(self._artifact.offsets[frame])
+                packed = self._source.read(ends[frame] - self._artifact.offsets[frame])
+                yield decoder.decode(decompressor.decompress(packed).split(b"\n")[place])
+        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"a stored file is damaged: {error}",
+            where=self._where,
+            hint="delete that file and build again; replies are not in it",
+        )

@@ -1,0 +1,41 @@
+"""One writer per build directory, held by the operating system and so released by any death."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from compiler.errors import BusyError, StoreError
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lock of a build directory, or raise BusyError naming the process that has it."""
+    path = root / ".lock"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise StoreError(
+            f"the build directory is not writable: {error.strerror}",
+            where=str(root),
+            hint="make it writable, or name another with --build-dir",
+        ) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            raise BusyError(
+                f"another build is writing here (process {owner})",
+                where=str(root),
+                hint="wait for it, or name another directory with --build-dir",
+            ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

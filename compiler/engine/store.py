@@ -1,0 +1,206 @@
+"""The build directory: content-addressed objects, manifests by key, heads by place.
+
+    objects/ab/abcd....jsonl.zst   the rows of an artifact, named by content
+    steps/ab/abcd....json          a manifest: what the step with this key produced
+    heads/<build>/<stage>/0.3.json the key that this place of this build had last
+
+A step exists when its manifest does. Manifests are written last, by atomic rename, so a build that
+dies anywhere leaves either a whole step or none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from compiler.engine.artifact import Artifact, Row, RowReader, RowWriter
+from compiler.errors import StoreError
+from compiler.keys import Json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A finished step: its key, everything the key was made of, and its outputs."""
+
+    key: str
+    preimage: dict[str, object]
+    outputs: dict[str, Artifact]
+    seconds: float
+
+
+class Store:
+    """Reads and writes one build directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # objects
+
+    @contextmanager
+    def writing(self, suffix: str) -> Iterator[tuple[BinaryIO, Path]]:
+        """A temporary file in the store, removed if the block fails or does not adopt it."""
+        folder = self.root / "objects" / "tmp"
+        with _translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{os.getpid()}-{os.urandom(6).hex()}{suffix}"
+            out = path.open("w+b")
+            try:
+                yield out, path
+            finally:
+                out.close()
+                path.unlink(missing_ok=True)
+
+    def write_rows(self, rows: Iterable[object], frame_rows: int = 0) -> Artifact:
+        """Store rows and describe them.
+
+        `frame_rows`: put this many in each compressed frame so that single rows can be read.
+        """
+        with self.writing(".jsonl.zst") as (out, path):
+            writer = RowWriter(out, frame_rows)
+            writer.extend(rows)
+            artifact = writer.finish("")
+            out.flush()
+            os.fsync(out.fileno())
+            return self.adopt(path, artifact, ".jsonl.zst")
+
+    def adopt(self, path: Path, artifact: Artifact, suffix: str) -> Artifact:
+        """Move a finished temporary file to its content address."""
+        digest = artifact.digest
+        # Two writers of one content differ in frames at most; the name tells those apart.
+        frames = f".f{artifact.frame_rows}" if artifact.frame_rows else ""
+        name = f"objects/{digest[:2]}/{digest}{frames}{suffix}"
+        target = self.root / name
+        with _translated(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+            size = target.stat().st_size
+        return Artifact(
+            digest, name, size, artifact.rows, artifact.frame_rows, artifact.offsets
+        )
+
+    def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
+        """Every row of an artifact."""
+        with self._open(artifact) as source:
+            yield from RowReader(source, artifact, artifact.file).all(row)
+
+    def rows_at(self, artifact: Artifact, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
+        """Single rows of an artifact that was written with `frame_rows`."""
+        with self._open(artifact) as source:
+            yield from RowReader(source, artifact, artifact.file).at(numbers, row)
+
+    def path(self, artifact: Artifact) -> Path:
+        """The file that holds an artifact's bytes."""
+        return self.root / artifact.file
+
+    def _open(self, artifact: Artifact) -> BinaryIO:
+        try:
+            return self.path(artifact).open("rb")
+        except OSError as error:
+            raise StoreError(
+                f"a stored file cannot be read: {error.strerror}",
+                where=str(self.path(artifact)),
+                hint="build again",
+            ) from error
+
+    # manifests and heads
+
+    def manifest(self, key: str) -> Manifest | None:
+        """The manifest of a finished step, if all its files are there in full size."""
+        found = self._load(self.root / "steps" / key[:2] / f"{key}.json", Manifest)
+        if found is None:
+            return None
+        for artifact in found.outputs.values():
+            try:
+                if self.path(artifact).stat().st_size != artifact.bytes:
+                    return None
+            except FileNotFoundError:
+                return None
+        return found
+
+    def commit(self, manifest: Manifest) -> None:
+        """Make a step exist. Its outputs must be stored already."""
+        path = self.root / "steps" / manifest.key[:2] / f"{manifest.key}.json"
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+    def head(self, build: str, stage: str, place: str) -> str | None:
+        """The key that this place had when it was last built, if ever."""
+        return self._load(self._head_path(build, stage, place), str)
+
+    def set_head(self, build: str, stage: str, place: str, key: str) -> None:
+        """Remember the key of this place, for explaining the next change."""
+        write_atomic(self._head_path(build, stage, place), msgspec.json.encode(key))
+
+    def preimage(self, key: str) -> dict[str, object] | None:
+        """What a finished step's key was made of, even if its files are gone."""
+        found = self._load(self.root / "steps" / key[:2] / f"{key}.json", Manifest)
+        return None if found is None else found.preimage
+
+    def _head_path(self, build: str, stage: str, place: str) -> Path:
+        return self.root / "heads" / build / stage / f"{place}.json"
+
+    def _load(self, path: Path, kind: type[T]) -> T | None:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"not a record of this version: {error}",
+                where=str(path),
+                hint="delete it and build again",
+            ) from error
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing: temporary file, fsync, rename."""
+    with _translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _translated(place: Path) -> Iterator[None]:
+    """Turns the disk's errors into ours, with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        hints = {
+            errno.ENOSPC: "free some space and run the same command again; nothing is lost",
+            errno.EACCES: "make it writable, or name another with --build-dir",
+            errno.EROFS: "make it writable, or name another with --build-dir",
+            errno.ENOTDIR: "name another directory with --build-dir",
+            errno.EEXIST: "name another directory with --build-dir",
+        }
+        raise StoreError(
+            f"cannot write: {error.strerror or error}",
+            where=str(error.filename or place),
+            hint=hints.get(error.errno or 0),
+        ) from error
+
+
+def plain(value: object) -> Json:
+    """A dataclass or container as plain JSON data, for params and preimages."""
+    # Through JSON, because to_builtins keeps tuples.
+    data: Json = msgspec.json.decode(msgspec.json.encode(value))
+    return data

@@ -1,0 +1,77 @@
+"""The one place where identities are made.
+
+A digest is SHA-256 over canonical JSON of `[SCHEME, kind, payload]`: keys sorted, no spaces, UTF-8.
+Anything that JSON cannot hold exactly is refused with its path instead of being turned into text,
+so two different things can never share a key by accident. `tests/golden/keys.json` pins examples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import TypeAlias
+
+SCHEME = "probec/1"
+
+Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+
+
+def canonical(value: object) -> bytes:
+    """The canonical JSON bytes of `value`.
+
+    Raises:
+        TypeError: something in it is not str, int, float, bool, None, list or dict[str, ...].
+        ValueError: a float is not finite, or a str holds a lone surrogate.
+    """
+    _refuse_inexact(value, "$")
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def digest(kind: str, payload: object) -> str:
+    """The identity of `payload` as a thing of `kind`: 64 lower-case hex digits."""
+    return hashlib.sha256(canonical([SCHEME, kind, payload])).hexdigest()
+
+
+def bytes_digest(data: bytes) -> str:
+    """SHA-256 of raw bytes, 64 lower-case hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of the UTF-8 form of `text`, 64 lower-case hex digits."""
+    return bytes_digest(text.encode("utf-8"))
+
+
+def request_key(body: bytes, sample: int) -> str:
+    """The key of one paid call: the exact wire body plus its sample index, and nothing else."""
+    return digest("request", {"body": bytes_digest(body), "sample": sample})
+
+
+def _refuse_inexact(value: object, path: str) -> None:
+    kind = type(value)
+    if kind is str:
+        _refuse_surrogates(str(value), path)
+    elif kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise ValueError(f"{path}: {value!r} has no exact JSON form")
+    elif kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str:
+                raise TypeError(f"{path}: key {key!r} is not a string")
+            _refuse_surrogates(key, path)
+            _refuse_inexact(item, f"{path}.{key}")
+    elif kind is list:
+        for index, item in enumerate(value):  # type: ignore[arg-type]
+            _refuse_inexact(item, f"{path}[{index}]")
+    elif value is not None and kind is not int and kind is not bool:
+        raise TypeError(f"{path}: {kind.__name__} has no canonical JSON form")
+
+
+def _refuse_surrogates(text: str, path: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{path}: lone surrogate at {error.start}") from None

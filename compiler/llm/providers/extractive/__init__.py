@@ -1,0 +1,63 @@
+"""The embedded model `extractive-1`: an honest rule-based baseline. Free, deterministic, offline.
+
+It reads the very prompt that a paid model would, by its tags, and writes real probes from the text,
+answers by retrieval from what it is shown, and judges by lexical overlap. Its rules are part of the
+model's name: a rule that changes what it says makes it another model, since replies are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from compiler.errors import ProviderError
+from compiler.keys import Json
+from compiler.llm.messages import Call, Outcome, Reply, Request
+from compiler.llm.providers.extractive import answerer, author, judge
+
+MODEL = "extractive-1"
+
+# The tag that tells which role a prompt plays, and who plays it.
+_ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
+    ("<slots>", author.write),
+    ("<reference>", judge.grade),
+    ("<context", answerer.answer),
+)
+
+
+class Extractive:
+    """Answers in process."""
+
+    name = "extractive"
+    free = True
+
+    def encode(self, request: Request) -> dict[str, Json]:
+        """The prompt under the embedded model's own name."""
+        return {"model": request.model, "system": request.system, "user": request.user}
+
+    def ask(self, calls: Sequence[Call], deliver: Callable[[Call, Reply], None]) -> None:
+        """Answer every call at once."""
+        for call in calls:
+            body = json.loads(call.body)
+            if body["model"] != MODEL:
+                raise ProviderError(
+                    f"the embedded model is called {MODEL}, not {body['model']}",
+                    hint=f"set the model to {MODEL}",
+                )
+            user = str(body["user"])
+            text = _respond(user, call.sample)
+            reply = Reply(
+                Outcome.OK, text, MODEL, "end_turn",
+                len(body["system"]) // 4 + len(user) // 4, len(text) // 4, call.key[:16], "",
+            )
+            deliver(call, reply)
+
+
+def _respond(user: str, sample: int) -> str:
+    for tag, respond in _ROLES:
+        if tag in user:
+            return respond(user, sample)
+    raise ProviderError(
+        "the embedded model finds no <slots>, <context> or <reference> tag in the prompt",
+        hint="keep the tags of docs/prompts.md in prompt variants",
+    )

@@ -1,0 +1,35 @@
+"""The embedded model as answerer: the sentences of the context that fit the question best."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from compiler.llm.providers.extractive import language, tags
+from compiler.words import content_stems
+
+
+def answer(prompt: str, sample: int) -> str:
+    """An answer from the context alone; sample i starts at the i-th best sentence.
+
+    Fit is the summed rarity of the question's stems that a sentence holds, with a small bonus for
+    lying near the split, where the other side begins.
+    """
+    context = tags.inner(prompt, "context")
+    lines = language.sentences(context) or [context.strip()]
+    wanted = content_stems(tags.inner(prompt, "question"))
+    held = [content_stems(line) for line in lines]
+    seen = Counter(root for roots in held for root in roots)
+    before = tags.attribute(prompt, "context", "side") == "before"
+
+    def fit(number: int) -> tuple[float, int]:
+        overlap = sum(math.log(1 + len(lines) / seen[root]) for root in wanted & held[number])
+        near = number if before else len(lines) - 1 - number
+        return overlap + 0.3 * (near + 1) / len(lines), -number
+
+    ranked = sorted(range(len(lines)), key=fit, reverse=True)
+    picked = [ranked[sample % len(ranked)]]
+    if sample % 2 and len(ranked) > 1:
+        picked.append(ranked[(sample + 1) % len(ranked)])
+    text = " ".join(language.compress(lines[number], 30) for number in dict.fromkeys(picked))
+    return text or "No answer."

@@ -1,0 +1,329 @@
+"""The embedded model as generator: chooses sibling, splits and atoms, and writes probes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import regex
+
+from compiler.llm.providers.extractive import language, tags
+from compiler.llm.providers.extractive.nearmiss import near_miss
+from compiler.llm.providers.extractive.tags import Marked, Place, ScopeTag, SlotTag, Unit
+from compiler.words import STOPWORDS, WORD, content_stems, is_content, stems
+
+_CAUSE = regex.compile(
+    r"\b(?:because|since|due to|therefore|in order to|so that|as a result)\b", regex.IGNORECASE
+)
+_CONTRAST = regex.compile(
+    r"\b(?:but|however|although|though|while|whereas|yet|despite|instead|rather)\b",
+    regex.IGNORECASE,
+)
+
+
+def write(prompt: str, sample: int) -> str:
+    """The JSON reply to a generator prompt."""
+    scopes = tags.scopes(prompt)
+    slots = tags.slots(prompt)
+    siblings = tags.siblings(prompt)
+    plans = [_plan(sibling, slots, scopes) for sibling in siblings]
+    best = max(range(len(plans)), key=lambda i: (plans[i].filled, len(siblings[i].units), -i))
+    plan = plans[best]
+    others = [s.text[s.generated :] for s in siblings if s.index != plan.sibling.index]
+    probes = [
+        _Writer(plan.sibling, plan.split(slot), others, siblings).probe(slot, scopes[slot.scope], unit)
+        for slot, unit in plan.chosen
+    ]
+    reply = {
+        "sibling": plan.sibling.index,
+        "sibling_rationale": (
+            f"Continuation {plan.sibling.index} offers usable atoms for {plan.filled} of "
+            f"{len(slots)} slots, out of {len(plan.sibling.units)} marked units; the other "
+            f"{len(siblings) - 1} shown offer at most "
+            f"{max([p.filled for i, p in enumerate(plans) if i != best], default=0)}."
+        ),
+        "splits": {group: place.id if place else None for group, place in plan.places.items()},
+        "split_rationale": _split_rationale(plan),
+        "probes": probes,
+    }
+    return json.dumps(reply, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    sibling: Marked
+    places: dict[str, Place | None]
+    chosen: list[tuple[SlotTag, Unit]]
+    filled: int
+
+    def split(self, slot: SlotTag) -> int:
+        place = self.places[slot.split]
+        return place.offset if place else 0
+
+
+def _split_rationale(plan: _Plan) -> str:
+    size = len(plan.sibling.text)
+    parts = [
+        f"{group} at {place.id}, {100 * place.offset // size}% into the text"
+        for group, place in plan.places.items()
+        if place is not None
+    ]
+    if not parts:
+        return "No place is legal for any split group."
+    return (
+        "Each place is the one nearest the middle among those that leave the most usable atoms on "
+        "the sides that its slots ask for: " + "; ".join(parts) + "."
+    )
+
+
+def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) -> _Plan:
+    places: dict[str, Place | None] = {}
+    chosen: list[tuple[SlotTag, Unit]] = []
+    filled = 0
+    for group in ("word_lens", "sentence", "paragraph", "whole"):
+        mine = [slot for slot in slots if slot.split == group]
+        best: tuple[int, float, Place, list[tuple[SlotTag, Unit]]] | None = None
+        for place in (p for p in sibling.places if group in p.groups):
+            filled_here = _fill(sibling, place.offset, mine, scopes)
+            central = -abs(place.offset / len(sibling.text) - 0.55)
+            if best is None or (len(filled_here), central) > best[:2]:
+                best = (len(filled_here), central, place, filled_here)
+        places[group] = best[2] if best else None
+        if best:
+            chosen.extend(best[3])
+            filled += best[0]
+    return _Plan(sibling, places, sorted(chosen, key=lambda pair: pair[0].index), filled)
+
+
+def _fill(
+    sibling: Marked, split: int, slots: list[SlotTag], scopes: dict[str, ScopeTag]
+) -> list[tuple[SlotTag, Unit]]:
+    """The slots that this split can serve, each with its atom."""
+    filled: list[tuple[SlotTag, Unit]] = []
+    used: set[str] = set()
+    for slot in slots:
+        scope = scopes.get(slot.scope)
+        if scope is None:
+            continue
+        unit = (
+            _side(sibling, split, slot.target, scope)
+            if scope.unit == "side"
+            else _unit(sibling, split, slot, scope, used)
+        )
+        if unit is not None:
+            used.add(unit.id)
+            filled.append((slot, unit))
+    return filled
+
+
+def _side(sibling: Marked, split: int, target: str, scope: ScopeTag) -> Unit | None:
+    low, high = (0, split) if target == "prefix" else (split, len(sibling.text))
+    count = sum(u.kind == "s" and low <= u.start and u.end <= high for u in sibling.units)
+    if high - low < scope.min_chars or count < scope.min_sentences:
+        return None
+    return Unit("", "side", low, high)
+
+
+def _unit(
+    sibling: Marked, split: int, slot: SlotTag, scope: ScopeTag, used: set[str]
+) -> Unit | None:
+    prefix = slot.target == "prefix"
+    side = [
+        unit
+        for unit in sibling.units
+        if unit.kind == scope.unit[0] and (unit.end <= split if prefix else unit.start >= split)
+    ]
+    if prefix:
+        side.reverse()
+    complement = sibling.text[split:] if prefix else sibling.text[:split]
+    there = stems(complement)
+    best: tuple[float, Unit] | None = None
+    for distance, unit in enumerate(side, start=1):
+        size = unit.end - unit.start
+        if unit.id in used or not scope.min_chars <= size <= scope.max_chars:
+            continue
+        text = sibling.text[unit.start : unit.end]
+        worth = _worth(text, there) - 0.12 * min(8, abs(distance - slot.distance))
+        if best is None or worth > best[0]:
+            best = (worth, unit)
+    return best[1] if best else None
+
+
+def _worth(text: str, complement: set[str]) -> float:
+    """How good an atom a text is: news to the complement, tied to it, and clear by itself."""
+    content = content_stems(text)
+    if len(content) < 3:
+        return -2.0
+    new = len(content - complement) / len(content)
+    if new < 0.2:
+        return -2.0
+    tied = min(1.0, len(content & complement) / 2)
+    first = (WORD.findall(text) or [""])[0].casefold()
+    clear = 0.0 if first in STOPWORDS and first not in ("the", "in", "a", "an") else 0.3
+    parsed = language.clause(text)
+    parsed_well = parsed is not None and language.names_something(parsed.subject)
+    return new + 0.5 * tied + clear + 0.5 * parsed_well
+
+
+class _Writer:
+    """Writes the probes of one sibling at one split."""
+
+    def __init__(
+        self, sibling: Marked, split: int, others: list[str], siblings: list[Marked]
+    ) -> None:
+        self._sibling = sibling
+        self._split = split
+        self._others = others
+        self._siblings = [s.text for s in siblings]
+
+    def probe(self, slot: SlotTag, scope: ScopeTag, unit: Unit) -> dict[str, object]:
+        """One probe of the reply."""
+        text = self._sibling.text
+        atom = text[unit.start : unit.end].strip()
+        prefix = slot.target == "prefix"
+        complement = text[self._split :] if prefix else text[: self._split]
+        far = not prefix
+        if scope.unit == "sentence":
+            question, answer = self._sentence(atom, complement, far)
+            alternative = near_miss(atom, complement, self._siblings)
+        elif scope.unit == "paragraph":
+            question, answer = self._paragraph(atom, complement, far)
+            alternative = self._misses(language.sentences(atom), complement)
+        else:
+            question, answer = self._whole(atom, complement, far)
+            alternative = self._misses(language.sentences(answer), complement)
+        typicality, distribution = self._typicality(atom, prefix)
+        return {
+            "slot": slot.index,
+            "unit": unit.id or None,
+            "question": question,
+            "answer": answer,
+            "alternative": alternative,
+            "typicality": typicality,
+            "synergy_check": _synergy(atom, scope.unit),
+            "distribution_check": distribution,
+            "difficulty_check": _difficulty(atom, complement),
+        }
+
+    def _sentence(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
+        where = _where(far, atom)
+        parsed = language.clause(atom)
+        named = parsed is not None and language.names_something(parsed.subject)
+        topic = language.lower_first(parsed.subject) if parsed and named else self._topic(atom, complement)
+        answer = language.compress(atom, 45)
+        rest = parsed.rest if parsed else atom
+        verb = parsed.verb.casefold() if parsed else ""
+        if regex.search(r"\d", rest) and not regex.search(r"\d", topic):
+            asked = f"which figure or date does the text give in connection with {topic}, and what is it about"
+        elif _CAUSE.search(rest):
+            asked = f"what reason or purpose does the text give concerning {topic}"
+        elif _CONTRAST.search(rest):
+            asked = f"what contrast or exception does the text draw about {topic}"
+        elif named and verb in language.COPULAS:
+            asked = language.choose(
+                (
+                    f"what does the text say {topic} {verb}, and with what qualification",
+                    f"how does the text characterise {topic}, and in what respect",
+                ),
+                atom,
+            )
+        elif named and verb in language.MODALS:
+            asked = f"what does the text say {topic} {verb} do or undergo, and under which condition"
+        elif named and verb in language.HAVES:
+            asked = f"what does the text report that {topic} {verb}, and to what effect"
+        elif named:
+            asked = language.choose(
+                (
+                    f"what does the text report about what happens with {topic}, and with which particulars",
+                    f"what does the text tell of {topic}, and what does it tie this to",
+                ),
+                atom,
+            )
+        else:
+            asked = language.choose(
+                (
+                    f"what specific point does the text make that involves {topic}",
+                    f"what does the text assert where it touches on {topic}, and about whom or what",
+                ),
+                atom,
+            )
+        return f"{where}, {asked}?", answer
+
+    def _paragraph(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
+        found = language.topics(atom, complement, 2)
+        both = " and ".join(found) if found else "its subject"
+        lines = language.sentences(atom) or [atom]
+        main = max(lines, key=lambda line: len(content_stems(line)))
+        rest = [line for line in lines if line != main]
+        answer = language.compress(main, 32)
+        if rest:
+            answer += " " + language.compress(max(rest, key=lambda line: len(content_stems(line))), 28)
+        asked = language.choose(
+            (
+                f"the text spends a paragraph on {both}: what does it claim there, and what does it add to support or qualify this",
+                f"one paragraph is about {both}: what two points does it make, taken together",
+                f"what does the text set out in the paragraph on {both}, and how do its statements fit together",
+            ),
+            atom,
+        )
+        return f"{_where(far, atom)}, {asked}?", answer
+
+    def _whole(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
+        lines = [line for line in language.sentences(atom) if len(line.split()) >= 5] or [atom]
+        picked = [lines[0], lines[len(lines) // 2], lines[-1]] if len(lines) > 2 else lines
+        answer = " ".join(language.compress(line, 26) for line in dict.fromkeys(picked))
+        found = language.topics(atom, complement, 3)
+        about = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else "its subject"
+        asked = (
+            f"how does the text develop from here as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+            if far
+            else f"how does the text come to this point as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+        )
+        return asked[:1].upper() + asked[1:] + "?", answer
+
+    def _misses(self, lines: list[str], complement: str) -> str:
+        """A near miss of every sentence, at most as long as the original."""
+        return " ".join(near_miss(line, complement, self._siblings) for line in lines)
+
+    def _topic(self, atom: str, complement: str) -> str:
+        found = language.topics(atom, complement, 2)
+        return " and ".join(found) if found else "this"
+
+    def _typicality(self, atom: str, prefix: bool) -> tuple[str | None, str | None]:
+        if prefix:
+            return None, None
+        wanted = content_stems(atom)
+        count = sum(len(wanted & stems(other)) >= 0.6 * len(wanted) for other in self._others)
+        total = len(self._others)
+        shown = f"{count} of {total} other continuations hold at least 60% of its content words"
+        if total < 2:
+            return None, shown
+        return ("typical" if count >= min(3, total) else "atypical"), shown
+
+
+def _where(far: bool, atom: str) -> str:
+    if far:
+        return language.choose(("Further on", "In what follows", "As the text goes on"), "w", atom)
+    return language.choose(("Earlier on", "In what came before", "Before this point"), "w", atom)
+
+
+def _synergy(atom: str, unit: str) -> str:
+    parts = language.pieces(atom) if unit == "sentence" else language.sentences(atom)
+    if len(parts) < 2:
+        words = atom.split()
+        parts = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
+    picked = [parts[0], parts[-1]] if unit == "sentence" else [parts[0], parts[len(parts) // 2], parts[-1]]
+    quoted = [f"“{language.short(part)}”" for part in dict.fromkeys(picked)]
+    return "Integrates " + " with ".join(quoted)
+
+
+def _difficulty(atom: str, complement: str) -> str:
+    content = [w for w in dict.fromkeys(WORD.findall(atom)) if is_content(w)]
+    there = stems(complement)
+    absent = [w for w in content if content_stems(w) - there]
+    shared = [w for w in content if w not in absent]
+    return (
+        f"Hard from text: {len(absent)} of its {len(content)} content words are absent from the "
+        f"other side ({', '.join(absent[:5]) or 'none'}). Easy from latent: it continues the thread "
+        f"of {', '.join(shared[:3]) or 'the opening topic'}."
+    )

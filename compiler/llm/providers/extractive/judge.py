@@ -1,0 +1,21 @@
+"""The embedded model as judge: overlap of content stems between truth and answer."""
+
+from __future__ import annotations
+
+from compiler.llm.providers.extractive import tags
+from compiler.words import content_stems
+
+
+def grade(prompt: str, sample: int) -> str:
+    """F1 of the content stems of answer and reference, the question's own stems set aside.
+
+    F1 = 2PR / (P + R), with precision P and recall R over sets of stems (van Rijsbergen 1979).
+    """
+    asked = content_stems(tags.inner(prompt, "question"))
+    truth = content_stems(tags.inner(prompt, "reference")) - asked
+    given = content_stems(tags.inner(prompt, "answer")) - asked
+    both = len(truth & given)
+    if not both:
+        return "0.0"
+    precision, recall = both / len(given), both / len(truth)
+    return f"{2 * precision * recall / (precision + recall):.2f}"

@@ -1,0 +1,180 @@
+"""Just enough English for a rule-based model: sentences, clauses, topics, compression."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import regex
+
+from compiler.words import STOPWORDS, WORD, content_stems, is_content, stem
+
+T = TypeVar("T")
+
+COPULAS = frozenset("is are was were".split())
+MODALS = frozenset("will shall must should may can could would might".split())
+HAVES = frozenset("has have had".split())
+_VERBS = (
+    COPULAS
+    | MODALS
+    | HAVES
+    | frozenset(
+        """became become becomes remains remained seems seemed appears appeared gave give gives took
+        take takes made make makes came come comes went goes said says saw sees found finds knew
+        knows thought think believe believes stood stands lay lies led leads held holds kept keeps
+        brought brings sent sends left leaves lost loses began begins ran runs rose rises fell falls
+        grew grows drew draws won wins met meets built builds set sets put puts let lets told tells
+        asked asks includes include contains consists belongs depends forms provides requires means
+        shows includes allows continues involves covers produces exports borders do does did""".split()
+    )
+)
+_PRONOUNS = frozenset(
+    """he she it they this that these those there who which what one such here i we you his her its
+    their my our your some others another him them me us all both each none many most few""".split()
+)
+_LEADING = regex.compile(
+    r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however|therefore"
+    r"|furthermore|in addition|in fact|indeed|finally|meanwhile|nevertheless|of course|at last"
+    r"|on the other hand|for example|for instance|as a result|in this way|at the same time)\b,?\s+)+",
+    regex.IGNORECASE,
+)
+_PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
+_SENTENCE_END = regex.compile(r"(?<=[.!?…][\"”’')\]]{0,2})\s+(?=[\p{Lu}\p{N}\"“‘'(])|\n+")
+_CAPITALISED = regex.compile(
+    r"\p{Lu}[\p{L}’'\-]+(?:\s+(?:of|the|and|de|von)\s+\p{Lu}[\p{L}’'\-]+|\s+\p{Lu}[\p{L}’'\-]+){0,4}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A sentence cut at its first verb."""
+
+    subject: str
+    verb: str
+    rest: str
+
+
+def choose(items: Sequence[T], *name: str | int) -> T:
+    """One of the items, fixed by a name."""
+    digest = hashlib.sha256("/".join(map(str, name)).encode("utf-8")).digest()
+    return items[int.from_bytes(digest[:8], "big") % len(items)]
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of a text, roughly."""
+    return [piece.strip() for piece in _SENTENCE_END.split(text) if len(piece.strip()) > 15]
+
+
+def tidy(sentence: str) -> str:
+    """One line, without a leading connective or surrounding quotes."""
+    line = " ".join(sentence.split())
+    line = _LEADING.sub("", line).strip()
+    if line.count('"') % 2 or line.count("“") != line.count("”"):
+        line = line.replace('"', "").replace("“", "").replace("”", "")
+    return line[:1].upper() + line[1:]
+
+
+def clause(sentence: str) -> Clause | None:
+    """Subject, first verb and rest of a sentence; None when no short subject is found."""
+    line = tidy(sentence)
+    words = list(regex.finditer(r"[\p{L}\p{M}\p{N}’'\-]+", line))
+    for number, word in enumerate(words[:14]):
+        low = word.group().casefold()
+        inflected = number > 1 and len(low) > 5 and low.endswith("ed") and low not in STOPWORDS
+        if (low in _VERBS or inflected) and number > 0:
+            subject = line[: word.start()].strip(" ,;:—-–")
+            rest = line[word.end() :].strip()
+            if "," in subject or not rest or len(subject) < 2:
+                return None
+            return Clause(subject, word.group(), rest)
+    return None
+
+
+def names_something(subject: str) -> bool:
+    """Whether a subject says by itself what is meant: content words, no bare pronoun."""
+    words = WORD.findall(subject)
+    if not words or len(words) > 9 or words[0].casefold() in _PRONOUNS:
+        return False
+    if any(word.casefold() in ("that", "which", "who", "when", "if", "as") for word in words):
+        return False
+    return any(is_content(word) for word in words)
+
+
+def lower_first(phrase: str) -> str:
+    """A phrase as it stands inside a sentence: names and acronyms keep their capital."""
+    first, _, rest = phrase.partition(" ")
+    plain = first.casefold() in STOPWORDS or first.casefold() in ("a", "an", "the")
+    return first.casefold() + (" " + rest if rest else "") if plain and first != "I" else phrase
+
+
+def topics(text: str, within: str, limit: int) -> list[str]:
+    """The phrases of a text that name what it is about, those that `within` shares first."""
+    shared = content_stems(within)
+    counts: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    for place, word in enumerate(WORD.finditer(text)):
+        value = word.group()
+        if is_content(value) and not value.casefold().endswith("ly"):
+            root = stem(value)
+            counts[root] += 1
+            first.setdefault(root, place)
+    forms = {}
+    for value in reversed(WORD.findall(text)):
+        forms[stem(value)] = value
+    named = {stem(word) for name in _CAPITALISED.findall(text) for word in WORD.findall(name)}
+    ranked = sorted(
+        counts,
+        key=lambda root: (
+            -(2 * (root in shared) + (root in named) + min(2, counts[root] - 1)),
+            first[root],
+        ),
+    )
+    return [_with_neighbours(text, forms[root]) for root in ranked[:limit]]
+
+
+def _with_neighbours(text: str, word: str) -> str:
+    """A topic word together with the capitalised name it is part of, if it is part of one."""
+    for name in _CAPITALISED.findall(text):
+        parts = WORD.findall(name)
+        if word in parts:
+            while parts and parts[0].casefold() in STOPWORDS:
+                name = name.partition(" ")[2]
+                parts = parts[1:]
+            if parts:
+                return str(" ".join(name.split()))
+    return word if word.isupper() or not word[:1].isupper() else word
+
+
+def compress(sentence: str, most_words: int) -> str:
+    """A sentence without asides, cut at a clause end when it has too many words."""
+    line = _PARENTHESIS.sub("", tidy(sentence)).strip()
+    words = line.split()
+    if len(words) <= most_words:
+        return _stop(line)
+    kept = " ".join(words[:most_words])
+    for mark in ("; ", ": ", ", ", " — ", "--"):
+        head, found, _ = kept.rpartition(mark)
+        if found and len(head.split()) >= most_words // 2:
+            return _stop(head)
+    return _stop(kept)
+
+
+def _stop(line: str) -> str:
+    line = line.rstrip(" ,;:—-–")
+    return line if line.endswith((".", "!", "?", "…", "”", '"')) else line + "."
+
+
+def pieces(sentence: str) -> list[str]:
+    """The clauses of a sentence, at least one."""
+    parts = regex.split(r"[,;:—]\s+|\s+(?=(?:which|who|that|because|while|although|but|and)\b)", sentence)
+    found = [part.strip(" .,;:—\"“”") for part in parts if len(part.split()) >= 2]
+    return found or [sentence.strip()]
+
+
+def short(text: str, most_words: int = 9) -> str:
+    """The first words of a text, for naming a piece of it."""
+    words = text.split()
+    return " ".join(words[:most_words]) + ("..." if len(words) > most_words else "")

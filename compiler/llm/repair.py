@@ -1,0 +1,82 @@
+"""Reading JSON that a language model wrote: a ladder whose every rung is recorded.
+
+strict -> raw newlines allowed -> unfenced -> repaired. The last rung is json-repair, which guesses,
+so its result is held against the raw text: a string that is not there, once whitespace and escapes
+are set aside, was invented and the reply is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Rung = Literal["strict", "lenient", "unfenced", "repaired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A JSON value and the rung that read it."""
+
+    value: object
+    rung: Rung
+
+
+def decode(text: str) -> Decoded | None:
+    """The JSON object in a reply, or None if there is none that can be trusted."""
+    for rung, candidate, strict in _rungs(text):
+        try:
+            value = json.loads(candidate, strict=strict)
+        except (json.JSONDecodeError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return Decoded(value, rung)
+    return _repaired(text)
+
+
+def _rungs(text: str) -> Iterator[tuple[Rung, str, bool]]:
+    body = text.strip()
+    yield "strict", body, True
+    yield "lenient", body, False
+    inner = _object(body)
+    if inner is not None:
+        yield "unfenced", inner, False
+
+
+def _object(text: str) -> str | None:
+    """From the first brace to the last: drops fences and prose around an object."""
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else None
+
+
+def _repaired(text: str) -> Decoded | None:
+    inner = _object(text.strip())
+    if inner is None:
+        return None
+    from json_repair import repair_json
+
+    value = repair_json(inner, return_objects=True, skip_json_loads=True)
+    if not isinstance(value, dict) or not value:
+        return None
+    raw = _flat(inner)
+    invented = any(_flat(string) not in raw for string in _strings(value))
+    return None if invented else Decoded(value, "repaired")
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(key)
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _flat(text: str) -> str:
+    """Text without what JSON escaping may add or change: whitespace and backslash escapes."""
+    unescaped = text.replace("\\n", "").replace("\\t", "").replace("\\r", "").replace("\\", "")
+    return "".join(unescaped.split())

@@ -1,0 +1,1 @@
+"""The domain: pure functions from text to probes. Knows no LLM, no store and no clock."""

@@ -1,0 +1,179 @@
+"""Incorrect but plausible alternatives for templated probes, drawn from other documents.
+
+A word is matched by capitalisation, ending, length and how common it is; a token window by its
+token count and how it begins. Nothing that any sibling wrote is ever an alternative. The level says
+how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any with looser matching.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from compiler.probes import leakage
+from compiler.probes.sampling import Stream
+from compiler.probes.tokens import Tokenizer, Tokens
+from compiler.words import WORD, is_content, stem, stems
+
+_NEAREST = 8
+_TRIES = 400
+_ENDINGS = ("ing", "ed", "ly", "s")
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A document that gives alternatives to others. `tokens`: per lens tokenizer identity."""
+
+    doc_id: str
+    text: str
+    tokens: dict[str, Tokens]
+
+
+class Pool:
+    """The documents of one shard as a source of alternatives for one another."""
+
+    def __init__(self, donors: Iterable[Donor]) -> None:
+        self._donors = sorted(donors, key=lambda donor: donor.doc_id)
+        self._words: dict[str, tuple[str, ...]] = {}
+        self._stems: dict[str, frozenset[str]] = {}
+        self._frequency: Counter[str] = Counter()
+        self._holders: dict[str, list[str]] = defaultdict(list)
+        for donor in self._donors:
+            found = sorted({word for word in WORD.findall(donor.text) if is_content(word)})
+            self._words[donor.doc_id] = tuple(found)
+            self._stems[donor.doc_id] = frozenset(stem(word) for word in found)
+            self._frequency.update(self._stems[donor.doc_id])
+            for each in self._stems[donor.doc_id]:
+                self._holders[each].append(donor.doc_id)
+        self._all_words = tuple(sorted({w for words in self._words.values() for w in words}))
+        self._nearest: dict[str, tuple[str, ...]] = {}
+
+    def word(
+        self, atom: str, question: str, doc_id: str, sibling_stems: frozenset[str], stream: Stream
+    ) -> tuple[str, int, int] | None:
+        """A word like `atom` that no sibling of `doc_id` has: (word, level, pool size) or None.
+
+        `sibling_stems`: stems of every word of every sibling.
+        """
+        barred = sibling_stems | stems(question)
+        near = sorted({w for other in self._near(doc_id) for w in self._words[other]})
+        for level, (words, strict) in enumerate(
+            ((near, True), (self._all_words, True), (self._all_words, False))
+        ):
+            pool = [
+                word
+                for word in words
+                if self._alike(word, atom, strict=strict)
+                and stem(word) not in barred
+                and not _one_edit(word.casefold(), atom.casefold())
+            ]
+            if pool:
+                return stream.pick(pool), level, len(pool)
+        return None
+
+    def window(
+        self,
+        atom: str,
+        count: int,
+        doc_id: str,
+        squashed: Sequence[str],
+        ngrams: frozenset[tuple[str, ...]],
+        tokenizer: Tokenizer,
+        stream: Stream,
+    ) -> tuple[str, int, int] | None:
+        """A window of `count` tokens that begins like `atom`: (text, level, pool size) or None.
+
+        `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
+        """
+        mine = set(tokenizer.encode(atom).ids)
+        near = set(self._near(doc_id))
+        others = [donor for donor in self._donors if donor.doc_id != doc_id]
+        for level, donors in enumerate(([d for d in others if d.doc_id in near], others)):
+            for _ in range(_TRIES if donors else 0):
+                donor = stream.pick(donors)
+                text = _window(donor, tokenizer.identity, count, stream)
+                if text is None or _opening(text) != _opening(atom) or not leakage.bare(text):
+                    continue
+                theirs = tokenizer.encode(text).ids
+                shared = len(mine & set(theirs)) / len(mine | set(theirs))
+                if (
+                    len(theirs) == count
+                    and (shared < 0.3 or count == 1 and shared == 0.0)
+                    and not leakage.verbatim_in(text, squashed)
+                    and not leakage.ngrams(text, 4) & ngrams
+                ):
+                    return text, level, len(donors)
+        return None
+
+    def _near(self, doc_id: str) -> tuple[str, ...]:
+        """Documents that share the most and the rarest content words."""
+        if doc_id not in self._nearest:
+            score: dict[str, float] = defaultdict(float)
+            total = len(self._donors)
+            for each in sorted(self._stems.get(doc_id, ())):
+                holders = self._holders[each]
+                if 1 < len(holders) <= max(2, total // 4):
+                    weight = math.log(total / len(holders))
+                    for holder in holders:
+                        score[holder] += weight
+            score.pop(doc_id, None)
+            ranked = sorted(score, key=lambda other: (-score[other], other))
+            self._nearest[doc_id] = tuple(ranked[:_NEAREST])
+        return self._nearest[doc_id]
+
+    def _alike(self, word: str, atom: str, *, strict: bool) -> bool:
+        if _case(word) != _case(atom) or abs(len(word) - len(atom)) > 3:
+            return False
+        if not strict:
+            return True
+        frequency = self._frequency
+        distance = math.log(1 + frequency[stem(word)]) - math.log(
+            1 + frequency[stem(atom)]
+        )
+        return _ending(word) == _ending(atom) and abs(distance) <= 1
+
+
+def _case(word: str) -> str:
+    if word.isupper() and len(word) > 1:
+        return "upper"
+    return "title" if word[:1].isupper() else "lower"
+
+
+def _ending(word: str) -> str:
+    low = word.casefold()
+    return next((ending for ending in _ENDINGS if low.endswith(ending)), "")
+
+
+def _one_edit(left: str, right: str) -> bool:
+    """Whether two words are equal or one insertion, deletion or substitution apart."""
+    if abs(len(left) - len(right)) > 1:
+        return False
+    short, long = sorted((left, right), key=len)
+    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[at + (len(short) == len(long)) :] == long[at + 1 :]
+
+
+def _window(donor: Donor, tokenizer: str, count: int, stream: Stream) -> str | None:
+    tokens = donor.tokens[tokenizer]
+    if len(tokens.ids) <= count:
+        return None
+    first = stream.below(len(tokens.clean))
+    wanted = tokens.before[first] + count
+    last = first + count
+    # Nearly every token starts at a clean offset, so the window's end is a few entries away at most.
+    while last > first and (last >= len(tokens.before) or tokens.before[last] > wanted):
+        last -= 1
+    if tokens.before[last] != wanted:
+        return None
+    return donor.text[tokens.clean[first] : tokens.clean[last]]
+
+
+def _opening(text: str) -> tuple[str, str]:
+    """How a window begins: its leading whitespace, and the kind of its first character."""
+    body = text.lstrip()
+    space = text[: len(text) - len(body)]
+    kind = "line" if "\n" in space else "space" if space else "none"
+    first = body[:1]
+    return kind, "letter" if first.isalpha() else "digit" if first.isdigit() else "other"

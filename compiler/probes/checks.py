@@ -1,0 +1,237 @@
+"""Every row-level rule in one place: id, severity, meaning, and the function that tells.
+
+Errors become rejects with the rule's reason; warnings become the `flags` of a probe. The ids are
+those of the project's reference on correct probe datasets.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import regex
+
+from compiler.probes import leakage
+from compiler.probes.segment import Segments, words
+from compiler.records import Probe
+from compiler.spec.model import TemplateScope, WrittenScope
+from compiler.words import is_content, stem, stems
+
+MAX_QUESTION = 800
+MAX_RESPONSE = 2000
+MAX_NOTE = 4000
+_CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
+_SCAFFOLD = regex.compile(
+    r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
+    r"|complement|sibling|latent)\b",
+    regex.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule. `reason` names it in the ledger."""
+
+    id: str
+    severity: Literal["error", "warning"]
+    reason: str
+    meaning: str
+    scopes: str = "all"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a probe is held against.
+
+    `siblings`: the squashed full texts of all usable siblings, the chosen one included.
+    `count_tokens`: token count of a text under the scope's tokenizer; None for written scopes.
+    """
+
+    segments: Segments
+    gen_start: int
+    split: int
+    scope: TemplateScope | WrittenScope
+    siblings: Sequence[str]
+    n_others_shown: int
+    suffix_in_generated: bool
+    count_tokens: Callable[[str], int] | None = None
+
+    @property
+    def text(self) -> str:
+        """The full text of the chosen sibling."""
+        return self.segments.text
+
+
+CHECKS: dict[str, Check] = {
+    check.id: check
+    for check in (
+        Check("V01", "error", "V01_span", "the atom is a span of its target side"),
+        Check("V03", "error", "V03_split", "the split lies inside the text"),
+        Check("V05", "error", "V05_typicality", "typicality is set for suffix targets only", "written"),
+        Check("V06", "error", "V06_index", "signed_index has the sign of the target, never 0"),
+        Check("V07", "error", "V07_lens", "a lens atom touches the split and recounts", "lens"),
+        Check("V08", "error", "V08_word", "a word is one content word, absent elsewhere", "word"),
+        Check("V09", "error", "V09_unit", "a sentence is one sentence, a paragraph at least two"),
+        Check("V10", "error", "V10_response", "a templated response equals its atom", "template"),
+        Check("V11", "error", "V11_text", "no empty, overlong or control-character string"),
+        Check("V12", "error", "V12_alternative", "the alternative is wrong and no sibling wrote it"),
+        Check("V13", "error", "V13_leak", "the answer does not stand verbatim in the complement"),
+        Check("V14", "warning", "V14_overlap", "over half of the atom's content in the complement"),
+        Check("V15", "warning", "V15_scaffold", "the question uses words of the set-up"),
+        Check("V22", "error", "V22_region", "suffix atoms start in generated text"),
+        Check("V25", "warning", "V25_synergy", "synergy_check names at least two pieces", "written"),
+        Check("V28", "warning", "V28_question_leak", "over half of the answer stands in the question"),
+        Check("V29", "warning", "V29_shape", "the alternative has the shape of what it contrasts"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that a probe breaks, and how."""
+
+    check: Check
+    detail: str
+
+
+def examine(probe: Probe, facts: Facts) -> list[Finding]:
+    """Every rule that a probe breaks; errors first."""
+    found = [Finding(CHECKS[name], detail) for name, detail in _all(probe, facts)]
+    return sorted(found, key=lambda finding: (finding.check.severity != "error", finding.check.id))
+
+
+def _all(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
+    text = facts.text
+    if not 0 < facts.split < len(text):
+        yield "V03", f"split {facts.split} in a text of {len(text)}"
+        return
+    low, high = (0, facts.split) if probe.target == "prefix" else (facts.split, len(text))
+    if not low <= probe.atom_start < probe.atom_end <= high:
+        yield "V01", f"{probe.atom_start}..{probe.atom_end} is not within {low}..{high}"
+        return
+    atom = text[probe.atom_start : probe.atom_end]
+    complement = text[facts.split :] if probe.target == "prefix" else text[: facts.split]
+    yield from _strings(probe, atom)
+    yield from _position(probe, facts)
+    yield from _leaks(probe, atom, complement)
+    yield from _alternative(probe, atom, facts)
+    if isinstance(facts.scope, WrittenScope):
+        yield from _written(probe, facts, facts.scope)
+    else:
+        yield from _templated(probe, atom, complement, facts)
+
+
+def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
+    limits = {
+        "atom_text": (atom, len(atom)),
+        "verbalizer_prompt": (probe.question, MAX_QUESTION),
+        "target_response": (probe.response, max(MAX_RESPONSE, len(atom))),
+        "incorrect_plausible_answer": (probe.alternative, max(MAX_RESPONSE, 2 * len(atom))),
+        "synergy_check": (probe.synergy, MAX_NOTE),
+        "distribution_check": (probe.distribution, MAX_NOTE),
+        "difficulty_check": (probe.difficulty, MAX_NOTE),
+    }
+    for name, (value, limit) in limits.items():
+        if value is None:
+            continue
+        if not value.strip():
+            yield "V11", f"{name} is empty"
+        elif len(value) > limit:
+            yield "V11", f"{name} has {len(value)} characters, at most {limit}"
+        elif name not in ("atom_text", "target_response") and _CONTROL.search(value):
+            yield "V11", f"{name} holds a control character"
+    if _SCAFFOLD.search(probe.question):
+        yield "V15", _SCAFFOLD.findall(probe.question)[0]
+
+
+def _position(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
+    index = probe.signed_index
+    if index is not None and (
+        probe.abs_index is None
+        or probe.abs_index < 1
+        or index != (probe.abs_index if probe.target == "suffix" else -probe.abs_index)
+    ):
+        yield "V06", f"signed_index {index}, abs_index {probe.abs_index}, target {probe.target}"
+    if (
+        facts.suffix_in_generated
+        and probe.target == "suffix"
+        and probe.atom_start < facts.gen_start
+    ):
+        yield "V22", f"atom starts at {probe.atom_start}, generated text at {facts.gen_start}"
+
+
+def _leaks(probe: Probe, atom: str, complement: str) -> Iterator[tuple[str, str]]:
+    there = leakage.squash(complement)
+    for name, value in (("atom_text", atom), ("target_response", probe.response)):
+        wanted = leakage.bare(value)
+        if len(wanted) >= 20 and wanted in there:
+            yield "V13", f"{name} stands verbatim in the complement"
+            return
+    if len(atom) >= 20 and leakage.recall(atom, complement) > 0.5:
+        yield "V14", f"{leakage.recall(atom, complement):.2f} of its content words"
+    if leakage.recall(probe.response, probe.question) > 0.5:
+        yield "V28", f"{leakage.recall(probe.response, probe.question):.2f} of its content words"
+
+
+def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, str]]:
+    alternative = leakage.bare(probe.alternative)
+    if alternative in (leakage.bare(atom), leakage.bare(probe.response)):
+        yield "V12", "it equals the truth"
+    elif alternative in leakage.squash(probe.question):
+        yield "V12", "it stands in the question"
+    elif any(alternative in sibling for sibling in facts.siblings):
+        yield "V12", "a sibling wrote it"
+    elif len(alternative) > 40 and _similar(alternative, leakage.bare(atom)) > 0.85:
+        yield "V12", "it is nearly the truth"
+
+
+def _similar(left: str, right: str) -> float:
+    matcher = difflib.SequenceMatcher(None, left.split(), right.split(), autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() > 0.85 else 0.0
+
+
+def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
+    expected = probe.target == "suffix" and facts.n_others_shown >= 2
+    if (probe.typicality is not None) != expected:
+        yield "V05", f"typicality {probe.typicality!r} for target {probe.target}"
+    inside = [
+        s
+        for s in facts.segments.sentences
+        if probe.atom_start <= s.start and s.end <= probe.atom_end
+    ]
+    atom_length = probe.atom_end - probe.atom_start
+    if scope.unit == "sentence" and len(inside) != 1:
+        yield "V09", f"{len(inside)} sentences"
+    if scope.unit != "sentence" and len(inside) < scope.atom.min_sentences:
+        yield "V09", f"{len(inside)} sentences, at least {scope.atom.min_sentences}"
+    if scope.atom.min_chars > atom_length or atom_length > scope.atom.max_chars:
+        yield "V09", f"{atom_length} characters"
+    if not probe.synergy or len(probe.synergy.split()) < 2:
+        yield "V25", "too short to name two pieces"
+    like = probe.response if scope.alternative == "response" else facts.text[
+        probe.atom_start : probe.atom_end
+    ]
+    ratio = len(probe.alternative) / len(like)
+    if not 0.5 <= ratio <= 2:
+        yield "V29", f"{ratio:.2f} times as long"
+
+
+def _templated(
+    probe: Probe, atom: str, complement: str, facts: Facts
+) -> Iterator[tuple[str, str]]:
+    if probe.response != atom:
+        yield "V10", "response and atom differ"
+    if probe.n_tokens is not None:
+        touches = facts.split in (probe.atom_start, probe.atom_end)
+        count = facts.count_tokens(atom) if facts.count_tokens else probe.n_tokens
+        if not touches or count != probe.n_tokens or count != probe.abs_index:
+            yield "V07", f"{count} tokens, n_tokens_actual {probe.n_tokens}, touches: {touches}"
+    else:
+        found = words(facts.text, probe.atom_start, probe.atom_end)
+        root = stem(atom)
+        if len(found) != 1 or not is_content(atom):
+            yield "V08", "not one content word"
+        elif root in stems(complement) or root in stems(probe.question):
+            yield "V08", "it stands in the complement or the question"

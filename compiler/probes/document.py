@@ -1,0 +1,53 @@
+"""Source documents: which siblings are usable, and why the others are not."""
+
+from __future__ import annotations
+
+from compiler.records import Document, Sibling, Skip
+from compiler.spec.model import Siblings
+
+_WINDOW = 5
+
+
+def full_text(document: Document, sibling: Sibling) -> str:
+    """Prefix and continuation, byte-identical to the source; all offsets count in this string."""
+    return document.prefix + sibling.continuation
+
+
+def usable(document: Document, rules: Siblings) -> tuple[list[Sibling], list[Skip]]:
+    """The distinct siblings worth building on, in source order, and a reason for each other one."""
+    kept: list[Sibling] = []
+    skipped: list[Skip] = []
+    seen: set[str] = set()
+    for sibling in document.siblings:
+        reason = _fault(sibling.continuation, rules)
+        if reason is None and sibling.continuation in seen:
+            reason = "sibling_duplicate"
+        if reason is None:
+            seen.add(sibling.continuation)
+            kept.append(sibling)
+        else:
+            skipped.append(Skip(document.doc_id, sibling.idx, reason))
+    return kept, skipped
+
+
+def _fault(continuation: str, rules: Siblings) -> str | None:
+    text = continuation.strip()
+    if not text:
+        return "sibling_empty"
+    if len(text) < rules.min_chars:
+        return "sibling_short"
+    if repeated_share(text) > rules.max_repeat:
+        return "sibling_looping"
+    return None
+
+
+def repeated_share(text: str) -> float:
+    """Share of 5-word windows that occurred before in the text, 0 for a text without repetition.
+
+    Texts without spaces (Chinese, Thai) are windowed by character.
+    """
+    words = text.split()
+    if len(words) < _WINDOW * 2:
+        words = list(text)
+    windows = [tuple(words[i : i + _WINDOW]) for i in range(len(words) - _WINDOW + 1)]
+    return 1.0 - len(set(windows)) / len(windows) if windows else 0.0

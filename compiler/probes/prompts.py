@@ -1,0 +1,182 @@
+"""Prompt templates: found, checked and rendered. One of the two doors to jinja2.
+
+A template's include closure is found statically and its digests are part of a step's identity.
+Dynamic includes are refused. The free variables of a prompt must equal what its role is given: an
+undefined one would fail at render time, an unused one means that data silently stays out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from compiler.errors import Problem, PromptError
+from compiler.keys import text_digest
+from compiler.probes.annotate import escape
+
+# What each role's templates are given; docs/prompts.md describes every name.
+CONTEXT: Mapping[str, frozenset[str]] = {
+    "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
+    "answerer": frozenset({"context", "question", "target"}),
+    "judge": frozenset({"question", "reference", "answer"}),
+    "probes": frozenset({"target", "distance"}),
+}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The system and user templates of one prompt variant."""
+
+    system: Template
+    user: Template
+
+    def render(self, values: Mapping[str, object]) -> tuple[str, str]:
+        """The system and the user text.
+
+        Raises:
+            PromptError: a template fails on these values.
+        """
+        return _render(self.system, values), _render(self.user, values)
+
+
+class Library:
+    """The templates below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def _environment(self) -> SandboxedEnvironment:
+        environment = SandboxedEnvironment(
+            loader=FileSystemLoader(self.root),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["tagged"] = escape
+        return environment
+
+    def prompt(self, name: str) -> Prompt:
+        """The prompt variant `<role>/<variant>`."""
+        return Prompt(self.template(f"{name}/system.j2"), self.template(f"{name}/user.j2"))
+
+    def template(self, name: str) -> Template:
+        """One compiled template."""
+        try:
+            return self._environment.get_template(name)
+        except TemplateError as error:
+            raise PromptError(f"cannot be loaded: {error}", where=str(self.root / name)) from error
+
+    def closure(self, *names: str) -> dict[str, str]:
+        """Every file that rendering these templates reads: name -> digest of its text."""
+        found: dict[str, str] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                text = self._read(name)
+                found[name] = text_digest(text)
+                waiting.extend(self._includes(name, text))
+        return dict(sorted(found.items()))
+
+    def prompt_closure(self, name: str) -> dict[str, str]:
+        """The closure of a prompt variant."""
+        return self.closure(f"{name}/system.j2", f"{name}/user.j2")
+
+    def problems(self, role: str, names: tuple[str, ...], where: str, path: str) -> list[Problem]:
+        """Everything wrong with these templates taken together, as the prompt of a role.
+
+        `where`, `path`: the place in the spec that names them, for a file that is missing.
+        """
+        problems: list[Problem] = []
+        free: dict[str, str] = {}
+        waiting, seen = list(names), set(names)
+        while waiting:
+            name = waiting.pop(0)
+            file = self.root / name
+            if not file.is_file():
+                problems.append(Problem(where, path, f"no template {file}", "create it"))
+                continue
+            more, problem = self._scan(name, file, free)
+            if problem is not None:
+                problems.append(problem)
+            waiting.extend(each for each in more if each not in seen)
+            seen.update(more)
+        given = CONTEXT[role]
+        have = ", ".join(sorted(given))
+        for name in sorted(free.keys() - given):
+            problems.append(
+                Problem(free[name], "", f"undefined variable {name!r}", f"{role} prompts have: {have}")
+            )
+        if not problems:
+            for name in sorted(given - free.keys()):
+                problems.append(
+                    Problem(
+                        str(self.root / names[-1]),
+                        "",
+                        f"unused variable {name!r}",
+                        "every value given to a prompt must appear in it",
+                    )
+                )
+        return problems
+
+    def _scan(
+        self, name: str, file: Path, free: dict[str, str]
+    ) -> tuple[list[str], Problem | None]:
+        text = self._read(name)
+        try:
+            includes = self._includes(name, text)
+            tree = self._environment.parse(text)
+        except PromptError as error:
+            return [], Problem(error.where or str(file), "", error.message, error.hint or "")
+        undeclared = meta.find_undeclared_variables(tree)
+        for node in tree.find_all(nodes.Name):
+            if node.name in undeclared and node.name not in free:
+                free[node.name] = f"{file}:{node.lineno}"
+        return includes, None
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise PromptError(
+                f"cannot be read: {error.strerror}", where=str(self.root / name)
+            ) from error
+
+    def _includes(self, name: str, text: str) -> list[str]:
+        try:
+            tree = self._environment.parse(text)
+        except TemplateSyntaxError as error:
+            raise PromptError(
+                f"template syntax: {error.message}",
+                where=f"{self.root / name}:{error.lineno}",
+                hint="mend the template",
+            ) from error
+        referenced = list(meta.find_referenced_templates(tree))
+        if None in referenced:
+            kinds = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
+            line = next(
+                node.lineno
+                for node in tree.find_all(kinds)
+                if not isinstance(node.template, nodes.Const)
+            )
+            raise PromptError(
+                "dynamic include: its files cannot be known before rendering",
+                where=f"{self.root / name}:{line}",
+                hint="include a literal name",
+            )
+        return [each for each in referenced if each is not None]
+
+
+def _render(template: Template, values: Mapping[str, object]) -> str:
+    try:
+        return template.render(values)
+    except TemplateError as error:
+        raise PromptError(f"cannot be rendered: {error}", where=template.filename) from error

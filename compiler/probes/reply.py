@@ -1,0 +1,176 @@
+"""What a generator may answer: ids and words, never offsets or copied text.
+
+pydantic stands at this gate because the text is a language model's. One bad slot is that slot's
+reject; only a reply without a sibling and splits is lost as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
+
+RATIONALE = 1000
+
+
+def _number(value: object) -> object:
+    # Models write slot and sibling numbers as text now and then; nothing is lost by reading them.
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _nothing(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() in _NOTHING else value
+
+
+_NOTHING = {"", "null", "none", "n/a", "na", "-"}
+Number = Annotated[int, BeforeValidator(_number)]
+Note = Annotated[str | None, BeforeValidator(_nothing)]
+
+
+class Draft(BaseModel):
+    """One written probe as the generator sent it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    slot: Number
+    unit: Annotated[str | None, BeforeValidator(_nothing)] = None
+    question: Annotated[str, Field(min_length=1)]
+    answer: Annotated[str, Field(min_length=1)]
+    alternative: Annotated[str, Field(min_length=1)]
+    typicality: Annotated[
+        Literal["typical", "atypical"] | None,
+        BeforeValidator(_lower),
+        BeforeValidator(_nothing),
+    ] = None
+    synergy_check: Note = None
+    distribution_check: Note = None
+    difficulty_check: Note = None
+
+
+class SplitIds(BaseModel):
+    """The chosen split places, by group."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    word_lens: Annotated[str | None, BeforeValidator(_nothing)] = None
+    sentence: Annotated[str | None, BeforeValidator(_nothing)] = None
+    paragraph: Annotated[str | None, BeforeValidator(_nothing)] = None
+    whole: Annotated[str | None, BeforeValidator(_nothing)] = None
+
+
+class Head(BaseModel):
+    """The part of a reply that all slots depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sibling: Number
+    sibling_rationale: Annotated[str, Field(min_length=1)]
+    splits: SplitIds
+    split_rationale: Annotated[str, Field(min_length=1)]
+    probes: list[object]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A reply held against its doc-record: what it commits to, and what is wrong per slot.
+
+    A group without a legal split has None in `splits` and its reason in `faults`.
+    """
+
+    sibling: ShownSibling
+    splits: Splits
+    split_tokens: Splits
+    faults: dict[Group, str]
+    sibling_rationale: str
+    split_rationale: str
+    drafts: dict[int, Draft]
+    bad_slots: dict[int, str]
+
+
+def interpret(value: object, record: DocRecord) -> Parsed | str:
+    """Hold a decoded reply against its doc-record; a str says why it is unusable as a whole."""
+    try:
+        head = Head.model_validate(value)
+    except ValidationError as error:
+        return _first(error)
+    chosen = next((s for s in record.shown if s.idx == head.sibling), None)
+    if chosen is None:
+        have = ", ".join(str(s.idx) for s in record.shown)
+        return f"sibling {head.sibling} was not shown (shown: {have})"
+    splits, split_tokens, faults = _splits(head.splits, chosen)
+    drafts, bad = _drafts(head.probes, {slot.index for slot in record.slots})
+    return Parsed(
+        chosen,
+        splits,
+        split_tokens,
+        faults,
+        head.sibling_rationale.strip()[:RATIONALE],
+        head.split_rationale.strip()[:RATIONALE],
+        drafts,
+        bad,
+    )
+
+
+def _splits(ids: SplitIds, sibling: ShownSibling) -> tuple[Splits, Splits, dict[Group, str]]:
+    places = {boundary.id: boundary for boundary in sibling.boundaries}
+    offsets: dict[Group, int | None] = dict.fromkeys(GROUPS)
+    tokens: dict[Group, int | None] = dict.fromkeys(GROUPS)
+    faults: dict[Group, str] = {}
+    for group in GROUPS:
+        name: str | None = getattr(ids, group)
+        place = places.get(name) if name is not None else None
+        if name is None:
+            faults[group] = "split_not_given"
+        elif place is None:
+            faults[group] = "split_unknown_id"
+        elif group not in place.groups:
+            faults[group] = "split_not_legal"
+        else:
+            offsets[group] = place.offset
+            tokens[group] = place.tokens
+    return _by_group(offsets), _by_group(tokens), faults
+
+
+def _by_group(numbers: dict[Group, int | None]) -> Splits:
+    return Splits(*(numbers[group] for group in GROUPS))
+
+
+def _drafts(
+    probes: Sequence[object], slots: set[int]
+) -> tuple[dict[int, Draft], dict[int, str]]:
+    drafts: dict[int, Draft] = {}
+    bad: dict[int, str] = {}
+    for item in probes:
+        try:
+            draft = Draft.model_validate(item)
+        except ValidationError as error:
+            slot = _slot_of(item)
+            if slot in slots:
+                bad[slot] = _first(error)
+            continue
+        if draft.slot in drafts or draft.slot in bad:
+            bad[draft.slot] = "the reply has this slot twice"
+        elif draft.slot in slots:
+            drafts[draft.slot] = draft
+    for slot in bad:
+        drafts.pop(slot, None)
+    return drafts, bad
+
+
+def _slot_of(item: object) -> int:
+    value = _number(item.get("slot")) if isinstance(item, dict) else None
+    return value if isinstance(value, int) else -1
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in detail["loc"]) or "reply"
+    return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

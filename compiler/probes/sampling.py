@@ -1,0 +1,118 @@
+"""Deterministic draws, stable across Python versions, platforms and hash seeds.
+
+A Stream is SHA-256 in counter mode over its name. Streams are named by what they decide (document,
+slot, purpose), so adding a slot or a document never shifts another one's draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeVar
+
+from compiler.records import Side, Slot
+from compiler.spec.model import Distance, TemplateScope, WrittenScope
+
+T = TypeVar("T")
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+SEED_SPAN = 1_000_000_000
+
+
+class Stream:
+    """An endless sequence of draws that its name determines."""
+
+    def __init__(self, *name: str | int) -> None:
+        self._name = "/".join(str(part) for part in name).encode("utf-8")
+        self._count = 0
+
+    def uniform(self) -> float:
+        """A number in [0, 1) with 53 random bits."""
+        data = hashlib.sha256(self._name + b"#%d" % self._count).digest()
+        self._count += 1
+        return (int.from_bytes(data[:8], "big") >> 11) / (1 << 53)
+
+    def below(self, n: int) -> int:
+        """An integer in [0, n)."""
+        return int(self.uniform() * n)
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of the items, all equally likely."""
+        return items[self.below(len(items))]
+
+
+def rank(*name: str | int) -> bytes:
+    """A fixed random-looking rank: sorting by it shuffles without depending on what else there is."""
+    return hashlib.sha256("/".join(str(part) for part in name).encode("utf-8")).digest()
+
+
+def row_seed(seed: int, round_index: int, doc_id: str) -> int:
+    """The seed of a doc-record: a function of the global seed, the round and the document only."""
+    data = hashlib.sha256(f"{seed}/row/{round_index}/{doc_id}".encode()).digest()
+    return seed + int.from_bytes(data[:8], "big") % SEED_SPAN
+
+
+def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[str]]:
+    """Which documents each round takes: disjoint, and independent of the order of `doc_ids`.
+
+    Raises:
+        ValueError: the rounds ask for more documents than there are.
+    """
+    wanted = sum(rounds)
+    if wanted > len(doc_ids):
+        raise ValueError(f"rounds ask for {wanted} documents, the source has {len(doc_ids)}")
+    shuffled = sorted(doc_ids, key=lambda doc_id: rank(seed, "draw", doc_id))
+    drawn: list[list[str]] = []
+    at = 0
+    for size in rounds:
+        drawn.append(shuffled[at : at + size])
+        at += size
+    return drawn
+
+
+def plan_slots(
+    scopes: Sequence[tuple[str, TemplateScope | WrittenScope]], seed: int, doc_id: str
+) -> tuple[Slot, ...]:
+    """The slots of one doc-record: balanced targets, distances log-uniform and spread over slots.
+
+    Targets alternate from a random side, so they differ by at most one per scope. Distances follow
+    a golden-ratio sequence from a random start: each is log-uniform over 1..max by itself, and the
+    slots of a scope cover near, mid and far together. Neither depends on how many slots there are.
+    """
+    slots: list[Slot] = []
+    for name, scope in scopes:
+        stream = Stream(seed, doc_id, "slots", name)
+        flip = stream.below(2)
+        start = stream.uniform()
+        for number in range(scope.slots):
+            target: Side = "suffix" if (number + flip) % 2 else "prefix"
+            hint = _distance(scope.distance, (start + number * _GOLDEN) % 1.0)
+            slots.append(Slot(len(slots), name, target, hint))
+    return tuple(slots)
+
+
+def _distance(distance: Distance | None, u: float) -> int | None:
+    if distance is None:
+        return None
+    return min(distance.max, int(math.exp(u * math.log(distance.max + 1))))
+
+
+def nearest(feasible: Mapping[int, T], wanted: int) -> tuple[int, T] | None:
+    """The entry whose key is nearest to `wanted`, the smaller one of two equally near."""
+    if not feasible:
+        return None
+    key = min(feasible, key=lambda k: (abs(k - wanted), k))
+    return key, feasible[key]
+
+
+def view(text: str, target: Side, max_chars: int, keep: Literal["nearest", "start", "end"]) -> str:
+    """What the answerer sees of a complement: at most `max_chars`, cut at the declared end.
+
+    For a suffix target the complement is the prefix, whose end is nearest the split; for a prefix
+    target it is the suffix, whose start is.
+    """
+    if len(text) <= max_chars:
+        return text
+    from_end = keep == "end" or (keep == "nearest" and target == "suffix")
+    return text[-max_chars:] if from_end else text[:max_chars]

@@ -1,0 +1,100 @@
+"""What templated scopes share: the bench they work at, phrasings, and the finished probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from compiler.probes.alternatives import Pool
+from compiler.probes.sampling import Stream
+from compiler.probes.segment import words
+from compiler.probes.tokens import Tokenizer, Tokens
+from compiler.records import DocRecord, Probe, Reject, Side, Slot
+
+
+@dataclass
+class Workbench:
+    """One doc-record with its chosen text, split and tokens, and the pool for alternatives.
+
+    `stems`: stems of all words of all usable siblings; `squashed`: their squashed texts; `ngrams`:
+    their word 4-grams. `phrasings` renders a scope's template to one question a line. `used` holds
+    the atoms already taken by earlier slots of this document.
+    """
+
+    record: DocRecord
+    sibling: int
+    text: str
+    split: int
+    tokens: Tokens
+    tokenizer: Tokenizer
+    pool: Pool
+    stems: frozenset[str]
+    squashed: Sequence[str]
+    ngrams: frozenset[tuple[str, ...]]
+    phrasings: Callable[[str, Side, int], list[str]]
+    used: set[tuple[str, int, int]] = field(default_factory=set)
+
+    def stream(self, slot: Slot, purpose: str) -> Stream:
+        """The draws of one slot for one purpose."""
+        return Stream(self.record.row_seed, self.record.doc_id, slot.index, purpose)
+
+    def side(self, target: Side) -> str:
+        """The text of one side of the split."""
+        return self.text[: self.split] if target == "prefix" else self.text[self.split :]
+
+    def reject(self, slot: Slot, reason: str, detail: str) -> Reject:
+        """The slot's entry in the ledger."""
+        record = self.record
+        return Reject(record.round, record.doc_id, slot.index, slot.scope, "expand", reason, detail)
+
+    def question(self, slot: Slot, distance: int) -> tuple[str, str]:
+        """A phrasing drawn for the slot, and its template id."""
+        lines = self.phrasings(slot.scope, slot.target, distance)
+        number = self.stream(slot, "phrasing").below(len(lines))
+        return lines[number], f"{slot.scope}/{slot.target}/{number}"
+
+    def probe(
+        self,
+        slot: Slot,
+        start: int,
+        end: int,
+        index: int,
+        alternative: tuple[str, int, int],
+        n_tokens: int | None,
+    ) -> Probe:
+        """The finished probe on the atom `start`..`end`; `alternative` is (text, level, pool)."""
+        question, template_id = self.question(slot, index)
+        atom = self.text[start:end]
+        sign = 1 if slot.target == "suffix" else -1
+        between = (
+            words(self.text, self.split, start)
+            if slot.target == "suffix"
+            else words(self.text, end, self.split)
+        )
+        text, level, size = alternative
+        return Probe(
+            doc_id=self.record.doc_id,
+            slot=slot.index,
+            scope=slot.scope,
+            target=slot.target,
+            atom_start=start,
+            atom_end=end,
+            question=question,
+            response=atom,
+            alternative=text,
+            typicality=None,
+            abs_index=index,
+            signed_index=sign * index,
+            hint=sign * slot.hint if slot.hint is not None else None,
+            word_distance=sign * len(between),
+            synergy=None,
+            distribution=None,
+            difficulty=None,
+            n_tokens=n_tokens,
+            tokenizer=self.tokenizer.identity if n_tokens is not None else None,
+            template_id=template_id,
+            pool_level=level,
+            pool_size=size,
+            support=None,
+            flags=(),
+        )

@@ -1,0 +1,164 @@
+"""Paragraphs, sentences and words with exact character spans.
+
+Sentences come from sentencex; this module adds what web text needs around it: paragraph blocks by
+region (web extraction writes one newline per paragraph, language models write blank lines), list
+items and headings as breaks of their own, and trimmed spans. The segmenter's name and version are
+part of what a step depends on (`IDENTITY`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+
+import regex
+import sentencex
+
+from compiler.words import WORD
+
+IDENTITY = f"sentencex-{version('sentencex')}/rules-1"
+
+_NEWLINES = regex.compile(r"[^\S\n]*\n\s*")
+_LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
+_TERMINAL = regex.compile(r"[.!?…。！？][\"'”’»)\]）」』*_]*\s*$")
+_MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+_VERBLIKE = regex.compile(
+    r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
+    r"|may|might|must|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
+    regex.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start` to `end` of a text, trimmed of whitespace, never empty."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Whitespace between two units: characters `start` to `end`, possibly none."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The structure of one text. Sentences never cross a paragraph."""
+
+    text: str
+    paragraphs: tuple[Span, ...]
+    sentences: tuple[Span, ...]
+
+    def sentence_gaps(self) -> list[Gap]:
+        """Gaps between neighbouring sentences, those between paragraphs included."""
+        return [Gap(left.end, right.start) for left, right in pairwise(self.sentences)]
+
+    def paragraph_gaps(self) -> list[Gap]:
+        """Gaps between neighbouring paragraphs."""
+        return [Gap(left.end, right.start) for left, right in pairwise(self.paragraphs)]
+
+    def sentences_in(self, span: Span) -> list[Span]:
+        """The sentences that lie within a span."""
+        return [s for s in self.sentences if span.start <= s.start and s.end <= span.end]
+
+
+def segment(text: str, gen_start: int, language: str = "en") -> Segments:
+    """Paragraphs and sentences of a text whose generated part starts at `gen_start`."""
+    paragraphs = _paragraphs(text, gen_start)
+    sentences = [
+        sentence for paragraph in paragraphs for sentence in _sentences(text, paragraph, language)
+    ]
+    return Segments(text, tuple(paragraphs), tuple(sentences))
+
+
+def words(text: str, start: int = 0, end: int | None = None) -> list[Span]:
+    """Words and numbers between two offsets."""
+    stop = len(text) if end is None else end
+    return [Span(m.start(), m.end()) for m in WORD.finditer(text, start, stop)]
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends in terminal punctuation, closing quotes and brackets aside."""
+    return _TERMINAL.search(text) is not None
+
+
+def is_prose(text: str) -> bool:
+    """Whether a sentence can be an atom: ends as one, holds a verb-like word, no markup or code."""
+    return (
+        ends_sentence(text)
+        and _MARKUP.search(text) is None
+        and _VERBLIKE.search(text) is not None
+        and _LIST_ITEM.match(text) is None
+        and _HEADING.match(text) is None
+    )
+
+
+def _trim(text: str, start: int, end: int) -> Span | None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return Span(start, end) if start < end else None
+
+
+def _paragraphs(text: str, gen_start: int) -> list[Span]:
+    gaps = list(_NEWLINES.finditer(text))
+    # A region that has blank lines marks its paragraphs with them; one that has none uses newlines.
+    blank = {False: False, True: False}
+    for gap in gaps:
+        if gap.group().count("\n") > 1:
+            blank[gap.start() >= gen_start] = True
+    found: list[Span] = []
+    at = 0
+    for gap in gaps:
+        if gap.group().count("\n") > 1 or not blank[gap.start() >= gen_start]:
+            span = _trim(text, at, gap.start())
+            at = gap.end()
+            if span is not None:
+                found.append(span)
+    span = _trim(text, at, len(text))
+    return [*found, span] if span is not None else found
+
+
+def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
+    found: list[Span] = []
+    for block in _blocks(text, paragraph):
+        piece = text[block.start : block.end]
+        for boundary in sentencex.get_sentence_boundaries(language, piece):
+            start = block.start + boundary["start_index"]
+            span = _trim(text, start, block.start + boundary["end_index"])
+            if span is not None:
+                found.append(span)
+    return found
+
+
+def _blocks(text: str, paragraph: Span) -> list[Span]:
+    """Lines of a paragraph, joined where a newline is only a wrapped line."""
+    found: list[Span] = []
+    start = at = paragraph.start
+    while at < paragraph.end:
+        newline = text.find("\n", at, paragraph.end)
+        if newline < 0:
+            break
+        line, rest = text[at:newline].strip(), text[newline + 1 : paragraph.end].lstrip()
+        if _breaks(line, rest):
+            span = _trim(text, start, newline)
+            if span is not None:
+                found.append(span)
+            start = newline + 1
+        at = newline + 1
+    span = _trim(text, start, paragraph.end)
+    return [*found, span] if span is not None else found
+
+
+def _breaks(line: str, rest: str) -> bool:
+    if _LIST_ITEM.match(rest) or _HEADING.match(rest) or _HEADING.match(line):
+        return True
+    short = len(line) < 60 and not ends_sentence(line)
+    return (short or _LIST_ITEM.match(line) is not None) and rest[:1].isupper()

@@ -1,0 +1,182 @@
+"""Subword tokenizers: token boundaries as character offsets. The only door to tokenizers.
+
+Offsets are checked instead of trusted: a normalising tokenizer leaves gaps where it composes
+accents, and tokens that share one emoji overlap. An offset is *clean* when a token starts there, no
+token spans it, and no combining mark follows.
+"""
+
+from __future__ import annotations
+
+import gzip
+import unicodedata
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from tokenizers import Tokenizer as Backend
+
+from compiler.errors import SourceError
+from compiler.keys import bytes_digest
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFile:
+    """A tokenizer.json on this machine: its declared name, its place, and its content's digest."""
+
+    name: str
+    path: Path
+    digest: str
+
+    @property
+    def identity(self) -> str:
+        """Name and content, as published in the `tokenizer` column."""
+        return f"{Path(self.name).name if self.path.suffix else self.name}@{self.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A tokenised text: `starts[i]`, `ends[i]` are the characters of token i; `ids[i]` its id.
+
+    `clean`: sorted offsets at which the text may be cut without cutting a token, with the number of
+    tokens before each in `before`.
+    """
+
+    ids: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    clean: tuple[int, ...]
+    before: tuple[int, ...]
+
+    def is_clean(self, offset: int) -> bool:
+        """Whether cutting at `offset` leaves both sides' tokens as they are."""
+        at = bisect_left(self.clean, offset)
+        return at < len(self.clean) and self.clean[at] == offset
+
+    def count_before(self, offset: int) -> int:
+        """How many tokens lie before a clean offset."""
+        at = bisect_left(self.clean, offset)
+        if at == len(self.clean) or self.clean[at] != offset:
+            raise ValueError(f"{offset} is not a clean offset")
+        return self.before[at]
+
+
+class Tokenizer:
+    """A loaded tokenizer."""
+
+    def __init__(self, backend: Backend, identity: str) -> None:
+        self._backend = backend
+        self.identity = identity
+
+    def encode(self, text: str) -> Tokens:
+        """Tokens of a text, without special tokens."""
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        offsets = encoding.offsets
+        starts = tuple(start for start, _ in offsets)
+        ends = tuple(end for _, end in offsets)
+        clean: list[int] = []
+        before: list[int] = []
+        reach = 0
+        for index, (start, end) in enumerate(offsets):
+            if start >= reach and (not clean or start > clean[-1]) and not _joins(text, start):
+                clean.append(start)
+                before.append(index)
+            reach = max(reach, end)
+        if not clean or clean[-1] != len(text):
+            clean.append(len(text))
+            before.append(len(offsets))
+        return Tokens(tuple(encoding.ids), starts, ends, tuple(clean), tuple(before))
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has by itself."""
+        return len(self._backend.encode(text, add_special_tokens=False).ids)
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether the character at `at` belongs to the one before it."""
+    if at == 0 or at >= len(text):
+        return False
+    char = text[at]
+    return bool(
+        unicodedata.combining(char)
+        or char in "\u200d\ufe0f"
+        or text[at - 1] == "\u200d"
+        or 0x1F3FB <= ord(char) <= 0x1F3FF
+        or (text[at - 1] == "\r" and char == "\n")
+    )
+
+
+def load(file: TokenizerFile) -> Tokenizer:
+    """Load a tokenizer.
+
+    Raises:
+        SourceError: the file is not a tokenizer.json.
+    """
+    try:
+        raw = file.path.read_bytes()
+        text = gzip.decompress(raw) if file.path.suffix == ".gz" else raw
+        backend = Backend.from_str(text.decode("utf-8"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise SourceError(
+            f"not a tokenizer.json: {error}",
+            where=str(file.path),
+            hint="name a Hub tokenizer or the path of a tokenizer.json",
+        ) from error
+    backend.no_truncation()
+    backend.no_padding()
+    return Tokenizer(backend, file.identity)
+
+
+def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
+    """The file of a tokenizer named by path (from `root`) or Hub id; None if not on this machine.
+
+    `online`: a Hub tokenizer that is not on this machine may be downloaded.
+
+    Raises:
+        SourceError: a path that does not exist, or a Hub id that cannot be downloaded.
+    """
+    path = root / name
+    if path.is_file():
+        return TokenizerFile(name, path, bytes_digest(path.read_bytes()))
+    if path.suffix in (".json", ".gz") or name.count("/") != 1:
+        raise SourceError(
+            "no such tokenizer",
+            where=name,
+            hint="a Hub name such as Qwen/Qwen3-8B, or a path from the project root",
+        )
+    cached = _cached(name)
+    if cached is None and online:
+        cached = _download(name)
+    if cached is None:
+        return None
+    return TokenizerFile(name, cached, bytes_digest(cached.read_bytes()))
+
+
+class _CacheLookup(Protocol):
+    def __call__(self, repo_id: str, filename: str) -> object: ...
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = cast(_CacheLookup, try_to_load_from_cache)(name, "tokenizer.json")
+    return Path(found) if isinstance(found, str) else None
+
+
+def _download(name: str) -> Path:
+    from transformers import AutoTokenizer
+
+    try:
+        AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # transformers and its transports raise many kinds
+        raise SourceError(
+            f"tokenizer {name} cannot be downloaded: {str(error).splitlines()[0]}",
+            hint="check the network, or set the tokenizer to the path of a tokenizer.json",
+        ) from error
+    path = _cached(name)
+    if path is None:
+        raise SourceError(
+            f"tokenizer {name} has no tokenizer.json",
+            hint="convert it, and set the tokenizer to the path of its tokenizer.json",
+        )
+    return path

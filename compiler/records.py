@@ -1,0 +1,278 @@
+"""The rows that stages hand to one another, as frozen dataclasses.
+
+Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
+its DocRecord. All offsets are Python code points into the full text of one sibling,
+`prefix + continuation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["prefix", "suffix"]
+Group = Literal["word_lens", "sentence", "paragraph", "whole"]
+GROUPS: tuple[Group, ...] = ("word_lens", "sentence", "paragraph", "whole")
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """One continuation of a document's source prefix. `idx` is its place in the source."""
+
+    idx: int
+    continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A source row or sibling that was not used, with a closed reason."""
+
+    doc_id: str
+    idx: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source text with its sibling continuations, ordered by `idx`."""
+
+    doc_id: str
+    doc_source: str
+    prefix: str
+    siblings: tuple[Sibling, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentId:
+    """Where one document lies in the ingested documents, and the digest of its content."""
+
+    doc_id: str
+    digest: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One planned probe: its scope, the side of its atom, and the distance asked for.
+
+    `hint` counts units of the scope outward from the split, 1 = adjacent; None for whole sides.
+    """
+
+    index: int
+    scope: str
+    target: Side
+    hint: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A numbered span that an LLM may choose as an atom: a sentence (`s..`) or paragraph (`p..`)."""
+
+    id: str
+    kind: Literal["sentence", "paragraph"]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A numbered place where a text may be split, and for which split groups it is legal.
+
+    `tokens`: how many tokens of the source tokenizer lie before it.
+    """
+
+    id: str
+    offset: int
+    tokens: int
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSibling:
+    """A sibling as the generator sees it: its full text with numbered units and boundaries."""
+
+    idx: int
+    text: str
+    units: tuple[Unit, ...]
+    boundaries: tuple[Boundary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocRecord:
+    """A document as drawn into one round. It owns the slots.
+
+    `gen_start` is where the source prefix ends and generated text begins. `others` are the usable
+    siblings that the generator does not see; `n_available` counts all usable distinct ones.
+    """
+
+    round: int
+    doc_id: str
+    doc_source: str
+    row_seed: int
+    gen_start: int
+    n_available: int
+    shown: tuple[ShownSibling, ...]
+    others: tuple[Sibling, ...]
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A slot that became no probe, with the stage and a closed reason; never a silent absence."""
+
+    round: int
+    doc_id: str
+    slot: int
+    scope: str
+    stage: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """One number per split group of a doc-record: its offset, or the tokens before it.
+
+    None for a group without a legal split; its slots are rejects.
+    """
+
+    word_lens: int | None
+    sentence: int | None
+    paragraph: int | None
+    whole: int | None
+
+    def get(self, group: Group) -> int | None:
+        """The number of one group, if it has a split."""
+        found: int | None = getattr(self, group)
+        return found
+
+    def of(self, group: Group) -> int:
+        """The number of a group that has a split.
+
+        Raises:
+            ValueError: it has none.
+        """
+        found = self.get(group)
+        if found is None:
+            raise ValueError(f"no {group} split")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the generator committed to for one doc-record."""
+
+    doc_id: str
+    sibling: int
+    splits: Splits
+    split_tokens: Splits
+    sibling_rationale: str
+    split_rationale: str
+    generator_model: str
+    rung: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question about one atom on one side of one split, before scoring.
+
+    `atom_start`, `atom_end`: code points into the chosen sibling's text. `word_distance`: words
+    between the split and the nearest edge of the atom, negative on the prefix side.
+    `support`: how many other usable siblings hold the atom's content, None without others.
+    `flags`: ids of warnings (see probes.checks).
+    """
+
+    doc_id: str
+    slot: int
+    scope: str
+    target: Side
+    atom_start: int
+    atom_end: int
+    question: str
+    response: str
+    alternative: str
+    typicality: Literal["typical", "atypical"] | None
+    abs_index: int | None
+    signed_index: int | None
+    hint: int | None
+    word_distance: int
+    synergy: str | None
+    distribution: str | None
+    difficulty: str | None
+    n_tokens: int | None
+    tokenizer: str | None
+    template_id: str | None
+    pool_level: int | None
+    pool_size: int | None
+    support: int | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRow:
+    """The generator's reply to one doc-record, as it came."""
+
+    doc_id: str
+    key: str
+    outcome: str
+    text: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """All rollouts of one probe: `answers[i]` is None when rollout i brought no text."""
+
+    doc_id: str
+    slot: int
+    answers: tuple[str | None, ...]
+    outcomes: tuple[str, ...]
+    model: str
+    context_chars_seen: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """The judge's raw words on each answer of one probe."""
+
+    doc_id: str
+    slot: int
+    verdicts: tuple[str | None, ...]
+    outcomes: tuple[str, ...]
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """The scores of one probe: exactly K numbers in [0, 1] when `status` is "scored"."""
+
+    doc_id: str
+    slot: int
+    status: str
+    scores: tuple[float, ...] | None
+    mean: float | None
+    max: float | None
+    min: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFact:
+    """What statistics need of one published row."""
+
+    round: int
+    doc_id: str
+    scope: str
+    target: Side
+    typicality: str | None
+    status: str
+    max: float | None
+    mean: float | None
+    flags: tuple[str, ...]
+    pool_level: int | None
+    same_split: bool

@@ -1,0 +1,1 @@
+"""What a user may declare, and how it is read."""

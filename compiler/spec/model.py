@@ -1,0 +1,389 @@
+"""What a user may declare: frozen, closed, every field described.
+
+Values only. Words live in `prompts/` and `templates/`, decisions in Python. This module knows the
+shape of a spec and the rules that one spec can break by itself; whether a prompt, provider or
+templated scope of that name exists is found by `commands/check.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from compiler.records import Group, Side
+
+Level = Annotated[int, Field(ge=-3, le=3)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
+
+
+class Model(BaseModel):
+    """Base of every part of a spec: immutable, strict, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Columns(Model):
+    """Which columns of the source hold what."""
+
+    doc_id: str = "doc_id"
+    """Id shared by all siblings of one source prefix."""
+    doc_source: str | None = "doc_source"
+    """Where the prefix comes from, usually a URL; null when the source has none."""
+    prefix: str = "prefix"
+    """The human-written start that the source model continued."""
+    continuation: str = "continuation"
+    """The generated text: one string a row, or one list of strings a row (one row per document)."""
+    doc_idx: str | None = None
+    """Index of the sibling; null numbers the siblings of a document in row order."""
+
+
+class Source(Model):
+    """The rollouts that the probes are about."""
+
+    path: str
+    """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub dataset; resolved to a commit when the source is read."""
+    model: str
+    """The language model that wrote the continuations; becomes `source_model`."""
+    tokenizer: str
+    """Tokenizer of that model: Hub name or path of a tokenizer.json(.gz). Splits fall on its tokens."""
+    license: str | None = None
+    """License of the source text, stated on the card."""
+    homepage: str | None = None
+    """Where a reader finds the source, stated on the card; default: `path`."""
+    columns: Columns = Columns()
+    """Column names in the source."""
+
+
+class Siblings(Model):
+    """Which siblings are usable and how many the generator sees."""
+
+    shown: Annotated[int, Field(ge=1, le=15)] = 3
+    """At most this many siblings are shown to the generator, drawn by the row seed."""
+    min_chars: Annotated[int, Field(ge=1)] = 200
+    """A shorter continuation is skipped as `sibling_short`."""
+    max_repeat: Share = 0.5
+    """A continuation whose share of repeated 5-word windows is above this is `sibling_looping`."""
+
+
+class SplitRules(Model):
+    """Where a text may be split."""
+
+    margin_chars: Annotated[int, Field(ge=1)] = 200
+    """At least this many characters stay on each side."""
+    margin_share: Share = 0.1
+    """At least this share of the text stays on each side."""
+    whole_share: Share = 0.25
+    """For the whole split, at least this share of the text stays on each side."""
+    suffix_in_generated: bool = True
+    """Atoms of suffix targets start in generated text, never in the source prefix."""
+    word_candidates: Annotated[int, Field(ge=0, le=200)] = 12
+    """How many mid-sentence word gaps per sibling are offered beside the sentence gaps."""
+
+
+class Distance(Model):
+    """How far from the split atoms are asked for, in units of the scope."""
+
+    max: Annotated[int, Field(ge=1, le=63)] = 63
+    """Hints are drawn log-uniformly from 1 to this, stratified over the slots."""
+
+
+class AtomRules(Model):
+    """Which spans are large enough, and small enough, to be an atom."""
+
+    min_chars: Annotated[int, Field(ge=1)] = 1
+    """Shortest atom in characters."""
+    max_chars: Annotated[int, Field(ge=1)] = 1_000_000
+    """Longest atom in characters."""
+    min_words: Annotated[int, Field(ge=1)] = 1
+    """Fewest words."""
+    min_sentences: Annotated[int, Field(ge=1)] = 1
+    """Fewest sentences."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_chars > self.max_chars:
+            raise ValueError(f"min_chars {self.min_chars} is above max_chars {self.max_chars}")
+        return self
+
+
+class TemplateScope(Model):
+    """A scope whose probes come from templates, without an LLM; its name picks the Python rule."""
+
+    kind: Literal["template"]
+    """`template`: no LLM writes these probes."""
+    order: Annotated[int, Field(ge=0)]
+    """Scopes take their slot indices in this order; unique."""
+    slots: Annotated[int, Field(ge=0, le=64)]
+    """How many probes of this scope each document gets."""
+    split: Group
+    """Which of the four splits applies."""
+    tokenizer: str | None = None
+    """Tokenizer that counts this scope's tokens; null takes the source's."""
+    distance: Distance = Distance()
+    """How far from the split the atoms are asked for."""
+
+
+class WrittenScope(Model):
+    """A scope whose probes an LLM writes."""
+
+    kind: Literal["written"]
+    """`written`: the generator writes these probes."""
+    order: Annotated[int, Field(ge=0)]
+    """Scopes take their slot indices in this order; unique."""
+    slots: Annotated[int, Field(ge=0, le=64)]
+    """How many probes of this scope each document gets."""
+    split: Group
+    """Which of the four splits applies."""
+    unit: Literal["sentence", "paragraph", "side"]
+    """What an atom is: one sentence, one paragraph, or the entire target side."""
+    synergy: str
+    """What the question must integrate; shown to the generator."""
+    alternative: Literal["atom", "response"] = "atom"
+    """What the incorrect plausible answer is shaped like: the atom, or the concise answer."""
+    distance: Distance | None = None
+    """How far from the split atoms are asked for, in units; null for sides."""
+    atom: AtomRules = AtomRules()
+    """Size limits of an atom."""
+
+
+Scope = Annotated[TemplateScope | WrittenScope, Field(discriminator="kind")]
+
+
+class Addendum(Model):
+    """One calibration level."""
+
+    text: str
+    """Appended to the generator's instructions; empty for level 0."""
+
+
+class Calibration(Model):
+    """How strictly HARD-FROM-TEXT is asked for."""
+
+    level: Level = 0
+    """Level in use: negative is easier on a text-only reader, positive stricter."""
+    levels: dict[Level, Addendum]
+    """The addendum of every level."""
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        if self.level not in self.levels:
+            have = ", ".join(str(level) for level in sorted(self.levels))
+            raise ValueError(f"level {self.level} has no addendum (have: {have})")
+        return self
+
+
+class Thinking(Model):
+    """Extended thinking of the generator model."""
+
+    budget_tokens: Annotated[int, Field(ge=1024)]
+    """Thinking tokens aimed at; counted within max_tokens."""
+
+
+class ModelUse(Model):
+    """Which model plays a role, and how it is asked."""
+
+    provider: str
+    """Name of a provider: extractive, replay, anthropic or anthropic-batch."""
+    model: str
+    """Model id as the provider knows it."""
+    prompt: PromptName
+    """Prompt variant `<role>/<variant>`: the directory under `prompts/`."""
+    max_tokens: Annotated[int, Field(ge=1, le=128_000)]
+    """Most output tokens of one reply."""
+    thinking: Thinking | None = None
+    """Extended thinking, or null."""
+    temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Sampling temperature; the API's own default of 1.0 is declared and never sent."""
+    base_url: str | None = None
+    """Any server that speaks the Messages API; null is the vendor's own. Not part of a key."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Requests in flight for a live provider. Not part of a key."""
+
+    @model_validator(mode="after")
+    def _room_to_answer(self) -> Self:
+        if self.thinking is not None and self.max_tokens <= self.thinking.budget_tokens:
+            raise ValueError(
+                f"max_tokens {self.max_tokens} must be above thinking.budget_tokens "
+                f"{self.thinking.budget_tokens}: thinking is counted within it"
+            )
+        return self
+
+
+class Models(Model):
+    """The three roles."""
+
+    generator: ModelUse
+    """Chooses a sibling and the splits, and writes the written probes."""
+    answerer: ModelUse
+    """Answers each written probe from the complement only."""
+    judge: ModelUse
+    """Scores each answer against the truth."""
+
+    @model_validator(mode="after")
+    def _prompt_per_role(self) -> Self:
+        for role in ("generator", "answerer", "judge"):
+            prompt = getattr(self, role).prompt
+            if prompt.split("/")[0] != role:
+                raise ValueError(f"{role}.prompt {prompt!r} is not a {role} prompt")
+        return self
+
+
+class View(Model):
+    """What the answerer sees of the complement."""
+
+    max_chars: Annotated[int, Field(ge=1)] = 4000
+    """Most characters."""
+    keep: Literal["nearest", "start", "end"] = "nearest"
+    """Which end of a longer complement is kept: nearest the split, or its start or end."""
+
+
+class Bands(Model):
+    """Cuts on the maximum score."""
+
+    hard: Share = 0.4
+    """A probe whose best score is below this is HARD."""
+    easy: Share = 0.8
+    """A probe whose best score is at or above this is EASY."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.hard > self.easy:
+            raise ValueError(f"hard {self.hard} is above easy {self.easy}")
+        return self
+
+
+class Scoring(Model):
+    """How hard a probe is from text alone."""
+
+    policy: str = "judged"
+    """Name of a scoring policy."""
+    rollouts: Annotated[int, Field(ge=1, le=64)] = 5
+    """Answers sampled per probe; a probe is scored when all of them are."""
+    view: View = View()
+    """What the answerer sees."""
+    compare: Literal["atom_text", "target_response"] = "atom_text"
+    """What the judge holds the answer against."""
+    reduce: Annotated[list[Literal["mean", "max", "min"]], Field(min_length=1)] = ["mean", "max", "min"]
+    """Which summaries of the rollouts are published; the others are null."""
+    bands: Bands = Bands()
+    """HARD and EASY."""
+
+
+class Price(Model):
+    """US dollars per million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    """Input tokens, live price."""
+    output: Annotated[float, Field(ge=0)]
+    """Output tokens, thinking included, live price."""
+    batch: Share = 0.5
+    """Factor for batched requests."""
+
+
+class Expectation(Model):
+    """Tokens that one call is expected to take; used by `plan`, replaced by usage once known."""
+
+    input: Annotated[int, Field(ge=0)]
+    """Input tokens per call."""
+    output: Annotated[int, Field(ge=0)]
+    """Output tokens per call."""
+
+
+class Expectations(Model):
+    """Declared expectations per role."""
+
+    generator: Expectation
+    """One doc-record."""
+    answerer: Expectation
+    """One answer."""
+    judge: Expectation
+    """One verdict."""
+
+
+class Budget(Model):
+    """The wall that a build does not pass."""
+
+    max_usd: Annotated[float, Field(ge=0)]
+    """Most US dollars that one build may spend."""
+
+
+class Publish(Model):
+    """What the shipped files look like."""
+
+    license: str
+    """License id of the dataset, as the Hub knows it."""
+    dtypes: Literal["int64", "published"] = "int64"
+    """Index columns as nullable int64, or as the published dataset's float64."""
+    source_label: str = "llm"
+    """Value of `source` for written probes (the published dataset says haiku)."""
+    template_model: str | None = None
+    """Value of `generator_model` on templated rows; null says that no model wrote them."""
+    row_group_rows: Annotated[int, Field(ge=16)] = 8192
+    """Rows per parquet row group."""
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 9
+    """zstd level of the parquet files."""
+
+
+class Rehearsal(Model):
+    """Stand-ins of a build with `--source FILE`, so that it runs on any rollouts, offline."""
+
+    tokenizer: str
+    """Takes the place of every tokenizer in the spec."""
+
+
+class Round(Model):
+    """One round of new documents, disjoint from all earlier rounds."""
+
+    docs: Annotated[int, Field(ge=1)]
+    """How many documents it draws."""
+
+
+class Spec(Model):
+    """One dataset."""
+
+    name: Name
+    """Name of the dataset and of its output directory."""
+    source: Source
+    """The rollouts."""
+    seed: Annotated[int, Field(ge=0, le=2**62)] = 1_000_000_000
+    """Everything random derives from it; row seeds start here."""
+    rounds: Annotated[list[Round], Field(min_length=1)]
+    """Growing the dataset is adding an entry; earlier rounds do not change."""
+    shard_docs: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Documents per shard, the unit of work and of rebuilding."""
+    siblings: Siblings = Siblings()
+    """Which siblings are used."""
+    splits: SplitRules = SplitRules()
+    """Where a text may be split."""
+    slots_per_document: Annotated[int, Field(ge=1, le=256)]
+    """What the scopes' slots must sum to."""
+    scopes: Annotated[dict[Name, Scope], Field(min_length=1)]
+    """The sizes of atom, by name."""
+    calibration: Calibration
+    """How strictly HARD-FROM-TEXT is asked for."""
+    models: Models
+    """Who generates, answers and judges."""
+    scoring: Scoring = Scoring()
+    """How probes are scored."""
+    prices: dict[str, Price] = {}
+    """Prices per model id."""
+    expect: Expectations
+    """Tokens per call that `plan` expects."""
+    budget: Budget
+    """The wall."""
+    publish: Publish
+    """The shipped files."""
+    rehearsal: Rehearsal
+    """Stand-ins for a build with `--source`."""
+
+    def ordered_scopes(self) -> list[tuple[str, TemplateScope | WrittenScope]]:
+        """The scopes in slot order, whatever their order in the file."""
+        return sorted(self.scopes.items(), key=lambda item: item[1].order)
+
+
+__all__ = ["Side", "Spec", "TemplateScope", "WrittenScope"]

@@ -1,0 +1,167 @@
+"""Choices -> word and lens probes from templates, with alternatives from other documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import plain
+from compiler.probes import leakage
+from compiler.probes.alternatives import Donor, Pool
+from compiler.probes.checks import Facts, examine
+from compiler.probes.prompts import Library
+from compiler.probes.scopes import SCOPES
+from compiler.probes.scopes.template import Workbench
+from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.tokens import Tokenizer, Tokens
+from compiler.records import Choice, DocRecord, Probe, Reject, ShownSibling, Side, Slot
+from compiler.spec.model import TemplateScope
+from compiler.stages.context import Context
+from compiler.words import stems
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What a step works with beside its inputs."""
+
+    scopes: dict[str, TemplateScope]
+    tokenizer_names: dict[str, str]
+    load: Callable[[str], Tokenizer]
+    templates: Library
+    suffix_in_generated: bool
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A doc-record with its choice."""
+
+    record: DocRecord
+    choice: Choice
+    sibling: ShownSibling
+
+
+def stage(context: Context) -> Stage:
+    """Writes the templated probes; asks nobody."""
+    scopes = context.templated()
+    names = {name: context.tokenizer_of(scope) for name, scope in scopes.items()}
+    files = context.tokenizer_files
+    suffix = context.spec.splits.suffix_in_generated
+    return Stage(
+        name="expand",
+        version=VERSION,
+        depth=2,
+        needs=("sample.records", "finalize.choices"),
+        params={
+            "scopes": {name: scope.split for name, scope in scopes.items()},
+            "tokenizers": {
+                name: plain([files[each].identity, files[each].digest])
+                for name, each in names.items()
+            },
+            "suffix_in_generated": suffix,
+            "segmenter": IDENTITY,
+        },
+        templates=context.templates.closure(*(f"probes/{name}.j2" for name in scopes)),
+        run=partial(_run, _Bound(scopes, names, context.load_tokenizer, context.templates, suffix)),
+    )
+
+
+def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+    probes: list[Probe] = []
+    rejects: list[Reject] = []
+    if bound.scopes:
+        chosen = list(_chosen(inputs))
+        tokenizers = {
+            name: bound.load(each) for name, each in bound.tokenizer_names.items()
+        }
+        donors = [_donor(each, tokenizers) for each in chosen]
+        pool = Pool(donors)
+        phrasings = _phrasings(bound.templates)
+        for each, donor in zip(chosen, donors, strict=True):
+            for made in _document(bound, each, donor, pool, tokenizers, phrasings):
+                (probes if isinstance(made, Probe) else rejects).append(made)  # type: ignore[arg-type]
+    out.rows("probes", probes)
+    out.rows("rejects", rejects)
+
+
+def _chosen(inputs: Inputs) -> Iterator[_Chosen]:
+    choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
+    for record in inputs.rows("sample.records", DocRecord):
+        choice = choices.get(record.doc_id)
+        if choice is not None:
+            sibling = next(each for each in record.shown if each.idx == choice.sibling)
+            yield _Chosen(record, choice, sibling)
+
+
+def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
+    tokens: dict[str, Tokens] = {}
+    for tokenizer in tokenizers.values():
+        if tokenizer.identity not in tokens:
+            tokens[tokenizer.identity] = tokenizer.encode(chosen.sibling.text)
+    return Donor(chosen.record.doc_id, chosen.sibling.text, tokens)
+
+
+def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
+    """Renders a scope's template to its phrasings, one a line; kept per (scope, side, distance)."""
+    known: dict[tuple[str, Side, int], list[str]] = {}
+
+    def lines(scope: str, target: Side, distance: int) -> list[str]:
+        key = (scope, target, distance)
+        if key not in known:
+            text = templates.template(f"probes/{scope}.j2").render(target=target, distance=distance)
+            known[key] = [line.strip() for line in text.splitlines() if line.strip()]
+        return known[key]
+
+    return lines
+
+
+def _document(
+    bound: _Bound,
+    chosen: _Chosen,
+    donor: Donor,
+    pool: Pool,
+    tokenizers: Mapping[str, Tokenizer],
+    phrasings: Callable[[str, Side, int], list[str]],
+) -> Iterator[Probe | Reject]:
+    record, text = chosen.record, chosen.sibling.text
+    prefix = text[: record.gen_start]
+    texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
+    squashed = [leakage.squash(each) for each in texts]
+    sibling_stems = frozenset().union(*(stems(each) for each in texts))
+    ngrams: frozenset[tuple[str, ...]] = frozenset().union(
+        *(leakage.ngrams(each, 4) for each in texts)
+    )
+    segments = segment(text, record.gen_start)
+    benches: dict[str, Workbench] = {}
+    for slot in record.slots:
+        scope = bound.scopes.get(slot.scope)
+        split = chosen.choice.splits.get(scope.split) if scope is not None else None
+        if scope is None or split is None:
+            continue
+        tokenizer = tokenizers[slot.scope]
+        bench = benches.setdefault(
+            slot.scope,
+            Workbench(
+                record, chosen.choice.sibling, text, split, donor.tokens[tokenizer.identity],
+                tokenizer, pool, sibling_stems, squashed, ngrams, phrasings,
+            ),
+        )
+        made = SCOPES[slot.scope](slot, bench)
+        if isinstance(made, Probe):
+            facts = Facts(
+                segments, record.gen_start, split, scope, squashed, len(record.shown) - 1,
+                bound.suffix_in_generated, tokenizer.count,
+            )
+            yield _checked(made, facts, slot, bench)
+        else:
+            yield made
+
+
+def _checked(probe: Probe, facts: Facts, slot: Slot, bench: Workbench) -> Probe | Reject:
+    findings = examine(probe, facts)
+    if findings and findings[0].check.severity == "error":
+        return bench.reject(slot, findings[0].check.reason, findings[0].detail)
+    return replace(probe, flags=tuple(finding.check.id for finding in findings))

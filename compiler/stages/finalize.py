@@ -1,0 +1,117 @@
+"""Replies -> the chosen sibling, four splits, written probes, and rejects with reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.llm.messages import Outcome
+from compiler.llm.repair import decode
+from compiler.probes import reply as replies
+from compiler.probes.scopes import written
+from compiler.probes.segment import IDENTITY
+from compiler.records import Choice, DocRecord, Group, Probe, Reject, ReplyRow
+from compiler.spec.model import WrittenScope
+from compiler.stages.context import Context
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What a step works with beside its inputs."""
+
+    scopes: dict[str, WrittenScope]
+    groups: dict[str, Group]
+    suffix_in_generated: bool
+
+
+@dataclass
+class _Made:
+    """The rows of one shard."""
+
+    choices: list[Choice] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def stage(context: Context) -> Stage:
+    """Reads replies; asks nobody."""
+    spec = context.spec
+    scopes = context.written()
+    return Stage(
+        name="finalize",
+        version=VERSION,
+        depth=2,
+        needs=("sample.records", "generate.replies"),
+        params={
+            "scopes": {name: scope.model_dump(mode="json") for name, scope in spec.scopes.items()},
+            "suffix_in_generated": spec.splits.suffix_in_generated,
+            "segmenter": IDENTITY,
+        },
+        run=partial(
+            _run, _Bound(scopes, context.groups(), spec.splits.suffix_in_generated)
+        ),
+    )
+
+
+def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+    made = _Made()
+    records = inputs.rows("sample.records", DocRecord)
+    for record, reply in zip(records, inputs.rows("generate.replies", ReplyRow), strict=True):
+        _document(bound, record, reply, made)
+    out.rows("choices", made.choices)
+    out.rows("probes", made.probes)
+    out.rows("rejects", made.rejects)
+
+
+def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) -> None:
+    parsed, rung = _parse(record, reply)
+    if isinstance(parsed, tuple):
+        made.rejects.extend(_reject(record, index, *parsed) for index in range(len(record.slots)))
+        return
+    made.choices.append(
+        Choice(
+            record.doc_id,
+            parsed.sibling.idx,
+            parsed.splits,
+            parsed.split_tokens,
+            parsed.sibling_rationale,
+            parsed.split_rationale,
+            reply.model,
+            rung,
+        )
+    )
+    built = written.build(
+        record, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
+    )
+    made.probes.extend(built.probes)
+    made.rejects.extend(built.rejects)
+    for index, slot in enumerate(record.slots):
+        group = bound.groups[slot.scope]
+        if slot.scope not in bound.scopes and group in parsed.faults:
+            offered = any(group in place.groups for place in parsed.sibling.boundaries)
+            reason = parsed.faults[group] if offered else "no_split_place"
+            detail = f"{group} split of sibling {parsed.sibling.idx}"
+            made.rejects.append(_reject(record, index, reason, detail))
+
+
+def _parse(record: DocRecord, reply: ReplyRow) -> tuple[replies.Parsed | tuple[str, str], str]:
+    """The parsed reply and its rung, or (reason, detail) for a reply that is no use."""
+    if reply.outcome == Outcome.REFUSED:
+        return ("reply_refused", reply.text[:200]), ""
+    if reply.outcome == Outcome.TRUNCATED:
+        return ("reply_truncated", f"{reply.output_tokens} output tokens"), ""
+    decoded = decode(reply.text)
+    if decoded is None:
+        return ("reply_unparsed", reply.text[:200]), ""
+    parsed = replies.interpret(decoded.value, record)
+    if isinstance(parsed, str):
+        return ("reply_invalid", parsed), ""
+    return parsed, decoded.rung
+
+
+def _reject(record: DocRecord, index: int, reason: str, detail: str) -> Reject:
+    slot = record.slots[index]
+    return Reject(record.round, record.doc_id, slot.index, slot.scope, "finalize", reason, detail)

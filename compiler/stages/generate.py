@@ -1,0 +1,108 @@
+"""Doc-records -> the generator's replies, one per doc-record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.keys import Json
+from compiler.llm.messages import Request
+from compiler.probes.annotate import marked
+from compiler.records import DocRecord, ReplyRow
+from compiler.stages.asking import requester
+from compiler.stages.context import Context
+
+VERSION = 1
+_ONE = range(1)
+
+
+def stage(context: Context) -> Stage:
+    """Asks the generator about every doc-record."""
+    dispatcher = context.dispatchers["generator"]
+    request = requests(context)
+
+    def prepare(part: Part, inputs: Inputs) -> None:
+        for record in inputs.rows("sample.records", DocRecord):
+            dispatcher.want(request(record), _ONE)
+
+    def rows(inputs: Inputs) -> Iterator[ReplyRow]:
+        for record in inputs.rows("sample.records", DocRecord):
+            (key,) = dispatcher.keys(request(record), _ONE)
+            reply = dispatcher.reply(key)
+            yield ReplyRow(
+                record.doc_id, key, reply.outcome.value, reply.text, reply.model,
+                reply.input_tokens, reply.output_tokens,
+            )
+
+    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+        out.rows("replies", rows(inputs))
+
+    return Stage(
+        name="generate",
+        version=VERSION,
+        depth=2,
+        needs=("sample.records",),
+        params={
+            "model": context.model_params("generator"),
+            "addendum": _addendum(context),
+            "scopes": [_scope_tag(context, name) for name in context.written()],
+        },
+        templates=context.prompt_templates("generator"),
+        prepare=prepare,
+        settle=dispatcher.settle,
+        run=run,
+        paid=not dispatcher.provider.free,
+    )
+
+
+def requests(context: Context) -> Callable[[DocRecord], Request]:
+    """The request about a doc-record."""
+    render = requester(context, "generator")
+    scopes = [_scope_tag(context, name) for name in context.written()]
+    written = context.written()
+
+    def request(record: DocRecord) -> Request:
+        slots = [
+            {
+                "index": slot.index,
+                "scope": slot.scope,
+                "split": written[slot.scope].split,
+                "target": slot.target,
+                "distance": slot.hint,
+            }
+            for slot in record.slots
+            if slot.scope in written
+        ]
+        siblings = [
+            {"index": each.idx, "marked": marked(each, record.gen_start)} for each in record.shown
+        ]
+        return render(
+            {
+                "addendum": _addendum(context),
+                "scopes": scopes,
+                "slots": slots,
+                "siblings": siblings,
+                "n_available": record.n_available,
+            }
+        )
+
+    return request
+
+
+def _addendum(context: Context) -> str:
+    calibration = context.spec.calibration
+    return calibration.levels[calibration.level].text
+
+
+def _scope_tag(context: Context, name: str) -> Json:
+    scope = context.written()[name]
+    return {
+        "name": name,
+        "unit": scope.unit,
+        "split": scope.split,
+        "alternative": scope.alternative,
+        "synergy": scope.synergy,
+        "min_chars": scope.atom.min_chars,
+        "max_chars": scope.atom.max_chars,
+        "min_sentences": scope.atom.min_sentences,
+    }

@@ -1,0 +1,50 @@
+"""Source rows -> documents with their siblings, one row readable at a time, and their ids."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+
+from compiler.dataset.sources import ColumnNames, Grouped, Located
+from compiler.engine.artifact import row_digest
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import plain
+from compiler.records import Document, DocumentId
+from compiler.spec.model import Spec
+from compiler.stages.context import Context
+
+VERSION = 1
+
+
+def stage(context: Context) -> Stage:
+    """One step: the source is grouped as a whole."""
+    columns = column_names(context.spec)
+    return Stage(
+        name="ingest",
+        version=VERSION,
+        depth=0,
+        needs=(),
+        params={"source": context.located.digest, "columns": plain(columns)},
+        run=partial(_run, context.located, columns),
+    )
+
+
+def column_names(spec: Spec) -> ColumnNames:
+    """The declared column names."""
+    return ColumnNames(**spec.source.columns.model_dump())
+
+
+def _run(located: Located, columns: ColumnNames, part: Part, inputs: Inputs, out: Outputs) -> None:
+    ids: list[DocumentId] = []
+
+    def documents(grouped: Grouped) -> Iterator[Document]:
+        for row, document in enumerate(grouped):
+            ids.append(DocumentId(document.doc_id, row_digest(document), row))
+            yield document
+
+    with tempfile.TemporaryFile() as spool:
+        grouped = Grouped(located, columns, spool)
+        out.rows("documents", documents(grouped), frame_rows=1)
+    out.rows("ids", ids)
+    out.rows("skips", grouped.skips)

@@ -1,0 +1,137 @@
+"""One round's rows -> one parquet file, streamed shard by shard, and the facts for statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from compiler.dataset import columns, parquet
+from compiler.dataset.columns import COLUMNS, Constants, Row, Value
+from compiler.engine.artifact import Artifact
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import plain
+from compiler.records import (
+    AnswerRow,
+    Choice,
+    DocRecord,
+    Probe,
+    ProbeFact,
+    ScoreRow,
+    VerdictRow,
+)
+from compiler.spec.model import Publish
+from compiler.stages.context import Context
+
+VERSION = 1
+_NEEDS = (
+    "sample.records",
+    "finalize.choices",
+    "finalize.probes",
+    "expand.probes",
+    "answer.answers",
+    "judge.verdicts",
+    "score.scores",
+)
+
+
+def stage(context: Context) -> Stage:
+    """One step a round, so that a new round leaves the files of earlier ones alone."""
+    spec = context.spec
+    constants = Constants(
+        spec.source.model,
+        spec.publish.source_label,
+        spec.publish.template_model,
+        spec.calibration.level,
+        spec.scoring.rollouts,
+        context.groups(),
+    )
+    return Stage(
+        name="publish",
+        version=VERSION,
+        depth=1,
+        needs=_NEEDS,
+        params={
+            "constants": plain(constants),
+            "columns": [column.name for column in COLUMNS],
+            "dtypes": spec.publish.dtypes,
+            "row_group_rows": spec.publish.row_group_rows,
+            "compression_level": spec.publish.compression_level,
+        },
+        run=partial(_run, spec.publish, constants),
+    )
+
+
+def _run(
+    publish: Publish, constants: Constants, part: Part, inputs: Inputs, out: Outputs
+) -> None:
+    facts: list[ProbeFact] = []
+
+    def published() -> Iterator[dict[str, Value]]:
+        for row in rows(constants, inputs):
+            facts.append(_fact(row))
+            yield columns.values(row)
+
+    out.file(
+        "rows",
+        ".parquet",
+        lambda file, canonical: parquet.write(
+            file,
+            canonical,
+            published(),
+            publish.dtypes,
+            publish.row_group_rows,
+            publish.compression_level,
+        ),
+    )
+    out.rows("facts", facts)
+
+
+def rows(constants: Constants, inputs: Inputs) -> Iterator[Row]:
+    """The rows of a round, grouped by document in draw order, by slot within a document."""
+    shards: list[dict[str, Artifact]] = []
+    for need in _NEEDS:
+        for number, (_, artifact) in enumerate(inputs.parts(need)):
+            if number == len(shards):
+                shards.append({})
+            shards[number][need] = artifact
+    for shard in shards:
+        yield from _shard(constants, inputs, shard)
+
+
+def _shard(constants: Constants, inputs: Inputs, shard: dict[str, Artifact]) -> Iterator[Row]:
+    choices = {c.doc_id: c for c in inputs.rows_of(shard["finalize.choices"], Choice)}
+    probes: dict[str, list[Probe]] = {}
+    for need in ("finalize.probes", "expand.probes"):
+        for probe in inputs.rows_of(shard[need], Probe):
+            probes.setdefault(probe.doc_id, []).append(probe)
+    answers = {(a.doc_id, a.slot): a for a in inputs.rows_of(shard["answer.answers"], AnswerRow)}
+    verdicts = {(v.doc_id, v.slot): v for v in inputs.rows_of(shard["judge.verdicts"], VerdictRow)}
+    scores = {(s.doc_id, s.slot): s for s in inputs.rows_of(shard["score.scores"], ScoreRow)}
+    for record in inputs.rows_of(shard["sample.records"], DocRecord):
+        choice = choices.get(record.doc_id)
+        if choice is None:
+            continue
+        text = next(each.text for each in record.shown if each.idx == choice.sibling)
+        for probe in sorted(probes.get(record.doc_id, ()), key=lambda probe: probe.slot):
+            key = (record.doc_id, probe.slot)
+            yield Row(
+                constants, record, choice, text, probe,
+                answers.get(key), verdicts.get(key), scores.get(key),
+            )
+
+
+def _fact(row: Row) -> ProbeFact:
+    splits = {row.choice.splits.get(group) for group in set(row.constants.groups.values())}
+    return ProbeFact(
+        row.record.round,
+        row.record.doc_id,
+        row.probe.scope,
+        row.probe.target,
+        row.probe.typicality,
+        row.status,
+        row.score.max if row.score is not None else None,
+        row.score.mean if row.score is not None else None,
+        row.probe.flags,
+        row.probe.pool_level,
+        len(splits) == 1,
+    )

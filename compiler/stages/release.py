@@ -1,0 +1,155 @@
+"""All rounds -> statistics, the closed ledger, and the card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import BinaryIO
+
+from compiler.dataset import card
+from compiler.dataset.card import CardFacts
+from compiler.dataset.stats import Evidence, UsageStats, compute
+from compiler.engine.artifact import RowDigest
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import plain
+from compiler.keys import digest
+from compiler.probes.checks import CHECKS
+from compiler.probes.reasons import REASONS, SKIPS
+from compiler.records import AnswerRow, Choice, ProbeFact, Reject, ReplyRow, Skip, VerdictRow
+from compiler.stages.context import ROLES, Context, Role
+
+VERSION = 1
+_REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
+_SKIPS = ("ingest.skips", "sample.skips")
+
+
+def stage(context: Context) -> Stage:
+    """One step: what a reader is told about the whole dataset."""
+    facts = _facts(context)
+    bands = context.spec.scoring.bands
+    slots = {name: scope.slots for name, scope in context.spec.ordered_scopes()}
+    rounds = [each.docs for each in context.spec.rounds]
+    rates = {role: plain(context.rates[role]) for role in ROLES}
+    return Stage(
+        name="release",
+        version=VERSION,
+        depth=0,
+        needs=(
+            "publish.facts",
+            *_REJECTS,
+            *_SKIPS,
+            "finalize.choices",
+            "generate.replies",
+            "answer.answers",
+            "judge.verdicts",
+        ),
+        params={
+            "facts": plain(facts),
+            "slots": plain(slots),
+            "rounds": [*rounds],
+            "bands": bands.model_dump(mode="json"),
+            "rates": {**rates},
+        },
+        templates=context.templates.closure(card.TEMPLATE),
+        run=partial(_run, context, facts, slots, rounds),
+    )
+
+
+def _facts(context: Context) -> CardFacts:
+    spec = context.spec
+    models: dict[str, dict[str, str]] = {}
+    prompts: dict[str, str] = {}
+    prices: dict[str, dict[str, float]] = {}
+    for role in ROLES:
+        use = getattr(spec.models, role)
+        models[role] = {"model": use.model, "provider": use.provider, "prompt": use.prompt}
+        prompts[role] = digest("prompt", context.prompt_templates(role))
+        rate = context.rates[role]
+        if rate.input or rate.output:
+            prices[use.model] = {"input": rate.input, "output": rate.output}
+    lens = [s for s in context.templated().values() if s.tokenizer is not None]
+    lens_name = lens[0].tokenizer if lens else None
+    return CardFacts(
+        name=spec.name,
+        license=spec.publish.license,
+        source_path=spec.source.path.rpartition("/")[2]
+        if "://" not in spec.source.path
+        else spec.source.path,
+        source_homepage=spec.source.homepage or spec.source.path,
+        source_license=spec.source.license,
+        source_revision=context.located.revision,
+        source_model=spec.source.model,
+        source_tokenizer=context.tokenizer_files[spec.source.tokenizer].identity,
+        lens_tokenizer=context.tokenizer_files[lens_name or spec.source.tokenizer].identity,
+        models=models,
+        prompts=prompts,
+        prices=prices,
+        level=spec.calibration.level,
+        addendum=spec.calibration.levels[spec.calibration.level].text,
+        rollouts=spec.scoring.rollouts,
+        view_chars=spec.scoring.view.max_chars,
+        view_keep=spec.scoring.view.keep,
+        compare=spec.scoring.compare,
+        reasons=REASONS,
+        skips=SKIPS,
+        checks={check.id: check.meaning for check in CHECKS.values()},
+    )
+
+
+def _run(
+    context: Context,
+    facts: CardFacts,
+    slots: dict[str, int],
+    rounds: Sequence[int],
+    part: Part,
+    inputs: Inputs,
+    out: Outputs,
+) -> None:
+    bands = context.spec.scoring.bands
+    rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
+    stats = compute(
+        Evidence(
+            slots,
+            rounds,
+            list(inputs.rows("publish.facts", ProbeFact)),
+            rejects,
+            [row for need in _SKIPS for row in inputs.rows(need, Skip)],
+            Counter(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
+            _usage(context, inputs),
+            bands.hard,
+            bands.easy,
+        )
+    )
+    text = card.render(context.templates.root, stats, facts)
+    out.rows("stats", [stats])
+    out.rows("rejects", rejects)
+
+    def write(file: BinaryIO, content: RowDigest) -> None:
+        file.write(text.encode("utf-8"))
+        content.append(text)
+
+    out.file("card", ".md", write)
+
+
+def _usage(context: Context, inputs: Inputs) -> list[UsageStats]:
+    rows: dict[Role, list[tuple[int, int, int]]] = {
+        "generator": [
+            (1, row.input_tokens, row.output_tokens)
+            for row in inputs.rows("generate.replies", ReplyRow)
+        ],
+        "answerer": [
+            (len(row.answers), row.input_tokens, row.output_tokens)
+            for row in inputs.rows("answer.answers", AnswerRow)
+        ],
+        "judge": [
+            (sum(o != "not_asked" for o in row.outcomes), row.input_tokens, row.output_tokens)
+            for row in inputs.rows("judge.verdicts", VerdictRow)
+        ],
+    }
+    usage = []
+    for role, counted in rows.items():
+        calls, tokens_in, tokens_out = (sum(each[i] for each in counted) for i in range(3))
+        usd = context.rates[role].usd(tokens_in, tokens_out)
+        usage.append(UsageStats(role, calls, tokens_in, tokens_out, usd))
+    return usage
