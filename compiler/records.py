@@ -66,7 +66,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A numbered span that an LLM may choose as an atom: a sentence (`s..`) or paragraph (`p..`)."""
+    """A numbered span that may be chosen as an atom: a sentence (`s..`) or paragraph (`p..`)."""
 
     id: str
     kind: Literal["sentence", "paragraph"]

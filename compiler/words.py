@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import regex
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
@@ -9,24 +11,26 @@ _LATIN = regex.compile(r"\p{Latin}")
 
 STOPWORDS = frozenset(
     """a about above across after again against all almost along already also although always am
-    among an and another any anybody anyone anything anywhere are around as at away back be became
-    because become becomes been before behind being below between beyond both but by came can cannot
-    come could did do does doing done down during each either else enough even ever every everyone
-    everything everywhere few first for from further gave get give given go goes going gone got had
-    has have having he her here hers herself him himself his how however i if in indeed instead into
-    is it its itself just keep kept last least less let like likely made make makes making many may
-    maybe me might mine more moreover most mostly much must my myself near neither never nevertheless
-    next no nobody none nor not nothing now nowhere of off often on once one only onto or other others
-    otherwise our ours ourselves out over own per perhaps put quite rather really said same say says
-    second see seem seemed seems several shall she should since so some somehow someone something
-    sometimes somewhere still such take taken than that the their theirs them themselves then there
-    thereby therefore these they thing things third this those though three through throughout thus
-    to together too took toward towards two under until up upon us use used using very was way we well
-    went were what whatever when whenever where whereas wherever whether which while who whoever whole
-    whom whose why will with within without would yet you your yours yourself yourselves""".split()
+    among an and another any anybody anyone anything anywhere are around as at away back be
+    became because become becomes been before behind being below between beyond both but by came
+    can cannot come could did do does doing done down during each either else enough even ever
+    every everyone everything everywhere few first for from further gave get give given go goes
+    going gone got had has have having he her here hers herself him himself his how however i if
+    in indeed instead into is it its itself just keep kept last least less let like likely made
+    make makes making many may maybe me might mine more moreover most mostly much must my myself
+    near neither never nevertheless next no nobody none nor not nothing now nowhere of off often
+    on once one only onto or other others otherwise our ours ourselves out over own per perhaps
+    put quite rather really said same say says second see seem seemed seems several shall she
+    should since so some somehow someone something sometimes somewhere still such take taken
+    than that the their theirs them themselves then there thereby therefore these they thing
+    things third this those though three through throughout thus to together too took toward
+    towards two under until up upon us use used using very was way we well went were what
+    whatever when whenever where whereas wherever whether which while who whoever whole whom
+    whose why will with within without would yet you your yours yourself yourselves""".split()
 )
 
 
+@lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
     """A simple English stem: case-folded, possessive and common inflections cut.
 
@@ -43,6 +47,7 @@ def stem(word: str) -> str:
     return low
 
 
+@lru_cache(maxsize=1 << 17)
 def is_content(word: str) -> bool:
     """Whether a word carries content: letters mostly, not a stopword, 4 letters if Latin."""
     letters = sum(char.isalpha() for char in word)
@@ -51,11 +56,14 @@ def is_content(word: str) -> bool:
     return len(word) >= 4 or (_LATIN.search(word) is None and len(word) >= 1)
 
 
-def content_stems(text: str) -> set[str]:
+# The same few texts (sides of a split, siblings) are asked about once per probe.
+@lru_cache(maxsize=256)
+def content_stems(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    return {stem(word) for word in WORD.findall(text) if is_content(word)}
+    return frozenset(stem(word) for word in WORD.findall(text) if is_content(word))
 
 
-def stems(text: str) -> set[str]:
+@lru_cache(maxsize=256)
+def stems(text: str) -> frozenset[str]:
     """Stems of all words of a text."""
-    return {stem(word) for word in WORD.findall(text)}
+    return frozenset(stem(word) for word in WORD.findall(text))

@@ -47,9 +47,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             project.log.close()
         place = folder.install(project.store, graph, project.spec.name)
     stats = folder.stats(project.store, graph)
-    digests = {
-        f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)
-    }
+    digests = {f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)}
     total_steps = sum(outcome.steps.values())
     ran = sum(outcome.ran.values())
     head = (

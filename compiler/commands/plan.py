@@ -65,10 +65,14 @@ def _stages(steps: Sequence[Planned]) -> str:
         own = [step for step in steps if step.step.stage.name == name]
         stale = [step for step in own if step.state is State.STALE]
         waits = [step for step in own if step.state is State.WAITS]
-        first = (stale or waits or [None])[0]
+        first = next(iter(stale or waits), None)
         rows.append(
             (
-                name, len(own), len(own) - len(stale) - len(waits), len(stale), len(waits),
+                name,
+                len(own),
+                len(own) - len(stale) - len(waits),
+                len(stale),
+                len(waits),
                 first.reason if first is not None else "",
             )
         )

@@ -31,8 +31,10 @@ def find(draft: Draft) -> list[Problem]:
     if isinstance(policy, str) and policy not in POLICIES:
         problems.append(
             Problem(
-                draft.where("scoring", "policy"), "scoring.policy",
-                f"unknown policy {policy!r}", f"have: {', '.join(POLICIES)}",
+                draft.where("scoring", "policy"),
+                "scoring.policy",
+                f"unknown policy {policy!r}",
+                f"have: {', '.join(POLICIES)}",
             )
         )
     return sorted(dict.fromkeys(problems), key=load.place)
@@ -78,7 +80,9 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
             yield from library.problems("probes", (f"probes/{name}.j2",), where, f"scopes.{name}")
         else:
             yield Problem(
-                where, f"scopes.{name}", f"unknown templated scope {name!r}",
+                where,
+                f"scopes.{name}",
+                f"unknown templated scope {name!r}",
                 f"have: {', '.join(SCOPES)}",
             )
 
@@ -94,6 +98,8 @@ def _tokenizers(draft: Draft) -> Iterator[Problem]:
                 tokens.find(name, Path(draft.root), online=False)
             except SourceError as error:
                 yield Problem(
-                    draft.where(*path), load.dotted(path), f"{error.message}: {name!r}",
+                    draft.where(*path),
+                    load.dotted(path),
+                    f"{error.message}: {name!r}",
                     error.hint or "",
                 )

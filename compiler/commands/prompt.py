@@ -70,8 +70,12 @@ def _request(
                     return found
                 if doc_id is not None:
                     wanted = f"slot {slot}" if slot is not None else "a written probe"
-                    raise UsageError(f"document {doc_id!r} has no {wanted}", hint="see rejects.jsonl")
-    what = f"document {doc_id!r} was not drawn" if doc_id is not None else f"no probe in slot {slot}"
+                    raise UsageError(
+                        f"document {doc_id!r} has no {wanted}", hint="see rejects.jsonl"
+                    )
+    what = (
+        f"document {doc_id!r} was not drawn" if doc_id is not None else f"no probe in slot {slot}"
+    )
     raise UsageError(what, hint="doc ids are in the doc_id column of the dataset")
 
 

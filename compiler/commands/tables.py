@@ -18,15 +18,22 @@ def summary(stats: Stats) -> str:
 def _scopes(stats: Stats) -> str:
     rows: list[tuple[object, ...]] = [
         (
-            scope.scope, scope.planned, scope.built, scope.planned - scope.built,
-            scope.targets.get("prefix", 0), scope.targets.get("suffix", 0),
+            scope.scope,
+            scope.planned,
+            scope.built,
+            scope.planned - scope.built,
+            scope.targets.get("prefix", 0),
+            scope.targets.get("suffix", 0),
             scope.statuses.get("scored", 0),
         )
         for scope in stats.scopes
     ]
     rows.append(
         (
-            "all", stats.planned, stats.probes, stats.planned - stats.probes,
+            "all",
+            stats.planned,
+            stats.probes,
+            stats.planned - stats.probes,
             *(sum(s.targets.get(t, 0) for s in stats.scopes) for t in ("prefix", "suffix")),
             stats.pooled.scored,
         )
@@ -47,8 +54,12 @@ def _reasons(stats: Stats) -> str:
 def _scores(stats: Stats) -> str:
     rows = [
         (
-            cell.scope, cell.target, cell.scored, number(cell.mean),
-            share(cell.hard, cell.scored), share(cell.easy, cell.scored),
+            cell.scope,
+            cell.target,
+            cell.scored,
+            number(cell.mean),
+            share(cell.hard, cell.scored),
+            share(cell.easy, cell.scored),
         )
         for cell in stats.scores
         if cell.scored

@@ -62,14 +62,19 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command about a spec takes."""
     parser.add_argument("spec", type=Path, metavar="SPEC", help="a spec, such as specs/demo.yaml")
     parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="PATH=VALUE",
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
         help="override one value, such as calibration.level=-1; part of the build's identity",
     )
     parser.add_argument(
         "--provider", metavar="NAME", help="ask this provider in all roles (extractive is free)"
     )
     parser.add_argument(
-        "--source", metavar="FILE",
+        "--source",
+        metavar="FILE",
         help="rehearse on these rollouts: rounds are scaled to what the file holds",
     )
     parser.add_argument(
@@ -177,15 +182,15 @@ class Project:
 
     def _tokenizer_names(self) -> set[str]:
         scopes = self.spec.scopes.values()
-        names = {getattr(scope, "tokenizer", None) for scope in scopes} | {self.spec.source.tokenizer}
+        names = {getattr(scope, "tokenizer", None) for scope in scopes} | {
+            self.spec.source.tokenizer
+        }
         return {name for name in names if name is not None}
 
     def _dispatcher(self, role: Role, reporter: Reporter) -> Dispatcher:
         use = getattr(self.spec.models, role)
         settings = Settings(use.base_url, use.concurrency)
-        return Dispatcher(
-            provider(use.provider, settings), self.log, partial(reporter.calls, role)
-        )
+        return Dispatcher(provider(use.provider, settings), self.log, partial(reporter.calls, role))
 
 
 def project(args: argparse.Namespace) -> Project:

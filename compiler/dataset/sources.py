@@ -113,9 +113,9 @@ def _content_digest(file: Path, known: dict[str, Json]) -> str:
 def _remote(path: str) -> Located:
     try:
         files_system, inner = fsspec.core.url_to_fs(path)
-        found = sorted(
-            name for name in files_system.find(inner) if name.endswith(_FORMATS)
-        ) or ([inner] if files_system.isfile(inner) else sorted(files_system.glob(inner)))
+        found = sorted(name for name in files_system.find(inner) if name.endswith(_FORMATS)) or (
+            [inner] if files_system.isfile(inner) else sorted(files_system.glob(inner))
+        )
         marks = [[name, str(files_system.checksum(name))] for name in found]
     except Exception as error:  # every fsspec backend raises its own kinds
         raise SourceError(
@@ -197,7 +197,9 @@ def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
                 if line.strip():
                     yield _json_row(line, columns, f"{file}:{number}")
     except (OSError, EOFError) as error:
-        raise SourceError(f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}") from error
+        raise SourceError(
+            f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}"
+        ) from error
 
 
 def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, object]:

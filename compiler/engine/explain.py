@@ -30,9 +30,7 @@ def changes(old: object, new: object, path: str = "") -> Iterator[Change]:
         for index, (left, right) in enumerate(zip(old, new, strict=True)):
             yield from changes(left, right, f"{path}[{index}]")
     elif old != new:
-        yield Change(
-            path, None if old is _ABSENT else old, None if new is _ABSENT else new
-        )
+        yield Change(path, None if old is _ABSENT else old, None if new is _ABSENT else new)
 
 
 def _shown(value: object) -> str:

@@ -83,9 +83,7 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             size = target.stat().st_size
-        return Artifact(
-            digest, name, size, artifact.rows, artifact.frame_rows, artifact.offsets
-        )
+        return Artifact(digest, name, size, artifact.rows, artifact.frame_rows, artifact.offsets)
 
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
         """Every row of an artifact."""

@@ -40,9 +40,7 @@ class ResponseLog:
         if not self._exists():
             return False
         with self._translated():
-            found = self._open().execute(
-                "select 1 from reply where key = ?", (bytes.fromhex(key),)
-            )
+            found = self._open().execute("select 1 from reply where key = ?", (bytes.fromhex(key),))
             return found.fetchone() is not None
 
     def __len__(self) -> int:

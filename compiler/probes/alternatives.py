@@ -100,7 +100,7 @@ class Pool:
                 shared = len(mine & set(theirs)) / len(mine | set(theirs))
                 if (
                     len(theirs) == count
-                    and (shared < 0.3 or count == 1 and shared == 0.0)
+                    and (shared < 0.3 or (count == 1 and shared == 0.0))
                     and not leakage.verbatim_in(text, squashed)
                     and not leakage.ngrams(text, 4) & ngrams
                 ):
@@ -129,9 +129,7 @@ class Pool:
         if not strict:
             return True
         frequency = self._frequency
-        distance = math.log(1 + frequency[stem(word)]) - math.log(
-            1 + frequency[stem(atom)]
-        )
+        distance = math.log(1 + frequency[stem(word)]) - math.log(1 + frequency[stem(atom)])
         return _ending(word) == _ending(atom) and abs(distance) <= 1
 
 
@@ -162,7 +160,7 @@ def _window(donor: Donor, tokenizer: str, count: int, stream: Stream) -> str | N
     first = stream.below(len(tokens.clean))
     wanted = tokens.before[first] + count
     last = first + count
-    # Nearly every token starts at a clean offset, so the window's end is a few entries away at most.
+    # Nearly every token starts at a clean offset, so the window's end is close by.
     while last > first and (last >= len(tokens.before) or tokens.before[last] > wanted):
         last -= 1
     if tokens.before[last] != wanted:

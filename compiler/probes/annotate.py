@@ -8,6 +8,7 @@ its margins, and lies in generated text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from compiler.probes import segment
 from compiler.probes.sampling import rank
@@ -122,7 +123,7 @@ def _word_places(
     places: list[int] = []
     for sentence in segments.sentences:
         found = segment.words(text, sentence.start, sentence.end)
-        for left, right in zip(found, found[1:], strict=False):
+        for left, right in pairwise(found):
             gap = text[left.end : right.start]
             if low <= left.end <= high and gap.isspace():
                 offset = clean_place(text, Gap(left.end, right.start), tokens)

@@ -69,20 +69,28 @@ CHECKS: dict[str, Check] = {
     for check in (
         Check("V01", "error", "V01_span", "the atom is a span of its target side"),
         Check("V03", "error", "V03_split", "the split lies inside the text"),
-        Check("V05", "error", "V05_typicality", "typicality is set for suffix targets only", "written"),
+        Check(
+            "V05", "error", "V05_typicality", "typicality is set for suffix targets only", "written"
+        ),
         Check("V06", "error", "V06_index", "signed_index has the sign of the target, never 0"),
         Check("V07", "error", "V07_lens", "a lens atom touches the split and recounts", "lens"),
         Check("V08", "error", "V08_word", "a word is one content word, absent elsewhere", "word"),
         Check("V09", "error", "V09_unit", "a sentence is one sentence, a paragraph at least two"),
         Check("V10", "error", "V10_response", "a templated response equals its atom", "template"),
         Check("V11", "error", "V11_text", "no empty, overlong or control-character string"),
-        Check("V12", "error", "V12_alternative", "the alternative is wrong and no sibling wrote it"),
+        Check(
+            "V12", "error", "V12_alternative", "the alternative is wrong and no sibling wrote it"
+        ),
         Check("V13", "error", "V13_leak", "the answer does not stand verbatim in the complement"),
         Check("V14", "warning", "V14_overlap", "over half of the atom's content in the complement"),
         Check("V15", "warning", "V15_scaffold", "the question uses words of the set-up"),
         Check("V22", "error", "V22_region", "suffix atoms start in generated text"),
-        Check("V25", "warning", "V25_synergy", "synergy_check names at least two pieces", "written"),
-        Check("V28", "warning", "V28_question_leak", "over half of the answer stands in the question"),
+        Check(
+            "V25", "warning", "V25_synergy", "synergy_check names at least two pieces", "written"
+        ),
+        Check(
+            "V28", "warning", "V28_question_leak", "over half of the answer stands in the question"
+        ),
         Check("V29", "warning", "V29_shape", "the alternative has the shape of what it contrasts"),
     )
 }
@@ -179,9 +187,9 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
     alternative = leakage.bare(probe.alternative)
     if alternative in (leakage.bare(atom), leakage.bare(probe.response)):
         yield "V12", "it equals the truth"
-    elif alternative in leakage.squash(probe.question):
+    elif leakage.verbatim_in(alternative, [leakage.squash(probe.question)]):
         yield "V12", "it stands in the question"
-    elif any(alternative in sibling for sibling in facts.siblings):
+    elif leakage.verbatim_in(alternative, facts.siblings):
         yield "V12", "a sibling wrote it"
     elif len(alternative) > 40 and _similar(alternative, leakage.bare(atom)) > 0.85:
         yield "V12", "it is nearly the truth"
@@ -210,17 +218,17 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V09", f"{atom_length} characters"
     if not probe.synergy or len(probe.synergy.split()) < 2:
         yield "V25", "too short to name two pieces"
-    like = probe.response if scope.alternative == "response" else facts.text[
-        probe.atom_start : probe.atom_end
-    ]
+    like = (
+        probe.response
+        if scope.alternative == "response"
+        else facts.text[probe.atom_start : probe.atom_end]
+    )
     ratio = len(probe.alternative) / len(like)
     if not 0.5 <= ratio <= 2:
         yield "V29", f"{ratio:.2f} times as long"
 
 
-def _templated(
-    probe: Probe, atom: str, complement: str, facts: Facts
-) -> Iterator[tuple[str, str]]:
+def _templated(probe: Probe, atom: str, complement: str, facts: Facts) -> Iterator[tuple[str, str]]:
     if probe.response != atom:
         yield "V10", "response and atom differ"
     if probe.n_tokens is not None:

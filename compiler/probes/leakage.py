@@ -12,14 +12,16 @@ from compiler.words import WORD, content_stems, stems
 _SPACE = regex.compile(r"\s+")
 _EDGE = regex.compile(r"^[\W_]+|[\W_]+$")
 
+
 def squash(text: str) -> str:
     """NFKC, case-folded, whitespace runs as one space: for comparing, never for offsets."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return str(_SPACE.sub(" ", text)).strip()
 
 
 def bare(text: str) -> str:
     """`squash` without punctuation at the edges."""
-    return _EDGE.sub("", squash(text))
+    return str(_EDGE.sub("", squash(text)))
 
 
 def recall(of: str, within: str) -> float:
@@ -35,9 +37,21 @@ def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
 
 
 def verbatim_in(text: str, others: Iterable[str]) -> bool:
-    """Whether a text occurs in any of the squashed `others`, punctuation at its edges aside."""
+    """Whether a text occurs, as whole words, in any of the squashed `others`."""
     wanted = bare(text)
-    return bool(wanted) and any(wanted in other for other in others)
+    return bool(wanted) and any(_occurs(wanted, other) for other in others)
+
+
+def _occurs(wanted: str, text: str) -> bool:
+    at = text.find(wanted)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(wanted) : at + len(wanted) + 1]
+        if not (wanted[0].isalnum() and before.isalnum()) and not (
+            wanted[-1].isalnum() and after.isalnum()
+        ):
+            return True
+        at = text.find(wanted, at + 1)
+    return False
 
 
 def support(atom: str, others: Iterable[str]) -> int:

@@ -113,7 +113,9 @@ class Library:
         have = ", ".join(sorted(given))
         for name in sorted(free.keys() - given):
             problems.append(
-                Problem(free[name], "", f"undefined variable {name!r}", f"{role} prompts have: {have}")
+                Problem(
+                    free[name], "", f"undefined variable {name!r}", f"{role} prompts have: {have}"
+                )
             )
         if not problems:
             for name in sorted(given - free.keys()):
@@ -162,10 +164,11 @@ class Library:
         referenced = list(meta.find_referenced_templates(tree))
         if None in referenced:
             kinds = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
+            found = (node for kind in kinds for node in tree.find_all(kind))
             line = next(
                 node.lineno
-                for node in tree.find_all(kinds)
-                if not isinstance(node.template, nodes.Const)
+                for node in found
+                if not isinstance(getattr(node, "template", None), nodes.Const)
             )
             raise PromptError(
                 "dynamic include: its files cannot be known before rendering",

@@ -143,9 +143,7 @@ def _by_group(numbers: dict[Group, int | None]) -> Splits:
     return Splits(*(numbers[group] for group in GROUPS))
 
 
-def _drafts(
-    probes: Sequence[object], slots: set[int]
-) -> tuple[dict[int, Draft], dict[int, str]]:
+def _drafts(probes: Sequence[object], slots: set[int]) -> tuple[dict[int, Draft], dict[int, str]]:
     drafts: dict[int, Draft] = {}
     bad: dict[int, str] = {}
     for item in probes:

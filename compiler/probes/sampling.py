@@ -43,7 +43,7 @@ class Stream:
 
 
 def rank(*name: str | int) -> bytes:
-    """A fixed random-looking rank: sorting by it shuffles without depending on what else there is."""
+    """A fixed random-looking rank: sorting by it shuffles, whatever else there is."""
     return hashlib.sha256("/".join(str(part) for part in name).encode("utf-8")).digest()
 
 

@@ -26,7 +26,9 @@ _TERMINAL = regex.compile(r"[.!?…。！？][\"'”’»)\]）」』*_]*\s*$")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
 _VERBLIKE = regex.compile(
     r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
-    r"|may|might|must|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
+    r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
+    r"|held|stood|began|ran|wrote|grew|fell|led|lay|met|put|set|let|cut|built|sent|spent|lost|won"
+    r"|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
     regex.IGNORECASE,
 )
 
@@ -117,13 +119,20 @@ def _paragraphs(text: str, gen_start: int) -> list[Span]:
     found: list[Span] = []
     at = 0
     for gap in gaps:
-        if gap.group().count("\n") > 1 or not blank[gap.start() >= gen_start]:
+        if gap.group().count("\n") > 1 or (
+            not blank[gap.start() >= gen_start] and not _wrapped(text, gap.start(), gap.end())
+        ):
             span = _trim(text, at, gap.start())
             at = gap.end()
             if span is not None:
                 found.append(span)
     span = _trim(text, at, len(text))
     return [*found, span] if span is not None else found
+
+
+def _wrapped(text: str, end: int, start: int) -> bool:
+    """Whether a line that ends at `end` goes on at `start` in the middle of a sentence."""
+    return text[start : start + 1].islower() and not ends_sentence(text[max(0, end - 8) : end])
 
 
 def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:

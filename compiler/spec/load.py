@@ -85,13 +85,13 @@ class _Reader:
             return self._mapping(loader, node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(loader, item, (*path, i)) for i, item in enumerate(node.value)]
-        scalar: Scalar = loader.construct_object(node)  # type: ignore[no-untyped-call]
+        scalar: Scalar = loader.construct_object(node)
         return scalar
 
     def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path_) -> Tree:
         found: dict[Scalar, Tree] = {}
         for key_node, value_node in node.value:
-            key: Scalar = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+            key: Scalar = loader.construct_object(key_node)
             here = (*path, key if isinstance(key, int) else str(key))
             line = f"{self.label}:{key_node.start_mark.line + 1}"
             if key in found:
@@ -250,20 +250,28 @@ def _override(
             nested = {}
             place[part] = nested
         if not isinstance(nested, dict | list):
-            problems.append(Problem(where, name, f"nothing to set below {part!r}", "check the path"))
+            problems.append(
+                Problem(where, name, f"nothing to set below {part!r}", "check the path")
+            )
             return
         place = nested
     last = path[-1]
-    if isinstance(place, dict):
-        place[last] = value
-    elif isinstance(place, list) and isinstance(last, int) and 0 <= last < len(place):
-        place[last] = value
-    else:
+    if not _assign(place, last, value):
         problems.append(Problem(where, name, f"no element {last!r}", "check the path"))
         return
     for known in [known for known in lines if known[: len(path)] == path]:
         del lines[known]
     lines[path] = where
+
+
+def _assign(place: Tree, last: str | int, value: Tree) -> bool:
+    if isinstance(place, dict):
+        place[last] = value
+        return True
+    if isinstance(place, list) and isinstance(last, int) and 0 <= last < len(place):
+        place[last] = value
+        return True
+    return False
 
 
 def _parse_path(name: str) -> Path_:
@@ -304,9 +312,7 @@ def _validate(
     try:
         return Spec.model_validate(tree)
     except ValidationError as error:
-        problems.extend(
-            _problem(detail, lines, path) for detail in error.errors(include_url=False)
-        )
+        problems.extend(_problem(detail, lines, path) for detail in error.errors(include_url=False))
         return None
 
 
@@ -319,7 +325,9 @@ def _problem(detail: ErrorDetails, lines: dict[Path_, str], path: Path) -> Probl
         expected = detail.get("ctx", {}).get("expected") or detail.get("ctx", {}).get(
             "expected_tags", ""
         )
-        return _at(lines, loc, path, f"unknown value {_shown(detail['input'])}", f"have: {expected}")
+        return _at(
+            lines, loc, path, f"unknown value {_shown(detail['input'])}", f"have: {expected}"
+        )
     if detail["type"] == "extra_forbidden":
         return _at(lines, loc, path, "unknown key", _HINTS["extra_forbidden"])
     if detail["type"] == "missing":

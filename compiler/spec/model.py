@@ -22,7 +22,9 @@ PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-
 class Model(BaseModel):
     """Base of every part of a spec: immutable, strict, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Columns(Model):
@@ -50,7 +52,7 @@ class Source(Model):
     model: str
     """The language model that wrote the continuations; becomes `source_model`."""
     tokenizer: str
-    """Tokenizer of that model: Hub name or path of a tokenizer.json(.gz). Splits fall on its tokens."""
+    """Its tokenizer, a Hub name or the path of a tokenizer.json(.gz): splits fall on its tokens."""
     license: str | None = None
     """License of the source text, stated on the card."""
     homepage: str | None = None
@@ -268,7 +270,11 @@ class Scoring(Model):
     """What the answerer sees."""
     compare: Literal["atom_text", "target_response"] = "atom_text"
     """What the judge holds the answer against."""
-    reduce: Annotated[list[Literal["mean", "max", "min"]], Field(min_length=1)] = ["mean", "max", "min"]
+    reduce: Annotated[list[Literal["mean", "max", "min"]], Field(min_length=1)] = [
+        "mean",
+        "max",
+        "min",
+    ]
     """Which summaries of the rollouts are published; the others are null."""
     bands: Bands = Bands()
     """HARD and EASY."""

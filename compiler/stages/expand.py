@@ -74,9 +74,7 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
     rejects: list[Reject] = []
     if bound.scopes:
         chosen = list(_chosen(inputs))
-        tokenizers = {
-            name: bound.load(each) for name, each in bound.tokenizer_names.items()
-        }
+        tokenizers = {name: bound.load(each) for name, each in bound.tokenizer_names.items()}
         donors = [_donor(each, tokenizers) for each in chosen]
         pool = Pool(donors)
         phrasings = _phrasings(bound.templates)
@@ -145,15 +143,30 @@ def _document(
         bench = benches.setdefault(
             slot.scope,
             Workbench(
-                record, chosen.choice.sibling, text, split, donor.tokens[tokenizer.identity],
-                tokenizer, pool, sibling_stems, squashed, ngrams, phrasings,
+                record,
+                chosen.choice.sibling,
+                text,
+                split,
+                donor.tokens[tokenizer.identity],
+                tokenizer,
+                pool,
+                sibling_stems,
+                squashed,
+                ngrams,
+                phrasings,
             ),
         )
         made = SCOPES[slot.scope](slot, bench)
         if isinstance(made, Probe):
             facts = Facts(
-                segments, record.gen_start, split, scope, squashed, len(record.shown) - 1,
-                bound.suffix_in_generated, tokenizer.count,
+                segments,
+                record.gen_start,
+                split,
+                scope,
+                squashed,
+                len(record.shown) - 1,
+                bound.suffix_in_generated,
+                tokenizer.count,
             )
             yield _checked(made, facts, slot, bench)
         else:

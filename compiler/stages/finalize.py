@@ -50,9 +50,7 @@ def stage(context: Context) -> Stage:
             "suffix_in_generated": spec.splits.suffix_in_generated,
             "segmenter": IDENTITY,
         },
-        run=partial(
-            _run, _Bound(scopes, context.groups(), spec.splits.suffix_in_generated)
-        ),
+        run=partial(_run, _Bound(scopes, context.groups(), spec.splits.suffix_in_generated)),
     )
 
 

@@ -30,8 +30,13 @@ def stage(context: Context) -> Stage:
             (key,) = dispatcher.keys(request(record), _ONE)
             reply = dispatcher.reply(key)
             yield ReplyRow(
-                record.doc_id, key, reply.outcome.value, reply.text, reply.model,
-                reply.input_tokens, reply.output_tokens,
+                record.doc_id,
+                key,
+                reply.outcome.value,
+                reply.text,
+                reply.model,
+                reply.input_tokens,
+                reply.output_tokens,
             )
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:

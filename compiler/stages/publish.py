@@ -61,9 +61,7 @@ def stage(context: Context) -> Stage:
     )
 
 
-def _run(
-    publish: Publish, constants: Constants, part: Part, inputs: Inputs, out: Outputs
-) -> None:
+def _run(publish: Publish, constants: Constants, part: Part, inputs: Inputs, out: Outputs) -> None:
     facts: list[ProbeFact] = []
 
     def published() -> Iterator[dict[str, Value]]:
@@ -115,8 +113,14 @@ def _shard(constants: Constants, inputs: Inputs, shard: dict[str, Artifact]) -> 
         for probe in sorted(probes.get(record.doc_id, ()), key=lambda probe: probe.slot):
             key = (record.doc_id, probe.slot)
             yield Row(
-                constants, record, choice, text, probe,
-                answers.get(key), verdicts.get(key), scores.get(key),
+                constants,
+                record,
+                choice,
+                text,
+                probe,
+                answers.get(key),
+                verdicts.get(key),
+                scores.get(key),
             )
 
 

@@ -13,7 +13,7 @@ from compiler.dataset.stats import Evidence, UsageStats, compute
 from compiler.engine.artifact import RowDigest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.keys import digest
+from compiler.keys import Json, digest
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import AnswerRow, Choice, ProbeFact, Reject, ReplyRow, Skip, VerdictRow
@@ -30,7 +30,7 @@ def stage(context: Context) -> Stage:
     bands = context.spec.scoring.bands
     slots = {name: scope.slots for name, scope in context.spec.ordered_scopes()}
     rounds = [each.docs for each in context.spec.rounds]
-    rates = {role: plain(context.rates[role]) for role in ROLES}
+    rates: dict[str, Json] = {role: plain(context.rates[role]) for role in ROLES}
     return Stage(
         name="release",
         version=VERSION,
@@ -49,7 +49,7 @@ def stage(context: Context) -> Stage:
             "slots": plain(slots),
             "rounds": [*rounds],
             "bands": bands.model_dump(mode="json"),
-            "rates": {**rates},
+            "rates": rates,
         },
         templates=context.templates.closure(card.TEMPLATE),
         run=partial(_run, context, facts, slots, rounds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -102,7 +102,7 @@ def _draw(
 
 
 def _run(
-    bound: _Bound, load: partial[Tokenizer], part: Part, inputs: Inputs, out: Outputs
+    bound: _Bound, load: Callable[[], Tokenizer], part: Part, inputs: Inputs, out: Outputs
 ) -> None:
     tokenizer = load()
     drawn = _drawn(bound.spec, part, inputs)
@@ -119,8 +119,13 @@ def _run(
         else:
             rejects.extend(
                 Reject(
-                    part[0], source.doc_id, slot.index, slot.scope, "sample",
-                    "no_usable_sibling", f"{len(skipped)} siblings",
+                    part[0],
+                    source.doc_id,
+                    slot.index,
+                    slot.scope,
+                    "sample",
+                    "no_usable_sibling",
+                    f"{len(skipped)} siblings",
                 )
                 for slot in record.slots
             )
@@ -133,9 +138,7 @@ def _record(
     bound: _Bound, tokenizer: Tokenizer, round_index: int, source: Document, kept: list[Sibling]
 ) -> DocRecord:
     seed = sampling.row_seed(bound.spec.seed, round_index, source.doc_id)
-    ranked = sorted(
-        kept, key=lambda s: sampling.rank(seed, source.doc_id, "shown", s.idx)
-    )
+    ranked = sorted(kept, key=lambda s: sampling.rank(seed, source.doc_id, "shown", s.idx))
     shown = ranked[: bound.siblings.shown]
     return DocRecord(
         round=round_index,

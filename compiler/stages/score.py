@@ -28,9 +28,7 @@ def stage(context: Context) -> Stage:
     )
 
 
-def _run(
-    policy: str, reducers: frozenset[str], part: Part, inputs: Inputs, out: Outputs
-) -> None:
+def _run(policy: str, reducers: frozenset[str], part: Part, inputs: Inputs, out: Outputs) -> None:
     apply = POLICIES[policy]
     answers = inputs.rows("answer.answers", AnswerRow)
     verdicts = inputs.rows("judge.verdicts", VerdictRow)

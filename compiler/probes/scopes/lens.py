@@ -28,8 +28,13 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if bench.tokenizer.count(atom) != count:
             continue
         alternative = bench.pool.window(
-            atom, count, bench.record.doc_id, bench.squashed, bench.ngrams,
-            bench.tokenizer, bench.stream(slot, "alternative"),
+            atom,
+            count,
+            bench.record.doc_id,
+            bench.squashed,
+            bench.ngrams,
+            bench.tokenizer,
+            bench.stream(slot, "alternative"),
         )
         if alternative is None:
             continue

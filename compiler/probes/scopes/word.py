@@ -33,7 +33,9 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         index, span = found
         atom = bench.text[span.start : span.end]
         question, _ = bench.question(slot, index)
-        alternative = bench.pool.word(atom, question, bench.record.doc_id, bench.stems, bench.stream(slot, "alternative"))
+        alternative = bench.pool.word(
+            atom, question, bench.record.doc_id, bench.stems, bench.stream(slot, "alternative")
+        )
         if alternative is None or stem(atom) in stems(question):
             del feasible[index]
             continue
@@ -44,9 +46,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
 
 
 def _outward(slot: Slot, bench: Workbench) -> list[Span]:
-    low, high = (
-        (0, bench.split) if slot.target == "prefix" else (bench.split, len(bench.text))
-    )
+    low, high = (0, bench.split) if slot.target == "prefix" else (bench.split, len(bench.text))
     spans = [
         span
         for span in words(bench.text, low, high)

@@ -61,9 +61,7 @@ class _Bench:
         prefix = parsed.sibling.text[: record.gen_start]
         texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
         self._siblings = [leakage.squash(text) for text in texts]
-        self._others = [
-            text[record.gen_start :] for text in texts if text != parsed.sibling.text
-        ]
+        self._others = [text[record.gen_start :] for text in texts if text != parsed.sibling.text]
 
     def probe(self, slot: Slot, scope: WrittenScope) -> Probe | tuple[str, str]:
         """The probe of one slot, or (reason, detail)."""
@@ -161,9 +159,7 @@ class _Bench:
         """How many units of the scope lie from the split to the atom, the atom included."""
         if scope.unit == "side":
             return None
-        spans = (
-            self._segments.sentences if scope.unit == "sentence" else self._segments.paragraphs
-        )
+        spans = self._segments.sentences if scope.unit == "sentence" else self._segments.paragraphs
         if suffix:
             return sum(split <= span.start <= start for span in spans)
         return sum(end <= span.end <= split for span in spans)

@@ -47,8 +47,14 @@ class Extractive:
             user = str(body["user"])
             text = _respond(user, call.sample)
             reply = Reply(
-                Outcome.OK, text, MODEL, "end_turn",
-                len(body["system"]) // 4 + len(user) // 4, len(text) // 4, call.key[:16], "",
+                Outcome.OK,
+                text,
+                MODEL,
+                "end_turn",
+                len(body["system"]) // 4 + len(user) // 4,
+                len(text) // 4,
+                call.key[:16],
+                "",
             )
             deliver(call, reply)
 

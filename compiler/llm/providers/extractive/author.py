@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import regex
 
 from compiler.llm.providers.extractive import language, tags
-from compiler.llm.providers.extractive.nearmiss import near_miss
+from compiler.llm.providers.extractive.nearmiss import NearMisses
 from compiler.llm.providers.extractive.tags import Marked, Place, ScopeTag, SlotTag, Unit
 from compiler.words import STOPWORDS, WORD, content_stems, is_content, stems
 
@@ -30,10 +30,13 @@ def write(prompt: str, sample: int) -> str:
     best = max(range(len(plans)), key=lambda i: (plans[i].filled, len(siblings[i].units), -i))
     plan = plans[best]
     others = [s.text[s.generated :] for s in siblings if s.index != plan.sibling.index]
-    probes = [
-        _Writer(plan.sibling, plan.split(slot), others, siblings).probe(slot, scopes[slot.scope], unit)
+    written = (
+        _Writer(plan.sibling, plan.split(slot), others, siblings).probe(
+            slot, scopes[slot.scope], unit
+        )
         for slot, unit in plan.chosen
-    ]
+    )
+    probes = [probe for probe in written if probe is not None]
     reply = {
         "sibling": plan.sibling.index,
         "sibling_rationale": (
@@ -149,7 +152,7 @@ def _unit(
     return best[1] if best else None
 
 
-def _worth(text: str, complement: set[str]) -> float:
+def _worth(text: str, complement: frozenset[str]) -> float:
     """How good an atom a text is: news to the complement, tied to it, and clear by itself."""
     content = content_stems(text)
     if len(content) < 3:
@@ -176,22 +179,25 @@ class _Writer:
         self._others = others
         self._siblings = [s.text for s in siblings]
 
-    def probe(self, slot: SlotTag, scope: ScopeTag, unit: Unit) -> dict[str, object]:
-        """One probe of the reply."""
+    def probe(self, slot: SlotTag, scope: ScopeTag, unit: Unit) -> dict[str, object] | None:
+        """One probe of the reply; None where no sound alternative can be put together."""
         text = self._sibling.text
         atom = text[unit.start : unit.end].strip()
         prefix = slot.target == "prefix"
         complement = text[self._split :] if prefix else text[: self._split]
         far = not prefix
+        misses = NearMisses(complement, self._siblings)
         if scope.unit == "sentence":
             question, answer = self._sentence(atom, complement, far)
-            alternative = near_miss(atom, complement, self._siblings)
+            alternative = misses.of(atom)
         elif scope.unit == "paragraph":
             question, answer = self._paragraph(atom, complement, far)
-            alternative = self._misses(language.sentences(atom), complement)
+            alternative = misses.all(language.sentences(atom))
         else:
             question, answer = self._whole(atom, complement, far)
-            alternative = self._misses(language.sentences(answer), complement)
+            alternative = misses.all(language.sentences(answer))
+        if alternative is None:
+            return None
         typicality, distribution = self._typicality(atom, prefix)
         return {
             "slot": slot.index,
@@ -209,7 +215,11 @@ class _Writer:
         where = _where(far, atom)
         parsed = language.clause(atom)
         named = parsed is not None and language.names_something(parsed.subject)
-        topic = language.lower_first(parsed.subject) if parsed and named else self._topic(atom, complement)
+        topic = (
+            language.lower_first(parsed.subject)
+            if parsed and named
+            else self._topic(atom, complement)
+        )
         answer = language.compress(atom, 45)
         rest = parsed.rest if parsed else atom
         verb = parsed.verb.casefold() if parsed else ""
@@ -228,7 +238,9 @@ class _Writer:
                 atom,
             )
         elif named and verb in language.MODALS:
-            asked = f"what does the text say {topic} {verb} do or undergo, and under which condition"
+            asked = (
+                f"what does the text say {topic} {verb} do or undergo, and under which condition"
+            )
         elif named and verb in language.HAVES:
             asked = f"what does the text report that {topic} {verb}, and to what effect"
         elif named:
@@ -251,13 +263,15 @@ class _Writer:
 
     def _paragraph(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
         found = language.topics(atom, complement, 2)
-        both = " and ".join(found) if found else "its subject"
+        both = " and ".join(found) if found else "one matter"
         lines = language.sentences(atom) or [atom]
         main = max(lines, key=lambda line: len(content_stems(line)))
         rest = [line for line in lines if line != main]
         answer = language.compress(main, 32)
         if rest:
-            answer += " " + language.compress(max(rest, key=lambda line: len(content_stems(line))), 28)
+            answer += " " + language.compress(
+                max(rest, key=lambda line: len(content_stems(line))), 28
+            )
         asked = language.choose(
             (
                 f"the text spends a paragraph on {both}: what does it claim there, and what does it add to support or qualify this",
@@ -280,10 +294,6 @@ class _Writer:
             else f"how does the text come to this point as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
         )
         return asked[:1].upper() + asked[1:] + "?", answer
-
-    def _misses(self, lines: list[str], complement: str) -> str:
-        """A near miss of every sentence, at most as long as the original."""
-        return " ".join(near_miss(line, complement, self._siblings) for line in lines)
 
     def _topic(self, atom: str, complement: str) -> str:
         found = language.topics(atom, complement, 2)
@@ -312,7 +322,11 @@ def _synergy(atom: str, unit: str) -> str:
     if len(parts) < 2:
         words = atom.split()
         parts = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
-    picked = [parts[0], parts[-1]] if unit == "sentence" else [parts[0], parts[len(parts) // 2], parts[-1]]
+    picked = (
+        [parts[0], parts[-1]]
+        if unit == "sentence"
+        else [parts[0], parts[len(parts) // 2], parts[-1]]
+    )
     quoted = [f"“{language.short(part)}”" for part in dict.fromkeys(picked)]
     return "Integrates " + " with ".join(quoted)
 

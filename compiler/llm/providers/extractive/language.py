@@ -14,31 +14,40 @@ from compiler.words import STOPWORDS, WORD, content_stems, is_content, stem
 
 T = TypeVar("T")
 
-COPULAS = frozenset("is are was were".split())
-MODALS = frozenset("will shall must should may can could would might".split())
-HAVES = frozenset("has have had".split())
+COPULAS = frozenset(["is", "are", "was", "were"])
+MODALS = frozenset("""will shall must should may can could would might""".split())
+HAVES = frozenset(["has", "have", "had"])
 _VERBS = (
     COPULAS
     | MODALS
     | HAVES
     | frozenset(
         """became become becomes remains remained seems seemed appears appeared gave give gives took
-        take takes made make makes came come comes went goes said says saw sees found finds knew
-        knows thought think believe believes stood stands lay lies led leads held holds kept keeps
-        brought brings sent sends left leaves lost loses began begins ran runs rose rises fell falls
-        grew grows drew draws won wins met meets built builds set sets put puts let lets told tells
-        asked asks includes include contains consists belongs depends forms provides requires means
-        shows includes allows continues involves covers produces exports borders do does did""".split()
+    take takes made make makes came come comes went goes said says saw sees found finds knew
+    knows thought think believe believes stood stands lay lies led leads held holds kept keeps
+    brought brings sent sends left leaves lost loses began begins ran runs rose rises fell falls
+    grew grows drew draws won wins met meets built builds set sets put puts let lets told tells
+    asked asks includes include contains consists belongs depends forms provides requires means
+    shows includes allows continues involves covers produces exports borders do does did""".split()
     )
 )
 _PRONOUNS = frozenset(
     """he she it they this that these those there who which what one such here i we you his her its
     their my our your some others another him them me us all both each none many most few""".split()
 )
+_DETERMINERS = frozenset(
+    "a an the this that these those his her its their my our your some each any no every".split()
+)
+_PREPOSITIONS = frozenset(
+    """of in on at by for with from after before under over to as when if since while during
+    without within upon into through between among against about like because where though
+    although until toward towards""".split()
+)
 _LEADING = regex.compile(
-    r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however|therefore"
-    r"|furthermore|in addition|in fact|indeed|finally|meanwhile|nevertheless|of course|at last"
-    r"|on the other hand|for example|for instance|as a result|in this way|at the same time)\b,?\s+)+",
+    r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however"
+    r"|therefore|furthermore|in addition|in fact|indeed|finally|meanwhile|nevertheless|of course"
+    r"|at last|on the other hand|for example|for instance|as a result|in this way"
+    r"|at the same time)\b,?\s+)+",
     regex.IGNORECASE,
 )
 _PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
@@ -71,7 +80,7 @@ def sentences(text: str) -> list[str]:
 def tidy(sentence: str) -> str:
     """One line, without a leading connective or surrounding quotes."""
     line = " ".join(sentence.split())
-    line = _LEADING.sub("", line).strip()
+    line = str(_LEADING.sub("", line)).strip()
     if line.count('"') % 2 or line.count("“") != line.count("”"):
         line = line.replace('"', "").replace("“", "").replace("”", "")
     return line[:1].upper() + line[1:]
@@ -83,11 +92,19 @@ def clause(sentence: str) -> Clause | None:
     words = list(regex.finditer(r"[\p{L}\p{M}\p{N}’'\-]+", line))
     for number, word in enumerate(words[:14]):
         low = word.group().casefold()
-        inflected = number > 1 and len(low) > 5 and low.endswith("ed") and low not in STOPWORDS
+        inflected = (
+            number > 1
+            and len(low) > 5
+            and low.endswith("ed")
+            and word.group().islower()
+            and line[: word.start()].split()[-1].casefold() not in _DETERMINERS
+        )
         if (low in _VERBS or inflected) and number > 0:
             subject = line[: word.start()].strip(" ,;:—-–")
             rest = line[word.end() :].strip()
-            if "," in subject or not rest or len(subject) < 2:
+            last = (WORD.findall(subject) or [""])[-1].casefold()
+            dangling = last in STOPWORDS and last not in _PRONOUNS
+            if "," in subject or dangling or not rest[:1].isalnum() or len(subject) < 2:
                 return None
             return Clause(subject, word.group(), rest)
     return None
@@ -96,7 +113,13 @@ def clause(sentence: str) -> Clause | None:
 def names_something(subject: str) -> bool:
     """Whether a subject says by itself what is meant: content words, no bare pronoun."""
     words = WORD.findall(subject)
-    if not words or len(words) > 9 or words[0].casefold() in _PRONOUNS:
+    if (
+        not words
+        or len(words) > 9
+        or words[0].casefold() in (_PRONOUNS - _DETERMINERS) | _PREPOSITIONS
+    ):
+        return False
+    if words[0].casefold() in _DETERMINERS and len(words) == 1:
         return False
     if any(word.casefold() in ("that", "which", "who", "when", "if", "as") for word in words):
         return False
@@ -114,17 +137,14 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     """The phrases of a text that name what it is about, those that `within` shares first."""
     shared = content_stems(within)
     counts: Counter[str] = Counter()
-    first: dict[str, int] = {}
-    for place, word in enumerate(WORD.finditer(text)):
-        value = word.group()
-        if is_content(value) and not value.casefold().endswith("ly"):
-            root = stem(value)
-            counts[root] += 1
-            first.setdefault(root, place)
-    forms = {}
-    for value in reversed(WORD.findall(text)):
-        forms[stem(value)] = value
+    forms: dict[str, str] = {}
     named = {stem(word) for name in _CAPITALISED.findall(text) for word in WORD.findall(name)}
+    for before, word, after in _in_context(text):
+        if is_content(word) and (_nounlike(before, word, after) or stem(word) in named):
+            root = stem(word)
+            counts[root] += 1
+            forms.setdefault(root, regex.sub(r"['’]s?$", "", word))
+    first = {root: place for place, root in enumerate(counts)}
     ranked = sorted(
         counts,
         key=lambda root: (
@@ -132,7 +152,34 @@ def topics(text: str, within: str, limit: int) -> list[str]:
             first[root],
         ),
     )
-    return [_with_neighbours(text, forms[root]) for root in ranked[:limit]]
+    phrases: list[str] = []
+    for root in ranked:
+        phrase = _with_neighbours(text, forms[root])
+        if not any(phrase in other or other in phrase for other in phrases):
+            phrases.append(phrase)
+    return phrases[:limit]
+
+
+def _in_context(text: str) -> list[tuple[str, str, str]]:
+    """Every word with the word before it and the token after it (punctuation counts)."""
+    tokens = regex.findall(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}]", text)
+    return [
+        (tokens[i - 1] if i else "", token, tokens[i + 1] if i + 1 < len(tokens) else ".")
+        for i, token in enumerate(tokens)
+        if token[0].isalpha()
+    ]
+
+
+def _nounlike(before: str, word: str, after: str) -> bool:
+    """Whether a word stands where a noun does: after something a noun follows, ending a phrase."""
+    low = before.casefold()
+    if word.casefold().endswith(("ly", "ed", "ing", "ful", "ous", "ive", "able", "ible", "less")):
+        return False
+    if low in _PRONOUNS - _DETERMINERS or low in MODALS | COPULAS or low in ("to", "not", "very"):
+        return False
+    ends = after.casefold() in STOPWORDS or not after[:1].isalpha()
+    follows = low in _DETERMINERS or low in _PREPOSITIONS or is_content(before)
+    return ends and follows
 
 
 def _with_neighbours(text: str, word: str) -> str:
@@ -143,9 +190,9 @@ def _with_neighbours(text: str, word: str) -> str:
             while parts and parts[0].casefold() in STOPWORDS:
                 name = name.partition(" ")[2]
                 parts = parts[1:]
-            if parts:
-                return str(" ".join(name.split()))
-    return word if word.isupper() or not word[:1].isupper() else word
+            if len(parts) > 1:
+                return str(regex.sub(r"['’]s?$", "", " ".join(name.split())))
+    return word
 
 
 def compress(sentence: str, most_words: int) -> str:
@@ -169,8 +216,10 @@ def _stop(line: str) -> str:
 
 def pieces(sentence: str) -> list[str]:
     """The clauses of a sentence, at least one."""
-    parts = regex.split(r"[,;:—]\s+|\s+(?=(?:which|who|that|because|while|although|but|and)\b)", sentence)
-    found = [part.strip(" .,;:—\"“”") for part in parts if len(part.split()) >= 2]
+    parts = regex.split(
+        r"[,;:—]\s+|\s+(?=(?:which|who|that|because|while|although|but|and)\b)", sentence
+    )
+    found = [part.strip(' .,;:—"“”') for part in parts if len(part.split()) >= 2]
     return found or [sentence.strip()]
 
 

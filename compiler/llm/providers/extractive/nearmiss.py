@@ -1,92 +1,113 @@
-"""Near misses: a sentence shaped like another one that says something else, from the complement.
+"""Near misses: sentences shaped like others that say something else, made of the complement.
 
-Subject of the original with what the complement says of something else; where that fails, content
-words are replaced by the complement's of the same shape.
+First the subject of the original with what the complement says of something else; then a subject of
+the complement with what it says of another; then the original with other figures. Where none of
+these gives a sentence that is clearly wrong and that nobody wrote, there is none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import regex
+
 from compiler.llm.providers.extractive import language
-from compiler.words import WORD, content_stems, is_content, stem
+from compiler.llm.providers.extractive.language import Clause
+from compiler.words import content_stems
+
+_NUMBER = regex.compile(r"(?<![\p{L}\p{N}.,])\d+(?![\p{L}\p{N}]|[.,]\d)")
+_PERSONAL = frozenset(["i", "he", "she", "it", "they", "we", "you"])
 
 
-def near_miss(sentence: str, complement: str, siblings: list[str]) -> str:
-    """An incorrect but plausible variant of a sentence, of similar length, that no sibling has."""
-    donors = [line for line in language.sentences(complement) if len(line.split()) >= 4]
-    original = language.clause(sentence)
-    if original is not None and donors:
-        made = _graft(sentence, original, donors, siblings)
-        if made is not None:
-            return made
-    return _substitute(sentence, complement, siblings)
+class NearMisses:
+    """Makes near misses from one complement; no predicate is used twice."""
 
+    def __init__(self, complement: str, siblings: Sequence[str]) -> None:
+        self._flat = [" ".join(text.split()).casefold() for text in siblings]
+        found = (language.clause(line) for line in language.sentences(complement))
+        self._donors = [c for c in found if c is not None and len(c.rest.split()) >= 3]
+        self._used: set[str] = set()
 
-def _graft(
-    sentence: str, original: language.Clause, donors: list[str], siblings: list[str]
-) -> str | None:
-    best: tuple[float, str] | None = None
-    for donor in donors:
-        parsed = language.clause(donor)
-        if parsed is None or _number(parsed.verb) != _number(original.verb):
-            continue
-        made = language.compress(
-            f"{original.subject} {parsed.verb} {parsed.rest}", max(6, 2 * len(sentence.split()))
-        )
-        ratio = len(made) / len(sentence)
-        same = len(content_stems(made) & content_stems(sentence)) / max(1, len(content_stems(made)))
-        if not 0.55 <= ratio <= 1.8 or same > 0.6 or _within(made, siblings):
-            continue
-        fit = -abs(ratio - 1) - same
-        if best is None or fit > best[0]:
-            best = (fit, made)
-    return best[1] if best else None
+    def of(self, sentence: str) -> str | None:
+        """A near miss of a sentence, of about its length, or None."""
+        original = language.clause(sentence)
+        best: tuple[float, str, str] | None = None
+        for subject, number, rank in self._subjects(original):
+            for donor in self._donors:
+                if donor.rest in self._used or donor.subject == subject:
+                    continue
+                if _number(donor) not in (number, "any"):
+                    continue
+                made = self._joined(subject, donor, sentence)
+                if made is not None:
+                    fit = self._fit(made, sentence) - rank
+                    if best is None or fit > best[0]:
+                        best = (fit, made, donor.rest)
+        if best is not None:
+            self._used.add(best[2])
+            return best[1]
+        return self._recounted(sentence)
 
+    def all(self, sentences: Sequence[str]) -> str | None:
+        """Near misses of the sentences that have one; None for fewer than two of many."""
+        made = [each for each in map(self.of, sentences) if each is not None]
+        return " ".join(made) if len(made) >= min(2, len(sentences)) else None
 
-def _number(verb: str) -> str:
-    """Which subjects a verb agrees with, as far as its form tells."""
-    low = verb.casefold()
-    if low in ("is", "was", "has") or (low.endswith("s") and low not in ("does",)):
-        return "singular"
-    return "plural" if low in ("are", "were", "have") else "any"
+    def _subjects(self, original: Clause | None) -> Iterator[tuple[str, str, float]]:
+        """Subjects with their number and a penalty for being far from the original."""
+        if original is not None:
+            pronoun = original.subject.casefold() in _PERSONAL
+            if pronoun or language.names_something(original.subject):
+                yield original.subject, _subject_number(original), 0.2 * pronoun
+        for donor in self._donors:
+            if language.names_something(donor.subject):
+                yield donor.subject, _subject_number(donor), 0.5
 
+    def _joined(self, subject: str, donor: Clause, sentence: str) -> str | None:
+        words = len(sentence.split())
+        made = language.compress(f"{subject} {donor.verb} {donor.rest}", max(8, 2 * words))
+        if not 0.5 <= len(made) / len(sentence) <= 1.9:
+            return None
+        new = content_stems(made)
+        same = len(new & content_stems(sentence)) / max(1, len(new))
+        return None if same > 0.6 or len(new) < 2 or self._written(made) else made
 
-def _substitute(sentence: str, complement: str, siblings: list[str]) -> str:
-    """Every second content word replaced by one of the complement with the same shape."""
-    mine = content_stems(sentence)
-    pool: dict[tuple[bool, str], list[str]] = {}
-    for word in dict.fromkeys(WORD.findall(complement)):
-        if is_content(word) and stem(word) not in mine:
-            pool.setdefault(_shape(word), []).append(word)
-    out: list[str] = []
-    at = changed = number = 0
-    for match in WORD.finditer(sentence):
-        word = match.group()
-        out.append(sentence[at : match.start()])
-        at = match.end()
-        replacement = word
-        if is_content(word):
-            number += 1
-            options = pool.get(_shape(word), [])
-            if options and number % 2:
-                replacement = options.pop(0)
-                changed += 1
-        elif word.isdigit():
-            replacement = str(int(word) + 1 + len(word))
+    def _fit(self, made: str, sentence: str) -> float:
+        return -abs(len(made) / len(sentence) - 1)
+
+    def _recounted(self, sentence: str) -> str | None:
+        """The sentence with its figures changed; None when it has fewer than two."""
+        changed = 0
+
+        def figure(match: regex.Match[str]) -> str:
+            nonlocal changed
             changed += 1
-        out.append(replacement)
-    out.append(sentence[at:])
-    made = language.tidy("".join(out))
-    if changed and not _within(made, siblings):
-        return made
-    return language.tidy(f"{language.short(sentence, 4)} turned out otherwise, as the rest suggests.")
+            value = int(match.group())
+            return str(value + max(2, value // 7) if value < 1500 else value + 11)
+
+        made = _NUMBER.sub(figure, language.tidy(sentence))
+        return made if changed >= 2 and not self._written(made) else None
+
+    def _written(self, made: str) -> bool:
+        flat = " ".join(made.split()).casefold().rstrip(".!?")
+        return any(flat in text for text in self._flat)
 
 
-def _shape(word: str) -> tuple[bool, str]:
-    low = word.casefold()
-    ending = next((e for e in ("ing", "ed", "ly", "s") if low.endswith(e)), "")
-    return word[:1].isupper(), ending
+def _number(clause: Clause) -> str:
+    """Which subjects a verb agrees with, as far as its form tells."""
+    low = clause.verb.casefold()
+    if low in ("am", "are", "were", "have", "do"):
+        return "plural"
+    if low in ("was", "does") or (low.endswith("s") and not low.endswith("ss")):
+        return "singular"
+    return "any"
 
 
-def _within(made: str, siblings: list[str]) -> bool:
-    flat = " ".join(made.split()).casefold().rstrip(".!?")
-    return any(flat in " ".join(text.split()).casefold() for text in siblings)
+def _subject_number(clause: Clause) -> str:
+    """The number of a subject: what its verb says, or how its last word ends."""
+    said = _number(clause)
+    low = clause.subject.casefold()
+    if said != "any" or low in _PERSONAL:
+        return said if said != "any" else "singular" if low in ("he", "she", "it") else "plural"
+    plural = (low.endswith("s") and not low.endswith("ss")) or " and " in low
+    return "plural" if plural else "singular"

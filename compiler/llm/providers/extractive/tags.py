@@ -88,8 +88,12 @@ def scopes(prompt: str) -> dict[str, ScopeTag]:
     for raw in regex.findall(r"<scope\s([^>]*)>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
         found[a["name"]] = ScopeTag(
-            a["name"], a["unit"], a["alternative"],
-            int(a["min_chars"]), int(a["max_chars"]), int(a["min_sentences"]),
+            a["name"],
+            a["unit"],
+            a["alternative"],
+            int(a["min_chars"]),
+            int(a["max_chars"]),
+            int(a["min_sentences"]),
         )
     return found
 

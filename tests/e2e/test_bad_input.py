@@ -1,0 +1,159 @@
+"""What a user can get wrong around a build: one clear error each, and nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from compiler.engine.lock import locked
+from tests.conftest import Probec
+from tests.e2e.test_build import SPEC, build, edit
+
+JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
+INCLUDE = '{% include "generator/_parts/schema.j2" %}'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (JUDGE, "{{ question", "{{ qestion", f"{JUDGE}:1: undefined variable 'qestion'"),
+        (JUDGE, "{{ answer | tagged }}", "", "unused variable 'answer'"),
+        ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
+        (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
+        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no template"),
+    ],
+)
+def test_a_broken_prompt_is_found_before_anything_runs(
+    file: str, old: str, new: str, message: str, probec: Probec, project: Path
+) -> None:
+    edit(project / "prompts" / file, old, new)
+
+    for command in ("check", "plan", "build"):
+        assert probec(command, SPEC) == 2
+        assert message in probec.err
+        assert "Traceback" not in probec.err
+    assert not (project / "build/objects").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("why", SPEC, "juge"), "unknown stage 'juge' (have: ingest, sample"),
+        (("why", SPEC, "judge", "7.0"), "no part '7.0' (have: 0.0, 0.1"),
+        (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
+        (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no probe in slot 3"),
+        (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
+        (("build", SPEC, "--provider", "smoke"), "unknown provider 'smoke'"),
+    ],
+)
+def test_what_does_not_exist_is_named_beside_what_does(
+    args: tuple[str, ...], message: str, probec: Probec
+) -> None:
+    build(probec)
+
+    assert probec(*args) == 2
+    assert message in probec.err
+
+
+def test_a_usage_error_exits_with_two(probec: Probec) -> None:
+    assert probec("fly") == 2
+    assert probec("build") == 2
+    assert probec("--help") == 0
+    assert probec("build", "--help") == 0
+    assert "example: probec build specs/demo.yaml" in probec.out
+
+
+def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> None:
+    assert probec("stats", SPEC) == 1
+    assert "run `probec build`" in probec.err
+    assert probec("prompt", SPEC, "--role", "judge") == 1
+    assert "run `probec build`" in probec.err
+
+
+def test_errors_are_json_for_machines(probec: Probec) -> None:
+    assert probec("check", SPEC, "--set", "seed=-1", "--json") == 2
+    assert '"path": "seed"' in probec.out
+
+
+def test_a_second_build_at_the_same_time_is_refused(probec: Probec, project: Path) -> None:
+    with locked(project / "build"):
+        assert probec("build", SPEC) == 1
+    assert "another build is writing here" in probec.err
+    assert build(probec)
+
+
+def test_a_build_directory_that_is_a_file(probec: Probec, project: Path) -> None:
+    (project / "file").write_text("", encoding="utf-8")
+
+    assert probec("build", SPEC, "--build-dir", "file/build") == 1
+    assert "--build-dir" in probec.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_build_directory_that_is_not_writable(probec: Probec, project: Path) -> None:
+    (project / "build").mkdir(mode=0o555)
+
+    assert probec("build", SPEC) == 1
+    assert "not writable" in probec.err
+
+
+def test_a_full_disk_is_a_clear_error_and_the_next_build_goes_on(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+    left = 12
+
+    def full(handle: int | IO[bytes]) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle if isinstance(handle, int) else handle.fileno())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert probec("build", SPEC) == 1
+    assert "No space left on device (free some space and run the same command again" in probec.err
+    ran = build(probec)
+    assert "ingest" not in ran
+    assert ran["release"] == 1
+
+
+def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> None:
+    paid = ["--provider", "anthropic"]
+    for role in ("generator", "answerer", "judge"):
+        paid += ["--set", f"models.{role}.model=claude-haiku-4-5-20251001"]
+
+    assert probec("build", SPEC, *paid) == 3
+    assert "the wall is $0.00" in probec.err
+    assert probec("plan", SPEC, *paid) == 0
+    assert "total: $" in probec.out
+    assert not (project / ".probec").exists()
+
+
+def test_the_prompt_command_prints_what_was_sent(probec: Probec, project: Path) -> None:
+    from compiler.llm.responses import ResponseLog
+
+    build(probec)
+    log = ResponseLog(project / ".probec/responses.sqlite")
+    for role in ("generator", "answerer", "judge"):
+        key = probec.json("prompt", SPEC, "--role", role)["key"]
+        assert str(key) in log, role
+
+
+def test_an_unreadable_spec_and_a_broken_store_are_named(probec: Probec, project: Path) -> None:
+    build(probec)
+    (project / "specs/latin.yaml").write_bytes(b"name: caf\xe9\n")
+    assert probec("check", "specs/latin.yaml") == 2
+    assert "not UTF-8 at byte 9" in probec.err
+    for path in (project / "build/steps").rglob("*.json"):
+        path.write_text("{", encoding="utf-8")
+    assert probec("build", SPEC) == 1
+    assert "not a record of this version" in probec.err
+    shutil.rmtree(project / "build/steps")
+    assert build(probec)

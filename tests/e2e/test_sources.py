@@ -1,0 +1,208 @@
+"""Sources as they come: formats, shapes, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Probec
+from tests.e2e.test_build import SPEC, dataset
+
+Row = dict[str, object]
+
+
+def rows_of(project: Path) -> list[Row]:
+    text = (project / "specs/data/tiny.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def write(project: Path, rows: list[Row]) -> None:
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (project / "specs/data/tiny.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def outputs(probec: Probec, *args: str) -> object:
+    found = probec.json("build", SPEC, *args)["outputs"]
+    assert isinstance(found, dict)
+    return {step: digest for step, digest in found.items() if not step.startswith("release")}
+
+
+def test_parquet_jsonl_lists_and_urls_give_the_same_dataset(probec: Probec, project: Path) -> None:
+    rows = rows_of(project)
+    expected = outputs(probec)
+    pq.write_table(pa.Table.from_pylist(rows), project / "rows.parquet", row_group_size=7)
+    grouped: dict[object, Row] = {}
+    for row in rows:
+        own = grouped.setdefault(row["doc_id"], {**row, "continuation": []})
+        own["continuation"].append(row["continuation"])  # type: ignore[attr-defined]
+    pq.write_table(pa.Table.from_pylist([*grouped.values()]), project / "lists.parquet")
+    (project / "parts").mkdir()
+    for number in range(2):
+        with (project / f"parts/{number}.jsonl").open("w", encoding="utf-8") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows[number::2])
+    with fsspec.open("memory://probec/rows.parquet", "wb") as out:
+        out.write((project / "rows.parquet").read_bytes())
+
+    for path in ("rows.parquet", "parts", "parts/*.jsonl", "memory://probec/rows.parquet"):
+        assert outputs(probec, "--set", f"source.path={path}") == expected, path
+    lists = ("--set", "source.path=lists.parquet", "--set", "source.columns.doc_idx=null")
+    assert outputs(probec, *lists) == expected
+
+
+def test_rows_that_cannot_be_used_are_counted(probec: Probec, project: Path) -> None:
+    rows = rows_of(project)
+    rows[0]["continuation"] = None
+    rows[1]["continuation"] = "lone \ud800 surrogate"
+    rows[2]["continuation"] = "  "
+    rows[3]["continuation"] = "Over and over again. " * 60
+    rows.append(dict(rows[5]))
+    doomed = rows[10]["doc_id"]
+    for row in rows:
+        if row["doc_id"] == doomed:
+            row["continuation"] = "too short"
+    write(project, rows)
+    data = probec.json("build", SPEC, "--set", "rounds=[{docs: 8}]")["stats"]
+    assert isinstance(data, dict)
+    word = next(s for s in data["scopes"] if s["scope"] == "word")
+
+    assert data["skips"]["row_null"] == data["skips"]["row_surrogate"] == 1
+    assert data["skips"]["row_duplicate"] == 1
+    assert data["skips"]["sibling_looping"] >= 1
+    assert data["skips"]["sibling_short"] >= 5
+    assert word["rejected"]["no_usable_sibling"] == 5
+    assert doomed not in {row["doc_id"] for row in dataset(project)}
+
+
+def mix_prefixes(rows: list[Row]) -> None:
+    rows[1]["prefix"] = "Another beginning."
+
+
+def clash(rows: list[Row]) -> None:
+    rows[1]["doc_idx"] = rows[0]["doc_idx"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (mix_prefixes, "has rows with different prefix"),
+        (clash, "has two different continuations with index 0"),
+    ],
+)
+def test_rows_that_contradict_one_another_stop_the_build(
+    damage: Callable[[list[Row]], None], message: str, probec: Probec, project: Path
+) -> None:
+    rows = rows_of(project)
+    damage(rows)
+    write(project, rows)
+
+    assert probec("build", SPEC) == 1
+    assert message in probec.err
+    assert str(rows[0]["doc_id"]) in probec.err
+
+
+def raw(name: str, data: bytes) -> Callable[[Path], str]:
+    def make(project: Path) -> str:
+        (project / name).write_bytes(data)
+        return name
+
+    return make
+
+
+def truncated(project: Path) -> str:
+    pq.write_table(pa.Table.from_pylist(rows_of(project)), project / "cut.parquet")
+    data = (project / "cut.parquet").read_bytes()
+    (project / "cut.parquet").write_bytes(data[: len(data) // 2])
+    return "cut.parquet"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda project: "nowhere.jsonl", "no such source file"),
+        (raw("empty.jsonl", b""), "no usable document"),
+        (raw("blank.jsonl", b"\n\n"), "no usable document"),
+        (raw("odd.csv", b"a,b\n"), "not a format that sources have"),
+        (raw("latin.jsonl", b'{"doc_id": "caf\xe9"}\n'), "latin.jsonl:1: not UTF-8 at byte 15"),
+        (raw("cut.jsonl", b'{"doc_id": "x", \n'), "cut.jsonl:1: not JSON"),
+        (raw("list.jsonl", b"[1]\n"), "list.jsonl:1: not a JSON object"),
+        (raw("other.jsonl", b'{"id": 1, "text": "x"}\n'), "no column 'doc_id', 'doc_source'"),
+        (raw("zero.parquet", b""), "not a whole parquet file"),
+        (truncated, "not a whole parquet file"),
+        (lambda project: "memory://nothing/here.parquet", "no files there"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_clear_error(
+    make: Callable[[Path], str], message: str, probec: Probec, project: Path
+) -> None:
+    path = make(project)
+
+    assert probec("build", SPEC, "--set", f"source.path={path}") == 1
+    assert message in probec.err
+    assert "Traceback" not in probec.err
+
+
+def test_more_documents_asked_for_than_there_are(probec: Probec) -> None:
+    assert probec("build", SPEC, "--set", "rounds=[{docs: 7}, {docs: 2}]") == 1
+    assert "rounds ask for 9 documents, the source has 8" in probec.err
+
+
+ODD = {
+    "no paragraphs": "It went on and on without a stop for breath. " * 3
+    + " ".join(f"Then the {n} men of the crew rowed on toward reef number {n}." for n in range(30)),
+    "one sentence": "and so the ship "
+    + " ".join(f"passed island {n}," for n in range(60))
+    + " home.",
+    "only Chinese": "港口很安静。" + "".join(f"第{n}个人说了一句不同的话{n}。" for n in range(80)),
+    "no ending": " ".join(f"word{n}" for n in range(200)),
+    "emoji": "The crew sang 👩‍👩‍👧. "
+    + " ".join(f"Cafe\u0301 number {n} was 😀 open." for n in range(40)),
+    "right to left": "".join(f"قال الرجل كلمة رقم {n} ثم مضى. " for n in range(60)),
+    "tabs and returns": "\r\n\t".join(f"Line {n} says what it says here." for n in range(40)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_documents_are_built_or_rejected_with_reasons(
+    kind: str, probec: Probec, project: Path
+) -> None:
+    """One odd document with a single sibling among ordinary ones."""
+    rows = [row for row in rows_of(project) if row["doc_idx"] in (0, 1)][:14]
+    odd = {"doc_id": "odd", "doc_source": "test", "prefix": "A start. ", "doc_idx": 0}
+    write(project, [*rows, {**odd, "continuation": ODD[kind]}])
+    probec.json("build", SPEC, "--set", "rounds=[{docs: 8}]", "--set", "shard_docs=8")
+    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    rejected = [r["slot"] for line in lines if (r := json.loads(line))["doc_id"] == "odd"]
+    built = [row["slot_idx"] for row in dataset(project) if row["doc_id"] == "odd"]
+
+    assert sorted([*built, *rejected]) == list(range(16))
+    assert all(row["typicality"] is None for row in dataset(project) if row["doc_id"] == "odd")
+
+
+def test_a_rehearsal_scales_the_published_spec_to_a_local_file(
+    probec: Probec, project: Path
+) -> None:
+    data = probec.json(
+        "build", "specs/qwen3.5-9b.yaml", "--provider", "extractive",
+        "--source", "specs/data/tiny.jsonl", "--set", "shard_docs=2",
+    )  # fmt: skip
+    stats = data["stats"]
+    assert isinstance(stats, dict)
+
+    assert stats["rounds"] == [2, 2, 2]
+    assert str(data["dataset"]).endswith("synthweb-qwen3.5-9b-multiscale-inference-rehearsal")
+
+
+def test_a_plan_of_the_published_spec_opens_no_socket_and_says_where_it_stops(
+    probec: Probec,
+) -> None:
+    assert probec("plan", "specs/qwen3.5-9b.yaml") == 0
+
+    assert "36,997 documents in 3 rounds, 591,952 slots" in probec.out
+    assert "the plan stops here" in probec.out
+    assert "hf://datasets/cds-jb/synthweb-qwen3.5-9b must be read first" in probec.out

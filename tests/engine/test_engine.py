@@ -1,0 +1,261 @@
+"""The builder by itself: a pipeline of counters, no probe and no model in sight."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.engine.artifact import Artifact
+from compiler.engine.execute import Outcome, execute
+from compiler.engine.explain import changes
+from compiler.engine.lock import locked
+from compiler.engine.plan import Graph, State
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import Store
+from compiler.errors import BusyError, StoreError
+from compiler.keys import Json
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+
+
+class Quiet:
+    def stage_started(self, stage: str, steps: int, stale: int) -> None: ...
+
+    def step_done(self, stage: str, part: str, seconds: float) -> None: ...
+
+
+@dataclass
+class Works:
+    """numbers (one per leaf) -> halves (value // factor) -> total (one for all)."""
+
+    store: Store
+    values: dict[Part, int]
+    factor: int = 2
+    version: int = 1
+    ran: list[str] = field(default_factory=list)
+    fail_at: str = ""
+
+    def graph(self) -> Graph:
+        return Graph(
+            "works", self.store, [self.numbers(), self.halves(), self.total()], [*self.values]
+        )
+
+    def _note(self, name: str, part: Part) -> None:
+        step = f"{name}{part}"
+        if step == self.fail_at:
+            raise RuntimeError(step)
+        self.ran.append(step)
+
+    def numbers(self) -> Stage:
+        def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+            self._note("numbers", part)
+            out.rows("value", [Number(self.values[part])])
+
+        def narrow(part: Part, inputs: Inputs) -> Mapping[str, Json]:
+            return {"value": self.values[part]}
+
+        return Stage("numbers", 1, 2, (), None, run, narrow=narrow)
+
+    def halves(self) -> Stage:
+        def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+            self._note("halves", part)
+            (number,) = inputs.rows("numbers.value", Number)
+            out.rows("half", [Number(number.value // self.factor)])
+
+        return Stage("halves", self.version, 2, ("numbers.value",), {"factor": self.factor}, run)
+
+    def total(self) -> Stage:
+        def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+            self._note("total", part)
+            out.rows("sum", [Number(sum(n.value for n in inputs.rows("halves.half", Number)))])
+
+        return Stage("total", 1, 0, ("halves.half",), None, run)
+
+    def build(self) -> Outcome:
+        self.ran.clear()
+        return execute(self.graph(), Quiet())
+
+    def result(self) -> int:
+        graph = self.graph()
+        graph.plan()
+        manifest = graph.manifest("total")
+        assert manifest is not None
+        (found,) = self.store.rows(manifest.outputs["sum"], Number)
+        return found.value
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Works:
+    return Works(Store(tmp_path / "build"), {(0, 0): 10, (0, 1): 20, (1, 0): 30})
+
+
+def test_a_build_runs_every_step_once_and_a_second_one_none(works: Works) -> None:
+    assert works.build().up_to_date is False
+    assert len(works.ran) == 7
+    assert works.result() == 30
+
+    assert works.build().up_to_date is True
+    assert works.ran == []
+
+
+def test_a_changed_leaf_runs_only_what_depends_on_it(works: Works) -> None:
+    works.build()
+    works.values[0, 1] = 40
+    works.build()
+
+    assert works.ran == ["numbers(0, 1)", "halves(0, 1)", "total()"]
+    assert works.result() == 40
+
+
+def test_equal_content_stops_the_rebuild(works: Works) -> None:
+    """Early cutoff: 20 and 21 have the same half, so the total is not made again."""
+    works.build()
+    works.values[0, 1] = 21
+    works.build()
+
+    assert works.ran == ["numbers(0, 1)", "halves(0, 1)"]
+
+
+def test_a_new_part_leaves_the_others_alone(works: Works) -> None:
+    works.build()
+    works.values[1, 1] = 8
+    works.build()
+
+    assert works.ran == ["numbers(1, 1)", "halves(1, 1)", "total()"]
+
+
+def test_going_back_finds_the_old_results(works: Works) -> None:
+    works.build()
+    works.factor = 5
+    works.build()
+    works.factor = 2
+    works.build()
+
+    assert works.ran == []
+
+
+def test_the_plan_says_which_field_moved(works: Works) -> None:
+    works.build()
+    works.factor, works.version = 3, 2
+    planned = {str(each.step): each for each in works.graph().plan()}
+
+    assert planned["numbers 0.0"].state is State.FRESH
+    halves = planned["halves 0.0"]
+    assert halves.state is State.STALE
+    assert [str(c) for c in halves.changes] == ["params.factor: 2 -> 3", "version: 1 -> 2"]
+    total = planned["total all"]
+    assert total.state is State.WAITS
+    assert total.reason == "after halves 0.0 and 2 more"
+    assert works.build().ran == {"numbers": 0, "halves": 3, "total": 1}
+
+
+def test_a_step_that_fails_leaves_the_finished_ones(works: Works) -> None:
+    works.fail_at = "halves(0, 1)"
+    with pytest.raises(RuntimeError):
+        works.build()
+    works.fail_at = ""
+    works.build()
+
+    assert works.ran == ["halves(0, 1)", "halves(1, 0)", "total()"]
+    assert not list((works.store.root / "objects" / "tmp").iterdir())
+
+
+def test_a_step_whose_file_is_gone_runs_again(works: Works) -> None:
+    works.build()
+    graph = works.graph()
+    graph.plan()
+    manifest = graph.manifest("halves", (0, 0))
+    assert manifest is not None
+    works.store.path(manifest.outputs["half"]).unlink()
+
+    assert [e.reason for e in works.graph().plan() if e.state is State.STALE] == [
+        "its outputs are missing or incomplete"
+    ]
+    works.build()
+    assert works.ran == ["halves(0, 0)"]
+
+
+def test_a_damaged_file_is_named(works: Works) -> None:
+    works.build()
+    graph = works.graph()
+    graph.plan()
+    manifest = graph.manifest("total")
+    assert manifest is not None
+    path = works.store.path(manifest.outputs["sum"])
+    path.write_bytes(b"x" * path.stat().st_size)
+
+    with pytest.raises(StoreError, match=r"damaged"):
+        list(works.store.rows(manifest.outputs["sum"], Number))
+
+
+def test_settle_comes_after_every_prepare_and_before_every_run(tmp_path: Path) -> None:
+    said: list[str] = []
+    stage = Stage(
+        "ask",
+        1,
+        1,
+        (),
+        None,
+        run=lambda part, inputs, out: said.append(f"run {part[0]}"),
+        narrow=lambda part, inputs: {"part": part[0]},
+        prepare=lambda part, inputs: said.append(f"prepare {part[0]}"),
+        settle=lambda: said.append("settle"),
+    )
+    graph = Graph("b", Store(tmp_path), [stage], [(0,), (1,)])
+    execute(graph, Quiet())
+
+    assert said == ["prepare 0", "prepare 1", "settle", "run 0", "run 1"]
+
+
+def test_a_second_writer_is_told_who_has_the_directory(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        pytest.raises(BusyError, match=f"process {os.getpid()}"),
+        locked(tmp_path),
+    ):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+@given(values=st.lists(st.integers(0, 2**40), max_size=50), frame=st.integers(1, 7), data=st.data())
+def test_rows_read_back_in_any_order(
+    values: list[int], frame: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = Store(tmp_path_factory.mktemp("store"))
+    rows = [Number(value) for value in values]
+    whole, framed = store.write_rows(rows), store.write_rows(rows, frame_rows=frame)
+    numbers = data.draw(st.lists(st.integers(0, max(0, len(rows) - 1)), max_size=8 if rows else 0))
+
+    assert list(store.rows(whole, Number)) == list(store.rows(framed, Number)) == rows
+    assert [rows[n] for n in numbers] == list(store.rows_at(framed, numbers, Number))
+    assert whole.digest == framed.digest
+
+
+def test_an_artifact_is_identified_by_content_not_by_compression(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    one = store.write_rows([Number(1), Number(2)])
+    other = store.write_rows([Number(1), Number(3)])
+
+    assert isinstance(one, Artifact)
+    assert one.digest != other.digest
+
+
+def test_changes_name_every_leaf() -> None:
+    old = {"a": 1, "b": {"c": [1, 2]}, "gone": 1}
+    new = {"a": 1, "b": {"c": [1, 3]}, "new": None}
+
+    assert [str(c) for c in changes(old, new)] == [
+        "b.c[1]: 2 -> 3",
+        "gone: 1 -> None",
+        "new: None -> None",
+    ]

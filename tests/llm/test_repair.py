@@ -1,0 +1,60 @@
+"""What models really send: each rung reads its damage, nothing is invented."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.llm.repair import decode
+from tests.strategies import json_values, texts
+
+GOOD = '{"sibling": 1, "note": "a\\nb", "probes": [{"slot": 10, "question": "why?"}]}'
+
+
+@given(st.dictionaries(texts, json_values(), min_size=1, max_size=4))
+def test_valid_json_is_left_alone(value: dict[str, object]) -> None:
+    found = decode(json.dumps(value))
+
+    assert found is not None
+    assert (found.value, found.rung) == (value, "strict")
+
+
+@pytest.mark.parametrize(
+    ("text", "rung"),
+    [
+        (GOOD, "strict"),
+        (f"  {GOOD}\n", "strict"),
+        (GOOD.replace("\\n", "\n"), "lenient"),
+        (f"```json\n{GOOD}\n```", "unfenced"),
+        (f"Here is the JSON you asked for:\n{GOOD}\nLet me know!", "unfenced"),
+        (GOOD.replace('"}]', '",}]'), "repaired"),
+        (GOOD.replace("why?", 'why "this" one?'), "repaired"),
+    ],
+)
+def test_each_damage_has_its_rung(text: str, rung: str) -> None:
+    found = decode(text)
+
+    assert found is not None
+    assert found.rung == rung
+    assert isinstance(found.value, dict)
+    assert found.value["sibling"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "no JSON here", "[1, 2]", '"text"', "{", "}{", "{}..."])
+def test_what_holds_no_object_is_none(text: str) -> None:
+    found = decode(text)
+
+    assert found is None or found.value == {}
+
+
+def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json_repair
+
+    monkeypatch.setattr(
+        json_repair, "repair_json", lambda *args, **kwargs: {"note": "never written"}
+    )
+
+    assert decode('{"note": "really written",,}') is None

@@ -1,0 +1,261 @@
+"""What a generator may send: one bad slot is that slot's reject, nothing more."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+
+from compiler.probes import annotate, reply, segment
+from compiler.probes.reasons import REASONS
+from compiler.probes.sampling import plan_slots
+from compiler.probes.scopes import written
+from compiler.records import DocRecord, Probe, Reject, Sibling
+from compiler.spec import load
+from compiler.spec.model import WrittenScope
+from tests.conftest import ROOT
+from tests.probes.test_tokens import tokenizer
+
+PREFIX = (
+    "The old harbour had burned twice before the council rebuilt it in granite. "
+    "Nobody in the town remembered the first fire, but the second had taken the mill."
+)
+TEXT = (
+    "\n\nIn the spring the engineers measured the northern bridge again, twice a day. "
+    "They found that the third pillar, which carried most of the weight, had moved by 4 inches. "
+    "The council ordered every wagon to cross at walking pace until the summer.\n\n"
+    "A stonemason named Harlow offered to replace the pillar for 900 crowns. "
+    "His rival demanded twice that sum, because he distrusted the river bed. "
+    "In the end the council hired both men, and each was told to watch the other.\n\n"
+    "The work began in June, when the water was low and the nights were short. "
+    "Harlow drove oak piles into the mud while his rival cut the new blocks inland. "
+    "By the end of August the bridge carried wagons again, although at half its width.\n\n"
+    "Years later the two men opened a yard together at the foot of the bridge. "
+    "Their granite was shipped along the whole coast, and their quarrel became a local proverb."
+)
+
+
+def scopes() -> dict[str, WrittenScope]:
+    spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
+    assert spec is not None
+    return {n: s for n, s in spec.ordered_scopes() if isinstance(s, WrittenScope)}
+
+
+def record() -> DocRecord:
+    spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
+    assert spec is not None
+    full = PREFIX + TEXT
+    shown = annotate.annotate(
+        2,
+        segment.segment(full, len(PREFIX)),
+        len(PREFIX),
+        tokenizer().encode(full),
+        spec.splits,
+        list(scopes().values()),
+        7,
+    )
+    slots = plan_slots(spec.ordered_scopes(), 7, "doc")
+    return DocRecord(0, "doc", "src", 7, len(PREFIX), 3, (shown,), (Sibling(0, " Else."),), slots)
+
+
+RECORD = record()
+SHOWN = RECORD.shown[0]
+
+
+def good() -> dict[str, object]:
+    """A reply that serves every written slot."""
+    middle = next(b for b in SHOWN.boundaries if "whole" in b.groups)
+    probes = []
+    used = set()
+    for slot in RECORD.slots:
+        scope = scopes().get(slot.scope)
+        if scope is None:
+            continue
+        unit = None
+        if scope.unit != "side":
+            side = [
+                u
+                for u in SHOWN.units
+                if u.kind == scope.unit
+                and u.id not in used
+                and (
+                    u.end <= middle.offset if slot.target == "prefix" else u.start >= middle.offset
+                )
+            ]
+            if not side:
+                continue
+            unit = side[0].id
+            used.add(unit)
+        probes.append(
+            {
+                "slot": slot.index,
+                "unit": unit,
+                "question": f"What is told about matter number {slot.index}?",
+                "answer": f"It is told in full ({slot.index}).",
+                "alternative": (
+                    "The lighthouse keeper sold the boats and moved to the capital. "
+                    "Then he wrote a book about herring and never came back to the sea."
+                ),
+                "synergy_check": "the cause and its effect",
+                "difficulty_check": "argued",
+            }
+        )
+    return {
+        "sibling": 2,
+        "sibling_rationale": "rich",
+        "splits": dict.fromkeys(("word_lens", "sentence", "paragraph", "whole"), middle.id),
+        "split_rationale": "central",
+        "probes": probes,
+    }
+
+
+def build(value: object) -> tuple[dict[int, Probe], dict[int, Reject]]:
+    parsed = reply.interpret(value, RECORD)
+    assert isinstance(parsed, reply.Parsed), parsed
+    made = written.build(RECORD, parsed, scopes(), suffix_in_generated=True)
+    assert all(r.reason in REASONS for r in made.rejects)
+    written_slots = {s.index for s in RECORD.slots if s.scope in scopes()}
+    probes = {p.slot: p for p in made.probes}
+    rejects = {r.slot: r for r in made.rejects}
+    assert probes.keys() | rejects.keys() == written_slots
+    assert not probes.keys() & rejects.keys()
+    return probes, rejects
+
+
+def test_a_good_reply_serves_most_slots_and_every_atom_is_on_its_side() -> None:
+    probes, rejects = build(good())
+
+    assert len(probes) >= 5, rejects
+    split = next(b for b in SHOWN.boundaries if "whole" in b.groups).offset
+    for probe in probes.values():
+        low, high = (0, split) if probe.target == "prefix" else (split, len(SHOWN.text))
+        assert low <= probe.atom_start < probe.atom_end <= high
+        assert SHOWN.text[probe.atom_start : probe.atom_end].strip()
+        assert probe.typicality is None
+        assert probe.signed_index is None or (probe.signed_index > 0) == (probe.target == "suffix")
+
+
+def first(reply_: dict[str, object]) -> dict[str, object]:
+    probes = reply_["probes"]
+    assert isinstance(probes, list)
+    found: dict[str, object] = probes[0]
+    return found
+
+
+def missing(r: dict[str, object]) -> None:
+    assert isinstance(r["probes"], list)
+    r["probes"].pop(0)
+
+
+def twice(r: dict[str, object]) -> None:
+    assert isinstance(r["probes"], list)
+    r["probes"].append(copy.deepcopy(first(r)))
+
+
+def side_of(r: dict[str, object], kind: str, wrong: bool) -> str:
+    split = next(b for b in SHOWN.boundaries if "whole" in b.groups).offset
+    slot = next(s for s in RECORD.slots if s.index == first(r)["slot"])
+    prefix = (slot.target == "prefix") != wrong
+    return next(
+        u.id
+        for u in SHOWN.units
+        if u.kind == kind and (u.end <= split if prefix else u.start >= split)
+    )
+
+
+def quoted(r: dict[str, object]) -> str:
+    """A sentence of the complement of the first probe."""
+    slot = next(s for s in RECORD.slots if s.index == first(r)["slot"])
+    return PREFIX[:73] if slot.target == "suffix" else TEXT[-80:]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (missing, "slot_missing"),
+        (twice, "slot_invalid"),
+        (lambda r: first(r).update(unit="s99"), "unit_unknown"),
+        (lambda r: first(r).update(unit=None), "unit_unknown"),
+        (lambda r: first(r).update(unit=side_of(r, "paragraph", False)), "unit_wrong_kind"),
+        (lambda r: first(r).update(unit=side_of(r, "sentence", True)), "unit_wrong_side"),
+        (lambda r: first(r).pop("question"), "slot_invalid"),
+        (lambda r: first(r).update(typicality="common"), "slot_invalid"),
+        (lambda r: first(r).update(question="   "), "V11_text"),
+        (lambda r: first(r).update(question="q" * 801), "V11_text"),
+        (lambda r: first(r).update(difficulty_check="x" * 28_000), "V11_text"),
+        (lambda r: first(r).update(alternative="bell\x07"), "V11_text"),
+        (lambda r: first(r).update(alternative="the old harbour"), "V12_alternative"),
+        (lambda r: first(r).update(answer=quoted(r)), "V13_leak"),
+    ],
+)
+def test_damage_to_one_slot_rejects_that_slot_only(
+    damage: Callable[[dict[str, object]], object], reason: str
+) -> None:
+    whole, none = build(good())
+    damaged = good()
+    slot = first(damaged)["slot"]
+    damage(damaged)
+    probes, rejects = build(damaged)
+
+    assert rejects[int(str(slot))].reason == reason
+    assert probes.keys() == whole.keys() - {slot}
+    assert rejects.keys() == none.keys() | {slot}
+
+
+def test_extra_slots_and_unknown_keys_are_set_aside() -> None:
+    value = good()
+    assert isinstance(value["probes"], list)
+    value["probes"] += [{"slot": 99, "question": "?"}, {"slot": "x"}, "text", None]
+    value["mood"] = "fine"
+
+    assert build(value) == build(good())
+
+
+def test_numbers_as_text_and_shouted_enums_are_read() -> None:
+    value = good()
+    value["sibling"] = "2"
+    for probe in value["probes"]:  # type: ignore[attr-defined]
+        probe["slot"] = str(probe["slot"])
+        probe["typicality"] = "N/A"
+
+    assert build(value) == build(good())
+
+
+@pytest.mark.parametrize(
+    ("splits", "reason"),
+    [
+        ({"sentence": None}, "split_not_given"),
+        ({"sentence": "b99"}, "split_unknown_id"),
+        ({"sentence": "WORD"}, "split_not_legal"),
+    ],
+)
+def test_a_bad_split_rejects_the_slots_of_its_group(
+    splits: dict[str, str | None], reason: str
+) -> None:
+    value = good()
+    only_words = next(b.id for b in SHOWN.boundaries if b.groups == ("word_lens",))
+    splits = {group: only_words if name == "WORD" else name for group, name in splits.items()}
+    value["splits"] = {**value["splits"], **splits}  # type: ignore[dict-item]
+    probes, rejects = build(value)
+
+    assert {r.reason for r in rejects.values() if r.scope == "sentence"} == {reason}
+    assert {p.scope for p in probes.values()} == {"paragraph", "whole"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sibling": 5}, "sibling 5 was not shown"),
+        ({"sibling": None}, "sibling: "),
+        ({"splits": None}, "splits: "),
+        ({"probes": {}}, "probes: "),
+        ({"split_rationale": ""}, "split_rationale: "),
+    ],
+)
+def test_a_reply_without_its_head_is_no_use(change: dict[str, object], message: str) -> None:
+    found = reply.interpret({**good(), **change}, RECORD)
+
+    assert isinstance(found, str)
+    assert message in found
+    assert isinstance(reply.interpret([1], RECORD), str)

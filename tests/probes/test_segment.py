@@ -1,0 +1,106 @@
+"""Spans tile the text; tricky cases are told apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.probes import segment
+from compiler.probes.segment import Span
+from tests.strategies import documents
+
+
+@given(documents(), st.data())
+def test_spans_are_ordered_trimmed_and_cover_every_visible_character(
+    text: str, data: st.DataObject
+) -> None:
+    found = segment.segment(text, data.draw(st.integers(0, len(text))))
+    for spans in (found.paragraphs, found.sentences):
+        at = 0
+        for span in spans:
+            assert at <= span.start < span.end <= len(text)
+            assert text[at : span.start].strip() == ""
+            assert text[span.start : span.end] == text[span.start : span.end].strip()
+            at = span.end
+        assert text[at:].strip() == ""
+    for sentence in found.sentences:
+        assert any(p.start <= sentence.start and sentence.end <= p.end for p in found.paragraphs)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Dr. Smith met Mr. Jones. They spoke.", ["Dr. Smith met Mr. Jones.", "They spoke."]),
+        ("It costs 3.50 at No. 5. Cheap!", ["It costs 3.50 at No. 5.", "Cheap!"]),
+        ("The U.S. won. Nobody saw.", ["The U.S. won.", "Nobody saw."]),
+        ("He said “stop.” Then he left.", ["He said “stop.”", "Then he left."]),
+        ("One. Two? Three!", ["One.", "Two?", "Three!"]),
+        ("第一句。第二句！", ["第一句。", "第二句！"]),
+        ("See https://a.b/c.d for more. Done.", ["See https://a.b/c.d for more.", "Done."]),
+        ("A line\nwrapped here. Next one.", ["A line\nwrapped here.", "Next one."]),
+        ("- first item\n- second item", ["- first item", "- second item"]),
+        ("# Title\nThe text begins.", ["# Title", "The text begins."]),
+        ("Heading\nThe text begins here.", ["Heading", "The text begins here."]),
+        ("Para one.\n\nPara two.", ["Para one.", "Para two."]),
+        ("cafe\u0301 is nice. \u200dYes.", ["cafe\u0301 is nice.", "\u200dYes."]),
+        ("مرحبا بالعالم. كيف الحال؟", ["مرحبا بالعالم.", "كيف الحال؟"]),
+    ],
+)
+def test_sentences_of_web_text(text: str, sentences: list[str]) -> None:
+    found = segment.segment(text, 0).sentences
+
+    assert sentences == [text[span.start : span.end] for span in found]
+
+
+def test_each_region_has_its_own_paragraph_marks() -> None:
+    """Web extraction writes one newline per paragraph, the model blank lines."""
+    prefix = "First.\nSecond.\n"
+    text = prefix + "Third line\nwrapped on.\n\nFourth."
+    found = segment.segment(text, len(prefix)).paragraphs
+
+    assert [text[p.start : p.end] for p in found] == [
+        "First.",
+        "Second.",
+        "Third line\nwrapped on.",
+        "Fourth.",
+    ]
+
+
+def test_words_keep_apostrophes_hyphens_and_numbers() -> None:
+    text = "Ahab's half-built ship cost 1,200.50 or cafe\u0301 money"
+
+    assert [text[w.start : w.end] for w in segment.words(text)] == [
+        "Ahab's",
+        "half-built",
+        "ship",
+        "cost",
+        "1,200.50",
+        "or",
+        "cafe\u0301",
+        "money",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        ("The engineers rebuilt the bridge.", True),
+        ("He said “stop.”", True),
+        ("- an item that ends here.", False),
+        ("A heading without an end", False),
+        ("<b>Bold</b> text is here.", False),
+        ("See https://a.b for what is there.", False),
+        ("Truly.", False),
+        ("第二句是句子。", True),
+    ],
+)
+def test_what_can_be_an_atom(text: str, prose: bool) -> None:
+    assert segment.is_prose(text) is prose
+
+
+def test_an_empty_text_has_nothing() -> None:
+    found = segment.segment(" \n ", 0)
+
+    assert (found.paragraphs, found.sentences) == ((), ())
+    assert segment.words("a bc", 2) == [Span(2, 4)]

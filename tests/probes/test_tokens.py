@@ -1,0 +1,94 @@
+"""Clean offsets: cutting there leaves the tokens of both sides as they are."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from compiler.errors import SourceError
+from compiler.probes import tokens
+from compiler.probes.annotate import clean_place
+from compiler.probes.segment import segment
+from compiler.probes.tokens import Tokenizer, TokenizerFile
+from tests.conftest import ROOT, SHARED
+from tests.strategies import documents
+
+DEMO = "specs/data/bpe-8k.json.gz"
+QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
+
+
+@cache
+def tokenizer(name: str = DEMO) -> Tokenizer:
+    found = tokens.find(name, ROOT, online=False)
+    assert found is not None
+    return tokens.load(found)
+
+
+@given(documents())
+def test_spans_of_clean_offsets_decode_to_the_text(text: str) -> None:
+    found = tokenizer().encode(text)
+
+    assert list(found.clean) == sorted(set(found.clean))
+    assert found.clean[-1] == len(text)
+    assert list(found.before) == sorted(found.before)
+    assert found.before[-1] == len(found.ids)
+
+
+@given(documents())
+def test_a_split_in_a_gap_leaves_the_tokens_before_it_unchanged(text: str) -> None:
+    """What the source model saw before the split is a prefix of the document's own tokens."""
+    check_gaps(tokenizer(), text)
+
+
+def check_gaps(with_: Tokenizer, text: str) -> int:
+    whole = with_.encode(text)
+    gaps = segment(text, 0).sentence_gaps()
+    places = [place for gap in gaps if (place := clean_place(text, gap, whole)) is not None]
+    for place in places:
+        before = whole.count_before(place)
+        assert whole.ids[:before] == with_.encode(text[:place]).ids, (text, place)
+    return len(places)
+
+
+@pytest.mark.skipif(not QWEN.exists(), reason="the shared Qwen3 tokenizer is not here")
+def test_every_sentence_gap_of_real_rollouts_is_clean_under_a_real_tokenizer() -> None:
+    qwen = tokenizer(str(QWEN))
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
+    found = 0
+    for line in lines[::6]:
+        row = __import__("json").loads(line)
+        found += check_gaps(qwen, row["prefix"] + row["continuation"])
+
+    assert found > 400
+
+
+def test_accents_and_emoji_are_not_cut() -> None:
+    """A normalising tokenizer leaves gaps and overlaps here; neither is a clean offset."""
+    text = "e\u0301 👩‍👩‍👧 x\r\ny"
+    clean = tokenizer().encode(text).clean
+
+    assert 1 not in clean
+    assert not {4, 5, 6, 7} & set(clean)
+    assert text.index("\n") not in clean
+
+
+def test_counting_before_an_offset_that_is_not_clean_is_refused() -> None:
+    found = tokenizer().encode("hello world")
+    with pytest.raises(ValueError, match="not a clean offset"):
+        found.count_before(1)
+    assert found.is_clean(5)
+    assert not found.is_clean(99)
+
+
+def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json.gz"
+    broken.write_bytes(gzip.compress(b"{}"))
+    with pytest.raises(SourceError, match=r"not a tokenizer\.json"):
+        tokens.load(TokenizerFile("broken", broken, "0" * 64))
+    with pytest.raises(SourceError, match="no such tokenizer"):
+        tokens.find("nowhere/tokenizer.json", tmp_path, online=False)
+    assert tokens.find("owner/unknown-model", tmp_path, online=False) is None

@@ -1,0 +1,154 @@
+"""Every problem of a spec is found at once, each with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from compiler.errors import SpecError, UsageError
+from compiler.spec import load
+from compiler.spec.load import Draft, dotted
+from tests.conftest import ROOT, Probec
+
+
+def draft_of(text: str, folder: Path, overrides: Sequence[str] = ()) -> Draft:
+    (folder / "prompts").mkdir(exist_ok=True)
+    path = folder / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load.read(path, overrides)
+
+
+def test_the_shipped_specs_are_valid() -> None:
+    for name in ("demo", "qwen3.5-9b"):
+        assert load.read(ROOT / f"specs/{name}.yaml").problems == []
+
+
+def test_the_published_spec_declares_the_published_dataset() -> None:
+    spec = load.read(ROOT / "specs/qwen3.5-9b.yaml").spec
+    assert spec is not None
+
+    assert sum(each.docs for each in spec.rounds) == 36_997
+    assert [s.slots for _, s in spec.ordered_scopes()] == [5, 5, 3, 2, 1]
+    assert sorted(spec.calibration.levels) == [-3, -2, -1, 0, 1, 2, 3]
+    assert spec.calibration.level == -2
+    assert "too hard" in spec.calibration.levels[-2].text
+
+
+TEN_MISTAKES = """\
+extends: base.yaml
+name: bad name
+name: again
+source: {path: x.jsonl, model: m, tokenizer: missing.json, colums: {}}
+rounds: [{docs: 0}]
+scopes:
+  sentence: {slots: 4, split: sentance}
+  guess: {kind: template, order: 9, slots: 0, split: whole}
+calibration: {level: 4}
+models:
+  generator: {provider: anthropic, model: gpt-9, prompt: generator/none, max_tokens: 100, thinking: {budget_tokens: 8000}}
+  answerer: {provider: smoke, temperature: 0.3}
+budget: {max_usd: lots}
+publish: {license: odc-by, dtypes: int16}
+scoring: {policy: vibes, bands: {hard: 0.9, easy: 0.1}}
+"""  # noqa: E501
+
+
+def test_many_mistakes_are_reported_together_with_their_lines(
+    project: Path, probec: Probec
+) -> None:
+    (project / "specs/bad.yaml").write_text(TEN_MISTAKES, encoding="utf-8")
+
+    assert probec("check", "specs/bad.yaml") == 2
+    lines = probec.err.splitlines()
+    for place, path, what in (
+        (3, "name", "duplicate key"),
+        (4, "source.colums", "unknown key"),
+        (4, "source.tokenizer", "no such tokenizer"),
+        (5, "rounds[0].docs", "greater than or equal to 1"),
+        (7, "scopes.sentence.split", "unknown value 'sentance'"),
+        (6, "scopes", "slots sum to 17"),
+        (8, "scopes.guess", "unknown templated scope"),
+        (9, "calibration.level", "less than or equal to 3"),
+        (11, "models.generator", "max_tokens 100 must be above"),
+        (11, "models.generator.model", "has no price"),
+        (11, "models.generator.prompt", "no template"),
+        (12, "models.answerer.provider", "unknown provider 'smoke'"),
+        (12, "models.answerer.temperature", "refuses sampling parameters"),
+        (13, "budget.max_usd", "valid number"),
+        (14, "publish.dtypes", "unknown value 'int16'"),
+        (15, "scoring.policy", "unknown policy"),
+        (15, "scoring.bands", "hard 0.9 is above easy 0.1"),
+    ):
+        prefix = f"specs/bad.yaml:{place}: {path}: "
+        assert any(line.startswith(prefix) and what in line for line in lines), (prefix, what)
+
+
+def test_a_spec_with_the_same_values_in_another_order_is_the_same(project: Path) -> None:
+    text = (project / "specs/tiny.yaml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("extends: base.yaml\n")
+    shuffled = project / "specs/shuffled.yaml"
+    shuffled.write_text(f"{head}# a comment\n{rest}extends: base.yaml\n", encoding="utf-8")
+
+    assert load.read(project / "specs/tiny.yaml").spec == load.read(shuffled).spec
+
+
+def test_an_override_is_validated_like_the_file(project: Path) -> None:
+    found = load.read(project / "specs/tiny.yaml", ["scoring.rollouts=0", "rounds[1].docs=9"])
+
+    assert [str(problem) for problem in found.problems] == [
+        "--set scoring.rollouts: scoring.rollouts: input should be greater than or equal to 1 "
+        "(got 0)"
+    ]
+    assert found.at("rounds", 1, "docs") == 9
+
+
+@pytest.mark.parametrize("text", ["nothing", "=3", ""])
+def test_an_override_without_a_value_is_a_usage_error(project: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="is not path=value"):
+        load.read(project / "specs/tiny.yaml", [text])
+
+
+def test_an_override_below_a_value_is_refused(project: Path) -> None:
+    found = load.read(project / "specs/tiny.yaml", ["name.inner=1", "rounds[7]=1"])
+
+    assert [problem.path for problem in found.problems] == ["name.inner", "rounds[7]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("a: [1, 2", 1, "not valid YAML"),
+        ("a: 1\nb:\n\t- x\n", 3, "not valid YAML"),
+        ("- a list\n", 1, "a spec is a mapping"),
+        ("", 1, "a spec is a mapping"),
+    ],
+)
+def test_what_is_no_mapping_is_one_problem(tmp_path: Path, text: str, line: int, what: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        draft_of(text, tmp_path)
+
+    (problem,) = caught.value.problems
+    assert problem.where == f"{tmp_path}/spec.yaml:{line}"
+    assert what in problem.message
+
+
+def test_extends_goes_one_level_and_names_a_file(tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text("extends: other.yaml\nname: x\n", encoding="utf-8")
+    deep = draft_of("extends: parent.yaml\n", tmp_path)
+    missing = draft_of("extends: nowhere.yaml\n", tmp_path)
+
+    assert "one level only" in str(deep.problems[0])
+    assert "no such file 'nowhere.yaml'" in str(missing.problems[0])
+
+
+def test_a_spec_outside_a_project_says_so(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("name: x\n", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="holds prompts/"):
+        load.read(tmp_path / "spec.yaml")
+
+
+def test_dotted_paths_read_as_a_user_writes_them() -> None:
+    assert dotted(("rounds", 0, "docs")) == "rounds[0].docs"

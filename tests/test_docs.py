@@ -1,0 +1,124 @@
+"""Reference pages are made from the code; `make golden` rewrites them, this test compares."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from compiler import cli
+from compiler.commands import COMMANDS
+from compiler.dataset.columns import COLUMNS
+from compiler.probes.checks import CHECKS
+from compiler.probes.reasons import REASONS, SKIPS, STATUSES
+from compiler.spec import model
+
+DOCS = Path(__file__).parent.parent / "docs"
+NOTE = "<!-- made from the code by `make golden`; edit the code -->\n\n"
+
+
+def rows(header: str, lines: list[str]) -> str:
+    columns = header.count("|") - 1
+    return "\n".join([header, "|" + "---|" * columns, *lines]) + "\n"
+
+
+def columns_page() -> str:
+    lines = [
+        f"| `{c.name}` | {c.kind}{'*' if c.index else ''} | {'yes' if c.nullable else ''} | "
+        f"{'' if c.published else 'ours'} | {c.meaning} |"
+        for c in COLUMNS
+    ]
+    return (
+        f"{NOTE}# Columns\n\nOne entry of `COLUMNS` in `compiler/dataset/columns.py` each. Types "
+        "marked * are float64 under `publish.dtypes: published`.\n\n"
+        + rows("| column | type | null | added | meaning |", lines)
+    )
+
+
+def checks_page() -> str:
+    checks = [f"| `{c.id}` | {c.severity} | {c.scopes} | {c.meaning} |" for c in CHECKS.values()]
+    parts = [
+        "# Checks and reasons\n\nEvery built row has passed every error; a warning stays in the "
+        "`flags` column. A slot that became no probe is in `rejects.jsonl` with one of the reasons "
+        "below, so that planned = built + rejected for every scope.\n",
+        "## Checks\n\n" + rows("| id | severity | scopes | the rule |", checks),
+    ]
+    for title, table in (
+        ("Reject reasons", REASONS),
+        ("Source rows and siblings that are not used", SKIPS),
+        ("Score status", STATUSES),
+    ):
+        lines = [f"| `{name}` | {meaning} |" for name, meaning in table.items()]
+        parts.append(f"## {title}\n\n" + rows("| name | meaning |", lines))
+    return NOTE + "\n".join(parts)
+
+
+def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
+    parts = [
+        "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done, 1 failed, "
+        "2 bad spec or usage, 3 over budget, 75 waiting for batches, 130 interrupted.\n"
+    ]
+    for name, summary in COMMANDS.items():
+        with pytest.raises(SystemExit):
+            cli.main([name, "--help"])
+        text = capsys.readouterr().out
+        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n\n```\n{text}```\n")
+    return NOTE + "\n".join(parts)
+
+
+def spec_page() -> str:
+    parts = [
+        "# The spec\n\nA spec is YAML: `extends` names a parent beside it (one level; mappings "
+        "merge, lists and values are replaced). Unknown and duplicate keys are errors. Paths are "
+        "from the project root, the nearest directory above the spec that holds `prompts/`. "
+        "`probec schema > specs/spec.schema.json` gives editors completion and these "
+        "descriptions.\n"
+    ]
+    for klass in vars(model).values():
+        if inspect.isclass(klass) and issubclass(klass, model.Model) and klass is not model.Model:
+            lines = [
+                f"| `{name}` | {_kind(field)} | {_default(field)} | {field.description} |"
+                for name, field in klass.model_fields.items()
+            ]
+            doc = (klass.__doc__ or "").strip()
+            table = rows("| key | type | default | meaning |", lines)
+            parts.append(f"## {klass.__name__}\n\n{doc}\n\n{table}")
+    return NOTE + "\n".join(parts)
+
+
+def _kind(field: FieldInfo) -> str:
+    kind = field.annotation
+    text = kind.__name__ if inspect.isclass(kind) and "[" not in str(kind) else str(kind)
+    text = text.replace("typing.", "").replace("compiler.spec.model.", "")
+    while "Annotated[" in text:
+        text = text.replace("Annotated[", "", 1)
+        text = text[: text.index(", ")] + text[text.rindex("]") + 1 :]
+    return text.replace("|", "\\|")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default()
+    return "see there" if isinstance(value, model.Model) else f"`{value!r}`"
+
+
+def test_reference_pages_are_in_step(
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    pages = {
+        "columns.md": columns_page(),
+        "checks.md": checks_page(),
+        "commands.md": commands_page(capsys),
+        "spec.md": spec_page(),
+    }
+    for name, text in pages.items():
+        if request.config.getoption("--update-golden"):
+            (DOCS / name).write_text(text, encoding="utf-8")
+
+        assert (DOCS / name).read_text(encoding="utf-8") == text, f"run `make golden`: {name}"

@@ -1,0 +1,87 @@
+"""Identities: insensitive to what does not matter, sensitive to every leaf, pinned."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from compiler.keys import Json, canonical, digest, request_key
+from tests.strategies import json_values, texts
+
+PINNED: dict[str, Json] = {
+    "null": None,
+    "nested": {"b": [1, 2.5, True, "ä"], "a": {"": None}},
+    "float": 1e16,
+    "emoji": "👩‍👩‍👧",
+}
+
+
+def test_digests_are_pinned(golden: Callable[[str, str], None]) -> None:
+    found = {name: digest("test", value) for name, value in PINNED.items()}
+    found["request"] = request_key(b'{"model":"m"}', 3)
+
+    golden("keys.json", json.dumps(found, indent=1) + "\n")
+
+
+@given(json_values())
+def test_canonical_json_reads_back_equal(value: Json) -> None:
+    assert value == json.loads(canonical(value))
+
+
+@given(json_values(), json_values())
+def test_two_values_share_a_digest_only_if_they_are_equal_as_json(left: Json, right: Json) -> None:
+    same = json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+    assert same == (digest("t", left) == digest("t", right))
+
+
+@given(texts, texts, json_values())
+def test_the_kind_is_part_of_the_digest(left: str, right: str, value: Json) -> None:
+    assert (left == right) == (digest(left, value) == digest(right, value))
+
+
+def test_key_order_does_not_matter() -> None:
+    assert digest("t", {"a": 1, "b": 2}) == digest("t", {"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": [{1: 2}]}, r"\$\.a\[0\]: key 1 is not a string"),
+        ({"a": (1, 2)}, r"\$\.a: tuple has no canonical"),
+        ({"a": {"b": b"x"}}, r"\$\.a\.b: bytes has no canonical"),
+        ({"a": math.nan}, r"\$\.a: nan has no exact"),
+        (["\ud800"], r"\$\[0\]: lone surrogate"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_with_its_path(value: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        canonical(value)
+
+
+def test_samples_of_one_body_have_different_keys() -> None:
+    assert len({request_key(b"{}", sample) for sample in range(5)}) == 5
+
+
+def test_a_digest_is_the_same_in_processes_with_different_hash_seeds() -> None:
+    code = "from compiler.keys import digest; print(digest('t', {'b': [1, 'x'], 'a': None}))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parent.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "random")
+    }
+
+    assert len(found) == 1
