@@ -9,6 +9,7 @@ from compiler.commands.wire import Project
 from compiler.engine.plan import Planned, State
 from compiler.keys import Json
 from compiler.llm.providers import FREE
+from compiler.probes import sampling
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Role
 
@@ -64,10 +65,10 @@ def _documents(project: Project, stage: str, steps: Sequence[Planned] | None) ->
     rounds = [each.docs for each in project.spec.rounds]
     if steps is None:
         return sum(rounds)
-    size = project.spec.shard_docs
+    shards = [sampling.shards(docs, project.spec.shard_docs) for docs in rounds]
     stale = [
         step.step.part
         for step in steps
         if step.step.stage.name == stage and step.state is not State.FRESH
     ]
-    return sum(min(size, rounds[index] - shard * size) for index, shard in stale)
+    return sum(len(shards[index][shard]) for index, shard in stale)

@@ -21,7 +21,7 @@ from compiler.llm.prices import Rate
 from compiler.llm.providers import BATCHED, FREE, Settings, provider
 from compiler.llm.providers.extractive import MODEL
 from compiler.llm.responses import ResponseLog
-from compiler.probes import tokens
+from compiler.probes import sampling, tokens
 from compiler.probes.prompts import Library
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.spec import load
@@ -162,11 +162,10 @@ class Project:
 
     def graph(self, context: Context) -> Graph:
         """The steps of the build."""
-        size = self.spec.shard_docs
         leaves = [
             (index, shard)
             for index, each in enumerate(self.spec.rounds)
-            for shard in range(-(-each.docs // size))
+            for shard in range(len(sampling.shards(each.docs, self.spec.shard_docs)))
         ]
         stages = [bind(context) for bind in PIPELINE]
         return Graph(self.spec.name, self.store, stages, leaves)

@@ -71,6 +71,16 @@ def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[
     return drawn
 
 
+def shards(documents: int, size: int) -> list[range]:
+    """The places of a round's documents by shard: as few shards of at most `size` as will do.
+
+    All are equally large but for one document, so that none is left with too few documents to give
+    one another alternatives.
+    """
+    count = -(-documents // size)
+    return [range(documents * n // count, documents * (n + 1) // count) for n in range(count)]
+
+
 def plan_slots(
     scopes: Sequence[tuple[str, TemplateScope | WrittenScope]], seed: int, doc_id: str
 ) -> tuple[Slot, ...]:

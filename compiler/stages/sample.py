@@ -78,8 +78,8 @@ def _drawn(spec: Spec, part: Part, inputs: Inputs) -> list[DocumentId]:
         raise SourceError(
             str(error), where="rounds", hint="lower rounds[].docs, or give a larger source"
         ) from error
-    start = shard * spec.shard_docs
-    return [ids[doc_id] for doc_id in drawn[round_index][start : start + spec.shard_docs]]
+    places = sampling.shards(sizes[round_index], spec.shard_docs)[shard]
+    return [ids[drawn[round_index][place]] for place in places]
 
 
 _ID_CACHE: dict[str, dict[str, DocumentId]] = {}

@@ -53,6 +53,15 @@ def test_too_many_documents_asked_for() -> None:
         sampling.draw(["a", "b"], 0, [2, 1])
 
 
+@given(st.integers(1, 5000), st.integers(1, 600))
+def test_shards_tile_a_round_evenly(documents: int, size: int) -> None:
+    found = sampling.shards(documents, size)
+
+    assert [place for shard in found for place in shard] == list(range(documents))
+    assert max(map(len, found)) <= size
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+
+
 def test_a_stream_is_pinned() -> None:
     """Another Python, platform or hash seed must draw the same."""
     stream = Stream("pin", 1)
