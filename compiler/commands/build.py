@@ -71,16 +71,20 @@ def _within_budget(project: Project, graph: Graph, max_usd: float | None) -> Non
 
 
 def _next(args: argparse.Namespace) -> str:
-    spec = args.spec
-    return "\n".join(
-        (
-            "next:",
-            f"  probec plan {spec} --set calibration.level=2      which steps a change would run",
-            f"  probec prompt {spec} --role generator             what the generator is sent",
-            f"  probec stats {spec}                               these numbers again",
-            "  probec check specs/qwen3.5-9b.yaml                 the published dataset's spec",
-        )
+    """Commands that make sense now, with the options that this build had."""
+    options = [str(args.spec)]
+    for flag, value in (("--provider", args.provider), ("--source", args.source)):
+        options += [flag, value] if value is not None else []
+    if args.build_dir is not None:
+        options += ["--build-dir", str(args.build_dir)]
+    spec = " ".join(options)
+    lines = (
+        (f"probec stats {spec}", "these numbers again"),
+        (f"probec prompt {spec} --role judge", "exactly what the judge was sent"),
+        (f"probec plan {spec} --set calibration.level=2", "what a change would run"),
     )
+    width = max(len(command) for command, _ in lines)
+    return "\n".join(["next:", *(f"  {c.ljust(width)}   {what}" for c, what in lines)])
 
 
 def _data(place: str, outcome: Outcome, stats: Stats, digests: dict[str, str]) -> Json:

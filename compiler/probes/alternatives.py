@@ -8,8 +8,8 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from compiler.probes import leakage
@@ -19,6 +19,7 @@ from compiler.words import WORD, is_content, stem, stems
 
 _NEAREST = 8
 _TRIES = 400
+_LENGTH = 3
 _ENDINGS = ("ing", "ed", "ly", "s")
 
 
@@ -31,47 +32,75 @@ class Donor:
     tokens: dict[str, Tokens]
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A word of the pool with everything that matching looks at; `frequency` is a log."""
+
+    word: str
+    root: str
+    case: str
+    ending: str
+    frequency: float
+
+
 class Pool:
     """The documents of one shard as a source of alternatives for one another."""
 
     def __init__(self, donors: Iterable[Donor]) -> None:
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
-        self._words: dict[str, tuple[str, ...]] = {}
+        self._words: dict[str, frozenset[str]] = {}
         self._stems: dict[str, frozenset[str]] = {}
-        self._frequency: Counter[str] = Counter()
         self._holders: dict[str, list[str]] = defaultdict(list)
         for donor in self._donors:
-            found = sorted({word for word in WORD.findall(donor.text) if is_content(word)})
-            self._words[donor.doc_id] = tuple(found)
+            found = frozenset(word for word in WORD.findall(donor.text) if is_content(word))
+            self._words[donor.doc_id] = found
             self._stems[donor.doc_id] = frozenset(stem(word) for word in found)
-            self._frequency.update(self._stems[donor.doc_id])
             for each in self._stems[donor.doc_id]:
                 self._holders[each].append(donor.doc_id)
-        self._all_words = tuple(sorted({w for words in self._words.values() for w in words}))
+        # Words by capitalisation and length: an alternative differs by at most three letters.
+        self._shelves: dict[tuple[str, int], list[_Entry]] = defaultdict(list)
+        for word in sorted(frozenset().union(*self._words.values())):
+            entry = self._entry(word)
+            self._shelves[entry.case, len(word)].append(entry)
         self._nearest: dict[str, tuple[str, ...]] = {}
 
+    def _entry(self, word: str) -> _Entry:
+        root = stem(word)
+        frequency = math.log(1 + len(self._holders.get(root, ())))
+        return _Entry(word, root, _case(word), _ending(word), frequency)
+
     def word(
-        self, atom: str, question: str, doc_id: str, sibling_stems: frozenset[str], stream: Stream
+        self,
+        atom: str,
+        question: str,
+        doc_id: str,
+        sibling_stems: frozenset[str],
+        stream: Stream,
     ) -> tuple[str, int, int] | None:
         """A word like `atom` that no sibling of `doc_id` has: (word, level, pool size) or None.
 
         `sibling_stems`: stems of every word of every sibling.
         """
         barred = sibling_stems | stems(question)
-        near = sorted({w for other in self._near(doc_id) for w in self._words[other]})
-        for level, (words, strict) in enumerate(
-            ((near, True), (self._all_words, True), (self._all_words, False))
-        ):
+        wanted = self._entry(atom)
+        nearby = frozenset().union(*(self._words[other] for other in self._near(doc_id)))
+        for level, strict in enumerate((True, True, False)):
             pool = [
-                word
-                for word in words
-                if self._alike(word, atom, strict=strict)
-                and stem(word) not in barred
-                and not _one_edit(word.casefold(), atom.casefold())
+                entry
+                for entry in self._shelved(wanted)
+                if (level > 0 or entry.word in nearby)
+                and (not strict or _alike(entry, wanted))
+                and entry.root not in barred
+                and not _one_edit(entry.word.casefold(), atom.casefold())
             ]
             if pool:
-                return stream.pick(pool), level, len(pool)
+                return stream.pick(pool).word, level, len(pool)
         return None
+
+    def _shelved(self, wanted: _Entry) -> Iterator[_Entry]:
+        size = len(wanted.word)
+        for length in range(size - _LENGTH, size + _LENGTH + 1):
+            yield from self._shelves.get((wanted.case, length), ())
 
     def window(
         self,
@@ -123,14 +152,10 @@ class Pool:
             self._nearest[doc_id] = tuple(ranked[:_NEAREST])
         return self._nearest[doc_id]
 
-    def _alike(self, word: str, atom: str, *, strict: bool) -> bool:
-        if _case(word) != _case(atom) or abs(len(word) - len(atom)) > 3:
-            return False
-        if not strict:
-            return True
-        frequency = self._frequency
-        distance = math.log(1 + frequency[stem(word)]) - math.log(1 + frequency[stem(atom)])
-        return _ending(word) == _ending(atom) and abs(distance) <= 1
+
+def _alike(entry: _Entry, wanted: _Entry) -> bool:
+    """Whether two words end alike and are about equally common."""
+    return entry.ending == wanted.ending and abs(entry.frequency - wanted.frequency) <= 1
 
 
 def _case(word: str) -> str:

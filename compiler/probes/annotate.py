@@ -8,7 +8,9 @@ its margins, and lies in generated text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import islice
+
+import regex
 
 from compiler.probes import segment
 from compiler.probes.sampling import rank
@@ -16,6 +18,8 @@ from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
 from compiler.records import GROUPS, Boundary, Group, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
+
+_WORD_GAP = regex.compile(r"(?<=[\p{L}\p{M}])\s+(?=\p{L})")
 
 
 def annotate(
@@ -120,18 +124,15 @@ def _word_places(
     segments: Segments, tokens: Tokens, rules: SplitRules, seed: int, low: int, high: int
 ) -> Iterable[int]:
     text = segments.text
-    places: list[int] = []
-    for sentence in segments.sentences:
-        found = segment.words(text, sentence.start, sentence.end)
-        for left, right in pairwise(found):
-            gap = text[left.end : right.start]
-            if low <= left.end <= high and gap.isspace():
-                offset = clean_place(text, Gap(left.end, right.start), tokens)
-                if offset is not None and low <= offset <= high:
-                    places.append(offset)
-    return sorted(places, key=lambda offset: rank(seed, "word_place", offset))[
-        : rules.word_candidates
+    gaps = [
+        Gap(match.start(), match.end())
+        for sentence in segments.sentences
+        for match in _WORD_GAP.finditer(text, max(low, sentence.start), min(high, sentence.end))
     ]
+    gaps.sort(key=lambda gap: rank(seed, "word_place", gap.start))
+    places = (clean_place(text, gap, tokens) for gap in gaps)
+    legal = (place for place in places if place is not None and low <= place <= high)
+    return list(islice(legal, rules.word_candidates))
 
 
 def marked(sibling: ShownSibling, gen_start: int) -> str:

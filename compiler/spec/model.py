@@ -326,7 +326,7 @@ class Publish(Model):
     dtypes: Literal["int64", "published"] = "int64"
     """Index columns as nullable int64, or as the published dataset's float64."""
     source_label: str = "llm"
-    """Value of `source` for written probes (the published dataset says haiku)."""
+    """Value of `source` for written probes (the published dataset names its model)."""
     template_model: str | None = None
     """Value of `generator_model` on templated rows; null says that no model wrote them."""
     row_group_rows: Annotated[int, Field(ge=16)] = 8192
@@ -365,7 +365,7 @@ class Spec(Model):
     siblings: Siblings = Siblings()
     """Which siblings are used."""
     splits: SplitRules = SplitRules()
-    """Where a text may be split."""
+    """Which places of a text are offered for splitting."""
     slots_per_document: Annotated[int, Field(ge=1, le=256)]
     """What the scopes' slots must sum to."""
     scopes: Annotated[dict[Name, Scope], Field(min_length=1)]

@@ -21,11 +21,13 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
     feasible = _windows(slot, bench)
     some = bool(feasible)
+    complement = leakage.squash(bench.side("suffix" if slot.target == "prefix" else "prefix"))
     while (found := nearest(feasible, slot.hint or 1)) is not None:
         count, (start, end) = found
         del feasible[count]
         atom = bench.text[start:end]
-        if bench.tokenizer.count(atom) != count:
+        bare = leakage.bare(atom)
+        if (len(bare) >= 20 and bare in complement) or bench.tokenizer.count(atom) != count:
             continue
         alternative = bench.pool.window(
             atom,
@@ -48,7 +50,6 @@ def _windows(slot: Slot, bench: Workbench) -> dict[int, tuple[int, int]]:
     """The windows that may be atoms, by token count."""
     tokens, text = bench.tokens, bench.text
     at = tokens.count_before(bench.split)
-    complement = leakage.squash(bench.side("suffix" if slot.target == "prefix" else "prefix"))
     found: dict[int, tuple[int, int]] = {}
     for offset, before in zip(tokens.clean, tokens.before, strict=True):
         count = before - at if slot.target == "suffix" else at - before
@@ -56,8 +57,6 @@ def _windows(slot: Slot, bench: Workbench) -> dict[int, tuple[int, int]]:
             continue
         start, end = sorted((bench.split, offset))
         atom = text[start:end]
-        bare = leakage.bare(atom)
-        leaks = len(bare) >= 20 and bare in complement
-        if bare and not leaks and (slot.scope, start, end) not in bench.used:
+        if any(map(str.isalnum, atom)) and (slot.scope, start, end) not in bench.used:
             found[count] = (start, end)
     return found
