@@ -371,7 +371,7 @@ class Spec(Model):
     scopes: Annotated[dict[Name, Scope], Field(min_length=1)]
     """The sizes of atom, by name."""
     calibration: Calibration
-    """How strictly HARD-FROM-TEXT is asked for."""
+    """Which calibration level is in use, and the addenda of all levels."""
     models: Models
     """Who generates, answers and judges."""
     scoring: Scoring = Scoring()

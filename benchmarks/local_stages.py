@@ -1,0 +1,119 @@
+"""Documents per second through the local stages, and the share of each, with every reply logged.
+
+usage: python -m benchmarks.local_stages [ROLLOUTS_FILE]        (make bench)
+
+Builds the demo's spec over the file twice in fresh build directories: the first build fills the
+response log, the second, measured one finds every reply there. Seconds are process time. Floors are
+the libraries under a stage doing the least that it needs, measured in the same run on the same
+texts: a ratio of 1.0 would mean that the stage costs nothing on top.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+import sentencex
+
+from compiler import cli
+from compiler.commands.result import table
+from compiler.engine.store import Manifest, Store
+from compiler.probes import tokens
+from compiler.records import DocRecord
+
+ROOT = Path(__file__).parent.parent
+DEFAULT = ROOT / "specs/data/rollouts.jsonl"
+TOKENIZER = "specs/data/bpe-8k.json.gz"
+
+
+def build(project: Path, source: Path, folder: str) -> dict[str, object]:
+    """One build, as a user would run it, with its JSON result."""
+    out = io.StringIO()
+    documents = count(source)
+    arguments = ["build", str(project / "specs/demo.yaml"), "--json"]
+    arguments += ["--build-dir", str(project / folder), "--set", f"source.path={source}"]
+    arguments += ["--set", f"rounds=[{{docs: {documents}}}]", "--set", "shard_docs=512"]
+    with redirect_stdout(out), redirect_stderr(io.StringIO()):
+        code = cli.main(arguments)
+    if code != 0:
+        raise SystemExit(out.getvalue())
+    data: dict[str, object] = json.loads(out.getvalue())
+    return data
+
+
+def count(source: Path) -> int:
+    """Distinct documents of a rollouts file."""
+    if source.suffix == ".parquet":
+        return len(set(pq.read_table(source, columns=["doc_id"])["doc_id"].to_pylist()))
+    lines = source.read_text(encoding="utf-8").splitlines()
+    return len({json.loads(line)["doc_id"] for line in lines})
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Process time of the median of three runs."""
+    found = []
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return sorted(found)[1]
+
+
+def records(folder: Path) -> list[DocRecord]:
+    """The doc-records of the measured build."""
+    store = Store(folder)
+    found: list[DocRecord] = []
+    for path in sorted((folder / "steps").rglob("*.json")):
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        if manifest.preimage["stage"] == "sample":
+            found.extend(store.rows(manifest.outputs["records"], DocRecord))
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    source = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEFAULT
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        for name in ("prompts", "templates", "specs"):
+            shutil.copytree(ROOT / name, project / name)
+        build(project, source, "first")
+        data = build(project, source, "second")
+        texts = [s.text for record in records(project / "second") for s in record.shown]
+        report(source, count(source), data, texts)
+
+
+def report(source: Path, documents: int, data: dict[str, object], texts: list[str]) -> None:
+    """Print the shares and the floors."""
+    spent = data["seconds"]
+    assert isinstance(spent, dict)
+    total = sum(spent.values())
+    found = tokens.find(TOKENIZER, ROOT, online=False)
+    assert found is not None
+    backend = tokens.load(found)._backend
+    encode = seconds(lambda: [backend.encode(text).offsets for text in texts])
+    segment = seconds(lambda: [sentencex.get_sentence_boundaries("en", text) for text in texts])
+    print(f"{platform.machine()}, Python {platform.python_version()}, source {source.name}")
+    print(f"{documents} documents, {sum(map(len, texts)) / 1e6:.2f} MB shown to the generator")
+    rows = [(name, s, 100 * s / total, documents / s if s else None) for name, s in spent.items()]
+    rows.append(("all", total, 100.0, documents / total))
+    print(table(("stage", "CPU s", "% of all", "documents/s"), rows))
+    floor = encode + segment
+    print(
+        f"floor of sample, on the same texts: tokenizer {encode:.3f} s + segmenter {segment:.3f} s "
+        f"= {floor / spent['sample']:.2f} of the stage"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Benchmarks run, at a tiny size: what they print is read by people, not compared."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import local_stages
+from tests.conftest import ROOT
+
+
+def test_the_local_stages_benchmark_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+    source = tmp_path / "few.jsonl"
+    source.write_text("".join(lines[:20]), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["local_stages", str(source)])
+    local_stages.main()
+    out = capsys.readouterr().out
+
+    assert "4 documents" in out
+    assert all(stage in out for stage in ("ingest", "sample", "publish", "floor of sample"))
