@@ -21,6 +21,7 @@ install: .venv/.run  ## the probec command, in .venv/bin
 
 demo: .venv/.run  ## build specs/demo.yaml with the embedded model: no key, no network
 	@$(BIN)/probec build specs/demo.yaml
+	@echo; echo "probec is in $(BIN): source $(BIN)/activate puts it on your PATH"
 
 check: .venv/.dev  ## lint, types, import law
 	$(BIN)/ruff check .

@@ -55,7 +55,7 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         if provider not in FREE and not (isinstance(prices, dict) and model in prices):
             yield problem("model", f"model {model!r} has no price", "add it to prices")
     temperature = draft.at("models", role, "temperature")
-    if isinstance(temperature, int | float) and temperature != 1.0 and provider != "extractive":
+    if isinstance(temperature, int | float) and temperature != 1.0:
         yield problem(
             "temperature",
             f"the provider's API refuses sampling parameters, {temperature} cannot be honoured",

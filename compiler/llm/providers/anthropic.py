@@ -7,9 +7,9 @@ own default. The SDK loads when the first request is sent, and does no retry of 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from time import sleep
 from typing import TYPE_CHECKING
 
 from compiler.errors import ProviderError
@@ -59,8 +59,9 @@ class Live:
                 pool.submit(_send, client, call.body): call for call in calls
             }
             try:
-                for future in as_completed(futures):
+                for future in as_completed(dict(futures)):
                     deliver(futures[future], future.result())
+                    del futures[future]
             except BaseException:
                 # What is in flight is paid for: let it arrive and keep it, start nothing more.
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -116,12 +117,20 @@ def _send(client: Anthropic, body: bytes) -> Reply:
                 return _failed(f"HTTP {error.status_code}: {error.message}", error.request_id)
             after = error.response.headers.get("retry-after", "")
             wait = min(_WAIT_CAP, float(after) if after.isdigit() else wait * 2)
+        except TypeError as error:
+            # How this SDK says that it found no credentials anywhere.
+            if "authentication" not in str(error):
+                raise
+            raise ProviderError(
+                "no API key: the environment and the profiles hold none",
+                hint="set ANTHROPIC_API_KEY",
+            ) from error
         except APIConnectionError as error:
             raise ProviderError(
                 f"the API cannot be reached: {error}",
                 hint="check the network and base_url; what was answered is kept",
             ) from error
-        time.sleep(wait)
+        sleep(wait)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

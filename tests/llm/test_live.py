@@ -1,0 +1,174 @@
+"""The live provider against a server on loopback that speaks the Messages API, and misbehaves."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from compiler.errors import ProviderError
+from compiler.llm.messages import Call, Outcome, Reply, Request, call, encode
+from compiler.llm.providers import Settings, provider
+from compiler.llm.providers import anthropic as module
+
+
+@dataclass
+class Server:
+    """What the server was asked, and what it answers next: a status, or a stop reason."""
+
+    url: str = ""
+    bodies: list[dict[str, object]] = field(default_factory=list)
+    script: list[int | str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next(self, body: dict[str, object]) -> int | str:
+        with self.lock:
+            self.bodies.append(body)
+            return self.script.pop(0) if self.script else "end_turn"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["content-length"])
+            body = json.loads(self.rfile.read(size))
+            answer = state.next(body)
+            if isinstance(answer, int):
+                self.refuse(answer)
+            else:
+                self.stream(str(body["messages"][0]["content"]).upper(), answer)
+
+        def refuse(self, status: int) -> None:
+            text = json.dumps({"type": "error", "error": {"type": "x", "message": "no"}}).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+            self.send_header("retry-after", "0")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def stream(self, text: str, stop: str) -> None:
+            usage = {"input_tokens": 7, "output_tokens": 1}
+            message: dict[str, object] = {
+                "id": "msg_1", "type": "message", "role": "assistant", "model": "m-1",
+                "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage,
+            }  # fmt: skip
+            block = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": text}
+            end = {"stop_reason": stop, "stop_sequence": None}
+            events: list[dict[str, object]] = [
+                {"type": "message_start", "message": message},
+                {"type": "content_block_start", "index": 0, "content_block": block},
+                {"type": "content_block_delta", "index": 0, "delta": delta},
+                {"type": "content_block_stop", "index": 0},
+                {"type": "message_delta", "delta": end, "usage": {"output_tokens": 9}},
+                {"type": "message_stop"},
+            ]
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for event in events:
+                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    state.url = f"http://127.0.0.1:{http.server_port}"
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    monkeypatch.setattr(module, "sleep", lambda seconds: None)
+    yield state
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def ask(server: Server, *users: str) -> dict[str, Reply]:
+    live = provider("anthropic", Settings(server.url, 3))
+    calls = {user: call(encode(live, Request("m", "s", user, 50, None)), 0) for user in users}
+    got: dict[str, Reply] = {}
+
+    def deliver(sent: Call, reply: Reply) -> None:
+        got[next(user for user, each in calls.items() if each == sent)] = reply
+
+    live.ask([*calls.values()], deliver)
+    return got
+
+
+def test_every_call_is_sent_once_as_it_was_encoded(server: Server) -> None:
+    users = [f"u{number}" for number in range(10)]
+    got = ask(server, *users)
+
+    assert {user: reply.text for user, reply in got.items()} == {u: u.upper() for u in users}
+    assert len(server.bodies) == 10
+    assert set(server.bodies[0]) == {"model", "max_tokens", "system", "messages", "stream"}
+    reply = got["u0"]
+    assert (reply.outcome, reply.model, reply.stop_reason) == (Outcome.OK, "m-1", "end_turn")
+    assert (reply.input_tokens, reply.output_tokens, reply.request_id) == (7, 9, "msg_1")
+
+
+@pytest.mark.parametrize(
+    ("stop", "outcome"), [("max_tokens", Outcome.TRUNCATED), ("refusal", Outcome.REFUSED)]
+)
+def test_stop_reasons_become_outcomes(server: Server, stop: str, outcome: Outcome) -> None:
+    server.script = [stop]
+
+    assert ask(server, "u")["u"].outcome is outcome
+
+
+def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
+    server.script = [429, 529, 503]
+
+    assert ask(server, "u")["u"].outcome is Outcome.OK
+    assert len(server.bodies) == 4
+
+
+@pytest.mark.parametrize(("status", "sent"), [(400, 1), (500, 1), (429, 5)])
+def test_a_lasting_failure_is_an_outcome_not_a_crash(
+    server: Server, status: int, sent: int
+) -> None:
+    server.script = [status] * 9
+    reply = ask(server, "u")["u"]
+
+    assert (reply.outcome, reply.error[:8]) == (Outcome.ERRORED, f"HTTP {status}")
+    assert len(server.bodies) == sent
+
+
+def test_refused_credentials_stop_the_run_and_keep_what_was_answered(server: Server) -> None:
+    server.script = ["end_turn", "end_turn", 401, 401, 401, 401]
+    live = provider("anthropic", Settings(server.url, 1))
+    got: list[Reply] = []
+    calls = [call(encode(live, Request("m", "s", f"u{n}", 50, None)), 0) for n in range(6)]
+
+    with pytest.raises(ProviderError, match="refused the credentials"):
+        live.ask(calls, lambda sent, reply: got.append(reply))
+    assert len(got) == 2
+    assert len(server.bodies) <= 4
+
+
+def test_a_server_that_is_not_there_is_one_clear_error(server: Server) -> None:
+    live = provider("anthropic", Settings("http://127.0.0.1:9", 2))
+    sent = call(encode(live, Request("m", "s", "u", 50, None)), 0)
+
+    with pytest.raises(ProviderError, match="cannot be reached"):
+        live.ask([sent], lambda each, reply: None)
+
+
+def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    live = provider("anthropic", Settings(server.url, 1))
+    sent = call(encode(live, Request("m", "s", "u", 50, None)), 0)
+
+    with pytest.raises(ProviderError) as caught:
+        live.ask([sent], lambda each, reply: None)
+    assert "ANTHROPIC_API_KEY" in str(caught.value)
