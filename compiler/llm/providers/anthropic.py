@@ -59,7 +59,7 @@ class Live:
                 pool.submit(_send, client, call.body): call for call in calls
             }
             try:
-                for future in as_completed(dict(futures)):
+                for future in as_completed([*futures]):
                     deliver(futures[future], future.result())
                     del futures[future]
             except BaseException:
