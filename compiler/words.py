@@ -65,5 +65,10 @@ def content_stems(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def stems(text: str) -> frozenset[str]:
-    """Stems of all words of a text."""
-    return frozenset(stem(word) for word in WORD.findall(text))
+    """Stems of all words of a text, and of the parts of its hyphenated ones."""
+    found: set[str] = set()
+    for word in WORD.findall(text):
+        found.add(stem(word))
+        if "-" in word:
+            found.update(stem(part) for part in word.split("-") if part)
+    return frozenset(found)
