@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import combinations
 
 import regex
 
@@ -70,5 +71,7 @@ def stems(text: str) -> frozenset[str]:
     for word in WORD.findall(text):
         found.add(stem(word))
         if "-" in word:
-            found.update(stem(part) for part in word.split("-") if part)
+            parts = word.split("-")
+            spans = combinations(range(len(parts) + 1), 2)
+            found.update(stem("-".join(parts[start:end])) for start, end in spans)
     return frozenset(found)

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import regex
@@ -86,6 +87,7 @@ def tidy(sentence: str) -> str:
     return line[:1].upper() + line[1:]
 
 
+@lru_cache(maxsize=1 << 14)
 def clause(sentence: str) -> Clause | None:
     """Subject, first verb and rest of a sentence; None when no short subject is found."""
     line = tidy(sentence)
