@@ -52,6 +52,10 @@ def write(prompt: str, sample: int) -> str:
     return json.dumps(reply, ensure_ascii=False)
 
 
+# What a unit is worth as an atom at a split; the split tells its side, and so its complement.
+_Worths = dict[tuple[int, str], float]
+
+
 @dataclass(frozen=True)
 class _Plan:
     sibling: Marked
@@ -83,11 +87,12 @@ def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) ->
     places: dict[str, Place | None] = {}
     chosen: list[tuple[SlotTag, Unit]] = []
     filled = 0
+    worths: _Worths = {}
     for group in ("word_lens", "sentence", "paragraph", "whole"):
         mine = [slot for slot in slots if slot.split == group]
         best: tuple[int, float, Place, list[tuple[SlotTag, Unit]]] | None = None
         for place in (p for p in sibling.places if group in p.groups):
-            filled_here = _fill(sibling, place.offset, mine, scopes)
+            filled_here = _fill(sibling, place.offset, mine, scopes, worths)
             central = -abs(place.offset / len(sibling.text) - 0.55)
             if best is None or (len(filled_here), central) > best[:2]:
                 best = (len(filled_here), central, place, filled_here)
@@ -99,7 +104,11 @@ def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) ->
 
 
 def _fill(
-    sibling: Marked, split: int, slots: list[SlotTag], scopes: dict[str, ScopeTag]
+    sibling: Marked,
+    split: int,
+    slots: list[SlotTag],
+    scopes: dict[str, ScopeTag],
+    worths: _Worths,
 ) -> list[tuple[SlotTag, Unit]]:
     """The slots that this split can serve, each with its atom."""
     filled: list[tuple[SlotTag, Unit]] = []
@@ -111,7 +120,7 @@ def _fill(
         unit = (
             _side(sibling, split, slot.target, scope)
             if scope.unit == "side"
-            else _unit(sibling, split, slot, scope, used)
+            else _unit(sibling, split, slot, scope, used, worths)
         )
         if unit is not None:
             used.add(unit.id)
@@ -128,7 +137,12 @@ def _side(sibling: Marked, split: int, target: str, scope: ScopeTag) -> Unit | N
 
 
 def _unit(
-    sibling: Marked, split: int, slot: SlotTag, scope: ScopeTag, used: set[str]
+    sibling: Marked,
+    split: int,
+    slot: SlotTag,
+    scope: ScopeTag,
+    used: set[str],
+    worths: _Worths,
 ) -> Unit | None:
     prefix = slot.target == "prefix"
     side = [
@@ -145,8 +159,10 @@ def _unit(
         size = unit.end - unit.start
         if unit.id in used or not scope.min_chars <= size <= scope.max_chars:
             continue
-        text = sibling.text[unit.start : unit.end]
-        worth = _worth(text, there) - 0.12 * min(8, abs(distance - slot.distance))
+        key = (split, unit.id)
+        if key not in worths:
+            worths[key] = _worth(sibling.text[unit.start : unit.end], there)
+        worth = worths[key] - 0.12 * min(8, abs(distance - slot.distance))
         if best is None or worth > best[0]:
             best = (worth, unit)
     return best[1] if best else None
