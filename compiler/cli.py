@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     name = next((each for each in arguments if not each.startswith("-")), None)
-    module = import_module(f"compiler.commands.{name}") if name in COMMANDS else None
+    module: ModuleType | None = None
+    if name is not None and name in COMMANDS:
+        module = import_module(f"compiler.commands.{name.replace('-', '_')}")
     args = _parser(name if module is not None else None, module).parse_args(arguments)
     if module is None:
         raise AssertionError("argparse exits when there is no command")

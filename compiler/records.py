@@ -276,3 +276,5 @@ class ProbeFact:
     flags: tuple[str, ...]
     pool_level: int | None
     same_split: bool
+    support: int | None
+    n_others: int

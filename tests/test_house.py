@@ -42,7 +42,7 @@ DOORS = {
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py"},
     "fsspec": {"dataset/sources.py"},
-    "pyarrow": {"dataset/sources.py", "dataset/parquet.py"},
+    "pyarrow": {"dataset/sources.py", "dataset/parquet.py", "dataset/rows.py"},
     "sentencex": {"probes/segment.py"},
     "sqlite3": {"llm/responses.py"},
     "zstandard": {"engine/artifact.py", "llm/responses.py"},

@@ -12,4 +12,5 @@ COMMANDS: Mapping[str, str] = {
     "why": "explain which field made a step stale",
     "prompt": "print exactly what would be sent about one document",
     "stats": "print the numbers of a built dataset",
+    "verify-rows": "run every check on any probe parquet, ours or a published one",
 }

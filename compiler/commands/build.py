@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     with locked(project.store.root):
         # What a killed build left half-written belongs to nobody once the lock is held.
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
-        graph = project.graph(project.context(reporter))
+        graph = project.graph(project.context(reporter, remember=True))
         _within_budget(project, graph, args.max_usd)
         try:
             outcome = execute(graph, reporter)

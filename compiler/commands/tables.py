@@ -5,6 +5,7 @@ from __future__ import annotations
 from compiler.commands.result import table
 from compiler.dataset.card import bars, number, share
 from compiler.dataset.stats import Stats
+from compiler.probes.checks import CHECKS
 
 
 def summary(stats: Stats) -> str:
@@ -12,6 +13,7 @@ def summary(stats: Stats) -> str:
     parts = [_scopes(stats), _reasons(stats)]
     if stats.pooled.scored:
         parts += [_scores(stats), _histogram(stats)]
+    parts += [_flags(stats), _agreement(stats)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -74,4 +76,20 @@ def _histogram(stats: Stats) -> str:
         f"mean {number(pooled.mean)}, std {number(pooled.std)}, "
         f"HARD (below {stats.hard_below}) {share(pooled.hard, pooled.scored)}, "
         f"EASY (at least {stats.easy_from}) {share(pooled.easy, pooled.scored)}"
+    )
+
+
+def _flags(stats: Stats) -> str:
+    rows = [(name, count, CHECKS[name].meaning) for name, count in stats.flags.items()]
+    return table(("warning", "rows", "not so"), rows) if rows else ""
+
+
+def _agreement(stats: Stats) -> str:
+    t = stats.typicality
+    total = t.both_typical + t.only_label + t.only_mechanical + t.both_atypical
+    if not total:
+        return ""
+    return (
+        f"typicality: label and sibling support agree on {t.both_typical + t.both_atypical:,} of "
+        f"{total:,} suffix atoms (kappa {number(t.kappa)})"
     )

@@ -106,8 +106,8 @@ class Project:
     log: ResponseLog
     notices: list[str] = field(default_factory=list)
 
-    def locate(self) -> Located:
-        """Find the source; file digests are remembered by size and time in the build directory."""
+    def locate(self, *, remember: bool) -> Located:
+        """Find the source. File digests are known again by size and time if a build remembered."""
         memory = self.store.root / "sources.json"
         known: dict[str, Json] = {}
         if memory.is_file():
@@ -118,7 +118,7 @@ class Project:
         before = dict(known)
         source = self.spec.source
         found = locate(source.path, source.revision, self.root, known)
-        if known != before:
+        if remember and known != before:
             write_atomic(memory, json.dumps(known).encode("utf-8"))
         return found
 
@@ -135,10 +135,13 @@ class Project:
         )
         return found
 
-    def context(self, reporter: Reporter) -> Context:
-        """Bind the spec to its source, tokenizers and providers; may open sockets."""
+    def context(self, reporter: Reporter, *, remember: bool = False) -> Context:
+        """Bind the spec to its source, tokenizers and providers; may open sockets.
+
+        `remember`: write down the source's digest; only who holds the build's lock may.
+        """
         files: dict[str, TokenizerFile] = {}
-        located = self.locate()
+        located = self.locate(remember=remember)
         for name in sorted(self._tokenizer_names()):
             found = tokens.find(name, self.root, online=True)
             if found is None:

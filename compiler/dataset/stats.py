@@ -49,6 +49,22 @@ class ScoreStats:
 
 
 @dataclass(frozen=True, slots=True)
+class TypicalityStats:
+    """The generator's typicality labels beside the mechanical ones.
+
+    Mechanical: typical when at least min(3, n) of the n other usable siblings hold the atom's
+    content (`sibling_support`). Counts are (label, mechanical); `kappa` is Cohen's (1960), None
+    when either side uses one label only.
+    """
+
+    both_typical: int
+    only_label: int
+    only_mechanical: int
+    both_atypical: int
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class UsageStats:
     """Tokens and dollars of one role, as recorded with the replies."""
 
@@ -74,6 +90,7 @@ class Stats:
     skips: dict[str, int]
     flags: dict[str, int]
     rungs: dict[str, int]
+    typicality: TypicalityStats
     same_split_share: float | None
     usage: tuple[UsageStats, ...]
     hard_below: float
@@ -124,6 +141,7 @@ def compute(evidence: Evidence) -> Stats:
         skips=_counted(skip.reason for skip in evidence.skips),
         flags=_counted(flag for fact in evidence.facts for flag in fact.flags),
         rungs=dict(sorted(evidence.rungs.items())),
+        typicality=_typicality(evidence.facts),
         same_split_share=sum(built.values()) / len(built) if built else None,
         usage=tuple(evidence.usage),
         hard_below=evidence.hard_below,
@@ -172,6 +190,30 @@ def _scores(scope: str, target: str, evidence: Evidence) -> ScoreStats:
         sum(value < evidence.hard_below for value in values),
         sum(value >= evidence.easy_from for value in values),
     )
+
+
+def _typicality(facts: Sequence[ProbeFact]) -> TypicalityStats:
+    cells = Counter(
+        (fact.typicality == "typical", fact.support >= min(3, fact.n_others))
+        for fact in facts
+        if fact.typicality is not None and fact.support is not None and fact.n_others >= 2
+    )
+    a, b = cells[True, True], cells[True, False]
+    c, d = cells[False, True], cells[False, False]
+    return TypicalityStats(a, b, c, d, kappa(a, b, c, d))
+
+
+def kappa(a: int, b: int, c: int, d: int) -> float | None:
+    """Cohen's kappa of a 2 x 2 table: (observed - expected) / (1 - expected) agreement.
+
+    `a` both say yes, `b` only the first, `c` only the second, `d` neither. None when chance
+    agreement is 1, so that there is nothing to agree on.
+    """
+    n = a + b + c + d
+    if not n:
+        return None
+    expected = ((a + b) * (a + c) + (c + d) * (b + d)) / n**2
+    return None if expected == 1 else ((a + d) / n - expected) / (1 - expected)
 
 
 def histogram(values: Iterable[float]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.probes.checks import CHECKS
+from compiler.probes.checks import CHECKS, ROW_CHECKS
 
 REASONS: dict[str, str] = {
     "no_usable_sibling": "every sibling of the document is empty, short, looping or a duplicate",
@@ -26,7 +26,7 @@ REASONS: dict[str, str] = {
     **{
         check.reason: f"not so: {check.meaning}"
         for check in CHECKS.values()
-        if check.severity == "error"
+        if check.severity == "error" and check.id in ROW_CHECKS
     },
 }
 

@@ -17,13 +17,20 @@ import sentencex
 
 from compiler.words import WORD
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-1"
+IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
 _NEWLINES = regex.compile(r"[^\S\n]*\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
 _TERMINAL = regex.compile(r"[.!?…。！？][\"'”’»)\]）」』*_]*\s*$")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+_ENUMERATOR = regex.compile(
+    r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|(?:Chapter|Section|Part)\s\w{1,5}\."
+)
+_NUMBERED = regex.compile(
+    r"\b(?:vols?|pp?|nos?|figs?|secs?|chaps?|ch|arts?|paras?|eqs?|nn?|ll?|cf|ca|approx)\.$",
+    regex.IGNORECASE,
+)
 _VERBLIKE = regex.compile(
     r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
     r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
@@ -142,9 +149,20 @@ def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
         for boundary in sentencex.get_sentence_boundaries(language, piece):
             start = block.start + boundary["start_index"]
             span = _trim(text, start, block.start + boundary["end_index"])
-            if span is not None:
-                found.append(span)
+            if span is None:
+                continue
+            if found and found[-1].start >= block.start and _continues(text, found[-1], span):
+                span = Span(found.pop().start, span.end)
+            found.append(span)
     return found
+
+
+def _continues(text: str, left: Span, right: Span) -> bool:
+    """Whether a boundary is none: after a list number, or an abbreviation before a number."""
+    line = text[left.start : left.end]
+    return _ENUMERATOR.fullmatch(line) is not None or (
+        text[right.start].isdigit() and _NUMBERED.search(line) is not None
+    )
 
 
 def _blocks(text: str, paragraph: Span) -> list[Span]:

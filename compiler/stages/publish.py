@@ -138,4 +138,6 @@ def _fact(row: Row) -> ProbeFact:
         row.probe.flags,
         row.probe.pool_level,
         len(splits) == 1,
+        row.probe.support,
+        row.record.n_available - 1,
     )

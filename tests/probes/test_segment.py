@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.probes import segment
 from compiler.probes.segment import Span
+from tests.conftest import ROOT
 from tests.strategies import documents
 
 
@@ -104,3 +107,31 @@ def test_an_empty_text_has_nothing() -> None:
 
     assert (found.paragraphs, found.sentences) == ((), ())
     assert segment.words("a bc", 2) == [Span(2, 4)]
+
+
+CASES = [
+    json.loads(line)
+    for line in (ROOT / "tests/data/sentences.jsonl").read_text(encoding="utf-8").splitlines()
+]
+# What the segmenter gets wrong, by text. A case that starts to pass must leave this list.
+GAPS = {
+    "The range is 1.5-2.5 m. It varies.",
+    "He left. (It was late.) She stayed.",
+    "He said no.Then he left.",
+    "“Yes,” he said. “I know.” She nodded.",
+    "<p>One.</p> <p>Two.</p>",
+}
+
+
+def test_the_fixture_is_large_enough_to_mean_something() -> None:
+    assert len(CASES) >= 90
+    assert len({case["kind"] for case in CASES}) >= 25
+    assert {case["text"] for case in CASES} >= GAPS
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["text"])[:40])
+def test_tricky_cases(case: dict[str, object]) -> None:
+    text = str(case["text"])
+    found = [text[s.start : s.end] for s in segment.segment(text, 0).sentences]
+
+    assert (found == case["sentences"]) is (text not in GAPS), found

@@ -1,0 +1,96 @@
+"""`probec verify-rows`: run every check on any probe parquet, ours or a published one."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from compiler.commands.result import Result, table
+from compiler.dataset import rows, verify
+from compiler.dataset.verify import INDEX_COLUMNS, Report
+from compiler.errors import SourceError
+from compiler.keys import Json
+from compiler.probes import tokens
+from compiler.probes.checks import CHECKS
+
+EXAMPLE = "probec verify-rows build/datasets/demo --tokenizer specs/data/bpe-8k.json.gz"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to verify."""
+    parser.add_argument("path", type=Path, metavar="FILE|DIR", help="a parquet file or a dataset")
+    parser.add_argument(
+        "--tokenizer",
+        metavar="NAME",
+        help="the source model's, for token boundaries and lens counts",
+    )
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Exit 1 when a row breaks a check that is an error."""
+    tokenizer = None
+    if args.tokenizer is not None:
+        found = tokens.find(args.tokenizer, Path.cwd(), online=True)
+        assert found is not None
+        tokenizer = tokens.load(found)
+    files = rows.files(args.path)
+    report = verify.verify((row for file in files for row in rows.read(file)), tokenizer)
+    for file in files:
+        floats = rows.float_indices(file, INDEX_COLUMNS)
+        if floats:
+            report.add("V23", file.name, f"floats: {', '.join(floats)}")
+    if args.path.is_dir():
+        _counts(args.path, files, report)
+    else:
+        report.not_applied.append("V20")
+    return Result(_text(report), _data(report), 1 if report.errors else 0)
+
+
+def _counts(folder: Path, files: list[Path], report: Report) -> None:
+    claimed = rows.built_counts(folder)
+    if claimed is None:
+        report.not_applied.append("V20")
+        return
+    have = Counter(row.text("scope") for file in files for row in rows.read(file))
+    for scope in sorted(claimed.keys() | have.keys()):
+        if claimed.get(scope, 0) != have[scope]:
+            detail = f"stats.json says {claimed.get(scope, 0)} rows, the files have {have[scope]}"
+            report.add("V20", scope, detail)
+
+
+def _text(report: Report) -> str:
+    if not report.rows:
+        raise SourceError("no rows there", hint="is the file empty?")
+    found = sorted(report.counts, key=lambda name: (CHECKS[name].severity != "error", name))
+    lines = [
+        f"{report.rows:,} rows, {report.errors:,} errors, "
+        f"{sum(report.counts.values()) - report.errors:,} warnings"
+    ]
+    if found:
+        header = ("check", "severity", "findings", "the rule that is broken")
+        entries = [(n, CHECKS[n].severity, report.counts[n], CHECKS[n].meaning) for n in found]
+        lines.append(table(header, entries))
+        lines.append(
+            "\n".join(f"{name}  {each}" for name in found for each in report.examples[name])
+        )
+    if report.not_applied:
+        lines.append(f"not applied: {', '.join(report.not_applied)}")
+    return "\n\n".join(lines)
+
+
+def _data(report: Report) -> Json:
+    return {
+        "rows": report.rows,
+        "errors": report.errors,
+        "findings": {
+            name: {
+                "severity": CHECKS[name].severity,
+                "count": count,
+                "meaning": CHECKS[name].meaning,
+                "examples": [*report.examples[name]],
+            }
+            for name, count in sorted(report.counts.items())
+        },
+        "not_applied": [*report.not_applied],
+    }

@@ -1,0 +1,154 @@
+"""Any probe parquet can be verified, also one that nobody here wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, Probec
+from tests.e2e.test_build import build, dataset
+
+Row = dict[str, object]
+TOKENIZER = "specs/data/bpe-8k.json.gz"
+PUBLISHED = (ROOT / "tests/data/published_columns.txt").read_text(encoding="utf-8").split()
+
+
+def findings(probec: Probec, path: Path, code: int) -> dict[str, int]:
+    assert probec("verify-rows", str(path), "--tokenizer", TOKENIZER, "--json") == code, probec.err
+    return {name: each["count"] for name, each in json.loads(probec.out)["findings"].items()}
+
+
+def test_what_the_compiler_built_has_no_errors(probec: Probec, project: Path) -> None:
+    build(probec)
+
+    assert not {
+        name for name in findings(probec, project / "build/datasets/tiny", 0) if name < "V14"
+    }
+
+
+def test_a_published_file_with_all_its_faults_is_read_and_judged(
+    probec: Probec, project: Path
+) -> None:
+    """35 columns, float indices, nulls, empty strings, sentinels, a mid-word split."""
+    build(probec, "--set", "publish.dtypes=published")
+    rows = [{name: row[name] for name in PUBLISHED} for row in dataset(project)]
+    rows[0].update(atom_text="", verbalizer_prompt=None)
+    rows[1].update(slot_idx=-1.0)
+    rows[2].update(abs_index=None, signed_index=None, signed_index_hint=None)
+    rows[3].update(slot_idx=None, actual_word_distance_from_split=-9999.0)
+    rows[4].update(atom_text=None, incorrect_plausible_answer=None, context="x")
+    rows[5].update(split_char_offset=None, row_splits=None, target="both")
+    rows[6].update(bb_answer_rollout_scores=[0.1, 7.0], bb_answer_rollout_answers=None, doc=None)
+    rows[7].update(scope="guess", doc_id=None, n_tokens_actual=float("nan"))
+    schema = pq.read_schema(project / "build/datasets/tiny/data/train-round-000.parquet")
+    path = project / "foreign.parquet"
+    table = pa.Table.from_pylist(rows, pa.schema([schema.field(name) for name in PUBLISHED]))
+    pq.write_table(table, path)
+    found = findings(probec, path, 1)
+
+    for check in ("V01", "V02", "V03", "V04", "V11", "V17", "V18", "V23"):
+        assert found[check] >= 1, check
+    assert probec("verify-rows", str(path)) == 1
+    assert "not applied: V21, V07 (recount), V20" in probec.out
+
+
+def shift(row: Row) -> None:
+    row["atom_end"] = int(str(row["atom_end"])) - 1
+
+
+def swap(row: Row) -> None:
+    row["target"] = "prefix" if row["target"] == "suffix" else "suffix"
+
+
+def cut(row: Row) -> None:
+    row["context"] = str(row["context"])[1:]
+
+
+def move(row: Row) -> None:
+    row["split_char_offset"] = int(str(row["split_char_offset"])) + 1
+
+
+def cut_token(row: Row) -> None:
+    row["split_char_offset"] = str(row["doc"]).index(" the ") + 2
+
+
+def flip(row: Row) -> None:
+    row["signed_index"] = -int(str(row["signed_index"] or 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        (shift, "V01"),
+        (swap, "V02"),
+        (cut, "V02"),
+        (move, "V03"),
+        (cut_token, "V21"),
+        (lambda row: row.update(slot_idx=0), "V04"),
+        (lambda row: row.update(typicality="typical", n_siblings_shown=1), "V05"),
+        (flip, "V06"),
+        (lambda row: row.update(n_tokens_actual=99), "V07"),
+        (lambda row: row.update(target_response="another thing"), "V10"),
+        (lambda row: row.update(verbalizer_prompt=" "), "V11"),
+        (lambda row: row.update(incorrect_plausible_answer=row["atom_text"]), "V12"),
+        (lambda row: row.update(verbalizer_prompt="What does the hidden state say?"), "V15"),
+        (lambda row: row.update(bb_answer_score_max=0.999), "V16"),
+        (lambda row: row.update(bb_answer_rollout_answers=["one"]), "V17"),
+        (lambda row: row.update(row_seed=1), "V18"),
+        (lambda row: row.update(gen_start_char=10**6), "V22"),
+    ],
+)
+def test_each_check_finds_its_damage(
+    damage: Callable[[Row], object], check: str, probec: Probec, project: Path
+) -> None:
+    build(probec)
+    data = project / "build/datasets/tiny/data"
+    before = findings(probec, data, 0)
+    file = next(data.glob("train-*.parquet"))
+    table = pq.read_table(file)
+    rows: list[Row] = table.to_pylist()
+    wanted = {"V07": "lens", "V10": "lens", "V16": "sentence", "V17": "sentence", "V05": "sentence"}
+    scope = wanted.get(check, "sentence")
+    damage(next(r for r in rows if r["scope"] == scope and r["target"] == "suffix"))
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), file)
+    after = findings(probec, data, 1 if check not in ("V15", "V21") or damage is cut_token else 0)
+
+    assert after.get(check, 0) > before.get(check, 0)
+
+
+def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
+    probec: Probec, project: Path
+) -> None:
+    build(probec)
+    folder = project / "build/datasets/tiny"
+    table = pq.read_table(folder / "data/train-round-000.parquet")
+    again = table.slice(0, 16).to_pylist()
+    for row in again:
+        row["round_idx"] = 1
+    pq.write_table(pa.Table.from_pylist(again, table.schema), folder / "data/train-x.parquet")
+    found = findings(probec, folder, 1)
+
+    assert found["V19"] >= 1
+    assert found["V20"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no parquet file there"),
+        (lambda path: path.write_bytes(b"PAR1"), "not a parquet file"),
+        (lambda path: pq.write_table(pa.table({"a": [1]}), path), "this is no probe dataset"),
+    ],
+)
+def test_what_is_no_dataset_is_one_clear_error(
+    make: Callable[[Path], object], message: str, probec: Probec, project: Path
+) -> None:
+    make(project / "x.parquet")
+
+    assert probec("verify-rows", "x.parquet") == 1
+    assert message in probec.err

@@ -1,0 +1,118 @@
+"""For any documents: every built row is sound, every slot is accounted for, and neighbours do not
+disturb one another."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compiler import cli
+from compiler.engine.store import Manifest, Store
+from compiler.records import DocRecord
+from tests.conftest import ROOT, SHARED
+from tests.strategies import documents
+
+Texts = list[list[str]]
+QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
+
+
+def run(*arguments: str) -> dict[str, object]:
+    """One command in process, expecting success."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main([*arguments, "--json"])
+    assert code == 0, out.getvalue() + err.getvalue()
+    found: dict[str, object] = json.loads(out.getvalue())
+    return found
+
+
+def build(root: Path, texts: Texts, name: str) -> Path:
+    """A dataset of these documents (prefix, then siblings), in one round and one shard."""
+    source = root / f"{name}.jsonl"
+    with source.open("w", encoding="utf-8") as out:
+        for number, (prefix, *siblings) in enumerate(texts):
+            row = {"doc_id": f"doc-{number}", "doc_source": "test", "prefix": prefix}
+            for idx, text in enumerate(siblings):
+                out.write(json.dumps({**row, "continuation": text, "doc_idx": idx}) + "\n")
+    run(
+        "build", str(root / "specs/demo.yaml"), "--build-dir", str(root / name),
+        "--set", f"source.path={source}", "--set", f"rounds=[{{docs: {len(texts)}}}]",
+        "--set", "splits.margin_chars=60", "--set", "siblings.min_chars=40",
+    )  # fmt: skip
+    return root / name
+
+
+def project(folder: str) -> Path:
+    root = Path(folder)
+    for name in ("prompts", "templates", "specs"):
+        shutil.copytree(ROOT / name, root / name)
+    return root
+
+
+def records(place: Path) -> dict[str, DocRecord]:
+    found: dict[str, DocRecord] = {}
+    for path in (place / "steps").rglob("*.json"):
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        if manifest.preimage["stage"] == "sample":
+            rows = Store(place).rows(manifest.outputs["records"], DocRecord)
+            found.update({record.doc_id: record for record in rows})
+    return found
+
+
+ANY = st.lists(st.lists(documents(), min_size=2, max_size=5), min_size=2, max_size=4)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANY)
+def test_whatever_the_documents_every_row_passes_every_check(texts: Texts) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = project(folder)
+        place = build(root, texts, "b") / "datasets/demo"
+        lines = (place / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
+        accounted = Counter((r["doc_id"], r["slot"]) for r in map(json.loads, lines))
+        stats = json.loads((place / "stats.json").read_text(encoding="utf-8"))
+        assert set(accounted.values()) <= {1}
+        assert stats["probes"] + len(accounted) == 16 * len(texts)
+        if stats["probes"]:
+            tokenizer = str(root / "specs/data/bpe-8k.json.gz")
+            found = run("verify-rows", str(place), "--tokenizer", tokenizer)
+            assert found["errors"] == 0
+            assert "V21" not in found["findings"]  # type: ignore[operator]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANY, st.lists(documents(), min_size=2, max_size=4))
+def test_a_further_document_changes_no_other_doc_record(texts: Texts, more: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = project(folder)
+        before = records(build(root, texts, "before"))
+        after = records(build(root, [*texts, more], "after"))
+
+        assert {doc_id: after[doc_id] for doc_id in before} == before
+
+
+@pytest.mark.skipif(not QWEN.exists(), reason="the shared rollouts and tokenizer are not here")
+def test_the_shared_rollouts_have_no_errors_under_a_real_tokenizer(tmp_path: Path) -> None:
+    root = project(str(tmp_path))
+    rollouts = str(SHARED / "data/rollouts/gemma3-270m.parquet")
+    data = run(
+        "build", str(root / "specs/qwen3.5-9b.yaml"), "--provider", "extractive",
+        "--source", rollouts, "--set", f"rehearsal.tokenizer={QWEN}",
+    )  # fmt: skip
+    found = run("verify-rows", str(data["dataset"]), "--tokenizer", str(QWEN))
+    stats = data["stats"]
+    assert isinstance(stats, dict)
+
+    assert found["errors"] == 0
+    assert "V21" not in found["findings"]  # type: ignore[operator]
+    assert found["rows"] == stats["probes"] > 2500
