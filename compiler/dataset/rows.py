@@ -97,7 +97,6 @@ class PublishedRow:
             return None
         typicality = self.text("typicality")
         labels = ("typical", "atypical")
-        n_tokens = self.number("n_tokens_actual") if self.text("scope") == "lens" else None
         return Probe(
             self.text("doc_id"),
             self.number("slot_idx") or 0,
@@ -115,7 +114,7 @@ class PublishedRow:
             self.optional("synergy_check"),
             self.optional("distribution_check"),
             self.optional("difficulty_check"),
-            n_tokens,
+            self.number("n_tokens_actual"),
             self.optional("tokenizer"),
             self.optional("template_id"),
             None,

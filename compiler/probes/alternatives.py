@@ -20,6 +20,7 @@ from compiler.words import WORD, is_content, stem, stems
 _NEAREST = 8
 _TRIES = 400
 _LENGTH = 3
+Opening = tuple[str, str, bool]
 _ENDINGS = ("ing", "ed", "ly", "s")
 
 
@@ -105,6 +106,7 @@ class Pool:
     def window(
         self,
         atom: str,
+        opening: Opening,
         count: int,
         doc_id: str,
         squashed: Sequence[str],
@@ -112,7 +114,7 @@ class Pool:
         tokenizer: Tokenizer,
         stream: Stream,
     ) -> tuple[str, int, int] | None:
-        """A window of `count` tokens that begins like `atom`: (text, level, pool size) or None.
+        """A window of `count` tokens that begins as `opening`: (text, level, pool size) or None.
 
         `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
@@ -122,8 +124,8 @@ class Pool:
         for level, donors in enumerate(([d for d in others if d.doc_id in near], others)):
             for _ in range(_TRIES if donors else 0):
                 donor = stream.pick(donors)
-                text = _window(donor, tokenizer.identity, count, stream)
-                if text is None or _opening(text) != _opening(atom) or not leakage.bare(text):
+                text = _window(donor, tokenizer.identity, count, opening, stream)
+                if text is None or not leakage.bare(text):
                     continue
                 theirs = tokenizer.encode(text).ids
                 shared = len(mine & set(theirs)) / len(mine | set(theirs))
@@ -178,11 +180,15 @@ def _one_edit(left: str, right: str) -> bool:
     return short[at + (len(short) == len(long)) :] == long[at + 1 :]
 
 
-def _window(donor: Donor, tokenizer: str, count: int, stream: Stream) -> str | None:
+def _window(
+    donor: Donor, tokenizer: str, count: int, opening: Opening, stream: Stream
+) -> str | None:
     tokens = donor.tokens[tokenizer]
     if len(tokens.ids) <= count:
         return None
-    first = stream.below(len(tokens.clean))
+    first = stream.below(len(tokens.clean) - 1)
+    if opening_of(donor.text, tokens.clean[first]) != opening:
+        return None
     wanted = tokens.before[first] + count
     last = first + count
     # Nearly every token starts at a clean offset, so the window's end is close by.
@@ -193,10 +199,18 @@ def _window(donor: Donor, tokenizer: str, count: int, stream: Stream) -> str | N
     return donor.text[tokens.clean[first] : tokens.clean[last]]
 
 
-def _opening(text: str) -> tuple[str, str]:
-    """How a window begins: its leading whitespace, and the kind of its first character."""
-    body = text.lstrip()
-    space = text[: len(text) - len(body)]
+def opening_of(text: str, at: int) -> Opening:
+    """How a window that starts at `at` begins.
+
+    Its leading whitespace (none, space, line), its first visible character (upper, lower, digit,
+    other), and whether it starts inside a word.
+    """
+    end = at
+    while end < len(text) and text[end].isspace():
+        end += 1
+    space = text[at:end]
     kind = "line" if "\n" in space else "space" if space else "none"
-    first = body[:1]
-    return kind, "letter" if first.isalpha() else "digit" if first.isdigit() else "other"
+    first = text[end : end + 1]
+    letter = "upper" if first.isupper() else "lower" if first.isalpha() else "other"
+    inside = not space and at > 0 and text[at - 1].isalnum() and first.isalnum()
+    return kind, "digit" if first.isdigit() else letter, inside

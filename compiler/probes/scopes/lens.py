@@ -7,6 +7,7 @@ token offsets, and counts N tokens by itself too.
 from __future__ import annotations
 
 from compiler.probes import leakage
+from compiler.probes.alternatives import opening_of
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.records import Probe, Reject, Slot
@@ -31,6 +32,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
             continue
         alternative = bench.pool.window(
             atom,
+            opening_of(bench.text, start),
             count,
             bench.record.doc_id,
             bench.squashed,
