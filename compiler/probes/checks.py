@@ -158,7 +158,7 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} is empty"
         elif len(value) > limit:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
-        elif name not in ("atom_text", "target_response") and _CONTROL.search(value):
+        elif value != atom and _CONTROL.search(value):
             yield "V11", f"{name} holds a control character"
     if _SCAFFOLD.search(probe.question):
         yield "V15", _SCAFFOLD.findall(probe.question)[0]

@@ -1,0 +1,73 @@
+"""Replies as models really send them, from tests/data/replies.jsonl: each read, or rejected with
+its reason, and never more than the slots that it damages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from compiler.llm.repair import decode
+from compiler.probes import reply
+from compiler.probes.scopes import written
+from tests.conftest import ROOT
+from tests.probes.test_reply import RECORD, good, scopes
+
+CASES = [
+    json.loads(line)
+    for line in (ROOT / "tests/data/replies.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def sent(case: dict[str, str]) -> str:
+    """The raw text of a case: its template around a good reply, or a damage to it."""
+    text = json.dumps(good(), indent=1, ensure_ascii=False)
+    if "around" in case:
+        return case["around"].replace("%REPLY%", text)
+    if "cut" in case:
+        return text[: int(len(text) * float(case["cut"]))]
+    old, new = case["old"], case["new"]
+    assert old in text, old
+    return text.replace(old, new, 1)
+
+
+def slots(raw: str) -> tuple[str, set[int], set[str]] | str:
+    """The rung, the slots that became probes and the reasons of the others; a str if no use."""
+    decoded = decode(raw)
+    if decoded is None:
+        return "reply_unparsed"
+    parsed = reply.interpret(decoded.value, RECORD)
+    if isinstance(parsed, str):
+        return "reply_invalid"
+    made = written.build(RECORD, parsed, scopes(), suffix_in_generated=True)
+    return decoded.rung, {p.slot for p in made.probes}, {r.reason for r in made.rejects}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["what"]))
+def test_a_reply_is_read_or_rejected_with_its_reason(case: dict[str, str]) -> None:
+    whole = slots(json.dumps(good()))
+    found = slots(sent(case))
+    if case["outcome"].startswith("reply_"):
+        assert found == case["outcome"]
+        return
+    assert not isinstance(found, str), found
+    assert not isinstance(whole, str)
+    rung, built, reasons = found
+    assert rung == case["outcome"]
+    assert len(whole[1]) - len(built) == int(case.get("lost", "0"))
+    assert built <= whole[1]
+    if "reason" in case:
+        assert case["reason"] in reasons
+
+
+def test_nothing_is_invented_by_a_repair() -> None:
+    """Every text of every repaired probe stands in what the model sent."""
+    for case in CASES:
+        raw = sent(case)
+        decoded = decode(raw)
+        if decoded is not None and decoded.rung == "repaired":
+            flat = "".join(raw.replace("\\", "").split())
+            for probe in decoded.value.get("probes", ()):  # type: ignore[attr-defined]
+                for value in probe.values():
+                    if isinstance(value, str):
+                        assert "".join(value.replace("\\", "").split()) in flat
