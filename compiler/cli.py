@@ -44,9 +44,13 @@ def _run(arguments: list[str]) -> int:
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
         module = import_module(f"compiler.commands.{name.replace('-', '_')}")
-    args = _parser(name if module is not None else None, module).parse_args(arguments)
-    if module is None:
+    parser, command = _parser(name if module is not None else None, module)
+    if module is None or command is None:
+        parser.parse_args(arguments)
         raise AssertionError("argparse exits when there is no command")
+    # The command's own parser, so that options may stand before its last arguments.
+    arguments.remove(str(name))
+    args = command.parse_intermixed_args(arguments)
     reporter = _Progress(quiet=args.json)
     wants_reporter = "reporter" in inspect.signature(module.run).parameters
     try:
@@ -60,7 +64,9 @@ def _run(arguments: list[str]) -> int:
     return int(result.code)
 
 
-def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+def _parser(
+    chosen: str | None, module: ModuleType | None
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser | None]:
     parser = argparse.ArgumentParser(
         prog="probec",
         description="A compiler for probe datasets: a YAML spec in, a reproducible dataset out.",
@@ -69,6 +75,7 @@ def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentP
     )
     parser.add_argument("--version", action="version", version=f"probec {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    asked: argparse.ArgumentParser | None = None
     for name, summary in COMMANDS.items():
         # Only the command that was asked for is imported; the others are a line of help.
         own = module if name == chosen and module is not None else None
@@ -77,7 +84,8 @@ def _parser(chosen: str | None, module: ModuleType | None) -> argparse.ArgumentP
         command.add_argument("--json", action="store_true", help="print JSON for machines")
         if own is not None:
             own.add_arguments(command)
-    return parser
+            asked = command
+    return parser, asked
 
 
 def _failed(error: ProbecError, as_json: bool) -> int:

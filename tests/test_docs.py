@@ -105,6 +105,18 @@ def _default(field: FieldInfo) -> str:
     return "see there" if isinstance(value, model.Model) else f"`{value!r}`"
 
 
+def test_the_shipped_schema_is_in_step(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["schema"]) == 0
+    text = capsys.readouterr().out
+    path = DOCS.parent / "specs/spec.schema.json"
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, encoding="utf-8")
+
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_reference_pages_are_in_step(
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],

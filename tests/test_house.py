@@ -45,7 +45,7 @@ DOORS = {
     "pyarrow": {"dataset/sources.py", "dataset/parquet.py", "dataset/rows.py"},
     "sentencex": {"probes/segment.py"},
     "sqlite3": {"llm/responses.py"},
-    "zstandard": {"engine/artifact.py", "llm/responses.py"},
+    "zstandard": {"engine/artifact.py", "llm/responses.py", "dataset/sources.py"},
     "datasets": set(),
     "random": set(),
 }

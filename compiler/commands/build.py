@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 
 import msgspec
@@ -27,8 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and the wall."""
     wire.add_spec_arguments(parser)
     parser.add_argument(
-        "--max-usd", type=float, metavar="USD", help="a lower wall than the spec's budget.max_usd"
+        "--max-usd",
+        type=usd,
+        metavar="USD",
+        help="a lower wall than the spec's budget.max_usd",
     )
+
+
+def usd(text: str) -> float:
+    """A finite amount of at least 0."""
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(text)
+    return value
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from compiler.errors import Problem, SourceError
+from compiler.dataset import card
+from compiler.errors import Problem, PromptError, SourceError
 from compiler.llm.providers import FREE, PROVIDERS
 from compiler.llm.providers.extractive import MODEL
 from compiler.probes import tokens
@@ -27,6 +28,7 @@ def find(draft: Draft) -> list[Problem]:
         problems.extend(_role(draft, role))
     problems.extend(_scopes(draft))
     problems.extend(_tokenizers(draft))
+    problems.extend(card.problems(draft.root / "templates"))
     policy = draft.at("scoring", "policy")
     if isinstance(policy, str) and policy not in POLICIES:
         problems.append(
@@ -77,7 +79,9 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
             continue
         where = draft.where("scopes", str(name))
         if name in SCOPES:
-            yield from library.problems("probes", (f"probes/{name}.j2",), where, f"scopes.{name}")
+            path = f"probes/{name}.j2"
+            found = library.problems("probes", (path,), where, f"scopes.{name}")
+            yield from found or _phrasings(library, str(name))
         else:
             yield Problem(
                 where,
@@ -85,6 +89,17 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
                 f"unknown templated scope {name!r}",
                 f"have: {', '.join(SCOPES)}",
             )
+
+
+def _phrasings(library: Library, name: str) -> Iterator[Problem]:
+    """A templated scope must have a question for either side, near and far."""
+    for target in ("prefix", "suffix"):
+        for distance in (1, 2, 63):
+            try:
+                library.phrasings(name, target, distance)
+            except PromptError as error:
+                yield Problem(error.where or name, "", error.message, error.hint or "")
+                return
 
 
 def _tokenizers(draft: Draft) -> Iterator[Problem]:

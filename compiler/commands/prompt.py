@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> Result:
     context = project.context(Silent())
     graph = project.graph(context)
     role: Role = args.role
+    if role == "generator" and args.slot is not None:
+        raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
     request = _request(context, graph, role, args.doc, args.slot)
     provider = context.dispatchers[role].provider
     key = call(encode(provider, request), 0).key

@@ -32,3 +32,16 @@ def run(args: argparse.Namespace) -> Result:
 def _loosen(definition: dict[str, object]) -> None:
     """What `extends` may bring need not be in the file itself."""
     definition.pop("required", None)
+    properties = definition.get("properties", {})
+    for shape in properties.values() if isinstance(properties, dict) else ():
+        _either(shape)
+
+
+def _either(shape: object) -> None:
+    """Without `required`, a scope may look like more than one kind: any of them will do."""
+    if isinstance(shape, dict):
+        if "oneOf" in shape:
+            shape["anyOf"] = shape.pop("oneOf")
+            shape.pop("discriminator", None)
+        for inner in shape.values():
+            _either(inner)

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta
 
 from compiler.dataset.columns import COLUMNS
 from compiler.dataset.stats import EDGES, ScoreStats, Stats
+from compiler.errors import Problem, PromptError
 
 TEMPLATE = "card.md.j2"
+_VALUES = frozenset({"stats", "pooled", "facts", "columns", "size"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class CardFacts:
     name: str
     license: str
     source_path: str
-    source_homepage: str
+    source_homepage: str | None
     source_license: str | None
     source_revision: str | None
     source_model: str
@@ -46,6 +48,43 @@ class CardFacts:
 
 def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
     """README.md of the dataset."""
+    values = {
+        "stats": stats,
+        "pooled": stats.pooled,
+        "facts": asdict(facts),
+        "columns": COLUMNS,
+        "size": _size(stats.probes),
+    }
+    try:
+        return _environment(templates).get_template(TEMPLATE).render(values)
+    except Exception as error:  # a template can raise anything that its expressions can
+        raise PromptError(
+            f"cannot be rendered: {type(error).__name__}: {error}",
+            where=str(templates / TEMPLATE),
+            hint="mend the template and build again; nothing is asked again",
+        ) from error
+
+
+def problems(templates: Path) -> list[Problem]:
+    """What is wrong with the card's template, before there is anything to render."""
+    path = templates / TEMPLATE
+    environment = _environment(templates)
+    try:
+        text = path.read_text(encoding="utf-8")
+        undeclared = meta.find_undeclared_variables(environment.parse(text)) - _VALUES
+        environment.compile(text)
+    except TemplateSyntaxError as error:
+        where = f"{path}:{error.lineno}"
+        return [Problem(where, "", f"template: {error.message}", "mend the template")]
+    except (OSError, UnicodeDecodeError) as error:
+        return [Problem(str(path), "", f"cannot be read: {error}", "a card needs its template")]
+    have = f"the card has: {', '.join(sorted(_VALUES))}"
+    return [
+        Problem(str(path), "", f"undefined variable {name!r}", have) for name in sorted(undeclared)
+    ]
+
+
+def _environment(templates: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
@@ -54,16 +93,8 @@ def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["share"] = share
-    environment.filters["bars"] = bars
-    environment.filters["number"] = number
-    return environment.get_template(TEMPLATE).render(
-        stats=stats,
-        pooled=stats.pooled,
-        facts=asdict(facts),
-        columns=COLUMNS,
-        size=_size(stats.probes),
-    )
+    environment.filters.update(share=share, bars=bars, number=number)
+    return environment
 
 
 def share(count: int, of: int) -> str:

@@ -54,6 +54,8 @@ def write(
     import pyarrow.parquet as pq
 
     shape = schema(dtypes)
+    # The same rows in another layout are another file: the layout is part of its content.
+    canonical.append([dtypes, row_group_rows, compression_level])
     with pq.ParquetWriter(
         out,
         shape,

@@ -79,6 +79,8 @@ class PublishedRow:
         start, end = self.number("atom_start"), self.number("atom_end")
         if start is not None and end is not None:
             return start, end
+        if "atom_start" in self.values or "atom_end" in self.values:
+            return None
         atom, split = self.text("atom_text"), self.number("split_char_offset")
         if not atom or split is None or self.target is None:
             return None
@@ -180,5 +182,10 @@ def built_counts(folder: Path) -> dict[str, int] | None:
     path = folder / "stats.json"
     if not path.is_file():
         return None
-    found = msgspec.json.decode(path.read_bytes(), type=Stats)
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Stats)
+    except msgspec.DecodeError as error:
+        raise SourceError(
+            f"not the statistics of this version: {error}", where=str(path), hint="build again"
+        ) from error
     return {each.scope: each.built for each in found.scopes}

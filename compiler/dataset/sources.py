@@ -8,14 +8,17 @@ anywhere: they are spooled to disk and grouped by id, so memory holds an index, 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
+import zstandard
 
 from compiler.errors import SourceError
 from compiler.keys import Json, digest
@@ -72,8 +75,13 @@ def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) 
 
 
 def count_documents(located: Located, columns: ColumnNames) -> int:
-    """How many distinct documents a source has; reads only the id column."""
-    return len({row[columns.doc_id] for row in _rows(located, [columns.doc_id])})
+    """How many documents with a usable row a source has."""
+    found = set()
+    for row in _rows(located, columns.all()):
+        doc_id = _id(row[columns.doc_id])
+        if any(_fault(doc_id, texts) is None for _, texts in _siblings(row, columns)):
+            found.add(doc_id)
+    return len(found)
 
 
 # finding
@@ -94,8 +102,9 @@ def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
             "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
         )
     _known_format([str(file) for file in files])
-    names = [[file.name, _content_digest(file, known)] for file in files]
-    return Located(path, tuple(str(file) for file in files), digest("source", names), None)
+    # What a file is called is no part of what it holds; the order of several is.
+    content: Json = [_content_digest(file, known) for file in files]
+    return Located(path, tuple(str(file) for file in files), digest("source", content), None)
 
 
 def _content_digest(file: Path, known: dict[str, Json]) -> str:
@@ -192,11 +201,15 @@ def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
     compression = "gzip" if file.endswith(".gz") else "zstd" if file.endswith(".zst") else None
     number = 0
     try:
-        with fsspec.open(file, "rb", compression=compression) as source:
-            for number, line in enumerate(source, start=1):
+        # A buffer of our own: not every decompressor behind fsspec can iterate over lines.
+        with (
+            fsspec.open(file, "rb", compression=compression) as source,
+            io.BufferedReader(source) as lines,
+        ):
+            for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _json_row(line, columns, f"{file}:{number}")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise SourceError(
             f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}"
         ) from error
@@ -209,7 +222,7 @@ def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, obje
         raise SourceError(
             f"not UTF-8 at byte {error.start} of the line", where=where, hint="save it as UTF-8"
         ) from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise SourceError(f"not JSON: {error}", where=where, hint="one object a line") from error
     if not isinstance(row, dict):
         raise SourceError("not a JSON object", where=where, hint="one object a line")
@@ -257,10 +270,12 @@ class Grouped:
         """Write every sibling to the spool; returns doc_id -> [(index or order, offset)]."""
         places: dict[str, list[tuple[int, int]]] = {}
         for row in _rows(self.located, self.columns.all()):
-            doc_id = row[self.columns.doc_id]
-            for idx, texts in self._siblings(row):
-                if isinstance(doc_id, int):
-                    doc_id = str(doc_id)
+            doc_id = _id(row[self.columns.doc_id])
+            siblings = list(_siblings(row, self.columns))
+            if not siblings:
+                shown = doc_id if isinstance(doc_id, str) else ""
+                self.skips.append(Skip(shown, None, "row_empty"))
+            for idx, texts in siblings:
                 reason = _fault(doc_id, texts)
                 if reason is not None:
                     shown = doc_id if isinstance(doc_id, str) and reason == "row_null" else ""
@@ -271,19 +286,6 @@ class Grouped:
                 packed = json.dumps(texts).encode("ascii")
                 self.spool.write(struct.pack("<I", len(packed)) + packed)
         return places
-
-    def _siblings(
-        self, row: dict[str, object]
-    ) -> Iterator[tuple[int | None, tuple[object, object, object]]]:
-        names = self.columns
-        continuation = row[names.continuation]
-        source = row[names.doc_source] if names.doc_source is not None else ""
-        if isinstance(continuation, list):
-            for number, each in enumerate(continuation):
-                yield number, (source, row[names.prefix], each)
-            return
-        idx = row[names.doc_idx] if names.doc_idx is not None else None
-        yield idx if isinstance(idx, int) else None, (source, row[names.prefix], continuation)
 
     def _document(self, doc_id: str, places: list[tuple[int, int]]) -> Document:
         siblings: dict[int, str] = {}
@@ -320,6 +322,35 @@ class Grouped:
         (size,) = struct.unpack("<I", self.spool.read(4))
         source, prefix, continuation = json.loads(self.spool.read(size))
         return source, prefix, continuation
+
+
+def _id(value: object) -> object:
+    """A document id as text; integers are taken as such."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _siblings(
+    row: dict[str, object], names: ColumnNames
+) -> Iterator[tuple[int | None, tuple[object, object, object]]]:
+    """The siblings of a row with their declared index: (source, prefix, continuation)."""
+    continuation = row[names.continuation]
+    source = row[names.doc_source] if names.doc_source is not None else ""
+    if isinstance(continuation, list):
+        for number, each in enumerate(continuation):
+            yield number, (source, row[names.prefix], each)
+        return
+    idx = row[names.doc_idx] if names.doc_idx is not None else None
+    if isinstance(idx, float) and idx.is_integer():
+        idx = int(idx)
+    if idx is not None and (
+        not isinstance(idx, int) or isinstance(idx, bool) or not 0 <= idx < 2**31
+    ):
+        raise SourceError(
+            f"document {row[names.doc_id]!r} has the sibling index {idx!r}",
+            where=names.doc_idx,
+            hint="whole numbers from 0, or set source.columns.doc_idx to null",
+        )
+    yield idx, (source, row[names.prefix], continuation)
 
 
 def _fault(doc_id: object, texts: tuple[object, object, object]) -> str | None:

@@ -128,9 +128,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
     if probe is None:
         atom = row.text("atom_text")
         yield (
-            ("V01", "the atom is not on its side")
-            if atom.strip()
-            else ("V11", "atom_text is empty")
+            ("V01", "no usable span on its side") if atom.strip() else ("V11", "atom_text is empty")
         )
         return
     if doc[probe.atom_start : probe.atom_end] != row.text("atom_text"):

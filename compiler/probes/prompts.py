@@ -42,7 +42,7 @@ class Prompt:
         Raises:
             PromptError: a template fails on these values.
         """
-        return _render(self.system, values), _render(self.user, values)
+        return render(self.system, values), render(self.user, values)
 
 
 class Library:
@@ -73,6 +73,23 @@ class Library:
             return self._environment.get_template(name)
         except TemplateError as error:
             raise PromptError(f"cannot be loaded: {error}", where=str(self.root / name)) from error
+
+    def phrasings(self, scope: str, target: str, distance: int) -> list[str]:
+        """The phrasings of a templated scope's question, one a line of its template.
+
+        Raises:
+            PromptError: the template fails, or gives none.
+        """
+        template = self.template(f"probes/{scope}.j2")
+        text = render(template, {"target": target, "distance": distance})
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            raise PromptError(
+                f"no phrasing for target {target}, distance {distance}",
+                where=template.filename,
+                hint="write at least one a line",
+            )
+        return lines
 
     def closure(self, *names: str) -> dict[str, str]:
         """Every file that rendering these templates reads: name -> digest of its text."""
@@ -107,6 +124,8 @@ class Library:
             more, problem = self._scan(name, file, free)
             if problem is not None:
                 problems.append(problem)
+            if name in more:
+                problems.append(Problem(str(file), "", "the template includes itself", "remove it"))
             waiting.extend(each for each in more if each not in seen)
             seen.update(more)
         given = CONTEXT[role]
@@ -132,13 +151,17 @@ class Library:
     def _scan(
         self, name: str, file: Path, free: dict[str, str]
     ) -> tuple[list[str], Problem | None]:
-        text = self._read(name)
         try:
+            text = self._read(name)
             includes = self._includes(name, text)
             tree = self._environment.parse(text)
+            undeclared = meta.find_undeclared_variables(tree)
+            self._environment.compile(text)
         except PromptError as error:
             return [], Problem(error.where or str(file), "", error.message, error.hint or "")
-        undeclared = meta.find_undeclared_variables(tree)
+        except TemplateSyntaxError as error:
+            where = f"{file}:{error.lineno}"
+            return [], Problem(where, "", f"template: {error.message}", "mend the template")
         for node in tree.find_all(nodes.Name):
             if node.name in undeclared and node.name not in free:
                 free[node.name] = f"{file}:{node.lineno}"
@@ -147,6 +170,10 @@ class Library:
     def _read(self, name: str) -> str:
         try:
             return (self.root / name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise PromptError(
+                f"not UTF-8 at byte {error.start}", where=str(self.root / name)
+            ) from error
         except OSError as error:
             raise PromptError(
                 f"cannot be read: {error.strerror}", where=str(self.root / name)
@@ -178,8 +205,17 @@ class Library:
         return [each for each in referenced if each is not None]
 
 
-def _render(template: Template, values: Mapping[str, object]) -> str:
+def render(template: Template, values: Mapping[str, object]) -> str:
+    """The text of a template.
+
+    Raises:
+        PromptError: it fails on these values.
+    """
     try:
         return template.render(values)
-    except TemplateError as error:
-        raise PromptError(f"cannot be rendered: {error}", where=template.filename) from error
+    except Exception as error:  # a template can raise anything that its expressions can
+        raise PromptError(
+            f"cannot be rendered: {type(error).__name__}: {error}",
+            where=template.filename,
+            hint="mend the template",
+        ) from error

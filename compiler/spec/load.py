@@ -62,12 +62,20 @@ class _Reader:
     label: str
     lines: dict[Path_, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    line: int = 1
+    seen: set[int] = field(default_factory=set)
 
     def read(self, text: str) -> Tree:
-        loader = yaml.SafeLoader(text)
+        loader: yaml.SafeLoader | None = None
         try:
+            loader = yaml.SafeLoader(text)
             node = loader.get_single_node()
             return None if node is None else self._value(loader, node, ())
+        except (ValueError, TypeError, RecursionError) as error:
+            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            where = f"{self.label}:{self.line}"
+            self.problems.append(Problem(where, "", f"not a value: {what}", "mend it, or quote it"))
+            return None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark is not None else 1
@@ -77,20 +85,33 @@ class _Reader:
             )
             return None
         finally:
-            loader.dispose()
+            if loader is not None:
+                loader.dispose()
 
     def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path_) -> Tree:
-        self.lines[path] = f"{self.label}:{node.start_mark.line + 1}"
+        self.line = node.start_mark.line + 1
+        self.lines[path] = f"{self.label}:{self.line}"
+        if id(node) in self.seen:
+            self.problems.append(
+                Problem(self.lines[path], dotted(path), "an alias", "write the value out")
+            )
+            return None
+        self.seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(loader, node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(loader, item, (*path, i)) for i, item in enumerate(node.value)]
         scalar: Scalar = loader.construct_object(node)
+        if isinstance(scalar, str):
+            scalar.encode("utf-8")
         return scalar
 
     def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path_) -> Tree:
         found: dict[Scalar, Tree] = {}
         for key_node, value_node in node.value:
+            self.line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise TypeError("a key is text or a number")
             key: Scalar = loader.construct_object(key_node)
             here = (*path, key if isinstance(key, int) else str(key))
             line = f"{self.label}:{key_node.start_mark.line + 1}"

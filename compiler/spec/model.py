@@ -23,7 +23,7 @@ class Model(BaseModel):
     """Base of every part of a spec: immutable, strict, no unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
@@ -45,7 +45,7 @@ class Columns(Model):
 class Source(Model):
     """The rollouts that the probes are about."""
 
-    path: str
+    path: Annotated[str, Field(min_length=1)]
     """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset; resolved to a commit when the source is read."""

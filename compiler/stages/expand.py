@@ -109,8 +109,7 @@ def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
     def lines(scope: str, target: Side, distance: int) -> list[str]:
         key = (scope, target, distance)
         if key not in known:
-            text = templates.template(f"probes/{scope}.j2").render(target=target, distance=distance)
-            known[key] = [line.strip() for line in text.splitlines() if line.strip()]
+            known[key] = templates.phrasings(scope, target, distance)
         return known[key]
 
     return lines

@@ -76,7 +76,7 @@ def _facts(context: Context) -> CardFacts:
         source_path=spec.source.path.rpartition("/")[2]
         if "://" not in spec.source.path
         else spec.source.path,
-        source_homepage=spec.source.homepage or spec.source.path,
+        source_homepage=spec.source.homepage,
         source_license=spec.source.license,
         source_revision=context.located.revision,
         source_model=spec.source.model,

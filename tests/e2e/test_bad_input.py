@@ -26,6 +26,13 @@ INCLUDE = '{% include "generator/_parts/schema.j2" %}'
         ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
         (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no template"),
+        (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
+        (JUDGE, "{{ answer", "{% if answer is odder %}{% endif %}{{ answer", "No test named"),
+        (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
+        ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
+        ("../templates/card.md.j2", "{{ size }}", "{{ size | zzz }}", "No filter named 'zzz'"),
+        ("../templates/probes/word.j2", "{% else %}", "{% elif 0 %}", "no phrasing for target"),
+        ("../templates/probes/lens.j2", "{{ tokens }}", "{{ distance.x.y }}", "cannot be rendered"),
     ],
 )
 def test_a_broken_prompt_is_found_before_anything_runs(
@@ -58,6 +65,36 @@ def test_what_does_not_exist_is_named_beside_what_does(
 
     assert probec(*args) == 2
     assert message in probec.err
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("prompts/judge/base/user.j2", "{{ answer", "{{ 1 / 0 }}{{ answer"),
+        ("templates/card.md.j2", "{{ size }}", "{{ size.a.b }}"),
+    ],
+)
+def test_a_template_that_fails_on_its_values_is_named(
+    file: str, old: str, new: str, probec: Probec, project: Path
+) -> None:
+    edit(project / file, old, new)
+
+    assert probec("build", SPEC) == 2
+    assert f"{file}: cannot be rendered: " in probec.err
+    assert "Traceback" not in probec.err
+
+
+def test_options_may_stand_between_arguments(probec: Probec) -> None:
+    build(probec)
+
+    assert probec("why", SPEC, "--set", "scoring.compare=target_response", "judge", "0.0") == 0
+    assert "params.compare: atom_text -> target_response" in probec.out
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1", "much"])
+def test_a_wall_is_a_finite_amount(amount: str, probec: Probec) -> None:
+    assert probec("build", SPEC, "--max-usd", amount) == 2
+    assert f"invalid usd value: '{amount}'" in probec.err or amount == "-1"
 
 
 def test_a_usage_error_exits_with_two(probec: Probec) -> None:

@@ -273,6 +273,20 @@ def test_the_published_dtypes_reproduce_the_float_indices(probec: Probec, projec
     assert str(schema.field("row_seed").type) == "int64"
 
 
+def test_another_layout_of_the_same_rows_is_another_file(probec: Probec, project: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path = project / "build/datasets/tiny/data/train-round-000.parquet"
+    build(probec)
+    plain = path.read_bytes()
+    assert set(build(probec, "--set", "publish.dtypes=published")) == {"publish"}
+    assert str(pq.read_schema(path).field("signed_index").type) == "double"
+    build(probec, "--set", "publish.row_group_rows=16")
+    assert pq.ParquetFile(path).num_row_groups > 1
+    assert build(probec) == {}
+    assert path.read_bytes() == plain
+
+
 def test_the_directory_loads_with_datasets(probec: Probec, project: Path, tmp_path: Path) -> None:
     build(probec)
     code = (

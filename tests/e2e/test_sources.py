@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, dataset
@@ -42,6 +44,10 @@ def test_parquet_jsonl_lists_and_urls_give_the_same_dataset(probec: Probec, proj
         own = grouped.setdefault(row["doc_id"], {**row, "continuation": []})
         own["continuation"].append(row["continuation"])  # type: ignore[attr-defined]
     pq.write_table(pa.Table.from_pylist([*grouped.values()]), project / "lists.parquet")
+    packed = zstandard.compress((project / "specs/data/tiny.jsonl").read_bytes())
+    (project / "rows.jsonl.zst").write_bytes(packed)
+    packed = gzip.compress((project / "specs/data/tiny.jsonl").read_bytes())
+    (project / "rows.jsonl.gz").write_bytes(packed)
     (project / "parts").mkdir()
     for number in range(2):
         with (project / f"parts/{number}.jsonl").open("w", encoding="utf-8") as out:
@@ -49,7 +55,14 @@ def test_parquet_jsonl_lists_and_urls_give_the_same_dataset(probec: Probec, proj
     with fsspec.open("memory://probec/rows.parquet", "wb") as out:
         out.write((project / "rows.parquet").read_bytes())
 
-    for path in ("rows.parquet", "parts", "parts/*.jsonl", "memory://probec/rows.parquet"):
+    for path in (
+        "rows.parquet",
+        "rows.jsonl.zst",
+        "rows.jsonl.gz",
+        "parts",
+        "parts/*.jsonl",
+        "memory://probec/rows.parquet",
+    ):
         assert outputs(probec, "--set", f"source.path={path}") == expected, path
     lists = ("--set", "source.path=lists.parquet", "--set", "source.columns.doc_idx=null")
     assert outputs(probec, *lists) == expected
@@ -79,8 +92,28 @@ def test_rows_that_cannot_be_used_are_counted(probec: Probec, project: Path) -> 
     assert doomed not in {row["doc_id"] for row in dataset(project)}
 
 
+def test_empty_lists_are_counted_and_a_rehearsal_counts_usable_documents(
+    probec: Probec, project: Path
+) -> None:
+    rows = rows_of(project)
+    lists = [{**row, "continuation": [row["continuation"]]} for row in rows if row["doc_idx"] == 1]
+    for row in lists[:3]:
+        row["continuation"] = []
+    write(project, lists)
+    source = ("--source", "specs/data/tiny.jsonl", "--set", "source.columns.doc_idx=null")
+    data = probec.json("build", SPEC, *source, "--set", "rounds=[{docs: 6}, {docs: 4}]")["stats"]
+    assert isinstance(data, dict)
+
+    assert data["rounds"] == [3, 2]
+    assert data["skips"]["row_empty"] == 3
+
+
 def mix_prefixes(rows: list[Row]) -> None:
     rows[1]["prefix"] = "Another beginning."
+
+
+def odd_index(rows: list[Row]) -> None:
+    rows[1]["doc_idx"] = "first"
 
 
 def clash(rows: list[Row]) -> None:
@@ -91,6 +124,7 @@ def clash(rows: list[Row]) -> None:
     ("damage", "message"),
     [
         (mix_prefixes, "has rows with different prefix"),
+        (odd_index, "has the sibling index 'first'"),
         (clash, "has two different continuations with index 0"),
     ],
 )
@@ -132,6 +166,9 @@ def truncated(project: Path) -> str:
         (raw("cut.jsonl", b'{"doc_id": "x", \n'), "cut.jsonl:1: not JSON"),
         (raw("list.jsonl", b"[1]\n"), "list.jsonl:1: not a JSON object"),
         (raw("other.jsonl", b'{"id": 1, "text": "x"}\n'), "no column 'doc_id', 'doc_source'"),
+        (raw("broken.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03junkjunk"), "cannot be read"),
+        (raw("broken.jsonl.zst", b"junkjunkjunk"), "cannot be read"),
+        (raw("deep.jsonl", b"[" * 100_000), "not JSON"),
         (raw("zero.parquet", b""), "not a whole parquet file"),
         (truncated, "not a whole parquet file"),
         (lambda project: "memory://nothing/here.parquet", "no files there"),

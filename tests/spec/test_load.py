@@ -110,6 +110,32 @@ def test_an_override_without_a_value_is_a_usage_error(project: Path, text: str) 
         load.read(project / "specs/tiny.yaml", [text])
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2020-13-45",
+        "!!int abc",
+        "&a [*a]",
+        '"\\ud800"',
+        "? [1] : 2",
+        "{[1]: 2}",
+        "[" * 3000,
+        "\x07",
+    ],
+)
+def test_yaml_that_is_no_value_is_a_problem_with_its_place(project: Path, value: str) -> None:
+    found = load.read(project / "specs/tiny.yaml", [f"name={value}"])
+
+    assert found.problems
+    assert all(problem.where.startswith("--set name") for problem in found.problems)
+
+
+def test_infinite_amounts_are_refused(project: Path) -> None:
+    found = load.read(project / "specs/tiny.yaml", ["budget.max_usd=.inf", "source.path=''"])
+
+    assert {problem.path for problem in found.problems} == {"budget.max_usd", "source.path"}
+
+
 def test_an_override_below_a_value_is_refused(project: Path) -> None:
     found = load.read(project / "specs/tiny.yaml", ["name.inner=1", "rounds[7]=1"])
 

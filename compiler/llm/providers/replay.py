@@ -24,5 +24,5 @@ class Replay:
         """Refuse: there is nobody to ask."""
         raise ProviderError(
             f"{len(calls)} replies are not in the response log, the first is {calls[0].key[:12]}",
-            hint="build with a provider that can answer, or bring the log that has them",
+            hint="replay finds what was asked through the Messages API; bring the log that has it",
         )
