@@ -15,7 +15,7 @@ from compiler import __version__
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError
 
-_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 75 waiting
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 130 interrupted
 
 example: probec build specs/demo.yaml"""
 

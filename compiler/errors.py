@@ -88,9 +88,3 @@ class BudgetError(ProbecError):
     """The build would cost more than the spec or the command line allows."""
 
     exit_code = 3
-
-
-class WaitingError(ProbecError):
-    """Batches are in flight; running the same command again collects them."""
-
-    exit_code = 75

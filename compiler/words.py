@@ -31,6 +31,12 @@ STOPWORDS = frozenset(
 )
 
 
+_ENDINGS = tuple(
+    """ations ation ingly edly ness ments ment ings ions ives ities ion ive ity ing ies ied ful ers
+    est er ed es ly s""".split()
+)
+
+
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
     """A simple English stem: case-folded, possessive and common inflections cut.
@@ -39,13 +45,12 @@ def stem(word: str) -> str:
     """
     low = word.casefold().replace("’", "'")
     low = low.removesuffix("'s").removesuffix("'")
-    for ending in ("ations", "ation", "ingly", "edly", "ness", "ings", "ing", "ies", "ied", "ers"):
+    for ending in _ENDINGS:
         if low.endswith(ending) and len(low) - len(ending) >= 3:
-            return low[: -len(ending)]
-    for ending in ("est", "er", "ed", "es", "ly", "s", "e", "y"):
-        if low.endswith(ending) and len(low) - len(ending) >= 3:
-            return low[: -len(ending)]
-    return low
+            low = low[: -len(ending)]
+            break
+    # study, studies, studying; secure, security: what is left may still end in a vowel sign.
+    return low[:-1] if len(low) > 3 and low[-1] in "eiy" else low
 
 
 @lru_cache(maxsize=1 << 17)

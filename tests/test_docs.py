@@ -58,7 +58,8 @@ def checks_page() -> str:
 def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
     parts = [
         "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done, 1 failed, "
-        "2 bad spec or usage, 3 over budget, 75 waiting for batches, 130 interrupted.\n"
+        "2 bad spec or usage, 3 over budget, 130 interrupted "
+        "(75 is reserved for waiting batches).\n"
     ]
     for name, summary in COMMANDS.items():
         with pytest.raises(SystemExit):

@@ -90,6 +90,7 @@ def read(args: argparse.Namespace) -> Draft:
             overrides.append(f"models.{role}.provider={args.provider}")
             if args.provider == "extractive":
                 overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
+                overrides.append(f"publish.source_label={args.provider}")
     source = None
     if args.source is not None:
         source = args.source if "://" in args.source else str(Path(args.source).resolve())

@@ -97,7 +97,6 @@ class Stage:
     input's digest in the key (and must determine what the step reads of it).
     `prepare`, `settle`: a stage that asks the outside world first prepares each stale step, then
     settles everything prepared at once; `run` then finds all it needs.
-    `paid`: its outside world costs money.
     """
 
     name: str
@@ -110,7 +109,6 @@ class Stage:
     narrow: Callable[[Part, Inputs], Mapping[str, Json]] | None = None
     prepare: Callable[[Part, Inputs], None] | None = None
     settle: Callable[[], None] | None = None
-    paid: bool = False
 
     def upstream(self) -> set[str]:
         """Names of the stages it needs."""

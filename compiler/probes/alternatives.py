@@ -12,15 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import regex
+
 from compiler.probes import leakage
 from compiler.probes.sampling import Stream
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.words import WORD, is_content, stem, stems
 
 _NEAREST = 8
-_TRIES = 400
+_TRIES = 800
 _LENGTH = 3
-Opening = tuple[str, str, bool]
+_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
+Opening = tuple[str, str, str]
 _ENDINGS = ("ing", "ed", "ly", "s")
 
 
@@ -64,6 +67,7 @@ class Pool:
             entry = self._entry(word)
             self._shelves[entry.case, len(word)].append(entry)
         self._nearest: dict[str, tuple[str, ...]] = {}
+        self._starts: dict[tuple[str, str], dict[Opening, list[int]]] = {}
 
     def _entry(self, word: str) -> _Entry:
         root = stem(word)
@@ -107,14 +111,17 @@ class Pool:
         self,
         atom: str,
         opening: Opening,
+        closing: str | None,
         count: int,
         doc_id: str,
         squashed: Sequence[str],
         ngrams: frozenset[tuple[str, ...]],
         tokenizer: Tokenizer,
         stream: Stream,
-    ) -> tuple[str, int, int] | None:
-        """A window of `count` tokens that begins as `opening`: (text, level, pool size) or None.
+    ) -> tuple[str, int] | None:
+        """A window of `count` tokens that begins as `opening`: (text, level) or None.
+
+        `closing`: how it must end, when the atom ends at a split and so is told by its end.
 
         `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
@@ -124,8 +131,12 @@ class Pool:
         for level, donors in enumerate(([d for d in others if d.doc_id in near], others)):
             for _ in range(_TRIES if donors else 0):
                 donor = stream.pick(donors)
-                text = _window(donor, tokenizer.identity, count, opening, stream)
-                if text is None or not leakage.bare(text):
+                starts = self._begin(donor, tokenizer.identity).get(opening)
+                if starts is None:
+                    continue
+                text = _window(donor, tokenizer.identity, count, starts, stream)
+                ends = closing is None or (text is not None and closing_of(text) == closing)
+                if text is None or not ends or not leakage.bare(text):
                     continue
                 theirs = tokenizer.encode(text).ids
                 shared = len(mine & set(theirs)) / len(mine | set(theirs))
@@ -135,8 +146,18 @@ class Pool:
                     and not leakage.verbatim_in(text, squashed)
                     and not leakage.ngrams(text, 4) & ngrams
                 ):
-                    return text, level, len(donors)
+                    return text, level
         return None
+
+    def _begin(self, donor: Donor, tokenizer: str) -> dict[Opening, list[int]]:
+        """The clean offsets of a donor, as indices, by how a window there begins."""
+        key = (donor.doc_id, tokenizer)
+        if key not in self._starts:
+            found: dict[Opening, list[int]] = defaultdict(list)
+            for place, offset in enumerate(donor.tokens[tokenizer].clean[:-1]):
+                found[opening_of(donor.text, offset)].append(place)
+            self._starts[key] = dict(found)
+        return self._starts[key]
 
     def _near(self, doc_id: str) -> tuple[str, ...]:
         """Documents that share the most and the rarest content words."""
@@ -181,14 +202,12 @@ def _one_edit(left: str, right: str) -> bool:
 
 
 def _window(
-    donor: Donor, tokenizer: str, count: int, opening: Opening, stream: Stream
+    donor: Donor, tokenizer: str, count: int, starts: Sequence[int], stream: Stream
 ) -> str | None:
     tokens = donor.tokens[tokenizer]
     if len(tokens.ids) <= count:
         return None
-    first = stream.below(len(tokens.clean) - 1)
-    if opening_of(donor.text, tokens.clean[first]) != opening:
-        return None
+    first = stream.pick(starts)
     wanted = tokens.before[first] + count
     last = first + count
     # Nearly every token starts at a clean offset, so the window's end is close by.
@@ -203,14 +222,24 @@ def opening_of(text: str, at: int) -> Opening:
     """How a window that starts at `at` begins.
 
     Its leading whitespace (none, space, line), its first visible character (upper, lower, digit,
-    other), and whether it starts inside a word.
+    other), and, without whitespace of its own, what stands before it (start of a line, space, word,
+    other).
     """
     end = at
     while end < len(text) and text[end].isspace():
         end += 1
     space = text[at:end]
     kind = "line" if "\n" in space else "space" if space else "none"
-    first = text[end : end + 1]
+    first, last = text[end : end + 1], text[max(0, at - 1) : at]
     letter = "upper" if first.isupper() else "lower" if first.isalpha() else "other"
-    inside = not space and at > 0 and text[at - 1].isalnum() and first.isalnum()
-    return kind, "digit" if first.isdigit() else letter, inside
+    before = "line" if last in ("", "\n") else "space" if last.isspace() else "other"
+    before = "word" if last.isalnum() else before
+    return kind, "digit" if first.isdigit() else letter, "" if space else before
+
+
+def closing_of(text: str) -> str:
+    """How a window ends: with a line, with a sentence, or in the middle of one."""
+    body = text.rstrip()
+    if "\n" in text[len(body) :]:
+        return "line"
+    return "sentence" if _CLOSE.search(body) else "middle"

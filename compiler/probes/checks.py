@@ -6,15 +6,15 @@ those of the project's reference on correct probe datasets.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import regex
 
 from compiler.probes import leakage
-from compiler.probes.segment import Segments, words
+from compiler.probes.segment import Segments, content_words, words
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
 from compiler.words import is_content, stem, stems
@@ -57,6 +57,11 @@ class Facts:
     n_others_shown: int
     suffix_in_generated: bool
     count_tokens: Callable[[str], int] | None = None
+
+    @cached_property
+    def sibling_sentences(self) -> list[list[str]]:
+        """The words of every sentence of every sibling."""
+        return leakage.sentence_words(self.siblings)
 
     @property
     def text(self) -> str:
@@ -201,13 +206,12 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
         yield "V12", "it stands in the question"
     elif leakage.verbatim_in(alternative, facts.siblings):
         yield "V12", "a sibling wrote it"
-    elif len(alternative) > 40 and _similar(alternative, leakage.bare(atom)) > 0.85:
+    elif len(alternative) > 40 and leakage.similar(alternative, leakage.bare(atom)) > 0.85:
         yield "V12", "it is nearly the truth"
-
-
-def _similar(left: str, right: str) -> float:
-    matcher = difflib.SequenceMatcher(None, left.split(), right.split(), autojunk=False)
-    return matcher.ratio() if matcher.real_quick_ratio() > 0.85 else 0.0
+    elif isinstance(facts.scope, WrittenScope) and (
+        near := leakage.near_copy(probe.alternative, facts.sibling_sentences)
+    ):
+        yield "V12", f"nearly what a sibling wrote: {near[:60]!r}"
 
 
 def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
@@ -251,5 +255,14 @@ def _templated(probe: Probe, atom: str, complement: str, facts: Facts) -> Iterat
         root = stem(atom)
         if len(found) != 1 or not is_content(atom):
             yield "V08", "not one content word"
+        elif probe.abs_index != _content_index(probe, facts):
+            yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"
         elif root in stems(complement) or root in stems(probe.question):
             yield "V08", "it stands in the complement or the question"
+
+
+def _content_index(probe: Probe, facts: Facts) -> int | None:
+    """Which content word outward from the split the atom is, 1 = the nearest."""
+    outward = content_words(facts.text, facts.split, probe.target)
+    starts = [span.start for span in outward]
+    return starts.index(probe.atom_start) + 1 if probe.atom_start in starts else None

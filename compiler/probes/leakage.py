@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import regex
 
 from compiler.words import WORD, content_stems, stems
 
 _SPACE = regex.compile(r"\s+")
+_SENTENCE_END = regex.compile(r"(?<=[.!?])\s+")
 _EDGE = regex.compile(r"^[\W_]+|[\W_]+$")
 
 
@@ -60,3 +62,32 @@ def support(atom: str, others: Iterable[str]) -> int:
     if not wanted:
         return 0
     return sum(len(wanted & stems(other)) >= 0.6 * len(wanted) for other in others)
+
+
+def similar(left: str, right: str) -> float:
+    """Share of words that two texts have in common, in order (difflib ratio), 0 if far apart."""
+    return _similar(left.split(), right.split())
+
+
+def _similar(left: list[str], right: list[str]) -> float:
+    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
+    near = matcher.real_quick_ratio() > 0.8 and matcher.quick_ratio() > 0.8
+    return matcher.ratio() if near else 0.0
+
+
+def sentence_words(squashed: Iterable[str]) -> list[list[str]]:
+    """The words of every distinct sentence of some squashed texts."""
+    found = {tuple(s.split()) for text in squashed for s in _SENTENCE_END.split(text)}
+    return [list(words) for words in sorted(found) if len(words) >= 5]
+
+
+def near_copy(text: str, sentences: Sequence[Sequence[str]]) -> str | None:
+    """The sentence that a sentence of `text` copies but for a word in eight, if there is one."""
+    for own in _SENTENCE_END.split(squash(text)):
+        words = own.split()
+        if len(words) < 5:
+            continue
+        for sentence in sentences:
+            if 0.75 < len(sentence) / len(words) < 1.34 and _similar(words, [*sentence]) > 0.87:
+                return own
+    return None

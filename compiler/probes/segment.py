@@ -15,7 +15,8 @@ from itertools import pairwise
 import regex
 import sentencex
 
-from compiler.words import WORD
+from compiler.records import Side
+from compiler.words import WORD, is_content
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
@@ -24,6 +25,10 @@ _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
 _TERMINAL = regex.compile(r"[.!?…。！？][\"'”’»)\]）」』*_]*\s*$")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+# A sentence that ends inside another one, as in a quotation of several; "Dr. Smith" is none.
+_INNER_END = regex.compile(
+    r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
+)
 _ENUMERATOR = regex.compile(
     r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|(?:Chapter|Section|Part)\s\w{1,5}\."
 )
@@ -92,19 +97,27 @@ def words(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     return [Span(m.start(), m.end()) for m in WORD.finditer(text, start, stop)]
 
 
+def content_words(text: str, split: int, target: Side) -> list[Span]:
+    """The content words of one side of a split, counted outward: the nearest first."""
+    low, high = (0, split) if target == "prefix" else (split, len(text))
+    found = [s for s in words(text, low, high) if is_content(text[s.start : s.end])]
+    return found[::-1] if target == "prefix" else found
+
+
 def ends_sentence(text: str) -> bool:
     """Whether a text ends in terminal punctuation, closing quotes and brackets aside."""
     return _TERMINAL.search(text) is not None
 
 
 def is_prose(text: str) -> bool:
-    """Whether a sentence can be an atom: ends as one, holds a verb-like word, no markup or code."""
+    """Whether a sentence can be an atom: one sentence with a verb-like word, no markup or code."""
     return (
         ends_sentence(text)
         and _MARKUP.search(text) is None
         and _VERBLIKE.search(text) is not None
         and _LIST_ITEM.match(text) is None
         and _HEADING.match(text) is None
+        and _INNER_END.search(text) is None
     )
 
 

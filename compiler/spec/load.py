@@ -316,6 +316,8 @@ def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> N
     source = tree.get("source")
     if isinstance(source, dict):
         source.update({"path": path, "revision": None, "tokenizer": stand_in})
+        # The file may come from any model; the card must not claim the declared one.
+        source["model"] = "unknown (rehearsal)"
         source.update({"license": None, "homepage": None})
         for key in ("path", "tokenizer"):
             lines["source", key] = "--source"

@@ -56,7 +56,6 @@ def stage(context: Context) -> Stage:
         prepare=prepare,
         settle=dispatcher.settle,
         run=run,
-        paid=not dispatcher.provider.free,
     )
 
 

@@ -27,7 +27,6 @@ INCLUDE = '{% include "generator/_parts/schema.j2" %}'
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
         (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no template"),
         (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
-        (JUDGE, "{{ answer", "{% if answer is odder %}{% endif %}{{ answer", "No test named"),
         (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
         ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
         ("../templates/card.md.j2", "{{ size }}", "{{ size | zzz }}", "No filter named 'zzz'"),

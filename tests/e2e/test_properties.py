@@ -72,7 +72,7 @@ def records(place: Path) -> dict[str, DocRecord]:
 ANY = st.lists(st.lists(documents(), min_size=2, max_size=5), min_size=2, max_size=4)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY)
 def test_whatever_the_documents_every_row_passes_every_check(texts: Texts) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +90,7 @@ def test_whatever_the_documents_every_row_passes_every_check(texts: Texts) -> No
             assert "V21" not in found["findings"]  # type: ignore[operator]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY, st.lists(documents(), min_size=2, max_size=4))
 def test_a_further_document_changes_no_other_doc_record(texts: Texts, more: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ token offsets, and counts N tokens by itself too.
 from __future__ import annotations
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import opening_of
+from compiler.probes.alternatives import closing_of, opening_of
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.records import Probe, Reject, Slot
@@ -33,6 +33,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         alternative = bench.pool.window(
             atom,
             opening_of(bench.text, start),
+            closing_of(atom) if slot.target == "prefix" else None,
             count,
             bench.record.doc_id,
             bench.squashed,
@@ -43,7 +44,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if alternative is None:
             continue
         bench.used.add((slot.scope, start, end))
-        return bench.probe(slot, start, end, count, alternative, count)
+        return bench.probe(slot, start, end, count, (*alternative, None), count)
     reason = "no_alternative" if some else "no_window"
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 

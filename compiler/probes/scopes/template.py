@@ -59,10 +59,10 @@ class Workbench:
         start: int,
         end: int,
         index: int,
-        alternative: tuple[str, int, int],
+        alternative: tuple[str, int, int | None],
         n_tokens: int | None,
     ) -> Probe:
-        """The finished probe on the atom `start`..`end`; `alternative` is (text, level, pool)."""
+        """The finished probe on the atom `start`..`end`; `alternative`: (text, level, pool)."""
         question, template_id = self.question(slot, index)
         atom = self.text[start:end]
         sign = 1 if slot.target == "suffix" else -1

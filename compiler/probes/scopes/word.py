@@ -10,9 +10,9 @@ import regex
 
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import Span, words
+from compiler.probes.segment import Span, content_words
 from compiler.records import Probe, Reject, Slot
-from compiler.words import is_content, stem, stems
+from compiler.words import stem, stems
 
 # Scripts that do not put spaces between words: a run of letters there is no word.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
@@ -23,12 +23,14 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """The probe of one word slot, or why there is none."""
     complement = stems(bench.side("suffix" if slot.target == "prefix" else "prefix"))
     feasible: dict[int, Span] = {}
-    for index, span in enumerate(_outward(slot, bench), start=1):
-        if index > _MAX_INDEX:
-            break
+    outward = content_words(bench.text, bench.split, slot.target)
+    for index, span in enumerate(outward[:_MAX_INDEX], start=1):
+        if not _eligible(bench.text, span):
+            continue
         found_stem = stem(bench.text[span.start : span.end])
         if found_stem not in complement and (slot.scope, span.start, span.end) not in bench.used:
             feasible[index] = span
+    some = bool(feasible)
     while (found := nearest(feasible, slot.hint or 1)) is not None:
         index, span = found
         atom = bench.text[span.start : span.end]
@@ -41,22 +43,13 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
             continue
         bench.used.add((slot.scope, span.start, span.end))
         return bench.probe(slot, span.start, span.end, index, alternative, None)
-    reason = "no_alternative" if _outward(slot, bench) else "no_word"
+    reason = "no_alternative" if some else "no_word"
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 
 
-def _outward(slot: Slot, bench: Workbench) -> list[Span]:
-    low, high = (0, bench.split) if slot.target == "prefix" else (bench.split, len(bench.text))
-    spans = [
-        span
-        for span in words(bench.text, low, high)
-        if is_content(word := bench.text[span.start : span.end])
-        and _UNSPACED.search(word) is None
-        and not _within_markup(bench.text, span)
-    ]
-    return spans[::-1] if slot.target == "prefix" else spans
-
-
-def _within_markup(text: str, span: Span) -> bool:
+def _eligible(text: str, span: Span) -> bool:
+    """Whether a content word may be an atom: a word between spaces, outside markup."""
     before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
-    return before in ("<", "/", "&", "@", "_", "\\") or after in (">", ";@_/\\"[:1], "_", "@", "/")
+    entity = before == "&" and after == ";"
+    markup = before in ("<", "/", "@", "_", "\\") or after in (">", "/", "@", "_", "\\")
+    return not (entity or markup or _UNSPACED.search(text[span.start : span.end]))

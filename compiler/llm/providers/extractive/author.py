@@ -281,13 +281,8 @@ class _Writer:
         found = language.topics(atom, complement, 2)
         both = " and ".join(found) if found else "one matter"
         lines = language.sentences(atom) or [atom]
-        main = max(lines, key=lambda line: len(content_stems(line)))
-        rest = [line for line in lines if line != main]
-        answer = language.compress(main, 32)
-        if rest:
-            answer += " " + language.compress(
-                max(rest, key=lambda line: len(content_stems(line))), 28
-            )
+        richest = sorted(lines, key=lambda line: -len(content_stems(line)))[:2]
+        answer = " ".join(language.compress(line, 30) for line in lines if line in richest)
         asked = language.choose(
             (
                 f"the text spends a paragraph on {both}: what does it claim there, and what does it add to support or qualify this",
@@ -299,7 +294,7 @@ class _Writer:
         return f"{_where(far, atom)}, {asked}?", answer
 
     def _whole(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
-        lines = [line for line in language.sentences(atom) if len(line.split()) >= 5] or [atom]
+        lines = [line for line in language.sentences(atom) if language.is_clean(line)] or [atom]
         picked = [lines[0], lines[len(lines) // 2], lines[-1]] if len(lines) > 2 else lines
         answer = " ".join(language.compress(line, 26) for line in dict.fromkeys(picked))
         found = language.topics(atom, complement, 3)

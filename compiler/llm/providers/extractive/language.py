@@ -73,9 +73,19 @@ def choose(items: Sequence[T], *name: str | int) -> T:
     return items[int.from_bytes(digest[:8], "big") % len(items)]
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(maxsize=256)
+def sentences(text: str) -> tuple[str, ...]:
     """Sentences of a text, roughly."""
-    return [piece.strip() for piece in _SENTENCE_END.split(text) if len(piece.strip()) > 15]
+    return tuple(piece.strip() for piece in _SENTENCE_END.split(text) if len(piece.strip()) > 15)
+
+
+def is_clean(sentence: str) -> bool:
+    """Whether a line is a whole sentence: at least five words, an end, no markup or list mark."""
+    return (
+        len(sentence.split()) >= 5
+        and sentence.rstrip('"”’)]').endswith((".", "!", "?", "…"))
+        and not any(mark in sentence for mark in "<>*#|")
+    )
 
 
 def tidy(sentence: str) -> str:
@@ -142,7 +152,11 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     forms: dict[str, str] = {}
     named = {stem(word) for name in _CAPITALISED.findall(text) for word in WORD.findall(name)}
     for before, word, after in _in_context(text):
-        if is_content(word) and (_nounlike(before, word, after) or stem(word) in named):
+        if (
+            is_content(word)
+            and word.casefold() not in _VERBS
+            and (_nounlike(before, word, after) or stem(word) in named)
+        ):
             root = stem(word)
             counts[root] += 1
             forms.setdefault(root, regex.sub(r"['’]s?$", "", word))
@@ -198,7 +212,7 @@ def _with_neighbours(text: str, word: str) -> str:
 
 
 def compress(sentence: str, most_words: int) -> str:
-    """A sentence without asides, cut at a clause end when it has too many words."""
+    """A sentence without asides, cut at a clause end when it has too many words and such an end."""
     line = _PARENTHESIS.sub("", tidy(sentence)).strip()
     words = line.split()
     if len(words) <= most_words:
@@ -208,7 +222,7 @@ def compress(sentence: str, most_words: int) -> str:
         head, found, _ = kept.rpartition(mark)
         if found and len(head.split()) >= most_words // 2:
             return _stop(head)
-    return _stop(kept)
+    return _stop(line)
 
 
 def _stop(line: str) -> str:

@@ -1,13 +1,14 @@
 """Near misses: sentences shaped like others that say something else, made of the complement.
 
 First the subject of the original with what the complement says of something else; then a subject of
-the complement with what it says of another; then the original with other figures. Where none of
-these gives a sentence that is clearly wrong and that nobody wrote, there is none.
+the complement with what it says of another. Where neither gives a whole sentence that nobody wrote,
+not even nearly, there is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 
 import regex
 
@@ -15,7 +16,9 @@ from compiler.llm.providers.extractive import language
 from compiler.llm.providers.extractive.language import Clause
 from compiler.words import content_stems
 
-_NUMBER = regex.compile(r"(?<![\p{L}\p{N}.,])\d+(?![\p{L}\p{N}]|[.,]\d)")
+_PHRASE_END = regex.compile(
+    r"[,;]|\s(?:and|but|or|which|who|that|when|while|because|with|in|on|for|by|from|at|to)\b"
+)
 _PERSONAL = frozenset(["i", "he", "she", "it", "they", "we", "you"])
 
 
@@ -24,14 +27,18 @@ class NearMisses:
 
     def __init__(self, complement: str, siblings: Sequence[str]) -> None:
         self._flat = [" ".join(text.split()).casefold() for text in siblings]
-        found = (language.clause(line) for line in language.sentences(complement))
+        lines = [line for line in language.sentences(complement) if language.is_clean(line)]
+        found = map(language.clause, lines)
+        self._lines = [
+            line.casefold().split() for text in siblings for line in language.sentences(text)
+        ]
         self._donors = [c for c in found if c is not None and len(c.rest.split()) >= 3]
         self._used: set[str] = set()
 
     def of(self, sentence: str) -> str | None:
         """A near miss of a sentence, of about its length, or None."""
         original = language.clause(sentence)
-        best: tuple[float, str, str] | None = None
+        found: list[tuple[float, str, str]] = []
         for subject, number, rank in self._subjects(original):
             for donor in self._donors:
                 if donor.rest in self._used or donor.subject == subject:
@@ -40,13 +47,12 @@ class NearMisses:
                     continue
                 made = self._joined(subject, donor, sentence)
                 if made is not None:
-                    fit = self._fit(made, sentence) - rank
-                    if best is None or fit > best[0]:
-                        best = (fit, made, donor.rest)
-        if best is not None:
-            self._used.add(best[2])
-            return best[1]
-        return self._recounted(sentence)
+                    found.append((self._fit(made, sentence) - rank, made, donor.rest))
+        for _, made, rest in sorted(found, key=lambda each: -each[0]):
+            if not self._copied(made):
+                self._used.add(rest)
+                return made
+        return None
 
     def all(self, sentences: Sequence[str]) -> str | None:
         """Near misses of the sentences that have one; None for fewer than two of many."""
@@ -65,28 +71,37 @@ class NearMisses:
 
     def _joined(self, subject: str, donor: Clause, sentence: str) -> str | None:
         words = len(sentence.split())
-        made = language.compress(f"{subject} {donor.verb} {donor.rest}", max(8, 2 * words))
+        # Most of what the complement says would be a copy of it: take about as much as is needed.
+        rest = donor.rest.split()
+        tail = " ".join(rest[: max(4, words - len(subject.split()))])
+        cut = len(tail.split()) < len(rest)
+        if cut:
+            ends = [
+                m.start() for m in _PHRASE_END.finditer(tail) if tail[: m.start()].count(" ") > 1
+            ]
+            if not ends:
+                return None
+            tail = tail[: ends[-1]]
+        made = language.compress(f"{subject} {donor.verb} {tail}", max(8, 2 * words))
         if not 0.5 <= len(made) / len(sentence) <= 1.9:
             return None
         new = content_stems(made)
         same = len(new & content_stems(sentence)) / max(1, len(new))
-        return None if same > 0.6 or len(new) < 2 or self._written(made) else made
+        poor = same > 0.6 or len(new) < 2 or not language.is_clean(made)
+        return None if poor or self._written(made) else made
 
     def _fit(self, made: str, sentence: str) -> float:
         return -abs(len(made) / len(sentence) - 1)
 
-    def _recounted(self, sentence: str) -> str | None:
-        """The sentence with its figures changed; None when it has fewer than two."""
-        changed = 0
-
-        def figure(match: regex.Match[str]) -> str:
-            nonlocal changed
-            changed += 1
-            value = int(match.group())
-            return str(value + max(2, value // 7) if value < 1500 else value + 11)
-
-        made = _NUMBER.sub(figure, language.tidy(sentence))
-        return made if changed >= 2 and not self._written(made) else None
+    def _copied(self, made: str) -> bool:
+        """Whether a sibling has a sentence that differs in a word in six at most."""
+        own = made.casefold().split()
+        for line in self._lines:
+            if 0.7 < len(line) / len(own) < 1.4:
+                matcher = SequenceMatcher(None, own, line, autojunk=False)
+                if matcher.quick_ratio() > 0.83 and matcher.ratio() > 0.83:
+                    return True
+        return False
 
     def _written(self, made: str) -> bool:
         flat = " ".join(made.split()).casefold().rstrip(".!?")
@@ -109,5 +124,6 @@ def _subject_number(clause: Clause) -> str:
     low = clause.subject.casefold()
     if said != "any" or low in _PERSONAL:
         return said if said != "any" else "singular" if low in ("he", "she", "it") else "plural"
-    plural = (low.endswith("s") and not low.endswith("ss")) or " and " in low
+    head = regex.split(r"\s(?:of|in|on|at|by|for|with|from|to|about)\s", low)[0]
+    plural = (head.endswith("s") and not head.endswith("ss")) or " and " in low
     return "plural" if plural else "singular"
