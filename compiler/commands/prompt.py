@@ -9,7 +9,7 @@ from compiler.commands import wire
 from compiler.commands.result import Result
 from compiler.commands.wire import Silent
 from compiler.engine.plan import Graph, State
-from compiler.engine.stage import Inputs, Part, Step
+from compiler.engine.stage import Inputs
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.messages import Request, call, encode
 from compiler.records import DocRecord
@@ -67,7 +67,7 @@ def _request(
         inputs = graph.inputs(step)
         for record in inputs.rows("sample.records", DocRecord):
             if doc_id in (None, record.doc_id):
-                found = _of(context, role, step, inputs, record, slot)
+                found = _of(context, role, inputs, record, slot)
                 if found is not None:
                     return found
                 if doc_id is not None:
@@ -82,10 +82,8 @@ def _request(
 
 
 def _of(
-    context: Context, role: Role, step: Step, inputs: Inputs, record: DocRecord, slot: int | None
+    context: Context, role: Role, inputs: Inputs, record: DocRecord, slot: int | None
 ) -> Request | None:
-    part: Part = step.part
-    assert part is not None
     if role == "generator":
         return generate.requests(context)(record)
     if role == "answerer":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_every_sentence_gap_of_real_rollouts_is_clean_under_a_real_tokenizer() -
     lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
     found = 0
     for line in lines[::6]:
-        row = __import__("json").loads(line)
+        row = json.loads(line)
         found += check_gaps(qwen, row["prefix"] + row["continuation"])
 
     assert found > 400
