@@ -278,3 +278,15 @@ class ProbeFact:
     same_split: bool
     support: int | None
     n_others: int
+    question: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What an atom's row contrasts: the true text and its plausible wrong alternative."""
+
+    scope: str
+    target: str
+    doc_id: str
+    truth: str
+    alternative: str

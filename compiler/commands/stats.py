@@ -8,7 +8,7 @@ import msgspec
 
 from compiler.commands import wire
 from compiler.commands.result import Result
-from compiler.commands.tables import summary
+from compiler.commands.tables import everything
 from compiler.commands.wire import Silent
 from compiler.dataset import folder
 from compiler.errors import UsageError
@@ -30,4 +30,4 @@ def run(args: argparse.Namespace) -> Result:
     graph = project.graph(project.context(Silent()))
     graph.plan()
     found = folder.stats(project.store, graph)
-    return Result(summary(found), msgspec.to_builtins(found))
+    return Result(everything(found), msgspec.to_builtins(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.commands.result import table
+from compiler.dataset.artefacts import findings
 from compiler.dataset.card import bars, number, share
 from compiler.dataset.stats import Stats
 from compiler.probes.checks import CHECKS
@@ -14,6 +15,12 @@ def summary(stats: Stats) -> str:
     if stats.pooled.scored:
         parts += [_scores(stats), _histogram(stats)]
     parts += [_flags(stats), _agreement(stats)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def everything(stats: Stats) -> str:
+    """The summary, then the ledger by round and scope, then what only all rows together show."""
+    parts = [summary(stats), _ledger(stats), _artefacts(stats), _findings(stats)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -82,6 +89,53 @@ def _histogram(stats: Stats) -> str:
 def _flags(stats: Stats) -> str:
     rows = [(name, count, CHECKS[name].meaning) for name, count in stats.flags.items()]
     return table(("warning", "rows", "not so"), rows) if rows else ""
+
+
+def _ledger(stats: Stats) -> str:
+    """Planned, what each stage rejected, built, what scoring lost, scored: every row closes."""
+    stages = list(dict.fromkeys(stage for each in stats.ledger for stage in each.rejected))
+    failures = sorted({s for each in stats.ledger for s in each.statuses if s.endswith("_failed")})
+    rows = [
+        (
+            each.round,
+            each.scope,
+            each.planned,
+            *(sum(each.rejected.get(stage, {}).values()) for stage in stages),
+            each.built,
+            *(each.statuses.get(status, 0) for status in failures),
+            each.statuses.get("local", 0),
+            each.statuses.get("scored", 0),
+        )
+        for each in stats.ledger
+    ]
+    lost = [f"- {stage}" for stage in stages]
+    header = ("round", "scope", "planned", *lost, "= built", *failures, "local", "scored")
+    return table(header, rows)
+
+
+def _artefacts(stats: Stats) -> str:
+    rows = [
+        (
+            cell.scope,
+            cell.target,
+            cell.rows,
+            share(cell.repeated, cell.questions),
+            share(cell.typical, cell.typical + cell.atypical),
+            number(cell.choice_auc),
+            cell.pairs,
+        )
+        for cell in stats.artefacts
+    ]
+    header = ("artefacts", "target", "rows", "repeated", "typical", "choice-only AUC", "pairs")
+    return table(header, rows)
+
+
+def _findings(stats: Stats) -> str:
+    rows = [
+        (check, place, detail, CHECKS[check].meaning)
+        for check, place, detail in findings(stats.artefacts)
+    ]
+    return table(("warning", "of", "found", "not so"), rows) if rows else ""
 
 
 def _agreement(stats: Stats) -> str:

@@ -35,11 +35,13 @@ def run(args: argparse.Namespace) -> Result:
         assert found is not None
         tokenizer = tokens.load(found)
     files = rows.files(args.path)
-    report = verify.verify((row for file in files for row in rows.read(file)), tokenizer)
+    report = Report()
     for file in files:
-        floats = rows.float_indices(file, INDEX_COLUMNS)
-        if floats:
-            report.add("V23", file.name, f"floats: {', '.join(floats)}")
+        inexact = rows.inexact_indices(file, INDEX_COLUMNS)
+        if inexact:
+            listed = ", ".join(f"{name} ({kind})" for name, kind in inexact.items())
+            report.add("V23", file.name, f"not integers: {listed}")
+    verify.verify((row for file in files for row in rows.read(file)), tokenizer, report)
     if args.path.is_dir():
         _counts(args.path, files, report)
     else:

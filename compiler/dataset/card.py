@@ -11,12 +11,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta
 
+from compiler.dataset.artefacts import findings
 from compiler.dataset.columns import COLUMNS
 from compiler.dataset.stats import EDGES, ScoreStats, Stats
 from compiler.errors import Problem, PromptError
 
 TEMPLATE = "card.md.j2"
-_VALUES = frozenset({"stats", "pooled", "facts", "columns", "size"})
+_VALUES = frozenset({"stats", "pooled", "facts", "columns", "size", "findings"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
         "facts": asdict(facts),
         "columns": COLUMNS,
         "size": _size(stats.probes),
+        "findings": [*findings(stats.artefacts)],
     }
     try:
         return _environment(templates).get_template(TEMPLATE).render(values)

@@ -186,7 +186,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("calibration_level", "int64", "calibration level of the generator prompt", lambda r: r.constants.calibration_level),
     _ours("template_id", "string", "scope, side and number of the phrasing of a templated question", lambda r: r.probe.template_id, nullable=True),
     _ours("alternative_level", "int64", "how far the search for a templated alternative went: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
-    _ours("alternative_pool", "int64", "how many words there were to draw the alternative from; word scope", lambda r: r.probe.pool_size, nullable=True),
+    _ours("alternative_pool", "int64", "how many candidates there were at that level: words for word probes, windows that begin alike for lens probes", lambda r: r.probe.pool_size, nullable=True),
     _ours("flags", "strings", "ids of the warnings that the probe raised; docs/checks.md explains them", lambda r: list(r.probe.flags)),
 )
 # fmt: on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -44,6 +45,12 @@ class PublishedRow:
         if isinstance(value, float) and math.isfinite(value) and value.is_integer():
             return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def no_number(self, name: str) -> bool:
+        """Whether there is a value that is no whole number; null and NaN are no value."""
+        value = self.values.get(name)
+        nothing = value is None or (isinstance(value, float) and math.isnan(value))
+        return not nothing and self.number(name) is None
 
     def real(self, name: str) -> float | None:
         """A finite number, or None."""
@@ -146,35 +153,42 @@ def read(file: Path) -> Iterator[PublishedRow]:
     Raises:
         SourceError: the file is no parquet, or lacks a column without which no row can be judged.
     """
-    import pyarrow
     import pyarrow.parquet as pq
 
+    with _translated(file), pq.ParquetFile(file) as table:
+        missing = [name for name in REQUIRED if name not in table.schema_arrow.names]
+        if missing:
+            raise SourceError(
+                f"no column {', '.join(map(repr, missing))}",
+                where=str(file),
+                hint="this is no probe dataset",
+            )
+        for batch in table.iter_batches(batch_size=512):
+            for values in batch.to_pylist():
+                yield PublishedRow(values)
+
+
+def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
+    """Which of these columns the file holds as anything but integers, with their types."""
+    import pyarrow.parquet as pq
+    import pyarrow.types
+
+    with _translated(file):
+        shape = pq.read_schema(file)
+    types = {name: shape.field(name).type for name in shape.names if name in names}
+    return {name: str(kind) for name, kind in types.items() if not pyarrow.types.is_integer(kind)}
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    import pyarrow
+
     try:
-        with pq.ParquetFile(file) as table:
-            missing = [name for name in REQUIRED if name not in table.schema_arrow.names]
-            if missing:
-                raise SourceError(
-                    f"no column {', '.join(map(repr, missing))}",
-                    where=str(file),
-                    hint="this is no probe dataset",
-                )
-            for batch in table.iter_batches(batch_size=512):
-                for values in batch.to_pylist():
-                    yield PublishedRow(values)
+        yield
     except (pyarrow.ArrowException, OSError) as error:
         raise SourceError(
             f"not a parquet file: {str(error).splitlines()[0]}", where=str(file)
         ) from None
-
-
-def float_indices(file: Path, names: frozenset[str]) -> list[str]:
-    """Which of these columns the file holds as floats."""
-    import pyarrow.parquet as pq
-
-    shape = pq.read_schema(file)
-    return [
-        name for name in shape.names if name in names and str(shape.field(name).type) == "double"
-    ]
 
 
 def built_counts(folder: Path) -> dict[str, int] | None:

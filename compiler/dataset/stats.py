@@ -1,20 +1,37 @@
 """Every number that is reported, computed once from the rows and the ledger.
 
-The ledger must close: for each scope, planned = built + rejected. If it does not, that is a defect
-of the compiler and the build fails instead of printing numbers that contradict one another.
+The ledger must close: for each scope and round, what was planned is what stages rejected plus what
+was built, and what was built is scored, local or failed. If it does not, that is a defect of the
+compiler and the build fails instead of printing numbers that contradict one another.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from compiler.dataset.artefacts import Artefacts, ArtefactStats
 from compiler.errors import StoreError
-from compiler.records import ProbeFact, Reject, Skip
+from compiler.records import Pair, ProbeFact, Reject, Skip
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStats:
+    """One scope in one round: planned = sum of `rejected` over stages and reasons + built.
+
+    `statuses`: what became of the built ones; they add up to `built`.
+    """
+
+    round: int
+    scope: str
+    planned: int
+    rejected: dict[str, dict[str, int]]
+    built: int
+    statuses: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,8 @@ class Stats:
     documents_built: int
     rounds: tuple[int, ...]
     scopes: tuple[ScopeStats, ...]
+    ledger: tuple[LedgerStats, ...]
+    artefacts: tuple[ArtefactStats, ...]
     scores: tuple[ScoreStats, ...]
     pooled: ScoreStats
     skips: dict[str, int]
@@ -104,6 +123,7 @@ class Evidence:
     slots: Mapping[str, int]
     rounds: Sequence[int]
     facts: Sequence[ProbeFact]
+    pairs: Iterable[Pair]
     rejects: Sequence[Reject]
     skips: Sequence[Skip]
     rungs: Mapping[str, int]
@@ -122,6 +142,7 @@ def compute(evidence: Evidence) -> Stats:
     scopes = tuple(
         _scope(name, slots * documents, evidence) for name, slots in evidence.slots.items()
     )
+    ledger = _ledger(evidence)
     cells = [
         _scores(name, target, evidence)
         for name in evidence.slots
@@ -136,6 +157,8 @@ def compute(evidence: Evidence) -> Stats:
         documents_built=len(built),
         rounds=tuple(evidence.rounds),
         scopes=scopes,
+        ledger=ledger,
+        artefacts=_artefacts(evidence),
         scores=tuple(cells),
         pooled=_scores("", "", evidence),
         skips=_counted(skip.reason for skip in evidence.skips),
@@ -152,12 +175,6 @@ def compute(evidence: Evidence) -> Stats:
 def _scope(name: str, planned: int, evidence: Evidence) -> ScopeStats:
     facts = [fact for fact in evidence.facts if fact.scope == name]
     rejected = _counted(reject.reason for reject in evidence.rejects if reject.scope == name)
-    if planned != len(facts) + sum(rejected.values()):
-        raise StoreError(
-            f"the ledger of scope {name} does not close: {planned} planned, {len(facts)} built, "
-            f"{sum(rejected.values())} rejected",
-            hint="this is a defect of probec: please report it with the spec",
-        )
     return ScopeStats(
         name,
         planned,
@@ -167,6 +184,51 @@ def _scope(name: str, planned: int, evidence: Evidence) -> ScopeStats:
         _counted(fact.typicality for fact in facts if fact.typicality is not None),
         _counted(fact.status for fact in facts),
     )
+
+
+def _ledger(evidence: Evidence) -> tuple[LedgerStats, ...]:
+    """One entry per round and scope, each of which must close."""
+    statuses: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
+    for fact in evidence.facts:
+        statuses[fact.round, fact.scope][fact.status] += 1
+    rejected: dict[tuple[int, str], dict[str, Counter[str]]] = defaultdict(dict)
+    for reject in evidence.rejects:
+        stages = rejected[reject.round, reject.scope]
+        stages.setdefault(reject.stage, Counter())[reject.reason] += 1
+    entries = []
+    for index, documents in enumerate(evidence.rounds):
+        for scope, slots in evidence.slots.items():
+            stages, found = (
+                rejected.pop((index, scope), {}),
+                statuses.pop((index, scope), Counter()),
+            )
+            planned, lost = slots * documents, sum(each.total() for each in stages.values())
+            if planned != lost + found.total():
+                raise _open(
+                    index, scope, f"{planned} planned, {found.total()} built, {lost} rejected"
+                )
+            by_stage = {stage: dict(sorted(each.items())) for stage, each in sorted(stages.items())}
+            status = dict(sorted(found.items()))
+            entries.append(LedgerStats(index, scope, planned, by_stage, found.total(), status))
+    for index, scope in [*rejected, *statuses]:
+        raise _open(index, scope, "rows of a round or scope that was not planned")
+    return tuple(entries)
+
+
+def _open(index: int, scope: str, detail: str) -> StoreError:
+    return StoreError(
+        f"the ledger of scope {scope} in round {index} does not close: {detail}",
+        hint="this is a defect of probec: please report it with the spec",
+    )
+
+
+def _artefacts(evidence: Evidence) -> tuple[ArtefactStats, ...]:
+    gathered = Artefacts()
+    for fact in evidence.facts:
+        gathered.row(fact.scope, fact.target, fact.question, fact.typicality)
+    for pair in evidence.pairs:
+        gathered.pair(pair)
+    return gathered.cells(list(evidence.slots))
 
 
 def _scores(scope: str, target: str, evidence: Evidence) -> ScoreStats:

@@ -11,10 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from compiler.dataset import artefacts
+from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS
 from compiler.dataset.rows import PublishedRow
+from compiler.keys import text_digest
 from compiler.probes import leakage
-from compiler.probes.artefacts import choice_auc
 from compiler.probes.checks import CHECKS, Facts, examine
 from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
@@ -51,12 +53,11 @@ class Report:
         return sum(n for name, n in self.counts.items() if CHECKS[name].severity == "error")
 
 
-def verify(rows: Iterable[PublishedRow], tokenizer: Tokenizer | None) -> Report:
-    """Run every check over rows that lie grouped by document.
+def verify(rows: Iterable[PublishedRow], tokenizer: Tokenizer | None, report: Report) -> None:
+    """Run every check over rows that lie grouped by document; adds to `report`.
 
     `tokenizer`: the source model's, for token boundaries and lens counts; None skips those.
     """
-    report = Report()
     if tokenizer is None:
         report.not_applied += ["V21", "V07 (recount)"]
     whole = _Whole()
@@ -71,7 +72,6 @@ def verify(rows: Iterable[PublishedRow], tokenizer: Tokenizer | None) -> Report:
     if block:
         _check_block(block, tokenizer, report)
     whole.judge(report)
-    return report
 
 
 def _document(row: PublishedRow) -> tuple[str, int | None]:
@@ -90,6 +90,9 @@ def _check_block(block: list[PublishedRow], tokenizer: Tokenizer | None, report:
         for name in _DOCUMENT:
             if row.values.get(name) != block[0].values.get(name):
                 report.add("V18", _place(row), f"{name} differs within the document")
+        for name in sorted(INDEX_COLUMNS & row.values.keys()):
+            if row.no_number(name):
+                report.add("V23", _place(row), f"{name} is {row.values[name]!r:.60}")
         slot = row.number("slot_idx")
         if slot is None or slot < 0 or slots[slot] > 1:
             report.add("V04", _place(row), f"slot_idx {slot}, {slots[slot]} rows have it")
@@ -203,43 +206,29 @@ def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
 
 
 class _Whole:
-    """What needs all rows: kept small, one short text per row at most."""
+    """What needs all rows."""
 
     def __init__(self) -> None:
         self._rounds: dict[str, int | None] = {}
         self._twice: set[str] = set()
-        self._questions: dict[str, Counter[str]] = defaultdict(Counter)
-        self._targets: dict[str, Counter[str]] = defaultdict(Counter)
-        self._pairs: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+        self._artefacts = Artefacts()
 
     def see(self, row: PublishedRow) -> None:
         """Take note of one row."""
-        doc_id, scope = row.text("doc_id"), row.text("scope")
+        doc_id, scope, target = row.text("doc_id"), row.text("scope"), row.text("target")
         if self._rounds.setdefault(doc_id, row.number("round_idx")) != row.number("round_idx"):
             self._twice.add(doc_id)
-        self._targets[scope][row.text("target")] += 1
-        if row.written:
-            self._questions[scope][row.text("verbalizer_prompt")] += 1
-        if len(self._pairs[scope]) < 4000:
-            atom = row.text("target_response" if scope == "whole" else "atom_text")
-            pair = (doc_id, atom[:400], row.text("incorrect_plausible_answer")[:400])
-            self._pairs[scope].append(pair)
+        question = text_digest(row.text("verbalizer_prompt"))[:16] if row.written else None
+        self._artefacts.row(scope, target, question, row.optional("typicality"))
+        atom = row.text("target_response" if scope == "whole" else "atom_text")
+        self._artefacts.pair(
+            artefacts.pair(scope, target, doc_id, atom, row.text("incorrect_plausible_answer"))
+        )
 
     def judge(self, report: Report) -> None:
         """The findings."""
         for doc_id in sorted(self._twice):
             report.add("V19", doc_id, "its rows belong to different rounds")
-        for scope, questions in sorted(self._questions.items()):
-            total = sum(questions.values())
-            same = sum(count for count in questions.values() if count > 1)
-            if total >= 20 and same > 0.05 * total:
-                report.add("V24", scope, f"{same} of {total} questions are not unique")
-        for scope, targets in sorted(self._targets.items()):
-            total = sum(targets.values())
-            share = targets["suffix"] / total
-            if total >= 100 and not 0.35 <= share <= 0.65:
-                report.add("V27", scope, f"{share:.0%} of {total} rows have a suffix target")
-        for scope, pairs in sorted(self._pairs.items()):
-            auc = choice_auc(pairs)
-            if auc is not None and auc > 0.6:
-                report.add("V26", scope, f"AUC {auc:.2f} on {len(pairs)} pairs, 0.5 is chance")
+        cells = self._artefacts.cells(self._artefacts.scopes())
+        for check, place, detail in artefacts.findings(cells):
+            report.add(check, place, detail)

@@ -118,10 +118,12 @@ class Pool:
         ngrams: frozenset[tuple[str, ...]],
         tokenizer: Tokenizer,
         stream: Stream,
-    ) -> tuple[str, int] | None:
-        """A window of `count` tokens that begins as `opening`: (text, level) or None.
+    ) -> tuple[str, int, int] | None:
+        """A window of `count` tokens that begins as `opening`: (text, level, pool size) or None.
 
-        `closing`: how it must end, when the atom ends at a split and so is told by its end.
+        `closing`: how it must end, when the atom ends at a split and so is told by its end. The
+        pool size counts the places of the level's documents where a window begins as it must;
+        length, end and siblings rule some of them out.
 
         `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
@@ -146,8 +148,12 @@ class Pool:
                     and not leakage.verbatim_in(text, squashed)
                     and not leakage.ngrams(text, 4) & ngrams
                 ):
-                    return text, level
+                    return text, level, self._places(donors, tokenizer.identity, opening)
         return None
+
+    def _places(self, donors: Sequence[Donor], tokenizer: str, opening: Opening) -> int:
+        """How many windows of these documents begin as `opening`."""
+        return sum(len(self._begin(donor, tokenizer).get(opening, ())) for donor in donors)
 
     def _begin(self, donor: Donor, tokenizer: str) -> dict[Opening, list[int]]:
         """The clean offsets of a donor, as indices, by how a window there begins."""

@@ -93,7 +93,7 @@ _TABLE = (
     Check("V20", "error", "V20_counts", "the numbers beside the rows equal those recomputed", "file"),
     Check("V21", "warning", "V21_token", "the split is a token boundary of the source tokenizer"),
     Check("V22", "error", "V22_region", "suffix atoms start in generated text"),
-    Check("V23", "warning", "V23_dtypes", "index columns are integers, not floats", "file"),
+    Check("V23", "warning", "V23_dtypes", "index columns hold whole numbers, as integers", "file"),
     Check("V24", "warning", "V24_duplicates", "at most 5% of a scope's questions repeat another", "file"),
     Check("V25", "warning", "V25_synergy", "synergy_check names at least two pieces", "written"),
     Check("V26", "warning", "V26_choice", "atom and alternative cannot be told apart without context", "file"),

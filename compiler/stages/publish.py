@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from compiler.dataset import columns, parquet
+from compiler.dataset import artefacts, columns, parquet
+from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
 from compiler.engine.artifact import Artifact
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
+from compiler.keys import text_digest
 from compiler.records import (
     AnswerRow,
     Choice,
     DocRecord,
+    Pair,
     Probe,
     ProbeFact,
     ScoreRow,
@@ -45,6 +48,10 @@ def stage(context: Context) -> Stage:
         spec.scoring.rollouts,
         context.groups(),
     )
+    # A question on a whole side is about all of it: the alternative is like the answer there.
+    by_response = sorted(
+        name for name, scope in context.written().items() if scope.alternative == "response"
+    )
     return Stage(
         name="publish",
         version=VERSION,
@@ -56,17 +63,30 @@ def stage(context: Context) -> Stage:
             "dtypes": spec.publish.dtypes,
             "row_group_rows": spec.publish.row_group_rows,
             "compression_level": spec.publish.compression_level,
+            "alternative_of_response": [*by_response],
         },
-        run=partial(_run, spec.publish, constants),
+        run=partial(_run, spec.publish, constants, frozenset(by_response)),
     )
 
 
-def _run(publish: Publish, constants: Constants, part: Part, inputs: Inputs, out: Outputs) -> None:
+def _run(
+    publish: Publish,
+    constants: Constants,
+    by_response: frozenset[str],
+    part: Part,
+    inputs: Inputs,
+    out: Outputs,
+) -> None:
     facts: list[ProbeFact] = []
+    pairs: list[Pair] = []
+    gathered = Artefacts()
 
     def published() -> Iterator[dict[str, Value]]:
         for row in rows(constants, inputs):
             facts.append(_fact(row))
+            pair = _pair(row, by_response)
+            if gathered.pair(pair):
+                pairs.append(pair)
             yield columns.values(row)
 
     out.file(
@@ -82,6 +102,7 @@ def _run(publish: Publish, constants: Constants, part: Part, inputs: Inputs, out
         ),
     )
     out.rows("facts", facts)
+    out.rows("pairs", pairs)
 
 
 def rows(constants: Constants, inputs: Inputs) -> Iterator[Row]:
@@ -140,4 +161,16 @@ def _fact(row: Row) -> ProbeFact:
         len(splits) == 1,
         row.probe.support,
         row.record.n_available - 1,
+        # A digest, because a million questions are only compared with one another.
+        text_digest(row.probe.question)[:16] if row.written else None,
     )
+
+
+def _pair(row: Row, by_response: frozenset[str]) -> Pair:
+    probe = row.probe
+    truth = (
+        probe.response
+        if probe.scope in by_response
+        else row.text[probe.atom_start : probe.atom_end]
+    )
+    return artefacts.pair(probe.scope, probe.target, probe.doc_id, truth, probe.alternative)

@@ -16,7 +16,7 @@ from compiler.engine.store import plain
 from compiler.keys import Json, digest
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
-from compiler.records import AnswerRow, Choice, ProbeFact, Reject, ReplyRow, Skip, VerdictRow
+from compiler.records import AnswerRow, Choice, Pair, ProbeFact, Reject, ReplyRow, Skip, VerdictRow
 from compiler.stages.context import ROLES, Context, Role
 
 VERSION = 1
@@ -37,6 +37,7 @@ def stage(context: Context) -> Stage:
         depth=0,
         needs=(
             "publish.facts",
+            "publish.pairs",
             *_REJECTS,
             *_SKIPS,
             "finalize.choices",
@@ -113,6 +114,7 @@ def _run(
             slots,
             rounds,
             list(inputs.rows("publish.facts", ProbeFact)),
+            inputs.rows("publish.pairs", Pair),
             rejects,
             [row for need in _SKIPS for row in inputs.rows(need, Skip)],
             Counter(choice.rung for choice in inputs.rows("finalize.choices", Choice)),

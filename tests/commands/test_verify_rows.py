@@ -121,6 +121,22 @@ def test_each_check_finds_its_damage(
     assert after.get(check, 0) > before.get(check, 0)
 
 
+def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> None:
+    build(probec)
+    table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
+    place = table.schema.get_field_index("abs_index")
+    words = pa.array(["3", "near", None] * table.num_rows)[: table.num_rows]
+    half = pa.array([None, 1.5] * table.num_rows)[: table.num_rows]
+    table = table.set_column(place, "abs_index", words)
+    place = table.schema.get_field_index("actual_word_distance_from_split")
+    pq.write_table(table.set_column(place, table.schema.names[place], half), project / "x.parquet")
+    probec("verify-rows", str(project / "x.parquet"))
+
+    assert "actual_word_distance_from_split (double)" in probec.out
+    assert "abs_index (string)" in probec.out
+    assert "abs_index is 'near'" in probec.out or "abs_index is '3'" in probec.out
+
+
 def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
     probec: Probec, project: Path
 ) -> None:

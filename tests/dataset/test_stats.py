@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.dataset.artefacts import findings
 from compiler.dataset.stats import Evidence, compute, histogram, kappa
 from compiler.errors import StoreError
 from compiler.probes.artefacts import choice_auc
 from compiler.probes.scoring import judged
-from compiler.records import AnswerRow, ProbeFact, Reject, VerdictRow
+from compiler.records import AnswerRow, Pair, ProbeFact, Reject, VerdictRow
 
 
 def fact(doc: str, score: float | None, scope: str = "sentence", **more: object) -> ProbeFact:
@@ -20,12 +22,13 @@ def fact(doc: str, score: float | None, scope: str = "sentence", **more: object)
         "round": 0, "doc_id": doc, "scope": scope, "target": "suffix", "typicality": None,
         "status": "scored" if score is not None else "local", "max": score, "mean": score,
         "flags": (), "pool_level": None, "same_split": True, "support": None, "n_others": 0,
+        "question": None,
     }  # fmt: skip
     return ProbeFact(**{**values, **more})  # type: ignore[arg-type]
 
 
 def evidence(facts: list[ProbeFact], rejects: list[Reject], planned: int) -> Evidence:
-    return Evidence({"sentence": planned}, [1], facts, rejects, [], {}, [], 0.4, 0.8)
+    return Evidence({"sentence": planned}, [1], facts, [], rejects, [], {}, [], 0.4, 0.8)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=60))
@@ -50,8 +53,46 @@ def test_bins_are_closed_below_and_the_last_above() -> None:
 def test_a_ledger_that_does_not_close_is_an_error() -> None:
     reject = Reject(0, "d", 1, "sentence", "finalize", "slot_missing", "")
     assert compute(evidence([fact("d", 0.5)], [reject], 2)).planned == 2
-    with pytest.raises(StoreError, match="does not close: 3 planned, 1 built, 1 rejected"):
+    with pytest.raises(StoreError, match="round 0 does not close: 3 planned, 1 built, 1 rejected"):
         compute(evidence([fact("d", 0.5)], [reject], 3))
+
+
+def test_the_ledger_closes_for_every_round_and_scope_and_not_only_in_sum() -> None:
+    def rounds(second: int) -> Evidence:
+        facts = [fact("d", 0.5), fact("e", None, round=second, status="answer_failed")]
+        reject = Reject(1, "e", 1, "sentence", "expand", "no_word", "")
+        return Evidence({"sentence": 1}, [1, 2], facts, [], [reject], [], {}, [], 0.4, 0.8)
+
+    first, second = compute(rounds(1)).ledger
+    assert (first.round, first.planned, first.built, first.statuses) == (0, 1, 1, {"scored": 1})
+    assert second.rejected == {"expand": {"no_word": 1}}
+    assert (second.planned, second.built, second.statuses) == (2, 1, {"answer_failed": 1})
+    with pytest.raises(StoreError, match="round 0 does not close: 1 planned, 2 built"):
+        compute(rounds(0))
+    with pytest.raises(StoreError, match="round 1 does not close"):
+        compute(rounds(7))
+
+
+def test_what_only_all_rows_show_is_counted_per_scope_and_target() -> None:
+    same = [fact(f"d{n}", 0.1, question="q", typicality="typical") for n in range(60)]
+    other = [fact(f"e{n}", 0.1, question=f"q{n}", target="prefix") for n in range(60)]
+    pairs = [Pair("sentence", "suffix", f"d{n}", f"{n} oak", f"never {n} oak") for n in range(2100)]
+    found = evidence([*same, *other], [], 120)
+    prefix, suffix = compute(replace(found, pairs=pairs)).artefacts
+
+    assert (prefix.target, prefix.rows, prefix.repeated, prefix.choice_auc) == (
+        "prefix",
+        60,
+        0,
+        None,
+    )
+    assert (suffix.questions, suffix.repeated, suffix.typical, suffix.pairs) == (60, 60, 60, 2000)
+    assert suffix.choice_auc == pytest.approx(1.0)
+    breaks = [(check, place) for check, place, _ in findings([prefix, suffix])]
+    assert breaks == [("V24", "sentence/suffix"), ("V26", "sentence/suffix")]
+    many = [fact(f"d{n}", 0.1, typicality="atypical") for n in range(100)]
+    breaks = [f[:2] for f in findings(compute(evidence(many, [], 100)).artefacts)]
+    assert breaks == [("V27", "sentence/suffix"), ("V27", "sentence")]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if alternative is None:
             continue
         bench.used.add((slot.scope, start, end))
-        return bench.probe(slot, start, end, count, (*alternative, None), count)
+        return bench.probe(slot, start, end, count, alternative, count)
     reason = "no_alternative" if some else "no_window"
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 

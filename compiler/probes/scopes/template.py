@@ -59,7 +59,7 @@ class Workbench:
         start: int,
         end: int,
         index: int,
-        alternative: tuple[str, int, int | None],
+        alternative: tuple[str, int, int],
         n_tokens: int | None,
     ) -> Probe:
         """The finished probe on the atom `start`..`end`; `alternative`: (text, level, pool)."""
