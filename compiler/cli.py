@@ -7,13 +7,18 @@ import inspect
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from compiler import __version__
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError
+
+if TYPE_CHECKING:
+    from compiler.llm.batches.journal import Shard
 
 _EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 130 interrupted
 
@@ -116,6 +121,7 @@ class _Progress:
         self._stale = self._done = 0
         self._shown = 0.0
         self._open = False
+        self._batches = ""
 
     def notice(self, text: str) -> None:
         """Something the user must know before it runs."""
@@ -137,6 +143,23 @@ class _Progress:
     def calls(self, role: str, done: int, wanted: int) -> None:
         """Calls are answered."""
         self._line(f"{self._stage}: {done:,} of {wanted:,} {role} calls", force=False)
+
+    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+        """How batches stand: one live line on a terminal, elsewhere a line when it changes."""
+        if not shards or self._quiet:
+            return
+        states = Counter(shard.state.value for shard in shards)
+        listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        requests = sum(shard.n for shard in shards)
+        text = (
+            f"{self._stage}: batches: {listed}; {requests:,} requests; "
+            f"${spent:,.2f} spent, ${in_flight:,.2f} in flight"
+        )
+        if self._live:
+            self._line(text, force=True)
+        elif text != self._batches:
+            self._batches = text
+            print(text, file=sys.stderr)
 
     def clear(self) -> None:
         """End the live line."""

@@ -88,3 +88,15 @@ class BudgetError(ProbecError):
     """The build would cost more than the spec or the command line allows."""
 
     exit_code = 3
+
+
+class PausedError(ProviderError):
+    """The account cannot go on (credit, spend limit, key); nothing more was sent."""
+
+    exit_code = 4
+
+
+class WaitingError(ProbecError):
+    """Batches are with the provider; running the same command again collects them."""
+
+    exit_code = 75

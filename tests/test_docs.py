@@ -13,7 +13,7 @@ from compiler.commands import COMMANDS
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS, STATUSES
-from compiler.spec import model
+from compiler.spec import base, model, paid
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- made from the code by `make golden`; edit the code -->\n\n"
@@ -77,8 +77,8 @@ def spec_page() -> str:
         "`probec schema > specs/spec.schema.json` gives editors completion and these "
         "descriptions.\n"
     ]
-    for klass in vars(model).values():
-        if inspect.isclass(klass) and issubclass(klass, model.Model) and klass is not model.Model:
+    for klass in {**vars(model), **vars(paid)}.values():
+        if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             lines = [
                 f"| `{name}` | {_kind(field)} | {_default(field)} | {field.description} |"
                 for name, field in klass.model_fields.items()
@@ -93,6 +93,7 @@ def _kind(field: FieldInfo) -> str:
     kind = field.annotation
     text = kind.__name__ if inspect.isclass(kind) and "[" not in str(kind) else str(kind)
     text = text.replace("typing.", "").replace("compiler.spec.model.", "")
+    text = text.replace("compiler.spec.paid.", "")
     while "Annotated[" in text:
         text = text.replace("Annotated[", "", 1)
         text = text[: text.index(", ")] + text[text.rindex("]") + 1 :]
@@ -103,7 +104,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
-    return "see there" if isinstance(value, model.Model) else f"`{value!r}`"
+    return "see there" if isinstance(value, base.Model) else f"`{value!r}`"
 
 
 def test_the_shipped_schema_is_in_step(

@@ -11,7 +11,8 @@ from compiler.commands.wire import Silent
 from compiler.engine.plan import Graph, State
 from compiler.engine.stage import Inputs
 from compiler.errors import ProbecError, UsageError
-from compiler.llm.messages import Request, call, encode
+from compiler.keys import request_key
+from compiler.llm.messages import Request, encode
 from compiler.records import DocRecord
 from compiler.stages import answer, generate, judge
 from compiler.stages.context import ROLES, Context, Role
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> Result:
         raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
     request = _request(context, graph, role, args.doc, args.slot)
     provider = context.dispatchers[role].provider
-    key = call(encode(provider, request), 0).key
+    key = request_key(encode(provider, request), 0)
     text = (
         f"# model {request.model}, max_tokens {request.max_tokens}, key of sample 0: {key}\n"
         f"----- system -----\n{request.system}\n----- user -----\n{request.user}"

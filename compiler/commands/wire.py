@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -16,10 +17,16 @@ from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, SpecError, UsageError
 from compiler.keys import Json
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.runner import Clock, Pace, WallClock
+from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
-from compiler.llm.prices import Rate
+from compiler.llm.messages import Purpose
+from compiler.llm.prices import CACHE_WRITE, Rate
 from compiler.llm.providers import BATCHED, FREE, Settings, provider
+from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.extractive import MODEL
+from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.probes import sampling, tokens
 from compiler.probes.prompts import Library
@@ -41,6 +48,9 @@ class Reporter(Listener, Protocol):
     def notice(self, text: str) -> None:
         """Something the user must know before it runs."""
 
+    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+        """How the batches of the stage stand, and the money of this run."""
+
 
 class Silent:
     """Says nothing."""
@@ -55,6 +65,9 @@ class Silent:
         """Nothing."""
 
     def notice(self, text: str) -> None:
+        """Nothing."""
+
+    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
         """Nothing."""
 
 
@@ -105,7 +118,11 @@ class Project:
     root: Path
     store: Store
     log: ResponseLog
+    journal: Journal
     notices: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=WallClock)
+    purse: Purse = field(default_factory=lambda: Purse(math.inf))
+    wait: bool = True
 
     def locate(self, *, remember: bool) -> Located:
         """Find the source. File digests are known again by size and time if a build remembered."""
@@ -181,7 +198,9 @@ class Project:
         if use.provider in FREE or price is None:
             return Rate(0.0, 0.0)
         factor = price.batch if use.provider in BATCHED else 1.0
-        return Rate(price.input * factor, price.output * factor)
+        write = CACHE_WRITE[use.cache or "5m"]
+        live = 1 / factor if factor else 1.0
+        return Rate(price.input * factor, price.output * factor, write, live)
 
     def _tokenizer_names(self) -> set[str]:
         scopes = self.spec.scopes.values()
@@ -192,8 +211,21 @@ class Project:
 
     def _dispatcher(self, role: Role, reporter: Reporter) -> Dispatcher:
         use = getattr(self.spec.models, role)
-        settings = Settings(use.base_url, use.concurrency)
-        return Dispatcher(provider(use.provider, settings), self.log, partial(reporter.calls, role))
+        batches = self.spec.batches
+        limits = Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
+        pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
+        travel = BatchSettings(self.journal, limits, pace, self.clock, reporter)
+        settings = Settings(use.base_url, use.concurrency, self.purse, travel)
+        rate, expected = self.rate(role), getattr(self.spec.expect, role)
+        usd = rate.usd(expected.input, expected.output)
+        purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)
+        return Dispatcher(
+            provider(use.provider, settings),
+            self.log,
+            self.purse,
+            purpose,
+            partial(reporter.calls, role),
+        )
 
 
 def project(args: argparse.Namespace) -> Project:
@@ -210,8 +242,9 @@ def project(args: argparse.Namespace) -> Project:
     if problems or draft.spec is None:
         raise SpecError(problems)
     build = args.build_dir if args.build_dir is not None else draft.root / "build"
-    log = ResponseLog(draft.root / ".probec" / "responses.sqlite")
-    return Project(draft.spec, draft.root, Store(build), log, notices)
+    state = draft.root / ".probec"
+    log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
+    return Project(draft.spec, draft.root, Store(build), log, journal, notices)
 
 
 def _scaled(args: argparse.Namespace, draft: Draft) -> tuple[Draft, list[str]]:

@@ -96,7 +96,8 @@ class Stage:
     `narrow`: when a step reads only a part of a large input, that part, which then replaces the
     input's digest in the key (and must determine what the step reads of it).
     `prepare`, `settle`: a stage that asks the outside world first prepares each stale step, then
-    settles everything prepared at once; `run` then finds all it needs.
+    settles everything prepared at once; `run` then finds all it needs. `weigh` counts what
+    `prepare` would ask, asking nothing.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Stage:
     narrow: Callable[[Part, Inputs], Mapping[str, Json]] | None = None
     prepare: Callable[[Part, Inputs], None] | None = None
     settle: Callable[[], None] | None = None
+    weigh: Callable[[Part, Inputs], None] | None = None
 
     def upstream(self) -> set[str]:
         """Names of the stages it needs."""

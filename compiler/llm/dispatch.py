@@ -2,66 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
 
 from compiler.errors import ProviderError
-from compiler.llm.messages import Call, Outcome, Provider, Reply, Request, call, encode
+from compiler.llm.messages import Call, Outcome, Provider, Purpose, Reply, Request, call, encode
+from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 _COMMIT_EVERY = 256
-# A free provider answers at once, so what it is asked need not pile up in memory.
+# A free provider answers at once, so what it is asked need not pile up.
 _FREE_PENDING = 2048
+_BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
+# So many calls may end without a reply and be kept as such; more of them are no accident.
+_FEW = 3
+_SHARE = 0.01
 
 Progress = Callable[[int, int], None]
-_FINAL = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
+
+
+@dataclass
+class Priced:
+    """What a role's missing replies amount to."""
+
+    calls: int = 0
+    cached: int = 0
+    bytes: int = 0
+    largest: int = 0
 
 
 class Dispatcher:
-    """Collects the calls of one role and settles them through its provider."""
+    """Collects the calls of one role and settles them through its provider.
 
-    def __init__(self, provider: Provider, log: ResponseLog, progress: Progress) -> None:
+    `purpose`: of a call in round 0; its round is filled in. Bodies wait on disk, not in memory.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        log: ResponseLog,
+        purse: Purse,
+        purpose: Purpose,
+        progress: Progress,
+    ) -> None:
         self.provider = provider
         self.log = log
+        self.priced = Priced()
+        self._purse = purse
+        self._purpose = purpose
         self._progress = progress
-        self._pending: dict[str, Call] = {}
+        self._spool = Spool(log.path.parent)
         self._done = 0
         self._wanted = 0
         self._uncommitted = 0
-        self._failed: list[str] = []
+        self._failed: list[tuple[str, Purpose, Reply]] = []
 
-    def want(self, request: Request, samples: range) -> list[str]:
-        """Ask for some samples of a request unless the log has them; returns their keys."""
-        body = encode(self.provider, request)
-        keys = []
-        for sample in samples:
-            wanted = call(body, sample)
-            keys.append(wanted.key)
-            if wanted.key not in self._pending and wanted.key not in self.log:
-                self._pending[wanted.key] = wanted
+    def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
+        """Ask for some samples of a request unless the log has them. `place`: what it is about."""
+        for wanted in self._missing(request, samples, round_index, place):
+            if self._spool.add(wanted):
                 self._wanted += 1
-        if self.provider.free and len(self._pending) >= _FREE_PENDING:
+        if self.provider.free and len(self._spool) >= _FREE_PENDING:
             self._ask()
-        return keys
+
+    def price(self, request: Request, samples: range, place: str) -> None:
+        """Count what asking would take, asking nothing."""
+        self.priced.cached += len(samples)
+        for wanted in self._missing(request, samples, 0, place):
+            if self._spool.know(wanted.key):
+                self.priced.cached -= 1
+                self.priced.calls += 1
+                self.priced.bytes += len(wanted.body)
+                self.priced.largest = max(self.priced.largest, len(wanted.body))
+
+    def _missing(
+        self, request: Request, samples: range, round_index: int, place: str
+    ) -> Iterator[Call]:
+        body = encode(self.provider, request)
+        if len(body) > self.provider.max_bytes:
+            raise ProviderError(
+                f"its {self._purpose.role} request has {len(body):,} bytes, {self.provider.name} "
+                f"takes at most {self.provider.max_bytes:,}",
+                where=place,
+                hint="shorten the prompt, show fewer siblings, or leave the document out",
+            )
+        purpose = replace(self._purpose, round=round_index)
+        for sample in samples:
+            wanted = call(body, sample, purpose)
+            if wanted.key not in self.log:
+                yield wanted
 
     def keys(self, request: Request, samples: range) -> list[str]:
         """The keys of some samples of a request, asking nothing."""
         body = encode(self.provider, request)
-        return [call(body, sample).key for sample in samples]
+        return [call(body, sample, self._purpose).key for sample in samples]
 
     def settle(self) -> None:
         """Bring every wanted reply into the log.
 
         Raises:
-            ProviderError: some calls ended without a reply that can be kept.
+            ProviderError: too many calls ended without a reply.
         """
+        asked = self._wanted
         self._ask()
-        if self._failed:
-            count, first = len(self._failed), self._failed[0]
-            self._failed.clear()
+        failed, self._failed = self._failed, []
+        if len(failed) > max(_FEW, _SHARE * asked) or len(failed) == asked > 0:
+            reply = failed[0][2]
             raise ProviderError(
-                f"{count} call{'s' if count != 1 else ''} of {self.provider.name} failed: {first}",
+                f"{len(failed):,} of {asked:,} call{'s' if asked != 1 else ''} of "
+                f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
                 hint="run the same command again; what was answered is kept",
             )
+        for key, purpose, reply in failed:
+            self.log.put(key, reply, purpose)
+        self.log.commit()
+        self._wanted = self._done = 0
 
     def reply(self, key: str) -> Reply:
         """The reply to a key that was settled."""
@@ -73,25 +133,81 @@ class Dispatcher:
         return found
 
     def _ask(self) -> None:
-        calls = list(self._pending.values())
-        self._pending.clear()
-        if not calls:
-            return
         try:
-            self.provider.ask(calls, self._deliver)
+            if len(self._spool) or self.provider.unsettled():
+                self.provider.ask(self._spool, self._deliver, self._commit)
         finally:
-            self.log.commit()
-            self._uncommitted = 0
+            self._spool.clear()
+            self._commit()
 
-    def _deliver(self, answered: Call, reply: Reply) -> None:
-        if reply.outcome not in _FINAL:
-            self._failed.append(reply.error or reply.outcome.value)
+    def _commit(self) -> None:
+        self.log.commit()
+        self._uncommitted = 0
+
+    def _deliver(self, key: str, purpose: Purpose, reply: Reply) -> None:
+        if reply.outcome not in _BILLED:
+            self._failed.append((key, purpose, reply))
             return
-        self.log.put(answered.key, reply)
+        if self.log.put(key, reply, purpose):
+            self._purse.paid(purpose, reply)
         self._uncommitted += 1
-        # What costs money is durable at once; what is free may be asked again after a crash.
-        if not self.provider.free or self._uncommitted >= _COMMIT_EVERY:
-            self.log.commit()
-            self._uncommitted = 0
+        # What is free may be asked again after a crash, so it need not be durable at once.
+        if self.provider.free and self._uncommitted >= _COMMIT_EVERY:
+            self._commit()
         self._done += 1
         self._progress(self._done, self._wanted)
+
+
+class Spool:
+    """Calls on their way, once per key, in a file that vanishes with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: set[bytes] = set()
+        self._file: BinaryIO | None = None
+        self._count = 0
+        self._purposes: list[Purpose] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def know(self, key: str) -> bool:
+        """Take note of a key; False if it was known."""
+        # Half a digest tells a billion keys apart at half the memory.
+        short = bytes.fromhex(key[:32])
+        if short in self._known:
+            return False
+        self._known.add(short)
+        return True
+
+    def add(self, wanted: Call) -> bool:
+        """Append a call; False if its key is there already."""
+        if not self.know(wanted.key):
+            return False
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by clear
+        if wanted.purpose not in self._purposes:
+            self._purposes.append(wanted.purpose)
+        head = (wanted.key, wanted.sample, self._purposes.index(wanted.purpose), len(wanted.body))
+        self._file.write(msgspec.json.encode(head) + b"\n")
+        self._file.write(wanted.body)
+        self._count += 1
+        return True
+
+    def __iter__(self) -> Iterator[Call]:
+        if self._file is None:
+            return
+        self._file.seek(0)
+        while head := self._file.readline():
+            key, sample, purpose, size = msgspec.json.decode(head, type=tuple[str, int, int, int])
+            yield Call(self._file.read(size), sample, key, self._purposes[purpose])
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+        self._purposes.clear()
+        self._count = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -9,6 +9,7 @@ REASONS: dict[str, str] = {
     "no_split_place": "no sibling shown offers a legal place for this split",
     "reply_refused": "the generator refused",
     "reply_truncated": "the generator's reply was cut at max_tokens",
+    "reply_errored": "the provider could not serve the generator's request, asked repeatedly",
     "reply_unparsed": "the generator's reply is no JSON, even repaired",
     "reply_invalid": "the generator's reply lacks a sibling that was shown, splits or probes",
     "slot_missing": "the generator's reply has no probe for this slot",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from compiler.keys import Json
 from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
 
 RATIONALE = 1000
@@ -76,6 +77,47 @@ class Head(BaseModel):
     splits: SplitIds
     split_rationale: Annotated[str, Field(min_length=1)]
     probes: list[object]
+
+
+_NULLABLE: Json = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+_LABEL: Json = {"anyOf": [{"type": "string", "enum": ["typical", "atypical"]}, {"type": "null"}]}
+
+
+def _object(**properties: Json) -> Json:
+    names: list[Json] = [*properties]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+_TEXT: Json = {"type": "string"}
+_INTEGER: Json = {"type": "integer"}
+
+# For providers that decode under a schema. They know no lengths and no exact number of items, so
+# what comes back is held against the models above all the same.
+SCHEMA: Json = _object(
+    sibling=_INTEGER,
+    sibling_rationale=_TEXT,
+    splits=_object(word_lens=_NULLABLE, sentence=_NULLABLE, paragraph=_NULLABLE, whole=_NULLABLE),
+    split_rationale=_TEXT,
+    probes={
+        "type": "array",
+        "items": _object(
+            slot=_INTEGER,
+            unit=_NULLABLE,
+            question=_TEXT,
+            answer=_TEXT,
+            alternative=_TEXT,
+            typicality=_LABEL,
+            synergy_check=_TEXT,
+            distribution_check=_NULLABLE,
+            difficulty_check=_TEXT,
+        ),
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from compiler.records import Group, Side
-
-Level = Annotated[int, Field(ge=-3, le=3)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
-
-
-class Model(BaseModel):
-    """Base of every part of a spec: immutable, strict, no unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+from compiler.spec.base import Level, Model, Name, Share
+from compiler.spec.paid import Batches, Budget, Expectations, Models, Price
 
 
 class Columns(Model):
@@ -179,62 +168,6 @@ class Calibration(Model):
         return self
 
 
-class Thinking(Model):
-    """Extended thinking of the generator model."""
-
-    budget_tokens: Annotated[int, Field(ge=1024)]
-    """Thinking tokens aimed at; counted within max_tokens."""
-
-
-class ModelUse(Model):
-    """Which model plays a role, and how it is asked."""
-
-    provider: str
-    """Name of a provider: extractive, replay, anthropic or anthropic-batch."""
-    model: str
-    """Model id as the provider knows it."""
-    prompt: PromptName
-    """Prompt variant `<role>/<variant>`: the directory under `prompts/`."""
-    max_tokens: Annotated[int, Field(ge=1, le=128_000)]
-    """Most output tokens of one reply."""
-    thinking: Thinking | None = None
-    """Extended thinking, or null."""
-    temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
-    """Sampling temperature; the API's own default of 1.0 is declared and never sent."""
-    base_url: str | None = None
-    """Any server that speaks the Messages API; null is the vendor's own. Not part of a key."""
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    """Requests in flight for a live provider. Not part of a key."""
-
-    @model_validator(mode="after")
-    def _room_to_answer(self) -> Self:
-        if self.thinking is not None and self.max_tokens <= self.thinking.budget_tokens:
-            raise ValueError(
-                f"max_tokens {self.max_tokens} must be above thinking.budget_tokens "
-                f"{self.thinking.budget_tokens}: thinking is counted within it"
-            )
-        return self
-
-
-class Models(Model):
-    """The three roles."""
-
-    generator: ModelUse
-    """Chooses a sibling and the splits, and writes the written probes."""
-    answerer: ModelUse
-    """Answers each written probe from the complement only."""
-    judge: ModelUse
-    """Scores each answer against the truth."""
-
-    @model_validator(mode="after")
-    def _prompt_per_role(self) -> Self:
-        for role in ("generator", "answerer", "judge"):
-            prompt = getattr(self, role).prompt
-            if prompt.split("/")[0] != role:
-                raise ValueError(f"{role}.prompt {prompt!r} is not a {role} prompt")
-        return self
-
-
 class View(Model):
     """What the answerer sees of the complement."""
 
@@ -278,44 +211,6 @@ class Scoring(Model):
     """Which summaries of the rollouts are published; the others are null."""
     bands: Bands = Bands()
     """HARD and EASY."""
-
-
-class Price(Model):
-    """US dollars per million tokens."""
-
-    input: Annotated[float, Field(ge=0)]
-    """Input tokens, live price."""
-    output: Annotated[float, Field(ge=0)]
-    """Output tokens, thinking included, live price."""
-    batch: Share = 0.5
-    """Factor for batched requests."""
-
-
-class Expectation(Model):
-    """Tokens that one call is expected to take; used by `plan`, replaced by usage once known."""
-
-    input: Annotated[int, Field(ge=0)]
-    """Input tokens per call."""
-    output: Annotated[int, Field(ge=0)]
-    """Output tokens per call."""
-
-
-class Expectations(Model):
-    """Declared expectations per role."""
-
-    generator: Expectation
-    """One doc-record."""
-    answerer: Expectation
-    """One answer."""
-    judge: Expectation
-    """One verdict."""
-
-
-class Budget(Model):
-    """The wall that a build does not pass."""
-
-    max_usd: Annotated[float, Field(ge=0)]
-    """Most US dollars that one build may spend."""
 
 
 class Publish(Model):
@@ -380,6 +275,8 @@ class Spec(Model):
     """Prices per model id."""
     expect: Expectations
     """Tokens per call that `plan` expects."""
+    batches: Batches = Batches()
+    """How batched requests travel. Not part of a key."""
     budget: Budget
     """The wall."""
     publish: Publish

@@ -8,7 +8,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome, Request
 from compiler.probes.sampling import view
 from compiler.records import AnswerRow, Choice, DocRecord, Probe
-from compiler.stages.asking import requester
+from compiler.stages.asking import Asked, hooks, requester
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -21,14 +21,14 @@ def stage(context: Context) -> Stage:
     request = requests(context)
     samples = range(scoring.rollouts)
 
-    def prepare(part: Part, inputs: Inputs) -> None:
+    def asked(inputs: Inputs) -> Iterator[Asked]:
         for probe, complement in complements(context, inputs):
-            dispatcher.want(request(probe, complement), samples)
+            yield Asked(request(probe, complement), samples, place(probe))
 
     def rows(inputs: Inputs) -> Iterator[AnswerRow]:
         for probe, complement in complements(context, inputs):
-            asked = request(probe, complement)
-            replies = [dispatcher.reply(key) for key in dispatcher.keys(asked, samples)]
+            keys = dispatcher.keys(request(probe, complement), samples)
+            replies = [dispatcher.reply(key) for key in keys]
             texts = [reply.text.strip() for reply in replies]
             outcomes = [
                 "empty" if reply.outcome is Outcome.OK and not text else reply.outcome.value
@@ -52,6 +52,7 @@ def stage(context: Context) -> Stage:
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         out.rows("answers", rows(inputs))
 
+    prepare, weigh = hooks(dispatcher, asked)
     return Stage(
         name="answer",
         version=VERSION,
@@ -66,6 +67,7 @@ def stage(context: Context) -> Stage:
         templates=context.prompt_templates("answerer"),
         prepare=prepare,
         settle=dispatcher.settle,
+        weigh=weigh,
         run=run,
     )
 
@@ -85,6 +87,11 @@ def requests(context: Context) -> Callable[[Probe, str], Request]:
         )
 
     return request
+
+
+def place(probe: Probe) -> str:
+    """Where a probe is, for messages."""
+    return f"document {probe.doc_id} slot {probe.slot}"
 
 
 def complements(context: Context, inputs: Inputs) -> Iterator[tuple[Probe, str]]:

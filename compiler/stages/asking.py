@@ -1,15 +1,33 @@
-"""What the three asking stages share: from a role's values to a request."""
+"""What the three asking stages share: from a role's values to requests, wanted or weighed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
+from compiler.engine.stage import Inputs, Part
+from compiler.keys import Json
+from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Request
 from compiler.stages.context import Context, Role
 
 
-def requester(context: Context, role: Role) -> Callable[[Mapping[str, object]], Request]:
-    """A function that renders a role's prompt into a request. Templates compile at first use."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, which samples of it, and the place in the dataset that it is about."""
+
+    request: Request
+    samples: range
+    place: str
+
+
+def requester(
+    context: Context, role: Role, schema: Json = None
+) -> Callable[[Mapping[str, object]], Request]:
+    """A function that renders a role's prompt into a request. Templates compile at first use.
+
+    `schema`: what the reply must satisfy if the spec asks for structured replies.
+    """
     use = getattr(context.spec.models, role)
     thinking = use.thinking.budget_tokens if use.thinking else None
     prompt = None
@@ -18,6 +36,23 @@ def requester(context: Context, role: Role) -> Callable[[Mapping[str, object]], 
         nonlocal prompt
         prompt = prompt or context.prompts.prompt(use.prompt)
         system, user = prompt.render(values)
-        return Request(use.model, system, user, use.max_tokens, thinking)
+        wanted = schema if use.structured else None
+        return Request(use.model, system, user, use.max_tokens, thinking, wanted, use.cache)
 
     return request
+
+
+def hooks(
+    dispatcher: Dispatcher, asked: Callable[[Inputs], Iterator[Asked]]
+) -> tuple[Callable[[Part, Inputs], None], Callable[[Part, Inputs], None]]:
+    """The `prepare` and `weigh` of a stage that asks these."""
+
+    def prepare(part: Part, inputs: Inputs) -> None:
+        for each in asked(inputs):
+            dispatcher.want(each.request, each.samples, part[0], each.place)
+
+    def weigh(part: Part, inputs: Inputs) -> None:
+        for each in asked(inputs):
+            dispatcher.price(each.request, each.samples, each.place)
+
+    return prepare, weigh

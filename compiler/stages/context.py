@@ -64,6 +64,8 @@ class Context:
             "model": use.model,
             "max_tokens": use.max_tokens,
             "thinking_tokens": use.thinking.budget_tokens if use.thinking else None,
+            "structured": use.structured,
+            "cache": use.cache,
         }
 
     def prompt_templates(self, role: Role) -> dict[str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.keys import Json
 from compiler.llm.messages import Request
+from compiler.probes import reply
 from compiler.probes.annotate import marked
 from compiler.records import DocRecord, ReplyRow
-from compiler.stages.asking import requester
+from compiler.stages.asking import Asked, hooks, requester
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -21,27 +22,29 @@ def stage(context: Context) -> Stage:
     dispatcher = context.dispatchers["generator"]
     request = requests(context)
 
-    def prepare(part: Part, inputs: Inputs) -> None:
+    def asked(inputs: Inputs) -> Iterator[Asked]:
         for record in inputs.rows("sample.records", DocRecord):
-            dispatcher.want(request(record), _ONE)
+            yield Asked(request(record), _ONE, f"document {record.doc_id}")
 
     def rows(inputs: Inputs) -> Iterator[ReplyRow]:
         for record in inputs.rows("sample.records", DocRecord):
             (key,) = dispatcher.keys(request(record), _ONE)
-            reply = dispatcher.reply(key)
+            found = dispatcher.reply(key)
             yield ReplyRow(
                 record.doc_id,
                 key,
-                reply.outcome.value,
-                reply.text,
-                reply.model,
-                reply.input_tokens,
-                reply.output_tokens,
+                found.outcome.value,
+                # A call that failed for good has no words but its error.
+                found.text or found.error,
+                found.model,
+                found.input_tokens,
+                found.output_tokens,
             )
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         out.rows("replies", rows(inputs))
 
+    prepare, weigh = hooks(dispatcher, asked)
     return Stage(
         name="generate",
         version=VERSION,
@@ -55,13 +58,14 @@ def stage(context: Context) -> Stage:
         templates=context.prompt_templates("generator"),
         prepare=prepare,
         settle=dispatcher.settle,
+        weigh=weigh,
         run=run,
     )
 
 
 def requests(context: Context) -> Callable[[DocRecord], Request]:
     """The request about a doc-record."""
-    render = requester(context, "generator")
+    render = requester(context, "generator", reply.SCHEMA)
     scopes = [_scope_tag(context, name) for name in context.written()]
     written = context.written()
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.records import AnswerRow, Choice, DocRecord, Probe, VerdictRow
-from compiler.stages.asking import requester
+from compiler.stages.answer import place
+from compiler.stages.asking import Asked, hooks, requester
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -18,11 +19,12 @@ def stage(context: Context) -> Stage:
     dispatcher = context.dispatchers["judge"]
     request = requests(context)
 
-    def prepare(part: Part, inputs: Inputs) -> None:
+    def asked(inputs: Inputs) -> Iterator[Asked]:
         for probe, truth, answers in judged(inputs):
             for rollout, answer in enumerate(answers.answers):
                 if answer is not None and None not in answers.answers:
-                    dispatcher.want(request(probe, truth, answer), range(rollout, rollout + 1))
+                    only = range(rollout, rollout + 1)
+                    yield Asked(request(probe, truth, answer), only, place(probe))
 
     def rows(inputs: Inputs) -> Iterator[VerdictRow]:
         for probe, truth, answers in judged(inputs):
@@ -31,14 +33,15 @@ def stage(context: Context) -> Stage:
                 if answer is None or None in answers.answers:
                     replies.append(None)
                     continue
-                asked = request(probe, truth, answer)
-                (key,) = dispatcher.keys(asked, range(rollout, rollout + 1))
+                only = range(rollout, rollout + 1)
+                (key,) = dispatcher.keys(request(probe, truth, answer), only)
                 replies.append(dispatcher.reply(key))
             yield _row(probe, replies, context.spec.models.judge.model)
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         out.rows("verdicts", rows(inputs))
 
+    prepare, weigh = hooks(dispatcher, asked)
     return Stage(
         name="judge",
         version=VERSION,
@@ -51,6 +54,7 @@ def stage(context: Context) -> Stage:
         templates=context.prompt_templates("judge"),
         prepare=prepare,
         settle=dispatcher.settle,
+        weigh=weigh,
         run=run,
     )
 

@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from compiler.errors import ProviderError
-from compiler.llm.messages import Call, Outcome, Reply, Request, call, encode
-from compiler.llm.providers import Settings, provider
-from compiler.llm.providers import anthropic as module
+from compiler.errors import BudgetError, PausedError, ProviderError
+from compiler.llm.messages import Outcome, Reply, Request
+from compiler.llm.providers import provider
+from tests.llm.parts import Got, nothing, settings, wanted
 
 
 @dataclass
@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}"
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-    monkeypatch.setattr(module, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     yield state
     http.shutdown()
     thread.join()
@@ -93,15 +93,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def ask(server: Server, *users: str) -> dict[str, Reply]:
-    live = provider("anthropic", Settings(server.url, 3))
-    calls = {user: call(encode(live, Request("m", "s", user, 50, None)), 0) for user in users}
-    got: dict[str, Reply] = {}
-
-    def deliver(sent: Call, reply: Reply) -> None:
-        got[next(user for user, each in calls.items() if each == sent)] = reply
-
-    live.ask([*calls.values()], deliver)
-    return got
+    live = provider("anthropic", settings(server.url, 3))
+    calls = {user: wanted(live, Request("m", "s", user, 50, None)) for user in users}
+    got = Got()
+    live.ask(calls.values(), got, nothing)
+    return {user: got.replies[each.key] for user, each in calls.items()}
 
 
 def test_every_call_is_sent_once_as_it_was_encoded(server: Server) -> None:
@@ -145,30 +141,52 @@ def test_a_lasting_failure_is_an_outcome_not_a_crash(
 
 def test_refused_credentials_stop_the_run_and_keep_what_was_answered(server: Server) -> None:
     server.script = ["end_turn", "end_turn", 401, 401, 401, 401]
-    live = provider("anthropic", Settings(server.url, 1))
-    got: list[Reply] = []
-    calls = [call(encode(live, Request("m", "s", f"u{n}", 50, None)), 0) for n in range(6)]
+    live = provider("anthropic", settings(server.url, 1))
+    got = Got()
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(6)]
 
-    with pytest.raises(ProviderError, match="refused the credentials"):
-        live.ask(calls, lambda sent, reply: got.append(reply))
-    assert len(got) == 2
+    with pytest.raises(PausedError, match="the account cannot go on: HTTP 401"):
+        live.ask(calls, got, nothing)
+    assert len(got.replies) == 2
     assert len(server.bodies) <= 4
 
 
-def test_a_server_that_is_not_there_is_one_clear_error(server: Server) -> None:
-    live = provider("anthropic", Settings("http://127.0.0.1:9", 2))
-    sent = call(encode(live, Request("m", "s", "u", 50, None)), 0)
+def test_the_wall_counts_what_is_in_flight(server: Server) -> None:
+    live = provider("anthropic", settings(server.url, 4, wall=0.0025))
+    got = Got()
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(9)]
 
-    with pytest.raises(ProviderError, match="cannot be reached"):
-        live.ask([sent], lambda each, reply: None)
+    with pytest.raises(BudgetError) as caught:
+        live.ask(calls, got, nothing)
+    assert caught.value.exit_code == 3
+    assert len(server.bodies) == len(got.replies) == 3
+
+
+def test_the_first_request_goes_alone(server: Server) -> None:
+    """What would be refused of all is refused of one."""
+    server.script = [401] * 9
+    live = provider("anthropic", settings(server.url, 4))
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(9)]
+
+    with pytest.raises(PausedError):
+        live.ask(calls, Got(), nothing)
+    assert len(server.bodies) == 1
+
+
+def test_a_server_that_is_not_there_is_one_clear_error(server: Server) -> None:
+    live = provider("anthropic", settings("http://127.0.0.1:9", 2))
+    sent = wanted(live, Request("m", "s", "u", 50, None))
+
+    with pytest.raises(ProviderError, match="the API cannot be used: ConnectError"):
+        live.ask([sent], Got(), nothing)
 
 
 def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    live = provider("anthropic", Settings(server.url, 1))
-    sent = call(encode(live, Request("m", "s", "u", 50, None)), 0)
+    live = provider("anthropic", settings(server.url, 1))
+    sent = wanted(live, Request("m", "s", "u", 50, None))
 
     with pytest.raises(ProviderError) as caught:
-        live.ask([sent], lambda each, reply: None)
+        live.ask([sent], Got(), nothing)
     assert "ANTHROPIC_API_KEY" in str(caught.value)

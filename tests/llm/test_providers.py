@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.errors import ProviderError
+from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
-from compiler.llm.messages import Call, Outcome, Reply, Request, call, encode
-from compiler.llm.providers import FREE, PROVIDERS, Settings, provider
+from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
+from compiler.llm.providers import FREE, PROVIDERS, provider
+from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
+from tests.llm.parts import PURPOSE, Got, nothing, settings, wanted
 from tests.strategies import texts
 
-SETTINGS = Settings(None, 4)
+SETTINGS = settings()
 REQUEST = Request(
     "extractive-1", "system", "<context>The sea is blue.</context><question>?</question>", 800, None
 )
@@ -31,7 +34,7 @@ def test_encoding_is_pure_and_tells_requests_apart(
     one = provider(name, SETTINGS)
     request = Request("m", system, user, most, thinking)
 
-    assert encode(one, request) == encode(provider(name, Settings("http://x", 1)), request)
+    assert encode(one, request) == encode(provider(name, settings("http://x", 1)), request)
     assert encode(one, request) != encode(one, Request("m", system, user + "x", most, thinking))
     assert encode(one, request) != encode(one, Request("n", system, user, most, thinking))
     assert b"temperature" not in encode(one, Request("m", "s", "u", most, thinking))
@@ -51,10 +54,26 @@ def test_the_live_and_the_batched_body_are_one_so_their_replies_are_shared() -> 
     }
 
 
-@pytest.mark.parametrize("name", ["replay", "anthropic-batch"])
-def test_a_provider_that_cannot_answer_says_what_to_do(name: str) -> None:
+def test_structure_and_caching_are_part_of_the_body_and_so_of_the_key() -> None:
+    one = provider("anthropic", SETTINGS)
+    plain = Request("m", "s", "u", 900, None)
+    schema: Json = {"type": "object"}
+    structured = Request("m", "s", "u", 900, None, schema)
+    cached = Request("m", "s", "u", 900, None, None, "1h")
+
+    assert one.encode(structured)["output_config"] == {
+        "format": {"type": "json_schema", "schema": schema}
+    }
+    assert one.encode(cached)["system"] == [
+        {"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    ]
+    assert len({encode(one, each) for each in (plain, structured, cached)}) == 3
+
+
+def test_a_provider_that_cannot_answer_says_what_to_do() -> None:
+    replay = provider("replay", SETTINGS)
     with pytest.raises(ProviderError) as caught:
-        provider(name, SETTINGS).ask([call(b"{}", 0)], lambda sent, reply: None)
+        replay.ask([wanted(replay, REQUEST)], Got(), nothing)
 
     assert caught.value.hint
 
@@ -68,71 +87,111 @@ class Scripted:
     """Answers from a list of outcomes and remembers what it was asked."""
 
     name = "scripted"
+    max_bytes = 1000
 
     def __init__(self, outcomes: Sequence[Outcome], free: bool = False) -> None:
         self.outcomes = list(outcomes)
         self.free = free
         self.asked: list[str] = []
 
-    def encode(self, request: Request) -> dict[str, object]:
+    def encode(self, request: Request) -> dict[str, Json]:
         return {"user": request.user}
 
-    def ask(self, calls: Sequence[Call], deliver: object) -> None:
-        assert callable(deliver)
+    def unsettled(self) -> bool:
+        return False
+
+    def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         for each in calls:
             self.asked.append(each.key)
             outcome = self.outcomes.pop(0) if self.outcomes else Outcome.OK
-            deliver(each, Reply(outcome, "text", "m", "", 1, 1, "", "scripted error"))
+            reply = Reply(outcome, "text", "m", "", 1, 1, "", "scripted error")
+            deliver(each.key, each.purpose, reply)
 
 
 def dispatcher(scripted: Scripted, path: Path) -> Dispatcher:
-    return Dispatcher(scripted, ResponseLog(path), lambda done, wanted: None)  # type: ignore[arg-type]
+    purse, log = Purse(1.0), ResponseLog(path / "log")
+    return Dispatcher(scripted, log, purse, PURPOSE, lambda done, wanted: None)
 
 
 def test_nothing_in_the_log_is_ever_asked_again(tmp_path: Path) -> None:
     scripted = Scripted([])
-    first = dispatcher(scripted, tmp_path / "log")
-    keys = first.want(REQUEST, range(5)) + first.want(REQUEST, range(5))
+    first = dispatcher(scripted, tmp_path)
+    first.want(REQUEST, range(5), 0, "")
+    first.want(REQUEST, range(5), 1, "")
     first.settle()
-    again = dispatcher(scripted, tmp_path / "log")
-    again.want(REQUEST, range(8))
+    keys = first.keys(REQUEST, range(5))
+    again = dispatcher(scripted, tmp_path)
+    again.want(REQUEST, range(8), 0, "")
     again.settle()
 
-    assert keys[:5] == keys[5:]
     assert len(scripted.asked) == len(set(scripted.asked)) == 8
     assert again.keys(REQUEST, range(8))[:5] == keys[:5]
 
 
-def test_failed_calls_are_not_kept_and_the_rest_is(tmp_path: Path) -> None:
-    scripted = Scripted([Outcome.OK, Outcome.ERRORED, Outcome.REFUSED])
-    one = dispatcher(scripted, tmp_path / "log")
-    one.want(REQUEST, range(3))
-    with pytest.raises(ProviderError, match="1 call of scripted failed: scripted error"):
+def test_many_failed_calls_are_not_kept_and_the_rest_is(tmp_path: Path) -> None:
+    scripted = Scripted([Outcome.OK, *[Outcome.ERRORED] * 4, Outcome.REFUSED])
+    one = dispatcher(scripted, tmp_path)
+    one.want(REQUEST, range(6), 0, "")
+    with pytest.raises(ProviderError, match="4 of 6 calls of scripted failed: scripted error"):
         one.settle()
-    one.want(REQUEST, range(3))
+    one.want(REQUEST, range(6), 0, "")
     one.settle()
 
-    assert len(scripted.asked) == 4
-    assert one.reply(one.keys(REQUEST, range(3))[2]).outcome is Outcome.REFUSED
+    assert len(scripted.asked) == 10
+    assert one.reply(one.keys(REQUEST, range(6))[5]).outcome is Outcome.REFUSED
+
+
+def test_a_few_failed_calls_are_kept_as_what_they_are(tmp_path: Path) -> None:
+    scripted = Scripted([Outcome.OK, Outcome.ERRORED, Outcome.EXPIRED])
+    one = dispatcher(scripted, tmp_path)
+    one.want(REQUEST, range(9), 0, "")
+    one.settle()
+    outcomes = [one.reply(key).outcome for key in one.keys(REQUEST, range(9))]
+
+    assert outcomes[:3] == [Outcome.OK, Outcome.ERRORED, Outcome.EXPIRED]
+    assert len(scripted.asked) == 9
+
+
+def test_a_call_that_is_the_only_one_and_fails_is_an_error(tmp_path: Path) -> None:
+    one = dispatcher(Scripted([Outcome.ERRORED]), tmp_path)
+    one.want(REQUEST, range(1), 0, "")
+    with pytest.raises(ProviderError, match="1 of 1 call of scripted failed"):
+        one.settle()
+
+
+def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
+    scripted = Scripted([])
+    one = dispatcher(scripted, tmp_path)
+    one.want(REQUEST, range(3), 0, "")
+    one.settle()
+    counted = dispatcher(scripted, tmp_path)
+    counted.price(REQUEST, range(5), "")
+    counted.price(REQUEST, range(5), "")
+
+    assert (counted.priced.calls, counted.priced.cached) == (2, 8)
+    assert counted.priced.bytes == 2 * len(encode(scripted, REQUEST))
+    assert len(scripted.asked) == 3
+    with pytest.raises(ProviderError, match="document d: its answerer request has"):
+        counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d")
 
 
 def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="no reply to request"):
-        dispatcher(Scripted([]), tmp_path / "log").reply("ab" * 32)
+        dispatcher(Scripted([]), tmp_path).reply("ab" * 32)
 
 
 def test_the_embedded_model_reads_its_tags_and_refuses_a_prompt_without_them() -> None:
     embedded = provider("extractive", SETTINGS)
-    got: list[Reply] = []
-    embedded.ask([call(encode(embedded, REQUEST), 0)], lambda sent, reply: got.append(reply))
+    got = Got()
+    embedded.ask([wanted(embedded, REQUEST)], got, nothing)
 
-    assert got[0].text == "The sea is blue."
+    assert got.only.text == "The sea is blue."
     for request, message in (
         (Request("extractive-1", "", "no tags", 1, None), "finds no <slots>"),
         (Request("other", "", "<slots>", 1, None), "is called extractive-1"),
     ):
         with pytest.raises(ProviderError, match=message):
-            embedded.ask([call(encode(embedded, request), 0)], lambda sent, reply: None)
+            embedded.ask([wanted(embedded, request)], got, nothing)
 
 
 def test_the_embedded_judge_scores_overlap_between_nothing_and_all() -> None:
@@ -143,10 +202,10 @@ def test_the_embedded_judge_scores_overlap_between_nothing_and_all() -> None:
             "<question>What colour?</question><reference>The harbour turned crimson at dawn."
             f"</reference><answer>{answer}</answer>"
         )
-        got: list[Reply] = []
-        body = encode(embedded, Request("extractive-1", "", user, 16, None))
-        embedded.ask([call(body, 0)], lambda sent, reply: got.append(reply))
-        return float(json.loads(got[0].text))
+        got = Got()
+        request = Request("extractive-1", "", user, 16, None)
+        embedded.ask([wanted(embedded, request)], got, nothing)
+        return float(json.loads(got.only.text))
 
     assert grade("The harbour turned crimson at dawn.") == 1.0
     assert 0.0 < grade("A crimson harbour.") < 1.0

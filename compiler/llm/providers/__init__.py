@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from compiler.errors import ProviderError
 from compiler.llm.messages import Provider
 from compiler.llm.providers import anthropic, extractive, replay
+from compiler.llm.providers.anthropic.batch import BatchSettings
+from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.purse import Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,15 @@ class Settings:
 
     base_url: str | None
     concurrency: int
+    purse: Purse
+    batches: BatchSettings
 
 
 PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {
     "extractive": lambda _: extractive.Extractive(),
     "replay": lambda _: replay.Replay(),
-    "anthropic": lambda s: anthropic.Live(s.base_url, s.concurrency),
-    "anthropic-batch": lambda _: anthropic.Batch(),
+    "anthropic": lambda s: anthropic.Live(Client(s.base_url), s.concurrency, s.purse),
+    "anthropic-batch": lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse),
 }
 
 # Providers that bill batched requests at the batch price.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from compiler.errors import ProviderError
 from compiler.keys import Json
-from compiler.llm.messages import Call, Reply, Request
-from compiler.llm.providers.anthropic import messages_body
+from compiler.llm.messages import Call, Deliver, Request
+from compiler.llm.providers.anthropic.wire import messages_body
 
 
 class Replay:
@@ -15,14 +15,20 @@ class Replay:
 
     name = "replay"
     free = True
+    max_bytes = 1 << 30
 
     def encode(self, request: Request) -> dict[str, Json]:
         """The Messages API body."""
         return messages_body(request)
 
-    def ask(self, calls: Sequence[Call], deliver: Callable[[Call, Reply], None]) -> None:
+    def unsettled(self) -> bool:
+        """Never: what was asked was answered."""
+        return False
+
+    def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         """Refuse: there is nobody to ask."""
+        keys = [each.key for each in calls]
         raise ProviderError(
-            f"{len(calls)} replies are not in the response log, the first is {calls[0].key[:12]}",
+            f"{len(keys):,} replies are not in the response log, the first is {keys[0][:12]}",
             hint="replay finds what was asked through the Messages API; bring the log that has it",
         )

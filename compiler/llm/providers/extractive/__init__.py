@@ -8,11 +8,11 @@ model's name: a rule that changes what it says makes it another model, since rep
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from compiler.errors import ProviderError
 from compiler.keys import Json
-from compiler.llm.messages import Call, Outcome, Reply, Request
+from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.extractive import answerer, author, judge
 
 MODEL = "extractive-1"
@@ -30,12 +30,17 @@ class Extractive:
 
     name = "extractive"
     free = True
+    max_bytes = 1 << 30
 
     def encode(self, request: Request) -> dict[str, Json]:
         """The prompt under the embedded model's own name."""
         return {"model": request.model, "system": request.system, "user": request.user}
 
-    def ask(self, calls: Sequence[Call], deliver: Callable[[Call, Reply], None]) -> None:
+    def unsettled(self) -> bool:
+        """Never: what was asked was answered."""
+        return False
+
+    def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         """Answer every call at once."""
         for call in calls:
             body = json.loads(call.body)
@@ -45,7 +50,7 @@ class Extractive:
                     hint=f"set the model to {MODEL}",
                 )
             user = str(body["user"])
-            text = _respond(user, call.sample)
+            text = respond(user, call.sample)
             reply = Reply(
                 Outcome.OK,
                 text,
@@ -56,13 +61,14 @@ class Extractive:
                 call.key[:16],
                 "",
             )
-            deliver(call, reply)
+            deliver(call.key, call.purpose, reply)
 
 
-def _respond(user: str, sample: int) -> str:
-    for tag, respond in _ROLES:
+def respond(user: str, sample: int) -> str:
+    """What the embedded model says to a prompt; another `sample` may say something else."""
+    for tag, part in _ROLES:
         if tag in user:
-            return respond(user, sample)
+            return part(user, sample)
     raise ProviderError(
         "the embedded model finds no <slots>, <context> or <reference> tag in the prompt",
         hint="keep the tags of docs/prompts.md in prompt variants",

@@ -1,0 +1,83 @@
+"""Downloaded results into the log, one by one under the policy; doing it twice changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from compiler.llm.batches import shards
+from compiler.llm.batches.api import BatchApi, Line, lines
+from compiler.llm.batches.journal import Journal, Sealed, Shard
+from compiler.llm.batches.policy import Action, decide
+from compiler.llm.batches.shards import Limits, Packer
+from compiler.llm.messages import Deliver, Outcome, Purpose, Reply
+
+
+@dataclass
+class Applied:
+    """What came of a shard: results by kind, what to ask again, and the account's complaints."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    again: list[Sealed] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)
+
+
+def read(api: BatchApi, journal: Journal, shard: Shard, deliver: Deliver) -> Applied:
+    """Deliver every result of a downloaded shard; the caller commits."""
+    requests = journal.requests(shard.id)
+    prefix = shards.prefix_of(journal.nonce, shard.id, shard.attempt)
+    seen: set[int] = set()
+    applied = Applied()
+
+    def settle(request: Sealed, line: Line | None) -> None:
+        applied.counts[line.kind if line is not None else "missing"] += 1
+        action = decide(line, shard.attempt)
+        if action is Action.KEEP and line is not None and line.reply is not None:
+            deliver(request.key, journal.purpose(request.purpose), line.reply)
+        elif action is Action.FAIL:
+            deliver(request.key, journal.purpose(request.purpose), _failure(line))
+        else:
+            applied.again.append(request)
+            if action is Action.PAUSE and line is not None:
+                applied.paused.append(line.error)
+
+    for _, raw in lines(journal.results(shard.id)):
+        line = api.parse(raw)
+        ordinal = shards.ordinal_of(line.custom_id, prefix) if line is not None else None
+        if ordinal is not None and ordinal in requests and ordinal not in seen:
+            seen.add(ordinal)
+            settle(requests[ordinal], line)
+    for ordinal in sorted(requests.keys() - seen):
+        settle(requests[ordinal], None)
+    return applied
+
+
+def seal_again(
+    journal: Journal,
+    shard: Shard,
+    applied: Applied,
+    limits: Limits,
+    price: Callable[[Purpose], float],
+) -> None:
+    """Seal what must be asked again; after a crash only what is not sealed yet.
+
+    When the account was at fault the attempt does not count.
+    """
+    left = [each for each in applied.again if not journal.is_elsewhere(each.key, shard.id)]
+    if not left:
+        return
+    attempt = shard.attempt if applied.paused else shard.attempt + 1
+    with Packer(journal, shard.endpoint, limits, price, attempt) as packer:
+        for call in shards.reread(journal, shard, sorted(left, key=lambda each: each.at)):
+            packer.add(call)
+
+
+def _failure(line: Line | None) -> Reply:
+    if line is None:
+        return Reply(Outcome.EXPIRED, "", "", "", 0, 0, "", "no result came back")
+    outcome = {"expired": Outcome.EXPIRED, "canceled": Outcome.CANCELED}.get(
+        line.kind, Outcome.ERRORED
+    )
+    error = f"{line.error_type}: {line.error}" if line.error_type else line.error or line.kind
+    return Reply(outcome, "", "", "", 0, 0, "", error)

@@ -1,0 +1,76 @@
+"""Results of an ended batch: fetched whole, proven whole, then read line by line.
+
+A stream that is cut at a line boundary ends without any error, so nothing is believed before the
+lines were counted against what the server says it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from compiler.errors import StoreError
+from compiler.llm.batches.api import BatchApi, Remote, lines
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.shards import ordinal_of, prefix_of
+
+
+@dataclass
+class Survey:
+    """What a results file holds: ordinals with the offset of their line, and what is odd."""
+
+    offsets: dict[int, int] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    foreign: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def fetch(api: BatchApi, journal: Journal, shard: Shard) -> None:
+    """Download the results to their place, durably. Raises NotThere or Unreachable."""
+    assert shard.batch_id is not None
+    path = journal.results(shard.id)
+    part = path.with_suffix(".part")
+    try:
+        api.download(shard.batch_id, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(
+            f"results cannot be written: {error.strerror or error}",
+            where=str(part),
+            hint="free some space and run the same command again; the batch keeps its results",
+        ) from error
+
+
+def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Survey:
+    """Read a results file once and hold it against the shard and the server's counts."""
+    prefix = prefix_of(journal.nonce, shard.id, shard.attempt)
+    found = Survey()
+    digests: dict[int, bytes] = {}
+    for at, raw in lines(journal.results(shard.id)):
+        line = api.parse(raw)
+        if line is None:
+            found.problems.append(f"the line at byte {at} is cut or no JSON")
+            continue
+        ordinal = ordinal_of(line.custom_id, prefix)
+        if ordinal is None or ordinal >= shard.n:
+            found.foreign.append(line.custom_id)
+            continue
+        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        if ordinal in digests:
+            if digests[ordinal] != digest:
+                found.problems.append(f"{line.custom_id} has two different results")
+            continue
+        digests[ordinal] = digest
+        found.offsets[ordinal] = at
+        found.kinds[line.kind] += 1
+    told = {kind: count for kind, count in remote.counts.items() if count}
+    # Servers differ in whether a canceled request has a line; a missing one is looked at later.
+    if remote.size == shard.n and told.get("processing", 0) == 0:
+        for kind, count in told.items():
+            if kind != "canceled" and found.kinds[kind] < count:
+                found.problems.append(f"{found.kinds[kind]} of {count} {kind} results are there")
+    return found

@@ -1,0 +1,342 @@
+"""The batch journal: what was sealed, intended, sent and collected. SQLite, full sync.
+
+Every transition is committed before the side effect that follows it. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from compiler.errors import StoreError
+from compiler.llm.batches.states import FINISHED, SENT, Event, State, after
+from compiler.llm.messages import Purpose
+
+_SCHEMA = """
+create table if not exists run (nonce text not null);
+create table if not exists purpose (id integer primary key, value blob not null unique);
+create table if not exists shape (endpoint text, digest text, primary key (endpoint, digest));
+create table if not exists shard (
+  id integer primary key,
+  endpoint text not null,
+  label text not null,
+  state text not null,
+  n integer not null,
+  bytes integer not null,
+  sha256 text not null,
+  expected_usd real not null,
+  attempt integer not null,
+  sends integer not null default 0,
+  batch_id text unique,
+  sent_at real,
+  created_at real,
+  expires_at real,
+  next_at real not null default 0,
+  looks integer not null default 0,
+  note text not null default '',
+  outcomes blob
+);
+create table if not exists request (
+  shard integer not null, ordinal integer not null,
+  key blob not null, purpose integer not null,
+  at integer not null, size integer not null,
+  primary key (shard, ordinal)
+) without rowid;
+create index if not exists request_key on request (key);
+create table if not exists suspect (
+  batch_id text primary key, endpoint text not null, shard integer not null,
+  verdict text not null, usd real not null default 0
+);
+create table if not exists event (
+  seq integer primary key, at real not null, shard integer, kind text not null, detail text not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One sealed body and what became of it. `label` says what it is for, for people.
+
+    `sends`: how many times it was POSTed; `looks`: how often it was looked for since then.
+    """
+
+    id: int
+    endpoint: str
+    label: str
+    state: State
+    n: int
+    bytes: int
+    sha256: str
+    expected_usd: float
+    attempt: int
+    sends: int = 0
+    batch_id: str | None = None
+    sent_at: float | None = None
+    created_at: float | None = None
+    expires_at: float | None = None
+    next_at: float = 0.0
+    looks: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One request of a shard: its key, purpose, and where its parameters lie in the body."""
+
+    ordinal: int
+    key: str
+    purpose: int
+    at: int
+    size: int
+
+
+_COLUMNS = ", ".join(Shard.__dataclass_fields__)
+
+
+class Journal:
+    """The batches of a project: `batches.sqlite` and the bodies and results beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "journal.sqlite"
+        self._connection: sqlite3.Connection | None = None
+        self._purposes: dict[int, Purpose] = {}
+
+    def exists(self) -> bool:
+        """Whether anything was ever journaled."""
+        return self._connection is not None or self.path.is_file()
+
+    def body(self, shard: int) -> Path:
+        """The sealed body of a shard."""
+        return self.folder / f"{shard:06d}.body.json"
+
+    def results(self, shard: int) -> Path:
+        """The raw results of a shard."""
+        return self.folder / f"{shard:06d}.results.jsonl"
+
+    @property
+    def nonce(self) -> str:
+        """Six hex digits that mark the custom ids of this journal."""
+        with self.transaction() as db:
+            found = db.execute("select nonce from run").fetchone()
+            if found is None:
+                found = (secrets.token_hex(3),)
+                db.execute("insert into run values (?)", found)
+            return str(found[0])
+
+    def purpose_id(self, purpose: Purpose) -> int:
+        """The number of a purpose."""
+        value = msgspec.json.encode(purpose)
+        with self.transaction() as db:
+            db.execute("insert or ignore into purpose (value) values (?)", (value,))
+            found = db.execute("select id from purpose where value = ?", (value,)).fetchone()
+        return int(found[0])
+
+    def purpose(self, number: int) -> Purpose:
+        """The purpose of that number."""
+        if number not in self._purposes:
+            with self.transaction() as db:
+                row = db.execute("select value from purpose where id = ?", (number,)).fetchone()
+            self._purposes[number] = msgspec.json.decode(row[0], type=Purpose)
+        return self._purposes[number]
+
+    def proven(self, endpoint: str, shape: str) -> bool:
+        """Whether a request of this shape was accepted at this endpoint before."""
+        with self.transaction() as db:
+            sql = "select 1 from shape where endpoint = ? and digest = ?"
+            return db.execute(sql, (endpoint, shape)).fetchone() is not None
+
+    def prove(self, endpoint: str, shape: str) -> None:
+        """A request of this shape was accepted."""
+        with self.transaction() as db:
+            db.execute("insert or ignore into shape values (?, ?)", (endpoint, shape))
+
+    def next_id(self) -> int:
+        """The id that the next shard gets."""
+        with self.transaction() as db:
+            return int(db.execute("select coalesce(max(id), 0) + 1 from shard").fetchone()[0])
+
+    def seal(self, shard: Shard, requests: Iterable[Sealed]) -> None:
+        """A new shard, whose body is already durable on disk."""
+        values = [getattr(shard, name) for name in Shard.__dataclass_fields__]
+        marks = ", ".join("?" * len(values))
+        with self.transaction() as db:
+            db.execute(f"insert into shard ({_COLUMNS}) values ({marks})", values)
+            db.executemany(
+                "insert into request values (?, ?, ?, ?, ?, ?)",
+                (
+                    (shard.id, r.ordinal, bytes.fromhex(r.key), r.purpose, r.at, r.size)
+                    for r in requests
+                ),
+            )
+
+    def is_open(self, key: str) -> bool:
+        """Whether a request of this key is sealed or with the server."""
+        if not self.exists():
+            return False
+        with self.transaction() as db:
+            found = db.execute("select 1 from request where key = ?", (bytes.fromhex(key),))
+            return found.fetchone() is not None
+
+    def is_elsewhere(self, key: str, shard: int) -> bool:
+        """Whether a request of this key is open in another shard than this one."""
+        with self.transaction() as db:
+            sql = "select 1 from request where key = ? and shard != ?"
+            return db.execute(sql, (bytes.fromhex(key), shard)).fetchone() is not None
+
+    def requests(self, shard: int) -> dict[int, Sealed]:
+        """The requests of a shard by ordinal."""
+        with self.transaction() as db:
+            rows = db.execute(
+                "select ordinal, key, purpose, at, size from request where shard = ?"
+                " order by ordinal",
+                (shard,),
+            )
+            return {r[0]: Sealed(r[0], r[1].hex(), *r[2:]) for r in rows}
+
+    def shards(self, states: Sequence[State] | None = None, endpoint: str = "") -> list[Shard]:
+        """The shards in these states (all of them by default), oldest first."""
+        if not self.exists():
+            return []
+        with self.transaction() as db:
+            rows = db.execute(f"select {_COLUMNS} from shard order by id").fetchall()
+        found = [_shard(row) for row in rows]
+        return [
+            shard
+            for shard in found
+            if (states is None or shard.state in states) and endpoint in ("", shard.endpoint)
+        ]
+
+    def move(
+        self, shard: Shard, event: Event, now: float, detail: str = "", **values: object
+    ) -> Shard:
+        """Apply an event and set columns with it, durably; returns the shard as it is now."""
+        state = after(shard.state, event)
+        with self.transaction() as db:
+            self._set(db, shard.id, {"state": state.value, **values})
+            self._event(db, now, shard.id, event.value, detail)
+            if state in FINISHED:
+                db.execute("delete from request where shard = ?", (shard.id,))
+        return self.shard(shard.id)
+
+    def update(self, shard: Shard, **values: object) -> Shard:
+        """Set columns that are not the state."""
+        with self.transaction() as db:
+            self._set(db, shard.id, values)
+        return self.shard(shard.id)
+
+    def shard(self, number: int) -> Shard:
+        """The shard of that id."""
+        with self.transaction() as db:
+            row = db.execute(f"select {_COLUMNS} from shard where id = ?", (number,)).fetchone()
+        return _shard(row)
+
+    def note(self, now: float, kind: str, detail: str, shard: int | None = None) -> None:
+        """An event that changes no state."""
+        with self.transaction() as db:
+            self._event(db, now, shard, kind, detail)
+
+    def events(self, shard: int | None = None) -> list[tuple[float, int | None, str, str]]:
+        """What happened, in order: (at, shard, kind, detail)."""
+        with self.transaction() as db:
+            rows = db.execute("select at, shard, kind, detail from event order by seq").fetchall()
+        return [row for row in rows if shard in (None, row[1])]
+
+    def suspect(self, batch_id: str, shard: Shard) -> None:
+        """A batch that may be a second one of a shard's body."""
+        with self.transaction() as db:
+            db.execute(
+                "insert or ignore into suspect values (?, ?, ?, 'open', 0)",
+                (batch_id, shard.endpoint, shard.id),
+            )
+
+    def judge(self, batch_id: str, verdict: str, usd: float) -> None:
+        """What a suspect turned out to be: `duplicate` or `foreign`."""
+        with self.transaction() as db:
+            db.execute(
+                "update suspect set verdict = ?, usd = ? where batch_id = ?",
+                (verdict, usd, batch_id),
+            )
+
+    def drop_suspect(self, batch_id: str) -> None:
+        """It is a suspect no longer."""
+        with self.transaction() as db:
+            db.execute("delete from suspect where batch_id = ?", (batch_id,))
+
+    def first_sent(self, shard: Shard) -> float:
+        """When a shard was first sent."""
+        with self.transaction() as db:
+            sql = "select min(at) from event where shard = ? and kind = ?"
+            found = db.execute(sql, (shard.id, Event.INTENT.value)).fetchone()[0]
+        return float(found if found is not None else shard.sent_at or 0.0)
+
+    def suspects(self) -> list[tuple[str, str, int, str, float]]:
+        """All suspects: (batch id, endpoint, shard, verdict, cost in US dollars if duplicate)."""
+        if not self.exists():
+            return []
+        with self.transaction() as db:
+            return db.execute("select * from suspect order by rowid").fetchall()
+
+    def known_ids(self) -> set[str]:
+        """Every batch id that belongs to a shard or was judged."""
+        with self.transaction() as db:
+            rows = db.execute(
+                "select batch_id from shard where batch_id is not null"
+                " union select batch_id from suspect"
+            )
+            return {row[0] for row in rows}
+
+    def in_flight_usd(self) -> float:
+        """What the shards that the server has, or may have, are expected to cost."""
+        return sum(shard.expected_usd for shard in self.shards(SENT))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _set(db: sqlite3.Connection, shard: int, values: dict[str, object]) -> None:
+        names = ", ".join(f"{name} = ?" for name in values)
+        db.execute(f"update shard set {names} where id = ?", (*values.values(), shard))
+
+    @staticmethod
+    def _event(
+        db: sqlite3.Connection, now: float, shard: int | None, kind: str, detail: str
+    ) -> None:
+        db.execute(
+            "insert into event (at, shard, kind, detail) values (?, ?, ?, ?)",
+            (now, shard, kind, detail[:1000]),
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is durable when the block ends and undone when it raises."""
+        try:
+            if self._connection is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._connection = sqlite3.connect(self.path, timeout=60.0)
+                self._connection.execute("pragma journal_mode = wal")
+                self._connection.execute("pragma synchronous = full")
+                self._connection.executescript(_SCHEMA)
+            with self._connection:
+                yield self._connection
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the batch journal cannot be used: {error}",
+                where=str(self.path),
+                hint="free some space or make it writable, and run the same command again; never "
+                "delete it while batches are open",
+            ) from error
+
+
+def _shard(row: tuple[object, ...]) -> Shard:
+    values = dict(zip(Shard.__dataclass_fields__, row, strict=True))
+    return msgspec.convert(values, Shard)

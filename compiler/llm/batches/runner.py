@@ -1,0 +1,310 @@
+"""Drives shards from sealed to applied: submit once, reconcile before any resend, collect, apply.
+
+Time is a wall clock, since a batch lives for days and machines sleep. Nothing here blocks for
+longer than the next due step, and a run may end at any point: the journal knows how to go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from compiler.errors import PausedError, ProviderError, WaitingError
+from compiler.llm.batches import collect, shards
+from compiler.llm.batches.api import BatchApi, NotThere, Refused, Uncertain, Unreachable
+from compiler.llm.batches.apply import read, seal_again
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.reconcile import Reconciler
+from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.states import OPEN, SENT, WAITING, Event, State
+from compiler.llm.messages import Deliver
+from compiler.llm.purse import Purse
+
+_FETCHES = 8
+_LATE = 2 * 3600.0
+_GONE = 24 * 3600.0
+_ARCHIVED = 29 * 24 * 3600.0
+_HOURLY = 3600.0
+_BACKOFF_CAP = 900.0
+
+
+class Clock(Protocol):
+    """The wall clock, or one that a test turns."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class WallClock:
+    """The machine's own."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class Watcher(Protocol):
+    """Is told how batches stand."""
+
+    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+        """Something changed."""
+
+    def notice(self, text: str) -> None:
+        """Something the user should read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between polls: the first, and the longest after a while. `wait`: until all ended."""
+
+    first: float
+    longest: float
+    wait: bool
+
+
+class Runner:
+    """One endpoint's shards, driven until none is open or nothing more can be done now."""
+
+    def __init__(
+        self,
+        api: BatchApi,
+        journal: Journal,
+        limits: Limits,
+        purse: Purse,
+        pace: Pace,
+        clock: Clock,
+        watcher: Watcher,
+    ) -> None:
+        self._api = api
+        self._journal = journal
+        self._limits = limits
+        self._purse = purse
+        self._pace = pace
+        self._clock = clock
+        self._watcher = watcher
+        self._reconciler = Reconciler(api, journal, clock)
+        self._reserved: dict[int, float] = {}
+
+    def run(self, deliver: Deliver, commit: Callable[[], None]) -> None:
+        """Settle every open shard of this endpoint.
+
+        Raises:
+            WaitingError: told not to wait, and batches are with the server.
+            PausedError, BudgetError: nothing more may be sent; what is there was collected first.
+        """
+        self._resume()
+        while True:
+            self._collect(deliver, commit)
+            self._submit()
+            self._collect(deliver, commit)
+            open_shards = self._shards()
+            self._tell(open_shards)
+            if not open_shards:
+                break
+            if not self._pace.wait and all(shard.state in WAITING for shard in open_shards):
+                raise WaitingError(
+                    f"{len(open_shards)} batch{'es' if len(open_shards) > 1 else ''} of "
+                    f"{sum(shard.n for shard in open_shards):,} requests with the provider",
+                    hint="run the same command again to collect; `probec status` shows them",
+                )
+            due = min(shard.next_at for shard in open_shards)
+            self._clock.sleep(max(0.05, due - self._clock.now()))
+        self._reconciler.suspects()
+
+    def _shards(self) -> list[Shard]:
+        return self._journal.shards(OPEN, self._api.endpoint)
+
+    def _tell(self, open_shards: list[Shard]) -> None:
+        self._watcher.batches(open_shards, self._purse.spent, self._purse.in_flight)
+
+    def _resume(self) -> None:
+        """Take up what an earlier run left: an intent without an answer is uncertain."""
+        now = self._clock.now()
+        for shard in self._shards():
+            if shard.state is State.SUBMITTING:
+                shard = self._journal.move(
+                    shard, Event.UNCERTAIN, now, "an earlier run ended while sending", next_at=now
+                )
+            if shard.state in SENT:
+                self._reserved[shard.id] = shard.expected_usd
+                self._purse.in_flight += shard.expected_usd
+
+    def _submit(self) -> None:
+        queued = sum(shard.n for shard in self._journal.shards(SENT, self._api.endpoint))
+        for shard in self._shards():
+            now = self._clock.now()
+            if shard.state is State.SPLITTING:
+                self._split(shard)
+            if shard.state is not State.SEALED or shard.next_at > now:
+                continue
+            if queued and queued + shard.n > self._limits.queue_requests:
+                self._journal.update(shard, next_at=now + self._pace.longest, note="queue is full")
+                continue
+            self._send(shard)
+            queued += shard.n
+
+    def _send(self, shard: Shard) -> None:
+        self._purse.reserve(shard.expected_usd, f"a batch of {shard.n:,} requests")
+        self._reserved[shard.id] = shard.expected_usd
+        now = self._clock.now()
+        shard = self._journal.move(
+            shard, Event.INTENT, now, f"{shard.n} requests, sha256 {shard.sha256[:12]}",
+            sent_at=now, sends=shard.sends + 1, looks=0,
+        )  # fmt: skip
+        try:
+            remote = self._api.create(self._journal.body(shard.id), shard.bytes)
+        except Refused as error:
+            self._refused(shard, error)
+        except Uncertain as error:
+            now = self._clock.now()
+            self._journal.move(
+                shard, Event.UNCERTAIN, now, str(error), next_at=now, note=str(error)
+            )
+        except ProviderError as error:
+            # The account's fault: it was not taken, and nothing else will be.
+            self._release(shard)
+            self._journal.move(
+                shard, Event.REFUSED, self._clock.now(), str(error), note=error.message
+            )
+            raise
+        else:
+            self._journal.move(
+                shard, Event.ACCEPTED, self._clock.now(), remote.id, batch_id=remote.id,
+                created_at=remote.created_at, expires_at=remote.expires_at,
+                next_at=self._clock.now() + self._pace.first, note="",
+            )  # fmt: skip
+
+    def _refused(self, shard: Shard, error: Refused) -> None:
+        now = self._clock.now()
+        self._release(shard)
+        if error.too_large and shard.n > 1:
+            self._split(self._journal.move(shard, Event.TOO_LARGE, now, error.reason))
+            return
+        wait = min(_BACKOFF_CAP, error.wait if error.wait is not None else 2.0**shard.sends)
+        shard = self._journal.move(
+            shard, Event.REFUSED, now, error.reason, next_at=now + wait, note=error.reason
+        )
+        if error.wait is None and shard.sends >= _FETCHES:
+            raise ProviderError(
+                f"the server refused a batch {shard.sends} times: {error.reason}",
+                hint="run the same command again later; what was answered is kept",
+            )
+
+    def _split(self, shard: Shard) -> None:
+        shards.split(self._journal, shard, self._limits, self._purse.price)
+        self._journal.move(shard, Event.SPLIT, self._clock.now())
+        self._journal.body(shard.id).unlink(missing_ok=True)
+
+    def _release(self, shard: Shard) -> None:
+        self._purse.release(self._reserved.pop(shard.id, 0.0))
+
+    def _collect(self, deliver: Deliver, commit: Callable[[], None]) -> None:
+        for shard in self._shards():
+            if shard.next_at > self._clock.now():
+                continue
+            if shard.state is State.UNKNOWN:
+                shard = self._reconciler.look(shard)
+            if shard.state in WAITING:
+                shard = self._poll(shard)
+            if shard.state is State.ENDED:
+                shard = self._fetch(shard)
+            if shard.state is State.DOWNLOADED:
+                self._apply(shard, deliver, commit)
+
+    def _poll(self, shard: Shard) -> Shard:
+        now = self._clock.now()
+        assert shard.batch_id is not None
+        looks = shard.looks + 1
+        next_at = now + min(self._pace.longest, self._pace.first * 1.3 ** min(looks, 20))
+        try:
+            remote = self._api.retrieve(shard.batch_id)
+        except (NotThere, Unreachable) as error:
+            # A batch that exists may answer 404 for a while: only its deadline says otherwise.
+            note = f"no answer: {error}" if str(error) else "not found, looking again"
+            return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
+        if remote.ended:
+            return self._journal.move(
+                shard, Event.ENDED, now, str(remote.counts), looks=0, next_at=now
+            )
+        note = "" if remote.status in ("in_progress", "canceling") else f"status {remote.status!r}"
+        if note and note != shard.note:
+            self._journal.note(now, "unknown_status", remote.status, shard.id)
+        if shard.state is State.IN_PROGRESS and now > remote.expires_at + _LATE:
+            self._watcher.notice(
+                f"batch {shard.batch_id} has not ended {(now - remote.expires_at) / 3600:.0f} h "
+                "after it should have expired; it is looked at hourly and not sent again"
+            )
+            return self._journal.move(shard, Event.LATE, now, next_at=now + _HOURLY, looks=looks)
+        if shard.state is State.OVERDUE:
+            next_at = now + _HOURLY
+        return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
+
+    def _fetch(self, shard: Shard) -> Shard:
+        now = self._clock.now()
+        looks = shard.looks + 1
+        assert shard.batch_id is not None
+        try:
+            remote = self._api.retrieve(shard.batch_id)
+            collect.fetch(self._api, self._journal, shard)
+        except NotThere as error:
+            age = now - (shard.created_at or now)
+            if age > _ARCHIVED or (looks > _FETCHES and age > _GONE):
+                return self._lost(shard, str(error) or "its results are gone")
+            return self._journal.update(shard, looks=looks, next_at=now + min(600.0, 2.0**looks))
+        except Unreachable as error:
+            wait = error.wait if error.wait is not None else min(60.0, 2.0**looks / 4)
+            if looks > 4 * _FETCHES:
+                raise ProviderError(
+                    f"the results of {shard.batch_id} cannot be fetched: {error}",
+                    hint="run the same command again later; the provider keeps them for 29 days",
+                ) from error
+            return self._journal.update(shard, looks=looks, next_at=now + wait, note=str(error))
+        if remote.archived:
+            return self._lost(shard, "archived")
+        found = collect.survey(self._api, self._journal, shard, remote)
+        if found.foreign and not found.offsets and self._reconciler.adopted(shard):
+            return self._reconciler.not_ours(shard, found.foreign[0])
+        if found.problems and looks <= _FETCHES:
+            self._journal.note(now, "incomplete", found.problems[0], shard.id)
+            return self._journal.update(shard, looks=looks, next_at=now + min(60.0, 2.0**looks / 4))
+        for problem in found.problems[:10]:
+            self._journal.note(now, "partial", problem, shard.id)
+        for custom_id in found.foreign[:10]:
+            self._journal.note(now, "foreign_result", custom_id, shard.id)
+        return self._journal.move(shard, Event.DOWNLOADED, now, str(dict(found.kinds)))
+
+    def _lost(self, shard: Shard, why: str) -> Shard:
+        self._release(shard)
+        self._watcher.notice(
+            f"batch {shard.batch_id}: its results are lost ({why}); {shard.n:,} requests were "
+            "billed and must be asked again: run the same command once more"
+        )
+        self._journal.move(shard, Event.GONE, self._clock.now(), why)
+        raise ProviderError(
+            f"the results of batch {shard.batch_id} are lost: {why}",
+            hint="they were billed; running the same command again pays for them once more",
+        )
+
+    def _apply(self, shard: Shard, deliver: Deliver, commit: Callable[[], None]) -> None:
+        """Results to the log, then what must be asked again is sealed, then the shard is done."""
+        applied = read(self._api, self._journal, shard, deliver)
+        commit()
+        seal_again(self._journal, shard, applied, self._limits, self._purse.price)
+        self._release(shard)
+        counts = str(applied.counts)
+        self._journal.move(shard, Event.APPLIED, self._clock.now(), counts, note=counts)
+        self._journal.body(shard.id).unlink(missing_ok=True)
+        if applied.paused:
+            raise PausedError(
+                f"the account cannot go on: {applied.paused[0]} ({len(applied.paused):,} requests)",
+                hint="mend the account and run the same command again; only these are sent again",
+            )

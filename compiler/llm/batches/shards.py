@@ -1,0 +1,266 @@
+"""Packs calls into shards by both limits and seals each as the exact bytes that will be sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from compiler.errors import ProviderError, StoreError
+from compiler.llm.batches.journal import Journal, Sealed, Shard
+from compiler.llm.batches.states import OPEN, State
+from compiler.llm.messages import Call, Purpose
+
+_HEAD, _TAIL = b'{"requests":[', b"]}"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one batch may hold, and how many requests may wait at the server at once."""
+
+    max_requests: int
+    max_bytes: int
+    queue_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """One request in the body being written."""
+
+    key: str
+    purpose: int
+    at: int
+    size: int
+    usd: float
+
+
+class Packer:
+    """Writes one body at a time; a full one is sealed and journaled before the next begins.
+
+    Used in a `with` block, whose end seals what is left.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        endpoint: str,
+        limits: Limits,
+        price: Callable[[Purpose], float],
+        attempt: int = 1,
+    ) -> None:
+        self._journal = journal
+        self._endpoint = endpoint
+        self._limits = limits
+        self._price = price
+        self._attempt = attempt
+        self._file: BinaryIO | None = None
+        self._id = 0
+        self._placed: list[_Placed] = []
+        self._labels: dict[str, None] = {}
+        self._nonce = ""
+        self._purposes: dict[Purpose, int] = {}
+
+    def add(self, call: Call) -> None:
+        """Place a call in the open body; seals it first when the call does not fit."""
+        entry = self._entry(call.body)
+        if len(_HEAD) + len(entry) + len(_TAIL) > self._limits.max_bytes:
+            raise ProviderError(
+                f"request {call.key[:12]} has {len(call.body):,} bytes, a batch takes at most "
+                f"{self._limits.max_bytes:,}",
+                hint="shorten the prompt or the documents",
+            )
+        if self._placed and not self._fits(len(entry)):
+            self._seal()
+            entry = self._entry(call.body)
+        self._place(call, entry)
+
+    def __enter__(self) -> Packer:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            self.close()
+
+    def _finish(self) -> None:
+        """Seal what is left. A body that gives requests back to stay unique leaves a next one."""
+        while self._placed:
+            self._seal()
+
+    def _fits(self, size: int) -> bool:
+        end = self._end + 1 + size + len(_TAIL)
+        return len(self._placed) < self._limits.max_requests and end <= self._limits.max_bytes
+
+    @property
+    def _end(self) -> int:
+        last = self._placed[-1]
+        return last.at + last.size + 1
+
+    def _entry(self, body: bytes) -> bytes:
+        if self._file is None:
+            self._id = self._journal.next_id()
+        custom_id = custom_id_of(self._journal_nonce, self._id, self._attempt, len(self._placed))
+        return b'{"custom_id":"' + custom_id.encode("ascii") + b'","params":' + body + b"}"
+
+    @property
+    def _journal_nonce(self) -> str:
+        self._nonce = self._nonce or self._journal.nonce
+        return self._nonce
+
+    def close(self) -> None:
+        """Let go of a body that cannot be finished."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _place(self, call: Call, entry: bytes) -> None:
+        with _translated(self._journal.folder):
+            if self._file is None:
+                self._journal.folder.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("wb+")
+                self._file.write(_HEAD)
+            else:
+                self._file.write(b",")
+            at = self._file.tell() + len(entry) - len(call.body) - 1
+            self._file.write(entry)
+        purpose = self._journal_purpose(call.purpose)
+        self._placed.append(
+            _Placed(call.key, purpose, at, len(call.body), self._price(call.purpose))
+        )
+        self._labels[f"{call.purpose.build} {call.purpose.role}"] = None
+
+    def _journal_purpose(self, purpose: Purpose) -> int:
+        if purpose not in self._purposes:
+            self._purposes[purpose] = self._journal.purpose_id(purpose)
+        return self._purposes[purpose]
+
+    @property
+    def _path(self) -> Path:
+        return self._journal.folder / "open.body.tmp"
+
+    def _seal(self) -> None:
+        """Make the open body a shard whose size no other open shard has, if that is possible."""
+        assert self._file is not None
+        taken = {shard.n for shard in self._journal.shards(OPEN, self._endpoint)}
+        n = next((k for k in range(len(self._placed), 0, -1) if k not in taken), len(self._placed))
+        kept, back = self._placed[:n], self._placed[n:]
+        returned = [self._read(each) for each in back]
+        end = kept[-1].at + kept[-1].size + 1
+        with _translated(self._journal.folder):
+            self._file.seek(end)
+            self._file.truncate()
+            self._file.write(_TAIL)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            with self._path.open("rb") as written:
+                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+            os.replace(self._path, self._journal.body(self._id))
+            _sync_folder(self._journal.folder)
+        self._file = None
+        shard = Shard(
+            id=self._id,
+            endpoint=self._endpoint,
+            label=", ".join(self._labels),
+            state=State.SEALED,
+            n=n,
+            bytes=end + len(_TAIL),
+            sha256=sha256,
+            expected_usd=sum(each.usd for each in kept),
+            attempt=self._attempt,
+        )
+        self._journal.seal(
+            shard, (Sealed(i, p.key, p.purpose, p.at, p.size) for i, p in enumerate(kept))
+        )
+        self._placed, self._labels = [], {}
+        for call in returned:
+            self._place(call, self._entry(call.body))
+
+    def _read(self, placed: _Placed) -> Call:
+        assert self._file is not None
+        self._file.seek(placed.at)
+        body = self._file.read(placed.size)
+        return Call(body, 0, placed.key, self._journal.purpose(placed.purpose))
+
+
+def split(
+    journal: Journal, shard: Shard, limits: Limits, price: Callable[[Purpose], float]
+) -> None:
+    """Seal the requests of a shard again, in two shards of half as many.
+
+    After a crash in the middle only those that are not in a new shard yet are sealed.
+    """
+    requests = journal.requests(shard.id).values()
+    left = [each for each in requests if not journal.is_elsewhere(each.key, shard.id)]
+    half = Limits((len(left) + 1) // 2, limits.max_bytes, limits.queue_requests)
+    with Packer(journal, shard.endpoint, half, price, shard.attempt) as packer:
+        for call in reread(journal, shard, left):
+            packer.add(call)
+
+
+def reread(journal: Journal, shard: Shard, requests: Iterable[Sealed]) -> Iterator[Call]:
+    """Calls of a shard, read back from its sealed body."""
+    with _translated(journal.folder), journal.body(shard.id).open("rb") as file:
+        for request in requests:
+            file.seek(request.at)
+            body = file.read(request.size)
+            yield Call(body, 0, request.key, journal.purpose(request.purpose))
+
+
+def custom_id_of(nonce: str, shard: int, attempt: int, ordinal: int) -> str:
+    """The id of a request: opaque, within the API's 64 characters, unique in the journal."""
+    return f"{prefix_of(nonce, shard, attempt)}{_base36(ordinal)}"
+
+
+def prefix_of(nonce: str, shard: int, attempt: int) -> str:
+    """What all ids of a shard begin with; proves whose batch it is."""
+    return f"{nonce}-{_base36(shard)}-{attempt}-"
+
+
+def ordinal_of(custom_id: str, prefix: str) -> int | None:
+    """The ordinal of an id, or None when it is not of this shard."""
+    tail = custom_id.removeprefix(prefix)
+    if tail == custom_id or not tail or set(tail) - set(_DIGITS):
+        return None
+    return int(tail, 36)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+        if not number:
+            return digits
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class _translated:
+    """Turns a failing disk into one clear error."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"a batch cannot be written: {error.strerror or error}",
+                where=str(self._folder),
+                hint="free some space or make it writable, and run the same command again",
+            ) from error

@@ -1,0 +1,95 @@
+"""The life of a shard as pure transitions. What is not in the table cannot happen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from compiler.errors import StoreError
+
+
+class State(StrEnum):
+    """Where a shard stands. Everything from SUBMITTING to DOWNLOADED may cost money."""
+
+    SEALED = "sealed"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    IN_PROGRESS = "in_progress"
+    CANCELING = "canceling"
+    OVERDUE = "overdue"
+    ENDED = "ended"
+    DOWNLOADED = "downloaded"
+    APPLIED = "applied"
+    SPLITTING = "splitting"
+    SPLIT = "split"
+    LOST = "lost"
+    DISCARDED = "discarded"
+
+
+class Event(StrEnum):
+    """What can happen to a shard."""
+
+    INTENT = "intent"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    SPLIT = "split"
+    UNCERTAIN = "uncertain"
+    ADOPTED = "adopted"
+    NOT_THERE = "not_there"
+    CANCEL_SENT = "cancel_sent"
+    LATE = "late"
+    ENDED = "ended"
+    FOREIGN = "foreign"
+    GONE = "gone"
+    DISCARDED = "discarded"
+    DOWNLOADED = "downloaded"
+    APPLIED = "applied"
+
+
+# After an intent without an answer (a crash) the shard is as uncertain as after a lost answer.
+_TABLE: dict[tuple[State, Event], State] = {
+    (State.SEALED, Event.INTENT): State.SUBMITTING,
+    # Certainly not with the server.
+    (State.SEALED, Event.DISCARDED): State.DISCARDED,
+    (State.SPLITTING, Event.DISCARDED): State.DISCARDED,
+    (State.SUBMITTING, Event.ACCEPTED): State.IN_PROGRESS,
+    (State.SUBMITTING, Event.REFUSED): State.SEALED,
+    (State.SUBMITTING, Event.TOO_LARGE): State.SPLITTING,
+    (State.SPLITTING, Event.SPLIT): State.SPLIT,
+    (State.SUBMITTING, Event.UNCERTAIN): State.UNKNOWN,
+    (State.UNKNOWN, Event.ADOPTED): State.IN_PROGRESS,
+    (State.UNKNOWN, Event.NOT_THERE): State.SEALED,
+    (State.IN_PROGRESS, Event.CANCEL_SENT): State.CANCELING,
+    (State.IN_PROGRESS, Event.LATE): State.OVERDUE,
+    (State.OVERDUE, Event.CANCEL_SENT): State.CANCELING,
+    (State.ENDED, Event.GONE): State.LOST,
+    (State.ENDED, Event.DOWNLOADED): State.DOWNLOADED,
+    (State.DOWNLOADED, Event.APPLIED): State.APPLIED,
+    **{
+        (state, Event.ENDED): State.ENDED
+        for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
+    },
+    # Only results prove whose batch was adopted.
+    (State.ENDED, Event.FOREIGN): State.UNKNOWN,
+}
+
+WAITING = (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
+FINISHED = (State.APPLIED, State.SPLIT, State.LOST, State.DISCARDED)
+OPEN = tuple(state for state in State if state not in FINISHED)
+# The server has, or may have, its requests.
+SENT = (State.SUBMITTING, State.UNKNOWN, *WAITING, State.ENDED, State.DOWNLOADED)
+
+
+def after(state: State, event: Event) -> State:
+    """The state that an event leads to.
+
+    Raises:
+        StoreError: the journal says something that cannot have happened.
+    """
+    found = _TABLE.get((state, event))
+    if found is None:
+        raise StoreError(
+            f"a batch that is {state.value} cannot be {event.value}",
+            hint="the batch journal is damaged or this is a defect of probec: please report it",
+        )
+    return found

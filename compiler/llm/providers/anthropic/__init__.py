@@ -1,0 +1,9 @@
+"""The Messages API, live and in batches. `client` is the door to the SDK."""
+
+from __future__ import annotations
+
+from compiler.llm.providers.anthropic.batch import Batch, BatchSettings
+from compiler.llm.providers.anthropic.live import Live
+from compiler.llm.providers.anthropic.wire import messages_body
+
+__all__ = ["Batch", "BatchSettings", "Live", "messages_body"]

@@ -1,0 +1,127 @@
+"""The Message Batches API as a provider: half the price, an hour or so, never paid twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from compiler.errors import BudgetError, ProviderError
+from compiler.keys import Json, digest
+from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
+from compiler.llm.batches.shards import Limits, Packer
+from compiler.llm.batches.states import SENT, Event, State
+from compiler.llm.messages import Call, Deliver, Request
+from compiler.llm.providers.anthropic import wire
+from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.providers.anthropic.endpoint import Endpoint
+from compiler.llm.providers.anthropic.live import Live, params
+from compiler.llm.purse import Purse
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What batches need beside the requests; none of it is part of a key."""
+
+    journal: Journal
+    limits: Limits
+    pace: Pace
+    clock: Clock
+    watcher: Watcher
+
+
+class Batch:
+    """Seals, submits, waits and collects. The journal knows what an earlier run left open."""
+
+    name = "anthropic-batch"
+    free = False
+
+    def __init__(self, client: Client, settings: BatchSettings, purse: Purse) -> None:
+        self.max_bytes = settings.limits.max_bytes - 256
+        self._client = client
+        self._settings = settings
+        self._purse = purse
+
+    def encode(self, request: Request) -> dict[str, Json]:
+        """The `params` of one batched request: the same body as live, so the same key."""
+        return wire.messages_body(request)
+
+    def unsettled(self) -> bool:
+        """Whether batches of an earlier run are with this endpoint, or their results are here."""
+        journal = self._settings.journal
+        return bool(journal.exists() and journal.shards(SENT, self._client.endpoint))
+
+    def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
+        """Bring in every call, and whatever else is with this endpoint.
+
+        One request of each new shape goes live first: batches are validated after they are
+        accepted, and a wrong parameter would fail all of their requests, hours later.
+        """
+        try:
+            self._ask(calls, deliver, commit)
+        finally:
+            self._client.close()
+
+    def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
+        settings, journal = self._settings, self._settings.journal
+        live = Live(self._client, 1, self._purse)
+        api = Endpoint(self._client, live, settings.clock)
+        discard_unsent(journal, api.endpoint, settings.clock)
+        canaries: dict[str, Call] = {}
+        with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
+            for each in calls:
+                if journal.is_open(each.key):
+                    continue
+                kind = digest("shape", _checked(each.body, api))
+                if kind not in canaries and not journal.proven(api.endpoint, kind):
+                    canaries[kind] = each
+                else:
+                    packer.add(each)
+        self._afford(canaries.values())
+        for kind, each in canaries.items():
+            # Outside of a batch, so without its discount.
+            paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
+            deliver(each.key, paid, api.preflight(each.body))
+            commit()
+            journal.prove(api.endpoint, kind)
+        runner = Runner(
+            api,
+            journal,
+            settings.limits,
+            self._purse,
+            settings.pace,
+            settings.clock,
+            settings.watcher,
+        )
+        runner.run(deliver, commit)
+
+    def _afford(self, canaries: Iterable[Call]) -> None:
+        """All or nothing: what is sealed is weighed before the first of it is sent."""
+        journal = self._settings.journal
+        new = sum(shard.expected_usd for shard in journal.shards((State.SEALED,)))
+        new += sum(self._purse.price(each.purpose) for each in canaries)
+        flying = journal.in_flight_usd()
+        if self._purse.spent + flying + new > self._purse.wall:
+            raise BudgetError(
+                f"the next batches are expected to cost ${new:,.2f}; with "
+                f"${self._purse.spent:,.2f} spent and ${flying:,.2f} in flight they would pass "
+                f"the wall of ${self._purse.wall:,.2f}",
+                hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
+            )
+
+
+def discard_unsent(journal: Journal, endpoint: str, clock: Clock) -> None:
+    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
+    for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
+        journal.move(shard, Event.DISCARDED, clock.now())
+        journal.body(shard.id).unlink(missing_ok=True)
+
+
+def _checked(body: bytes, api: Endpoint) -> Json:
+    unknown = params(body).keys() - wire.PARAMETERS
+    if unknown:
+        raise ProviderError(
+            f"parameters that the API refuses: {', '.join(sorted(unknown))}",
+            hint="this is a defect of probec: please report it",
+        )
+    return api.shape(body)

@@ -1,0 +1,211 @@
+"""The Message Batches API as a batch endpoint: every answer sorted into what it means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from compiler.errors import ProviderError
+from compiler.keys import Json
+from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
+from compiler.llm.batches.runner import Clock
+from compiler.llm.messages import Outcome, Reply
+from compiler.llm.providers.anthropic import wire
+from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
+from compiler.llm.providers.anthropic.live import Live, params
+
+_PATH = "/v1/messages/batches"
+_TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
+_PAGE = 100
+_PAGES = 50
+
+
+class Endpoint:
+    """Implements `BatchApi`."""
+
+    def __init__(self, client: Client, live: Live, clock: Clock) -> None:
+        self._client = client
+        self._live = live
+        self._clock = clock
+        self._skew = 0.0
+
+    @property
+    def endpoint(self) -> str:
+        """The server's address."""
+        return self._client.endpoint
+
+    def create(self, body: Path, size: int) -> Remote:
+        """One POST of the sealed bytes."""
+        try:
+            return self._remote(self._client.post(_PATH, body, size))
+        except Failure as failure:
+            if _of_account(failure):
+                raise unserved(failure) from failure
+            status = failure.status
+            if status is None and not failure.sent:
+                raise Refused(failure.message) from failure
+            # A time-out or an error of the server says nothing about what it did before.
+            if status is None or status == 408 or status >= 500:
+                raise Uncertain(failure.message) from failure
+            if status == 413:
+                raise Refused(failure.message, too_large=True) from failure
+            if status == 429:
+                raise Refused(failure.message, failure.wait or 60.0) from failure
+            if 400 <= status < 500:
+                raise ProviderError(
+                    f"the API refused a batch: {failure.message}",
+                    hint="nothing was billed for it; see `probec doctor`",
+                ) from failure
+            raise Uncertain(failure.message) from failure
+
+    def retrieve(self, batch_id: str) -> Remote:
+        """GET one batch."""
+        return self._remote(self._asked(f"{_PATH}/{batch_id}"))
+
+    def list(self, since: float) -> Sequence[Remote]:
+        """Pages, newest first, until one is too old; a server that repeats itself ends it."""
+        found: dict[str, Remote] = {}
+        after = ""
+        for _ in range(_PAGES):
+            page = self._asked(f"{_PATH}?limit={_PAGE}" + (f"&after_id={after}" if after else ""))
+            self._measure(page)
+            data = page.get("data")
+            batches = [self._remote(each) for each in data] if isinstance(data, list) else []
+            new = [each for each in batches if each.id not in found]
+            found.update((each.id, each) for each in new)
+            if not new or not page.get("has_more") or new[-1].created_at < since:
+                break
+            after = new[-1].id
+        return [each for each in found.values() if each.created_at >= since]
+
+    def download(self, batch_id: str, path: Path) -> None:
+        """Stream the raw results of the derived path to a file."""
+        try:
+            with (
+                self._client.stream(f"{_PATH}/{batch_id}/results") as chunks,
+                path.open("wb") as file,
+            ):
+                for chunk in chunks:
+                    file.write(chunk)
+        except Failure as failure:
+            raise self._unanswered(failure) from failure
+
+    def first_line(self, batch_id: str) -> bytes:
+        """The first line of the results."""
+        head = b""
+        try:
+            with self._client.stream(f"{_PATH}/{batch_id}/results") as chunks:
+                for chunk in chunks:
+                    head += chunk
+                    if b"\n" in head:
+                        break
+        except Failure as failure:
+            raise self._unanswered(failure) from failure
+        return head.partition(b"\n")[0].strip()
+
+    def cancel(self, batch_id: str) -> None:
+        """POST cancel; a batch that ended already answers 400."""
+        try:
+            self._client.post(f"{_PATH}/{batch_id}/cancel")
+        except Failure as failure:
+            if failure.status not in (400, 409):
+                raise self._unanswered(failure) from failure
+
+    def parse(self, line: bytes) -> Line | None:
+        """One result; the error's type is looked for where the API puts it, then where mocks do."""
+        try:
+            value = json.loads(line)
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
+            return None
+        result = value.get("result")
+        result = result if isinstance(result, dict) else {}
+        kind = str(result.get("type", ""))
+        message = result.get("message")
+        if kind == "succeeded" and isinstance(message, dict):
+            found = wire.reply(cast(dict[str, Json], message), str(message.get("id", "")))
+            return Line(value["custom_id"], kind, found, "", "", account=False, transient=False)
+        error = result.get("error")
+        error = error if isinstance(error, dict) else {}
+        inner = error.get("error")
+        flat = not isinstance(inner, dict)
+        inner = error if flat else cast(dict[str, Json], inner)
+        error_type, text = str(inner.get("type", "")), str(inner.get("message", ""))
+        if flat and error_type == "error":
+            error_type = ""
+        return Line(
+            value["custom_id"],
+            kind,
+            None,
+            error_type,
+            text,
+            account=kind == "errored" and account_at_fault(error_type, text),
+            transient=error_type in _TRANSIENT,
+        )
+
+    def preflight(self, body: bytes) -> Reply:
+        """One live request."""
+        found = self._live.send(body)
+        if found.outcome is Outcome.ERRORED:
+            raise ProviderError(
+                f"the API refused the first request of its kind: {found.error}",
+                hint="nothing else was sent; see `probec prompt` for what it was",
+            )
+        return found
+
+    def shape(self, body: bytes) -> Json:
+        """What is validated beside the text."""
+        return wire.shape(params(body))
+
+    def _asked(self, path: str) -> dict[str, Json]:
+        try:
+            return self._client.get(path)
+        except Failure as failure:
+            raise self._unanswered(failure) from failure
+
+    @staticmethod
+    def _unanswered(failure: Failure) -> Exception:
+        if failure.status == 404:
+            return NotThere(failure.message)
+        if _of_account(failure):
+            return unserved(failure)
+        return Unreachable(failure.message, failure.wait)
+
+    def _remote(self, value: object) -> Remote:
+        if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+            raise Unreachable("the server's answer is no batch")
+        self._measure(value)
+        counts = value.get("request_counts")
+        counts = counts if isinstance(counts, dict) else {}
+        created = self._time(value.get("created_at")) or self._clock.now()
+        return Remote(
+            value["id"],
+            str(value.get("processing_status", "")),
+            created,
+            self._time(value.get("expires_at")) or created + 86400.0,
+            value.get("archived_at") is not None,
+            {str(k): int(v) for k, v in counts.items() if isinstance(v, int)},
+        )
+
+    def _measure(self, answer: dict[str, Json]) -> None:
+        """How far the server's clock is ahead of ours, from the date of its answer."""
+        date = answer.get("_date")
+        if isinstance(date, float):
+            self._skew = date - self._clock.now()
+
+    def _time(self, value: object) -> float | None:
+        """A time of the server on our clock."""
+        if not isinstance(value, str):
+            return None
+        try:
+            return datetime.fromisoformat(value).timestamp() - self._skew
+        except ValueError:
+            return None
+
+
+def _of_account(failure: Failure) -> bool:
+    return account_at_fault(failure.kind, failure.message, failure.code, failure.status)

@@ -1,0 +1,85 @@
+"""The wire form: a request as the body of POST /v1/messages, a message as a reply. Pure.
+
+`temperature` is never sent: the current API version refuses sampling parameters, and 1.0 is its
+own default.
+"""
+
+from __future__ import annotations
+
+from compiler.keys import Json
+from compiler.llm.messages import Outcome, Reply, Request
+
+# The parameters that are ever sent. A stray one would fail every request of a batch, hours later.
+PARAMETERS = frozenset({"model", "max_tokens", "system", "messages", "thinking", "output_config"})
+_TEXT = ("system", "messages")
+_STOPS = {
+    "max_tokens": Outcome.TRUNCATED,
+    "model_context_window_exceeded": Outcome.TRUNCATED,
+    "refusal": Outcome.REFUSED,
+}
+
+
+def messages_body(request: Request) -> dict[str, Json]:
+    """The body of POST /v1/messages for a request."""
+    system: Json = request.system
+    if request.cache is not None:
+        system = [
+            {
+                "type": "text",
+                "text": request.system,
+                "cache_control": {"type": "ephemeral", "ttl": request.cache},
+            }
+        ]
+    body: dict[str, Json] = {
+        "model": request.model,
+        "max_tokens": request.max_tokens,
+        "system": system,
+        "messages": [{"role": "user", "content": request.user}],
+    }
+    if request.thinking_tokens is not None:
+        body["thinking"] = {"type": "enabled", "budget_tokens": request.thinking_tokens}
+    if request.schema is not None:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+    return body
+
+
+def shape(body: dict[str, Json]) -> Json:
+    """Everything of a body that the API validates but its text."""
+    return {
+        **{name: value for name, value in body.items() if name not in _TEXT},
+        "cached": isinstance(body.get("system"), list),
+    }
+
+
+def reply(message: dict[str, Json], request_id: str) -> Reply:
+    """A message of the API as a reply; what a server leaves out is empty or 0.
+
+    A message whose usage is missing counts as free, which only servers of one's own do.
+    """
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else []
+    text = "".join(
+        str(block.get("text", ""))
+        for block in blocks
+        if isinstance(block, dict) and block.get("type") == "text"
+    )
+    usage = message.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    stop = str(message.get("stop_reason"))
+    return Reply(
+        _STOPS.get(stop, Outcome.OK),
+        text,
+        str(message.get("model", "")),
+        stop,
+        _count(counts, "input_tokens"),
+        _count(counts, "output_tokens"),
+        request_id or str(message.get("id", "")),
+        "",
+        _count(counts, "cache_creation_input_tokens"),
+        _count(counts, "cache_read_input_tokens"),
+    )
+
+
+def _count(usage: dict[str, Json], name: str) -> int:
+    value = usage.get(name)
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,52 @@
+"""The wall: what a run has spent and what is in flight may not pass it together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from compiler.errors import BudgetError
+from compiler.llm.messages import Purpose, Reply
+
+
+class Purse:
+    """Counts dollars of one run. `wall`: the most that spent and in flight may be together.
+
+    What is in flight is counted as expected before sending, or as replies of its kind really cost
+    on average once there are enough of them, whichever is more.
+    """
+
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
+        self.spent = 0.0
+        self.in_flight = 0.0
+        self._seen: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+
+    def price(self, purpose: Purpose) -> float:
+        """What one call of this purpose is counted as while it is in flight."""
+        count, usd = self._seen[purpose.role]
+        return max(purpose.expected_usd, usd / count) if count >= 50 else purpose.expected_usd
+
+    def reserve(self, usd: float, what: str) -> None:
+        """Count something as in flight, before it is sent.
+
+        Raises:
+            BudgetError: it would pass the wall; nothing was counted.
+        """
+        if self.spent + self.in_flight + usd > self.wall:
+            raise BudgetError(
+                f"{what} is expected to cost ${usd:,.2f}; with ${self.spent:,.2f} spent and "
+                f"${self.in_flight:,.2f} in flight it would pass the wall of ${self.wall:,.2f}",
+                hint="raise budget.max_usd or --max-usd and run again; what is in flight is kept",
+            )
+        self.in_flight += usd
+
+    def release(self, usd: float) -> None:
+        """It is no longer in flight."""
+        self.in_flight = max(0.0, self.in_flight - usd)
+
+    def paid(self, purpose: Purpose, reply: Reply) -> None:
+        """A reply arrived and is billed."""
+        usd = reply.usd(purpose.rate)
+        count, total = self._seen[purpose.role]
+        self._seen[purpose.role] = (count + 1, total + usd)
+        self.spent += usd

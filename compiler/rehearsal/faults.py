@@ -1,0 +1,183 @@
+"""What is to go wrong: an ordered list of rules, each for a kind of call and so many of them.
+
+Of the rules that match a call, the first that is neither skipping nor used up applies, alone. The
+rules for single requests of a batch all apply, each to the positions it names; the first rule that
+names a position decides it. What is left of a rule survives a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from compiler.rehearsal.store import Store
+
+At = Literal[
+    "create",
+    "retrieve",
+    "list",
+    "results",
+    "cancel",
+    "delete",
+    "messages",
+    "count_tokens",
+    "models",
+    "request",
+]
+Transform = Literal[
+    "shuffle",
+    "duplicate",
+    "blank_tail",
+    "crlf",
+    "foreign_line",
+    "drop_line",
+    "long_line",
+    "u2028",
+]
+
+
+class Foreign(msgspec.Struct, forbid_unknown_fields=True):
+    """Another customer's batch, just before ours; `n` requests, or as many as ours has."""
+
+    n: int | None = None
+    like: Literal["same_count"] = "same_count"
+
+
+class Truncate(msgspec.Struct, forbid_unknown_fields=True):
+    """Where results break off, and what the head of the answer claims."""
+
+    lines: int | None = None
+    bytes: int | None = None
+    mode: Literal["close", "length", "chunked"] = "close"
+
+
+class Failure(msgspec.Struct, forbid_unknown_fields=True):
+    """The error of one request of a batch."""
+
+    type: str
+    message: str = "injected"
+
+
+class Actions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What a rule does. Transport first, then what only one kind of call knows."""
+
+    delay: float = 0.0
+    drop: Literal["before_read", "after_commit"] | None = None
+    hang: float | None = None
+    then: Literal["drop", "answer"] = "drop"
+    status: int | None = None
+    commit: bool = False
+    json: dict[str, object] | None = None
+    html: str | None = None
+    headers: dict[str, str] = {}
+    hide: float = 0.0
+    slow: float | None | UnsetType = UNSET
+    foreign: Foreign | None = None
+    fields: dict[str, object] = {}
+    ignore_after_id: bool = False
+    empty_has_more: bool = False
+    truncate: Truncate | None = None
+    transform: list[Transform] = []
+    errored: Failure | None = None
+    flat: bool = False
+    expired: bool = False
+    canceled: bool = False
+    unknown: str | None = None
+    stop_reason: str | None = None
+    text: str | None = None
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One rule; `skip` and `times` count down. `batch`: only the one created so manieth."""
+
+    at: At
+    do: Actions
+    times: int = 1
+    skip: int = 0
+    batch: int | None = None
+    index: list[int] | None = None
+    share: float | None = None
+
+    def names(self, batch: int, position: int) -> bool:
+        """Whether it is about that position of that batch."""
+        if self.index is not None and position not in self.index:
+            return False
+        if self.share is None:
+            return True
+        drawn = hashlib.sha256(f"{batch}/{position}".encode()).digest()
+        return int.from_bytes(drawn[:8]) < self.share * 2**64
+
+    def matches(self, at: str, batch: int | None) -> bool:
+        """Whether it is about that kind of call to that batch."""
+        return self.at == at and (self.batch is None or self.batch == batch)
+
+    def count_down(self) -> None:
+        """Book one call."""
+        if self.skip:
+            self.skip -= 1
+        elif self.times > 0:
+            self.times -= 1
+
+
+NOTHING = Actions()
+
+
+class Faults:
+    """The rules in force, shared by the server and its processor."""
+
+    def __init__(self, store: Store) -> None:
+        kept = store.get("faults")
+        self.fresh = kept is None
+        self._rules = decode(kept.encode()) if kept is not None else []
+        # Taken before the database is, always.
+        self.lock = threading.Lock()
+
+    def rules(self) -> list[Rule]:
+        """What is left of the rules, in order."""
+        return list(self._rules)
+
+    def replace(self, store: Store, rules: Sequence[Rule]) -> None:
+        """Put other rules in force."""
+        with self.lock:
+            self._rules = list(rules)
+            self._keep(store)
+
+    def take(self, store: Store, at: str, batch: int | None) -> Actions:
+        """What happens to a call that came in now."""
+        with self.lock:
+            for rule in self._rules:
+                if not rule.times or not rule.matches(at, batch):
+                    continue
+                skipped = rule.skip > 0
+                rule.count_down()
+                self._keep(store)
+                if not skipped:
+                    return rule.do
+        return NOTHING
+
+    def on_requests(self, batch: int | None) -> list[Rule]:
+        """The rules for the requests of a batch that is processed now."""
+        return [rule for rule in self._rules if rule.times and rule.matches("request", batch)]
+
+    def used(self, store: Store, rules: Sequence[Rule]) -> None:
+        """Book one batch for each of these; the caller holds the lock."""
+        for rule in rules:
+            rule.count_down()
+        self._keep(store)
+
+    def _keep(self, store: Store) -> None:
+        store.put("faults", msgspec.json.encode(self._rules).decode())
+
+
+def decode(data: bytes) -> list[Rule]:
+    """Rules from JSON.
+
+    Raises:
+        msgspec.DecodeError: it is no list of rules.
+    """
+    return msgspec.json.decode(data, type=list[Rule])

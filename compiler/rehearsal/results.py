@@ -1,0 +1,85 @@
+"""The results of a batch on their way out, whole or damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from compiler.rehearsal.faults import Actions, Truncate
+from compiler.rehearsal.http import PIECE, Response
+
+_TYPE = "application/x-jsonl"
+_LONG = 5_000_000
+
+
+def results_response(path: Path, fault: Actions) -> Response:
+    """The results file as an answer."""
+    if not fault.transform and fault.truncate is None:
+        return Response(200, _pieces(path), _TYPE, length=path.stat().st_size)
+    lines = _transformed(path, fault.transform)
+    if fault.truncate is None:
+        return Response(200, lines, _TYPE, framing="chunked")
+    return _truncated(path, lines, fault.truncate)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _truncated(path: Path, lines: Iterator[bytes], cut: Truncate) -> Response:
+    if cut.lines is not None:
+        lines = islice(lines, cut.lines)
+    body = lines if cut.bytes is None else _first(lines, cut.bytes)
+    # What is promised is more than what comes.
+    length = path.stat().st_size + 1 if cut.mode == "length" else None
+    return Response(200, body, _TYPE, framing=cut.mode, length=length, whole=False)
+
+
+def _first(lines: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for line in lines:
+        yield line[:size]
+        size -= len(line)
+        if size <= 0:
+            return
+
+
+def _transformed(path: Path, names: Sequence[str]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        count = sum(1 for _ in file)
+        file.seek(0)
+        order: Iterable[bytes] = file
+        if "shuffle" in names:
+            # Small batches only: the whole file is turned around in memory.
+            order = reversed(file.readlines())
+        whole = "long_line" in names or "u2028" in names
+        for number, line in enumerate(order):
+            last = number == count - 1
+            if last and "drop_line" in names:
+                break
+            if whole and b'"type":"text"' in line:
+                line, whole = _damaged(line, names), False
+            ending = b"\r\n" if "crlf" in names else b"\n"
+            line = line.rstrip(b"\n") + ending
+            yield line
+            if number == 0 and "duplicate" in names:
+                yield line
+    if "foreign_line" in names:
+        yield b'{"custom_id":"not-yours","result":{"type":"expired"}}\n'
+    if "blank_tail" in names:
+        yield b"\n"
+
+
+def _damaged(line: bytes, names: Sequence[str]) -> bytes:
+    entry = json.loads(line)
+    for block in entry["result"].get("message", {}).get("content", []):
+        if block["type"] == "text":
+            if "u2028" in names:
+                head, space, tail = block["text"].partition(" ")
+                block["text"] = f"{head}\u2028{tail}" if space else f"{head}\u2028"
+            if "long_line" in names:
+                block["text"] += "x" * _LONG
+    return json.dumps(entry, ensure_ascii=False).encode()

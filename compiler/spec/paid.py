@@ -1,0 +1,126 @@
+"""What a user may declare about models, prices, and how paid requests travel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from compiler.spec.base import Model, PromptName, Share
+
+
+class Thinking(Model):
+    """Extended thinking of the generator model."""
+
+    budget_tokens: Annotated[int, Field(ge=1024)]
+    """Thinking tokens aimed at; counted within max_tokens."""
+
+
+class ModelUse(Model):
+    """Which model plays a role, and how it is asked."""
+
+    provider: str
+    """Name of a provider: extractive, replay, anthropic or anthropic-batch."""
+    model: str
+    """Model id as the provider knows it."""
+    prompt: PromptName
+    """Prompt variant `<role>/<variant>`: the directory under `prompts/`."""
+    max_tokens: Annotated[int, Field(ge=1, le=128_000)]
+    """Most output tokens of one reply."""
+    thinking: Thinking | None = None
+    """Extended thinking, or null."""
+    structured: bool = False
+    """Ask for replies that satisfy a JSON schema, where the role has one (the generator)."""
+    cache: Literal["5m", "1h"] | None = None
+    """How long the provider may keep the system text for other requests; null: not at all."""
+    temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Sampling temperature; the API's own default of 1.0 is declared and never sent."""
+    base_url: str | None = None
+    """Any server that speaks the Messages API; null is the vendor's own. Not part of a key."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Requests in flight for a live provider. Not part of a key."""
+
+    @model_validator(mode="after")
+    def _room_to_answer(self) -> Self:
+        if self.thinking is not None and self.max_tokens <= self.thinking.budget_tokens:
+            raise ValueError(
+                f"max_tokens {self.max_tokens} must be above thinking.budget_tokens "
+                f"{self.thinking.budget_tokens}: thinking is counted within it"
+            )
+        return self
+
+
+class Models(Model):
+    """The three roles."""
+
+    generator: ModelUse
+    """Chooses a sibling and the splits, and writes the written probes."""
+    answerer: ModelUse
+    """Answers each written probe from the complement only."""
+    judge: ModelUse
+    """Scores each answer against the truth."""
+
+    @model_validator(mode="after")
+    def _prompt_per_role(self) -> Self:
+        for role in ("generator", "answerer", "judge"):
+            prompt = getattr(self, role).prompt
+            if prompt.split("/")[0] != role:
+                raise ValueError(f"{role}.prompt {prompt!r} is not a {role} prompt")
+            if getattr(self, role).structured and role != "generator":
+                raise ValueError(f"{role}.structured: only the generator's replies have a schema")
+        return self
+
+
+class Price(Model):
+    """US dollars per million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    """Input tokens, live price."""
+    output: Annotated[float, Field(ge=0)]
+    """Output tokens, thinking included, live price."""
+    batch: Share = 0.5
+    """Factor for batched requests."""
+    cache_minimum: Annotated[int, Field(ge=0)] = 4096
+    """Shortest system text in tokens that the provider caches."""
+
+
+class Expectation(Model):
+    """Tokens that one call is expected to take; used by `plan`, replaced by usage once known."""
+
+    input: Annotated[int, Field(ge=0)]
+    """Input tokens per call."""
+    output: Annotated[int, Field(ge=0)]
+    """Output tokens per call."""
+
+
+class Expectations(Model):
+    """Declared expectations per role."""
+
+    generator: Expectation
+    """One doc-record."""
+    answerer: Expectation
+    """One answer."""
+    judge: Expectation
+    """One verdict."""
+    built: Share = 1.0
+    """Share of the written slots that become probes, and so are answered and judged."""
+
+
+class Batches(Model):
+    """The provider's limits on batches, and how often they are looked at."""
+
+    max_requests: Annotated[int, Field(ge=1, le=100_000)] = 100_000
+    """Most requests of one batch."""
+    max_bytes: Annotated[int, Field(ge=1024, le=256_000_000)] = 250_000_000
+    """Most bytes of one batch, as sent."""
+    queue_requests: Annotated[int, Field(ge=1)] = 200_000
+    """Most requests that may wait with the provider at once, over all batches."""
+    poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Seconds between the first looks at a batch; later ones are up to ten times rarer."""
+
+
+class Budget(Model):
+    """The wall that a build does not pass."""
+
+    max_usd: Annotated[float, Field(ge=0)]
+    """Most US dollars that one run may spend, what is in flight included."""

@@ -1,0 +1,63 @@
+"""Small stand-ins for what a provider is built from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.runner import Pace, WallClock
+from compiler.llm.batches.shards import Limits
+from compiler.llm.messages import Call, Provider, Purpose, Reply, Request, call, encode
+from compiler.llm.prices import Rate
+from compiler.llm.providers import Settings
+from compiler.llm.providers.anthropic.batch import BatchSettings
+from compiler.llm.purse import Purse
+
+PURPOSE = Purpose("test", "answerer", 0, "test", "m", Rate(1.0, 5.0), 0.001)
+
+
+class Watcher:
+    """Hears nothing."""
+
+    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+        pass
+
+    def notice(self, text: str) -> None:
+        pass
+
+
+class Got:
+    """Collects what is delivered."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {}
+
+    def __call__(self, key: str, purpose: Purpose, reply: Reply) -> None:
+        self.replies[key] = reply
+
+    @property
+    def only(self) -> Reply:
+        (reply,) = self.replies.values()
+        return reply
+
+
+def settings(
+    url: str | None = None,
+    concurrency: int = 4,
+    wall: float = math.inf,
+    folder: Path = Path("no-such-folder"),
+) -> Settings:
+    """Settings of a provider; its journal is not written before a batch is sealed."""
+    limits, pace = Limits(100_000, 250_000_000, 200_000), Pace(1.0, 10.0, wait=True)
+    batches = BatchSettings(Journal(folder), limits, pace, WallClock(), Watcher())
+    return Settings(url, concurrency, Purse(wall), batches)
+
+
+def wanted(provider: Provider, request: Request, sample: int = 0) -> Call:
+    """The call for a request."""
+    return call(encode(provider, request), sample, PURPOSE)
+
+
+def nothing() -> None:
+    """A commit of nothing."""

@@ -1,0 +1,604 @@
+"""What can go wrong between us and a batch endpoint, one by one; the server's ledger is the oracle.
+
+The numbers are those of the fault matrix in `docs/batches.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.engine.lock import locked
+from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
+from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.states import Event, State
+from compiler.llm.messages import Outcome
+from compiler.llm.providers.anthropic import client, endpoint
+from tests.llm.desk import Desk, desk
+
+Rule = Mapping[str, object]
+OVERLOADED = {"type": "overloaded_error", "message": "busy"}
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def our(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path) as found:
+        yield found
+
+
+def rule(at: str, do: Rule, **more: object) -> dict[str, Any]:
+    return {"at": at, "do": do, **more}
+
+
+def settles(our: Desk, *rules: dict[str, Any], count: int = 12, batches: int = 1) -> None:
+    """Under these faults everything is answered, paid once, in so many batches."""
+    our.server.faults(rules)
+    our.assert_paid_once(our.ask(count))
+    assert len(our.ours()) == batches
+
+
+def test_01_created_but_the_response_is_lost(our: Desk) -> None:
+    settles(our, rule("create", {"drop": "after_commit"}))
+    assert (our.posts(), our.events("adopted")) == (1, 1)
+
+
+def test_02_created_but_the_answer_never_comes(our: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "TIMEOUT", 0.7)
+    settles(our, rule("create", {"hang": 3.0}))
+    assert (our.posts(), our.events("adopted")) == (1, 1)
+
+
+def test_03_reset_before_the_body_was_read(our: Desk) -> None:
+    settles(our, rule("create", {"drop": "before_read"}))
+    assert our.events("not_there") == 1
+    assert sum(our.clock.slept[:5]) >= 600
+
+
+def test_03_nobody_listens(our: Desk) -> None:
+    our.server.faults([rule("create", {"drop": "after_commit"}, times=0)])
+    our.ask(1)
+    our.server.stop()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        our.clock.offset += seconds
+        if len(slept) == 2:
+            our.server.restart()
+            our.server.advance(our.clock.offset)
+
+    our.clock.sleep = sleep  # type: ignore[method-assign]
+    our.again()
+    for number in range(6):
+        our.dispatcher.want(our.request(number), range(1), 0, "")
+    our.dispatcher.settle()
+
+    assert our.events("refused") == 2
+    assert len(our.ours()) == 1
+    assert our.answered() == [1] * 6
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def killed_at(our: Desk, event: Event, *, before: bool, times: int = 1) -> None:
+    """Make the journal die right before or after it makes an event durable."""
+    real = Journal.move
+    left = [times]
+
+    def move(self: Journal, shard: object, what: Event, *args: object, **values: object) -> object:
+        if what is event and before and left[0]:
+            left[0] -= 1
+            raise Killed
+        done = real(self, shard, what, *args, **values)  # type: ignore[arg-type]
+        if what is event and left[0]:
+            left[0] -= 1
+            raise Killed
+        return done
+
+    our.journal.move = move.__get__(our.journal)  # type: ignore[method-assign]
+
+
+def dies(our: Desk, event: Event, *, before: bool, count: int = 12) -> None:
+    killed_at(our, event, before=before)
+    with pytest.raises(Killed):
+        our.ask(count)
+    our.again()
+
+
+def test_04_killed_between_the_intent_and_the_request(our: Desk) -> None:
+    dies(our, Event.INTENT, before=False)
+    assert our.posts() == 0
+    settles(our)
+    assert (our.posts(), our.events("not_there")) == (1, 1)
+
+
+def test_05_killed_between_the_servers_commit_and_ours(our: Desk) -> None:
+    dies(our, Event.ACCEPTED, before=True)
+    assert our.posts() == 1
+    settles(our)
+    assert (our.posts(), our.events("adopted")) == (1, 1)
+
+
+def test_06_listed_ninety_seconds_late(our: Desk) -> None:
+    settles(our, rule("create", {"drop": "after_commit", "hide": 90}))
+    assert our.posts() == 1
+
+
+def test_06_listed_after_we_gave_up_is_a_duplicate_detected_and_costed(our: Desk) -> None:
+    """The documented residual: no client can see what the server does not list for so long."""
+    our.server.faults([rule("create", {"drop": "after_commit", "hide": 620})])
+    keys = our.ask(12)
+
+    assert len(our.log) == len(keys) == our.booked()[0]
+    assert len(our.ours()) == 2
+    assert our.events("duplicate") == 1
+    ((_, _, _, verdict, usd),) = our.journal.suspects()
+    assert verdict == "duplicate"
+    assert usd > 0
+
+
+def test_07_other_batches_of_the_same_size_at_the_same_time(our: Desk) -> None:
+    our.server.add_foreign(11)
+    settles(our, rule("create", {"foreign": {"like": "same_count"}, "drop": "after_commit"}))
+    assert our.posts() == 1
+    assert our.events("foreign") >= 1
+    assert {s[3] for s in our.journal.suspects()} == {"foreign"}
+
+
+def test_08_two_errors_that_created_nothing(our: Desk) -> None:
+    settles(our, rule("create", {"status": 500}, times=2))
+    assert our.posts() == 3
+
+
+def test_09_an_error_that_created_a_batch(our: Desk) -> None:
+    settles(our, rule("create", {"status": 500, "commit": True}))
+    assert our.posts() == 1
+
+
+def test_10_told_to_wait_an_hour(our: Desk) -> None:
+    our.limits = Limits(5, 250_000_000, 200_000)
+    our.again()
+    wait = rule("create", {"status": 429, "headers": {"retry-after": "3600"}}, skip=1)
+    settles(our, wait, batches=3)
+    assert max(our.clock.slept) <= 900
+    assert [s.note for s in our.journal.shards()]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (
+            429,
+            {
+                "type": "rate_limit_error",
+                "message": "limit",
+                "details": {"error_code": "enforced_spend_limit_reached"},
+            },
+        ),
+        (
+            400,
+            {
+                "type": "invalid_request_error",
+                "message": "You have reached your specified API usage limits.",
+            },
+        ),
+        (402, {"type": "billing_error", "message": "pay"}),
+        (401, {"type": "authentication_error", "message": "invalid key"}),
+        (403, {"type": "permission_error", "message": "no"}),
+    ],
+)  # fmt: skip
+def test_11_and_13_the_account_cannot_go_on(our: Desk, status: int, error: Rule) -> None:
+    body = {"type": "error", "error": error}
+    our.limits = Limits(5, 250_000_000, 200_000)
+    our.again()
+    our.server.faults([rule("create", {"status": status, "json": body}, times=-1)])
+    with pytest.raises(PausedError) as caught:
+        our.ask(12)
+
+    assert caught.value.exit_code == 4
+    assert our.posts() == 1
+    assert all(s.state is State.SEALED for s in our.journal.shards())
+    our.server.faults([])
+    our.again()
+    our.assert_paid_once(our.ask(12))
+
+
+def test_12_too_large_for_a_proxy(our: Desk) -> None:
+    settles(our, rule("create", {"status": 413, "html": "<h1>413</h1>"}), batches=2)
+    assert our.posts() == 3
+
+
+def test_14_a_batch_that_is_not_found_for_a_while(our: Desk) -> None:
+    gone: Rule = {"status": 404}
+    settles(our, rule("retrieve", gone, times=3), rule("retrieve", gone, skip=2, times=2))
+    assert our.posts() == 1
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        {"status": 502, "html": "<html>bad gateway</html>"},
+        {"status": 529},
+        {"drop": "after_commit"},
+        {"fields": {"processing_status": "paused"}},
+        {"fields": {"request_counts": None}},
+        {"fields": {"id": 7}},
+    ],
+)
+def test_15_odd_answers_while_it_runs(our: Desk, do: Rule) -> None:
+    settles(our, rule("retrieve", do, times=3))
+    assert our.events("unknown_status") == ("processing_status" in str(do))
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"lines": 3, "mode": "close"},
+        {"lines": 0, "mode": "close"},
+        {"bytes": 700, "mode": "close"},
+        {"bytes": 700, "mode": "length"},
+        {"bytes": 700, "mode": "chunked"},
+    ],
+)
+def test_16_and_17_results_that_break_off(our: Desk, cut: Rule) -> None:
+    settles(our, rule("results", {"truncate": cut}, times=2))
+    assert our.posts() == 1
+
+
+@pytest.mark.parametrize("times", [-1])
+def test_16_results_that_never_come_whole_are_taken_as_far_as_they_go(
+    our: Desk, times: int
+) -> None:
+    """After eight tries the missing are asked again: not billed as far as anyone can tell."""
+    cut = rule("results", {"truncate": {"lines": 3, "mode": "close"}}, times=times, batch=0)
+    our.server.faults([cut])
+    keys = our.ask(12)
+
+    assert all(key in our.log for key in keys)
+    assert our.events("partial") >= 1
+    assert [b["n"] for b in our.ours()] == [11, 8]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        ["shuffle", "duplicate", "blank_tail"],
+        ["crlf", "u2028"],
+        ["long_line"],
+        ["shuffle", "crlf", "duplicate", "u2028", "blank_tail", "foreign_line"],
+    ],
+)
+def test_18_and_19_results_in_disguise(our: Desk, transform: list[str]) -> None:
+    settles(our, rule("results", {"transform": transform}, times=-1))
+    assert our.events("foreign_result") == ("foreign_line" in transform)
+
+
+def test_19_a_result_that_is_missing_is_asked_again(our: Desk) -> None:
+    our.server.faults([rule("results", {"transform": ["drop_line"]}, times=-1, batch=0)])
+    keys = our.ask(12)
+
+    assert all(key in our.log for key in keys)
+    assert our.events("partial") >= 1
+    assert [b["n"] for b in our.ours()] == [11, 1]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/steal", "/v1/messages/batches/x/results", None, "early"]
+)
+def test_20_the_key_goes_nowhere_else(our: Desk, url: str | None) -> None:
+    if url == "early":
+        url = f"{our.server.base_url}/v1/messages/batches/early/results"
+    settles(our, rule("retrieve", {"fields": {"results_url": url}}, times=-1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["api_error", "overloaded_error", "timeout_error", "rate_limit_error"],
+)
+@pytest.mark.parametrize("flat", [False, True])
+def test_21_what_the_server_could_not_serve_is_asked_again(
+    our: Desk, error: str, flat: bool
+) -> None:
+    do = {"errored": {"type": error}, "flat": flat}
+    settles(our, rule("request", do, index=[0, 3, 5]), batches=2)
+    assert [b["n"] for b in our.ours()] == [11, 3]
+
+
+@pytest.mark.parametrize("do", [{"expired": True}, {"canceled": True}, {"unknown": "paused"}])
+def test_21_what_brought_nothing_is_asked_again(our: Desk, do: Rule) -> None:
+    settles(our, rule("request", do, index=[1, 2]), batches=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [("invalid_request_error", "prompt is too long"), ("not_found_error", "model: gone")],
+)
+def test_21_the_requests_own_fault_is_kept_as_its_outcome(our: Desk, error: str, text: str) -> None:
+    our.server.faults(
+        [rule("request", {"errored": {"type": error, "message": text}}, index=[4], times=-1)]
+    )
+    keys = our.ask(12)
+    outcomes = [our.dispatcher.reply(key) for key in keys]
+    failed = [reply for reply in outcomes if reply.outcome is Outcome.ERRORED]
+
+    assert len(our.ours()) == 1
+    assert [reply.error for reply in failed] == [f"{error}: {text}"]
+    assert failed[0].usd(our.dispatcher._purpose.rate) == 0
+
+
+def test_21_many_failures_are_no_accident(our: Desk) -> None:
+    do = {"errored": {"type": "invalid_request_error", "message": "no such field"}}
+    our.server.faults([rule("request", do, times=-1)])
+    with pytest.raises(ProviderError, match=r"11 of 12 calls .* failed: .*no such field"):
+        our.ask(12)
+    assert len(our.log) == 1
+
+
+def test_21_a_server_that_never_recovers_is_asked_five_times(our: Desk) -> None:
+    our.server.faults([rule("request", {"errored": OVERLOADED}, index=[0], times=-1)])
+    keys = our.ask(12)
+
+    assert [b["n"] for b in our.ours()] == [11, 1, 1, 1, 1]
+    assert sum(our.dispatcher.reply(key).outcome is Outcome.ERRORED for key in keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("max_tokens", Outcome.TRUNCATED),
+        ("refusal", Outcome.REFUSED),
+        ("model_context_window_exceeded", Outcome.TRUNCATED),
+        ("pause_turn", Outcome.OK),
+    ],
+)
+def test_21_what_was_billed_is_kept_whatever_it_is(
+    our: Desk, reason: str, outcome: Outcome
+) -> None:
+    our.server.faults([rule("request", {"stop_reason": reason}, index=[2])])
+    keys = our.ask(12)
+    our.assert_paid_once(keys)
+    found = [our.dispatcher.reply(key) for key in keys]
+
+    assert [r.outcome for r in found if r.stop_reason == reason] == [outcome]
+
+
+def test_22_credit_runs_out_in_the_middle(our: Desk) -> None:
+    broke = {"type": "invalid_request_error", "message": "Your credit balance is too low to go on"}
+    our.server.faults([rule("request", {"errored": broke}, share=0.6)])
+    with pytest.raises(PausedError, match="credit balance is too low"):
+        our.ask(30)
+    had = len(our.log)
+    assert 1 < had < 30
+    assert our.posts() == 1
+    our.again()
+    our.assert_paid_once(our.ask(30))
+    assert our.ours()[1]["n"] == 30 - had
+
+
+def test_23_a_batch_that_does_not_end_in_time_is_waited_for(our: Desk) -> None:
+    settles(our, rule("retrieve", {"fields": {"processing_status": "in_progress"}}, times=340))
+    assert our.events("late") == 1
+    assert "it is looked at hourly and not sent again" in our.notices[0]
+
+
+@pytest.mark.parametrize("hours", [6, -6])
+@pytest.mark.parametrize("sleeps", [0, 1])
+def test_23_the_clock_is_wrong_or_jumps(our: Desk, hours: int, sleeps: int) -> None:
+    """From the start or while a batch runs; the server's dates tell how far off it is."""
+    real = our.clock.now
+
+    def now() -> float:
+        return real() + (3600.0 * hours if len(our.clock.slept) >= sleeps else 0.0)
+
+    our.clock.now = now  # type: ignore[method-assign]
+    settles(our, rule("create", {"drop": "after_commit"}))
+    assert our.posts() == 1
+
+
+def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run(our: Desk) -> None:
+    our.wait = False
+    our.again()
+    with pytest.raises(ProbecError):
+        our.ask(12)
+    our.clock.sleep(30 * 86400.0)
+    our.wait = True
+    our.again()
+    with pytest.raises(ProviderError, match="are lost"):
+        our.ask(12)
+    assert our.posts() == 1
+    our.again()
+    keys = our.ask(12)
+    assert all(key in our.log for key in keys)
+    assert our.posts() == 2
+
+
+def test_24_canceled_in_the_middle(our: Desk) -> None:
+    our.wait = False
+    our.again()
+    with pytest.raises(ProbecError) as caught:
+        our.ask(40)
+    assert caught.value.exit_code == 75
+    our.clock.sleep(20)
+    (shard,) = our.journal.shards()
+    api = endpoint.Endpoint(client.Client(our.server.base_url), None, our.clock)  # type: ignore[arg-type]
+    assert shard.batch_id is not None
+    api.cancel(shard.batch_id)
+    our.wait = True
+    our.again()
+    our.assert_paid_once(our.ask(40))
+    first, second = our.ours()
+    assert 0 < int(str(first["billed_requests"])) < 39
+    assert second["n"] == 39 - int(str(first["billed_requests"]))
+    api.cancel(shard.batch_id)
+
+
+@pytest.mark.parametrize("event", [Event.DOWNLOADED, Event.APPLIED])
+@pytest.mark.parametrize("before", [True, False])
+def test_25_killed_around_the_application_of_results(
+    our: Desk, event: Event, before: bool, tmp_path: Path
+) -> None:
+    dies(our, event, before=before)
+    settles(our)
+    replies = {key: our.log.get(key) for key in our.keys(12)}
+    with desk(tmp_path / "calm") as calm:
+        settles(calm)
+        assert {key: getattr(calm.log.get(key), "text", "") for key in replies} == {
+            key: getattr(reply, "text", "") for key, reply in replies.items()
+        }
+
+
+def test_25_killed_in_the_middle_of_the_application(our: Desk) -> None:
+    real, left = our.log.put, [5]
+
+    def put(*args: object) -> bool:
+        left[0] -= 1
+        if not left[0]:
+            our.log.commit = lambda: None  # type: ignore[method-assign]
+            raise Killed
+        return real(*args)  # type: ignore[arg-type]
+
+    our.log.put = put  # type: ignore[method-assign, assignment]
+    with pytest.raises(Killed):
+        our.ask(12)
+    our.again()
+    assert len(our.log) == 1
+    settles(our)
+
+
+@pytest.mark.parametrize("what", ["download", "seal"])
+def test_26_the_disk_is_full(our: Desk, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if what == "download":
+            patch.setattr(endpoint.Endpoint, "download", full)
+        else:
+            patch.setattr("compiler.llm.batches.shards.os.fsync", full)
+        with pytest.raises(StoreError, match="No space left"):
+            our.ask(12)
+    our.again()
+    settles(our)
+
+
+def test_27_two_clients_on_one_project(our: Desk) -> None:
+    with locked(our.journal.folder), pytest.raises(BusyError), locked(our.journal.folder):
+        pass
+
+
+def test_28_the_bytes_that_were_sealed_are_the_bytes_that_arrived(our: Desk) -> None:
+    settles(our)
+    (shard,) = our.journal.shards()
+    (batch,) = our.ours()
+    assert (shard.sha256, shard.bytes) == (batch["body_sha256"], batch["bytes"])
+
+
+def test_29_what_the_api_would_refuse_is_refused_before_any_post(
+    our: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compiler.llm.providers.anthropic import wire
+
+    real = wire.messages_body
+
+    def tainted(request: object) -> dict[str, object]:
+        return {**real(request), "temperature": 1.0}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(wire, "messages_body", tainted)
+    with pytest.raises(ProviderError, match="parameters that the API refuses: temperature"):
+        our.ask(3)
+    assert (our.posts(), our.ledger()["messages"]) == (0, 0)
+
+
+def test_29_a_shape_that_the_api_refuses_costs_one_request(our: Desk) -> None:
+    bad = our.request(0).__class__("no-such-model", "s", "u", 800, None)
+    for number in range(5):
+        wanted = bad.__class__(bad.model, "s", f"u{number}", 800, None)
+        our.dispatcher.want(wanted, range(1), 0, "")
+    with pytest.raises(ProviderError, match="refused the first request of its kind"):
+        our.dispatcher.settle()
+    assert our.posts() == 0
+
+
+def test_29_an_oversized_request_names_its_row(our: Desk) -> None:
+    our.limits = Limits(100, 2000, 1000)
+    our.again()
+    big = our.request(0).__class__("m", "s", "u" * 3000, 800, None)
+    with pytest.raises(
+        ProviderError, match=r"document d7: its answerer request has 3,\d\d\d bytes"
+    ):
+        our.dispatcher.want(big, range(1), 0, "document d7")
+
+
+@pytest.mark.parametrize("do", [{"ignore_after_id": True}, {"empty_has_more": True}])
+def test_30_a_list_that_does_not_end(our: Desk, do: Rule) -> None:
+    for n in range(120):
+        our.server.add_foreign(n + 50)
+    settles(our, rule("list", do, times=2), rule("create", {"drop": "after_commit"}))
+
+
+def test_the_queue_limit_is_kept(our: Desk) -> None:
+    our.limits = Limits(5, 250_000_000, 9)
+    our.again()
+    keys = our.ask(24)
+    our.assert_paid_once(keys)
+    assert our.posts() == len(our.ours()) >= 5
+
+
+def test_both_limits_cut_and_every_open_batch_has_its_own_size(our: Desk) -> None:
+    our.limits = Limits(6, 1800, 1000)
+    our.again()
+    keys = our.ask(21)
+    our.assert_paid_once(keys)
+
+    assert all(int(str(b["bytes"])) <= 1800 and int(str(b["n"])) <= 6 for b in our.ours())
+    first = [s.n for s in our.journal.shards()]
+    assert len(set(first[:4])) == 4
+
+
+def test_the_wall_is_kept_before_anything_is_sent(our: Desk) -> None:
+    our.wall = 0.005
+    our.again()
+    with pytest.raises(ProbecError) as caught:
+        our.ask(12)
+    assert caught.value.exit_code == 3
+    assert (our.posts(), our.ledger()["messages"]) == (0, 0)
+
+
+def test_what_was_sealed_and_is_wanted_no_more_is_not_sent(our: Desk) -> None:
+    dies(our, Event.INTENT, before=True)
+    our.dispatcher.want(our.request(99), range(1), 0, "")
+    our.dispatcher.settle()
+
+    assert len(our.log) == 2
+    assert sum(our.answered()) == 2
+
+
+def test_an_open_batch_of_an_older_spec_is_collected_all_the_same(our: Desk) -> None:
+    dies(our, Event.ACCEPTED, before=False)
+    our.dispatcher.want(our.request(99), range(1), 0, "")
+    our.dispatcher.settle()
+
+    assert len(our.log) == 13
+
+
+def test_results_are_kept_byte_for_byte(our: Desk) -> None:
+    settles(our)
+    (shard,) = our.journal.shards()
+    raw = our.journal.results(shard.id).read_bytes()
+    assert len(raw.splitlines()) == 11
+    assert all(json.loads(line)["result"]["type"] == "succeeded" for line in raw.splitlines())
+    assert hashlib.sha256(raw).hexdigest()
