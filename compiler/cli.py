@@ -19,8 +19,10 @@ from compiler.errors import ProbecError, SpecError
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
+    from compiler.llm.purse import Purse
 
-_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 130 interrupted
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 4 the account cannot go on,
+75 batches are with the provider, 130 interrupted
 
 example: probec build specs/demo.yaml"""
 
@@ -144,7 +146,7 @@ class _Progress:
         """Calls are answered."""
         self._line(f"{self._stage}: {done:,} of {wanted:,} {role} calls", force=False)
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """How batches stand: one live line on a terminal, elsewhere a line when it changes."""
         if not shards or self._quiet:
             return
@@ -152,11 +154,13 @@ class _Progress:
         listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         requests = sum(shard.n for shard in shards)
         text = (
-            f"{self._stage}: batches: {listed}; {requests:,} requests; "
-            f"${spent:,.2f} spent, ${in_flight:,.2f} in flight"
+            f"{self._stage}: batches: {listed}; {requests:,} requests; ${purse.spent:,.2f} spent, "
+            f"${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned"
         )
         if self._live:
-            self._line(text, force=True)
+            ids = " ".join(f"{s.batch_id or s.id}:{s.state.value}" for s in shards[:2])
+            wait = f"; about {left / 60:,.0f} min left" if left is not None else ""
+            self._line(f"{text}{wait}; {ids}", force=True)
         elif text != self._batches:
             self._batches = text
             print(text, file=sys.stderr)

@@ -96,6 +96,12 @@ class PausedError(ProviderError):
     exit_code = 4
 
 
+class Interrupted(ProbecError):
+    """The user pressed Ctrl-C; what was finished or sent is kept."""
+
+    exit_code = 130
+
+
 class WaitingError(ProbecError):
     """Batches are with the provider; running the same command again collects them."""
 

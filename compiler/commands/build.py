@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 from compiler.commands import wire
-from compiler.commands.estimate import estimate, total
+from compiler.commands.estimate import later_usd, quote
+from compiler.commands.money import money
 from compiler.commands.result import Result
 from compiler.commands.tables import summary
 from compiler.commands.wire import Project, Reporter
@@ -18,20 +21,29 @@ from compiler.dataset.stats import Stats
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph
-from compiler.errors import BudgetError
+from compiler.errors import Interrupted, ProbecError
 from compiler.keys import Json
+from compiler.llm.batches.states import SENT
+from compiler.llm.providers import BATCHED
+from compiler.llm.purse import Purse
+from compiler.stages.context import ROLES
 
 EXAMPLE = "probec build specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and the wall."""
+    """The shared ones, the wall, and whether to wait."""
     wire.add_spec_arguments(parser)
     parser.add_argument(
         "--max-usd",
         type=usd,
         metavar="USD",
         help="a lower wall than the spec's budget.max_usd",
+    )
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="submit and exit 75 instead of waiting for batches; run again to collect",
     )
 
 
@@ -46,17 +58,35 @@ def usd(text: str) -> float:
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build, install the dataset directory, and summarise."""
     project = wire.project(args)
+    project.wait = not args.detach
+    return make(project, args, reporter, _next(args))
+
+
+def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward: str) -> Result:
+    """Build a project. `onward`: what the user may want to do next."""
+    budget = project.spec.budget.max_usd
+    wall = budget if args.max_usd is None else min(args.max_usd, budget)
+    project.purse = Purse(wall, later_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
-    with locked(project.store.root):
+    with _alone(project):
         # What a killed build left half-written belongs to nobody once the lock is held.
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
-        graph = project.graph(project.context(reporter, remember=True))
-        _within_budget(project, graph, args.max_usd)
+        context = project.context(reporter, remember=True)
+        graph = project.graph(context)
+        _announce(project, graph, wall, reporter)
         try:
             outcome = execute(graph, reporter)
+        except KeyboardInterrupt:
+            raise _interrupted(project) from None
+        except ProbecError as error:
+            error.hint = error.hint or "run the same command again; what was finished is kept"
+            raise
         finally:
+            for dispatcher in context.dispatchers.values():
+                dispatcher.close()
             project.log.close()
+            project.journal.close()
         place = folder.install(project.store, graph, project.spec.name)
     stats = folder.stats(project.store, graph)
     digests = {f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)}
@@ -67,19 +97,50 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         if outcome.up_to_date
         else f"built: {ran} of {total_steps} steps ran"
     )
-    text = f"{head}\n\n{summary(stats)}\n\ndataset: {folder.shown(place)}\n{_next(args)}"
-    return Result(text, _data(place.as_posix(), outcome, stats, digests))
+    bill, bill_data = money(project)
+    place_line = f"dataset: {folder.shown(place)}\n{onward}".strip()
+    parts = [head, summary(stats), bill, place_line]
+    data = _data(place.as_posix(), outcome, stats, digests)
+    data["money"] = bill_data
+    return Result("\n\n".join(part for part in parts if part), data)
 
 
-def _within_budget(project: Project, graph: Graph, max_usd: float | None) -> None:
-    budget = project.spec.budget.max_usd
-    wall = budget if max_usd is None else min(max_usd, budget)
-    costs = total(estimate(project, graph.plan()))
-    if costs > wall:
-        raise BudgetError(
-            f"this build may cost up to ${costs:,.2f}, the wall is ${wall:,.2f}",
-            hint="see `probec plan`; raise budget.max_usd or --max-usd, or build fewer documents",
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Hold the build directory, and the batch journal if this build may write it."""
+    with locked(project.store.root):
+        if any(getattr(project.spec.models, role).provider in BATCHED for role in ROLES):
+            with locked(project.journal.folder, "batch journal"):
+                yield
+        else:
+            yield
+
+
+def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -> None:
+    """Say what may be spent before any of it is."""
+    costs = quote(project, graph.plan())
+    expected, low, high = costs.usd()
+    if costs.estimates:
+        reporter.notice(
+            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log; "
+            f"the wall is ${wall:,.2f}; `probec plan` counts exactly"
         )
+
+
+def _interrupted(project: Project) -> Interrupted:
+    sent = project.journal.shards(SENT)
+    if not sent:
+        return Interrupted(
+            "interrupted; finished steps and replies are kept",
+            hint="run the same command to go on",
+        )
+    ids = ", ".join(shard.batch_id or f"shard {shard.id}, not yet confirmed" for shard in sent[:5])
+    return Interrupted(
+        f"detached from {len(sent)} batch{'es' if len(sent) > 1 else ''} that the provider goes on "
+        f"with ({ids}{', ...' if len(sent) > 5 else ''})",
+        hint="run the same command to collect them; `probec status` shows them, `probec cancel` "
+        "stops them",
+    )
 
 
 def _next(args: argparse.Namespace) -> str:
@@ -99,7 +160,7 @@ def _next(args: argparse.Namespace) -> str:
     return "\n".join(["next:", *(f"  {c.ljust(width)}   {what}" for c, what in lines)])
 
 
-def _data(place: str, outcome: Outcome, stats: Stats, digests: dict[str, str]) -> Json:
+def _data(place: str, outcome: Outcome, stats: Stats, digests: dict[str, str]) -> dict[str, Json]:
     return {
         "dataset": place,
         "up_to_date": outcome.up_to_date,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from compiler.commands import wire
-from compiler.commands.estimate import Estimate, estimate, total
+from compiler.commands.estimate import Quote, count, quote
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Silent
 from compiler.engine.plan import Planned, State
@@ -27,18 +27,20 @@ def run(args: argparse.Namespace) -> Result:
     blocked = project.blocked()
     if blocked:
         return _blocked(project, blocked)
-    steps = project.graph(project.context(Silent())).plan()
-    costs = estimate(project, steps)
+    context = project.context(Silent())
+    graph = project.graph(context)
+    steps = graph.plan()
+    costs = quote(project, steps, count(context, graph, steps))
     lines = [*project.notices, _stages(steps)]
     if all(step.state is State.FRESH for step in steps):
         lines.append(f"everything is up to date ({len(steps)} steps)")
     else:
-        lines.append(_costs(costs))
+        lines.append(costs_table(project, costs))
     return Result("\n\n".join(lines), _data(project, steps, costs))
 
 
 def _blocked(project: Project, blocked: list[str]) -> Result:
-    costs = estimate(project, None)
+    costs = quote(project, None)
     spec = project.spec
     docs = sum(each.docs for each in spec.rounds)
     lines = [
@@ -48,13 +50,12 @@ def _blocked(project: Project, blocked: list[str]) -> Result:
         "the plan stops here, because no socket is opened:\n"
         + "\n".join(f"  - {each}" for each in blocked)
         + "\n`probec build` fetches them; or plan on a local copy with --source FILE",
-        _costs(costs),
+        costs_table(project, costs),
     ]
     data: Json = {
         "name": spec.name,
         "blocked": [*blocked],
-        "estimates": [each.data() for each in costs],
-        "usd": total(costs),
+        "price": costs.data(),
     }
     return Result("\n\n".join(lines), data)
 
@@ -79,22 +80,56 @@ def _stages(steps: Sequence[Planned]) -> str:
     return table(("stage", "steps", "fresh", "run", "maybe", "first reason"), rows)
 
 
-def _costs(costs: Sequence[Estimate]) -> str:
-    if not costs:
-        return "nothing to ask"
+def costs_table(project: Project, costs: Quote) -> str:
+    """The price per stage and scope, the batches, and the sums."""
+    if not costs.estimates:
+        return "nothing to pay for"
     rows = [
-        (e.role, e.provider, e.model, e.calls, e.input_tokens, e.output_tokens, f"{e.usd:,.2f}")
-        for e in costs
+        (
+            e.stage,
+            e.scope or "-",
+            e.calls + e.cached,
+            e.cached,
+            e.calls,
+            f"{e.bytes / 1_000_000:,.1f}",
+            e.input_tokens,
+            e.output_tokens,
+            f"{e.usd:,.2f}",
+            f"{e.low:,.2f} .. {e.high:,.2f}",
+            f"{e.basis}, tokens {e.tokens}",
+        )
+        for e in costs.estimates
     ]
-    header = ("role", "provider", "model", "calls", "tokens in", "tokens out", "US$")
-    return (
-        "at most (replies already in the log cost nothing; tokens per call as the spec expects):\n"
-        + table(header, rows)
-        + f"\ntotal: ${total(costs):,.2f}"
+    header = (
+        *("stage", "scope", "requests", "in the log", "new", "MB", "tokens in", "tokens out"),
+        *("US$", "interval", "how known"),
     )
+    models = {e.role: f"{e.role}: {e.model} through {e.provider}" for e in costs.estimates}
+    lines = ["\n".join(models.values()), table(header, rows)]
+    if costs.batches:
+        limits = project.spec.batches
+        lines.append(
+            table(
+                ("batches", f"by {limits.max_requests:,} requests",
+                 f"by {limits.max_bytes / 1_000_000:,.0f} MB", "needed"),
+                [(stage, n, m, max(n, m)) for stage, (n, m) in costs.batches.items()],
+            )
+        )  # fmt: skip
+    expected, low, high = costs.usd()
+    scoring, scoring_low, scoring_high = costs.usd("answer", "judge")
+    ceiling = sum(e.ceiling for e in costs.estimates)
+    lines += costs.notices
+    lines.append(
+        f"scoring (answer and judge): ${scoring:,.2f} (${scoring_low:,.2f} to "
+        f"${scoring_high:,.2f})\n"
+        f"total: ${expected:,.2f} (${low:,.2f} to ${high:,.2f}); the wall is "
+        f"${project.spec.budget.max_usd:,.2f}\n"
+        f"if every reply were as long as max_tokens: ${ceiling:,.2f}"
+    )
+    return "\n\n".join(lines)
 
 
-def _data(project: Project, steps: Sequence[Planned], costs: Sequence[Estimate]) -> Json:
+def _data(project: Project, steps: Sequence[Planned], costs: Quote) -> Json:
     return {
         "name": project.spec.name,
         "notices": [*project.notices],
@@ -108,6 +143,5 @@ def _data(project: Project, steps: Sequence[Planned], costs: Sequence[Estimate])
             }
             for each in steps
         ],
-        "estimates": [each.data() for each in costs],
-        "usd": total(costs),
+        "price": costs.data(),
     }

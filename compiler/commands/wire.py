@@ -48,7 +48,7 @@ class Reporter(Listener, Protocol):
     def notice(self, text: str) -> None:
         """Something the user must know before it runs."""
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """How the batches of the stage stand, and the money of this run."""
 
 
@@ -67,7 +67,7 @@ class Silent:
     def notice(self, text: str) -> None:
         """Nothing."""
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """Nothing."""
 
 
@@ -228,8 +228,10 @@ class Project:
         )
 
 
-def project(args: argparse.Namespace) -> Project:
+def project(args: argparse.Namespace, state: Path | None = None) -> Project:
     """The checked spec of a command line, in its project.
+
+    `state`: where replies and batches are kept instead of the project's `.probec`.
 
     Raises:
         SpecError: with every problem of the spec and of what it names.
@@ -242,7 +244,7 @@ def project(args: argparse.Namespace) -> Project:
     if problems or draft.spec is None:
         raise SpecError(problems)
     build = args.build_dir if args.build_dir is not None else draft.root / "build"
-    state = draft.root / ".probec"
+    state = state if state is not None else draft.root / ".probec"
     log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
     return Project(draft.spec, draft.root, Store(build), log, journal, notices)
 

@@ -1,4 +1,4 @@
-"""One writer per build directory, held by the operating system and so released by any death."""
+"""One writer per directory, held by the operating system and so released by any death."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from compiler.errors import BusyError, StoreError
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the lock of a build directory, or raise BusyError naming the process that has it."""
+def locked(root: Path, what: str = "build directory") -> Iterator[None]:
+    """Hold the lock of a directory, or raise BusyError naming the process that has it."""
     path = root / ".lock"
     try:
         root.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+")
     except OSError as error:
         raise StoreError(
-            f"the build directory is not writable: {error.strerror}",
+            f"the {what} is not writable: {error.strerror}",
             where=str(root),
             hint="make it writable, or name another with --build-dir",
         ) from error
@@ -31,7 +31,7 @@ def locked(root: Path) -> Iterator[None]:
             handle.seek(0)
             owner = handle.read().strip() or "unknown"
             raise BusyError(
-                f"another build is writing here (process {owner})",
+                f"another process is writing this {what} (process {owner})",
                 where=str(root),
                 hint="wait for it, or name another directory with --build-dir",
             ) from None

@@ -129,6 +129,10 @@ class Store:
         path = self.root / "steps" / manifest.key[:2] / f"{manifest.key}.json"
         write_atomic(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
+    def forget(self, key: str) -> None:
+        """Make a step not exist; its outputs stay until nobody needs them."""
+        (self.root / "steps" / key[:2] / f"{key}.json").unlink(missing_ok=True)
+
     def head(self, build: str, stage: str, place: str) -> str | None:
         """The key that this place had when it was last built, if ever."""
         return self._load(self._head_path(build, stage, place), str)

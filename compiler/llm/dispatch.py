@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,12 +29,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Priced:
-    """What a role's missing replies amount to."""
+    """What replies amount to: missing calls, those in the log, bytes of bodies and system texts."""
 
     calls: int = 0
     cached: int = 0
     bytes: int = 0
-    largest: int = 0
+    system: int = 0
 
 
 class Dispatcher:
@@ -52,9 +53,11 @@ class Dispatcher:
     ) -> None:
         self.provider = provider
         self.log = log
-        self.priced = Priced()
+        self.priced: dict[str, Priced] = defaultdict(Priced)
         self._purse = purse
         self._purpose = purpose
+        # Is told of every key that is in the log while prices are counted, with its place.
+        self.on_cached: Callable[[str, str], None] | None = None
         self._progress = progress
         self._spool = Spool(log.path.parent)
         self._done = 0
@@ -70,15 +73,20 @@ class Dispatcher:
         if self.provider.free and len(self._spool) >= _FREE_PENDING:
             self._ask()
 
-    def price(self, request: Request, samples: range, place: str) -> None:
-        """Count what asking would take, asking nothing."""
-        self.priced.cached += len(samples)
+    def price(self, request: Request, samples: range, place: str, scope: str) -> None:
+        """Count what asking would take under `priced[scope]`, asking nothing."""
+        priced = self.priced[scope]
+        priced.cached += len(samples)
         for wanted in self._missing(request, samples, 0, place):
             if self._spool.know(wanted.key):
-                self.priced.cached -= 1
-                self.priced.calls += 1
-                self.priced.bytes += len(wanted.body)
-                self.priced.largest = max(self.priced.largest, len(wanted.body))
+                priced.cached -= 1
+                priced.calls += 1
+                priced.bytes += len(wanted.body)
+                priced.system += len(request.system)
+        if self.on_cached is not None:
+            for key in self.keys(request, samples):
+                if key in self.log:
+                    self.on_cached(key, place)
 
     def _missing(
         self, request: Request, samples: range, round_index: int, place: str
@@ -109,6 +117,9 @@ class Dispatcher:
             ProviderError: too many calls ended without a reply.
         """
         asked = self._wanted
+        if not self.provider.free and asked:
+            # With what these replies bring with them in later passes, before any is paid for.
+            self._purse.foresee(self._purpose, asked)
         self._ask()
         failed, self._failed = self._failed, []
         if len(failed) > max(_FEW, _SHARE * asked) or len(failed) == asked > 0:
@@ -122,6 +133,10 @@ class Dispatcher:
             self.log.put(key, reply, purpose)
         self.log.commit()
         self._wanted = self._done = 0
+
+    def close(self) -> None:
+        """Forget what is wanted and not settled."""
+        self._spool.clear()
 
     def reply(self, key: str) -> Reply:
         """The reply to a key that was settled."""
@@ -148,7 +163,8 @@ class Dispatcher:
         if reply.outcome not in _BILLED:
             self._failed.append((key, purpose, reply))
             return
-        if self.log.put(key, reply, purpose):
+        # What is free needs no ledger.
+        if self.log.put(key, reply, None if self.provider.free else purpose):
             self._purse.paid(purpose, reply)
         self._uncommitted += 1
         # What is free may be asked again after a crash, so it need not be durable at once.

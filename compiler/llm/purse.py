@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from compiler.errors import BudgetError
 from compiler.llm.messages import Purpose, Reply
@@ -10,21 +11,43 @@ from compiler.llm.messages import Purpose, Reply
 
 class Purse:
     """Counts dollars of one run. `wall`: the most that spent and in flight may be together.
+    `planned`: what the run is expected to have cost in the end.
 
     What is in flight is counted as expected before sending, or as replies of its kind really cost
-    on average once there are enough of them, whichever is more.
+    on average once there are enough of them, whichever is more. `later`: what a call of a role is
+    expected to bring with it in later passes.
     """
 
-    def __init__(self, wall: float) -> None:
+    def __init__(self, wall: float, later: Mapping[str, float] | None = None) -> None:
         self.wall = wall
+        self._later = later or {}
         self.spent = 0.0
         self.in_flight = 0.0
+        self.planned = 0.0
         self._seen: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
 
     def price(self, purpose: Purpose) -> float:
         """What one call of this purpose is counted as while it is in flight."""
         count, usd = self._seen[purpose.role]
         return max(purpose.expected_usd, usd / count) if count >= 50 else purpose.expected_usd
+
+    def foresee(self, purpose: Purpose, calls: int) -> None:
+        """Weigh a pass and all that follows from it, before the first of it is sent.
+
+        Raises:
+            BudgetError: together they would pass the wall.
+        """
+        now, later = calls * self.price(purpose), calls * self._later.get(purpose.role, 0.0)
+        self.planned = self.spent + self.in_flight + now + later
+        if self.spent + self.in_flight + now + later > self.wall:
+            follows = f" and ${later:,.2f} in later passes" if later else ""
+            raise BudgetError(
+                f"{calls:,} {purpose.role} requests are expected to cost ${now:,.2f}{follows}; "
+                f"with ${self.spent:,.2f} spent in this run they would pass the wall of "
+                f"${self.wall:,.2f}",
+                hint="none of them was sent; see `probec plan`, raise budget.max_usd or --max-usd, "
+                "or build fewer documents",
+            )
 
     def reserve(self, usd: float, what: str) -> None:
         """Count something as in flight, before it is sent.

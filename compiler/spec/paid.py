@@ -104,6 +104,8 @@ class Expectations(Model):
     """One verdict."""
     built: Share = 1.0
     """Share of the written slots that become probes, and so are answered and judged."""
+    spread: Share = 0.3
+    """Share by which tokens per call may differ from what is expected, for the plan's interval."""
 
 
 class Batches(Model):

@@ -23,7 +23,7 @@ def stage(context: Context) -> Stage:
 
     def asked(inputs: Inputs) -> Iterator[Asked]:
         for probe, complement in complements(context, inputs):
-            yield Asked(request(probe, complement), samples, place(probe))
+            yield Asked(request(probe, complement), samples, place(probe), probe.scope)
 
     def rows(inputs: Inputs) -> Iterator[AnswerRow]:
         for probe, complement in complements(context, inputs):

@@ -14,11 +14,12 @@ from compiler.stages.context import Context, Role
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, which samples of it, and the place in the dataset that it is about."""
+    """One request, which samples of it, and the place and scope in the dataset it is about."""
 
     request: Request
     samples: range
     place: str
+    scope: str = ""
 
 
 def requester(
@@ -53,6 +54,6 @@ def hooks(
 
     def weigh(part: Part, inputs: Inputs) -> None:
         for each in asked(inputs):
-            dispatcher.price(each.request, each.samples, each.place)
+            dispatcher.price(each.request, each.samples, each.place, each.scope)
 
     return prepare, weigh

@@ -24,7 +24,7 @@ def stage(context: Context) -> Stage:
             for rollout, answer in enumerate(answers.answers):
                 if answer is not None and None not in answers.answers:
                     only = range(rollout, rollout + 1)
-                    yield Asked(request(probe, truth, answer), only, place(probe))
+                    yield Asked(request(probe, truth, answer), only, place(probe), probe.scope)
 
     def rows(inputs: Inputs) -> Iterator[VerdictRow]:
         for probe, truth, answers in judged(inputs):

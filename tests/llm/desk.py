@@ -85,7 +85,7 @@ class Desk:
         )
         return self
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """A watcher that needs nothing."""
 
     def notice(self, text: str) -> None:

@@ -20,7 +20,7 @@ PURPOSE = Purpose("test", "answerer", 0, "test", "m", Rate(1.0, 5.0), 0.001)
 class Watcher:
     """Hears nothing."""
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         pass
 
     def notice(self, text: str) -> None:

@@ -165,14 +165,15 @@ def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
     one.want(REQUEST, range(3), 0, "")
     one.settle()
     counted = dispatcher(scripted, tmp_path)
-    counted.price(REQUEST, range(5), "")
-    counted.price(REQUEST, range(5), "")
+    counted.price(REQUEST, range(5), "", "sentence")
+    counted.price(REQUEST, range(5), "", "sentence")
+    priced = counted.priced["sentence"]
 
-    assert (counted.priced.calls, counted.priced.cached) == (2, 8)
-    assert counted.priced.bytes == 2 * len(encode(scripted, REQUEST))
+    assert (priced.calls, priced.cached) == (2, 8)
+    assert priced.bytes == 2 * len(encode(scripted, REQUEST))
     assert len(scripted.asked) == 3
     with pytest.raises(ProviderError, match="document d: its answerer request has"):
-        counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d")
+        counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d", "")
 
 
 def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:

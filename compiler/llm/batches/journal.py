@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -247,6 +248,18 @@ class Journal:
         with self.transaction() as db:
             rows = db.execute("select at, shard, kind, detail from event order by seq").fetchall()
         return [row for row in rows if shard in (None, row[1])]
+
+    def usual_seconds(self, endpoint: str) -> float | None:
+        """How long a batch takes here: the median of the last twenty; None before the first."""
+        with self.transaction() as db:
+            sql = (
+                "select ended.at - accepted.at from event ended join event accepted"
+                " on accepted.shard = ended.shard join shard on shard.id = ended.shard"
+                " where ended.kind = ? and accepted.kind = ? and shard.endpoint = ?"
+                " order by ended.seq desc limit 20"
+            )
+            rows = db.execute(sql, (Event.ENDED.value, Event.ACCEPTED.value, endpoint)).fetchall()
+        return statistics.median(row[0] for row in rows) if rows else None
 
     def suspect(self, batch_id: str, shard: Shard) -> None:
         """A batch that may be a second one of a shard's body."""

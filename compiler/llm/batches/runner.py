@@ -55,8 +55,8 @@ class WallClock:
 class Watcher(Protocol):
     """Is told how batches stand."""
 
-    def batches(self, shards: list[Shard], spent: float, in_flight: float) -> None:
-        """Something changed."""
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
+        """How the open ones stand. `left`: seconds until they may all have ended, if known."""
 
     def notice(self, text: str) -> None:
         """Something the user should read."""
@@ -124,7 +124,10 @@ class Runner:
         return self._journal.shards(OPEN, self._api.endpoint)
 
     def _tell(self, open_shards: list[Shard]) -> None:
-        self._watcher.batches(open_shards, self._purse.spent, self._purse.in_flight)
+        usual, now = self._journal.usual_seconds(self._api.endpoint), self._clock.now()
+        last = max((shard.sent_at or now for shard in open_shards), default=now)
+        left = max(0.0, last + usual - now) if usual is not None and open_shards else None
+        self._watcher.batches(open_shards, self._purse, left)
 
     def _resume(self) -> None:
         """Take up what an earlier run left: an intent without an answer is uncertain."""

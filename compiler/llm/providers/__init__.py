@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from compiler.errors import ProviderError
+from compiler.llm.batches.api import BatchApi
+from compiler.llm.batches.runner import WallClock
 from compiler.llm.messages import Provider
 from compiler.llm.providers import anthropic, extractive, replay
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.providers.anthropic.endpoint import Endpoint
 from compiler.llm.purse import Purse
 
 
@@ -34,6 +38,16 @@ PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {
 BATCHED = frozenset({"anthropic-batch"})
 # Providers that need no price because they cost nothing.
 FREE = frozenset({"extractive", "replay"})
+
+
+@contextmanager
+def batch_api(endpoint: str) -> Iterator[BatchApi]:
+    """The batch endpoint of that address, for looking at what is there and for canceling."""
+    client = Client(endpoint)
+    try:
+        yield Endpoint(client, None, WallClock())
+    finally:
+        client.close()
 
 
 def provider(name: str, settings: Settings) -> Provider:

@@ -81,6 +81,11 @@ class Client:
         except AnthropicError as error:
             raise PausedError(str(error), hint="set ANTHROPIC_API_KEY") from error
 
+    def server_time(self) -> float | None:
+        """What time the server has, from the date of an answer; None if it does not say."""
+        value = self.get("/v1/models?limit=1").get("_date")
+        return value if isinstance(value, float) else None
+
     def close(self) -> None:
         """Close its connections; a later request opens new ones."""
         if "_sdk" in self.__dict__:

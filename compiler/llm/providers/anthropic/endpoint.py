@@ -24,9 +24,9 @@ _PAGES = 50
 
 
 class Endpoint:
-    """Implements `BatchApi`."""
+    """Implements `BatchApi`. Without `live` it cannot preflight."""
 
-    def __init__(self, client: Client, live: Live, clock: Clock) -> None:
+    def __init__(self, client: Client, live: Live | None, clock: Clock) -> None:
         self._client = client
         self._live = live
         self._clock = clock
@@ -149,6 +149,7 @@ class Endpoint:
 
     def preflight(self, body: bytes) -> Reply:
         """One live request."""
+        assert self._live is not None
         found = self._live.send(body)
         if found.outcome is Outcome.ERRORED:
             raise ProviderError(

@@ -1,0 +1,76 @@
+"""`probec doctor`: is everything there that a paid build needs? Spends nothing."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+
+from compiler.commands import wire
+from compiler.commands.result import Result, table
+from compiler.commands.wire import Project
+from compiler.keys import Json
+from compiler.llm.batches.states import OPEN
+from compiler.llm.providers import BATCHED, FREE
+from compiler.llm.providers.anthropic import Finding, environment, server
+from compiler.stages.context import ROLES
+
+EXAMPLE = "probec doctor specs/qwen3.5-9b.yaml --offline"
+_SPACE = 10_000_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The shared ones, and whether to ask the server."""
+    wire.add_spec_arguments(parser)
+    parser.add_argument("--offline", action="store_true", help="open no socket")
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Exit 1 when something would stop a paid build."""
+    project = wire.project(args)
+    findings = [*_spec(project), *environment()]
+    if not args.offline:
+        for base_url, models in _servers(project).items():
+            findings += server(base_url, models)
+    bad = sum(each.state == "bad" for each in findings)
+    text = table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings])
+    text += f"\n\n{bad} problem{'s' if bad != 1 else ''}" if bad else "\n\nready"
+    data: list[Json] = [{"what": f.what, "state": f.state, "detail": f.detail} for f in findings]
+    return Result(text, {"findings": data, "problems": bad}, 1 if bad else 0)
+
+
+def _spec(project: Project) -> Iterator[Finding]:
+    spec = project.spec
+    for role in ROLES:
+        use = getattr(spec.models, role)
+        free = use.provider in FREE
+        rate = project.rate(role)
+        price = "free" if free else f"${rate.input:g} in, ${rate.output:g} out per million tokens"
+        yield Finding(role, "ok", f"{use.model} through {use.provider}, {price}")
+    if any(getattr(spec.models, role).provider in BATCHED for role in ROLES):
+        limits = spec.batches
+        yield Finding(
+            "batches",
+            "ok",
+            f"at most {limits.max_requests:,} requests and {limits.max_bytes:,} bytes each, "
+            f"{limits.queue_requests:,} requests waiting at once",
+        )
+    open_shards = project.journal.shards(OPEN)
+    if open_shards:
+        text = f"{len(open_shards)} open from earlier runs; see `probec status`"
+        yield Finding("journal", "note", text)
+    yield Finding("wall", "ok", f"${spec.budget.max_usd:,.2f} a run")
+    free_bytes = shutil.disk_usage(project.root).free
+    enough = free_bytes >= _SPACE
+    space = f"{free_bytes / 1e9:,.1f} GB free; bodies and results of a full build take several"
+    yield Finding("disk", "ok" if enough else "note", space)
+
+
+def _servers(project: Project) -> dict[str | None, set[str]]:
+    found: dict[str | None, set[str]] = defaultdict(set)
+    for role in ROLES:
+        use = getattr(project.spec.models, role)
+        if use.provider not in FREE:
+            found[use.base_url].add(use.model)
+    return found

@@ -1,0 +1,84 @@
+"""What must be right before the first request: key, environment, SDK, server, models."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Literal
+
+from compiler.errors import ProviderError
+from compiler.llm.providers.anthropic.client import Client, Failure
+
+# In the order in which the SDK believes them.
+_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
+_ADDRESSES = ("ANTHROPIC_BASE_URL",)
+_ROUTES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "ANTHROPIC_CUSTOM_HEADERS")
+_SKEW = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    state: Literal["ok", "note", "bad"]
+    detail: str
+
+
+def environment(names: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+    """Where key and address come from; values of keys are never shown."""
+    have = [name for name in _KEYS if names.get(name)]
+    if have:
+        more = f"; {', '.join(have[1:])} are set as well and not used" if len(have) > 1 else ""
+        yield Finding("key", "note" if more else "ok", f"from {have[0]}{more}")
+    else:
+        yield Finding("key", "bad", f"none: set {_KEYS[0]} (a profile file may hold one too)")
+    for name in (*_ADDRESSES, *_ROUTES):
+        for spelling in (name, name.lower()):
+            if names.get(spelling):
+                shown = "set" if "HEADERS" in name else names[spelling]
+                yield Finding("environment", "note", f"{spelling}: {shown}")
+    yield Finding("SDK", "ok", f"anthropic {version('anthropic')}, httpx2 {version('httpx2')}")
+
+
+def server(base_url: str | None, models: set[str]) -> Iterator[Finding]:
+    """Whether the server answers, its clock, and whether it knows the models. Costs nothing."""
+    client = Client(base_url)
+    try:
+        yield from _server(client, models)
+    finally:
+        client.close()
+
+
+def _server(client: Client, models: set[str]) -> Iterator[Finding]:
+    try:
+        endpoint = client.endpoint
+        theirs = client.server_time()
+    except Failure as failure:
+        bad = failure.status != 404
+        yield Finding("server", "bad" if bad else "note", f"no list of models: {failure.message}")
+        if bad:
+            return
+        theirs = None
+    except ProviderError as error:
+        yield Finding("server", "bad", str(error))
+        return
+    else:
+        yield Finding("server", "ok", f"{endpoint} answers and takes the key")
+    if theirs is not None:
+        skew = theirs - time.time()
+        state: Literal["ok", "note"] = "ok" if abs(skew) <= _SKEW else "note"
+        yield Finding("clock", state, f"the server's is {skew:+.0f} s from this machine's")
+    for model in sorted(models):
+        try:
+            found = client.get(f"/v1/models/{model}")
+        except Failure as failure:
+            unknown = failure.status == 404
+            text = "the server does not know it" if unknown else failure.message
+            yield Finding(f"model {model}", "bad", text)
+        else:
+            name = found.get("display_name") or found.get("id")
+            yield Finding(f"model {model}", "ok", f"{name}")

@@ -1,0 +1,279 @@
+"""The paid path through the command line, against a rehearsal server."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.keys import Json
+from compiler.rehearsal.process import Rehearsal
+from tests.conftest import Probec
+from tests.e2e.test_build import SPEC
+
+MODEL = "claude-haiku-4-5-20251001"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Rehearsal.start(tmp_path / "server", latency=0.2) as found:
+        yield found
+
+
+def paid(server: Rehearsal, *more: str, provider: str = "anthropic-batch") -> list[str]:
+    """The spec, with all roles played by the server's model."""
+    args = [SPEC, "--set", "budget.max_usd=50", "--set", "batches.poll_seconds=0.1"]
+    for role in ("generator", "answerer", "judge"):
+        for name, value in (
+            ("provider", provider), ("model", MODEL), ("base_url", server.base_url),
+        ):  # fmt: skip
+            args += ["--set", f"models.{role}.{name}={value}"]
+    return [*args, "--set", "models.answerer.concurrency=4", *more]
+
+
+def ledger(server: Rehearsal) -> dict[str, Any]:
+    return server.ledger()
+
+
+@pytest.mark.parametrize("provider", ["anthropic-batch", "anthropic"])
+def test_a_build_pays_for_every_request_once_and_books_what_it_paid(
+    provider: str, probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    first = probec.json("build", *paid(server, provider=provider))
+    again = probec.json("build", *paid(server, provider=provider))
+    theirs = ledger(server)
+
+    assert first["outputs"] == again["outputs"]
+    assert again["up_to_date"]
+    money: Any = first["money"]
+    assert sum(row["calls"] for row in money["spent"]) == theirs["requests"]
+    assert money["usd"] == pytest.approx(theirs["usd"])
+    assert {(row["role"], row["round"]) for row in money["spent"]} == {
+        (role, n) for role in ("generator", "answerer", "judge") for n in (0, 1)
+    }
+    assert (len(theirs["batches"]) == 3) == (provider == "anthropic-batch")
+
+
+def test_without_artifacts_nothing_is_sent_again(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    first = probec.json("build", *paid(server))
+    had = ledger(server)
+    for name in ("objects", "steps", "heads", "datasets"):
+        for path in sorted((project / "build" / name).rglob("*"), reverse=True):
+            path.unlink() if path.is_file() else path.rmdir()
+    # Not even a wall of nothing stands in the way of what costs nothing.
+    second = probec.json("build", *paid(server), "--max-usd", "0")
+    third = probec.json("build", *paid(server, provider="replay"), "--build-dir", "elsewhere")
+
+    assert ledger(server) == had
+    assert first["outputs"] == second["outputs"]
+    # The card says who was asked, and replay was.
+    assert rows(first) == rows(third)
+
+
+def rows(data: dict[str, Any]) -> dict[str, str]:
+    return {step: digest for step, digest in data["outputs"].items() if "release" not in step}
+
+
+def test_more_rollouts_ask_only_for_the_new_and_fewer_for_none(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    three = probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
+    asked = ledger(server)["requests"]
+    scored = sum(each["scored"] for each in stats(three)["scores"])
+    five = probec.json("build", *paid(server, "--set", "scoring.rollouts=5"))
+    more = ledger(server)["requests"]
+    back = probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
+
+    assert more - asked == 2 * 2 * scored
+    assert ledger(server)["requests"] == more
+    assert back["outputs"] == three["outputs"] != five["outputs"]
+
+
+def stats(data: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = data["stats"]
+    return found
+
+
+def test_detached_batches_are_shown_collected_and_cost_nothing_more(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    for _ in range(3):
+        assert probec("build", *paid(server), "--detach") == 75
+        assert "run the same command again to collect" in probec.err
+        assert probec("status", *paid(server)) == 0
+        assert "in_progress" in probec.out
+        assert "msgbatch_" in probec.out
+        assert probec("status", *paid(server), "--poll", "--all") == 0
+        assert "intent" in probec.out
+        wait_for_end(server)
+    done = probec.json("build", *paid(server))
+
+    assert stats(done)["probes"] > 50
+    assert [b["billed_requests"] for b in ledger(server)["batches"]] == [
+        b["n"] for b in ledger(server)["batches"]
+    ]
+    assert probec("status", *paid(server)) == 0
+    assert "no batches are open" in probec.out
+
+
+def wait_for_end(server: Rehearsal) -> None:
+    server.advance(5)
+    assert ledger(server)["batches"][-1]["status"] == "ended"
+
+
+def test_canceled_batches_keep_what_they_finished(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    assert probec("cancel", *paid(server)) == 0
+    assert "canceling" in probec.out
+    built = probec.json("build", *paid(server))
+
+    assert stats(built)["probes"] > 50
+    assert (
+        sum(b["billed_requests"] for b in ledger(server)["batches"])
+        == ledger(server)["requests"] - ledger(server)["messages"]
+    )
+    assert probec("cancel", *paid(server)) == 0
+    assert "no batches are open" in probec.out
+
+
+def test_truncated_replies_are_asked_again_when_the_user_says_so(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults(
+        [{"at": "request", "batch": 0, "index": [0, 2], "do": {"stop_reason": "max_tokens"}}]
+    )
+    probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_truncated" in rejects
+    before = ledger(server)["requests"]
+    dry = probec.json("retry", *paid(server), "--reason", "truncated", "--dry-run")
+    assert dry["retired"] == {"generate": 2}
+    assert probec.json("build", *paid(server))["up_to_date"]
+
+    assert probec("retry", *paid(server), "--reason", "truncated") == 0
+    assert "2 replies (2 of generate) are asked again" in probec.out
+    after = probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_truncated" not in rejects
+    assert stats(after)["planned"] == 96
+    assert ledger(server)["requests"] > before
+    with sqlite3.connect(project / ".probec/responses.sqlite") as log:
+        assert log.execute("select count(*) from retired").fetchone() == (2,)
+    assert probec("retry", *paid(server), "--reason", "truncated") == 0
+    assert "no reply of this build ended as truncated" in probec.out
+
+
+def test_a_failed_request_is_a_reject_with_its_reason(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    error: Json = {"type": "invalid_request_error", "message": "prompt is too long"}
+    server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
+    probec.json("build", *paid(server))
+    rejects = [
+        json.loads(line)
+        for line in (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+    ]
+    lost = [each for each in rejects if each["reason"] == "reply_errored"]
+
+    assert len(lost) == 16
+    assert "prompt is too long" in lost[0]["detail"]
+    assert probec("retry", *paid(server), "--reason", "errored") == 0
+    assert stats(probec.json("build", *paid(server)))["probes"] > 80
+
+
+def test_the_plan_counts_what_is_new_and_what_is_in_the_log(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    fresh: Any = probec.json("plan", *paid(server))["price"]
+    probec.json("build", *paid(server))
+    sent = ledger(server)
+    more = paid(server, "--set", "scoring.rollouts=7")
+    grown: Any = probec.json("plan", *more)["price"]
+    probec.json("build", *more)
+    extra = ledger(server)["requests"] - sent["requests"]
+
+    assert {e["basis"] for e in fresh["estimates"]} == {"estimated"}
+    answer = [e for e in grown["estimates"] if e["stage"] == "answer"]
+    assert {e["basis"] for e in answer} == {"counted"}
+    assert sum(e["calls"] for e in answer) == extra / 2
+    assert sum(e["cached"] for e in answer) == 5 * extra / 4
+    assert grown["usd_low"] < grown["usd"] < grown["usd_high"]
+    judge: Any = probec.json("plan", *paid(server, "--set", "scoring.compare=target_response"))
+    counted = [e for e in judge["price"]["estimates"] if e["stage"] == "judge"]
+    assert {e["basis"] for e in counted} == {"counted"}
+    probec.json("build", *paid(server, "--set", "scoring.compare=target_response"))
+    total = sum(e["calls"] for e in counted)
+    assert ledger(server)["requests"] == sent["requests"] + extra + total
+    # The server received the very bytes that were counted.
+    last = ledger(server)["batches"][-1]
+    assert last["bytes"] > sum(e["bytes"] for e in counted)
+
+
+def test_the_wall_stops_a_pass_before_its_first_request(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    assert probec("build", *paid(server), "--max-usd", "0.05") == 3
+    assert "none of them was sent" in probec.err
+    assert (ledger(server)["posts"], ledger(server)["messages"]) == (0, 0)
+    # The generator alone would pass; with what follows from it, it does not.
+    alone = 6 * (7000 * 0.5 + 10500 * 2.5) / 1e6
+    assert probec("build", *paid(server), "--max-usd", str(alone * 1.2)) == 3
+    assert "in later passes" in probec.err
+    assert ledger(server)["messages"] == 0
+
+
+def test_structured_replies_and_cached_prompts_travel_and_are_priced(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    options = ("--set", "models.generator.structured=true", "--set", "models.generator.cache=1h")
+    probec.json("build", *paid(server))
+    before = ledger(server)["requests"]
+    assert probec("plan", *paid(server, *options)) == 0
+    assert "`cache` has no effect" in probec.out
+    built = probec.json("build", *paid(server, *options))
+
+    assert ledger(server)["requests"] > before
+    assert stats(built)["probes"] > 50
+    wrong = paid(server, "--set", "models.judge.structured=true")
+    assert probec("check", *wrong) == 2
+    assert "only the generator's replies have a schema" in probec.err
+
+
+def test_the_doctor_looks_at_key_server_clock_and_models(
+    probec: Probec, server: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert probec("doctor", *paid(server)) == 0
+    assert "answers and takes the key" in probec.out
+    assert "test" not in probec.out.replace("latest", "")
+    assert probec("doctor", *paid(server, "--set", "models.judge.model=none",
+                                  "--set", "prices={none: {input: 1.0, output: 1.0}, "
+                                  f"{MODEL}: {{input: 1.0, output: 5.0}}}}")) == 1  # fmt: skip
+    assert "the server does not know it" in probec.out
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    assert probec("doctor", *paid(server), "--offline") == 1
+    assert "set ANTHROPIC_API_KEY" in probec.out
+
+
+def test_a_rehearsal_with_faults_ends_as_one_without(probec: Probec, project: Path) -> None:
+    faults = project / "specs/faults.json"
+    calm = probec.json("build", SPEC)
+    rough = probec.json("rehearse", SPEC, "--faults", str(faults), "--speed", "2000")
+    server: Any = rough["server"]
+
+    assert server["agrees"]
+    assert server["ledger"]["requests"] > 100
+    assert stats(rough)["probes"] == stats(calm)["probes"]
+    assert not (project / ".probec/batches").exists()
+    assert probec("rehearse", SPEC, "--faults", "nowhere.json") == 2
+    assert "no list of faults" in probec.err

@@ -1,0 +1,65 @@
+"""Ways for a client to die: at a journal event or at any write, before or after it is durable."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.states import Event
+from tests.llm.desk import Desk
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def _die(our: Desk) -> None:
+    # What is only in memory is gone too: a process that is killed commits nothing on its way out.
+    our.log.commit = lambda: None  # type: ignore[method-assign]
+    raise Killed
+
+
+def kill_at_event(our: Desk, event: Event, *, before: bool, skip: int = 0) -> None:
+    """Die when the journal moves a shard by this event, the first time or after so many."""
+    journal = our.journal
+    real = journal.move
+    left = skip
+
+    def move(shard: Shard, what: Event, now: float, detail: str = "", **values: object) -> Shard:
+        nonlocal left
+        mine = what is event and left == 0
+        left -= what is event
+        if mine and before:
+            _die(our)
+        done = real(shard, what, now, detail, **values)
+        if mine:
+            _die(our)
+        return done
+
+    journal.move = move  # type: ignore[method-assign]
+
+
+def kill_at_write(our: Desk, number: int, *, before: bool) -> None:
+    """Die at the write of this number that the journal makes from now on, counted from 0."""
+    journal: Journal = our.journal
+    real = journal.transaction
+    left = number
+
+    @contextmanager
+    def transaction() -> Iterator[sqlite3.Connection]:
+        nonlocal left
+        with real() as db:
+            changes = db.total_changes
+            yield db
+            wrote = db.total_changes > changes
+            mine = wrote and left == 0
+            left -= wrote
+            if mine and before:
+                # Raised inside, so that SQLite undoes what was written.
+                _die(our)
+        if mine:
+            _die(our)
+
+    journal.transaction = transaction  # type: ignore[method-assign]
