@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo check test golden bench lock clean
+.PHONY: install demo check test interop golden bench lock clean
 .DEFAULT_GOAL := demo
 
 # Two locks: what probec needs to run, and what its developers add. Both carry hashes.
@@ -32,15 +32,26 @@ check: .venv/.dev  ## lint, types, import law
 test: check  ## everything CI runs
 	$(BIN)/pytest -n 2
 
+INTEROP := llmock mock-ai-api steadybatch promptbatch
+
+.venv-interop/%/.done: tests/interop/%.lock
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## other people's servers and clients against ours
+	$(BIN)/pytest -n 0 tests/interop
+
 golden: .venv/.dev  ## accept changed golden files; read the diff before committing
 	$(BIN)/pytest -n 0 --update-golden
 
 bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
 	$(BIN)/python -m benchmarks.local_stages
+	$(BIN)/python -m benchmarks.batches
 
 lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock --extra dev --extra build
 
 clean:  ## remove the environment and build outputs (never the paid replies in .probec/)
-	rm -rf .venv build/objects build/steps build/heads build/datasets
+	rm -rf .venv .venv-interop build/objects build/steps build/heads build/datasets

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
     from compiler.llm.purse import Purse
 
-_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 4 the account cannot go on,
-75 batches are with the provider, 130 interrupted
+_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 4 the account cannot
+go on, 75 batches are with the provider, 130 interrupted
 
 example: probec build specs/demo.yaml"""
 

@@ -13,7 +13,7 @@ from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.states import SENT, Event, State
 from compiler.llm.providers import batch_api
 
-EXAMPLE = "probec cancel specs/qwen3.5-9b.yaml"
+EXAMPLE = "probec cancel specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

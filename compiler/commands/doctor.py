@@ -16,7 +16,7 @@ from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.providers.anthropic import Finding, environment, server
 from compiler.stages.context import ROLES
 
-EXAMPLE = "probec doctor specs/qwen3.5-9b.yaml --offline"
+EXAMPLE = "probec doctor specs/demo.yaml --offline"
 _SPACE = 10_000_000_000
 
 

@@ -17,7 +17,7 @@ from compiler.llm.messages import Outcome
 from compiler.records import Reject
 from compiler.stages.context import Context
 
-EXAMPLE = "probec retry specs/qwen3.5-9b.yaml --reason truncated"
+EXAMPLE = "probec retry specs/demo.yaml --reason truncated"
 # Replies that were billed and whole, but are no use: the generator's, by their reject reason.
 _UNUSABLE = {"unparsed": "reply_unparsed", "invalid": "reply_invalid"}
 REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)

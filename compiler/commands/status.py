@@ -17,7 +17,7 @@ from compiler.llm.batches.journal import Shard
 from compiler.llm.batches.states import OPEN, WAITING
 from compiler.llm.providers import batch_api
 
-EXAMPLE = "probec status specs/qwen3.5-9b.yaml --poll"
+EXAMPLE = "probec status specs/demo.yaml --poll"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -62,6 +62,7 @@ class Dispatcher:
         self._spool = Spool(log.path.parent)
         self._done = 0
         self._wanted = 0
+        self._total = 0
         self._uncommitted = 0
         self._failed: list[tuple[str, Purpose, Reply]] = []
 
@@ -116,11 +117,15 @@ class Dispatcher:
         Raises:
             ProviderError: too many calls ended without a reply.
         """
-        asked = self._wanted
-        if not self.provider.free and asked:
-            # With what these replies bring with them in later passes, before any is paid for.
-            self._purse.foresee(self._purpose, asked)
-        self._ask()
+        asked, self._wanted, self._done = self._wanted, 0, 0
+        try:
+            if not self.provider.free and asked:
+                # With what these replies bring with them in later passes, before any is paid for.
+                self._purse.foresee(self._purpose, asked)
+            self._total = asked
+            self._ask()
+        finally:
+            self._spool.clear()
         failed, self._failed = self._failed, []
         if len(failed) > max(_FEW, _SHARE * asked) or len(failed) == asked > 0:
             reply = failed[0][2]
@@ -132,7 +137,6 @@ class Dispatcher:
         for key, purpose, reply in failed:
             self.log.put(key, reply, purpose)
         self.log.commit()
-        self._wanted = self._done = 0
 
     def close(self) -> None:
         """Forget what is wanted and not settled."""
@@ -171,7 +175,7 @@ class Dispatcher:
         if self.provider.free and self._uncommitted >= _COMMIT_EVERY:
             self._commit()
         self._done += 1
-        self._progress(self._done, self._wanted)
+        self._progress(self._done, max(self._total, self._wanted, self._done))
 
 
 class Spool:

@@ -85,8 +85,9 @@ class Batch:
         due = self.due
         if due is None or self.latency is None:
             return 0
-        elapsed = max(0.0, due - self.created)
-        return self.n if elapsed >= self.latency else int(self.n * elapsed / self.latency)
+        if due >= self.created + self.latency:
+            return self.n
+        return int(self.n * max(0.0, due - self.created) / self.latency)
 
     @property
     def counts(self) -> dict[str, int]:

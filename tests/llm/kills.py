@@ -21,19 +21,19 @@ def _die(our: Desk) -> None:
     raise Killed
 
 
-def kill_at_event(our: Desk, event: Event, *, before: bool, skip: int = 0) -> None:
-    """Die when the journal moves a shard by this event, the first time or after so many."""
+def kill_at_event(our: Desk, at: Event, *, before: bool) -> None:
+    """Die when the journal first moves a shard by this event."""
     journal = our.journal
     real = journal.move
-    left = skip
+    left = 1
 
-    def move(shard: Shard, what: Event, now: float, detail: str = "", **values: object) -> Shard:
+    def move(shard: Shard, event: Event, now: float, detail: str = "", **values: object) -> Shard:
         nonlocal left
-        mine = what is event and left == 0
-        left -= what is event
+        mine = event is at and left == 1
+        left -= mine
         if mine and before:
             _die(our)
-        done = real(shard, what, now, detail, **values)
+        done = real(shard, event, now, detail, **values)
         if mine:
             _die(our)
         return done

@@ -5,13 +5,13 @@ The numbers are those of the fault matrix in `docs/batches.md`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from compiler.engine.lock import locked
 from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
@@ -19,6 +19,7 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.messages import Outcome
+from compiler.llm.providers import batch_api
 from compiler.llm.providers.anthropic import client, endpoint
 from tests.llm.desk import Desk, desk
 
@@ -145,7 +146,7 @@ def test_06_listed_after_we_gave_up_is_a_duplicate_detected_and_costed(our: Desk
 
     assert len(our.log) == len(keys) == our.booked()[0]
     assert len(our.ours()) == 2
-    assert our.events("duplicate") == 1
+    assert our.events("suspect_duplicate") == 1
     ((_, _, _, verdict, usd),) = our.journal.suspects()
     assert verdict == "duplicate"
     assert usd > 0
@@ -434,16 +435,17 @@ def test_24_canceled_in_the_middle(our: Desk) -> None:
     assert caught.value.exit_code == 75
     our.clock.sleep(20)
     (shard,) = our.journal.shards()
-    api = endpoint.Endpoint(client.Client(our.server.base_url), None, our.clock)  # type: ignore[arg-type]
     assert shard.batch_id is not None
-    api.cancel(shard.batch_id)
+    with batch_api(our.server.base_url) as api:
+        api.cancel(shard.batch_id)
     our.wait = True
     our.again()
     our.assert_paid_once(our.ask(40))
     first, second = our.ours()
     assert 0 < int(str(first["billed_requests"])) < 39
     assert second["n"] == 39 - int(str(first["billed_requests"]))
-    api.cancel(shard.batch_id)
+    with batch_api(our.server.base_url) as api:
+        api.cancel(shard.batch_id)
 
 
 @pytest.mark.parametrize("event", [Event.DOWNLOADED, Event.APPLIED])
@@ -598,7 +600,7 @@ def test_an_open_batch_of_an_older_spec_is_collected_all_the_same(our: Desk) -> 
 def test_results_are_kept_byte_for_byte(our: Desk) -> None:
     settles(our)
     (shard,) = our.journal.shards()
-    raw = our.journal.results(shard.id).read_bytes()
+    packed = our.journal.results(shard.id).with_suffix(".jsonl.zst").read_bytes()
+    raw = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
     assert len(raw.splitlines()) == 11
     assert all(json.loads(line)["result"]["type"] == "succeeded" for line in raw.splitlines())
-    assert hashlib.sha256(raw).hexdigest()

@@ -1,7 +1,7 @@
 """Random faults and random deaths, by seed; the server's ledger and files are the oracle.
 
-`PROBEC_FAULT_SEEDS=300 pytest tests/llm/test_random_faults.py` tries that many schedules instead of
-the usual ones, `PROBEC_FAULT_SEEDS=17-17` only one. A failure shows its schedule.
+With PROBEC_FAULT_SEEDS=300 in the environment the first 300 schedules are tried instead of the
+usual ones, with PROBEC_FAULT_SEEDS=17-17 only that one. A failure shows its schedule.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from compiler.rehearsal.process import Rehearsal
 from tests.llm.desk import RATE, Desk, TurnedClock
 from tests.llm.kills import Killed, kill_at_write
 
+_USUAL = "12"
 BODIES, SAMPLES = 100, 2
 LATENCY = 40.0
 _BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
@@ -35,7 +36,7 @@ _Rule = dict[str, Json]
 
 
 def _seeds() -> range:
-    first, _, last = os.environ.get("PROBEC_FAULT_SEEDS", "12").rpartition("-")
+    first, _, last = os.environ.get("PROBEC_FAULT_SEEDS", _USUAL).rpartition("-")
     return range(int(first), int(last) + 1) if first else range(int(last))
 
 
@@ -229,6 +230,7 @@ def _replayed(our: Desk) -> dict[int, State]:
 
 
 def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
+    """Live through a schedule, then hold our log, journal and ledger against the server's."""
     clock = StillClock(server)
     limits = Limits(schedule.limit, 250_000_000, 200_000)
     our = Desk(folder, server, clock, limits=limits)
@@ -246,7 +248,6 @@ def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
 
     # Every key is final, once.
     assert len(set(keys)) == len(keys) == len(our.log) == BODIES * SAMPLES + 1
-    replies = [our.dispatcher.reply(key) for key in keys]
     assert our.booked()[0] == len(keys)
 
     # Every body was billed as often as it has billed replies, and once more for each duplicate.
@@ -272,7 +273,6 @@ def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
 
     # Our dollars are the server's.
     assert our.booked()[1] + twice == pytest.approx(cast(float, ledger["usd"]))
-    assert sum(reply.usd(RATE) for reply in replies) <= our.booked()[1] + 1e-9
 
     # Nothing is open, and the events tell how it came to be.
     states = {shard.id: shard.state for shard in our.journal.shards()}

@@ -9,7 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import zstandard
 
 from compiler.errors import StoreError
 from compiler.llm.batches.api import BatchApi, Remote, lines
@@ -32,17 +37,35 @@ def fetch(api: BatchApi, journal: Journal, shard: Shard) -> None:
     assert shard.batch_id is not None
     path = journal.results(shard.id)
     part = path.with_suffix(".part")
-    try:
+    with _translated(part):
         api.download(shard.batch_id, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+
+
+@contextmanager
+def _translated(part: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"results cannot be written: {error.strerror or error}",
             where=str(part),
             hint="free some space and run the same command again; the batch keeps its results",
         ) from error
+
+
+def archive(journal: Journal, shard: Shard) -> None:
+    """Compress the results of an applied shard; they are kept, but not read again."""
+    path = journal.results(shard.id)
+    packed = path.with_suffix(".jsonl.zst")
+    part = path.with_suffix(".part")
+    with _translated(part):
+        with path.open("rb") as raw, part.open("wb") as out:
+            zstandard.ZstdCompressor(level=6).copy_stream(raw, out)
+        os.replace(part, packed)
+        path.unlink()
 
 
 def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Survey:
@@ -68,9 +91,13 @@ def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Sur
         found.offsets[ordinal] = at
         found.kinds[line.kind] += 1
     told = {kind: count for kind, count in remote.counts.items() if count}
-    # Servers differ in whether a canceled request has a line; a missing one is looked at later.
-    if remote.size == shard.n and told.get("processing", 0) == 0:
-        for kind, count in told.items():
-            if kind != "canceled" and found.kinds[kind] < count:
-                found.problems.append(f"{found.kinds[kind]} of {count} {kind} results are there")
+    if remote.size != shard.n or told.get("processing", 0):
+        # Without counts to believe, every request must have its line.
+        if len(found.offsets) < shard.n:
+            found.problems.append(f"{len(found.offsets)} of {shard.n} results are there")
+        return found
+    for kind, count in told.items():
+        # Servers differ in whether a canceled request has a line.
+        if kind != "canceled" and found.kinds[kind] < count:
+            found.problems.append(f"{found.kinds[kind]} of {count} {kind} results are there")
     return found

@@ -40,6 +40,7 @@ create table if not exists shard (
   expires_at real,
   next_at real not null default 0,
   looks integer not null default 0,
+  cuts integer not null default 0,
   note text not null default '',
   outcomes blob
 );
@@ -64,7 +65,8 @@ create table if not exists event (
 class Shard:
     """One sealed body and what became of it. `label` says what it is for, for people.
 
-    `sends`: how many times it was POSTed; `looks`: how often it was looked for since then.
+    `sends`: how many times it was POSTed; `looks`: how often it was looked for since then; `cuts`:
+    how often its results came incomplete.
     """
 
     id: int
@@ -83,6 +85,7 @@ class Shard:
     expires_at: float | None = None
     next_at: float = 0.0
     looks: int = 0
+    cuts: int = 0
     note: str = ""
 
 

@@ -21,6 +21,8 @@ _LOOKS = (0.0, 30.0, 120.0, 300.0, 600.0)
 # The server's clock may differ by so much, and sending may have taken so long.
 _SKEW = 60.0
 _SENDING = 720.0
+# So long after it was sent a batch may still turn out to have landed twice.
+_SWEPT = 2 * 86400.0
 
 
 class Reconciler:
@@ -106,14 +108,17 @@ class Reconciler:
             prefix = prefix_of(self._journal.nonce, shard.id, shard.attempt)
             ours = line is not None and line.custom_id.startswith(prefix)
             usd = shard.expected_usd if ours else 0.0
-            self._journal.judge(batch_id, "duplicate" if ours else "foreign", usd)
-            kind = "duplicate" if ours else "foreign"
-            self._journal.note(self._clock.now(), kind, batch_id, shard.id)
+            verdict = "duplicate" if ours else "foreign"
+            self._journal.judge(batch_id, verdict, usd)
+            self._journal.note(self._clock.now(), f"suspect_{verdict}", batch_id, shard.id)
 
     def _sweep(self) -> None:
-        """A batch that was sent twice may have landed twice, the first time listed too late."""
+        """A batch that was sent again may have landed before, listed too late or said refused."""
+        oldest = self._clock.now() - _SWEPT
         for shard in self._journal.shards(endpoint=self._api.endpoint):
-            if shard.sends > 1 and shard.state is State.APPLIED:
+            again = shard.sends > 1 and shard.state is State.APPLIED
+            refused = shard.sends > 0 and shard.state in (State.SPLIT, State.DISCARDED)
+            if (again or refused) and (shard.sent_at or 0.0) > oldest:
                 try:
                     for remote in self._candidates(shard):
                         self._journal.suspect(remote.id, shard)

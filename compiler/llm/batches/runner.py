@@ -110,15 +110,30 @@ class Runner:
             self._tell(open_shards)
             if not open_shards:
                 break
-            if not self._pace.wait and all(shard.state in WAITING for shard in open_shards):
-                raise WaitingError(
-                    f"{len(open_shards)} batch{'es' if len(open_shards) > 1 else ''} of "
-                    f"{sum(shard.n for shard in open_shards):,} requests with the provider",
-                    hint="run the same command again to collect; `probec status` shows them",
-                )
-            due = min(shard.next_at for shard in open_shards)
-            self._clock.sleep(max(0.05, due - self._clock.now()))
+            if not self._pace.wait:
+                self._leave(open_shards)
+            due = min(shard.next_at for shard in open_shards) - self._clock.now()
+            self._clock.sleep(min(max(0.05, due), self._pace.longest))
         self._reconciler.suspects()
+
+    @staticmethod
+    def _leave(open_shards: list[Shard]) -> None:
+        """Go, unless the fate of a batch is unknown: that is better found out at once."""
+        sent = [shard for shard in open_shards if shard.state in WAITING]
+        held = [shard for shard in open_shards if shard.state is State.SEALED]
+        if len(sent) + len(held) < len(open_shards):
+            return
+        later = f"; {sum(s.n for s in held):,} more wait for room in the queue" if held else ""
+        raise WaitingError(
+            f"{len(sent)} batch{'es' if len(sent) != 1 else ''} of {sum(s.n for s in sent):,} "
+            f"requests with the provider{later}",
+            hint="run the same command again to collect; `probec status` shows them",
+        )
+
+    def _due(self, shard: Shard) -> bool:
+        """Whether to act now; a time far ahead means that the clock was turned back since."""
+        ahead = shard.next_at - self._clock.now()
+        return ahead <= 0 or ahead > 2 * _HOURLY
 
     def _shards(self) -> list[Shard]:
         return self._journal.shards(OPEN, self._api.endpoint)
@@ -142,18 +157,25 @@ class Runner:
                 self._purse.in_flight += shard.expected_usd
 
     def _submit(self) -> None:
-        queued = sum(shard.n for shard in self._journal.shards(SENT, self._api.endpoint))
+        sent = [shard.n for shard in self._journal.shards(SENT, self._api.endpoint)]
+        queued = sum(sent)
         for shard in self._shards():
-            now = self._clock.now()
             if shard.state is State.SPLITTING:
                 self._split(shard)
-            if shard.state is not State.SEALED or shard.next_at > now:
+            if shard.state is not State.SEALED or not self._due(shard):
                 continue
+            now = self._clock.now()
             if queued and queued + shard.n > self._limits.queue_requests:
                 self._journal.update(shard, next_at=now + self._pace.longest, note="queue is full")
                 continue
+            if shard.n in sent:
+                # A lost batch is known by its size alone, so no two of a size are out at once.
+                note = "waits for another batch of its size"
+                self._journal.update(shard, next_at=now + self._pace.first, note=note)
+                continue
             self._send(shard)
             queued += shard.n
+            sent.append(shard.n)
 
     def _send(self, shard: Shard) -> None:
         self._purse.reserve(shard.expected_usd, f"a batch of {shard.n:,} requests")
@@ -212,7 +234,7 @@ class Runner:
 
     def _collect(self, deliver: Deliver, commit: Callable[[], None]) -> None:
         for shard in self._shards():
-            if shard.next_at > self._clock.now():
+            if not self._due(shard):
                 continue
             if shard.state is State.UNKNOWN:
                 shard = self._reconciler.look(shard)
@@ -276,9 +298,10 @@ class Runner:
         found = collect.survey(self._api, self._journal, shard, remote)
         if found.foreign and not found.offsets and self._reconciler.adopted(shard):
             return self._reconciler.not_ours(shard, found.foreign[0])
-        if found.problems and looks <= _FETCHES:
+        cuts = shard.cuts + 1
+        if found.problems and cuts <= _FETCHES:
             self._journal.note(now, "incomplete", found.problems[0], shard.id)
-            return self._journal.update(shard, looks=looks, next_at=now + min(60.0, 2.0**looks / 4))
+            return self._journal.update(shard, cuts=cuts, next_at=now + min(60.0, 2.0**cuts / 4))
         for problem in found.problems[:10]:
             self._journal.note(now, "partial", problem, shard.id)
         for custom_id in found.foreign[:10]:
@@ -306,6 +329,7 @@ class Runner:
         counts = str(applied.counts)
         self._journal.move(shard, Event.APPLIED, self._clock.now(), counts, note=counts)
         self._journal.body(shard.id).unlink(missing_ok=True)
+        collect.archive(self._journal, shard)
         if applied.paused:
             raise PausedError(
                 f"the account cannot go on: {applied.paused[0]} ({len(applied.paused):,} requests)",

@@ -49,7 +49,11 @@ class Batch:
     def unsettled(self) -> bool:
         """Whether batches of an earlier run are with this endpoint, or their results are here."""
         journal = self._settings.journal
-        return bool(journal.exists() and journal.shards(SENT, self._client.endpoint))
+        if not journal.exists():
+            return False
+        endpoint = self._client.endpoint
+        suspects = any(s[1] == endpoint and s[3] == "open" for s in journal.suspects())
+        return suspects or bool(journal.shards(SENT, endpoint))
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         """Bring in every call, and whatever else is with this endpoint.

@@ -70,10 +70,16 @@ class Endpoint:
         found: dict[str, Remote] = {}
         after = ""
         for _ in range(_PAGES):
-            page = self._asked(f"{_PATH}?limit={_PAGE}" + (f"&after_id={after}" if after else ""))
+            path = f"{_PATH}?limit={_PAGE}" + (f"&after_id={after}" if after else "")
+            try:
+                page = self._asked(path)
+            except NotThere as error:
+                raise Unreachable(f"no list of batches: {error}") from error
             self._measure(page)
             data = page.get("data")
             batches = [self._remote(each) for each in data] if isinstance(data, list) else []
+            if not batches and page.get("has_more"):
+                raise Unreachable("the list of batches is empty and says that there is more")
             new = [each for each in batches if each.id not in found]
             found.update((each.id, each) for each in new)
             if not new or not page.get("has_more") or new[-1].created_at < since:

@@ -1,0 +1,361 @@
+"""What a batch, a live request and a logged reply cost the client. Prints text for people.
+
+usage: python -m benchmarks.batches [--small] [--replies N]
+
+(a) One batch of 100,000 requests and 250 MB through the rehearsal server, by a client in a process
+of its own, so that its peak memory is the client's alone. (b) Live requests beside a floor measured
+in the same run: a bare asyncio client that sends the same bytes to the same server over as many
+kept connections, and the SDK alone in as many threads. (c) The response log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from compiler.commands.result import table
+from compiler.keys import digest
+from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.runner import Pace, WallClock
+from compiler.llm.batches.shards import Limits
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.messages import Outcome, Purpose, Reply, Request, encode
+from compiler.llm.prices import Rate
+from compiler.llm.providers import Settings, provider
+from compiler.llm.providers.anthropic.batch import BatchSettings
+from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.purse import Purse
+from compiler.llm.responses import ResponseLog
+from compiler.rehearsal.process import Rehearsal
+
+ROOT = Path(__file__).parent.parent
+MODEL = "claude-haiku-4-5-20251001"
+RATE = Rate(0.5, 2.5, live=2.0)
+CONCURRENCY = 8
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    requests: int
+    batch_bytes: int
+    live: int
+    replies: int
+
+
+FULL = Sizes(100_000, 250_000_000, 2000, 200_000)
+SMALL = Sizes(40, 40_000, 24, 200)
+
+
+class Watcher:
+    """Hears nothing."""
+
+    def batches(self, *_: object) -> None:
+        """Nothing."""
+
+    def notice(self, text: str) -> None:
+        """Nothing."""
+
+
+def prose() -> str:
+    """Text of real rollouts, so that what compresses does so as it would."""
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
+    return "\n".join(json.loads(line)["continuation"] for line in lines)
+
+
+def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
+    """The paid path of one role, as a build wires it."""
+    journal, purse = Journal(folder / "batches"), Purse(1e9)
+    limits = Limits(100_000, 256_000_000, 500_000)
+    travel = BatchSettings(journal, limits, Pace(0.2, 0.2, True), WallClock(), Watcher())
+    purpose = Purpose("bench", "answerer", 0, name, MODEL, RATE, RATE.usd(700, 1))
+    settings = Settings(url, CONCURRENCY, purse, travel)
+    log = ResponseLog(folder / "responses.sqlite")
+    made = Dispatcher(provider(name, settings), log, purse, purpose, lambda *_: None)
+    return made, journal
+
+
+def requests(count: int, size: int) -> Iterator[Request]:
+    """Requests that differ, whose bodies have about `size` bytes."""
+    text = prose()
+    for number in range(count):
+        at = number * 61 % (len(text) - size)
+        user = f"<context>{text[at : at + size]}</context><question>{number}?</question>"
+        yield Request(MODEL, "Answer.", user, 800, None)
+
+
+def batch_child(url: str, folder: str, count: int, size: int) -> None:
+    """The client of (a), alone in its process; says what it took as one line of JSON."""
+    started, cpu = time.perf_counter(), time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    made, journal = dispatcher("anthropic-batch", url, Path(folder))
+    for number, request in enumerate(requests(count, size)):
+        made.want(request, range(1), 0, f"request {number}")
+    wanted = time.perf_counter()
+    made.settle()
+    shards = journal.shards()
+    told = {
+        "wall": time.perf_counter() - started,
+        "wanted": wanted - started,
+        "cpu": time.process_time() - cpu,
+        "imported_mb": before / 1024,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "replies": len(made.log),
+        "sealed": {shard.sha256: [shard.n, shard.bytes] for shard in shards},
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+def batch(sizes: Sizes, folder: Path) -> None:
+    """(a): one batch, there and back."""
+    size = sizes.batch_bytes // sizes.requests
+    # What wraps the text in a body and in a batch.
+    overhead = 250
+    with Rehearsal.start(folder / "server", echo=True, latency=0.25) as server:
+        url = server.base_url
+        command = [sys.executable, "-m", "benchmarks.batches", "--child", url]
+        command += [str(folder / "client"), str(sizes.requests), str(size - overhead)]
+        child = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "ANTHROPIC_API_KEY": "rehearsal"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        ledger = server.ledger()
+    told = json.loads(child.stdout)
+    received = cast(list[dict[str, object]], ledger["batches"])
+    same = {str(each["body_sha256"]) for each in received} == set(told["sealed"])
+    n, size = (sum(each[i] for each in told["sealed"].values()) for i in (0, 1))
+    assert told["replies"] == sizes.requests
+    assert same, "what was sealed is not what the server received"
+    shards = len(told["sealed"])
+    print(f"(a) {sizes.requests:,} requests, 1 of them live, {n:,} in {shards} batch of {size:,} B")
+    rows = [
+        ("wall, s", told["wall"]),
+        ("of it until all were asked for, s", told["wanted"]),
+        ("CPU of the client, s", told["cpu"]),
+        ("CPU a request, us", 1e6 * told["cpu"] / sizes.requests),
+        ("peak memory of the client, MB", told["peak_mb"]),
+        ("of it after imports, MB", told["imported_mb"]),
+    ]
+    print(table(("batch", "found"), rows))
+    print("SHA-256 of what was sealed equals that of what the server received\n")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU and wall seconds of this process."""
+
+    cpu: float
+    wall: float
+
+
+def measured(work: Callable[[], object]) -> Cost:
+    """What some work costs."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+async def bare(url: str, bodies: list[bytes]) -> None:
+    """The floor: HTTP/1.1 over kept connections, nothing parsed but where an answer ends."""
+    place = urlsplit(url)
+    waiting = iter(bodies)
+
+    async def worker() -> None:
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        for body in waiting:
+            writer.write(
+                b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: rehearsal\r\n"
+                b"anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n"
+                b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            while True:
+                size = int(await reader.readline(), 16)
+                await reader.readexactly(size + 2)
+                if not size:
+                    break
+        writer.close()
+        await writer.wait_closed()
+
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+
+
+def threads(send: Callable[[bytes], object], bodies: list[bytes]) -> None:
+    """Every body through a blocking call, as many at once as the provider does."""
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        for _ in pool.map(send, bodies):
+            pass
+
+
+def live(sizes: Sizes, folder: Path) -> None:
+    """(b): live requests, ours beside the SDK alone and beside a bare client."""
+    asked = list(requests(sizes.live, 2000))
+    with Rehearsal.start(folder / "server", echo=True) as server:
+        made, _ = dispatcher("anthropic", server.base_url, folder / "client")
+        bodies = [encode(made.provider, request) for request in asked]
+        streamed = [body[:-1] + b',"stream":true}' for body in bodies]
+
+        def ours() -> None:
+            for number, request in enumerate(asked):
+                made.want(request, range(1), 0, f"request {number}")
+            made.settle()
+
+        sdk = Client(server.base_url)
+        # Imports and first connections are no cost of a request.
+        threads(sdk.message, bodies[:CONCURRENCY])
+        asyncio.run(bare(server.base_url, streamed[:CONCURRENCY]))
+        floor = measured(lambda: asyncio.run(bare(server.base_url, streamed)))
+        alone = measured(lambda: threads(sdk.message, bodies))
+        whole = measured(ours)
+        sdk.close()
+        assert len(made.log) == len(asked)
+    count = len(asked)
+    rows = [
+        (
+            name,
+            1e6 * cost.cpu / count,
+            1e6 * cost.wall / count,
+            cost.cpu / floor.cpu,
+            cost.wall / floor.wall,
+        )
+        for name, cost in (
+            ("bare asyncio client", floor),
+            ("the SDK alone, 8 threads", alone),
+            ("ours, from asked to logged", whole),
+        )
+    ]
+    print(f"(b) {count:,} live requests of {len(bodies[0]):,} B, {CONCURRENCY} at once")
+    print(table(("client", "CPU us", "wall us", "CPU ratio", "wall ratio"), rows))
+    share = (whole.cpu - alone.cpu) / count * 1e6
+    print(f"ours on top of the SDK: {share:,.0f} us of CPU a request\n")
+
+
+def replies(count: int) -> Iterator[tuple[str, Reply]]:
+    """Replies of 1 to 30 KB, with their keys."""
+    text = prose()
+    for number in range(count):
+        drawn = int.from_bytes(hashlib.sha256(b"%d" % number).digest()[:8])
+        # As many of 1 to 2 KB as of 15 to 30: long replies are the generator's alone.
+        size = int(1000 * 30 ** (drawn % 1000 / 1000))
+        at = drawn % (len(text) - size)
+        said = f"{number}: {text[at : at + size]}"
+        key = digest("bench", number)
+        yield key, Reply(Outcome.OK, said, MODEL, "end_turn", 1300, size // 4, key[:24], "")
+
+
+def log(sizes: Sizes, folder: Path) -> None:
+    """(c): the response log."""
+    path = folder / "log/responses.sqlite"
+    keys: list[str] = []
+    told = 0
+
+    def nothing() -> None:
+        for _ in replies(sizes.replies):
+            pass
+
+    def put() -> None:
+        nonlocal told
+        with_log = ResponseLog(path)
+        purpose = Purpose("bench", "answerer", 0, "anthropic-batch", MODEL, RATE, 0.001)
+        for number, (key, reply) in enumerate(replies(sizes.replies), start=1):
+            with_log.put(key, reply, purpose)
+            keys.append(key)
+            told += len(reply.text.encode("utf-8"))
+            if number % 1000 == 0:
+                with_log.commit()
+        with_log.close()
+
+    def found(log: ResponseLog, wanted: list[str]) -> None:
+        for key in wanted:
+            assert log.get(key) is not None
+
+    making = measured(nothing)
+    putting = measured(put)
+    again = ResponseLog(path)
+    opening = measured(lambda: keys[0] in again)
+    # Keys are digests, so their order is no order of the file.
+    some = sorted(keys)[: min(len(keys), 20_000)]
+    getting = measured(lambda: found(again, some))
+    missing = measured(lambda: [digest("absent", n) in again for n in range(len(some))])
+    again.close()
+    size = path.stat().st_size
+    count = sizes.replies
+    print(f"(c) {count:,} replies, {told / count / 1000:.1f} KB of text each, 1,000 a commit")
+    rows = [
+        (
+            "put",
+            1e6 * (putting.cpu - making.cpu) / count,
+            1e6 * (putting.wall - making.wall) / count,
+        ),
+        ("get", 1e6 * getting.cpu / len(some), 1e6 * getting.wall / len(some)),
+        ("absent", 1e6 * missing.cpu / len(some), 1e6 * missing.wall / len(some)),
+        ("open and look up one", 1e6 * opening.cpu, 1e6 * opening.wall),
+    ]
+    print(table(("response log", "CPU us", "wall us"), rows))
+    print(
+        f"{size / count:,.0f} B a reply on disk, {size / told:.2f} of its text, "
+        f"{size / 1e6:,.0f} MB in all"
+    )
+
+
+def machine() -> str:
+    """What this ran on."""
+    name = platform.processor() or platform.machine()
+    cpu = Path("/proc/cpuinfo")
+    for line in cpu.read_text(encoding="utf-8").splitlines() if cpu.is_file() else ():
+        if line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+    load = os.getloadavg()[0]
+    return (
+        f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"load {load:.1f} at the start"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="only to see that it runs")
+    parser.add_argument("--replies", type=int, help="of the response log; default: 200,000")
+    parser.add_argument("--only", choices=("batch", "live", "log"), help="one of the parts")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child is not None:
+        url, place, count, size = given.child
+        batch_child(url, place, int(count), int(size))
+        return
+    os.environ.setdefault("ANTHROPIC_API_KEY", "rehearsal")
+    sizes = SMALL if given.small else FULL
+    if given.replies is not None:
+        sizes = Sizes(sizes.requests, sizes.batch_bytes, sizes.live, given.replies)
+    parts = {"batch": batch, "live": live, "log": log}
+    print(machine())
+    for name, part in parts.items():
+        if given.only in (None, name):
+            with tempfile.TemporaryDirectory() as folder:
+                part(sizes, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
