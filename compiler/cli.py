@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
     from compiler.llm.purse import Purse
 
+_SLOW = 30.0
 _EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 4 the account cannot
 go on, 75 batches are with the provider, 130 interrupted
 
@@ -144,7 +145,14 @@ class _Progress:
 
     def calls(self, role: str, done: int, wanted: int) -> None:
         """Calls are answered."""
-        self._line(f"{self._stage}: {done:,} of {wanted:,} {role} calls", force=False)
+        text = f"{self._stage}: {done:,} of {wanted:,} {role} calls"
+        if self._live:
+            self._line(text, force=False)
+        elif not self._quiet and time.monotonic() - self._shown > _SLOW:
+            # Where nobody watches a live line, a long stage says now and then that it goes on.
+            if self._shown:
+                print(text, file=sys.stderr)
+            self._shown = time.monotonic()
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """How batches stand: one live line on a terminal, elsewhere a line when it changes."""

@@ -80,3 +80,14 @@ def stems(text: str) -> frozenset[str]:
             spans = combinations(range(len(parts) + 1), 2)
             found.update(stem("-".join(parts[start:end])) for start, end in spans)
     return frozenset(found)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a text is a placeholder, as a model writes that copies an example: `...`, `<answer>`.
+
+    It has no letter or digit, or is nothing but one expression in angle brackets.
+    """
+    bare = text.strip().strip("\"'`.")
+    return not any(map(str.isalnum, bare)) or (
+        bare.startswith("<") and bare.endswith(">") and bare.count("<") == 1
+    )

@@ -7,11 +7,14 @@ are set aside, was invented and the reply is refused.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+_UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 Rung = Literal["strict", "lenient", "unfenced", "repaired"]
 
 
@@ -42,6 +45,10 @@ def _rungs(text: str) -> Iterator[tuple[Rung, str, bool]]:
     inner = _object(body)
     if inner is not None:
         yield "unfenced", inner, False
+        # Prose after the object may hold braces of its own.
+        with contextlib.suppress(json.JSONDecodeError, RecursionError):
+            _, end = json.JSONDecoder(strict=False).raw_decode(inner)
+            yield "unfenced", inner[:end], False
 
 
 def _object(text: str) -> str | None:
@@ -78,5 +85,6 @@ def _strings(value: object) -> Iterator[str]:
 
 def _flat(text: str) -> str:
     """Text without what JSON escaping may add or change: whitespace and backslash escapes."""
+    text = _UNICODE.sub(lambda found: chr(int(found[1], 16)), text)
     unescaped = text.replace("\\n", "").replace("\\t", "").replace("\\r", "").replace("\\", "")
     return "".join(unescaped.split())

@@ -17,7 +17,7 @@ from compiler.probes import leakage
 from compiler.probes.segment import Segments, content_words, words
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import is_content, stem, stems
+from compiler.words import is_content, says_nothing, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
@@ -81,7 +81,7 @@ _TABLE = (
     Check("V08", "error", "V08_word", "a word is one content word, absent elsewhere", "word"),
     Check("V09", "error", "V09_unit", "a sentence is one sentence, a paragraph at least two", "written"),
     Check("V10", "error", "V10_response", "a templated response equals its atom", "templated"),
-    Check("V11", "error", "V11_text", "no empty, overlong or control-character string"),
+    Check("V11", "error", "V11_text", "no empty, overlong, placeholder or control-character string"),
     Check("V12", "error", "V12_alternative", "the alternative is wrong and no sibling wrote it"),
     Check("V13", "error", "V13_leak", "the answer does not stand verbatim in the complement"),
     Check("V14", "warning", "V14_overlap", "at most half of the atom's content is in the complement"),
@@ -165,6 +165,8 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
         elif value != atom and _CONTROL.search(value):
             yield "V11", f"{name} holds a control character"
+        elif value != atom and says_nothing(value):
+            yield "V11", f"{name} is a placeholder: {value[:40]}"
     if _SCAFFOLD.search(probe.question):
         yield "V15", _SCAFFOLD.findall(probe.question)[0]
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from compiler.keys import Json
 from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
+from compiler.words import says_nothing
 
 RATIONALE = 1000
 
@@ -124,7 +125,8 @@ SCHEMA: Json = _object(
 class Parsed:
     """A reply held against its doc-record: what it commits to, and what is wrong per slot.
 
-    A group without a legal split has None in `splits` and its reason in `faults`.
+    A group without a legal split has None in `splits` and its reason in `faults`; `given` holds the
+    ids as the reply named them.
     """
 
     sibling: ShownSibling
@@ -135,6 +137,7 @@ class Parsed:
     split_rationale: str
     drafts: dict[int, Draft]
     bad_slots: dict[int, str]
+    given: dict[Group, str | None]
 
 
 def interpret(value: object, record: DocRecord) -> Parsed | str:
@@ -143,6 +146,9 @@ def interpret(value: object, record: DocRecord) -> Parsed | str:
         head = Head.model_validate(value)
     except ValidationError as error:
         return _first(error)
+    for name in ("sibling_rationale", "split_rationale"):
+        if says_nothing(getattr(head, name)):
+            return f"{name} is a placeholder, so the choice is an example's"
     chosen = next((s for s in record.shown if s.idx == head.sibling), None)
     if chosen is None:
         have = ", ".join(str(s.idx) for s in record.shown)
@@ -158,6 +164,7 @@ def interpret(value: object, record: DocRecord) -> Parsed | str:
         head.split_rationale.strip()[:RATIONALE],
         drafts,
         bad,
+        {group: getattr(head.splits, group) for group in GROUPS},
     )
 
 

@@ -35,7 +35,7 @@ class ModelUse(Model):
     """How long the provider may keep the system text for other requests; null: not at all."""
     temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
     """Sampling temperature; the API's own default of 1.0 is declared and never sent."""
-    base_url: str | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """Any server that speaks the Messages API; null is the vendor's own. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests in flight for a live provider. Not part of a key."""

@@ -91,7 +91,9 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
         if slot.scope not in bound.scopes and group in parsed.faults:
             offered = any(group in place.groups for place in parsed.sibling.boundaries)
             reason = parsed.faults[group] if offered else "no_split_place"
-            detail = f"{group} split of sibling {parsed.sibling.idx}"
+            given = parsed.given.get(group)
+            named = f" ({given!r} was named)" if given is not None else ""
+            detail = f"{group} split of sibling {parsed.sibling.idx}{named}"
             made.rejects.append(_reject(record, index, reason, detail))
 
 

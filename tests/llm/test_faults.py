@@ -530,9 +530,21 @@ def test_29_a_shape_that_the_api_refuses_costs_one_request(our: Desk) -> None:
     for number in range(5):
         wanted = bad.__class__(bad.model, "s", f"u{number}", 800, None)
         our.dispatcher.want(wanted, range(1), 0, "")
-    with pytest.raises(ProviderError, match="refused the first request of its kind"):
+    with pytest.raises(ProviderError, match="refused the first 2 requests of their kind"):
         our.dispatcher.settle()
     assert our.posts() == 0
+
+
+def test_29_one_request_that_is_refused_for_its_own_sake_does_not_stop_the_others(
+    our: Desk,
+) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "too long"}}
+    our.server.faults([rule("messages", {"status": 400, "json": error})])
+    keys = our.ask(12)
+    outcomes = [our.dispatcher.reply(key).outcome for key in keys]
+
+    assert outcomes[:2] == [Outcome.ERRORED, Outcome.OK]
+    assert [b["n"] for b in our.ours()] == [10]
 
 
 def test_29_an_oversized_request_names_its_row(our: Desk) -> None:

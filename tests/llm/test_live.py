@@ -42,6 +42,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             answer = state.next(body)
             if isinstance(answer, int):
                 self.refuse(answer)
+            elif answer == "gone":
+                self.close_connection = True
+            elif answer == "html":
+                self.html()
             else:
                 self.stream(str(body["messages"][0]["content"]).upper(), answer)
 
@@ -53,6 +57,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_header("retry-after", "0")
             self.end_headers()
             self.wfile.write(text)
+
+        def html(self) -> None:
+            page = b"<html>welcome</html>"
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
 
         def stream(self, text: str, stop: str) -> None:
             usage = {"input_tokens": 7, "output_tokens": 1}
@@ -74,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
-            for event in events:
+            for event in events[:3] if stop == "cut" else events:
                 self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
         def log_message(self, format: str, *args: object) -> None:
@@ -126,6 +138,30 @@ def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
 
     assert ask(server, "u")["u"].outcome is Outcome.OK
     assert len(server.bodies) == 4
+
+
+@pytest.mark.parametrize("broken", ["gone", "cut", "html"])
+def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(server: Server, broken: str) -> None:
+    server.script = [broken, broken]
+
+    assert ask(server, "u")["u"].outcome is Outcome.OK
+    assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("broken", ["gone", "cut", "html"])
+def test_answers_that_are_always_lost_are_one_clear_error(server: Server, broken: str) -> None:
+    server.script = [broken] * 9
+    with pytest.raises(ProviderError) as caught:
+        ask(server, "u")
+    assert caught.value.where == server.url
+    assert len(server.bodies) == 5
+
+
+def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:
+    server.script = [400] * 9
+    with pytest.raises(ProviderError, match="refused the first 2 requests: HTTP 400"):
+        ask(server, *(f"u{n}" for n in range(9)))
+    assert len(server.bodies) == 2
 
 
 @pytest.mark.parametrize(("status", "sent"), [(400, 1), (500, 1), (429, 5)])

@@ -4,6 +4,7 @@ its reason, and never more than the slots that it damages."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -71,3 +72,36 @@ def test_nothing_is_invented_by_a_repair() -> None:
                 for value in probe.values():
                     if isinstance(value, str):
                         assert "".join(value.replace("\\", "").split()) in flat
+
+
+REAL = [
+    json.loads(line)
+    for line in (ROOT / "tests/data/real_replies.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
+
+
+@pytest.mark.parametrize("case", REAL, ids=lambda case: str(case["case"])[:60])
+def test_what_small_models_really_sent_is_read_without_inventing_anything(
+    case: dict[str, str],
+) -> None:
+    """Qwen2.5-Coder 0.5B and 1.5B as generators, unedited; the case names the rung that read it."""
+    decoded = decode(case["raw"])
+    assert decoded is not None
+    assert f"[rung {decoded.rung}," in case["case"]
+    raw = "".join(case["raw"].replace("\\", "").split())
+    for text in strings(decoded.value):
+        assert "".join(text.replace("\\", "").split()) in raw
+    parsed = reply.interpret(decoded.value, RECORD)
+    # They answer about other documents, and most echo the prompt's example: nothing is built.
+    assert (
+        isinstance(parsed, str)
+        or not written.build(RECORD, parsed, scopes(), suffix_in_generated=True).probes
+    )

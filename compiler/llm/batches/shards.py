@@ -113,6 +113,11 @@ class Packer:
         self._nonce = self._nonce or self._journal.nonce
         return self._nonce
 
+    @property
+    def usd(self) -> float:
+        """What is placed and not sealed yet is expected to cost, in US dollars."""
+        return sum(each.usd for each in self._placed)
+
     def close(self) -> None:
         """Let go of a body that cannot be finished."""
         if self._file is not None:

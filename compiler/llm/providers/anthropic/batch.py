@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,15 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
 from compiler.llm.batches.shards import Limits, Packer
 from compiler.llm.batches.states import SENT, Event, State
-from compiler.llm.messages import Call, Deliver, Request
+from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
 from compiler.llm.providers.anthropic.live import Live, params
 from compiler.llm.purse import Purse
+
+# So many requests of a new shape go live at most before the shape is given up.
+_CANARIES = 2
 
 
 @dataclass(frozen=True)
@@ -68,26 +72,25 @@ class Batch:
 
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
-        live = Live(self._client, 1, self._purse)
+        live = Live(self._client, 1, self._purse, settings.watcher.notice)
         api = Endpoint(self._client, live, settings.clock)
         discard_unsent(journal, api.endpoint, settings.clock)
-        canaries: dict[str, Call] = {}
+        canaries: dict[str, list[Call]] = defaultdict(list)
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
             for each in calls:
                 if journal.is_open(each.key):
                     continue
                 kind = digest("shape", _checked(each.body, api))
-                if kind not in canaries and not journal.proven(api.endpoint, kind):
-                    canaries[kind] = each
+                if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
+                    canaries[kind].append(each)
                 else:
                     packer.add(each)
-        self._afford(canaries.values())
-        for kind, each in canaries.items():
-            # Outside of a batch, so without its discount.
-            paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
-            deliver(each.key, paid, api.preflight(each.body))
-            commit()
-            journal.prove(api.endpoint, kind)
+            self._afford(packer.usd, [c for each in canaries.values() for c in each])
+            for kind, held in canaries.items():
+                for each in self._prove(api, held, deliver, commit):
+                    packer.add(each)
+                if held:
+                    journal.prove(api.endpoint, kind)
         runner = Runner(
             api,
             journal,
@@ -99,10 +102,40 @@ class Batch:
         )
         runner.run(deliver, commit)
 
-    def _afford(self, canaries: Iterable[Call]) -> None:
-        """All or nothing: what is sealed is weighed before the first of it is sent."""
+    @staticmethod
+    def _prove(
+        api: Endpoint, held: list[Call], deliver: Deliver, commit: Callable[[], None]
+    ) -> list[Call]:
+        """Send requests of a shape live until one is served; returns those that need not be.
+
+        One may be refused for its own sake; all of them are refused for their shape's.
+        """
+        failed: list[tuple[Call, Reply]] = []
+        for place, each in enumerate(held):
+            reply = api.preflight(each.body)
+            if reply.outcome is Outcome.ERRORED:
+                failed.append((each, reply))
+                continue
+            # Outside of a batch, so without its discount.
+            paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
+            deliver(each.key, paid, reply)
+            for other, error in failed:
+                deliver(other.key, other.purpose, error)
+            commit()
+            return held[place + 1 :]
+        if failed:
+            raise ProviderError(
+                f"the API refused the first {len(failed)} requests of their kind: "
+                f"{failed[-1][1].error}",
+                where=api.endpoint,
+                hint="check model, max_tokens and base_url in the spec; nothing else was sent",
+            )
+        return []
+
+    def _afford(self, packed: float, canaries: list[Call]) -> None:
+        """All or nothing: what is packed is weighed before the first of it is sent."""
         journal = self._settings.journal
-        new = sum(shard.expected_usd for shard in journal.shards((State.SEALED,)))
+        new = packed + sum(shard.expected_usd for shard in journal.shards((State.SEALED,)))
         new += sum(self._purse.price(each.purpose) for each in canaries)
         flying = journal.in_flight_usd()
         if self._purse.spent + flying + new > self._purse.wall:

@@ -99,12 +99,17 @@ class Client:
 
     def message(self, body: bytes) -> tuple[dict[str, Json], str]:
         """POST /v1/messages, streamed; returns the message and the request id."""
-        with self._translated():
-            # Streamed, because the SDK refuses to wait unstreamed for large max_tokens.
-            with self._sdk.messages.stream(**json.loads(body)) as stream:
+        # Streamed, because the SDK refuses to wait unstreamed for large max_tokens.
+        with self._translated(), self._sdk.messages.stream(**json.loads(body)) as stream:
+            try:
                 found = stream.get_final_message()
-                request_id = stream.request_id or ""
-            return cast(dict[str, Json], found.to_dict(mode="json")), request_id
+            except AssertionError:
+                # How this SDK says that no message ever started.
+                raise Failure("the server's answer is no message") from None
+            request_id = stream.request_id or ""
+        if found.stop_reason is None:
+            raise Failure("the server's answer broke off", request_id=request_id)
+        return cast(dict[str, Json], found.to_dict(mode="json")), request_id
 
     def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
         """POST the bytes of a file, streamed, or nothing."""
@@ -189,16 +194,18 @@ class Client:
             ) from error
 
 
-def unserved(failure: Failure) -> ProviderError:
+def unserved(failure: Failure, endpoint: str) -> ProviderError:
     """What a user is told when the endpoint cannot be used at all."""
     if account_at_fault(failure.kind, failure.message, failure.code, failure.status):
         return PausedError(
             f"the account cannot go on: {failure.message}",
+            where=endpoint,
             hint="check the key, credit and limits (`probec doctor`), then run the same command "
             "again; what was answered is kept",
         )
     return ProviderError(
         f"the API cannot be used: {failure.message}",
+        where=endpoint,
         hint="check the network and base_url; what was answered is kept",
     )
 

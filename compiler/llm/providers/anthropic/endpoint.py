@@ -12,7 +12,7 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.runner import Clock
-from compiler.llm.messages import Outcome, Reply
+from compiler.llm.messages import Reply
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
 from compiler.llm.providers.anthropic.live import Live, params
@@ -43,7 +43,7 @@ class Endpoint:
             return self._remote(self._client.post(_PATH, body, size))
         except Failure as failure:
             if _of_account(failure):
-                raise unserved(failure) from failure
+                raise unserved(failure, self.endpoint) from failure
             status = failure.status
             if status is None and not failure.sent:
                 raise Refused(failure.message) from failure
@@ -156,13 +156,7 @@ class Endpoint:
     def preflight(self, body: bytes) -> Reply:
         """One live request."""
         assert self._live is not None
-        found = self._live.send(body)
-        if found.outcome is Outcome.ERRORED:
-            raise ProviderError(
-                f"the API refused the first request of its kind: {found.error}",
-                hint="nothing else was sent; see `probec prompt` for what it was",
-            )
-        return found
+        return self._live.send(body)
 
     def shape(self, body: bytes) -> Json:
         """What is validated beside the text."""
@@ -174,12 +168,11 @@ class Endpoint:
         except Failure as failure:
             raise self._unanswered(failure) from failure
 
-    @staticmethod
-    def _unanswered(failure: Failure) -> Exception:
+    def _unanswered(self, failure: Failure) -> Exception:
         if failure.status == 404:
             return NotThere(failure.message)
         if _of_account(failure):
-            return unserved(failure)
+            return unserved(failure, self.endpoint)
         return Unreachable(failure.message, failure.wait)
 
     def _remote(self, value: object) -> Remote:

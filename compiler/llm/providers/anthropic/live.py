@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
@@ -15,6 +17,8 @@ from compiler.llm.providers.anthropic.client import Client, Failure, account_at_
 from compiler.llm.purse import Purse
 
 _ATTEMPTS = 5
+_CONNECTS = 3
+_REFUSALS = 2
 _WAIT_CAP = 60.0
 # The server said that it did not serve these, so asking again pays for nothing twice.
 _UNSERVED = (429, 503, 529)
@@ -27,10 +31,13 @@ class Live:
     free = False
     max_bytes = 32_000_000
 
-    def __init__(self, client: Client, concurrency: int, purse: Purse) -> None:
+    def __init__(
+        self, client: Client, concurrency: int, purse: Purse, notice: Callable[[str], None]
+    ) -> None:
         self._client = client
         self._concurrency = concurrency
         self._purse = purse
+        self._notice = notice
         self._gate = _Gate()
 
     def encode(self, request: Request) -> dict[str, Json]:
@@ -44,43 +51,80 @@ class Live:
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         """Send every call; replies are delivered from this thread as they come in.
 
-        The first goes alone: what the server would refuse of all is refused of one.
+        The first goes alone, and the second too if the first was refused: what the server would
+        refuse of all is refused of one or two.
         """
         flying: dict[Future[Reply], tuple[Call, float]] = {}
+        refused: list[Reply] = []
+        served = 0
 
         def land(done: Iterable[Future[Reply]]) -> None:
+            nonlocal served
             for future in done:
                 sent, usd = flying.pop(future)
                 self._purse.release(usd)
-                deliver(sent.key, sent.purpose, future.result())
+                reply = future.result()
+                deliver(sent.key, sent.purpose, reply)
                 commit()
+                served += reply.outcome is not Outcome.ERRORED
+                if not served:
+                    refused.append(reply)
 
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            try:
-                most = 1
-                for each in calls:
-                    usd = self._purse.price(each.purpose)
-                    self._purse.reserve(usd, "the next request")
-                    flying[pool.submit(self.send, each.body)] = (each, usd)
-                    while len(flying) >= most:
-                        land(wait([*flying], return_when=FIRST_COMPLETED).done)
-                    # Two for each worker, so that none waits for this thread.
-                    most = 2 * self._concurrency
-                while flying:
+        pool = ThreadPoolExecutor(self._concurrency)
+        try:
+            for each in calls:
+                usd = self._purse.price(each.purpose)
+                self._purse.reserve(usd, "the next request")
+                flying[pool.submit(self.send, each.body)] = (each, usd)
+                # Two for each worker, so that none waits for this thread.
+                most = 2 * self._concurrency if served else 1
+                while len(flying) >= most:
                     land(wait([*flying], return_when=FIRST_COMPLETED).done)
-            except BaseException:
-                # What is in flight is paid for: let it arrive and keep it, start nothing more.
-                pool.shutdown(wait=True, cancel_futures=True)
-                for future, (sent, _) in flying.items():
-                    if future.done() and not future.cancelled() and future.exception() is None:
-                        deliver(sent.key, sent.purpose, future.result())
-                commit()
-                raise
-            finally:
-                self._client.close()
+                    if len(refused) == _REFUSALS:
+                        raise self._useless(refused[-1])
+            while flying:
+                land(wait([*flying], return_when=FIRST_COMPLETED).done)
+        except BaseException as error:
+            self._rescue(pool, flying, deliver, error)
+            commit()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
+
+    def _useless(self, reply: Reply) -> ProviderError:
+        return ProviderError(
+            f"the API refused the first {_REFUSALS} requests: {reply.error}",
+            where=self._client.endpoint,
+            hint="check model, max_tokens and base_url in the spec; nothing else was sent",
+        )
+
+    def _rescue(
+        self,
+        pool: ThreadPoolExecutor,
+        flying: dict[Future[Reply], tuple[Call, float]],
+        deliver: Deliver,
+        error: BaseException,
+    ) -> None:
+        """What is in flight is paid for: let it arrive and keep it, unless the user insists."""
+        pool.shutdown(wait=False, cancel_futures=True)
+        running = [future for future in flying if not future.cancelled()]
+        if running and isinstance(error, KeyboardInterrupt):
+            self._notice(
+                f"waiting for {len(running)} requests in flight, to keep what they cost; "
+                "Ctrl-C again leaves them"
+            )
+        with contextlib.suppress(KeyboardInterrupt):
+            wait(running)
+        for future in running:
+            if future.done() and future.exception() is None:
+                sent, _ = flying[future]
+                deliver(sent.key, sent.purpose, future.result())
 
     def send(self, body: bytes) -> Reply:
-        """One call, tried again only when the server said that it did not serve it.
+        """One call, tried again when the server did not serve it or its answer was lost.
+
+        A lost answer may have been billed; not asking again would lose it all the same.
 
         Raises:
             PausedError, ProviderError: the account or the endpoint cannot be used.
@@ -91,10 +135,11 @@ class Live:
             try:
                 message, request_id = self._client.message(body)
             except Failure as failure:
-                last = attempt == _ATTEMPTS
-                if failure.status is None or _of_account(failure):
-                    raise unserved(failure) from failure
-                if failure.status not in _UNSERVED or last:
+                last = attempt == (_ATTEMPTS if failure.sent else _CONNECTS)
+                lost = failure.status is None
+                if _of_account(failure) or (lost and last):
+                    raise unserved(failure, self._client.endpoint) from failure
+                if last or not (lost or failure.status in _UNSERVED):
                     error = failure.message
                     return Reply(Outcome.ERRORED, "", "", "", 0, 0, failure.request_id, error)
                 pause = failure.wait if failure.wait is not None else min(_WAIT_CAP, pause * 2)
