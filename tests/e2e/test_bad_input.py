@@ -119,7 +119,7 @@ def test_errors_are_json_for_machines(probec: Probec) -> None:
 def test_a_second_build_at_the_same_time_is_refused(probec: Probec, project: Path) -> None:
     with locked(project / "build"):
         assert probec("build", SPEC) == 1
-    assert "another build is writing here" in probec.err
+    assert "another process is writing this build directory" in probec.err
     assert build(probec)
 
 
@@ -169,7 +169,8 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
     assert "the wall is $0.00" in probec.err
     assert probec("plan", SPEC, *paid) == 0
     assert "total: $" in probec.out
-    assert not (project / ".probec").exists()
+    assert not (project / ".probec/responses.sqlite").exists()
+    assert not list((project / ".probec").rglob("*.body.json"))
 
 
 def test_the_prompt_command_prints_what_was_sent(probec: Probec, project: Path) -> None:

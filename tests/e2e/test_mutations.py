@@ -30,6 +30,7 @@ import yaml
 from pydantic import BaseModel
 
 from compiler import cli
+from compiler.commands import wire
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
 from compiler.llm.providers import FREE, PROVIDERS
@@ -127,12 +128,12 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "rounds.0.docs": ("{}=2", "{}=4"),
     "rounds.1.docs": ("{}=2",),
     "shard_docs": ("{}=1", "{}=2"),
-    "siblings.shown": ("{}=1", "{}=2"),
+    "siblings.shown": ("{}=2",),
     "siblings.min_chars": ("{}=900",),
     "siblings.max_repeat": ("{}=0.9", "{}=0.0"),
     "splits.margin_chars": ("{}=400",),
     "splits.margin_share": ("{}=0.35",),
-    "splits.whole_share": ("{}=0.45", "{}=0.0"),
+    "splits.whole_share": ("{}=0.45",),
     "slots_per_document": ("{}=7 ; scopes.word.slots=3",),
     "scopes": (
         "scopes.extra={kind: written, order: 9, slots: 1, split: sentence, unit: sentence, "
@@ -145,9 +146,9 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "scopes.word.slots": ("{}=1 ; slots_per_document=5",),
     "scopes.lens.slots": ("{}=0 ; slots_per_document=5",),
     "scopes.*.slots": ("{}=2 ; slots_per_document=7", "{}=0 ; slots_per_document=5"),
-    "scopes.*.distance.max": ("{}=1", "{}=63"),
+    "scopes.*.distance.max": ("{}=1",),
     "scopes.word.tokenizer": ("{}=specs/data/other.json", "{}=specs/data/same.json.gz"),
-    "scopes.lens.tokenizer": ("{}=specs/data/other.json", f"{{}}={TOKENIZER}", "{}=null"),
+    "scopes.lens.tokenizer": ("{}=specs/data/other.json", "{}=null"),
     "scopes.*.atom.min_chars": ("{}=500",),
     "scopes.*.atom.max_chars": ("{}=550",),
     "scopes.paragraph.atom.min_words": ("{}=100",),
@@ -160,8 +161,9 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
         "{}=extractive ; {parent}.model=extractive-1",
     ),
     "models.*.model": ("{}=model-b",),
-    "models.*.prompt": ("{}={role}/other", "{}={role}/same"),
-    "models.*.max_tokens": ("{}=3000", "{}=20000"),
+    "models.judge.prompt": ("{}=judge/other", "{}=judge/same"),
+    "models.*.prompt": ("{}={role}/other",),
+    "models.*.max_tokens": ("{}=20000",),
     "scoring.rollouts": ("{}=1", "{}=3"),
     "scoring.view.max_chars": ("{}=300", "{}=100000"),
     "scoring.reduce": ("{}=[max]", "{}=[min, mean]"),
@@ -266,7 +268,7 @@ def write_project(root: Path) -> None:
     for row in rows:
         sizes[row["doc_id"]] = sizes.get(row["doc_id"], 0) + len(row["continuation"])
     few = sorted(sizes, key=lambda doc_id: (abs(sizes[doc_id] - 6000), doc_id))[:5]
-    rows = [_doubled(row) for row in rows if row["doc_id"] in few]
+    rows = [_doubled(row) for row in rows if row["doc_id"] in few and row["doc_idx"] < 4]
     _write_rows(data / "tiny.jsonl", rows)
     _write_rows(data / "same.jsonl", rows)
     _write_rows(data / "other.jsonl", [{**r, "prefix": "Once. " + r["prefix"]} for r in rows])
@@ -396,7 +398,11 @@ class Desk:
 
     def build(self, root: Path, *args: str, spec: str = "tiny") -> Built | str:
         """Build; the message of an error that a user can cause."""
-        code, data = run("build", root / f"specs/{spec}.yaml", *args)
+        with pytest.MonkeyPatch.context() as patch:
+            if spec == "tiny":
+                # It was just planned, which found every problem, and that is half of a build.
+                patch.setattr(wire, "find", lambda draft: draft.problems)
+            code, data = run("build", root / f"specs/{spec}.yaml", *args)
         if code:
             assert code in (1, 2), data
             return str(data["error"])
@@ -535,7 +541,7 @@ def test_what_means_the_same_is_all_hits(desk: Desk, same: str) -> None:
 def edits(data: bytes) -> Iterator[bytes]:
     """A file with bytes inserted, deleted and changed at its ends and in between."""
     size = len(data)
-    places = [int.from_bytes(hashlib.sha256(data + bytes([n])).digest()[:4]) for n in range(2)]
+    places = [int.from_bytes(hashlib.sha256(data + bytes([n])).digest()[:4]) for n in range(1)]
     for at in (0, *(place % size for place in places), size - 1):
         yield data[:at] + b"a" + data[at:]
         yield data[:at] + data[at + 1 :]
