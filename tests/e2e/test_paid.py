@@ -124,6 +124,22 @@ def test_detached_batches_are_shown_collected_and_cost_nothing_more(
     assert "no batches are open" in probec.out
 
 
+def test_what_is_in_a_batch_is_not_sent_live_or_elsewhere_as_well(
+    probec: Probec, project: Path, server: Rehearsal, tmp_path: Path
+) -> None:
+    assert probec("build", *paid(server), "--detach") == 75
+    had = ledger(server)["messages"]
+    assert probec("build", *paid(server, provider="anthropic")) == 1
+    assert f"is in an open batch at {server.base_url}" in probec.err
+    assert "probec cancel" in probec.err
+    assert ledger(server)["messages"] == had
+    with Rehearsal.start(tmp_path / "other", latency=0.2) as other:
+        assert probec("build", *paid(other)) == 1
+        assert "is in an open batch at" in probec.err
+        assert (ledger(other)["posts"], ledger(other)["messages"]) == (0, 0)
+    assert stats(probec.json("build", *paid(server)))["probes"] > 50
+
+
 def wait_for_end(server: Rehearsal) -> None:
     server.advance(5)
     assert ledger(server)["batches"][-1]["status"] == "ended"

@@ -195,7 +195,8 @@ def test_the_wall_counts_what_is_in_flight(server: Server) -> None:
     with pytest.raises(BudgetError) as caught:
         live.ask(calls, got, nothing)
     assert caught.value.exit_code == 3
-    assert len(server.bodies) == len(got.replies) == 3
+    # What was not begun when the wall was met is not sent; what was, is kept.
+    assert 1 <= len(server.bodies) == len(got.replies) < 9
 
 
 def test_the_first_request_goes_alone(server: Server) -> None:

@@ -180,13 +180,18 @@ class Journal:
                 ),
             )
 
-    def is_open(self, key: str) -> bool:
-        """Whether a request of this key is sealed or with the server."""
+    def where(self, key: str) -> str | None:
+        """The endpoint that has, or may have, a request of this key; None when none has."""
         if not self.exists():
-            return False
+            return None
+        marks = ", ".join("?" * len(SENT))
+        sql = (
+            "select shard.endpoint from request join shard on shard.id = request.shard"
+            f" where request.key = ? and shard.state in ({marks})"
+        )
         with self.transaction() as db:
-            found = db.execute("select 1 from request where key = ?", (bytes.fromhex(key),))
-            return found.fetchone() is not None
+            found = db.execute(sql, (bytes.fromhex(key), *(s.value for s in SENT))).fetchone()
+        return None if found is None else str(found[0])
 
     def is_elsewhere(self, key: str, shard: int) -> bool:
         """Whether a request of this key is open in another shard than this one."""

@@ -31,7 +31,11 @@ PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {
     "extractive": lambda _: extractive.Extractive(),
     "replay": lambda _: replay.Replay(),
     "anthropic": lambda s: anthropic.Live(
-        Client(s.base_url), s.concurrency, s.purse, s.batches.watcher.notice
+        Client(s.base_url),
+        s.concurrency,
+        s.purse,
+        s.batches.watcher.notice,
+        s.batches.journal.where,
     ),
     "anthropic-batch": lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse),
 }

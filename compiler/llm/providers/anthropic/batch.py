@@ -16,7 +16,7 @@ from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
-from compiler.llm.providers.anthropic.live import Live, params
+from compiler.llm.providers.anthropic.live import Live, in_flight, params
 from compiler.llm.purse import Purse
 
 # So many requests of a new shape go live at most before the shape is given up.
@@ -72,14 +72,17 @@ class Batch:
 
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
-        live = Live(self._client, 1, self._purse, settings.watcher.notice)
+        live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
         api = Endpoint(self._client, live, settings.clock)
         discard_unsent(journal, api.endpoint, settings.clock)
         canaries: dict[str, list[Call]] = defaultdict(list)
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
             for each in calls:
-                if journal.is_open(each.key):
+                place = journal.where(each.key)
+                if place == api.endpoint:
                     continue
+                if place is not None:
+                    raise in_flight(each, place)
                 kind = digest("shape", _checked(each.body, api))
                 if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
                     canaries[kind].append(each)

@@ -25,19 +25,28 @@ _UNSERVED = (429, 503, 529)
 
 
 class Live:
-    """One HTTP request per call, `concurrency` at a time."""
+    """One HTTP request per call, `concurrency` at a time.
+
+    `elsewhere`: the endpoint that has a key in an open batch, if one has.
+    """
 
     name = "anthropic"
     free = False
     max_bytes = 32_000_000
 
     def __init__(
-        self, client: Client, concurrency: int, purse: Purse, notice: Callable[[str], None]
+        self,
+        client: Client,
+        concurrency: int,
+        purse: Purse,
+        notice: Callable[[str], None],
+        elsewhere: Callable[[str], str | None],
     ) -> None:
         self._client = client
         self._concurrency = concurrency
         self._purse = purse
         self._notice = notice
+        self._elsewhere = elsewhere
         self._gate = _Gate()
 
     def encode(self, request: Request) -> dict[str, Json]:
@@ -73,6 +82,9 @@ class Live:
         pool = ThreadPoolExecutor(self._concurrency)
         try:
             for each in calls:
+                place = self._elsewhere(each.key)
+                if place is not None:
+                    raise in_flight(each, place)
                 usd = self._purse.price(each.purpose)
                 self._purse.reserve(usd, "the next request")
                 flying[pool.submit(self.send, each.body)] = (each, usd)
@@ -147,6 +159,15 @@ class Live:
             else:
                 return wire.reply(message, request_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def in_flight(call: Call, endpoint: str) -> ProviderError:
+    """What a user is told who would pay for a request that is already with a provider."""
+    return ProviderError(
+        f"request {call.key[:12]} of the {call.purpose.role} is in an open batch at {endpoint}",
+        hint="collect it first with the provider and base_url that sent it, or `probec cancel` it "
+        "and collect what is left; see `probec status`",
+    )
 
 
 def _of_account(failure: Failure) -> bool:
