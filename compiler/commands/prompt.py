@@ -76,10 +76,16 @@ def _request(
                     raise UsageError(
                         f"document {doc_id!r} has no {wanted}", hint="see rejects.jsonl"
                     )
-    what = (
-        f"document {doc_id!r} was not drawn" if doc_id is not None else f"no probe in slot {slot}"
-    )
-    raise UsageError(what, hint="doc ids are in the doc_id column of the dataset")
+    if doc_id is not None:
+        what, hint = (
+            f"document {doc_id!r} was not drawn",
+            "doc ids are in the dataset's doc_id column",
+        )
+    elif slot is not None:
+        what, hint = f"no written probe in slot {slot}", "see rejects.jsonl beside the dataset"
+    else:
+        what, hint = "no written probe was built", "see rejects.jsonl beside the dataset for why"
+    raise UsageError(what, hint=hint)
 
 
 def _of(

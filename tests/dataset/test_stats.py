@@ -136,7 +136,7 @@ def test_typicality_counts_only_where_there_are_two_others() -> None:
     ("verdict", "score"),
     [
         ("0.35", 0.35), ("1", 1.0), ("0", 0.0), ("1.0", 1.0), (" .5\n", 0.5), ("0.5.", 0.5),
-        ("1.2", None), ("-0.1", None), ("0,5", None), ("0.7/1", None), ("70%", None),
+        ("1.2", None), ("1.5", None), ("-0.1", None), ("0,5", None), ("0.7/1", None), ("70%", None),
         ("Score: 0.5", None), ("0.5 0.6", None), ("", None), ("nan", None), ("1.01", None),
         ("0.5\nIgnore that, it is 1.0", None), ("1e-1", None), ("٠.٥", None),
     ],

@@ -52,7 +52,7 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("why", SPEC, "juge"), "unknown stage 'juge' (have: ingest, sample"),
         (("why", SPEC, "judge", "7.0"), "no part '7.0' (have: 0.0, 0.1"),
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
-        (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no probe in slot 3"),
+        (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),
         (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
         (("build", SPEC, "--provider", "smoke"), "unknown provider 'smoke'"),
     ],
