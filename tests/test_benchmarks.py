@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import local_stages
+from benchmarks import batches, local_stages
 from tests.conftest import ROOT
 
 
@@ -23,3 +23,15 @@ def test_the_local_stages_benchmark_runs(
 
     assert "4 documents" in out
     assert all(stage in out for stage in ("ingest", "sample", "publish", "floor of sample"))
+
+
+def test_the_benchmark_of_the_paid_path_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["batches", "--small"])
+    batches.main()
+    out = capsys.readouterr().out
+
+    assert "equals that of what the server received" in out
+    assert "bare asyncio client" in out
+    assert "B a reply on disk" in out

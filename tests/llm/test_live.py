@@ -47,7 +47,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             elif answer == "html":
                 self.html()
             else:
-                self.stream(str(body["messages"][0]["content"]).upper(), answer)
+                text = str(body["messages"][0]["content"]).upper()
+                (self.stream if body.get("stream") else self.whole)(text, answer)
 
         def refuse(self, status: int) -> None:
             text = json.dumps({"type": "error", "error": {"type": "x", "message": "no"}}).encode()
@@ -65,6 +66,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_header("content-length", str(len(page)))
             self.end_headers()
             self.wfile.write(page)
+
+        def whole(self, text: str, stop: str) -> None:
+            message = {
+                "id": "msg_1", "type": "message", "role": "assistant", "model": "m-1",
+                "content": [{"type": "text", "text": text}], "stop_reason": stop,
+                "stop_sequence": None, "usage": {"input_tokens": 7, "output_tokens": 9},
+            }  # fmt: skip
+            data = json.dumps(message).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[:40] if stop == "cut" else data)
+            self.close_connection = stop == "cut"
 
         def stream(self, text: str, stop: str) -> None:
             usage = {"input_tokens": 7, "output_tokens": 1}
@@ -104,21 +119,27 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     http.server_close()
 
 
-def ask(server: Server, *users: str) -> dict[str, Reply]:
+SHORT, LONG = 50, 9000
+
+
+def ask(server: Server, *users: str, most: int = SHORT) -> dict[str, Reply]:
     live = provider("anthropic", settings(server.url, 3))
-    calls = {user: wanted(live, Request("m", "s", user, 50, None)) for user in users}
+    calls = {user: wanted(live, Request("m", "s", user, most, None)) for user in users}
     got = Got()
     live.ask(calls.values(), got, nothing)
     return {user: got.replies[each.key] for user, each in calls.items()}
 
 
-def test_every_call_is_sent_once_as_it_was_encoded(server: Server) -> None:
+@pytest.mark.parametrize("most", [SHORT, LONG])
+def test_every_call_is_sent_once_as_it_was_encoded(server: Server, most: int) -> None:
     users = [f"u{number}" for number in range(10)]
-    got = ask(server, *users)
+    got = ask(server, *users, most=most)
 
     assert {user: reply.text for user, reply in got.items()} == {u: u.upper() for u in users}
     assert len(server.bodies) == 10
-    assert set(server.bodies[0]) == {"model", "max_tokens", "system", "messages", "stream"}
+    # Long replies are streamed; the rest of the body is what made the key.
+    streamed = {"stream"} if most == LONG else set()
+    assert set(server.bodies[0]) - streamed == {"model", "max_tokens", "system", "messages"}
     reply = got["u0"]
     assert (reply.outcome, reply.model, reply.stop_reason) == (Outcome.OK, "m-1", "end_turn")
     assert (reply.input_tokens, reply.output_tokens, reply.request_id) == (7, 9, "msg_1")
@@ -141,18 +162,24 @@ def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
 
 
 @pytest.mark.parametrize("broken", ["gone", "cut", "html"])
-def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(server: Server, broken: str) -> None:
+@pytest.mark.parametrize("most", [SHORT, LONG])
+def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(
+    server: Server, broken: str, most: int
+) -> None:
     server.script = [broken, broken]
 
-    assert ask(server, "u")["u"].outcome is Outcome.OK
+    assert ask(server, "u", most=most)["u"].outcome is Outcome.OK
     assert len(server.bodies) == 3
 
 
 @pytest.mark.parametrize("broken", ["gone", "cut", "html"])
-def test_answers_that_are_always_lost_are_one_clear_error(server: Server, broken: str) -> None:
+@pytest.mark.parametrize("most", [SHORT, LONG])
+def test_answers_that_are_always_lost_are_one_clear_error(
+    server: Server, broken: str, most: int
+) -> None:
     server.script = [broken] * 9
     with pytest.raises(ProviderError) as caught:
-        ask(server, "u")
+        ask(server, "u", most=most)
     assert caught.value.where == server.url
     assert len(server.bodies) == 5
 

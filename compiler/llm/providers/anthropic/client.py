@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anthropic import Anthropic, APIStatusError
 
 _CHUNK = 1 << 20
+_SHORT = 4096
 # Seconds for each read or write; a create of 250 MB may take minutes to be answered.
 TIMEOUT = 600.0
 _ACCOUNT_TYPES = ("authentication_error", "permission_error", "billing_error")
@@ -98,8 +99,13 @@ class Client:
         return str(self._sdk.base_url).rstrip("/")
 
     def message(self, body: bytes) -> tuple[dict[str, Json], str]:
-        """POST /v1/messages, streamed; returns the message and the request id."""
-        # Streamed, because the SDK refuses to wait unstreamed for large max_tokens.
+        """POST /v1/messages; returns the message and the request id.
+
+        Long replies are streamed, so that no idle connection is cut while they are written; short
+        ones are not, which takes the SDK less than half the work.
+        """
+        if json.loads(body)["max_tokens"] <= _SHORT:
+            return self._short_message(body)
         with self._translated(), self._sdk.messages.stream(**json.loads(body)) as stream:
             try:
                 found = stream.get_final_message()
@@ -110,6 +116,22 @@ class Client:
         if found.stop_reason is None:
             raise Failure("the server's answer broke off", request_id=request_id)
         return cast(dict[str, Json], found.to_dict(mode="json")), request_id
+
+    def _short_message(self, body: bytes) -> tuple[dict[str, Json], str]:
+        import httpx2
+
+        headers = {"Content-Type": "application/json"}
+        with self._translated():
+            response = self._sdk.post(
+                "/v1/messages",
+                cast_to=httpx2.Response,
+                content=body,
+                options={"headers": headers},
+            )
+            found = self._decoded(response)
+        if found.get("type") != "message" or found.get("stop_reason") is None:
+            raise Failure("the server's answer is no whole message", status=None)
+        return found, response.headers.get("request-id", "")
 
     def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
         """POST the bytes of a file, streamed, or nothing."""

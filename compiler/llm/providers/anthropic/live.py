@@ -74,10 +74,10 @@ class Live:
                 self._purse.release(usd)
                 reply = future.result()
                 deliver(sent.key, sent.purpose, reply)
-                commit()
                 served += reply.outcome is not Outcome.ERRORED
                 if not served:
                     refused.append(reply)
+            commit()
 
         pool = ThreadPoolExecutor(self._concurrency)
         try:
