@@ -230,6 +230,9 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V09", f"{len(inside)} sentences"
     if scope.unit != "sentence" and len(inside) < scope.atom.min_sentences:
         yield "V09", f"{len(inside)} sentences, at least {scope.atom.min_sentences}"
+    counted = len(words(facts.text, probe.atom_start, probe.atom_end))
+    if counted < scope.atom.min_words:
+        yield "V09", f"{counted} words, at least {scope.atom.min_words}"
     if scope.atom.min_chars > atom_length or atom_length > scope.atom.max_chars:
         yield "V09", f"{atom_length} characters"
     if not probe.synergy or len(probe.synergy.split()) < 2:
