@@ -24,11 +24,12 @@ from compiler.engine.plan import Graph
 from compiler.errors import Interrupted, ProbecError
 from compiler.keys import Json
 from compiler.llm.batches.states import SENT
-from compiler.llm.providers import BATCHED
+from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
 from compiler.stages.context import ROLES
 
 EXAMPLE = "probec build specs/demo.yaml"
+SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C it first"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +89,13 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
             project.log.close()
             project.journal.close()
         place = folder.install(project.store, graph, project.spec.name)
+        left = project.journal.shards(SENT)
+        project.journal.close()
+    if left:
+        reporter.notice(
+            f"{len(left)} batches that this build does not need are with the provider; the spec "
+            "and provider that sent them collect them (`probec status`)"
+        )
     stats = folder.stats(project.store, graph)
     digests = {f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)}
     total_steps = sum(outcome.steps.values())
@@ -107,10 +115,10 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
 
 @contextmanager
 def _alone(project: Project) -> Iterator[None]:
-    """Hold the build directory, and the batch journal if this build may write it."""
+    """Hold the build directory, and the project's paid path if this build may spend."""
     with locked(project.store.root):
-        if any(getattr(project.spec.models, role).provider in BATCHED for role in ROLES):
-            with locked(project.journal.folder, "batch journal"):
+        if any(getattr(project.spec.models, role).provider not in FREE for role in ROLES):
+            with locked(project.journal.folder, "project's paid path", SPENDING):
                 yield
         else:
             yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from compiler.commands import wire
+from compiler.commands.build import SPENDING
 from compiler.commands.result import Result
 from compiler.engine.lock import locked
 from compiler.errors import ProviderError
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> Result:
     lines: list[str] = []
     canceled: list[Json] = []
     failed = 0
-    with locked(journal.folder, "batch journal"):
+    with locked(journal.folder, "project's paid path", SPENDING):
         for shard in journal.shards((State.SEALED, State.SPLITTING)):
             journal.move(shard, Event.DISCARDED, now(), "canceled before it was sent")
             journal.body(shard.id).unlink(missing_ok=True)
@@ -38,6 +39,12 @@ def run(args: argparse.Namespace) -> Result:
                 lines.append(
                     f"shard {shard.id}: nobody knows yet whether the provider has it; "
                     "`probec build` finds out, then cancel again"
+                )
+                failed += 1
+            elif any(kind == Event.ADOPTED for _, _, kind, _ in journal.events(shard.id)):
+                lines.append(
+                    f"batch {shard.batch_id}: not canceled: it was found by its size and time only "
+                    "and may be somebody else's until its results are here"
                 )
                 failed += 1
             elif shard.state in (State.IN_PROGRESS, State.OVERDUE):
@@ -53,7 +60,8 @@ def run(args: argparse.Namespace) -> Result:
                 lines.append(f"batch {shard.batch_id}: canceling, {shard.n:,} requests")
     if canceled:
         lines.append(
-            "what they had finished is billed; `probec build` collects it and asks the rest again"
+            "what they had finished is billed; the build that sent them collects it and asks the "
+            "rest again"
         )
     text = "\n".join(lines) if lines else "no batches are open"
     return Result(text, {"canceled": canceled, "failed": failed}, 1 if failed else 0)

@@ -12,7 +12,11 @@ from compiler.errors import BusyError, StoreError
 
 
 @contextmanager
-def locked(root: Path, what: str = "build directory") -> Iterator[None]:
+def locked(
+    root: Path,
+    what: str = "build directory",
+    hint: str = "wait for it, or name another directory with --build-dir",
+) -> Iterator[None]:
     """Hold the lock of a directory, or raise BusyError naming the process that has it."""
     path = root / ".lock"
     try:
@@ -33,7 +37,7 @@ def locked(root: Path, what: str = "build directory") -> Iterator[None]:
             raise BusyError(
                 f"another process is writing this {what} (process {owner})",
                 where=str(root),
-                hint="wait for it, or name another directory with --build-dir",
+                hint=hint,
             ) from None
         handle.truncate(0)
         handle.write(str(os.getpid()))

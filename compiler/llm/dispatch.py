@@ -63,11 +63,13 @@ class Dispatcher:
         self._done = 0
         self._wanted = 0
         self._total = 0
+        self._seen = 0
         self._uncommitted = 0
         self._failed: list[tuple[str, Purpose, Reply]] = []
 
     def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
         """Ask for some samples of a request unless the log has them. `place`: what it is about."""
+        self._seen += len(samples)
         for wanted in self._missing(request, samples, round_index, place):
             if self._spool.add(wanted):
                 self._wanted += 1
@@ -118,25 +120,23 @@ class Dispatcher:
             ProviderError: too many calls ended without a reply.
         """
         asked, self._wanted, self._done = self._wanted, 0, 0
+        self._total = asked
         try:
-            if not self.provider.free and asked:
-                # With what these replies bring with them in later passes, before any is paid for.
-                self._purse.foresee(self._purpose, asked)
-            self._total = asked
             self._ask()
         finally:
-            self._spool.clear()
-        failed, self._failed = self._failed, []
-        if len(failed) > max(_FEW, _SHARE * asked) or len(failed) == asked > 0:
+            # Also when the run ends here: a failure that was told once may not be told again.
+            failed, self._failed = self._failed, []
+            few = len(failed) <= max(_FEW, _SHARE * self._seen)
+            for key, _, reply in failed if few else ():
+                self.log.put(key, reply)
+            self.log.commit()
+        if not few:
             reply = failed[0][2]
             raise ProviderError(
                 f"{len(failed):,} of {asked:,} call{'s' if asked != 1 else ''} of "
                 f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
                 hint="run the same command again; what was answered is kept",
             )
-        for key, purpose, reply in failed:
-            self.log.put(key, reply, purpose)
-        self.log.commit()
 
     def close(self) -> None:
         """Forget what is wanted and not settled."""

@@ -124,6 +124,17 @@ def test_detached_batches_are_shown_collected_and_cost_nothing_more(
     assert "no batches are open" in probec.out
 
 
+def test_a_lower_wall_does_not_withhold_what_is_paid_for(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    assert probec("build", *paid(server), "--detach") == 75
+    wait_for_end(server)
+    assert probec("build", *paid(server), "--max-usd", "0.01") == 3
+    with sqlite3.connect(project / ".probec/responses.sqlite") as log:
+        assert log.execute("select count(*) from reply").fetchone() == (6,)
+    assert "no batches are open" in (probec("status", *paid(server)), probec.out)[1]
+
+
 def test_what_is_in_a_batch_is_not_sent_live_or_elsewhere_as_well(
     probec: Probec, project: Path, server: Rehearsal, tmp_path: Path
 ) -> None:

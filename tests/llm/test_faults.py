@@ -260,18 +260,14 @@ def test_16_and_17_results_that_break_off(our: Desk, cut: Rule) -> None:
     assert our.posts() == 1
 
 
-@pytest.mark.parametrize("times", [-1])
-def test_16_results_that_never_come_whole_are_taken_as_far_as_they_go(
-    our: Desk, times: int
-) -> None:
-    """After eight tries the missing are asked again: not billed as far as anyone can tell."""
-    cut = rule("results", {"truncate": {"lines": 3, "mode": "close"}}, times=times, batch=0)
+def test_16_results_that_never_come_whole_are_not_paid_for_again(our: Desk) -> None:
+    cut = rule("results", {"truncate": {"lines": 3, "mode": "close"}}, times=-1)
     our.server.faults([cut])
-    keys = our.ask(12)
-
-    assert all(key in our.log for key in keys)
-    assert our.events("partial") >= 1
-    assert [b["n"] for b in our.ours()] == [11, 8]
+    with pytest.raises(ProviderError, match="break off every time: 8 of 11 are missing"):
+        our.ask(12)
+    assert our.posts() == 1
+    our.again()
+    settles(our)
 
 
 @pytest.mark.parametrize(
@@ -543,8 +539,8 @@ def test_29_one_request_that_is_refused_for_its_own_sake_does_not_stop_the_other
     keys = our.ask(12)
     outcomes = [our.dispatcher.reply(key).outcome for key in keys]
 
-    assert outcomes[:2] == [Outcome.ERRORED, Outcome.OK]
-    assert [b["n"] for b in our.ours()] == [10]
+    assert set(outcomes) == {Outcome.OK}
+    assert [b["n"] for b in our.ours()] == [11]
 
 
 def test_29_an_oversized_request_names_its_row(our: Desk) -> None:

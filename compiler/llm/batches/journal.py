@@ -297,6 +297,13 @@ class Journal:
             found = db.execute(sql, (shard.id, Event.INTENT.value)).fetchone()[0]
         return float(found if found is not None else shard.sent_at or 0.0)
 
+    def last(self, shard: Shard, kind: Event) -> float | None:
+        """When an event last happened to a shard."""
+        with self.transaction() as db:
+            sql = "select max(at) from event where shard = ? and kind = ?"
+            found = db.execute(sql, (shard.id, kind.value)).fetchone()[0]
+        return None if found is None else float(found)
+
     def suspects(self) -> list[tuple[str, str, int, str, float]]:
         """All suspects: (batch id, endpoint, shard, verdict, cost in US dollars if duplicate)."""
         if not self.exists():

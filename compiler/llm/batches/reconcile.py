@@ -129,7 +129,9 @@ class Reconciler:
         """Listed batches of the shard's size, from its time, that belong to nobody we know."""
         first = self._journal.first_sent(shard)
         known = self._journal.known_ids()
-        until = (shard.sent_at or first) + _SENDING
+        # Sending may have taken long: what counts is when it ended without an answer.
+        lost = self._journal.last(shard, Event.UNCERTAIN) or 0.0
+        until = max((shard.sent_at or first) + _SENDING, lost + 2 * _SKEW)
         return [
             remote
             for remote in self._api.list(first - _SKEW)

@@ -23,6 +23,9 @@ from compiler.llm.messages import Deliver
 from compiler.llm.purse import Purse
 
 _FETCHES = 8
+# So many results may be missing for good and be asked again; more of them are still to come.
+_FEW = 3
+_SHARE = 0.01
 _LATE = 2 * 3600.0
 _GONE = 24 * 3600.0
 _ARCHIVED = 29 * 24 * 3600.0
@@ -143,6 +146,11 @@ class Runner:
         last = max((shard.sent_at or now for shard in open_shards), default=now)
         left = max(0.0, last + usual - now) if usual is not None and open_shards else None
         self._watcher.batches(open_shards, self._purse, left)
+
+    def collect(self, deliver: Deliver, commit: Callable[[], None]) -> None:
+        """Bring in what has ended, and send nothing."""
+        self._resume()
+        self._collect(deliver, commit)
 
     def _resume(self) -> None:
         """Take up what an earlier run left: an intent without an answer is uncertain."""
@@ -302,6 +310,15 @@ class Runner:
         if found.problems and cuts <= _FETCHES:
             self._journal.note(now, "incomplete", found.problems[0], shard.id)
             return self._journal.update(shard, cuts=cuts, next_at=now + min(60.0, 2.0**cuts / 4))
+        missing = shard.n - len(found.offsets)
+        if found.problems and missing > max(_FEW, _SHARE * shard.n):
+            # They are there and were billed: asking again would pay for them twice.
+            self._journal.update(shard, cuts=0, next_at=now)
+            raise ProviderError(
+                f"the results of batch {shard.batch_id} break off every time: {missing:,} of "
+                f"{shard.n:,} are missing",
+                hint="run the same command again later; the provider keeps them for 29 days",
+            )
         for problem in found.problems[:10]:
             self._journal.note(now, "partial", problem, shard.id)
         for custom_id in found.foreign[:10]:
@@ -326,7 +343,7 @@ class Runner:
         commit()
         seal_again(self._journal, shard, applied, self._limits, self._purse.price)
         self._release(shard)
-        counts = str(applied.counts)
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(applied.counts.items()))
         self._journal.move(shard, Event.APPLIED, self._clock.now(), counts, note=counts)
         self._journal.body(shard.id).unlink(missing_ok=True)
         collect.archive(self._journal, shard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
 from compiler.llm.batches.shards import Limits, Packer
 from compiler.llm.batches.states import SENT, Event, State
-from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
+from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
@@ -76,24 +76,7 @@ class Batch:
         api = Endpoint(self._client, live, settings.clock)
         discard_unsent(journal, api.endpoint, settings.clock)
         canaries: dict[str, list[Call]] = defaultdict(list)
-        with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
-            for each in calls:
-                place = journal.where(each.key)
-                if place == api.endpoint:
-                    continue
-                if place is not None:
-                    raise in_flight(each, place)
-                kind = digest("shape", _checked(each.body, api))
-                if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
-                    canaries[kind].append(each)
-                else:
-                    packer.add(each)
-            self._afford(packer.usd, [c for each in canaries.values() for c in each])
-            for kind, held in canaries.items():
-                for each in self._prove(api, held, deliver, commit):
-                    packer.add(each)
-                if held:
-                    journal.prove(api.endpoint, kind)
+        fresh: Counter[Purpose] = Counter()
         runner = Runner(
             api,
             journal,
@@ -103,6 +86,33 @@ class Batch:
             settings.clock,
             settings.watcher,
         )
+        with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
+            for each in calls:
+                place = journal.where(each.key)
+                if place == api.endpoint:
+                    continue
+                if place is not None:
+                    raise in_flight(each, place)
+                fresh[each.purpose] += 1
+                kind = digest("shape", _checked(each.body, api))
+                if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
+                    canaries[kind].append(each)
+                else:
+                    packer.add(each)
+            try:
+                # With what these bring with them in later passes, before any is paid for.
+                for purpose, count in fresh.items():
+                    self._purse.foresee(purpose, count)
+                self._afford(packer.usd, [c for each in canaries.values() for c in each])
+            except BudgetError:
+                # What was sent before is paid for and comes in all the same.
+                runner.collect(deliver, commit)
+                raise
+            for kind, held in canaries.items():
+                for each in self._prove(api, held, deliver, commit):
+                    packer.add(each)
+                if held:
+                    journal.prove(api.endpoint, kind)
         runner.run(deliver, commit)
 
     @staticmethod
@@ -122,10 +132,9 @@ class Batch:
             # Outside of a batch, so without its discount.
             paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
             deliver(each.key, paid, reply)
-            for other, error in failed:
-                deliver(other.key, other.purpose, error)
             commit()
-            return held[place + 1 :]
+            # What failed alone may have met a passing fault, and costs nothing to try again.
+            return [other for other, _ in failed] + held[place + 1 :]
         if failed:
             raise ProviderError(
                 f"the API refused the first {len(failed)} requests of their kind: "

@@ -41,6 +41,8 @@ class Endpoint:
         """One POST of the sealed bytes."""
         try:
             return self._remote(self._client.post(_PATH, body, size))
+        except Unreachable as error:
+            raise Uncertain(str(error)) from error
         except Failure as failure:
             if _of_account(failure):
                 raise unserved(failure, self.endpoint) from failure

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -17,7 +18,8 @@ from compiler.llm.providers.anthropic.client import Client, Failure, account_at_
 from compiler.llm.purse import Purse
 
 _ATTEMPTS = 5
-_CONNECTS = 3
+# A lost answer may have been billed, so it is not asked for often.
+_LOST = 3
 _REFUSALS = 2
 _WAIT_CAP = 60.0
 # The server said that it did not serve these, so asking again pays for nothing twice.
@@ -79,6 +81,9 @@ class Live:
                     refused.append(reply)
             commit()
 
+        # With what these replies bring with them in later passes, before any is paid for.
+        for purpose, count in Counter(each.purpose for each in calls).items():
+            self._purse.foresee(purpose, count)
         pool = ThreadPoolExecutor(self._concurrency)
         try:
             for each in calls:
@@ -147,8 +152,8 @@ class Live:
             try:
                 message, request_id = self._client.message(body)
             except Failure as failure:
-                last = attempt == (_ATTEMPTS if failure.sent else _CONNECTS)
                 lost = failure.status is None
+                last = attempt >= (_LOST if lost else _ATTEMPTS)
                 if _of_account(failure) or (lost and last):
                     raise unserved(failure, self._client.endpoint) from failure
                 if last or not (lost or failure.status in _UNSERVED):
