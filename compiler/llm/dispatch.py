@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from compiler.errors import ProviderError
+from compiler.errors import ProviderError, StoreError
 from compiler.llm.messages import Call, Outcome, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
@@ -204,6 +204,19 @@ class Spool:
         """Append a call; False if its key is there already."""
         if not self.know(wanted.key):
             return False
+        try:
+            self._write(wanted)
+        except OSError as error:
+            raise StoreError(
+                f"requests cannot be written: {error.strerror or error}",
+                where=str(self._folder),
+                hint="free some space or make it writable, and run the same command again; "
+                "nothing of this pass was sent",
+            ) from error
+        self._count += 1
+        return True
+
+    def _write(self, wanted: Call) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by clear
@@ -212,8 +225,6 @@ class Spool:
         head = (wanted.key, wanted.sample, self._purposes.index(wanted.purpose), len(wanted.body))
         self._file.write(msgspec.json.encode(head) + b"\n")
         self._file.write(wanted.body)
-        self._count += 1
-        return True
 
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:

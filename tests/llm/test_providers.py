@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.errors import ProviderError
+from compiler.errors import ProviderError, StoreError
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
@@ -158,6 +158,19 @@ def test_the_only_call_that_fails_for_good_does_not_stop_a_build_for_ever(tmp_pa
     one.settle()
 
     assert one.reply(one.keys(REQUEST, range(1))[0]).outcome is Outcome.ERRORED
+
+
+def test_a_project_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be", encoding="utf-8")
+    one = Dispatcher(
+        Scripted([]),
+        ResponseLog(tmp_path / "state" / "log"),
+        Purse(1.0),
+        PURPOSE,
+        lambda done, wanted: None,
+    )
+    with pytest.raises(StoreError, match="cannot be"):
+        one.want(REQUEST, range(1), 0, "")
 
 
 def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
