@@ -237,48 +237,106 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """The judge's raw words on each answer of one probe."""
+    """The judge's raw words on each answer of one probe.
+
+    `verdicts` are against the spec's first reference, `seconds` against the other one where the
+    spec compares with both. `calls`: how many judge calls there were.
+    """
 
     doc_id: str
     slot: int
     verdicts: tuple[str | None, ...]
+    seconds: tuple[str | None, ...] | None
     outcomes: tuple[str, ...]
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """The answers of one baseline to one probe; None where a rollout brought no text."""
+
+    doc_id: str
+    slot: int
+    baseline: str
+    answers: tuple[str | None, ...]
     model: str
     input_tokens: int
     output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """What the judge said of answers that are not blind ones: of a baseline, an anchor, or again.
+
+    `kind`: a baseline, an anchor, or `again_1`, `again_2`... for repeated judgements.
+    """
+
+    doc_id: str
+    slot: int
+    kind: str
+    verdicts: tuple[str | None, ...]
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """The scores of one probe: exactly K numbers in [0, 1] when `status` is "scored"."""
+    """The scores of one probe: exactly K numbers in [0, 1] when `status` is "scored".
+
+    With early stopping, a probe that is EASY after the first rollouts has the status "decided",
+    and so many scores. `seconds`: against the other reference, where both are compared with.
+    """
 
     doc_id: str
     slot: int
     status: str
     scores: tuple[float, ...] | None
+    seconds: tuple[float, ...] | None
     mean: float | None
     max: float | None
     min: float | None
 
 
 @dataclass(frozen=True, slots=True)
+class AuditScore:
+    """The scores of an AuditRow or ControlRow; None where a verdict was no number."""
+
+    doc_id: str
+    slot: int
+    kind: str
+    scores: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeFact:
-    """What statistics need of one published row."""
+    """What statistics need of one published row.
+
+    `chars`: of atom, response, alternative, and of the answers on average (None without any).
+    `baselines`: the mean score of each baseline that ran on the probe.
+    """
 
     round: int
     doc_id: str
+    slot: int
     scope: str
     target: Side
     typicality: str | None
     status: str
-    max: float | None
-    mean: float | None
+    scores: tuple[float, ...] | None
+    seconds: tuple[float, ...] | None
+    baselines: dict[str, tuple[float, ...]]
     flags: tuple[str, ...]
     pool_level: int | None
     same_split: bool
     support: int | None
     n_others: int
     question: str | None
+    distance: int | None
+    chars: tuple[int, int, int, int | None]
 
 
 @dataclass(frozen=True, slots=True)

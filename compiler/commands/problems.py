@@ -29,16 +29,7 @@ def find(draft: Draft) -> list[Problem]:
     problems.extend(_scopes(draft))
     problems.extend(_tokenizers(draft))
     problems.extend(card.problems(draft.root / "templates"))
-    policy = draft.at("scoring", "policy")
-    if isinstance(policy, str) and policy not in POLICIES:
-        problems.append(
-            Problem(
-                draft.where("scoring", "policy"),
-                "scoring.policy",
-                f"unknown policy {policy!r}",
-                f"have: {', '.join(POLICIES)}",
-            )
-        )
+    problems.extend(_scoring(draft))
     return sorted(dict.fromkeys(problems), key=load.place)
 
 
@@ -68,7 +59,52 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         library = Library(draft.root / "prompts")
         names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
         where = draft.where("models", role, "prompt")
-        yield from library.problems(role, names, where, f"models.{role}.prompt")
+        together = role == "judge" and draft.at("scoring", "judging") == "together"
+        given = "judge of all answers together" if together else role
+        yield from library.problems(given, names, where, f"models.{role}.prompt")
+
+
+def _scoring(draft: Draft) -> Iterator[Problem]:
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(draft.where("scoring", key), f"scoring.{key}", message, hint)
+
+    policy = draft.at("scoring", "policy")
+    known = isinstance(policy, str) and policy in POLICIES
+    if isinstance(policy, str) and not known:
+        yield problem("policy", f"unknown policy {policy!r}", f"have: {', '.join(POLICIES)}")
+    if known and not POLICIES[str(policy)].judged:
+        for key in ("anchors", "rejudge", "stop"):
+            if draft.at("scoring", key) is not None:
+                yield problem(key, f"policy {policy!r} asks no judge", "leave it out, or null")
+        for key, plain in (("judging", "each"), ("identical", "each")):
+            if draft.at("scoring", key) not in (None, plain):
+                yield problem(key, f"policy {policy!r} asks no judge", f"leave it at {plain}")
+    yield from _baseline_prompts(draft)
+    yield from _room_for_numbers(draft)
+
+
+def _room_for_numbers(draft: Draft) -> Iterator[Problem]:
+    rollouts, most = draft.at("scoring", "rollouts"), draft.at("models", "judge", "max_tokens")
+    if draft.at("scoring", "judging") == "together" and isinstance(rollouts, int):
+        needed = 8 * rollouts
+        if isinstance(most, int) and most < needed:
+            message = f"max_tokens {most} is too short for {rollouts} numbers in one reply"
+            place = draft.where("models", "judge", "max_tokens")
+            yield Problem(place, "models.judge.max_tokens", message, f"at least {needed}")
+
+
+def _baseline_prompts(draft: Draft) -> Iterator[Problem]:
+    library = Library(draft.root / "prompts")
+    for name in ("no_context", "full_information"):
+        path = ("scoring", "baselines", name)
+        declared = draft.at(*path)
+        if not isinstance(declared, dict):
+            continue
+        prompt = declared.get("prompt", f"answerer/{name}")
+        if isinstance(prompt, str):
+            names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
+            where = draft.where(*path, "prompt")
+            yield from library.problems(name, names, where, f"{load.dotted(path)}.prompt")
 
 
 def _scopes(draft: Draft) -> Iterator[Problem]:

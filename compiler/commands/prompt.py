@@ -14,8 +14,11 @@ from compiler.errors import ProbecError, UsageError
 from compiler.keys import request_key
 from compiler.llm.messages import Request, encode
 from compiler.records import DocRecord
-from compiler.stages import answer, generate, judge
+from compiler.stages import generate
+from compiler.stages.answering import Answering
+from compiler.stages.asking import posed
 from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.judging import Judging, judged, whole
 
 EXAMPLE = "probec prompt specs/demo.yaml --role judge --slot 10"
 
@@ -57,7 +60,10 @@ def run(args: argparse.Namespace) -> Result:
 def _request(
     context: Context, graph: Graph, role: Role, doc_id: str | None, slot: int | None
 ) -> Request:
-    stage = next(stage for stage in graph.stages if stage.name == _STAGE[role])
+    stage = next((stage for stage in graph.stages if stage.name == _STAGE[role]), None)
+    if stage is None:
+        policy = context.spec.scoring.policy
+        raise UsageError(f"the policy {policy} asks no {role}", hint="choose another --role")
     for planned in graph.plan():
         if planned.step.stage.name == stage.name and planned.state is State.WAITS:
             raise ProbecError(
@@ -93,13 +99,11 @@ def _of(
 ) -> Request | None:
     if role == "generator":
         return generate.requests(context)(record)
-    if role == "answerer":
-        for probe, complement in answer.complements(context, inputs):
-            if probe.doc_id == record.doc_id and slot in (None, probe.slot):
-                return answer.requests(context)(probe, complement)
-        return None
-    for probe, truth, answers in judge.judged(inputs):
-        first = answers.answers[0]
-        if probe.doc_id == record.doc_id and slot in (None, probe.slot) and first is not None:
-            return judge.requests(context)(probe, truth, first)
+    for each, answers in judged(context, inputs, "answer.answers") if role == "judge" else ():
+        if each.probe.doc_id == record.doc_id and slot in (None, each.probe.slot):
+            for question in Judging(context).questions(each, whole(answers)):
+                return question.request
+    for each in posed(context, inputs) if role == "answerer" else ():
+        if each.probe.doc_id == record.doc_id and slot in (None, each.probe.slot):
+            return Answering(context).request(each)
     return None

@@ -34,7 +34,7 @@ from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.spec import load
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
-from compiler.stages import PIPELINE
+from compiler.stages import bound
 from compiler.stages.context import ROLES, Context, Role
 from compiler.stages.ingest import column_names
 
@@ -188,8 +188,7 @@ class Project:
             for index, each in enumerate(self.spec.rounds)
             for shard in range(len(sampling.shards(each.docs, self.spec.shard_docs)))
         ]
-        stages = [bind(context) for bind in PIPELINE]
-        return Graph(self.spec.name, self.store, stages, leaves)
+        return Graph(self.spec.name, self.store, bound(context), leaves)
 
     def rate(self, role: Role) -> Rate:
         """What a role's tokens cost; nothing for a free provider."""

@@ -6,7 +6,7 @@ order; the rest are ours. Meanings are for a reader who opens a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -37,6 +37,8 @@ class Constants:
     template_model: str | None
     calibration_level: int
     rollouts: int
+    hard_below: float
+    easy_from: float
     groups: dict[str, Group]
 
 
@@ -52,6 +54,7 @@ class Row:
     answers: AnswerRow | None
     verdicts: VerdictRow | None
     score: ScoreRow | None
+    baselines: Mapping[str, tuple[float, ...]]
 
     @property
     def split(self) -> int:
@@ -80,6 +83,17 @@ class Row:
         """The score status."""
         return self.score.status if self.score is not None else "local"
 
+    @property
+    def band(self) -> str | None:
+        """Where the best blind score lies; None without scores."""
+        scores = self.score.scores if self.score is not None else None
+        if not scores:
+            return None
+        best = max(scores)
+        if best < self.constants.hard_below:
+            return "hard"
+        return "easy" if best >= self.constants.easy_from else "middle"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -104,13 +118,21 @@ def _splits(row: Row) -> dict[str, int | None]:
 
 
 def _answers(row: Row) -> list[str] | None:
-    if not row.scored or row.answers is None:
+    if row.score is None or row.score.scores is None or row.answers is None:
         return None
     return [answer for answer in row.answers.answers if answer is not None]
 
 
 def _scores(row: Row) -> list[float] | None:
     return list(row.score.scores) if row.score is not None and row.score.scores else None
+
+
+def _seconds(row: Row) -> list[float] | None:
+    return list(row.score.seconds) if row.score is not None and row.score.seconds else None
+
+
+def _baseline(name: str) -> Callable[[Row], Value]:
+    return lambda row: list(row.baselines[name]) if name in row.baselines else None
 
 
 def _ours(
@@ -139,8 +161,8 @@ COLUMNS: tuple[Column, ...] = (
     _col("atom_text", "string", "the text to recover: doc[atom_start:atom_end]", lambda r: r.text[r.probe.atom_start:r.probe.atom_end]),
     _col("target_response", "string", "the concise full-information answer; equals atom_text for templated scopes", lambda r: r.probe.response),
     _col("incorrect_plausible_answer", "string", "a plausible answer that is wrong and that no sibling wrote", lambda r: r.probe.alternative),
-    _col("bb_answer_rollout_answers", "strings", "blind answers from the complement only, one per rollout; null where not scored", _answers, nullable=True),
-    _col("bb_answer_rollout_scores", "floats", "the judge's score of each blind answer, 0 to 1; null where not scored", _scores, nullable=True),
+    _col("bb_answer_rollout_answers", "strings", "blind answers from the complement only, one per rollout; null where not scored or decided", _answers, nullable=True),
+    _col("bb_answer_rollout_scores", "floats", "the score of each blind answer, 0 to 1; null where not scored or decided", _scores, nullable=True),
     _col("bb_answer_score_mean", "float64", "mean of the rollout scores", lambda r: r.score.mean if r.score else None, nullable=True),
     _col("bb_answer_score_max", "float64", "maximum of the rollout scores; low means hard from text", lambda r: r.score.max if r.score else None, nullable=True),
     _col("bb_answer_score_min", "float64", "minimum of the rollout scores", lambda r: r.score.min if r.score else None, nullable=True),
@@ -178,7 +200,12 @@ COLUMNS: tuple[Column, ...] = (
     _ours("n_siblings_available", "int64", "usable distinct siblings of the document", lambda r: r.record.n_available),
     _ours("n_siblings_shown", "int64", "siblings that the generator saw", lambda r: len(r.record.shown)),
     _ours("sibling_support", "int64", "other usable siblings that hold at least 60% of the atom's content words; suffix targets of written scopes", lambda r: r.probe.support, nullable=True),
-    _ours("score_status", "string", "scored, local (templated), answer_failed or judge_failed", lambda r: r.status),
+    _ours("score_status", "string", "scored, decided (EASY after the first rollouts, by early stopping), local (templated), answer_failed or judge_failed", lambda r: r.status),
+    _ours("band", "string", "hard, middle or easy by the best blind score and the bands of the spec", lambda r: r.band, nullable=True),
+    _ours("bb_answer_response_scores", "floats", "scores of the same answers against target_response, where the spec compares with both", _seconds, nullable=True),
+    _ours("no_context_scores", "floats", "scores of answers from the question alone; where that baseline ran", _baseline("no_context"), nullable=True),
+    _ours("full_information_scores", "floats", "scores of answers by a reader who is given the atom; where that baseline ran", _baseline("full_information"), nullable=True),
+    _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; where that control ran", _baseline("shuffled_context"), nullable=True),
     _ours("k_rollouts", "int64", "rollouts asked for; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
     _ours("answerer_model", "string", "model that wrote the blind answers", lambda r: r.answers.model if r.answers else None, nullable=True),
     _ours("judge_model", "string", "model that scored them", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),

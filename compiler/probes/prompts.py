@@ -20,11 +20,14 @@ from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes.annotate import escape
 
-# What each role's templates are given; docs/prompts.md describes every name.
+# What each kind of template is given; docs/prompts.md describes every name.
 CONTEXT: Mapping[str, frozenset[str]] = {
     "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
     "answerer": frozenset({"context", "question", "target"}),
     "judge": frozenset({"question", "reference", "answer"}),
+    "judge of all answers together": frozenset({"question", "reference", "answers"}),
+    "no_context": frozenset({"question", "target"}),
+    "full_information": frozenset({"context", "passage", "question", "target"}),
     "probes": frozenset({"target", "distance"}),
 }
 

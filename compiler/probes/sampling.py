@@ -47,6 +47,11 @@ def rank(*name: str | int) -> bytes:
     return hashlib.sha256("/".join(str(part) for part in name).encode("utf-8")).digest()
 
 
+def chosen(share: float, *name: str | int) -> bool:
+    """Whether what is named so is in a sample of this share, whatever else there is."""
+    return Stream("chosen", *name).uniform() < share
+
+
 def row_seed(seed: int, round_index: int, doc_id: str) -> int:
     """The seed of a doc-record: a function of the global seed, the round and the document only."""
     data = hashlib.sha256(f"{seed}/row/{round_index}/{doc_id}".encode()).digest()

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from compiler.records import Group, Side
 from compiler.spec.base import Level, Model, Name, Share
 from compiler.spec.paid import Batches, Budget, Expectations, Models, Price
+from compiler.spec.scoring import Scoring
 
 
 class Columns(Model):
@@ -166,51 +167,6 @@ class Calibration(Model):
             have = ", ".join(str(level) for level in sorted(self.levels))
             raise ValueError(f"level {self.level} has no addendum (have: {have})")
         return self
-
-
-class View(Model):
-    """What the answerer sees of the complement."""
-
-    max_chars: Annotated[int, Field(ge=1)] = 4000
-    """Most characters."""
-    keep: Literal["nearest", "start", "end"] = "nearest"
-    """Which end of a longer complement is kept: nearest the split, or its start or end."""
-
-
-class Bands(Model):
-    """Cuts on the maximum score."""
-
-    hard: Share = 0.4
-    """A probe whose best score is below this is HARD."""
-    easy: Share = 0.8
-    """A probe whose best score is at or above this is EASY."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.hard > self.easy:
-            raise ValueError(f"hard {self.hard} is above easy {self.easy}")
-        return self
-
-
-class Scoring(Model):
-    """How hard a probe is from text alone."""
-
-    policy: str = "judged"
-    """Name of a scoring policy."""
-    rollouts: Annotated[int, Field(ge=1, le=64)] = 5
-    """Answers sampled per probe; a probe is scored when all of them are."""
-    view: View = View()
-    """What the answerer sees."""
-    compare: Literal["atom_text", "target_response"] = "atom_text"
-    """What the judge holds the answer against."""
-    reduce: Annotated[list[Literal["mean", "max", "min"]], Field(min_length=1)] = [
-        "mean",
-        "max",
-        "min",
-    ]
-    """Which summaries of the rollouts are published; the others are null."""
-    bands: Bands = Bands()
-    """HARD and EASY."""
 
 
 class Publish(Model):

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from compiler.engine.stage import Stage
 from compiler.stages import (
     answer,
+    answer_rest,
+    audit,
+    control,
     expand,
     finalize,
     generate,
     ingest,
     judge,
+    judge_rest,
     publish,
     release,
     sample,
@@ -19,7 +23,8 @@ from compiler.stages import (
 )
 from compiler.stages.context import Context
 
-PIPELINE: tuple[Callable[[Context], Stage], ...] = (
+# A pass that the spec has no use for binds to None and is left out.
+PIPELINE: tuple[Callable[[Context], Stage | None], ...] = (
     ingest.stage,
     sample.stage,
     generate.stage,
@@ -27,7 +32,16 @@ PIPELINE: tuple[Callable[[Context], Stage], ...] = (
     expand.stage,
     answer.stage,
     judge.stage,
+    answer_rest.stage,
+    judge_rest.stage,
+    control.stage,
+    audit.stage,
     score.stage,
     publish.stage,
     release.stage,
 )
+
+
+def bound(context: Context) -> list[Stage]:
+    """The stages of one build, in order."""
+    return [stage for bind in PIPELINE if (stage := bind(context)) is not None]

@@ -9,7 +9,19 @@ from compiler.engine.stage import Inputs, Part
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Request
+from compiler.records import Choice, DocRecord, Probe
 from compiler.stages.context import Context, Role
+
+# Which role each asking stage asks, in the order in which they spend.
+ASKING: dict[str, Role] = {
+    "generate": "generator",
+    "answer": "answerer",
+    "judge": "judge",
+    "answer_rest": "answerer",
+    "judge_rest": "judge",
+    "control": "answerer",
+    "audit": "judge",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +34,56 @@ class Asked:
     scope: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A written probe with its complement and its atom."""
+
+    probe: Probe
+    complement: str
+    atom: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"document {self.probe.doc_id} slot {self.probe.slot}"
+
+    def asked(self, request: Request, samples: range) -> Asked:
+        """A request about it."""
+        return Asked(request, samples, self.place, self.probe.scope)
+
+
+def posed(context: Context, inputs: Inputs) -> Iterator[Posed]:
+    """Every written probe with its texts, in the order of the records."""
+    groups = context.groups()
+    choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
+    probes = inputs.rows("finalize.probes", Probe)
+    probe = next(probes, None)
+    for record in inputs.rows("sample.records", DocRecord):
+        while probe is not None and probe.doc_id == record.doc_id:
+            choice = choices[record.doc_id]
+            text = next(each.text for each in record.shown if each.idx == choice.sibling)
+            split = choice.splits.of(groups[probe.scope])
+            complement = text[:split] if probe.target == "suffix" else text[split:]
+            yield Posed(probe, complement, text[probe.atom_start : probe.atom_end])
+            probe = next(probes, None)
+
+
 def requester(
-    context: Context, role: Role, schema: Json = None
+    context: Context, role: Role, schema: Json = None, prompt_name: str | None = None
 ) -> Callable[[Mapping[str, object]], Request]:
     """A function that renders a role's prompt into a request. Templates compile at first use.
 
-    `schema`: what the reply must satisfy if the spec asks for structured replies.
+    `schema`: what the reply must satisfy if the spec asks for structured replies. `prompt_name`:
+    another prompt variant than the role's own.
     """
     use = getattr(context.spec.models, role)
+    name = prompt_name or use.prompt
     thinking = use.thinking.budget_tokens if use.thinking else None
     prompt = None
 
     def request(values: Mapping[str, object]) -> Request:
         nonlocal prompt
-        prompt = prompt or context.prompts.prompt(use.prompt)
+        prompt = prompt or context.prompts.prompt(name)
         system, user = prompt.render(values)
         wanted = schema if use.structured else None
         return Request(use.model, system, user, use.max_tokens, thinking, wanted, use.cache)

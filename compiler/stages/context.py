@@ -11,9 +11,11 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.prices import Rate
 from compiler.probes.prompts import Library
+from compiler.probes.scoring import POLICIES
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.records import Group
 from compiler.spec.model import Spec, TemplateScope, WrittenScope
+from compiler.spec.scoring import BASELINES, Baseline
 
 Role = Literal["generator", "answerer", "judge"]
 ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
@@ -55,6 +57,29 @@ class Context:
     def tokenizer_of(self, scope: TemplateScope) -> str:
         """The name of the tokenizer that counts a scope's tokens."""
         return scope.tokenizer or self.spec.source.tokenizer
+
+    def baselines(self) -> dict[str, Baseline]:
+        """The declared baselines by name."""
+        declared = self.spec.scoring.baselines
+        return {name: each for name in BASELINES if (each := getattr(declared, name)) is not None}
+
+    def judged(self) -> bool:
+        """Whether the scoring policy asks a judge."""
+        return POLICIES[self.spec.scoring.policy].judged
+
+    def audited(self) -> bool:
+        """Whether the judge is asked about more than the blind answers."""
+        scoring = self.spec.scoring
+        more = scoring.anchors is not None or scoring.rejudge is not None or self.baselines()
+        return self.judged() and bool(more)
+
+    def answers_need(self) -> str:
+        """Where all blind answers are: early stopping asks for them in two passes."""
+        return "answer.answers" if self.spec.scoring.stop is None else "answer_rest.answers"
+
+    def verdicts_need(self) -> str:
+        """Where all verdicts on them are."""
+        return "judge.verdicts" if self.spec.scoring.stop is None else "judge_rest.verdicts"
 
     def model_params(self, role: Role) -> Json:
         """What of a role's model can change its requests. Transport and prices cannot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from compiler.dataset import artefacts, columns, parquet
@@ -14,6 +15,7 @@ from compiler.engine.store import plain
 from compiler.keys import text_digest
 from compiler.records import (
     AnswerRow,
+    AuditScore,
     Choice,
     DocRecord,
     Pair,
@@ -23,18 +25,26 @@ from compiler.records import (
     VerdictRow,
 )
 from compiler.spec.model import Publish
+from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
 
 VERSION = 1
-_NEEDS = (
-    "sample.records",
-    "finalize.choices",
-    "finalize.probes",
-    "expand.probes",
-    "answer.answers",
-    "judge.verdicts",
-    "score.scores",
-)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Where the answers are, and the verdicts if a judge was asked."""
+
+    answers: str
+    verdicts: str | None
+
+    def all(self) -> tuple[str, ...]:
+        """Everything that rows are made of."""
+        judged = (self.verdicts,) if self.verdicts is not None else ()
+        return (
+            *("sample.records", "finalize.choices", "finalize.probes", "expand.probes"),
+            *(self.answers, *judged, "score.scores", "score.audits"),
+        )
 
 
 def stage(context: Context) -> Stage:
@@ -46,17 +56,20 @@ def stage(context: Context) -> Stage:
         spec.publish.template_model,
         spec.calibration.level,
         spec.scoring.rollouts,
+        spec.scoring.bands.hard,
+        spec.scoring.bands.easy,
         context.groups(),
     )
     # A question on a whole side is about all of it: the alternative is like the answer there.
     by_response = sorted(
         name for name, scope in context.written().items() if scope.alternative == "response"
     )
+    needs = Needs(context.answers_need(), context.verdicts_need() if context.judged() else None)
     return Stage(
         name="publish",
         version=VERSION,
         depth=1,
-        needs=_NEEDS,
+        needs=needs.all(),
         params={
             "constants": plain(constants),
             "columns": [column.name for column in COLUMNS],
@@ -65,13 +78,14 @@ def stage(context: Context) -> Stage:
             "compression_level": spec.publish.compression_level,
             "alternative_of_response": [*by_response],
         },
-        run=partial(_run, spec.publish, constants, frozenset(by_response)),
+        run=partial(_run, spec.publish, constants, needs, frozenset(by_response)),
     )
 
 
 def _run(
     publish: Publish,
     constants: Constants,
+    needs: Needs,
     by_response: frozenset[str],
     part: Part,
     inputs: Inputs,
@@ -82,7 +96,7 @@ def _run(
     gathered = Artefacts()
 
     def published() -> Iterator[dict[str, Value]]:
-        for row in rows(constants, inputs):
+        for row in rows(constants, needs, inputs):
             facts.append(_fact(row))
             pair = _pair(row, by_response)
             if gathered.pair(pair):
@@ -105,26 +119,32 @@ def _run(
     out.rows("pairs", pairs)
 
 
-def rows(constants: Constants, inputs: Inputs) -> Iterator[Row]:
+def rows(constants: Constants, needs: Needs, inputs: Inputs) -> Iterator[Row]:
     """The rows of a round, grouped by document in draw order, by slot within a document."""
     shards: list[dict[str, Artifact]] = []
-    for need in _NEEDS:
+    for need in needs.all():
         for number, (_, artifact) in enumerate(inputs.parts(need)):
             if number == len(shards):
                 shards.append({})
             shards[number][need] = artifact
     for shard in shards:
-        yield from _shard(constants, inputs, shard)
+        yield from _shard(constants, needs, inputs, shard)
 
 
-def _shard(constants: Constants, inputs: Inputs, shard: dict[str, Artifact]) -> Iterator[Row]:
+def _shard(
+    constants: Constants, needs: Needs, inputs: Inputs, shard: dict[str, Artifact]
+) -> Iterator[Row]:
     choices = {c.doc_id: c for c in inputs.rows_of(shard["finalize.choices"], Choice)}
     probes: dict[str, list[Probe]] = {}
     for need in ("finalize.probes", "expand.probes"):
         for probe in inputs.rows_of(shard[need], Probe):
             probes.setdefault(probe.doc_id, []).append(probe)
-    answers = {(a.doc_id, a.slot): a for a in inputs.rows_of(shard["answer.answers"], AnswerRow)}
-    verdicts = {(v.doc_id, v.slot): v for v in inputs.rows_of(shard["judge.verdicts"], VerdictRow)}
+    answers = {(a.doc_id, a.slot): a for a in inputs.rows_of(shard[needs.answers], AnswerRow)}
+    verdicts: dict[tuple[str, int], VerdictRow] = {}
+    if needs.verdicts is not None:
+        found = inputs.rows_of(shard[needs.verdicts], VerdictRow)
+        verdicts = {(v.doc_id, v.slot): v for v in found}
+    baselines = _baselines(inputs, shard)
     scores = {(s.doc_id, s.slot): s for s in inputs.rows_of(shard["score.scores"], ScoreRow)}
     for record in inputs.rows_of(shard["sample.records"], DocRecord):
         choice = choices.get(record.doc_id)
@@ -142,27 +162,52 @@ def _shard(constants: Constants, inputs: Inputs, shard: dict[str, Artifact]) -> 
                 answers.get(key),
                 verdicts.get(key),
                 scores.get(key),
+                baselines.get(key, {}),
             )
+
+
+def _baselines(
+    inputs: Inputs, shard: dict[str, Artifact]
+) -> dict[tuple[str, int], dict[str, tuple[float, ...]]]:
+    """The scores of each baseline that has all of them, by probe."""
+    found: dict[tuple[str, int], dict[str, tuple[float, ...]]] = {}
+    for row in inputs.rows_of(shard["score.audits"], AuditScore):
+        numbers = tuple(score for score in row.scores if score is not None)
+        if row.kind in BASELINES and len(numbers) == len(row.scores):
+            found.setdefault((row.doc_id, row.slot), {})[row.kind] = numbers
+    return found
 
 
 def _fact(row: Row) -> ProbeFact:
     splits = {row.choice.splits.get(group) for group in set(row.constants.groups.values())}
+    score, probe = row.score, row.probe
+    answers = row.answers.answers if row.answers is not None else ()
+    lengths = [len(answer) for answer in answers if answer is not None]
     return ProbeFact(
         row.record.round,
         row.record.doc_id,
-        row.probe.scope,
-        row.probe.target,
-        row.probe.typicality,
+        probe.slot,
+        probe.scope,
+        probe.target,
+        probe.typicality,
         row.status,
-        row.score.max if row.score is not None else None,
-        row.score.mean if row.score is not None else None,
-        row.probe.flags,
-        row.probe.pool_level,
+        score.scores if score is not None else None,
+        score.seconds if score is not None else None,
+        dict(row.baselines),
+        probe.flags,
+        probe.pool_level,
         len(splits) == 1,
-        row.probe.support,
+        probe.support,
         row.record.n_available - 1,
         # A digest, because a million questions are only compared with one another.
-        text_digest(row.probe.question)[:16] if row.written else None,
+        text_digest(probe.question)[:16] if row.written else None,
+        probe.abs_index,
+        (
+            probe.atom_end - probe.atom_start,
+            len(probe.response),
+            len(probe.alternative),
+            sum(lengths) // len(lengths) if lengths else None,
+        ),
     )
 
 

@@ -1,12 +1,14 @@
-"""Scoring policies by name. A new one is one file here and one line below."""
+"""Scoring policies by name. A new one is one function and one line below."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from compiler.probes.scoring import judged
-from compiler.records import AnswerRow, ScoreRow, VerdictRow
+from compiler.probes.scoring import judged, local
+from compiler.probes.scoring.policy import Policy
 
-POLICIES: Mapping[str, Callable[[AnswerRow, VerdictRow, frozenset[str]], ScoreRow]] = {
-    "judged": judged.score,
+POLICIES: Mapping[str, Policy] = {
+    "judged": Policy(True, judged.parse),
+    "exact_match": Policy(False, local.exact_match),
+    "token_f1": Policy(False, local.token_f1),
 }

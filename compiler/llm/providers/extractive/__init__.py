@@ -21,7 +21,9 @@ MODEL = "extractive-1"
 _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
     ("<slots>", author.write),
     ("<reference>", judge.grade),
+    ("<passage>", answerer.read),
     ("<context", answerer.answer),
+    ("<question>", answerer.guess),
 )
 
 
@@ -70,6 +72,6 @@ def respond(user: str, sample: int) -> str:
         if tag in user:
             return part(user, sample)
     raise ProviderError(
-        "the embedded model finds no <slots>, <context> or <reference> tag in the prompt",
+        "the embedded model finds no <slots>, <question> or <reference> tag in the prompt",
         hint="keep the tags of docs/prompts.md in prompt variants",
     )

@@ -9,13 +9,27 @@ from compiler.llm.providers.extractive import language, tags
 from compiler.words import content_stems
 
 
+def read(prompt: str, sample: int) -> str:
+    """An answer from the passage that holds it."""
+    return _from(tags.inner(prompt, "passage"), prompt, sample)
+
+
+def guess(prompt: str, sample: int) -> str:
+    """With nothing to read, all that is left are the words of the question."""
+    return language.compress(tags.inner(prompt, "question"), 30) or "No answer."
+
+
 def answer(prompt: str, sample: int) -> str:
-    """An answer from the context alone; sample i starts at the i-th best sentence.
+    """An answer from the context alone."""
+    return _from(tags.inner(prompt, "context"), prompt, sample)
+
+
+def _from(context: str, prompt: str, sample: int) -> str:
+    """The sentences of a text that fit the question; sample i starts at the i-th best.
 
     Fit is the summed rarity of the question's stems that a sentence holds, with a small bonus for
     lying near the split, where the other side begins.
     """
-    context = tags.inner(prompt, "context")
     lines = language.sentences(context) or [context.strip()]
     wanted = content_stems(tags.inner(prompt, "question"))
     held = [content_stems(line) for line in lines]

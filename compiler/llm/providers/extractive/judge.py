@@ -9,11 +9,16 @@ from compiler.words import content_stems
 def grade(prompt: str, sample: int) -> str:
     """F1 of the content stems of answer and reference, the question's own stems set aside.
 
-    F1 = 2PR / (P + R), with precision P and recall R over sets of stems (van Rijsbergen 1979).
+    F1 = 2PR / (P + R), with precision P and recall R over sets of stems (van Rijsbergen 1979). One
+    number a line where the prompt holds several answers.
     """
     asked = content_stems(tags.inner(prompt, "question"))
     truth = content_stems(tags.inner(prompt, "reference")) - asked
-    given = content_stems(tags.inner(prompt, "answer")) - asked
+    answers = tags.inners(prompt, "answer")
+    return "\n".join(_f1(truth, content_stems(answer) - asked) for answer in answers)
+
+
+def _f1(truth: frozenset[str], given: frozenset[str]) -> str:
     both = len(truth & given)
     if not both:
         return "0.0"

@@ -67,13 +67,18 @@ class ScopeTag:
 
 def inner(prompt: str, tag: str) -> str:
     """The unescaped text of the first `<tag ...>...</tag>`."""
-    found = regex.search(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", prompt, regex.DOTALL)
-    if found is None:
+    return inners(prompt, tag)[0]
+
+
+def inners(prompt: str, tag: str) -> list[str]:
+    """The unescaped texts of every `<tag ...>...</tag>`, at least one."""
+    found = regex.findall(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", prompt, regex.DOTALL)
+    if not found:
         raise ProviderError(
             f"the embedded model finds no <{tag}> tag in the prompt",
             hint="keep the tags of docs/prompts.md in prompt variants",
         )
-    return _unescape(found[1])
+    return [_unescape(each) for each in found]
 
 
 def attribute(prompt: str, tag: str, name: str) -> str:

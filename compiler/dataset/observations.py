@@ -1,0 +1,176 @@
+"""Published rows as columns of numbers: what every statistic about rows is computed from.
+
+One row per probe, in any order. They come from the facts of a build or from a parquet file, ours or
+a foreign one; the numbers are the same either way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.records import ProbeFact
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Names: TypeAlias = npt.NDArray[np.str_]
+
+# The statuses of rows that have blind scores.
+SCORED = ("scored", "decided")
+
+
+@dataclass(frozen=True)
+class Observations:
+    """n probes. Absent integers are -1, absent numbers NaN; `scores` is padded with NaN.
+
+    `documents`, `scopes`, `targets`, `typicality` (empty for none), `statuses`: names, (n,).
+    `scores`, `seconds`: blind scores by rollout, (n, K). `baselines`: scores of each that ran,
+    (n, its rollouts). `chars`: characters of atom, response, alternative and mean answer, (n, 4).
+    `questions`: digests of written questions, empty for templated ones.
+    """
+
+    documents: Names
+    rounds: Ints
+    scopes: Names
+    targets: Names
+    typicality: Names
+    statuses: Names
+    scores: Floats
+    seconds: Floats
+    baselines: dict[str, Floats]
+    distances: Ints
+    support: Ints
+    others: Ints
+    chars: Ints
+    same_split: Bools
+    questions: Names
+    flags: Counter[str]
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @property
+    def rollouts(self) -> int:
+        """K: most scores that a row has."""
+        return self.scores.shape[1]
+
+    def has_scores(self) -> Bools:
+        """Rows with blind scores: all K, or those of a decided probe."""
+        return np.isin(self.statuses, SCORED)
+
+    def order_of_scopes(self, known: Sequence[str]) -> list[str]:
+        """The scopes that have rows: `known` ones in their order, then others by name."""
+        have = set(np.unique(self.scopes).tolist())
+        return [name for name in known if name in have] + sorted(have - set(known))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One row as it is gathered. See Observations."""
+
+    document: str
+    round: int
+    scope: str
+    target: str
+    typicality: str | None
+    status: str
+    scores: Sequence[float] | None
+    seconds: Sequence[float] | None
+    baselines: dict[str, tuple[float, ...]]
+    distance: int | None
+    support: int | None
+    others: int | None
+    chars: tuple[int, int, int, int | None]
+    same_split: bool
+    question: str | None
+    flags: Sequence[str]
+
+
+def sight(fact: ProbeFact) -> Sight:
+    """A row of a build."""
+    return Sight(
+        fact.doc_id,
+        fact.round,
+        fact.scope,
+        fact.target,
+        fact.typicality,
+        fact.status,
+        fact.scores,
+        fact.seconds,
+        fact.baselines,
+        fact.distance,
+        fact.support,
+        fact.n_others,
+        fact.chars,
+        fact.same_split,
+        fact.question,
+        fact.flags,
+    )
+
+
+def gather(rows: Iterable[Sight]) -> Observations:
+    """Columns from rows, streamed; holds about 200 bytes a row."""
+    texts: list[tuple[str, str, str, str, str, str]] = []
+    numbers: list[tuple[int, ...]] = []
+    scores: dict[int, Sequence[float]] = {}
+    seconds: dict[int, Sequence[float]] = {}
+    baselines: dict[str, dict[int, Sequence[float]]] = {}
+    flags: Counter[str] = Counter()
+    for place, row in enumerate(rows):
+        texts.append(
+            (row.document, row.scope, row.target, row.typicality or "", row.status,
+             row.question or "")
+        )  # fmt: skip
+        numbers.append(
+            (row.round, _or_none(row.distance), _or_none(row.support), _or_none(row.others),
+             *(_or_none(each) for each in row.chars), row.same_split)
+        )  # fmt: skip
+        if row.scores is not None:
+            scores[place] = row.scores
+        if row.seconds is not None:
+            seconds[place] = row.seconds
+        for name, values in row.baselines.items():
+            baselines.setdefault(name, {})[place] = values
+        flags.update(row.flags)
+    count = len(texts)
+    columns = [np.array(each, dtype=np.str_) for each in zip(*texts, strict=True)] or [
+        np.empty(0, dtype=np.str_)
+    ] * 6
+    integers = np.array(numbers, dtype=np.int64).reshape(count, 9)
+    return Observations(
+        documents=columns[0],
+        rounds=integers[:, 0],
+        scopes=columns[1],
+        targets=columns[2],
+        typicality=columns[3],
+        statuses=columns[4],
+        scores=_padded(scores, count),
+        seconds=_padded(seconds, count),
+        baselines={name: _padded(each, count) for name, each in sorted(baselines.items())},
+        distances=integers[:, 1],
+        support=integers[:, 2],
+        others=integers[:, 3],
+        chars=integers[:, 4:8],
+        same_split=integers[:, 8].astype(np.bool_),
+        questions=columns[5],
+        flags=Counter(dict(sorted(flags.items()))),
+    )
+
+
+def _or_none(value: int | None) -> int:
+    return -1 if value is None else value
+
+
+def _padded(rows: dict[int, Sequence[float]], count: int) -> Floats:
+    """Rows of differing length under one another, NaN where there is nothing."""
+    width = max((len(each) for each in rows.values()), default=0)
+    found = np.full((count, width), np.nan)
+    for place, values in rows.items():
+        found[place, : len(values)] = values
+    return found

@@ -1,0 +1,48 @@
+"""From the numbers of all rollouts to a probe's scores, or the status that says why not."""
+
+from __future__ import annotations
+
+import math
+
+from compiler.probes.scoring.judged import parse
+from compiler.records import AnswerRow, ScoreRow, VerdictRow
+
+Numbers = tuple[float | None, ...]
+
+
+def reduced(
+    answers: AnswerRow,
+    numbers: Numbers,
+    seconds: Numbers | None,
+    rollouts: int,
+    reducers: frozenset[str],
+) -> ScoreRow:
+    """The scores of one probe: exactly `rollouts` of them, or a status.
+
+    Fewer answers than `rollouts` are what early stopping left of a probe that was decided.
+    """
+    place = (answers.doc_id, answers.slot)
+    if None in answers.answers:
+        return ScoreRow(*place, "answer_failed", None, None, None, None, None)
+    scores = tuple(number for number in numbers if number is not None)
+    others = None if seconds is None else tuple(each for each in seconds if each is not None)
+    if len(scores) < len(numbers) or (seconds is not None and len(others or ()) < len(seconds)):
+        return ScoreRow(*place, "judge_failed", None, None, None, None, None)
+    if len(scores) < rollouts:
+        return ScoreRow(*place, "decided", scores, others, None, None, None)
+    return ScoreRow(
+        *place,
+        "scored",
+        scores,
+        others,
+        math.fsum(scores) / len(scores) if "mean" in reducers else None,
+        max(scores) if "max" in reducers else None,
+        min(scores) if "min" in reducers else None,
+    )
+
+
+def decided(verdicts: VerdictRow, easy: float) -> bool | None:
+    """Whether a probe is EASY by these verdicts already; None when one of them is no number."""
+    numbers = [parse(each) if each is not None else None for each in verdicts.verdicts]
+    known = [number for number in numbers if number is not None]
+    return max(known) >= easy if len(known) == len(numbers) else None

@@ -1,0 +1,76 @@
+"""What the answering stages share: what a reader of a probe sees, and replies as answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.keys import Json
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.messages import Outcome, Request
+from compiler.probes.sampling import view
+from compiler.stages.asking import Posed, requester
+from compiler.stages.context import Context
+
+_USABLE = (Outcome.OK, Outcome.TRUNCATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The replies to one question: a text, or None with the outcome that says why."""
+
+    texts: tuple[str | None, ...]
+    outcomes: tuple[str, ...]
+    model: str
+    input_tokens: int
+    output_tokens: int
+
+
+class Answering:
+    """The answerer of a spec under its own prompt."""
+
+    def __init__(self, context: Context) -> None:
+        self.dispatcher: Dispatcher = context.dispatchers["answerer"]
+        self._view = context.spec.scoring.view
+        self._render = requester(context, "answerer")
+        self.params: dict[str, Json] = {
+            "model": context.model_params("answerer"),
+            "view": self._view.model_dump(mode="json"),
+            "groups": {name: scope.split for name, scope in context.written().items()},
+        }
+
+    def request(self, each: Posed, complement: str | None = None) -> Request:
+        """The request about a probe; `complement`: another one than its own."""
+        shown = complement if complement is not None else each.complement
+        return self._render(
+            {
+                "context": self.shown(each, shown),
+                "question": each.probe.question,
+                "target": each.probe.target,
+            }
+        )
+
+    def shown(self, each: Posed, complement: str) -> str:
+        """What the answerer sees of a complement."""
+        return view(complement, each.probe.target, self._view.max_chars, self._view.keep)
+
+    def seen(self, each: Posed) -> int:
+        """How many characters of its complement the answerer sees."""
+        return min(len(each.complement), self._view.max_chars)
+
+    def answers(self, request: Request, samples: range) -> Answers:
+        """The replies from the log."""
+        replies = [self.dispatcher.reply(k) for k in self.dispatcher.keys(request, samples)]
+        texts = [reply.text.strip() for reply in replies]
+        return Answers(
+            tuple(
+                text if text and reply.outcome in _USABLE else None
+                for reply, text in zip(replies, texts, strict=True)
+            ),
+            tuple(
+                "empty" if reply.outcome is Outcome.OK and not text else reply.outcome.value
+                for reply, text in zip(replies, texts, strict=True)
+            ),
+            replies[0].model,
+            sum(reply.input_tokens for reply in replies),
+            sum(reply.output_tokens for reply in replies),
+        )

@@ -1,0 +1,61 @@
+"""The readers that baselines compare the blind answerer with, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from compiler.llm.messages import Request
+from compiler.probes.sampling import Stream
+from compiler.spec.scoring import FullInformation, NoContext
+from compiler.stages.answering import Answering
+from compiler.stages.asking import Posed, requester
+from compiler.stages.context import Context
+
+# From a probe, and those of its scope and side in the shard, to a request; None if it cannot.
+Reader = Callable[[Posed, Sequence[Posed]], Request | None]
+
+
+def readers(context: Context, answering: Answering) -> Mapping[str, Reader]:
+    """A reader for every baseline that the spec declares."""
+    found: dict[str, Reader] = {}
+    for name, declared in context.baselines().items():
+        if isinstance(declared, NoContext):
+            found[name] = _without(context, declared)
+        elif isinstance(declared, FullInformation):
+            found[name] = _informed(context, declared, answering)
+        else:
+            found[name] = _misled(context.spec.seed, answering)
+    return found
+
+
+def _without(context: Context, declared: NoContext) -> Reader:
+    render = requester(context, "answerer", prompt_name=declared.prompt)
+
+    def request(each: Posed, alike: Sequence[Posed]) -> Request:
+        return render({"question": each.probe.question, "target": each.probe.target})
+
+    return request
+
+
+def _informed(context: Context, declared: FullInformation, answering: Answering) -> Reader:
+    render = requester(context, "answerer", prompt_name=declared.prompt)
+
+    def request(each: Posed, alike: Sequence[Posed]) -> Request:
+        values = {"question": each.probe.question, "target": each.probe.target}
+        shown = answering.shown(each, each.complement)
+        return render({**values, "context": shown, "passage": each.atom})
+
+    return request
+
+
+def _misled(seed: int, answering: Answering) -> Reader:
+    """The question beside the complement of another document's probe of the same kind."""
+
+    def request(each: Posed, alike: Sequence[Posed]) -> Request | None:
+        start = Stream(seed, "shuffled", each.probe.doc_id, each.probe.slot).below(len(alike))
+        for donor in (*alike[start:], *alike[:start]):
+            if donor.probe.doc_id != each.probe.doc_id:
+                return answering.request(each, donor.complement)
+        return None
+
+    return request
