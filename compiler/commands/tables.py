@@ -2,119 +2,210 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from compiler.commands.result import table
 from compiler.dataset.artefacts import findings
-from compiler.dataset.card import bars, number, share
+from compiler.dataset.card import bars, interval, number, percent, share
+from compiler.dataset.scores import CellStats
 from compiler.dataset.stats import Stats
 from compiler.probes.checks import CHECKS
+
+_Row = tuple[object, ...]
 
 
 def summary(stats: Stats) -> str:
     """Probes per scope with reasons, blind scores, and the histogram."""
-    parts = [_scopes(stats), _reasons(stats)]
-    if stats.pooled.scored:
-        parts += [_scores(stats), _histogram(stats)]
+    parts = [_scopes(stats), _reasons(stats), _scores(stats, labels=False), _histogram(stats)]
     parts += [_flags(stats), _agreement(stats)]
     return "\n\n".join(part for part in parts if part)
 
 
 def everything(stats: Stats) -> str:
-    """The summary, then the ledger by round and scope, then what only all rows together show."""
-    parts = [summary(stats), _ledger(stats), _artefacts(stats), _findings(stats)]
-    return "\n\n".join(part for part in parts if part)
+    """All there is: the summary with typicality, then what a close reader wants."""
+    parts: list[Callable[[Stats], str]] = [
+        *(_scopes, _reasons, _scores, _maxima, _histogram, _baselines, _distances),
+        *(_anchors, _flags, _agreement, _ledger, _artefacts, _findings),
+    ]
+    return "\n\n".join(text for part in parts if (text := part(stats)))
 
 
 def _scopes(stats: Stats) -> str:
-    rows: list[tuple[object, ...]] = [
-        (
-            scope.scope,
-            scope.planned,
-            scope.built,
-            scope.planned - scope.built,
-            scope.targets.get("prefix", 0),
-            scope.targets.get("suffix", 0),
-            scope.statuses.get("scored", 0),
+    build = stats.build
+    rows: list[_Row] = []
+    for scope in stats.scopes:
+        planned = build.planned_of(scope.scope) if build is not None else 0
+        rows.append(
+            (
+                scope.scope,
+                *((planned,) if build is not None else ()),
+                scope.built,
+                *((planned - scope.built,) if build is not None else ()),
+                scope.targets.get("prefix", 0),
+                scope.targets.get("suffix", 0),
+                scope.statuses.get("scored", 0) + scope.statuses.get("decided", 0),
+            )
         )
-        for scope in stats.scopes
-    ]
-    rows.append(
-        (
-            "all",
-            stats.planned,
-            stats.probes,
-            stats.planned - stats.probes,
-            *(sum(s.targets.get(t, 0) for s in stats.scopes) for t in ("prefix", "suffix")),
-            stats.pooled.scored,
-        )
-    )
+    sums = zip(*(row[1:] for row in rows), strict=True)
+    rows.append(("all", *(sum(int(str(each)) for each in column) for column in sums)))
+    if build is None:
+        return table(("scope", "rows", "prefix", "suffix", "scored"), rows)
     return table(("scope", "planned", "built", "rejected", "prefix", "suffix", "scored"), rows)
 
 
 def _reasons(stats: Stats) -> str:
-    rows = [
+    if stats.build is None:
+        return ""
+    rows: list[_Row] = [
         (scope.scope, reason, count)
         for scope in stats.scopes
-        for reason, count in sorted(scope.rejected.items(), key=lambda item: -item[1])
+        for reason, count in sorted(
+            stats.build.rejected_of(scope.scope).items(), key=lambda item: -item[1]
+        )
     ]
-    rows += [("source", reason, count) for reason, count in stats.skips.items()]
+    rows += [("source", reason, count) for reason, count in stats.build.skips.items()]
     return table(("rejected from", "reason", "count"), rows) if rows else ""
 
 
-def _scores(stats: Stats) -> str:
-    rows = [
+def _shown(stats: Stats) -> list[CellStats]:
+    return [cell for cell in stats.cells if cell.rows]
+
+
+def _scores(stats: Stats, labels: bool = True) -> str:
+    rows: list[_Row] = [
         (
-            cell.scope,
+            cell.scope or "(pooled)",
             cell.target,
-            cell.scored,
-            number(cell.mean),
-            share(cell.hard, cell.scored),
-            share(cell.easy, cell.scored),
+            *((cell.typicality,) if labels else ()),
+            cell.rows,
+            cell.documents,
+            interval(cell.mean),
+            interval(cell.top),
+            percent(cell.hard),
+            percent(cell.easy),
         )
-        for cell in stats.scores
-        if cell.scored
+        for cell in _shown(stats)
+        if labels or not cell.typicality
     ]
-    return table(("blind max score", "target", "scored", "mean", "HARD", "EASY"), rows)
+    if not rows:
+        return ""
+    k = len(stats.pooled.best)
+    names = ("blind scores", "target", *(("typicality",) if labels else ()), "rows", "documents")
+    hard, easy = f"HARD (max < {stats.hard_below})", f"EASY (max >= {stats.easy_from})"
+    return table((*names, "mean", f"E[max of {k}]", hard, easy), rows)
+
+
+def _maxima(stats: Stats) -> str:
+    """How the expected maximum grows with the number of rollouts."""
+    cells = [cell for cell in _shown(stats) if not cell.typicality]
+    if not cells:
+        return ""
+    width = max(len(cell.best) for cell in cells)
+    rows: list[_Row] = [
+        (
+            cell.scope or "(pooled)",
+            cell.target,
+            *(number(each.value) for each in cell.best),
+            *("-" for _ in range(width - len(cell.best))),
+            number(cell.std),
+        )
+        for cell in cells
+    ]
+    header = ("E[max of k]", "target", *(f"k = {k}" for k in range(1, width + 1)), "std of max")
+    return table(header, rows)
 
 
 def _histogram(stats: Stats) -> str:
     pooled = stats.pooled
+    if not pooled.rows:
+        return ""
+    return f"max blind score of {pooled.rows:,} rows with scores, all cells pooled\n{bars(pooled)}"
+
+
+def _baselines(stats: Stats) -> str:
+    rows: list[_Row] = [
+        (
+            each.name,
+            cell.scope or "(pooled)",
+            cell.target,
+            each.rows,
+            each.rollouts,
+            interval(each.mean),
+            interval(each.gap),
+        )
+        for cell in _shown(stats)
+        if not cell.typicality
+        for each in cell.baselines
+    ]
+    header = ("baseline", "scope", "target", "rows", "rollouts", "mean", "less blind, paired")
+    return table(header, sorted(rows, key=lambda row: str(row[0]))) if rows else ""
+
+
+def _distances(stats: Stats) -> str:
+    rows: list[_Row] = [
+        (
+            cell.scope,
+            cell.target,
+            f"{each.low}" if each.high == each.low else f"{each.low} to {each.high or '...'}",
+            each.mean.n,
+            interval(each.mean),
+            interval(each.best),
+        )
+        for cell in _shown(stats)
+        if not cell.typicality
+        for each in cell.distances
+    ]
+    header = ("blind score by distance", "target", "units", "rows", "mean", "E[max]")
+    return table(header, rows) if rows else ""
+
+
+def _anchors(stats: Stats) -> str:
+    rows: list[_Row] = [
+        (each.scope, each.kind, each.mean.n, interval(each.mean), each.failed)
+        for each in stats.judge.anchors
+    ]
+    if not rows:
+        return ""
+    gaps: list[_Row] = [(each.scope, each.gap.n, interval(each.gap)) for each in stats.judge.gaps]
     return (
-        f"max blind score of {pooled.scored:,} scored probes\n{bars(pooled)}\n"
-        f"mean {number(pooled.mean)}, std {number(pooled.std)}, "
-        f"HARD (below {stats.hard_below}) {share(pooled.hard, pooled.scored)}, "
-        f"EASY (at least {stats.easy_from}) {share(pooled.easy, pooled.scored)}"
+        table(("judge's anchors", "answer", "judged", "mean", "no number"), rows)
+        + "\n\n"
+        + table(("truth over alternative", "probes", "gap"), gaps)
     )
 
 
 def _flags(stats: Stats) -> str:
-    rows = [(name, count, CHECKS[name].meaning) for name, count in stats.flags.items()]
+    rows: list[_Row] = [(name, n, CHECKS[name].meaning) for name, n in stats.flags.items()]
     return table(("warning", "rows", "not so"), rows) if rows else ""
 
 
 def _ledger(stats: Stats) -> str:
     """Planned, what each stage rejected, built, what scoring lost, scored: every row closes."""
-    stages = list(dict.fromkeys(stage for each in stats.ledger for stage in each.rejected))
-    failures = sorted({s for each in stats.ledger for s in each.statuses if s.endswith("_failed")})
-    rows = [
+    if stats.build is None:
+        return ""
+    ledger = stats.build.ledger
+    stages = list(dict.fromkeys(stage for each in ledger for stage in each.rejected))
+    known = ("local", "decided", "scored")
+    failures = sorted({s for each in ledger for s in each.statuses} - set(known))
+    decided = ("decided",) if any("decided" in each.statuses for each in ledger) else ()
+    statuses = (*failures, "local", *decided, "scored")
+    rows: list[_Row] = [
         (
             each.round,
             each.scope,
             each.planned,
             *(sum(each.rejected.get(stage, {}).values()) for stage in stages),
             each.built,
-            *(each.statuses.get(status, 0) for status in failures),
-            each.statuses.get("local", 0),
-            each.statuses.get("scored", 0),
+            *(each.statuses.get(status, 0) for status in statuses),
         )
-        for each in stats.ledger
+        for each in ledger
     ]
     lost = [f"- {stage}" for stage in stages]
-    header = ("round", "scope", "planned", *lost, "= built", *failures, "local", "scored")
-    return table(header, rows)
+    return table(("round", "scope", "planned", *lost, "= built", *statuses), rows)
 
 
 def _artefacts(stats: Stats) -> str:
-    rows = [
+    rows: list[_Row] = [
         (
             cell.scope,
             cell.target,
@@ -127,11 +218,11 @@ def _artefacts(stats: Stats) -> str:
         for cell in stats.artefacts
     ]
     header = ("artefacts", "target", "rows", "repeated", "typical", "choice-only AUC", "pairs")
-    return table(header, rows)
+    return table(header, rows) if rows else ""
 
 
 def _findings(stats: Stats) -> str:
-    rows = [
+    rows: list[_Row] = [
         (check, place, detail, CHECKS[check].meaning)
         for check, place, detail in findings(stats.artefacts)
     ]

@@ -48,14 +48,21 @@ class Artefacts:
         self._typicality: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._pairs: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
 
-    def row(self, scope: str, target: str, question: str | None, typicality: str | None) -> None:
-        """One row; `question` (or a digest of it) is None where a template wrote it."""
+    def row(
+        self,
+        scope: str,
+        target: str,
+        question: str | None,
+        typicality: str | None,
+        count: int = 1,
+    ) -> None:
+        """`count` equal rows; `question` (or a digest of it) is None where a template wrote it."""
         cell = (scope, target)
-        self._rows[cell] += 1
+        self._rows[cell] += count
         if question is not None:
-            self._questions[cell][question] += 1
+            self._questions[cell][question] += count
         if typicality is not None:
-            self._typicality[cell][typicality] += 1
+            self._typicality[cell][typicality] += count
 
     def pair(self, pair: Pair) -> bool:
         """The truth and the alternative of one row; False when its cell has enough of them."""

@@ -13,11 +13,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSynta
 
 from compiler.dataset.artefacts import findings
 from compiler.dataset.columns import COLUMNS
-from compiler.dataset.stats import EDGES, ScoreStats, Stats
+from compiler.dataset.measures.clusters import RESAMPLES
+from compiler.dataset.measures.intervals import Interval
+from compiler.dataset.scores import EDGES, CellStats
+from compiler.dataset.stats import Stats
 from compiler.errors import Problem, PromptError
 
 TEMPLATE = "card.md.j2"
-_VALUES = frozenset({"stats", "pooled", "facts", "columns", "size", "findings"})
+_VALUES = frozenset(
+    {"stats", "build", "pooled", "facts", "columns", "size", "findings", "resamples"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class CardFacts:
     view_chars: int
     view_keep: str
     compare: str
+    policy: str
+    stop_after: int | None
     reasons: Mapping[str, str]
     skips: Mapping[str, str]
     checks: Mapping[str, str]
@@ -51,6 +58,8 @@ def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
     """README.md of the dataset."""
     values = {
         "stats": stats,
+        "build": stats.build,
+        "resamples": RESAMPLES,
         "pooled": stats.pooled,
         "facts": asdict(facts),
         "columns": COLUMNS,
@@ -95,7 +104,9 @@ def _environment(templates: Path) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(share=share, bars=bars, number=number)
+    environment.filters.update(
+        share=share, bars=bars, number=number, interval=interval, percent=percent
+    )
     return environment
 
 
@@ -109,15 +120,33 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def bars(scores: ScoreStats) -> str:
+def interval(found: Interval | None) -> str:
+    """`0.461 [0.452, 0.470]`; the value alone where there are too few documents."""
+    if found is None or found.value is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3f}"
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def percent(found: Interval | None) -> str:
+    """`41.8% [41.1, 42.5]`."""
+    if found is None or found.value is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{100 * found.value:.1f}%"
+    return f"{100 * found.value:.1f}% [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def bars(scores: CellStats) -> str:
     """The histogram as text, one bin a line, with counts, shares and bars."""
     lines = []
     for place, count in enumerate(scores.histogram):
         closing = "]" if place == len(scores.histogram) - 1 else ")"
-        bar = "#" * round(40 * count / scores.scored) if scores.scored else ""
+        bar = "#" * round(40 * count / scores.rows) if scores.rows else ""
         lines.append(
             f"[{EDGES[place]:.1f}, {EDGES[place + 1]:.1f}{closing} {count:>9,} "
-            f"({share(count, scores.scored):>6}) {bar}".rstrip()
+            f"({share(count, scores.rows):>6}) {bar}".rstrip()
         )
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import StoreError
-from compiler.records import Reject
+from compiler.records import AuditScore, Reject
 
 _STAMP = ".installed.json"
 
@@ -35,6 +35,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     derived = {
         "stats.json": release.outputs["stats"],
         "rejects.jsonl": release.outputs["rejects"],
+        "audits.jsonl": release.outputs["audits"],
     }
     stamp = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
     if _installed(root) == stamp and all((root / file).is_file() for file in stamp):
@@ -51,9 +52,10 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             hint="free some space or make it writable, and run the same command again",
         ) from error
     write_atomic(root / "stats.json", msgspec.json.format(_stats_json(store, release.outputs)))
-    rejects = store.rows(release.outputs["rejects"], Reject)
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rejects)
-    write_atomic(root / "rejects.jsonl", lines)
+    for name, kind in (("rejects", Reject), ("audits", AuditScore)):
+        rows: Iterator[object] = store.rows(release.outputs[name], kind)
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        write_atomic(root / f"{name}.jsonl", lines)
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
 

@@ -37,6 +37,7 @@ class Observations:
 
     documents: Names
     rounds: Ints
+    slots: Ints
     scopes: Names
     targets: Names
     typicality: Names
@@ -58,7 +59,7 @@ class Observations:
     @property
     def rollouts(self) -> int:
         """K: most scores that a row has."""
-        return self.scores.shape[1]
+        return int(self.scores.shape[1])
 
     def has_scores(self) -> Bools:
         """Rows with blind scores: all K, or those of a decided probe."""
@@ -76,6 +77,7 @@ class Sight:
 
     document: str
     round: int
+    slot: int
     scope: str
     target: str
     typicality: str | None
@@ -97,6 +99,7 @@ def sight(fact: ProbeFact) -> Sight:
     return Sight(
         fact.doc_id,
         fact.round,
+        fact.slot,
         fact.scope,
         fact.target,
         fact.typicality,
@@ -115,7 +118,7 @@ def sight(fact: ProbeFact) -> Sight:
 
 
 def gather(rows: Iterable[Sight]) -> Observations:
-    """Columns from rows, streamed; holds about 200 bytes a row."""
+    """Columns from rows, streamed; holds a few hundred bytes a row."""
     texts: list[tuple[str, str, str, str, str, str]] = []
     numbers: list[tuple[int, ...]] = []
     scores: dict[int, Sequence[float]] = {}
@@ -128,8 +131,8 @@ def gather(rows: Iterable[Sight]) -> Observations:
              row.question or "")
         )  # fmt: skip
         numbers.append(
-            (row.round, _or_none(row.distance), _or_none(row.support), _or_none(row.others),
-             *(_or_none(each) for each in row.chars), row.same_split)
+            (row.round, row.slot,
+             *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split)
         )  # fmt: skip
         if row.scores is not None:
             scores[place] = row.scores
@@ -142,10 +145,11 @@ def gather(rows: Iterable[Sight]) -> Observations:
     columns = [np.array(each, dtype=np.str_) for each in zip(*texts, strict=True)] or [
         np.empty(0, dtype=np.str_)
     ] * 6
-    integers = np.array(numbers, dtype=np.int64).reshape(count, 9)
+    integers = np.array(numbers, dtype=np.int64).reshape(count, 10)
     return Observations(
         documents=columns[0],
         rounds=integers[:, 0],
+        slots=integers[:, 1],
         scopes=columns[1],
         targets=columns[2],
         typicality=columns[3],
@@ -153,11 +157,11 @@ def gather(rows: Iterable[Sight]) -> Observations:
         scores=_padded(scores, count),
         seconds=_padded(seconds, count),
         baselines={name: _padded(each, count) for name, each in sorted(baselines.items())},
-        distances=integers[:, 1],
-        support=integers[:, 2],
-        others=integers[:, 3],
-        chars=integers[:, 4:8],
-        same_split=integers[:, 8].astype(np.bool_),
+        distances=integers[:, 2],
+        support=integers[:, 3],
+        others=integers[:, 4],
+        chars=integers[:, 5:9],
+        same_split=integers[:, 9].astype(np.bool_),
         questions=columns[5],
         flags=Counter(dict(sorted(flags.items()))),
     )

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
 from compiler.dataset import card
 from compiler.dataset.card import CardFacts
-from compiler.dataset.stats import Evidence, UsageStats, compute
+from compiler.dataset.ledger import BuildStats, UsageStats, close, counted, skipped
+from compiler.dataset.observations import gather, sight
+from compiler.dataset.stats import Rules, compute
 from compiler.engine.artifact import RowDigest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import Json, digest
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
-from compiler.records import AnswerRow, Choice, Pair, ProbeFact, Reject, ReplyRow, Skip, VerdictRow
-from compiler.stages.context import ROLES, Context, Role
+from compiler.records import (
+    AnswerRow,
+    AuditRow,
+    AuditScore,
+    Choice,
+    ControlRow,
+    Pair,
+    ProbeFact,
+    Reject,
+    ReplyRow,
+    Skip,
+    VerdictRow,
+)
+from compiler.stages.asking import ASKING
+from compiler.stages.context import ROLES, Context
 
 VERSION = 1
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
@@ -36,14 +50,11 @@ def stage(context: Context) -> Stage:
         version=VERSION,
         depth=0,
         needs=(
-            "publish.facts",
-            "publish.pairs",
-            *_REJECTS,
-            *_SKIPS,
-            "finalize.choices",
-            "generate.replies",
-            "answer.answers",
-            "judge.verdicts",
+            *("publish.facts", "publish.pairs", "score.audits", *_REJECTS, *_SKIPS),
+            *("finalize.choices", "generate.replies", context.answers_need()),
+            *((context.verdicts_need(),) if context.judged() else ()),
+            *(("control.answers",) if context.baselines() else ()),
+            *(("audit.verdicts",) if context.audited() else ()),
         ),
         params={
             "facts": plain(facts),
@@ -92,6 +103,8 @@ def _facts(context: Context) -> CardFacts:
         view_chars=spec.scoring.view.max_chars,
         view_keep=spec.scoring.view.keep,
         compare=spec.scoring.compare,
+        policy=spec.scoring.policy,
+        stop_after=spec.scoring.stop.after if spec.scoring.stop is not None else None,
         reasons=REASONS,
         skips=SKIPS,
         checks={check.id: check.meaning for check in CHECKS.values()},
@@ -109,23 +122,24 @@ def _run(
 ) -> None:
     bands = context.spec.scoring.bands
     rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
-    stats = compute(
-        Evidence(
-            slots,
-            rounds,
-            list(inputs.rows("publish.facts", ProbeFact)),
-            inputs.rows("publish.pairs", Pair),
-            rejects,
-            [row for need in _SKIPS for row in inputs.rows(need, Skip)],
-            Counter(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
-            _usage(context, inputs),
-            bands.hard,
-            bands.easy,
-        )
+    rows = gather(sight(fact) for fact in inputs.rows("publish.facts", ProbeFact))
+    ledger = close(slots, rounds, rejects, rows)
+    build = BuildStats(
+        planned=sum(each.planned for each in ledger),
+        documents_drawn=sum(rounds),
+        rounds=tuple(rounds),
+        ledger=ledger,
+        skips=skipped(row for need in _SKIPS for row in inputs.rows(need, Skip)),
+        rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
+        usage=tuple(_usage(context, inputs)),
     )
+    audits = list(inputs.rows("score.audits", AuditScore))
+    rules = Rules(bands.hard, bands.easy, list(slots))
+    stats = compute(rows, inputs.rows("publish.pairs", Pair), audits, rules, build)
     text = card.render(context.templates.root, stats, facts)
     out.rows("stats", [stats])
     out.rows("rejects", rejects)
+    out.rows("audits", audits)
 
     def write(file: BinaryIO, content: RowDigest) -> None:
         file.write(text.encode("utf-8"))
@@ -135,23 +149,37 @@ def _run(
 
 
 def _usage(context: Context, inputs: Inputs) -> list[UsageStats]:
-    rows: dict[Role, list[tuple[int, int, int]]] = {
-        "generator": [
+    """What each asking stage used, one entry a stage that asked anything."""
+    found: dict[str, Iterator[tuple[int, int, int]]] = {
+        "generate": (
             (1, row.input_tokens, row.output_tokens)
             for row in inputs.rows("generate.replies", ReplyRow)
-        ],
-        "answerer": [
+        ),
+        "answer": (
             (len(row.answers), row.input_tokens, row.output_tokens)
-            for row in inputs.rows("answer.answers", AnswerRow)
-        ],
-        "judge": [
-            (sum(o != "not_asked" for o in row.outcomes), row.input_tokens, row.output_tokens)
-            for row in inputs.rows("judge.verdicts", VerdictRow)
-        ],
+            for row in inputs.rows(context.answers_need(), AnswerRow)
+        ),
     }
+    if context.judged():
+        found["judge"] = (
+            (row.calls, row.input_tokens, row.output_tokens)
+            for row in inputs.rows(context.verdicts_need(), VerdictRow)
+        )
+    if context.baselines():
+        found["control"] = (
+            (len(row.answers), row.input_tokens, row.output_tokens)
+            for row in inputs.rows("control.answers", ControlRow)
+        )
+    if context.audited():
+        found["audit"] = (
+            (row.calls, row.input_tokens, row.output_tokens)
+            for row in inputs.rows("audit.verdicts", AuditRow)
+        )
     usage = []
-    for role, counted in rows.items():
-        calls, tokens_in, tokens_out = (sum(each[i] for each in counted) for i in range(3))
-        usd = context.rates[role].usd(tokens_in, tokens_out)
-        usage.append(UsageStats(role, calls, tokens_in, tokens_out, usd))
+    for stage, rows in found.items():
+        calls, tokens_in, tokens_out = 0, 0, 0
+        for one, read, written in rows:
+            calls, tokens_in, tokens_out = calls + one, tokens_in + read, tokens_out + written
+        usd = context.rates[ASKING[stage]].usd(tokens_in, tokens_out)
+        usage.append(UsageStats(stage, ASKING[stage], calls, tokens_in, tokens_out, usd))
     return usage

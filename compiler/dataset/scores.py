@@ -1,0 +1,212 @@
+"""Blind scores of every cell: scope, target and typicality, with intervals clustered by document.
+
+Cells are never pooled silently: one that leaves a coordinate open says so by an empty name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.dataset.measures import maxima
+from compiler.dataset.measures.clusters import Cell, Clusters, Column, Sweep, Tally
+from compiler.dataset.measures.intervals import Interval
+from compiler.dataset.measures.units import rounded
+from compiler.dataset.observations import Bools, Floats, Observations
+
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# Distances in units of the scope; the last one is open.
+DISTANCES = ((1, 1), (2, 3), (4, 15), (16, 0))
+_SEED = 20_260_501
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineStats:
+    """Another reader of the same questions. `gap`: its mean less the blind mean, paired by row."""
+
+    name: str
+    rows: int
+    rollouts: int
+    mean: Interval
+    gap: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceStats:
+    """Rows whose atom lies `low` to `high` units of the scope from the split (0: no limit)."""
+
+    low: int
+    high: int
+    mean: Interval
+    best: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class CellStats:
+    """Scores of one cell. An empty `scope`, `target` or `typicality` is pooled over.
+
+    `rows`: with blind scores: `scored` of them have all K, `decided` were stopped early as EASY.
+    `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the number
+    of rollouts that every row has; `best[0]` is the mean score. `std`: of the plain maximum, n - 1.
+    `histogram`: of it in [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of
+    it below and at or above the bands. `second`: mean against target_response, where compared with
+    both. `answer_chars`: mean length of the answers.
+    """
+
+    scope: str
+    target: str
+    typicality: str
+    rows: int
+    scored: int
+    decided: int
+    documents: int
+    best: tuple[Interval, ...]
+    std: float | None
+    histogram: tuple[int, ...]
+    hard_count: int
+    easy_count: int
+    hard: Interval
+    easy: Interval
+    second: Interval | None
+    baselines: tuple[BaselineStats, ...]
+    distances: tuple[DistanceStats, ...]
+
+    @property
+    def mean(self) -> Interval:
+        """The mean score."""
+        return self.best[0]
+
+    @property
+    def top(self) -> Interval:
+        """The expected maximum of as many rollouts as every row has."""
+        return self.best[-1]
+
+    @property
+    def name(self) -> str:
+        """The cell in words."""
+        return " ".join(part for part in (self.scope, self.target, self.typicality) if part)
+
+
+def cells(
+    rows: Observations, hard: float, easy: float, scopes: Sequence[str]
+) -> tuple[CellStats, ...]:
+    """Every cell with blind scores: scope, then target, then typicality; last all rows pooled."""
+    tally = Tally(Clusters.of(rows.documents))
+    scored = rows.has_scores()
+    waiting = []
+    for scope in rows.order_of_scopes(scopes):
+        of_scope = scored & (rows.scopes == scope)
+        for target in ("prefix", "suffix"):
+            of_target = of_scope & (rows.targets == target)
+            names = [""] + [
+                t for t in ("typical", "atypical") if (rows.typicality[of_target] == t).any()
+            ]
+            for typicality in names if of_target.any() else ():
+                mask = of_target & (rows.typicality == typicality) if typicality else of_target
+                place = (scope, target, typicality)
+                waiting.append(_Waiting(tally, rows, mask, place, hard, easy))
+    waiting.append(_Waiting(tally, rows, scored, ("", "", ""), hard, easy))
+    sweep = tally.sweep(_SEED)
+    return tuple(each.read(sweep) for each in waiting)
+
+
+def histogram(values: Floats) -> tuple[int, ...]:
+    """Counts in five bins of width 0.2 over [0, 1]; only the last is closed above."""
+    places = np.searchsorted(np.array(EDGES[1:-1]), values, side="right")
+    return tuple(np.bincount(places, minlength=len(EDGES) - 1).tolist())
+
+
+class _Waiting:
+    """A cell whose sums are in the tally, waiting for the sweep."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        rows: Observations,
+        mask: Bools,
+        place: tuple[str, str, str],
+        hard: float,
+        easy: float,
+    ) -> None:
+        self._place, self._rows, self._mask = place, rows, mask
+        scores = rows.scores[mask]
+        counts = np.count_nonzero(~np.isnan(scores), axis=1)
+        # Early stopping leaves some rows with fewer rollouts: all rows have the first ones.
+        width = int(counts.min()) if len(counts) else 0
+        self._maxima: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
+        self._cell = tally.cell(mask)
+        self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, : max(1, width)])
+        self._hard = tally.flags(self._cell, self._maxima < hard)
+        self._easy = tally.flags(self._cell, self._maxima >= easy)
+        self._counts = (int((self._maxima < hard).sum()), int((self._maxima >= easy).sum()))
+        self._second = self._mean_of(tally, rows.seconds, mask)
+        self._baselines = [
+            (name, self._paired(tally, values, mask)) for name, values in rows.baselines.items()
+        ]
+        self._distances = [self._at(tally, low, high, mask) for low, high in DISTANCES]
+
+    def _mean_of(self, tally: Tally, values: Floats, mask: Bools) -> Column | None:
+        """The mean of rows of `values` that have any."""
+        if not values.shape[1]:
+            return None
+        cell = tally.cell(mask & ~np.isnan(values[:, 0]))
+        return tally.column(cell, np.nanmean(values[cell.rows], axis=1)) if cell.n else None
+
+    def _paired(
+        self, tally: Tally, values: Floats, mask: Bools
+    ) -> tuple[Column, Column, int] | None:
+        """A baseline's and the blind mean of the rows that have both, and the baseline's width."""
+        cell = tally.cell(mask & ~np.isnan(values[:, 0]))
+        if not cell.n:
+            return None
+        own = tally.column(cell, np.nanmean(values[cell.rows], axis=1))
+        blind = tally.column(cell, np.nanmean(self._rows.scores[cell.rows], axis=1))
+        return own, blind, values.shape[1]
+
+    def _at(
+        self, tally: Tally, low: int, high: int, mask: Bools
+    ) -> tuple[int, int, tuple[Column, ...]] | None:
+        distances = self._rows.distances
+        near = mask & (distances >= low) & ((distances <= high) if high else True)
+        cell: Cell = tally.cell(near)
+        if not cell.n or not self._place[0]:
+            return None
+        width = len(self._ordered)
+        return low, high, maxima.ordered_columns(tally, cell, self._rows.scores[near][:, :width])
+
+    def read(self, sweep: Sweep) -> CellStats:
+        """The cell with its intervals."""
+        statuses = self._rows.statuses[self._mask]
+        best = self._maxima
+        return CellStats(
+            *self._place,
+            rows=len(best),
+            scored=int((statuses == "scored").sum()),
+            decided=int((statuses == "decided").sum()),
+            documents=self._cell.documents,
+            best=maxima.curve(sweep, self._ordered),
+            std=rounded(best.std(ddof=1)) if len(best) > 1 else None,
+            histogram=histogram(best),
+            hard_count=self._counts[0],
+            easy_count=self._counts[1],
+            hard=sweep.mean(self._hard),
+            easy=sweep.mean(self._easy),
+            second=sweep.mean(self._second) if self._second is not None else None,
+            baselines=tuple(
+                BaselineStats(
+                    name, own.cell.n, width, sweep.mean(own), sweep.difference(own, blind)
+                )
+                for name, found in self._baselines
+                if found is not None
+                for own, blind, width in (found,)
+            ),
+            distances=tuple(
+                DistanceStats(low, high, curve[0], curve[-1])
+                for found in self._distances
+                if found is not None
+                for low, high, columns in (found,)
+                for curve in (maxima.curve(sweep, columns),)
+            ),
+        )
