@@ -106,11 +106,26 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         else f"built: {ran} of {total_steps} steps ran"
     )
     bill, bill_data = money(project)
+    failures = _failures(project, stats)
     place_line = f"dataset: {folder.shown(place)}\n{onward}".strip()
-    parts = [head, summary(stats), bill, place_line]
+    parts = [head, summary(stats), bill, place_line, *failures]
     data = _data(place.as_posix(), outcome, stats, digests)
     data["money"] = bill_data
-    return Result("\n\n".join(part for part in parts if part), data)
+    data["failures"] = [*failures]
+    return Result("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
+
+
+def _failures(project: Project, stats: Stats) -> list[str]:
+    """What the build holds against itself: scores by a judge that cannot tell truth from error."""
+    anchors = project.spec.scoring.anchors
+    return [
+        f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
+        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap asks for "
+        f"{anchors.min_gap}). Its scores there mean little: look at `probec prompt --role judge`, "
+        "and at what it compares with (scoring.compare)"
+        for each in stats.judge.gaps
+        if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
+    ]
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""`probec stats`: the numbers of a built dataset, from its release."""
+"""`probec stats`: the numbers of a built dataset, or of any probe parquet."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import msgspec
 
@@ -10,24 +11,48 @@ from compiler.commands import wire
 from compiler.commands.result import Result
 from compiler.commands.tables import everything
 from compiler.commands.wire import Silent
-from compiler.dataset import folder
+from compiler.dataset import folder, measured
+from compiler.dataset.stats import Stats
 from compiler.errors import UsageError
+from compiler.spec.scoring import Bands
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
+_SPECS = (".yaml", ".yml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Only the shared ones."""
-    wire.add_spec_arguments(parser)
+    """The shared ones; the bands that a bare file does not state."""
+    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
+    bands = Bands()
+    parser.add_argument(
+        "--hard", type=float, default=bands.hard, help="FILE, DIR: HARD is a maximum below this"
+    )
+    parser.add_argument(
+        "--easy", type=float, default=bands.easy, help="FILE, DIR: EASY is at least this"
+    )
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Print them; fails when the build is not up to date."""
+    """Print them; of a spec only when its build is up to date."""
+    found = _of_spec(args) if args.spec.suffix in _SPECS else _of_file(args)
+    return Result(everything(found), msgspec.to_builtins(found))
+
+
+def _of_spec(args: argparse.Namespace) -> Stats:
     project = wire.project(args)
     blocked = project.blocked()
     if blocked:
         raise UsageError("; ".join(blocked), hint="build first, or name a local file with --source")
     graph = project.graph(project.context(Silent()))
     graph.plan()
-    found = folder.stats(project.store, graph)
-    return Result(everything(found), msgspec.to_builtins(found))
+    return folder.stats(project.store, graph)
+
+
+def _of_file(args: argparse.Namespace) -> Stats:
+    if not 0 <= args.hard <= args.easy <= 1:
+        raise UsageError(
+            f"--hard {args.hard} and --easy {args.easy} are no bands",
+            hint="0 <= hard <= easy <= 1",
+        )
+    path: Path = args.spec
+    return measured.stats(path, args.hard, args.easy)

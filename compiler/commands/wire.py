@@ -71,9 +71,9 @@ class Silent:
         """Nothing."""
 
 
-def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command about a spec takes."""
-    parser.add_argument("spec", type=Path, metavar="SPEC", help="a spec, such as specs/demo.yaml")
+def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
+    """What every command about a spec takes. `metavar`: what else its argument may be."""
+    parser.add_argument("spec", type=Path, metavar=metavar, help="a spec, such as specs/demo.yaml")
     parser.add_argument(
         "--set",
         dest="overrides",

@@ -146,6 +146,7 @@ def gather(rows: Iterable[Sight]) -> Observations:
         np.empty(0, dtype=np.str_)
     ] * 6
     integers = np.array(numbers, dtype=np.int64).reshape(count, 10)
+    numbers_of = _padded(scores, count)
     return Observations(
         documents=columns[0],
         rounds=integers[:, 0],
@@ -153,8 +154,8 @@ def gather(rows: Iterable[Sight]) -> Observations:
         scopes=columns[1],
         targets=columns[2],
         typicality=columns[3],
-        statuses=columns[4],
-        scores=_padded(scores, count),
+        statuses=_exact(columns[4], numbers_of),
+        scores=numbers_of,
         seconds=_padded(seconds, count),
         baselines={name: _padded(each, count) for name, each in sorted(baselines.items())},
         distances=integers[:, 2],
@@ -165,6 +166,12 @@ def gather(rows: Iterable[Sight]) -> Observations:
         questions=columns[5],
         flags=Counter(dict(sorted(flags.items()))),
     )
+
+
+def _exact(statuses: Names, scores: Floats) -> Names:
+    """A row with fewer scores than others is no scored one, whatever a foreign file calls it."""
+    counts = np.count_nonzero(~np.isnan(scores), axis=1)
+    return np.where((statuses == "scored") & (counts < scores.shape[1]), "partial", statuses)
 
 
 def _or_none(value: int | None) -> int:

@@ -155,7 +155,7 @@ def read(file: Path) -> Iterator[PublishedRow]:
     """
     import pyarrow.parquet as pq
 
-    with _translated(file), pq.ParquetFile(file) as table:
+    with translated(file), pq.ParquetFile(file) as table:
         missing = [name for name in REQUIRED if name not in table.schema_arrow.names]
         if missing:
             raise SourceError(
@@ -173,14 +173,19 @@ def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
     import pyarrow.parquet as pq
     import pyarrow.types
 
-    with _translated(file):
+    with translated(file):
         shape = pq.read_schema(file)
     types = {name: shape.field(name).type for name in shape.names if name in names}
     return {name: str(kind) for name, kind in types.items() if not pyarrow.types.is_integer(kind)}
 
 
 @contextmanager
-def _translated(file: Path) -> Iterator[None]:
+def translated(file: Path) -> Iterator[None]:
+    """What goes wrong in reading a parquet file, as our error.
+
+    Raises:
+        SourceError: always instead of the library's own.
+    """
     import pyarrow
 
     try:

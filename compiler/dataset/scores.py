@@ -6,13 +6,13 @@ Cells are never pooled silently: one that leaves a coordinate open says so by an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compiler.dataset.measures import maxima
 from compiler.dataset.measures.clusters import Cell, Clusters, Column, Sweep, Tally
-from compiler.dataset.measures.intervals import Interval
+from compiler.dataset.measures.intervals import Interval, wilson
 from compiler.dataset.measures.units import rounded
 from compiler.dataset.observations import Bools, Floats, Observations
 
@@ -20,6 +20,7 @@ EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Distances in units of the scope; the last one is open.
 DISTANCES = ((1, 1), (2, 3), (4, 15), (16, 0))
 _SEED = 20_260_501
+_NOTHING = Interval(None, None, None, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,15 @@ def histogram(values: Floats) -> tuple[int, ...]:
     return tuple(np.bincount(places, minlength=len(EDGES) - 1).tolist())
 
 
+def _share(sweep: Sweep, flags: Column) -> Interval:
+    """A share of rows; where it is 0 or 1 every resample agrees, so Wilson's over documents."""
+    found = sweep.mean(flags)
+    if found.low is None or found.value not in (0.0, 1.0):
+        return found
+    bound = wilson(round(found.value * found.documents), found.documents)
+    return replace(found, low=bound.low, high=bound.high)
+
+
 class _Waiting:
     """A cell whose sums are in the tally, waiting for the sweep."""
 
@@ -137,7 +147,7 @@ class _Waiting:
         width = int(counts.min()) if len(counts) else 0
         self._maxima: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
         self._cell = tally.cell(mask)
-        self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, : max(1, width)])
+        self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
         self._hard = tally.flags(self._cell, self._maxima < hard)
         self._easy = tally.flags(self._cell, self._maxima >= easy)
         self._counts = (int((self._maxima < hard).sum()), int((self._maxima >= easy).sum()))
@@ -186,13 +196,13 @@ class _Waiting:
             scored=int((statuses == "scored").sum()),
             decided=int((statuses == "decided").sum()),
             documents=self._cell.documents,
-            best=maxima.curve(sweep, self._ordered),
+            best=maxima.curve(sweep, self._ordered) if self._ordered else (_NOTHING,),
             std=rounded(best.std(ddof=1)) if len(best) > 1 else None,
             histogram=histogram(best),
             hard_count=self._counts[0],
             easy_count=self._counts[1],
-            hard=sweep.mean(self._hard),
-            easy=sweep.mean(self._easy),
+            hard=_share(sweep, self._hard),
+            easy=_share(sweep, self._easy),
             second=sweep.mean(self._second) if self._second is not None else None,
             baselines=tuple(
                 BaselineStats(

@@ -1,0 +1,384 @@
+"""Scoring options end to end, with a model whose difficulty, noise and leaks are planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compiler.llm.responses import ResponseLog
+from compiler.probes.sampling import Stream
+from tests.conftest import ROOT, Probec
+from tests.e2e.test_build import dataset
+from tests.scripted import Script
+
+SPEC = "specs/tiny.yaml"
+PLAIN = "scoring.baselines={}", "scoring.anchors=null", "scoring.rejudge=null"
+
+
+def options(*values: str) -> list[str]:
+    """Overrides as arguments."""
+    return [word for value in (*PLAIN, *values) for word in ("--set", value)]
+
+
+def build(probec: Probec, *values: str, spec: str = SPEC) -> dict[str, object]:
+    """Build with these options over plain scoring; returns the statistics."""
+    stats = probec.json("build", spec, *options(*values))["stats"]
+    assert isinstance(stats, dict)
+    return stats
+
+
+def quality(question: str, rollout: int) -> float:
+    """By the question alone: a third is never solved, a third always, a third now and then."""
+    kind = Stream("kind", question).below(3)
+    return (0.1, 0.9, 0.9 if Stream("try", question, rollout).uniform() < 0.3 else 0.2)[kind]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(quality).install(monkeypatch)
+
+
+def written(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [row for row in rows if row["score_status"] != "local"]
+
+
+def scores_of(row: dict[str, object], column: str = "bb_answer_rollout_scores") -> list[float]:
+    found = row[column]
+    assert isinstance(found, list)
+    return found
+
+
+def test_early_stopping_saves_what_it_says_and_can_be_taken_back(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(probec, "scoring.stop={after: 2}")
+    stopped = written(dataset(project))
+    asked = script.answered
+    for row in stopped:
+        question = str(row["verbalizer_prompt"])
+        first = [quality(question, i) for i in range(2)]
+        decided = max(first) >= 0.8
+        assert row["score_status"] == ("decided" if decided else "scored")
+        assert scores_of(row) == pytest.approx(
+            [quality(question, i) for i in range(2 if decided else 5)]
+        )
+        assert (row["bb_answer_score_max"] is None) == decided
+        assert row["band"] == ("easy" if max(scores_of(row)) >= 0.8 else "hard")
+    easy = sum(row["score_status"] == "decided" for row in stopped)
+    assert easy > 2
+    assert asked == 2 * easy + 5 * (len(stopped) - easy)
+    assert len(script.judged) == asked
+
+    stats = build(probec)
+    assert script.answered == 5 * len(stopped)
+    whole = written(dataset(project))
+    assert {row["score_status"] for row in whole} == {"scored"}
+    assert [row["band"] for row in whole] == [row["band"] for row in stopped]
+    fresh = probec.json("build", SPEC, *options(), "--build-dir", str(project / "fresh"))["stats"]
+    assert fresh == stats
+    assert script.answered == 5 * len(stopped)
+
+
+def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    stats = build(probec, "scoring.stop={after: 2}")
+    pooled = stats["cells"][-1]  # type: ignore[index]
+    rows = written(dataset(project))
+    first = [quality(str(row["verbalizer_prompt"]), i) for row in rows for i in range(2)]
+
+    assert [each["n"] for each in pooled["best"]] == [len(rows)] * 2
+    assert pooled["best"][0]["value"] == pytest.approx(sum(first) / len(first), abs=1e-6)
+    assert pooled["decided"] + pooled["scored"] == pooled["rows"] == len(rows)
+
+
+def test_identical_answers_are_judged_once_when_asked_so(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def respond(user: str, sample: int) -> str:
+        text = Script.respond(script, user, sample)
+        return text.replace(f"rollout {sample}", "the same") if "<context" in user else text
+
+    script = Script(lambda question, rollout: 0.9 if rollout == 4 else 0.2)
+    script.install(monkeypatch)
+    monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
+    stats = build(probec, "scoring.identical=once")
+    rows = written(dataset(project))
+
+    assert len(script.judged) == 2 * len(rows)
+    assert all(scores_of(row) == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.9]) for row in rows)
+    usage = {use["stage"]: use["calls"] for use in stats["build"]["usage"]}  # type: ignore[index]
+    assert usage["judge"] == 2 * len(rows)
+    assert usage["answer"] == 5 * len(rows)
+
+
+def test_one_call_judges_all_answers_together(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(
+        probec,
+        "scoring.judging=together",
+        "models.judge.prompt=judge/together",
+        "models.judge.max_tokens=64",
+    )
+    rows = written(dataset(project))
+
+    assert script.judged == [5] * len(rows)
+    for row in rows:
+        expected = [quality(str(row["verbalizer_prompt"]), i) for i in range(5)]
+        assert scores_of(row) == pytest.approx(expected)
+
+
+def test_a_wrong_number_of_numbers_is_no_verdict_on_any(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def respond(user: str, sample: int) -> str:
+        text = Script.respond(script, user, sample)
+        return "\n".join(text.splitlines()[:-1]) if "<reference>" in user else text
+
+    script = Script(quality)
+    monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
+    build(
+        probec,
+        "scoring.judging=together",
+        "models.judge.prompt=judge/together",
+        "models.judge.max_tokens=64",
+    )
+
+    assert {row["score_status"] for row in written(dataset(project))} == {"judge_failed"}
+
+
+def test_both_references_are_judged_and_published(probec: Probec, project: Path) -> None:
+    build(probec, "scoring.compare=both")
+    both = written(dataset(project))
+    build(probec, "scoring.compare=target_response")
+    response = written(dataset(project))
+    build(probec)
+    atom = written(dataset(project))
+
+    for row, by_response, by_atom in zip(both, response, atom, strict=True):
+        assert scores_of(row) == scores_of(by_atom)
+        assert scores_of(row, "bb_answer_response_scores") == scores_of(by_response)
+        assert by_atom["bb_answer_response_scores"] is None
+
+
+@pytest.mark.parametrize("policy", ["token_f1", "exact_match"])
+def test_a_local_policy_asks_no_judge(
+    probec: Probec, project: Path, policy: str, script: Script
+) -> None:
+    stats = build(probec, f"scoring.policy={policy}")
+    rows = written(dataset(project))
+
+    assert not script.judged
+    assert all(len(scores_of(row)) == 5 for row in rows)
+    assert {row["judge_model"] for row in rows} == {None}
+    assert {use["stage"] for use in stats["build"]["usage"]} == {"generate", "answer"}  # type: ignore[index]
+    assert probec("prompt", SPEC, "--role", "judge", *options(f"scoring.policy={policy}")) == 2
+    assert "asks no judge" in probec.err
+
+
+def test_a_local_policy_scores_baselines_too(probec: Probec, project: Path) -> None:
+    build(probec, "scoring.policy=token_f1", "scoring.baselines={full_information: {rollouts: 2}}")
+    rows = written(dataset(project))
+
+    informed = [scores_of(row, "full_information_scores") for row in rows]
+    blind = [scores_of(row) for row in rows]
+    assert all(len(each) == 2 for each in informed)
+    assert sum(map(sum, informed)) / 2 > sum(map(sum, blind)) / 5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("scoring.policy=token_f1", "scoring.rejudge={}"), "asks no judge"),
+        (("scoring.policy=token_f1", "scoring.identical=once"), "asks no judge"),
+        (("scoring.stop={after: 5}",), "must be below rollouts"),
+        (("scoring.judging=together",), "undefined variable 'answer'"),
+        (
+            ("scoring.judging=together", "models.judge.prompt=judge/together"),
+            "too short for 5 numbers",
+        ),
+        (("scoring.baselines={no_context: {prompt: answerer/base}}",), "undefined variable"),
+        (("scoring.baselines={no_context: {prompt: answerer/none}}",), "no template"),
+        (("scoring.policy=vibes",), "unknown policy"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_before_anything_runs(
+    probec: Probec, values: tuple[str, ...], message: str
+) -> None:
+    assert probec("check", SPEC, *options(*values)) == 2
+    assert message in probec.err
+
+
+def test_baselines_are_other_readers_of_the_same_questions(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    baselines = "{no_context: {rollouts: 2}, full_information: {}, shuffled_context: {share: 0.5}}"
+    stats = build(probec, f"scoring.baselines={baselines}")
+    rows = written(dataset(project))
+
+    assert all(scores_of(row, "no_context_scores") == [0.05, 0.05] for row in rows)
+    assert all(scores_of(row, "full_information_scores") == [0.95] for row in rows)
+    shuffled = [row for row in rows if row["shuffled_context_scores"] is not None]
+    assert 0.2 < len(shuffled) / len(rows) < 0.8
+    pooled = stats["cells"][-1]  # type: ignore[index]
+    found = {each["name"]: each for each in pooled["baselines"]}
+    blind = sum(sum(scores_of(row)) / 5 for row in rows) / len(rows)
+    assert found["no_context"]["gap"]["value"] == pytest.approx(0.05 - blind, abs=1e-6)
+    assert found["full_information"]["gap"]["value"] == pytest.approx(0.95 - blind, abs=1e-6)
+    assert found["shuffled_context"]["rows"] == len(shuffled)
+
+
+def test_adding_baselines_asks_nothing_again(probec: Probec, project: Path, script: Script) -> None:
+    build(probec)
+    log = ResponseLog(project / ".probec/responses.sqlite")
+    before, probes = len(log), len(written(dataset(project)))
+    build(probec, "scoring.baselines={no_context: {}}", "scoring.rejudge={share: 1.0, times: 3}")
+
+    # One answer and one verdict for the baseline; two more verdicts on each of five answers.
+    assert len(log) - before <= probes * (1 + 1 + 2 * 5)
+    assert len(log) - before > probes * (1 + 2 * 5)
+
+
+def test_a_judge_that_takes_anything_for_true_fails_the_build(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    script.blunt = True
+    assert probec("build", SPEC, *options("scoring.anchors={}")) == 1
+    assert "FAILED: in scope sentence the judge scores the truth only 0.00 above" in probec.out
+    assert "dataset: " in probec.out
+    script.blunt = False
+
+
+def test_planted_difficulty_noise_and_leaks_come_back(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """48 documents: HARD and EASY shares, the judge's noise, and the share of leaking questions."""
+    script = Script(quality, noise=0.15, leak=0.3).install(monkeypatch)
+    stats = build(probec, "scoring.rejudge={share: 1.0, times: 3}", spec="specs/demo.yaml")
+    rows = written(dataset(project, "demo"))
+    assert len(rows) > 150
+
+    def best(row: dict[str, object]) -> float:
+        return max(quality(str(row["verbalizer_prompt"]), i) for i in range(5))
+
+    pooled = stats["cells"][-1]  # type: ignore[index]
+    for band, planted in (
+        ("hard", [best(row) < 0.4 for row in rows]),
+        ("easy", [best(row) >= 0.8 for row in rows]),
+    ):
+        share = sum(planted) / len(planted)
+        assert pooled[band]["low"] <= share <= pooled[band]["high"]
+    leaking = sum(str(row["verbalizer_prompt"]).startswith("Is it so that") for row in rows)
+    flagged = stats["flags"]["V28"]  # type: ignore[index]
+    assert leaking > 20
+    assert leaking <= flagged <= leaking + 0.1 * len(rows)
+    assert script.judged
+
+
+def test_every_row_number_of_the_card_is_recomputed_another_way(
+    probec: Probec, project: Path
+) -> None:
+    """With plain Python over the parquet rows and nothing of the compiler's own statistics."""
+    assert probec("build", SPEC) == 0
+    folder = project / "build/datasets/tiny"
+    stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+    rows = dataset(project)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+
+    assert stats["probes"] == len(rows)
+    assert stats["documents"] == len({row["doc_id"] for row in rows})
+    for cell in stats["cells"]:
+        mine = [
+            row
+            for row in written(rows)
+            if cell["scope"] in ("", row["scope"])
+            and cell["target"] in ("", row["target"])
+            and cell["typicality"] in ("", row["typicality"])
+        ]
+        maxima = [max(scores_of(row)) for row in mine]
+        assert cell["rows"] == len(mine)
+        assert cell["documents"] == len({row["doc_id"] for row in mine})
+        assert cell["hard_count"] == sum(value < 0.4 for value in maxima)
+        assert cell["easy_count"] == sum(value >= 0.8 for value in maxima)
+        assert sum(cell["histogram"]) == len(mine)
+        assert cell["histogram"][0] == sum(value < 0.2 for value in maxima)
+        if mine:
+            mean = sum(sum(scores_of(row)) / 5 for row in mine) / len(mine)
+            assert cell["best"][0]["value"] == pytest.approx(mean, abs=1e-6)
+            assert cell["best"][4]["value"] == pytest.approx(sum(maxima) / len(mine), abs=1e-6)
+            assert cell["hard"]["value"] == pytest.approx(cell["hard_count"] / len(mine), abs=1e-6)
+        for each in cell["baselines"]:
+            column = f"{each['name']}_scores"
+            ran = [row for row in mine if row[column] is not None]
+            assert each["rows"] == len(ran)
+            own = sum(sum(scores_of(row, column)) for row in ran) / len(ran)
+            blind = sum(sum(scores_of(row)) / 5 for row in ran) / len(ran)
+            assert each["mean"]["value"] == pytest.approx(own, abs=1e-6)
+            assert each["gap"]["value"] == pytest.approx(own - blind, abs=2e-6)
+        if mine and not cell["typicality"]:
+            line = next(
+                line
+                for line in card.splitlines()
+                if line.startswith(f"| {cell['scope'] or 'all, pooled'} | {cell['target']} |  | ")
+            )
+            assert f"| {len(mine)} |" in line
+            assert abs(float(line.split("|")[7].split()[0]) - sum(maxima) / len(mine)) < 0.00051
+    audits = [json.loads(line) for line in (folder / "audits.jsonl").read_text().splitlines()]
+    scopes = {(row["doc_id"], row["slot_idx"]): row["scope"] for row in rows}
+    for each in stats["judge"]["anchors"]:
+        scores = [
+            audit["scores"][0]
+            for audit in audits
+            if audit["kind"] == each["kind"]
+            and scopes[audit["doc_id"], audit["slot"]] == each["scope"]
+        ]
+        assert each["mean"]["n"] + each["failed"] == len(scores)
+        known = [score for score in scores if score is not None]
+        assert each["mean"]["value"] == pytest.approx(sum(known) / len(known), abs=1e-6)
+
+
+def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project: Path) -> None:
+    assert probec("build", SPEC) == 0
+    built = probec.json("stats", SPEC)
+    read = probec.json("stats", "build/datasets/tiny")
+    one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
+
+    assert built.pop("build") is not None
+    assert read.pop("build") is None
+    assert built == read
+    assert 0 < int(str(one["probes"])) < int(str(read["probes"]))
+
+
+def test_statistics_of_a_foreign_file_need_only_three_columns(
+    probec: Probec, project: Path, tmp_path: Path
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = {
+        "doc_id": ["a", "a", "b", None],
+        "scope": ["sentence", "word", "sentence", "whole"],
+        "target": ["suffix", "prefix", "suffix", "prefix"],
+        "bb_answer_rollout_scores": [[0.1, 0.9], None, [0.3], [0.5, 7.0]],
+        "slot_idx": [10.0, 0.0, None, -1.0],
+    }
+    file = tmp_path / "foreign.parquet"
+    pq.write_table(pa.table(rows), file)
+    stats = probec.json("stats", str(file), "--easy", "0.9")
+    pq.write_table(pa.table({"doc": ["x"]}), tmp_path / "other.parquet")
+
+    statuses = {each["scope"]: each["statuses"] for each in stats["scopes"]}  # type: ignore[union-attr, index]
+    assert statuses == {
+        "word": {"local": 1},
+        "sentence": {"partial": 1, "scored": 1},
+        "whole": {"unscored": 1},
+    }
+    pooled = stats["cells"][-1]  # type: ignore[index]
+    assert (pooled["rows"], pooled["easy_count"]) == (1, 1)
+    assert probec("stats", str(tmp_path / "other.parquet")) == 1
+    assert "no column 'doc_id', 'scope', 'target'" in probec.err
+    assert probec("stats", str(ROOT / "README.md")) == 1
+    assert probec("stats", str(file), "--hard", "0.9") == 2
