@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.dataset.measures.clusters import Clusters, Column, Sweep, Tally
+from compiler.dataset.measures.agreement import Agreement, agreement, flipped, spearman
+from compiler.dataset.measures.clusters import Clusters, Column, Tally
+from compiler.dataset.measures.heaping import Heaping, heaping
 from compiler.dataset.measures.intervals import Interval
-from compiler.dataset.observations import Floats, Ints, Observations
+from compiler.dataset.measures.variance import Components, components
+from compiler.dataset.observations import Bools, Floats, Ints, Names, Observations
 from compiler.records import AuditScore
 
 ANCHORS = ("gold", "atom", "alternative", "foreign", "unknown", "echo")
 _SEED = 20_260_502
+_AGAIN = "again_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,43 @@ class GapStats:
 
 
 @dataclass(frozen=True, slots=True)
+class AgainStats:
+    """The same answers judged `times` times: `probes` probes of `rollouts` answers each.
+
+    `agreement` is over single answers; `flips`: share of probes whose best score lies in another
+    band when judged again; `variance`: where the spread of scores comes from.
+    """
+
+    probes: int
+    rollouts: int
+    times: int
+    agreement: Agreement
+    flips: Interval
+    variance: Components
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeStats:
-    """What is known of the judge."""
+    """What is known of the judge.
+
+    `heaping`: of all blind scores; `verbosity`: rank correlation of a probe's mean score and the
+    mean length of its answers; `again`: None when nothing was judged again.
+    """
 
     anchors: tuple[AnchorStats, ...]
     gaps: tuple[GapStats, ...]
+    heaping: Heaping
+    verbosity: float | None
+    again: AgainStats | None
 
 
 def reliability(
-    rows: Observations, audits: Iterable[AuditScore], scopes: Sequence[str]
+    rows: Observations,
+    audits: Iterable[AuditScore],
+    scopes: Sequence[str],
+    bands: tuple[float, float],
 ) -> JudgeStats:
-    """The judge's statistics; parts for which there are no rows are empty."""
+    """The judge's statistics; parts for which there are no rows are empty. `bands`: hard, easy."""
     table = _Table(rows, audits)
     tally = Tally(Clusters.of(rows.documents))
     anchors = list(_anchors(table, tally, scopes))
@@ -58,7 +88,10 @@ def reliability(
     sweep = tally.sweep(_SEED)
     return JudgeStats(
         tuple(AnchorStats(s, k, sweep.mean(column), lost) for s, k, column, lost in anchors),
-        tuple(GapStats(s, _difference(sweep, pair)) for s, pair in gaps),
+        tuple(GapStats(s, sweep.difference(*pair)) for s, pair in gaps),
+        heaping(rows.scores[~np.isnan(rows.scores)]),
+        _verbosity(rows),
+        _again(table, bands),
     )
 
 
@@ -121,11 +154,61 @@ def _gaps(
             )
 
 
-def _difference(sweep: Sweep, pair: tuple[Column, Column]) -> Interval:
-    return sweep.difference(*pair)
+def _verbosity(rows: Observations) -> float | None:
+    known = rows.has_scores() & (rows.chars[:, 3] >= 0)
+    if not known.any():
+        return None
+    return spearman(np.nanmean(rows.scores[known], axis=1), rows.chars[known, 3])
 
 
-def _mask(rows: Observations, places: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
+    """Repeated judgements beside the first ones, for probes with all of their rollouts."""
+    repeats = sorted(
+        (kind for kind in table.scores if kind.startswith(_AGAIN)),
+        key=lambda kind: int(kind.removeprefix(_AGAIN)),
+    )
+    if not repeats:
+        return None
+    rollouts = table.rows.rollouts
+    places = [
+        place
+        for place in sorted(table.scores[repeats[0]])
+        if table.rows.statuses[place] == "scored"
+        and all(len(table.scores[kind].get(place, ())) == rollouts for kind in repeats)
+    ]
+    if not places:
+        return None
+    # (probes, rollouts, times), NaN for a verdict that was no number.
+    scores = np.full((len(places), rollouts, 1 + len(repeats)), np.nan)
+    scores[:, :, 0] = table.rows.scores[places]
+    for number, kind in enumerate(repeats, 1):
+        for line, place in enumerate(places):
+            scores[line, :, number] = [
+                np.nan if each is None else each for each in table.scores[kind][place]
+            ]
+    documents = table.rows.documents[places]
+    items = Clusters.of(np.repeat(documents, rollouts))
+    return AgainStats(
+        len(places),
+        rollouts,
+        1 + len(repeats),
+        agreement(scores.reshape(-1, 1 + len(repeats)), items, _SEED, bands),
+        _flips(scores, documents, bands),
+        components(scores),
+    )
+
+
+def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Interval:
+    """Probes whose band by the best rollout changes between the first and the second judging."""
+    whole = ~np.isnan(scores[:, :, :2]).any(axis=(1, 2))
+    tally = Tally(Clusters.of(documents))
+    cell = tally.cell(whole)
+    best = scores[whole].max(axis=1)
+    column = tally.flags(cell, flipped(best[:, 0], best[:, 1], bands))
+    return tally.sweep(_SEED).mean(column)
+
+
+def _mask(rows: Observations, places: Ints) -> Bools:
     mask = np.zeros(len(rows), dtype=np.bool_)
     mask[places] = True
     return mask

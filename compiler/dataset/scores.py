@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.dataset.measures import maxima
+from compiler.dataset.measures import bimodality, maxima, resolving
+from compiler.dataset.measures.bimodality import Dip, Mixture
 from compiler.dataset.measures.clusters import Cell, Clusters, Column, Sweep, Tally
 from compiler.dataset.measures.intervals import Interval, wilson
+from compiler.dataset.measures.resolving import BetaBinomial
 from compiler.dataset.measures.units import rounded
 from compiler.dataset.observations import Bools, Floats, Observations
 
@@ -45,6 +47,38 @@ class DistanceStats:
 
 
 @dataclass(frozen=True, slots=True)
+class ShapeStats:
+    """Is the best score of two kinds? Measures that are fooled by different things; no verdict.
+
+    `sarle`: 0.556 for a uniform sample; `valley`: middle bin over the lower of the two sides'
+    peaks; `mixture`: None when two Gaussians do not fit better than one; `dip`: of jittered scores.
+    """
+
+    sarle: float | None
+    valley: Interval
+    mixture: Mixture | None
+    dip: Dip
+
+
+@dataclass(frozen=True, slots=True)
+class UnsolvedStats:
+    """Rows that no rollout solved (reached `threshold`), and what that is worth.
+
+    `rows`: so many of them. `fresh`: the share of them that as many new rollouts would solve, from
+    a beta-binomial fit to all rows: the winner's curse of selecting by a noisy maximum. `held_out`:
+    much the same without a model: select on all rollouts but two and look at these two. `bound`:
+    95% upper bound on one such row's solve rate per rollout.
+    """
+
+    threshold: float
+    rows: int
+    fresh: Interval
+    held_out: Interval
+    fit: BetaBinomial
+    bound: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CellStats:
     """Scores of one cell. An empty `scope`, `target` or `typicality` is pooled over.
 
@@ -52,8 +86,8 @@ class CellStats:
     `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the number
     of rollouts that every row has; `best[0]` is the mean score. `std`: of the plain maximum, n - 1.
     `histogram`: of it in [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of
-    it below and at or above the bands. `second`: mean against target_response, where compared with
-    both. `answer_chars`: mean length of the answers.
+    it below and at or above the bands. `shape`: None without rows; `unsolved`: None with fewer than
+    three rollouts. `second`: mean against target_response, where compared with both.
     """
 
     scope: str
@@ -70,6 +104,8 @@ class CellStats:
     easy_count: int
     hard: Interval
     easy: Interval
+    shape: ShapeStats | None
+    unsolved: UnsolvedStats | None
     second: Interval | None
     baselines: tuple[BaselineStats, ...]
     distances: tuple[DistanceStats, ...]
@@ -113,12 +149,6 @@ def cells(
     return tuple(each.read(sweep) for each in waiting)
 
 
-def histogram(values: Floats) -> tuple[int, ...]:
-    """Counts in five bins of width 0.2 over [0, 1]; only the last is closed above."""
-    places = np.searchsorted(np.array(EDGES[1:-1]), values, side="right")
-    return tuple(np.bincount(places, minlength=len(EDGES) - 1).tolist())
-
-
 def _share(sweep: Sweep, flags: Column) -> Interval:
     """A share of rows; where it is 0 or 1 every resample agrees, so Wilson's over documents."""
     found = sweep.mean(flags)
@@ -150,6 +180,12 @@ class _Waiting:
         self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
         self._hard = tally.flags(self._cell, self._maxima < hard)
         self._easy = tally.flags(self._cell, self._maxima >= easy)
+        self._bins = bimodality.bin_columns(tally, self._cell, self._maxima)
+        self._width = width
+        solved = (scores[:, :width] >= hard).sum(axis=1)
+        self._solved = solved
+        self._threshold = hard
+        self._table = resolving.count_columns(tally, self._cell, solved, width) if width > 2 else ()
         self._counts = (int((self._maxima < hard).sum()), int((self._maxima >= easy).sum()))
         self._second = self._mean_of(tally, rows.seconds, mask)
         self._baselines = [
@@ -198,11 +234,13 @@ class _Waiting:
             documents=self._cell.documents,
             best=maxima.curve(sweep, self._ordered) if self._ordered else (_NOTHING,),
             std=rounded(best.std(ddof=1)) if len(best) > 1 else None,
-            histogram=histogram(best),
+            histogram=bimodality.histogram(best),
             hard_count=self._counts[0],
             easy_count=self._counts[1],
             hard=_share(sweep, self._hard),
             easy=_share(sweep, self._easy),
+            shape=self._shape(sweep),
+            unsolved=self._unsolved(sweep),
             second=sweep.mean(self._second) if self._second is not None else None,
             baselines=tuple(
                 BaselineStats(
@@ -219,4 +257,27 @@ class _Waiting:
                 for low, high, columns in (found,)
                 for curve in (maxima.curve(sweep, columns),)
             ),
+        )
+
+    def _shape(self, sweep: Sweep) -> ShapeStats | None:
+        if not len(self._maxima):
+            return None
+        return ShapeStats(
+            bimodality.sarle(self._maxima),
+            bimodality.valley_ratio(sweep, self._bins),
+            bimodality.mixture(self._maxima),
+            bimodality.dip(self._maxima, Clusters.of(self._rows.documents[self._mask]), _SEED),
+        )
+
+    def _unsolved(self, sweep: Sweep) -> UnsolvedStats | None:
+        if not self._table:
+            return None
+        counts = np.bincount(self._solved, minlength=self._width + 1)
+        return UnsolvedStats(
+            self._threshold,
+            int(counts[0]),
+            resolving.resolve_rate(sweep, self._table, self._width),
+            resolving.held_out_rate(sweep, self._table, self._width - 2),
+            resolving.fit(counts),
+            resolving.upper_bound(self._width),
         )

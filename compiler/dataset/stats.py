@@ -88,7 +88,7 @@ def compute(
         flags=dict(sorted(rows.flags.items())),
         typicality=typicality(rows),
         same_split_share=_same_split(rows),
-        judge=reliability(rows, audits, scopes),
+        judge=reliability(rows, audits, scopes, (rules.hard_below, rules.easy_from)),
         hard_below=rules.hard_below,
         easy_from=rules.easy_from,
         build=build,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.dataset.measures.agreement import cohen
 from compiler.dataset.observations import Observations
 
 
@@ -34,17 +35,4 @@ def typicality(rows: Observations) -> TypicalityStats:
     b = int((label & ~mechanical).sum())
     c = int((~label & mechanical).sum())
     d = int((~label & ~mechanical).sum())
-    return TypicalityStats(a, b, c, d, kappa(a, b, c, d))
-
-
-def kappa(a: int, b: int, c: int, d: int) -> float | None:
-    """Cohen's kappa of a 2 x 2 table: (observed - expected) / (1 - expected) agreement.
-
-    `a` both say yes, `b` only the first, `c` only the second, `d` neither. None when chance
-    agreement is 1, so that there is nothing to agree on.
-    """
-    n = a + b + c + d
-    if not n:
-        return None
-    expected = ((a + b) * (a + c) + (c + d) * (b + d)) / n**2
-    return None if expected == 1 else ((a + d) / n - expected) / (1 - expected)
+    return TypicalityStats(a, b, c, d, cohen(a, b, c, d))
