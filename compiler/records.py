@@ -341,10 +341,14 @@ class ProbeFact:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What an atom's row contrasts: the true text and its plausible wrong alternative."""
+    """What an atom's row contrasts: the true text and its plausible wrong alternative.
+
+    Both are cut to a bounded length; `chars` are their lengths before.
+    """
 
     scope: str
     target: str
     doc_id: str
     truth: str
     alternative: str
+    chars: tuple[int, int]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from compiler.commands.result import table
 from compiler.dataset.artefacts import findings
-from compiler.dataset.card import bars, interval, number, percent, share
+from compiler.dataset.card import bars, interval, number, percent, percent_of, share
 from compiler.dataset.scores import CellStats
 from compiler.dataset.stats import Stats
 from compiler.probes.checks import CHECKS
@@ -24,8 +24,8 @@ def summary(stats: Stats) -> str:
 def everything(stats: Stats) -> str:
     """All there is: the summary with typicality, then what a close reader wants."""
     parts: list[Callable[[Stats], str]] = [
-        *(_scopes, _reasons, _scores, _maxima, _histogram, _baselines, _distances),
-        *(_anchors, _flags, _agreement, _ledger, _artefacts, _findings),
+        *(_scopes, _reasons, _scores, _maxima, _histogram, _shape, _unsolved, _baselines),
+        *(_distances, _anchors, _again, _flags, _agreement, _ledger, _artefacts, _findings),
     ]
     return "\n\n".join(text for part in parts if (text := part(stats)))
 
@@ -174,6 +174,76 @@ def _anchors(stats: Stats) -> str:
     )
 
 
+def _shape(stats: Stats) -> str:
+    """Is the best score of two kinds? Several measures; a uniform sample's are in the header."""
+    rows: list[_Row] = [
+        (
+            cell.scope or "(pooled)",
+            cell.target,
+            interval(cell.shape.valley),
+            number(cell.shape.sarle),
+            number(cell.shape.mixture.ashman) if cell.shape.mixture is not None else "-",
+            number(cell.shape.dip.statistic),
+            number(cell.shape.dip.p),
+        )
+        for cell in _shown(stats)
+        if not cell.typicality and cell.shape is not None
+    ]
+    header = ("two kinds of max?", "target", "valley ratio", "Sarle (uniform .556)")
+    return table((*header, "Ashman D (3.03)", "dip", "p, one row a document"), rows) if rows else ""
+
+
+def _unsolved(stats: Stats) -> str:
+    rows: list[_Row] = [
+        (
+            cell.scope or "(pooled)",
+            cell.target,
+            cell.unsolved.rows,
+            percent(cell.unsolved.fresh),
+            percent(cell.unsolved.held_out),
+            number(cell.unsolved.bound),
+        )
+        for cell in _shown(stats)
+        if not cell.typicality and cell.unsolved is not None
+    ]
+    if not rows:
+        return ""
+    k = len(stats.pooled.best)
+    title = f"never reached {stats.hard_below}"
+    fresh = f"would in {k} new rollouts"
+    return table((title, "target", "rows", fresh, "in 2 held out", "rate at most"), rows)
+
+
+def _again(stats: Stats) -> str:
+    judge = stats.judge
+    parts = []
+    if judge.heaping.n:
+        top = ", ".join(f"{heap.value} ({percent_of(heap.share)})" for heap in judge.heaping.top)
+        parts.append(
+            f"the judge's numbers: {judge.heaping.distinct} different ones; most often {top}; "
+            f"{percent_of(judge.heaping.anchors)} are 0, 0.5 or 1; rank correlation with the "
+            f"length of answers {number(judge.verbosity)}"
+        )
+    if judge.again is not None:
+        again, found = judge.again, judge.again.agreement
+        rows: list[_Row] = [
+            ("ICC(1,1)", interval(found.icc_one_way)),
+            ("ICC(A,1)", interval(found.icc_absolute)),
+            ("weighted kappa, 5 bins", interval(found.kappa)),
+            ("Krippendorff's alpha", interval(found.alpha)),
+            ("mean difference", interval(found.mean_delta)),
+            ("probes that change band", percent(again.flips)),
+            ("variance of probes", number(again.variance.probe)),
+            ("... of rollouts", number(again.variance.rollout)),
+            ("... of the judge", number(again.variance.judge)),
+            (f"reliability of the mean of {again.rollouts}", number(again.variance.reliability)),
+            ("rollouts for 0.8", again.variance.needed or "-"),
+        ]
+        title = f"judged {again.times} times: {again.probes} probes"
+        parts.append(table((title, f"{found.items} answers"), rows))
+    return "\n\n".join(parts)
+
+
 def _flags(stats: Stats) -> str:
     rows: list[_Row] = [(name, n, CHECKS[name].meaning) for name, n in stats.flags.items()]
     return table(("warning", "rows", "not so"), rows) if rows else ""
@@ -212,12 +282,13 @@ def _artefacts(stats: Stats) -> str:
             cell.rows,
             share(cell.repeated, cell.questions),
             share(cell.typical, cell.typical + cell.atypical),
-            number(cell.choice_auc),
-            cell.pairs,
+            interval(cell.choice.won),
+            cell.choice.pairs,
+            number(cell.length_ratio),
         )
         for cell in stats.artefacts
     ]
-    header = ("artefacts", "target", "rows", "repeated", "typical", "choice-only AUC", "pairs")
+    header = ("artefacts", "target", "rows", "repeated", "typical", "told apart", "pairs", "length")
     return table(header, rows) if rows else ""
 
 

@@ -5,17 +5,18 @@ Computed once here, for `stats`, the card and `verify-rows` alike.
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.probes.artefacts import choice_auc
+from compiler.dataset.measures.choice import Choice, choice
+from compiler.dataset.measures.units import rounded
 from compiler.records import Pair
 
-MAX_PAIRS = 2000
+MAX_PAIRS = 5000
 _MAX_TEXT = 300
-_MAX_AUC = 0.6
+_MAX_WON = 0.6
 _BALANCED = (0.35, 0.65)
 
 
@@ -24,8 +25,8 @@ class ArtefactStats:
     """One scope and target.
 
     `questions`: how many an LLM wrote; `repeated`: how many of them stand on another row of the
-    cell as well. `choice_auc`: of telling truth from alternative without any context, over `pairs`
-    of them; 0.5 is chance, None for too few pairs.
+    cell as well. `choice`: telling truth from alternative without any context, over the first 5,000
+    pairs. `length_ratio`: median of the alternative's characters over the truth's; None without.
     """
 
     scope: str
@@ -35,8 +36,8 @@ class ArtefactStats:
     repeated: int
     typical: int
     atypical: int
-    pairs: int
-    choice_auc: float | None
+    choice: Choice
+    length_ratio: float | None
 
 
 class Artefacts:
@@ -46,7 +47,7 @@ class Artefacts:
         self._rows: Counter[tuple[str, str]] = Counter()
         self._questions: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._typicality: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        self._pairs: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
+        self._pairs: dict[tuple[str, str], list[Pair]] = defaultdict(list)
 
     def row(
         self,
@@ -69,7 +70,7 @@ class Artefacts:
         pairs = self._pairs[pair.scope, pair.target]
         if len(pairs) >= MAX_PAIRS:
             return False
-        pairs.append((pair.doc_id, pair.truth[:_MAX_TEXT], pair.alternative[:_MAX_TEXT]))
+        pairs.append(pair)
         return True
 
     def cells(self, scopes: Sequence[str]) -> tuple[ArtefactStats, ...]:
@@ -96,14 +97,29 @@ class Artefacts:
             sum(count for count in questions.values() if count > 1),
             labels["typical"],
             labels["atypical"],
-            len(self._pairs[cell]),
-            choice_auc(self._pairs[cell]),
+            *_contrast([pair for pair in self._pairs[cell] if pair.truth and pair.alternative]),
         )
 
 
 def pair(scope: str, target: str, doc_id: str, truth: str, alternative: str) -> Pair:
     """The two texts of a row as V26 compares them: their beginnings, of bounded length."""
-    return Pair(scope, target, doc_id, truth[:_MAX_TEXT], alternative[:_MAX_TEXT])
+    chars = (len(truth), len(alternative))
+    return Pair(scope, target, doc_id, truth[:_MAX_TEXT], alternative[:_MAX_TEXT], chars)
+
+
+def _contrast(pairs: Sequence[Pair]) -> tuple[Choice, float | None]:
+    found = choice(
+        [pair.truth for pair in pairs],
+        [pair.alternative for pair in pairs],
+        [pair.doc_id for pair in pairs],
+    )
+    if not pairs:
+        return found, None
+    return found, rounded(statistics.median(other / true for true, other in _chars(pairs)))
+
+
+def _chars(pairs: Sequence[Pair]) -> Iterator[tuple[int, int]]:
+    return (pair.chars for pair in pairs)
 
 
 def findings(cells: Sequence[ArtefactStats]) -> Iterator[tuple[str, str, str]]:
@@ -112,17 +128,13 @@ def findings(cells: Sequence[ArtefactStats]) -> Iterator[tuple[str, str, str]]:
         place = f"{cell.scope}/{cell.target}"
         if cell.questions >= 20 and cell.repeated > 0.05 * cell.questions:
             yield "V24", place, f"{cell.repeated} of {cell.questions} questions are not unique"
-        if cell.choice_auc is not None and _told_apart(cell.choice_auc, cell.pairs):
-            yield "V26", place, f"AUC {cell.choice_auc:.2f} on {cell.pairs} pairs, 0.5 is chance"
+        won = cell.choice.won
+        if won.value is not None and won.value > _MAX_WON and (won.low or 0.0) > 0.5:
+            yield "V26", place, f"{won.value:.0%} of {won.n} pairs told apart, 50% is chance"
         yield from _lopsided(place, "typical", cell.typical, cell.typical + cell.atypical)
     for scope in dict.fromkeys(cell.scope for cell in cells):
         rows = {cell.target: cell.rows for cell in cells if cell.scope == scope}
         yield from _lopsided(scope, "suffix target", rows.get("suffix", 0), sum(rows.values()))
-
-
-def _told_apart(auc: float, pairs: int) -> bool:
-    """Above the limit, and by more than chance: two standard errors of a share above one half."""
-    return auc > _MAX_AUC and auc - 0.5 > 2 * math.sqrt(0.25 / pairs)
 
 
 def _lopsided(place: str, what: str, count: int, total: int) -> Iterator[tuple[str, str, str]]:

@@ -105,7 +105,12 @@ def _environment(templates: Path) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        share=share, bars=bars, number=number, interval=interval, percent=percent
+        share=share,
+        bars=bars,
+        number=number,
+        interval=interval,
+        percent=percent,
+        percent_of=percent_of,
     )
     return environment
 
@@ -136,6 +141,11 @@ def percent(found: Interval | None) -> str:
     if found.low is None or found.high is None:
         return f"{100 * found.value:.1f}%"
     return f"{100 * found.value:.1f}% [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def percent_of(value: float | None) -> str:
+    """`41.8%`, or a dash for nothing."""
+    return "-" if value is None else f"{100 * value:.1f}%"
 
 
 def bars(scores: CellStats) -> str:
