@@ -19,7 +19,8 @@ def _pattern(text: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
     """`{name}` is a number, `{name:word}` one that may be spelled out, a space any white space."""
     text = re.sub(r"\{(\w+):word\}", lambda m: f"(?P<{m[1]}>{COUNT_WORD})", text)
     text = re.sub(r"\{([a-z]\w*)\}", lambda m: f"(?P<{m[1]}>{NUMBER})", text)
-    return re.compile(re.sub(" ", r"\\s+", text.replace(" ?", r"\s*")), flags)
+    # Bounded: a card of nothing but blanks must not take for ever.
+    return re.compile(text.replace(" ?", r"\s{0,20}").replace(" ", r"\s{1,20}"), flags)
 
 
 _LABELLED = (
@@ -38,8 +39,8 @@ _LABELLED = (
     r"probes scored ?: ?{scored}",
     r"scored probes(?: pooled)?[,:] {scored}",
     r"all {scored} scored probes",
-    r"(?P<for_role>[a-z]+) calls ?: ?{calls_each} ?[×x*] ?{calls_of} ?= ?{calls}",
-    r"(?P<for_role>[a-z]+) calls ?: ?{calls}(?! ?[×x*])",
+    r"(?P<for_role>\b[a-z]{1,30}) calls ?: ?{calls_each} ?[×x*] ?{calls_of} ?= ?{calls}",
+    r"(?P<for_role>\b[a-z]{1,30}) calls ?: ?{calls}(?! ?[×x*])",
     r"{rollouts} stochastic answerer rollouts",
     r"max(?:imum)? (?:across|over|of) {rollouts} rollouts",
     r"best of {rollouts} stochastic",
@@ -48,14 +49,14 @@ _LABELLED = (
     r"{rollouts} model answers",
     r"{rollouts} judge scores",
     r"mean of the {rollouts} scores",
-    r"{tokens_in} input ?\+ ?{tokens_out} output ?\( ?(?P<for_role>[a-z]+) ?\)",
+    r"{tokens_in} input ?\+ ?{tokens_out} output ?\( ?(?P<for_role>\b[a-z]{1,30}) ?\)",
     r"{price_in} ?/ ?M(?:illion|Tok)?(?: tokens)? input[^|$0-9]{1,8}"
     r"{price_out} ?/ ?M(?:illion|Tok)?(?: tokens)? output",
     r"{price_in} in and {price_out} out per million tokens \( ?(?P<for_model>[^)]{1,80})\)",
     r"[;,] ?{price_in} in and {price_out} out \( ?(?P<for_model>[^)]{1,80})\)",
     r"output ?\) ?: ?(?P<usd>[~≈]? ?\$" + NUMBER + ")",
     r"total(?: cost)? ?[:=]? ?(?P<usd>[~≈]? ?\$" + NUMBER + ")",
-    r"{chunks} (?P<for_role>[a-z]+) chunks ?(?:≤|<=|of at most|of up to) ?{chunk_limit} "
+    r"{chunks} (?P<for_role>\b[a-z]{1,30}) chunks ?(?:≤|<=|of at most|of up to) ?{chunk_limit} "
     r"(?P<for_unit>MB|requests)",
     r"cap of {batch_cap} requests",
     r"{quirks} of [^|.%]{0,60}quirks",
@@ -78,7 +79,14 @@ _BANDS = (
     r"\bHARD(?: ?\([^()|]{1,20}\))? {hard}(?<=%)",
     r"\bEASY(?: ?\([^()|]{1,20}\))? {easy}(?<=%)",
 )
-NUMBERS = (*map(_pattern, _LABELLED), *(_pattern(band, re.NOFLAG) for band in _BANDS))
+# Those that begin with their number are tried at numbers only, which is most of the time saved.
+_FROM_NUMBERS = tuple(_pattern(text) for text in _LABELLED if text.startswith("{"))
+_FROM_LABELS = (
+    *(_pattern(text) for text in _LABELLED if not text.startswith("{")),
+    *(_pattern(band, re.NOFLAG) for band in _BANDS),
+)
+_COUNTS = re.compile(COUNT_WORD, re.IGNORECASE)
+
 
 WORDS: dict[str, re.Pattern[str]] = {
     "row_is_probe": _pattern(r"each row is one probe"),
@@ -88,8 +96,8 @@ WORDS: dict[str, re.Pattern[str]] = {
     "bb_full": _pattern(r"\( ?BB ?\)[^|]{0,160}\bboth\b"),
     "bb_blind": _pattern(r"blind [^|.]{0,20}bb_answer|bb_answer_\*[^|.]{0,40}\bblind\b"),
     "templated": _pattern(
-        r"[a-z]+ and [a-z]+ are [a-z]+-templated ?\( ?no LLM ?\)|"
-        r"[a-z]+ and [a-z]+ probes are written by templates"
+        r"\b[a-z]{1,30} and [a-z]{1,30} are [a-z]{1,30}-templated ?\( ?no LLM ?\)|"
+        r"\b[a-z]{1,30} and [a-z]{1,30} probes are written by templates"
     ),
     "model_picks": _pattern(r"for each probe [a-z]+ picks a target"),
     "every_alternative": _pattern(r"every probe[^|]{0,40} carries an [^|.]{0,20}"
@@ -97,7 +105,7 @@ WORDS: dict[str, re.Pattern[str]] = {
     "rescoring": _pattern(r"re-?score with more rollouts[^|]{0,60}denois\w+"),
     "max_grows": _pattern(r"maximum grows with the number of rollouts"),
     "side_prefix": _pattern(r"prefix ?\+ ?suffix|prefix-target|target = prefix"),
-    "source_prefix": _pattern(r"[a-z]+ prefix(?:es)? \+ [a-z ]{0,20}sibling|"
+    "source_prefix": _pattern(r"\b[a-z]{1,30} prefix(?:es)? \+ [a-z ]{0,20}sibling|"
                               r"continuations of [a-z]+ prefixes|source prefix"),
     "generated_from": _pattern(r"where generated text begins|gen_start_char"),
     "generator": _pattern(r"^# ?# Generator\b", re.IGNORECASE | re.MULTILINE),
@@ -109,6 +117,7 @@ _GROUP = _pattern(r"\bthe {group_slots} (?P<scopes>[a-z_]+(?: ?\+ ?[a-z_]+){0,6}
 _DRAWN = _pattern(rf"\( ?({NUMBER}(?: ?\+ ?{NUMBER}){{0,400}}) drawn ?\)")
 _LOOSE = re.compile(NUMBER)
 _END = _pattern(r"nearest|closest|adjacent to|first|last|declared end|beginning|end of the")
+_VIEW = _pattern(r"(?:up to|from the) {view_chars} char")
 _NAMES = {
     "source_tokenizer": _pattern(r"tokenizer of the source model: +`(?P<name>[^`|]+)`"),
     "lens_tokenizer": _pattern(r"lens atoms are counted with `(?P<name>[^`|]+)`"),
@@ -124,16 +133,15 @@ def read(page: Page) -> list[Claim]:
 
 
 def _all(page: Page) -> Iterator[Claim]:
-    for pattern in NUMBERS:
-        for match in pattern.finditer(page.prose):
-            about = {
-                name.removeprefix("for_"): value.strip().casefold()
-                for name, value in match.groupdict().items()
-                if name.startswith("for_") and value
-            }
-            for name in pattern.groupindex:
-                if not name.startswith("for_"):
-                    yield _number(page, match, name, keys(about))
+    for match in _labelled(page):
+        about = {
+            name.removeprefix("for_"): value.strip().casefold()
+            for name, value in match.groupdict().items()
+            if name.startswith("for_") and value
+        }
+        for name in match.re.groupindex:
+            if not name.startswith("for_"):
+                yield _number(page, match, name, keys(about))
     for name, pattern in WORDS.items():
         for match in pattern.finditer(page.prose):
             said = " ".join(match[0].split())
@@ -146,11 +154,19 @@ def _all(page: Page) -> Iterator[Claim]:
     yield from _view(page)
 
 
-def _number(
-    page: Page, match: re.Match[str], name: str, of: Keys, shift: int = 0, group: str = ""
-) -> Claim:
-    written = match[group or name]
-    return page.number(name, written, shift + match.start(group or name), of)
+def _labelled(page: Page) -> Iterator[re.Match[str]]:
+    for pattern in _FROM_LABELS:
+        yield from pattern.finditer(page.prose)
+    places = [number.start() for number in _COUNTS.finditer(page.prose)]
+    for pattern in _FROM_NUMBERS:
+        for place in places:
+            match = pattern.match(page.prose, place)
+            if match:
+                yield match
+
+
+def _number(page: Page, match: re.Match[str], name: str, of: Keys, shift: int = 0) -> Claim:
+    return page.number(name, match[name], shift + match.start(name), of)
 
 
 def _allocation(page: Page) -> Iterator[Claim]:
@@ -175,7 +191,7 @@ def _rounds(page: Page) -> Iterator[Claim]:
 
 def _view(page: Page) -> Iterator[Claim]:
     """Which end of a context is kept, said near the number of characters."""
-    for match in _pattern(r"(?:up to|from the) {view_chars} char").finditer(page.prose):
+    for match in _VIEW.finditer(page.prose):
         near = _END.search(page.prose, match.end(), match.end() + _WINDOW)
         if near:
             yield page.word("view_end", near[0], *page.place(near.start()))

@@ -125,19 +125,24 @@ def bands_are_sums_of_bins(claims: Claims) -> Iterator[Trial]:
     hard, easy = claims.one("hard_below"), claims.one("easy_from")
     if not total:
         return
-    edges = {each.low for each in bins} | {each.high for each in bins}
     for name, limit in (("hard", hard), ("easy", easy)):
         share = claims.one(name)
         if share is None or limit is None:
             continue
         below = name == "hard"
         inside = [b for b in bins if (b.high <= limit.number if below else b.low >= limit.number)]
+        cut = [b.count.number for b in bins if b.low < limit.number < b.high]
         parts = tuple(each.count for each in inside)
-        exact = _HUNDRED * sum((claim.number for claim in parts), ZERO) / total
-        if limit.number not in edges:
+        least = _HUNDRED * sum((claim.number for claim in parts), ZERO) / total
+        if cut:
+            # The threshold lies inside of a bin, of which any part may count.
+            most = least + _HUNDRED * cut[0] / total
+            holds = least - share.slack <= share.number <= most + share.slack
+            expected, how = f"{least:.1f} to {most:.1f}", f"bins on its side of {limit.written}"
+            yield Trial((share, *parts, limit), holds, share, share.written, expected, how)
             continue
-        how = f"100 x ({terms(parts)}) / {figure(total)} = {exact:.3f}"
-        yield equals(share, Amount(exact, ZERO, (*parts, limit)), how)
+        how = f"100 x ({terms(parts)}) / {figure(total)} = {least:.3f}"
+        yield equals(share, Amount(least, ZERO, (*parts, limit)), how)
 
 
 def the_mean_fits_the_bins(claims: Claims) -> Iterator[Trial]:
