@@ -25,7 +25,7 @@ def _pattern(text: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
 
 _LABELLED = (
     r"total probes[^|\n0-9]{0,40}{probes}",
-    r"{probes} prob(?:es|ing questions) (?:over|across|from|about) {documents} "
+    r"{probes} prob(?:es|ing questions) (?:over|across) {documents} "
     r"(?:distinct )?(?:source )?doc(?:ument)?s",
     r"{documents} distinct (?:source )?doc(?:ument)?s",
     r"\( ?{rounds} round",

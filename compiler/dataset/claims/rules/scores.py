@@ -224,7 +224,9 @@ def shares_are_of_whole_probes(claims: Claims) -> Iterator[Trial]:
         if share.block
     ]
     scored, documents = _scored(claims), claims.one("documents")
-    found += [(share, scored) for name in _POOLED for share in claims.all(name) if not share.block]
+    # Only the first is pooled: a card may go on to speak of parts.
+    pooled = [claims.one(name) for name in _POOLED]
+    found += [(share, scored) for share in pooled if share is not None and not share.block]
     found += [(share, documents) for share in claims.named("same_split")]
     for share, of in found:
         if of is None or not of.number or share.slack * 2 * of.number >= _HUNDRED:
