@@ -1,0 +1,1 @@
+"""What a dataset card claims about itself, and what must hold between the claims."""
