@@ -13,7 +13,7 @@ from compiler.commands import COMMANDS
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS, STATUSES
-from compiler.spec import base, model, paid
+from compiler.spec import base, model, paid, scoring
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- made from the code by `make golden`; edit the code -->\n\n"
@@ -77,7 +77,7 @@ def spec_page() -> str:
         "`probec schema > specs/spec.schema.json` gives editors completion and these "
         "descriptions.\n"
     ]
-    for klass in {**vars(model), **vars(paid)}.values():
+    for klass in {**vars(model), **vars(paid), **vars(scoring)}.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             lines = [
                 f"| `{name}` | {_kind(field)} | {_default(field)} | {field.description} |"
@@ -93,7 +93,7 @@ def _kind(field: FieldInfo) -> str:
     kind = field.annotation
     text = kind.__name__ if inspect.isclass(kind) and "[" not in str(kind) else str(kind)
     text = text.replace("typing.", "").replace("compiler.spec.model.", "")
-    text = text.replace("compiler.spec.paid.", "")
+    text = text.replace("compiler.spec.paid.", "").replace("compiler.spec.scoring.", "")
     while "Annotated[" in text:
         text = text.replace("Annotated[", "", 1)
         text = text[: text.index(", ")] + text[text.rindex("]") + 1 :]

@@ -17,7 +17,7 @@ from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS, STATUSES
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
-from compiler.spec import base, model, paid
+from compiler.spec import base, model, paid, scoring
 from compiler.stages import PIPELINE
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,9 @@ DOORS = {
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py"},
     "fsspec": {"dataset/sources.py"},
-    "pyarrow": {"dataset/sources.py", "dataset/parquet.py", "dataset/rows.py"},
+    "pyarrow": {
+        *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows", "published")),
+    },
     "sentencex": {"probes/segment.py"},
     "sqlite3": {"llm/responses.py", "llm/batches/journal.py", "rehearsal/store.py"},
     "zstandard": {
@@ -57,8 +59,10 @@ DOORS = {
             path.relative_to(ROOT / "compiler").as_posix()
             for path in (ROOT / "compiler/dataset/measures").glob("*.py")
         ),
-        "dataset/stats.py",
-        "dataset/observations.py",
+        *(
+            f"dataset/{name}.py"
+            for name in ("stats", "observations", "scores", "reliability", "typicality")
+        ),
     },
     "diptest": {"dataset/measures/bimodality.py"},
     "datasets": set(),
@@ -170,6 +174,10 @@ def test_the_pipeline_is_the_design() -> None:
         "expand",
         "answer",
         "judge",
+        "answer_rest",
+        "judge_rest",
+        "control",
+        "audit",
         "score",
         "publish",
         "release",
@@ -203,7 +211,7 @@ def test_everything_that_exists_is_documented() -> None:
 
 def test_every_spec_field_is_in_the_docs() -> None:
     text = documented("spec.md")
-    for klass in {**vars(model), **vars(paid)}.values():
+    for klass in {**vars(model), **vars(paid), **vars(scoring)}.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             for field in klass.model_fields:
                 assert f"`{field}`" in text, f"docs/spec.md does not say what {field} is"

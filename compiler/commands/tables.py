@@ -90,7 +90,7 @@ def _scores(stats: Stats, labels: bool = True) -> str:
     if not rows:
         return ""
     k = len(stats.pooled.best)
-    names = ("blind scores", "target", *(("typicality",) if labels else ()), "rows", "documents")
+    names = ("blind scores", "target", *(("typicality",) if labels else ()), "scored", "documents")
     hard, easy = f"HARD (max < {stats.hard_below})", f"EASY (max >= {stats.easy_from})"
     return table((*names, "mean", f"E[max of {k}]", hard, easy), rows)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from compiler.dataset.card import CardFacts
 from compiler.dataset.stats import Stats
 from compiler.engine.artifact import Artifact
 from compiler.engine.plan import Graph
@@ -36,6 +37,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
         "stats.json": release.outputs["stats"],
         "rejects.jsonl": release.outputs["rejects"],
         "audits.jsonl": release.outputs["audits"],
+        "card.json": release.outputs["facts"],
     }
     stamp = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
     if _installed(root) == stamp and all((root / file).is_file() for file in stamp):
@@ -51,7 +53,9 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    write_atomic(root / "stats.json", msgspec.json.format(_stats_json(store, release.outputs)))
+    for name, output, one in (("stats", "stats", Stats), ("card", "facts", CardFacts)):
+        (found,) = store.rows(release.outputs[output], one)
+        write_atomic(root / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)))
     for name, kind in (("rejects", Reject), ("audits", AuditScore)):
         rows: Iterator[object] = store.rows(release.outputs[name], kind)
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
@@ -98,8 +102,3 @@ def _installed(root: Path) -> dict[str, str] | None:
         return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError):
         return None  # not installed, or not by this version: it is written anew
-
-
-def _stats_json(store: Store, outputs: dict[str, Artifact]) -> bytes:
-    (found,) = store.rows(outputs["stats"], Stats)
-    return msgspec.json.encode(found)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.dataset import published, rows
-from compiler.dataset.observations import gather
+from compiler.dataset import published
+from compiler.dataset.observations import Observations, gather
+from compiler.dataset.rows import files
 from compiler.dataset.stats import Rules, Stats, compute
 from compiler.records import GROUPS
 
@@ -13,14 +14,24 @@ from compiler.records import GROUPS
 _SCOPES = ("word", "lens", *GROUPS[1:])
 
 
-def stats(path: Path, hard_below: float, easy_from: float) -> Stats:
-    """The statistics of a parquet file, or of all in a dataset directory with its audits.
+def observed(path: Path) -> Observations:
+    """The rows of a parquet file, or of all in a dataset directory, as columns.
 
     Raises:
         SourceError: there is no such file, or it holds no probes.
     """
-    files = rows.files(path)
+    return gather(published.sights(files(path)))
+
+
+def stats(
+    path: Path, hard_below: float, easy_from: float, rows: Observations | None = None
+) -> Stats:
+    """The statistics of what `observed` reads (`rows`, where it did), with audits beside the data.
+
+    Raises:
+        SourceError: there is no such file, or it holds no probes.
+    """
+    found = observed(path) if rows is None else rows
     audits = published.audits(path) if path.is_dir() else []
     rules = Rules(hard_below, easy_from, _SCOPES)
-    found = gather(published.sights(files))
-    return compute(found, published.pairs(files), audits, rules, None)
+    return compute(found, published.pairs(files(path)), audits, rules, None)

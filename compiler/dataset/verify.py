@@ -18,6 +18,7 @@ from compiler.dataset.rows import PublishedRow
 from compiler.keys import text_digest
 from compiler.probes import leakage
 from compiler.probes.checks import CHECKS, Facts, examine
+from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import Group
@@ -29,7 +30,7 @@ _DOCUMENT = (
     *("doc", "row_seed", "doc_source", "doc_idx", "source_model"),
     *("doc_choice_rationale", "split_rationale", "row_splits", "gen_start_char"),
 )
-_STATUSES = frozenset({"scored", "local", "answer_failed", "judge_failed"})
+_WITH_SCORES = frozenset({"scored", "decided"})
 
 
 @dataclass
@@ -178,17 +179,20 @@ def _scope(row: PublishedRow) -> TemplateScope | WrittenScope:
 def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
     scores, answers = row.items("bb_answer_rollout_scores"), row.items("bb_answer_rollout_answers")
     status = row.optional("score_status")
-    if status is not None and status not in _STATUSES:
+    if status is not None and status not in STATUSES:
         yield "V17", f"unknown score_status {status!r}"
     elif (scores is None) != (answers is None):
         yield "V17", "answers and scores disagree"
-    elif status is not None and (status == "scored") != (scores is not None):
+    elif status is not None and (status in _WITH_SCORES) != (scores is not None):
         yield "V17", f"score_status {status!r}, scores {'' if scores else 'not '}there"
     if scores is None:
         return
     wanted = row.number("k_rollouts") or len(answers or ())
-    if len(scores) != wanted or len(answers or ()) != wanted or not scores:
-        yield "V17", f"{len(answers or ())} answers, {len(scores)} scores, K = {wanted}"
+    counts = (len(scores), len(answers or ()))
+    # Early stopping leaves fewer than K, of a probe that is decided.
+    whole = counts == (wanted, wanted) if status != "decided" else counts[0] == counts[1] < wanted
+    if not whole or not scores:
+        yield "V17", f"{counts[1]} answers, {counts[0]} scores, K = {wanted}"
     numbers = [s for s in scores if isinstance(s, int | float) and 0 <= s <= 1]
     if len(numbers) != len(scores):
         yield "V16", "a score is not a number in [0, 1]"

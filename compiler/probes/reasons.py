@@ -44,6 +44,7 @@ SKIPS: dict[str, str] = {
 
 STATUSES: dict[str, str] = {
     "scored": "all rollouts answered and judged",
+    "decided": "EASY by its first rollouts, so that early stopping asked for no more",
     "local": "a templated probe: scored locally by exact match or token log-probability",
     "answer_failed": "at least one rollout brought no answer",
     "judge_failed": "at least one verdict is not one number in [0, 1]",

@@ -140,6 +140,7 @@ def _run(
     out.rows("stats", [stats])
     out.rows("rejects", rejects)
     out.rows("audits", audits)
+    out.rows("facts", [facts])
 
     def write(file: BinaryIO, content: RowDigest) -> None:
         file.write(text.encode("utf-8"))

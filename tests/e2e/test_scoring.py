@@ -97,17 +97,17 @@ def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
 def test_identical_answers_are_judged_once_when_asked_so(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    planted = Script(lambda question, rollout: 0.9 if rollout == 4 else 0.2)
+
     def respond(user: str, sample: int) -> str:
-        text = Script.respond(script, user, sample)
+        text = planted.respond(user, sample)
         return text.replace(f"rollout {sample}", "the same") if "<context" in user else text
 
-    script = Script(lambda question, rollout: 0.9 if rollout == 4 else 0.2)
-    script.install(monkeypatch)
     monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
     stats = build(probec, "scoring.identical=once")
     rows = written(dataset(project))
 
-    assert len(script.judged) == 2 * len(rows)
+    assert len(planted.judged) == 2 * len(rows)
     assert all(scores_of(row) == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.9]) for row in rows)
     usage = {use["stage"]: use["calls"] for use in stats["build"]["usage"]}  # type: ignore[index]
     assert usage["judge"] == 2 * len(rows)
@@ -134,11 +134,12 @@ def test_one_call_judges_all_answers_together(
 def test_a_wrong_number_of_numbers_is_no_verdict_on_any(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    planted = Script(quality)
+
     def respond(user: str, sample: int) -> str:
-        text = Script.respond(script, user, sample)
+        text = planted.respond(user, sample)
         return "\n".join(text.splitlines()[:-1]) if "<reference>" in user else text
 
-    script = Script(quality)
     monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
     build(
         probec,
@@ -322,10 +323,10 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
             line = next(
                 line
                 for line in card.splitlines()
-                if line.startswith(f"| {cell['scope'] or 'all, pooled'} | {cell['target']} |  | ")
+                if line.startswith(f"| {cell['scope'] or 'pooled'} | {cell['target'] or 'any'} | ")
             )
             assert f"| {len(mine)} |" in line
-            assert abs(float(line.split("|")[7].split()[0]) - sum(maxima) / len(mine)) < 0.00051
+            assert abs(float(line.split("|")[6].split()[0]) - sum(maxima) / len(mine)) < 0.00051
     audits = [json.loads(line) for line in (folder / "audits.jsonl").read_text().splitlines()]
     scopes = {(row["doc_id"], row["slot_idx"]): row["scope"] for row in rows}
     for each in stats["judge"]["anchors"]:
@@ -370,7 +371,7 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     stats = probec.json("stats", str(file), "--easy", "0.9")
     pq.write_table(pa.table({"doc": ["x"]}), tmp_path / "other.parquet")
 
-    statuses = {each["scope"]: each["statuses"] for each in stats["scopes"]}  # type: ignore[union-attr, index]
+    statuses = {each["scope"]: each["statuses"] for each in stats["scopes"]}  # type: ignore[attr-defined]
     assert statuses == {
         "word": {"local": 1},
         "sentence": {"partial": 1, "scored": 1},

@@ -55,8 +55,9 @@ _APART = re.compile(
     r"control|anchor|baseline|sample|re-?judge|calibrat|ladder|interval|example|source", re.I
 )
 _LOST = re.compile(r"not built|reject|dropped|\blost\b|slot", re.I)
+# At the start of a line: an interval in a cell is written alike.
 _BIN = re.compile(
-    r"\[ ?(?P<low>[0-9.]{1,8}), ?(?P<high>[0-9.]{1,8}) ?(?P<close>[\])])[ |`]*"
+    r"[ |`*-]*\[ ?(?P<low>[0-9.]{1,8}), ?(?P<high>[0-9.]{1,8}) ?(?P<close>[\])])[ |`]*"
     rf"(?P<count>{NUMBER})[ |]*\(? *(?P<share>{NUMBER})?"
 )
 _UNSCORED = re.compile(rf"[-*] +(?P<scope>[a-z_]+): +(?P<count>{NUMBER}) +(?P<status>[a-z_]+)")
@@ -154,7 +155,7 @@ def _bins(page: Page) -> Iterator[Claim]:
     """`bin` (a count) and `bin_share` (in percent) of each bin: `[0.0, 0.2)`."""
     block, last = 0, -1
     for number, line in enumerate(page.lines, 1):
-        found = _BIN.search(line)
+        found = _BIN.match(line)
         if not found:
             continue
         block = block if number == last + 1 else number
