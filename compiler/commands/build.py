@@ -130,8 +130,8 @@ def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -
     expected, low, high = costs.usd()
     if costs.estimates:
         reporter.notice(
-            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log; "
-            f"the wall is ${wall:,.2f}; `probec plan` counts exactly"
+            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log or in "
+            f"flight; the wall is ${wall:,.2f}; `probec plan` counts exactly"
         )
 
 

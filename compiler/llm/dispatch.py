@@ -29,10 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Priced:
-    """What replies amount to: missing calls, those in the log, bytes of bodies and system texts."""
+    """What replies amount to: missing calls, those in the log, those in open batches, and the bytes
+    of the bodies and system texts of the missing.
+    """
 
     calls: int = 0
     cached: int = 0
+    in_flight: int = 0
     bytes: int = 0
     system: int = 0
 
@@ -40,7 +43,8 @@ class Priced:
 class Dispatcher:
     """Collects the calls of one role and settles them through its provider.
 
-    `purpose`: of a call in round 0; its round is filled in. Bodies wait on disk, not in memory.
+    `purpose`: of a call in round 0; its round is filled in. `elsewhere`: who has a key in an open
+    batch, if anybody has. Bodies wait on disk, not in memory.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class Dispatcher:
         purse: Purse,
         purpose: Purpose,
         progress: Progress,
+        elsewhere: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.provider = provider
         self.log = log
         self.priced: dict[str, Priced] = defaultdict(Priced)
         self._purse = purse
         self._purpose = purpose
+        self._elsewhere = elsewhere
         # Is told of every key that is in the log while prices are counted, with its place.
         self.on_cached: Callable[[str, str], None] | None = None
         self._progress = progress
@@ -81,8 +87,12 @@ class Dispatcher:
         priced = self.priced[scope]
         priced.cached += len(samples)
         for wanted in self._missing(request, samples, 0, place):
-            if self._spool.know(wanted.key):
-                priced.cached -= 1
+            if not self._spool.know(wanted.key):
+                continue
+            priced.cached -= 1
+            if self._elsewhere(wanted.key) is not None:
+                priced.in_flight += 1
+            else:
                 priced.calls += 1
                 priced.bytes += len(wanted.body)
                 priced.system += len(request.system)

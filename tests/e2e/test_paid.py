@@ -247,6 +247,27 @@ def test_the_plan_counts_what_is_new_and_what_is_in_the_log(
     assert last["bytes"] > sum(e["bytes"] for e in counted)
 
 
+def test_the_plan_shows_what_is_in_flight_apart_and_prices_it_once(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    flying: Any = probec.json("plan", *paid(server))["price"]
+    (generate,) = (e for e in flying["estimates"] if e["stage"] == "generate")
+
+    # Six documents: one was the canary and is in the log, the others are in the batch.
+    assert (generate["cached"], generate["in_flight"], generate["calls"]) == (1, 5, 0)
+    assert (generate["usd"], generate["bytes"], generate["input_tokens"]) == (0, 0, 0)
+    assert flying["in_flight"] == 5
+    assert flying["in_flight_usd"] == generate["in_flight_usd"] > 0
+    assert flying["batches"].keys() == {"answer", "judge"}
+    assert probec("plan", *paid(server)) == 0
+    assert "in flight: 5 requests in open batches" in probec.out
+    # Without its artifacts a pass cannot be counted; what flies is told of all the same.
+    assert probec("plan", *paid(server), "--build-dir", "elsewhere") == 0
+    assert "generator: 5 requests in open batches cannot be matched yet" in probec.out
+
+
 def test_the_wall_stops_a_pass_before_its_first_request(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:

@@ -190,6 +190,22 @@ def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
         counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d", "")
 
 
+def test_what_is_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> None:
+    one = dispatcher(Scripted([]), tmp_path)
+    flying = set(one.keys(REQUEST, range(2)))
+    log, purse = ResponseLog(tmp_path / "other"), Purse(1.0)
+    counted = Dispatcher(
+        one.provider, log, purse, PURPOSE, lambda *_: None,
+        lambda key: "there" if key in flying else None,
+    )  # fmt: skip
+    for _ in range(2):
+        counted.price(REQUEST, range(5), "", "sentence")
+    priced = counted.priced["sentence"]
+
+    assert (priced.calls, priced.in_flight, priced.cached) == (3, 2, 5)
+    assert priced.bytes == 3 * len(encode(one.provider, REQUEST))
+
+
 def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="no reply to request"):
         dispatcher(Scripted([]), tmp_path).reply("ab" * 32)
