@@ -17,6 +17,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Priced
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
+from compiler.llm.purse import ENOUGH
 from compiler.probes import sampling
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context, Role
@@ -24,8 +25,6 @@ from compiler.stages.context import Context, Role
 STAGES: dict[str, Role] = {"generate": "generator", "answer": "answerer", "judge": "judge"}
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2
-# So many earlier replies are believed before the spec's expectation.
-_ENOUGH = 50
 # Share of requests that find the cached prefix; providers promise nothing, reports say 30 to 98%.
 _HITS = 0.5
 
@@ -36,8 +35,8 @@ class Estimate:
     every reply were as long as max_tokens.
 
     `basis`: whether the requests are `counted` or `estimated`; `tokens`: where tokens per call are
-    from: `declared`, `bytes` or `observed`. `in_flight`: requests in open batches, which are neither
-    in the log nor to be sent; their cost `in_flight_usd` is in none of the other sums.
+    from: `declared`, `bytes` or `observed`. `in_flight`: requests in open batches, which are
+    neither in the log nor to be sent; their cost `in_flight_usd` is in none of the other sums.
     """
 
     stage: str
@@ -154,12 +153,28 @@ def later_usd(project: Project) -> dict[str, float]:
     """What one call of a role brings with it in later passes, as expected, in US dollars."""
     spec = project.spec
     written = sum(s.slots for s in spec.scopes.values() if isinstance(s, WrittenScope))
-    per_call = {role: project.rate(role).usd(*_declared(project, role)) for role in STAGES.values()}
+    per_call = {role: call_usd(project, role) for role in STAGES.values()}
     rollouts = written * spec.expect.built * spec.scoring.rollouts
     return {
         "generator": rollouts * (per_call["answerer"] + per_call["judge"]),
         "answerer": per_call["judge"],
         "judge": 0.0,
+    }
+
+
+def call_usd(project: Project, role: Role) -> float:
+    """What one call of a role is expected to cost: as earlier ones did, else as declared."""
+    return project.rate(role).usd(*(_observed(project, role) or _declared(project, role)))
+
+
+def observed_usd(project: Project) -> dict[str, float]:
+    """What one call of a role cost on average, in US dollars at today's price, for the roles whose
+    model has answered often enough before.
+    """
+    return {
+        role: call_usd(project, role)
+        for role in STAGES.values()
+        if _observed(project, role) is not None
     }
 
 
@@ -173,7 +188,7 @@ def _observed(project: Project, role: Role) -> tuple[float, float] | None:
     model = getattr(project.spec.models, role).model
     rows = [s for s in project.log.spent() if s.role == role and s.model == model]
     calls = sum(row.calls for row in rows)
-    if calls < _ENOUGH:
+    if calls < ENOUGH:
         return None
     read = sum(r.input_tokens + r.cache_read_tokens + r.cache_write_tokens for r in rows)
     return read / calls, sum(row.output_tokens for row in rows) / calls

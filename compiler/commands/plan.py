@@ -133,8 +133,8 @@ def costs_table(project: Project, costs: Quote) -> str:
     lines += costs.notices
     if flying:
         lines.append(
-            f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected to "
-            f"cost ${flying_usd:,.2f}, in none of these sums; the next build collects them"
+            f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
+            f"to cost ${flying_usd:,.2f}, in none of these sums; the next build collects them"
         )
     lines.append(
         f"scoring (answer and judge): ${scoring:,.2f} (${scoring_low:,.2f} to "

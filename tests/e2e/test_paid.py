@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.keys import Json
+from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC
@@ -201,6 +203,63 @@ def test_truncated_replies_are_asked_again_when_the_user_says_so(
     assert "no reply of this build ended as truncated" in probec.out
 
 
+def test_replies_of_stages_that_are_not_finished_are_retried_too(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults(
+        [{"at": "request", "batch": 0, "index": [0, 2], "do": {"stop_reason": "max_tokens"}},
+         {"at": "request", "batch": 0, "index": [1], "do": {"stop_reason": "refusal"}}]
+    )  # fmt: skip
+    assert probec("build", *paid(server), "--detach") == 75
+    wait_for_end(server)
+    # Collected against a wall that ends the build: the replies are in the log, no step is done.
+    assert probec("build", *paid(server), "--max-usd", "0.01") == 3
+    sampled = set((project / "build").rglob("*"))
+    both = ("--reason", "truncated", "--reason", "refused")
+    dry = probec.json("retry", *paid(server), *both, "--dry-run")
+    assert dry["retired"] == {"generate": 3}
+    assert dry["unseen_steps"] == 6
+    assert probec("retry", *paid(server), "--reason", "truncated") == 0
+    assert "2 replies (2 of generate) are asked again" in probec.out
+    assert "6 steps wait for others" in probec.out
+    assert set((project / "build").rglob("*")) == sampled
+    built = probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_truncated" not in rejects
+    assert "reply_refused" in rejects
+    assert stats(built)["planned"] == 96
+
+
+def test_a_reply_that_is_no_use_is_retried_before_and_after_its_stage_is_finished(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    def spoil(text: str) -> None:
+        """Words of a language model that no rule of ours could make the server say."""
+        log = ResponseLog(project / ".probec/responses.sqlite")
+        with sqlite3.connect(log.path) as db:
+            (key,) = db.execute("select key from reply order by id limit 1").fetchone()
+        old = log.get(key.hex())
+        assert old is not None
+        log.retire([key.hex()])
+        log.put(key.hex(), replace(old, text=text))
+        log.close()
+
+    assert probec("build", *paid(server), "--detach") == 75
+    spoil("I would rather not.")
+    found = probec.json("retry", *paid(server), "--reason", "unparsed", "--dry-run")
+    assert found["retired"] == {"generate": 1}
+    found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
+    assert found["retired"] == {}
+    wait_for_end(server)
+    assert probec("retry", *paid(server), "--reason", "unparsed") == 0
+    probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_unparsed" not in rejects
+    spoil('{"sibling": 99}')
+    found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
+    assert found["retired"] == {"generate": 1}
+
+
 def test_a_failed_request_is_a_reject_with_its_reason(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
@@ -279,6 +338,23 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert probec("build", *paid(server), "--max-usd", str(alone * 1.2)) == 3
     assert "in later passes" in probec.err
     assert ledger(server)["messages"] == 0
+
+
+def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
+    dear = ("--set", "expect.answerer={input: 1300000, output: 80000}")
+    more = paid(server, "--set", "scoring.rollouts=4", *dear)
+    price: Any = probec.json("plan", *more)["price"]
+    (answers, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
+
+    # Declared: about 0.85 dollars a call. Observed: a thousandth of that, in the plan and the wall.
+    assert answers["tokens"] == "observed"
+    assert price["usd"] < 1
+    assert probec("build", *more, "--max-usd", "2") == 0
+    assert probec("build", *paid(server, "--set", "scoring.rollouts=5"), "--max-usd",
+                  str(price["usd"] / 10)) == 3  # fmt: skip
 
 
 def test_structured_replies_and_cached_prompts_travel_and_are_priced(

@@ -206,6 +206,16 @@ def test_what_is_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> N
     assert priced.bytes == 3 * len(encode(one.provider, REQUEST))
 
 
+def test_the_purse_counts_what_earlier_runs_cost_then_what_this_one_does() -> None:
+    declared, known = Purse(1.0), Purse(1.0, earlier={"answerer": 0.0001})
+    assert (declared.price(PURPOSE), known.price(PURPOSE)) == (0.001, 0.0001)
+    dear = Reply(Outcome.OK, "", "m", "", 10_000, 0, "", "")
+    for _ in range(50):
+        assert known.price(PURPOSE) == 0.0001
+        known.paid(PURPOSE, dear)
+    assert known.price(PURPOSE) == pytest.approx(0.01)
+
+
 def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="no reply to request"):
         dispatcher(Scripted([]), tmp_path).reply("ab" * 32)
