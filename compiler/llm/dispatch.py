@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -133,20 +135,32 @@ class Dispatcher:
         self._total = asked
         try:
             self._ask()
-        finally:
-            # Also when the run ends here: a failure that was told once may not be told again.
-            failed, self._failed = self._failed, []
-            few = len(failed) <= max(_FEW, _SHARE * self._seen)
-            for key, _, reply in failed if few else ():
-                self.log.put(key, reply)
-            self.log.commit()
-        if not few:
+        except StoreError:
+            # Nothing can be written.
+            self._failed.clear()
+            raise
+        except BaseException:
+            # A failure that was told once may not be told again.
+            self._keep_failures()
+            raise
+        failed = self._keep_failures()
+        if failed:
             reply = failed[0][2]
             raise ProviderError(
                 f"{len(failed):,} of {asked:,} call{'s' if asked != 1 else ''} of "
                 f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
                 hint="run the same command again; what was answered is kept",
             )
+
+    def _keep_failures(self) -> list[tuple[str, Purpose, Reply]]:
+        """A few failed calls are kept as such; returns them when they are too many for that."""
+        failed, self._failed = self._failed, []
+        if len(failed) > max(_FEW, _SHARE * self._seen):
+            return failed
+        for key, _, reply in failed:
+            self.log.put(key, reply)
+        self.log.commit()
+        return []
 
     def close(self) -> None:
         """Forget what is wanted and not settled."""
@@ -165,9 +179,18 @@ class Dispatcher:
         try:
             if len(self._spool) or self.provider.unsettled():
                 self.provider.ask(self._spool, self._deliver, self._commit)
+            self._commit()
+        except (KeyboardInterrupt, StoreError):
+            # It may have come between a reply and its cost. What a provider said is paid for was
+            # committed by it; the rest lies with it still.
+            with contextlib.suppress(StoreError):  # the first error is told
+                self.log.rollback()
+            raise
+        except BaseException:
+            self._commit()
+            raise
         finally:
             self._spool.clear()
-            self._commit()
 
     def _commit(self) -> None:
         self.log.commit()
@@ -197,6 +220,7 @@ class Spool:
         self._file: BinaryIO | None = None
         self._count = 0
         self._purposes: list[Purpose] = []
+        self._head = msgspec.json.Decoder(tuple[str, int, int, int])
 
     def __len__(self) -> int:
         return self._count
@@ -214,15 +238,8 @@ class Spool:
         """Append a call; False if its key is there already."""
         if not self.know(wanted.key):
             return False
-        try:
+        with self._translated("nothing of this pass was sent"):
             self._write(wanted)
-        except OSError as error:
-            raise StoreError(
-                f"requests cannot be written: {error.strerror or error}",
-                where=str(self._folder),
-                hint="free some space or make it writable, and run the same command again; "
-                "nothing of this pass was sent",
-            ) from error
         self._count += 1
         return True
 
@@ -239,10 +256,29 @@ class Spool:
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
             return
-        self._file.seek(0)
-        while head := self._file.readline():
-            key, sample, purpose, size = msgspec.json.decode(head, type=tuple[str, int, int, int])
-            yield Call(self._file.read(size), sample, key, self._purposes[purpose])
+        with self._translated("what was answered is kept"):
+            # Writes what is still buffered.
+            self._file.seek(0)
+        while True:
+            # Not around the yield: what fails there is not this file.
+            with self._translated("what was answered is kept"):
+                head = self._file.readline()
+                if not head:
+                    return
+                key, sample, purpose, size = self._head.decode(head)
+                body = self._file.read(size)
+            yield Call(body, sample, key, self._purposes[purpose])
+
+    @contextmanager
+    def _translated(self, kept: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"requests cannot be written or read back: {error.strerror or error}",
+                where=str(self._folder),
+                hint=f"free some space or make it writable, and run the same command again; {kept}",
+            ) from error
 
     def clear(self) -> None:
         """Forget everything."""
@@ -250,5 +286,7 @@ class Spool:
         self._purposes.clear()
         self._count = 0
         if self._file is not None:
-            self._file.close()
+            # What is still buffered is wanted no more, so a full disk does not matter.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None

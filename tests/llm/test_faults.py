@@ -6,6 +6,9 @@ The numbers are those of the fault matrix in `docs/batches.md`.
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -491,6 +494,34 @@ def test_26_the_disk_is_full(our: Desk, what: str, monkeypatch: pytest.MonkeyPat
             our.ask(12)
     our.again()
     settles(our)
+
+
+def test_26_the_disk_is_full_when_a_paid_reply_comes_in(our: Desk) -> None:
+    # To SQLite a disk that takes no more and one that takes nothing are the same kind of error.
+    our.log._open().execute("pragma query_only = on")
+    with pytest.raises(StoreError, match=r"1 answerer reply that cost .* cannot be kept") as caught:
+        our.ask(12)
+    ledger = our.ledger()
+
+    assert "readonly" in caught.value.message
+    assert "(req_" in caught.value.message
+    assert (ledger["messages"], our.posts(), len(our.log)) == (1, 0, 0)
+    our.again()
+    our.ask(12)
+    assert len(our.log) == 12
+
+
+def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(our: Desk) -> None:
+    our.server.faults([{"at": "messages", "do": {"delay": 1.0}}])
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        our.ask(12)
+    assert "waiting for 1 request in flight" in our.notices[0]
+    assert (our.ledger()["messages"], our.posts(), len(our.log)) == (1, 0, 1)
+    our.again()
+    settles(our)
+    # The shape is known to be good: it was proven by that reply.
+    assert our.ledger()["messages"] == 1
 
 
 def test_27_two_clients_on_one_project(our: Desk) -> None:

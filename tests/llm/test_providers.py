@@ -173,6 +173,21 @@ def test_a_project_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> 
         one.want(REQUEST, range(1), 0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_disk_that_is_full_when_requests_are_read_back_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = open("/dev/full", "r+b")  # noqa: SIM115 - closed by the spool
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: full)
+    scripted = Scripted([])
+    one = dispatcher(scripted, tmp_path)
+    # Small enough to lie in the buffer until it is read back.
+    one.want(REQUEST, range(1), 0, "")
+    with pytest.raises(StoreError, match="No space left on device"):
+        one.settle()
+    assert scripted.asked == []
+
+
 def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
     scripted = Scripted([])
     one = dispatcher(scripted, tmp_path)

@@ -111,9 +111,6 @@ class BatchApi(Protocol):
     def parse(self, line: bytes) -> Line | None:
         """One raw line, or None when it is no JSON object with a custom id."""
 
-    def preflight(self, body: bytes) -> Reply:
-        """Send one request live; its outcome is `errored` when it is refused."""
-
     def shape(self, body: bytes) -> Json:
         """What of a request's parameters the server validates: everything but the text."""
 

@@ -73,7 +73,7 @@ class Batch:
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
         live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
-        api = Endpoint(self._client, live, settings.clock)
+        api = Endpoint(self._client, settings.clock)
         discard_unsent(journal, api.endpoint, settings.clock)
         canaries: dict[str, list[Call]] = defaultdict(list)
         fresh: Counter[Purpose] = Counter()
@@ -109,37 +109,46 @@ class Batch:
                 runner.collect(deliver, commit)
                 raise
             for kind, held in canaries.items():
-                for each in self._prove(api, held, deliver, commit):
+                for each in self._prove(live, kind, held, deliver, commit):
                     packer.add(each)
-                if held:
-                    journal.prove(api.endpoint, kind)
         runner.run(deliver, commit)
 
-    @staticmethod
     def _prove(
-        api: Endpoint, held: list[Call], deliver: Deliver, commit: Callable[[], None]
+        self,
+        live: Live,
+        kind: str,
+        held: list[Call],
+        deliver: Deliver,
+        commit: Callable[[], None],
     ) -> list[Call]:
         """Send requests of a shape live until one is served; returns those that need not be.
 
         One may be refused for its own sake; all of them are refused for their shape's.
         """
+        endpoint = self._client.endpoint
+
+        def keep(call: Call, reply: Reply) -> None:
+            if reply.outcome is not Outcome.ERRORED:
+                deliver(call.key, call.purpose, reply)
+                commit()
+                # Here, so that it is known even when the user stops while this comes in.
+                self._settings.journal.prove(endpoint, kind)
+
         failed: list[tuple[Call, Reply]] = []
         for place, each in enumerate(held):
-            reply = api.preflight(each.body)
+            # Outside of a batch, so without its discount.
+            purpose = replace(each.purpose, rate=each.purpose.rate.unbatched())
+            reply = live.alone(replace(each, purpose=purpose), keep, commit)
             if reply.outcome is Outcome.ERRORED:
                 failed.append((each, reply))
                 continue
-            # Outside of a batch, so without its discount.
-            paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
-            deliver(each.key, paid, reply)
-            commit()
             # What failed alone may have met a passing fault, and costs nothing to try again.
             return [other for other, _ in failed] + held[place + 1 :]
         if failed:
             raise ProviderError(
                 f"the API refused the first {len(failed)} requests of their kind: "
                 f"{failed[-1][1].error}",
-                where=api.endpoint,
+                where=endpoint,
                 hint="check model, max_tokens and base_url in the spec; nothing else was sent",
             )
         return []

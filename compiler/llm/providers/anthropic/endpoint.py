@@ -12,10 +12,9 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.runner import Clock
-from compiler.llm.messages import Reply
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
-from compiler.llm.providers.anthropic.live import Live, params
+from compiler.llm.providers.anthropic.live import params
 
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
@@ -24,11 +23,10 @@ _PAGES = 50
 
 
 class Endpoint:
-    """Implements `BatchApi`. Without `live` it cannot preflight."""
+    """Implements `BatchApi`."""
 
-    def __init__(self, client: Client, live: Live | None, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
-        self._live = live
         self._clock = clock
         self._skew = 0.0
 
@@ -154,11 +152,6 @@ class Endpoint:
             account=kind == "errored" and account_at_fault(error_type, text),
             transient=error_type in _TRANSIENT,
         )
-
-    def preflight(self, body: bytes) -> Reply:
-        """One live request."""
-        assert self._live is not None
-        return self._live.send(body)
 
     def shape(self, body: bytes) -> Json:
         """What is validated beside the text."""
