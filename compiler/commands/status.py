@@ -14,7 +14,7 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.journal import Shard
-from compiler.llm.batches.states import OPEN, WAITING
+from compiler.llm.batches.states import FINISHED, OPEN, WAITING
 from compiler.llm.providers import batch_api
 
 EXAMPLE = "probec status specs/demo.yaml --poll"
@@ -62,13 +62,21 @@ def _batches(shards: list[Shard], remote: dict[int, str], now: float) -> str:
             shard.attempt,
             shard.batch_id or "-",
             _age(now - shard.sent_at) if shard.sent_at is not None else "-",
+            _next(shard, now),
             f"{shard.expected_usd:,.2f}",
             remote.get(shard.id, shard.note),
         )
         for shard in shards
     ]
-    header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "US$")
-    return table((*header, "note"), rows)
+    header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "next look")
+    return table((*header, "US$", "note"), rows)
+
+
+def _next(shard: Shard, now: float) -> str:
+    """When a build, if one runs, does something about it."""
+    if shard.state in FINISHED:
+        return "-"
+    return f"in {_age(shard.next_at - now)}" if shard.next_at > now else "due"
 
 
 def _remote(shard: Shard) -> str:

@@ -340,6 +340,29 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert ledger(server)["messages"] == 0
 
 
+def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server: Rehearsal) -> None:
+    busy: Json = {"status": 429, "headers": {"retry-after": "1"}}
+    server.faults([
+        {"at": "create", "do": busy},
+        {"at": "retrieve", "do": {"status": 503}, "times": 2},
+        {"at": "results", "do": {"truncate": {"lines": 3, "mode": "close"}}},
+    ])  # fmt: skip
+    assert probec("build", *paid(server)) == 0
+    assert "generate: not taken, waiting 1 s: HTTP 429" in probec.err
+    assert "generate: no answer: HTTP 503" in probec.err
+    assert "generate: came incomplete: 3 of 5 succeeded results are there" in probec.err
+
+
+def test_status_shows_what_a_batch_waits_for_and_until_when(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"status": 429, "headers": {"retry-after": "700"}}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    assert probec("status", *paid(server)) == 0
+    assert "not taken, waiting 700 s: HTTP 429" in probec.out
+    assert "in 11 min" in probec.out
+
+
 def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:

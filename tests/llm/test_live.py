@@ -122,6 +122,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
+            if stop.endswith("_error"):
+                failed = {"type": stop, "message": "in trouble"}
+                events[3:] = [{"type": "error", "error": failed}]
             for event in events[:3] if stop == "cut" else events:
                 self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
@@ -203,6 +206,38 @@ def test_answers_that_are_always_lost_are_one_clear_error(
         ask(server, "u", most=most)
     assert caught.value.where == server.url
     assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("error", ["overloaded_error", "api_error"])
+def test_a_stream_that_ends_by_the_servers_trouble_is_asked_for_again(
+    server: Server, error: str
+) -> None:
+    server.script = [error, error]
+    assert ask(server, "u", most=LONG)["u"].outcome is Outcome.OK
+    assert len(server.bodies) == 3
+    # Not for ever: what was streamed may have been billed each time.
+    server.bodies.clear()
+    server.script = [error] * 9
+    reply = ask(server, "u", most=LONG)["u"]
+    assert (reply.outcome, reply.error) == (Outcome.ERRORED, f"{error} in the stream: in trouble")
+    assert len(server.bodies) == 3
+
+
+def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> None:
+    server.script = ["invalid_request_error"]
+    assert ask(server, "u", most=LONG)["u"].outcome is Outcome.ERRORED
+    assert len(server.bodies) == 1
+    server.script = ["billing_error"]
+    with pytest.raises(PausedError, match="billing_error in the stream: in trouble"):
+        ask(server, "u", most=LONG)
+
+
+def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
+    server.script = [429, 429]
+    heard: list[str] = []
+    live = provider("anthropic", settings(server.url, 1, notice=heard.append))
+    live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
+    assert heard[0].startswith("waiting 0 s before asking again: HTTP 429")
 
 
 def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:

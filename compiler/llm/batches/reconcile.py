@@ -40,7 +40,9 @@ class Reconciler:
             found = self._candidates(shard)
         except Unreachable as error:
             wait = error.wait if error.wait is not None else 30.0
-            return self._journal.update(shard, next_at=now + min(wait, 300.0), note=str(error))
+            return self._journal.update(
+                shard, next_at=now + min(wait, 300.0), note=f"no list of batches: {error}"
+            )
         if found:
             # The oldest first: a later one is a duplicate, or somebody else's.
             oldest = min(found, key=lambda remote: (remote.created_at, remote.id))

@@ -22,6 +22,8 @@ _REFUSALS = 2
 _WAIT_CAP = 60.0
 # The server said that it did not serve these, so asking again pays for nothing twice.
 _UNSERVED = (429, 503, 529)
+# What a stream says that ends by an event of error, if it is the server that is in trouble.
+_PASSING = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
 
 
 class Live:
@@ -135,10 +137,10 @@ class Live:
                 message, request_id = self._client.message(body)
             except Failure as failure:
                 lost = failure.status is None
-                last = attempt >= (_LOST if lost else _ATTEMPTS)
+                last = attempt >= _attempts(failure)
                 if _of_account(failure) or (lost and last):
                     raise unserved(failure, self._client.endpoint) from failure
-                if last or not (lost or failure.status in _UNSERVED):
+                if last:
                     error = failure.message
                     return Reply(Outcome.ERRORED, "", "", "", 0, 0, failure.request_id, error)
                 pause = failure.wait if failure.wait is not None else min(_WAIT_CAP, pause * 2)
@@ -156,6 +158,15 @@ def in_flight(call: Call, endpoint: str) -> ProviderError:
         hint="collect it first with the provider and base_url that sent it, or `probec cancel` it "
         "and collect what is left; see `probec status`",
     )
+
+
+def _attempts(failure: Failure) -> int:
+    """How often a call is sent in all that failed like this."""
+    if failure.status in _UNSERVED:
+        return _ATTEMPTS
+    # What broke off in the middle of its words may have been billed for those.
+    broke_off = failure.status == 200 and failure.kind in _PASSING
+    return _LOST if failure.status is None or broke_off else 1
 
 
 def _of_account(failure: Failure) -> bool:
