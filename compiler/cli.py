@@ -173,7 +173,8 @@ class _Progress:
         notes = "; ".join(sorted({shard.note for shard in shards if shard.note})[:3])
         text = (
             f"{self._stage}: {notes + '; ' if notes else ''}batches: {listed}; "
-            f"{requests:,} requests; ${purse.spent:,.2f} spent, ${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned"
+            f"{requests:,} requests; ${purse.spent:,.2f} spent, "
+            f"${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned"
         )
         if self._live:
             ids = " ".join(f"{s.batch_id or s.id}:{s.state.value}" for s in shards[:2])

@@ -45,6 +45,8 @@ def slowed(answer: int | str) -> int | str:
     if answer == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.7)
+    elif answer == "slow":
+        time.sleep(0.7)
     elif answer == "hang":
         time.sleep(60)
     else:
@@ -233,7 +235,7 @@ def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> 
 
 
 def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
-    server.script = [429, 429]
+    server.script = [429, "slow"]
     heard: list[str] = []
     live = provider("anthropic", settings(server.url, 1, notice=heard.append))
     live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+# Seconds between two words about waiting.
+_QUIET = 10.0
+
 
 class Leaving(Exception):
     """The run ends, and a request that only waited for its turn was not sent (again)."""
@@ -18,6 +21,7 @@ class Gate:
         self._opens = 0.0
         self._leaving = threading.Event()
         self._why = ""
+        self._told = -_QUIET
 
     def wait(self) -> None:
         """Until the gate is open. Raises Leaving when the run ends meanwhile."""
@@ -34,7 +38,11 @@ class Gate:
             self._opens = max(self._opens, time.monotonic() + seconds)
 
     def why(self) -> str:
-        """Why a worker waits, told once; empty when none does."""
+        """Why a worker waits, told once and not too often; empty when there is nothing to say."""
+        now = time.monotonic()
+        if not self._why or now < self._told + _QUIET:
+            return ""
+        self._told = now
         said, self._why = self._why, ""
         return said
 
