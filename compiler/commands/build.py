@@ -93,8 +93,9 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         project.journal.close()
     if left:
         reporter.notice(
-            f"{len(left)} batches that this build does not need are with the provider; the spec "
-            "and provider that sent them collect them (`probec status`)"
+            f"{len(left)} batches that this build does not need are with the provider; "
+            "`probec status --collect` brings them in when they have ended, as does the spec that "
+            "sent them"
         )
     stats = folder.stats(project.store, graph)
     digests = {f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)}

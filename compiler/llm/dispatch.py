@@ -14,14 +14,13 @@ from typing import BinaryIO
 import msgspec
 
 from compiler.errors import ProviderError, StoreError
-from compiler.llm.messages import Call, Outcome, Provider, Purpose, Reply, Request, call, encode
+from compiler.llm.messages import BILLED, Call, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 _COMMIT_EVERY = 256
 # A free provider answers at once, so what it is asked need not pile up.
 _FREE_PENDING = 2048
-_BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
 # So many calls may end without a reply and be kept as such; more of them are no accident.
 _FEW = 3
 _SHARE = 0.01
@@ -197,7 +196,7 @@ class Dispatcher:
         self._uncommitted = 0
 
     def _deliver(self, key: str, purpose: Purpose, reply: Reply) -> None:
-        if reply.outcome not in _BILLED:
+        if reply.outcome not in BILLED:
             self._failed.append((key, purpose, reply))
             return
         # What is free needs no ledger.

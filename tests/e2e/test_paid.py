@@ -126,6 +126,33 @@ def test_detached_batches_are_shown_collected_and_cost_nothing_more(
     assert "no batches are open" in probec.out
 
 
+def test_what_another_spec_sent_is_collected_without_it(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    error: Json = {"type": "overloaded_error", "message": "busy"}
+    server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    other = [SPEC, "--set", "name=other"]
+    early: Any = probec.json("status", *other, "--collect")
+    assert early["collected"] == {"batches": 0, "replies": 0, "unanswered": 0}
+    assert [shard["state"] for shard in early["shards"]] == ["in_progress"]
+    wait_for_end(server)
+    # A spec that pays for nothing, and knows neither the model nor the server.
+    found: Any = probec.json("status", *other, "--collect")
+
+    assert found["collected"] == {"batches": 1, "replies": 4, "unanswered": 1}
+    assert found["shards"] == []
+    assert found["money"]["usd"] == 0
+    mine: Any = probec.json("status", *paid(server))
+    assert sum(row["calls"] for row in mine["money"]["spent"]) == 5
+    assert probec("status", *other, "--collect") == 0
+    assert "collected 0 batches" in probec.out
+    # The spec that sent it finds its replies, and asks the one that failed again.
+    assert probec("build", *paid(server), "--detach") == 75
+    assert [batch["n"] for batch in ledger(server)["batches"]] == [5, 1]
+    assert ledger(server)["messages"] == 1
+
+
 def test_a_lower_wall_does_not_withhold_what_is_paid_for(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from compiler.errors import ProviderError, StoreError
 from compiler.llm.batches.journal import Journal, Sealed, Shard
-from compiler.llm.batches.states import OPEN, State
+from compiler.llm.batches.states import OPEN, Event, State
 from compiler.llm.messages import Call, Purpose
 
 _HEAD, _TAIL = b'{"requests":[', b"]}"
@@ -207,6 +207,13 @@ def split(
     with Packer(journal, shard.endpoint, half, price, shard.attempt) as packer:
         for call in reread(journal, shard, left):
             packer.add(call)
+
+
+def discard_unsent(journal: Journal, endpoint: str, now: float) -> None:
+    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
+    for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
+        journal.move(shard, Event.DISCARDED, now)
+        journal.body(shard.id).unlink(missing_ok=True)
 
 
 def reread(journal: Journal, shard: Shard, requests: Iterable[Sealed]) -> Iterator[Call]:

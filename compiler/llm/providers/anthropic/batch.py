@@ -10,8 +10,8 @@ from compiler.errors import BudgetError, ProviderError
 from compiler.keys import Json, digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
-from compiler.llm.batches.shards import Limits, Packer
-from compiler.llm.batches.states import SENT, Event, State
+from compiler.llm.batches.shards import Limits, Packer, discard_unsent
+from compiler.llm.batches.states import SENT, State
 from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
@@ -74,7 +74,7 @@ class Batch:
         settings, journal = self._settings, self._settings.journal
         live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
         api = Endpoint(self._client, settings.clock)
-        discard_unsent(journal, api.endpoint, settings.clock)
+        discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
         fresh: Counter[Purpose] = Counter()
         runner = Runner(
@@ -166,13 +166,6 @@ class Batch:
                 f"the wall of ${self._purse.wall:,.2f}",
                 hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
             )
-
-
-def discard_unsent(journal: Journal, endpoint: str, clock: Clock) -> None:
-    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
-    for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
-        journal.move(shard, Event.DISCARDED, clock.now())
-        journal.body(shard.id).unlink(missing_ok=True)
 
 
 def _checked(body: bytes, api: Endpoint) -> Json:

@@ -19,7 +19,8 @@ from compiler.llm.providers.anthropic.live import params
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
 _PAGE = 100
-_PAGES = 50
+# No account sends so many batches in the time that is looked at; a list that is longer never ends.
+_PAGES = 1000
 
 
 class Endpoint:
@@ -66,7 +67,11 @@ class Endpoint:
         return self._remote(self._asked(f"{_PATH}/{batch_id}"))
 
     def list(self, since: float) -> Sequence[Remote]:
-        """Pages, newest first, until one is too old; a server that repeats itself ends it."""
+        """Pages, newest first, until one is too old; a server that repeats itself ends it.
+
+        What is asked for is bounded by time alone. A list that goes on beyond any reason is no
+        answer, since what is looked for may be on its next page.
+        """
         found: dict[str, Remote] = {}
         after = ""
         for _ in range(_PAGES):
@@ -82,10 +87,11 @@ class Endpoint:
                 raise Unreachable("the list of batches is empty and says that there is more")
             new = [each for each in batches if each.id not in found]
             found.update((each.id, each) for each in new)
-            if not new or not page.get("has_more") or new[-1].created_at < since:
-                break
+            old = all(each.created_at < since for each in new)
+            if old or not page.get("has_more"):
+                return [each for each in found.values() if each.created_at >= since]
             after = new[-1].id
-        return [each for each in found.values() if each.created_at >= since]
+        raise Unreachable(f"it goes on after {len(found):,} batches of that time")
 
     def download(self, batch_id: str, path: Path) -> None:
         """Stream the raw results of the derived path to a file."""
