@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -10,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
-
-import msgspec
 
 from compiler.errors import ProviderError, StoreError
 from compiler.llm.messages import BILLED, Call, Provider, Purpose, Reply, Request, call, encode
@@ -24,6 +23,9 @@ _FREE_PENDING = 2048
 # So many calls may end without a reply and be kept as such; more of them are no accident.
 _FEW = 3
 _SHARE = 0.01
+
+# Before each body of the spool: its key, sample, purpose and size.
+_HEAD = struct.Struct("<32sIII")
 
 Progress = Callable[[int, int], None]
 
@@ -62,6 +64,7 @@ class Dispatcher:
         self.priced: dict[str, Priced] = defaultdict(Priced)
         self._purse = purse
         self._purpose = purpose
+        self._rounds: dict[int, Purpose] = {}
         self._elsewhere = elsewhere
         # Is told of every key that is in the log while prices are counted, with its place.
         self.on_cached: Callable[[str, str], None] | None = None
@@ -113,7 +116,9 @@ class Dispatcher:
                 where=place,
                 hint="shorten the prompt, show fewer siblings, or leave the document out",
             )
-        purpose = replace(self._purpose, round=round_index)
+        if round_index not in self._rounds:
+            self._rounds[round_index] = replace(self._purpose, round=round_index)
+        purpose = self._rounds[round_index]
         for sample in samples:
             wanted = call(body, sample, purpose)
             if wanted.key not in self.log:
@@ -219,7 +224,6 @@ class Spool:
         self._file: BinaryIO | None = None
         self._count = 0
         self._purposes: list[Purpose] = []
-        self._head = msgspec.json.Decoder(tuple[str, int, int, int])
 
     def __len__(self) -> int:
         return self._count
@@ -246,11 +250,12 @@ class Spool:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by clear
-        if wanted.purpose not in self._purposes:
+        if not self._purposes or wanted.purpose is not self._purposes[-1]:
+            # Told apart by identity: a few copies of one cost less than comparing each.
             self._purposes.append(wanted.purpose)
-        head = (wanted.key, wanted.sample, self._purposes.index(wanted.purpose), len(wanted.body))
-        self._file.write(msgspec.json.encode(head) + b"\n")
-        self._file.write(wanted.body)
+        place = len(self._purposes) - 1
+        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, len(wanted.body))
+        self._file.write(head + wanted.body)
 
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
@@ -258,15 +263,9 @@ class Spool:
         with self._translated("what was answered is kept"):
             # Writes what is still buffered.
             self._file.seek(0)
-        while True:
-            # Not around the yield: what fails there is not this file.
-            with self._translated("what was answered is kept"):
-                head = self._file.readline()
-                if not head:
-                    return
-                key, sample, purpose, size = self._head.decode(head)
-                body = self._file.read(size)
-            yield Call(body, sample, key, self._purposes[purpose])
+        while head := self._file.read(_HEAD.size):
+            key, sample, purpose, size = _HEAD.unpack(head)
+            yield Call(self._file.read(size), sample, key.hex(), self._purposes[purpose])
 
     @contextmanager
     def _translated(self, kept: str) -> Iterator[None]:

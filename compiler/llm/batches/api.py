@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from compiler.keys import Json
 from compiler.llm.messages import Reply
 
 KINDS = ("processing", "succeeded", "errored", "canceled", "expired")
@@ -119,8 +118,8 @@ class BatchApi(Protocol):
     def parse(self, line: bytes) -> Line | None:
         """One raw line, or None when it is no JSON object with a custom id."""
 
-    def shape(self, body: bytes) -> Json:
-        """What of a request's parameters the server validates: everything but the text."""
+    def peek(self, line: bytes) -> tuple[str, str] | None:
+        """The custom id and kind of what `parse` would find, for less work."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from compiler.errors import BudgetError, ProviderError
-from compiler.keys import Json, digest
+from compiler.keys import Json
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
 from compiler.llm.batches.shards import Limits, Packer, discard_unsent
@@ -16,7 +16,7 @@ from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Reques
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
-from compiler.llm.providers.anthropic.live import Live, in_flight, params
+from compiler.llm.providers.anthropic.live import Live, in_flight
 from compiler.llm.purse import Purse
 
 # So many requests of a new shape go live at most before the shape is given up.
@@ -76,6 +76,7 @@ class Batch:
         api = Endpoint(self._client, settings.clock)
         discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
+        shapes, proven = wire.Shapes(), dict[str, bool]()
         fresh: Counter[Purpose] = Counter()
         runner = Runner(
             api,
@@ -87,18 +88,22 @@ class Batch:
             settings.watcher,
         )
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
+            # Nobody else sends while this holds the project's lock.
+            flying = bool(journal.shards(SENT))
             for each in calls:
-                place = journal.where(each.key)
+                place = journal.where(each.key) if flying else None
                 if place == api.endpoint:
                     continue
                 if place is not None:
                     raise in_flight(each, place)
                 fresh[each.purpose] += 1
-                kind = digest("shape", _checked(each.body, api))
-                if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
-                    canaries[kind].append(each)
-                else:
+                kind = shapes.of(each.body)
+                if kind not in proven:
+                    proven[kind] = journal.proven(api.endpoint, kind)
+                if proven[kind] or len(canaries[kind]) == _CANARIES:
                     packer.add(each)
+                else:
+                    canaries[kind].append(each)
             try:
                 # With what these bring with them in later passes, before any is paid for.
                 for purpose, count in fresh.items():
@@ -166,13 +171,3 @@ class Batch:
                 f"the wall of ${self._purse.wall:,.2f}",
                 hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
             )
-
-
-def _checked(body: bytes, api: Endpoint) -> Json:
-    unknown = params(body).keys() - wire.PARAMETERS
-    if unknown:
-        raise ProviderError(
-            f"parameters that the API refuses: {', '.join(sorted(unknown))}",
-            hint="this is a defect of probec: please report it",
-        )
-    return api.shape(body)

@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.runner import Clock
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
-from compiler.llm.providers.anthropic.live import params
 
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
@@ -126,10 +127,21 @@ class Endpoint:
             if failure.status not in (400, 409):
                 raise self._unanswered(failure) from failure
 
+    def peek(self, line: bytes) -> tuple[str, str] | None:
+        """The custom id of one result and the server's word for it, if the line is whole."""
+        try:
+            value = _decoded(line)
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
+            return None
+        result = value.get("result")
+        return value["custom_id"], str(result.get("type", "")) if isinstance(result, dict) else ""
+
     def parse(self, line: bytes) -> Line | None:
         """One result; the error's type is looked for where the API puts it, then where mocks do."""
         try:
-            value = json.loads(line)
+            value = _decoded(line)
         except ValueError:
             return None
         if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
@@ -158,10 +170,6 @@ class Endpoint:
             account=kind == "errored" and account_at_fault(error_type, text),
             transient=error_type in _TRANSIENT,
         )
-
-    def shape(self, body: bytes) -> Json:
-        """What is validated beside the text."""
-        return wire.shape(params(body))
 
     def _asked(self, path: str) -> dict[str, Json]:
         try:
@@ -206,6 +214,14 @@ class Endpoint:
             return datetime.fromisoformat(value).timestamp() - self._skew
         except ValueError:
             return None
+
+
+def _decoded(line: bytes) -> object:
+    """A line as JSON. The quick decoder refuses lone surrogates, which models may write."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(line)
 
 
 def _of_account(failure: Failure) -> bool:

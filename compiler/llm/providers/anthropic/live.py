@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -171,9 +170,3 @@ def _attempts(failure: Failure) -> int:
 
 def _of_account(failure: Failure) -> bool:
     return account_at_fault(failure.kind, failure.message, failure.code, failure.status)
-
-
-def params(body: bytes) -> dict[str, Json]:
-    """A body as read back."""
-    value: dict[str, Json] = json.loads(body)
-    return value
