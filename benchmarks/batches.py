@@ -3,9 +3,9 @@
 usage: python -m benchmarks.batches [--small] [--replies N]
 
 (a) One batch of 100,000 requests and 250 MB through the rehearsal server, by a client in a process
-of its own, so that its peak memory and its CPU are the client's alone. (b) Live requests beside a floor measured
-in the same run: a bare asyncio client that sends the same bytes to the same server over as many
-kept connections, and the SDK alone in as many threads. (c) The response log.
+of its own, so that its peak memory and CPU are the client's alone. (b) Live requests beside a floor
+measured in the same run: a bare asyncio client that sends the same bytes to the same server over as
+many kept connections, and the SDK alone in as many threads. (c) The response log.
 """
 
 from __future__ import annotations
