@@ -154,8 +154,8 @@ def in_flight(call: Call, endpoint: str) -> ProviderError:
     """What a user is told who would pay for a request that is already with a provider."""
     return ProviderError(
         f"request {call.key[:12]} of the {call.purpose.role} is in an open batch at {endpoint}",
-        hint="collect it first, with the spec that sent it or `probec status --collect` when it has "
-        "ended; or `probec cancel` it and collect what is left",
+        hint="collect it first, with the spec that sent it or `probec status --collect` when it "
+        "has ended; or `probec cancel` it and collect what is left",
     )
 
 
