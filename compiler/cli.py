@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from compiler import __version__
 from compiler.commands import COMMANDS
-from compiler.errors import ProbecError, SpecError
+from compiler.errors import ProbecError, SpecError, UsageError
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
@@ -54,7 +55,7 @@ def _run(arguments: list[str]) -> int:
         module = import_module(f"compiler.commands.{name.replace('-', '_')}")
     parser, command = _parser(name if module is not None else None, module)
     if module is None or command is None:
-        parser.parse_args(arguments)
+        parser.parse_args([each for each in arguments if each != "--json"])
         raise AssertionError("argparse exits when there is no command")
     # The command's own parser, so that options may stand before its last arguments.
     arguments.remove(str(name))
@@ -72,10 +73,17 @@ def _run(arguments: list[str]) -> int:
     return int(result.code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line as one of our errors, which --json shows as well."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
 def _parser(
     chosen: str | None, module: ModuleType | None
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser | None]:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="probec",
         description="A compiler for probe datasets: a YAML spec in, a reproducible dataset out.",
         epilog=_EPILOG,
@@ -161,8 +169,11 @@ class _Progress:
         states = Counter(shard.state.value for shard in shards)
         listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         requests = sum(shard.n for shard in shards)
+        # What a build waits for when it seems to do nothing: a server that is gone or is busy.
+        notes = "; ".join(sorted({shard.note for shard in shards if shard.note})[:3])
         text = (
-            f"{self._stage}: batches: {listed}; {requests:,} requests; ${purse.spent:,.2f} spent, "
+            f"{self._stage}: {notes + '; ' if notes else ''}batches: {listed}; "
+            f"{requests:,} requests; ${purse.spent:,.2f} spent, "
             f"${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned"
         )
         if self._live:
@@ -184,6 +195,8 @@ class _Progress:
         if self._quiet or not self._live or (not force and now - self._shown < 0.1):
             return
         self._shown, self._open = now, True
+        # A line that wraps could not be wiped.
+        text = text[: shutil.get_terminal_size().columns - 1]
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 

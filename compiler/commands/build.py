@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import msgspec
 
 from compiler.commands import wire
-from compiler.commands.estimate import later_usd, quote
+from compiler.commands.estimate import later_usd, observed_usd, quote
 from compiler.commands.money import money
 from compiler.commands.result import Result
 from compiler.commands.tables import summary
@@ -67,7 +67,7 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
     """Build a project. `onward`: what the user may want to do next."""
     budget = project.spec.budget.max_usd
     wall = budget if args.max_usd is None else min(args.max_usd, budget)
-    project.purse = Purse(wall, later_usd(project))
+    project.purse = Purse(wall, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
     with _alone(project):
@@ -93,8 +93,9 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         project.journal.close()
     if left:
         reporter.notice(
-            f"{len(left)} batches that this build does not need are with the provider; the spec "
-            "and provider that sent them collect them (`probec status`)"
+            f"{len(left)} batches that this build does not need are with the provider; "
+            "`probec status --collect` brings them in when they have ended, as does the spec that "
+            "sent them"
         )
     stats = folder.stats(project.store, graph)
     digests = {f"{stage} {part}": digest for stage, part, digest in folder.output_digests(graph)}
@@ -145,8 +146,8 @@ def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -
     expected, low, high = costs.usd()
     if costs.estimates:
         reporter.notice(
-            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log; "
-            f"the wall is ${wall:,.2f}; `probec plan` counts exactly"
+            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log "
+            f"or in flight; the wall is ${wall:,.2f}; `probec plan` counts exactly"
         )
 
 

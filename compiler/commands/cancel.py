@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> Result:
     if canceled:
         lines.append(
             "what they had finished is billed; the build that sent them collects it and asks the "
-            "rest again"
+            "rest again, or `probec status --collect` only collects it"
         )
     text = "\n".join(lines) if lines else "no batches are open"
     return Result(text, {"canceled": canceled, "failed": failed}, 1 if failed else 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from compiler.commands.wire import Project
 from compiler.engine.plan import Graph, Planned, State
@@ -17,6 +17,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Priced
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
+from compiler.llm.purse import ENOUGH
 from compiler.probes import sampling
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context, Role
@@ -24,8 +25,6 @@ from compiler.stages.context import Context, Role
 STAGES: dict[str, Role] = {"generate": "generator", "answer": "answerer", "judge": "judge"}
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2
-# So many earlier replies are believed before the spec's expectation.
-_ENOUGH = 50
 # Share of requests that find the cached prefix; providers promise nothing, reports say 30 to 98%.
 _HITS = 0.5
 
@@ -36,7 +35,8 @@ class Estimate:
     every reply were as long as max_tokens.
 
     `basis`: whether the requests are `counted` or `estimated`; `tokens`: where tokens per call are
-    from: `declared`, `bytes` or `observed`.
+    from: `declared`, `bytes` or `observed`. `in_flight`: requests in open batches, which are
+    neither in the log nor to be sent; their cost `in_flight_usd` is in none of the other sums.
     """
 
     stage: str
@@ -55,6 +55,8 @@ class Estimate:
     low: float
     high: float
     ceiling: float
+    in_flight: int = 0
+    in_flight_usd: float = 0.0
 
     def data(self) -> Json:
         """As JSON."""
@@ -78,9 +80,17 @@ class Quote:
             sum(e.high for e in chosen),
         )
 
+    def in_flight(self) -> tuple[int, float]:
+        """(requests, dollars expected) of what is in open batches and was counted."""
+        return (
+            sum(e.in_flight for e in self.estimates),
+            sum(e.in_flight_usd for e in self.estimates),
+        )
+
     def data(self) -> Json:
         """As JSON."""
         expected, low, high = self.usd()
+        flying, flying_usd = self.in_flight()
         return {
             "estimates": [each.data() for each in self.estimates],
             "batches": {
@@ -90,6 +100,8 @@ class Quote:
             "usd": expected,
             "usd_low": low,
             "usd_high": high,
+            "in_flight": flying,
+            "in_flight_usd": flying_usd,
         }
 
 
@@ -112,10 +124,11 @@ def quote(
         own = [
             _exact(project, stage, scope, priced, notices)
             for scope, priced in sorted((counted or {}).get(stage, {}).items())
-            if priced.calls or priced.cached
+            if priced.calls or priced.cached or priced.in_flight
         ]
         own += _estimated(project, stage, _documents(project, stage, steps, counted))
         found += own
+        notices += _unmatched(project, role, sum(e.in_flight for e in own))
         if use.provider in BATCHED and any(e.calls for e in own):
             limits = project.spec.batches
             batches[stage] = (
@@ -140,12 +153,28 @@ def later_usd(project: Project) -> dict[str, float]:
     """What one call of a role brings with it in later passes, as expected, in US dollars."""
     spec = project.spec
     written = sum(s.slots for s in spec.scopes.values() if isinstance(s, WrittenScope))
-    per_call = {role: project.rate(role).usd(*_declared(project, role)) for role in STAGES.values()}
+    per_call = {role: call_usd(project, role) for role in STAGES.values()}
     rollouts = written * spec.expect.built * spec.scoring.rollouts
     return {
         "generator": rollouts * (per_call["answerer"] + per_call["judge"]),
         "answerer": per_call["judge"],
         "judge": 0.0,
+    }
+
+
+def call_usd(project: Project, role: Role) -> float:
+    """What one call of a role is expected to cost: as earlier ones did, else as declared."""
+    return project.rate(role).usd(*(_observed(project, role) or _declared(project, role)))
+
+
+def observed_usd(project: Project) -> dict[str, float]:
+    """What one call of a role cost on average, in US dollars at today's price, for the roles whose
+    model has answered often enough before.
+    """
+    return {
+        role: call_usd(project, role)
+        for role in STAGES.values()
+        if _observed(project, role) is not None
     }
 
 
@@ -159,7 +188,7 @@ def _observed(project: Project, role: Role) -> tuple[float, float] | None:
     model = getattr(project.spec.models, role).model
     rows = [s for s in project.log.spent() if s.role == role and s.model == model]
     calls = sum(row.calls for row in rows)
-    if calls < _ENOUGH:
+    if calls < ENOUGH:
         return None
     read = sum(r.input_tokens + r.cache_read_tokens + r.cache_write_tokens for r in rows)
     return read / calls, sum(row.output_tokens for row in rows) / calls
@@ -172,9 +201,24 @@ def _exact(
     per_call, tokens = _observed(project, role), "observed"
     if per_call is None:
         size = priced.bytes / BYTES_PER_TOKEN / max(1, priced.calls)
-        per_call, tokens = (size, float(_declared(project, role)[1])), "bytes"
+        read, written = _declared(project, role)
+        per_call, tokens = (size if priced.calls else float(read), float(written)), "bytes"
     made = _made(project, stage, scope, "counted", tokens, priced.calls, per_call, priced.calls)
+    read, written = (round(priced.in_flight * each) for each in per_call)
+    made = replace(made, in_flight_usd=project.rate(role).usd(read, written))
     return _cached(project, made, priced, notices)
+
+
+def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
+    """What lies in open batches beside what was counted."""
+    more = project.journal.flying(project.spec.name).get(role, 0) - counted
+    if more <= 0:
+        return []
+    return [
+        f"{role}: {more:,} request{'s' if more > 1 else ''} in open batches cannot be matched yet: "
+        "of a pass that cannot be counted, or of an older spec; they are paid for and collected, "
+        "and may be among what is estimated here"
+    ]
 
 
 def _estimated(project: Project, stage: str, documents: int) -> list[Estimate]:
@@ -240,7 +284,7 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
             low += base * (CACHE_READ - 1)
             high += base * (rate.cache_write - 1)
     values = {**asdict(made), "usd": usd, "low": max(0.0, low), "high": high}
-    values.update(cached=priced.cached, bytes=priced.bytes)
+    values.update(cached=priced.cached, bytes=priced.bytes, in_flight=priced.in_flight)
     return Estimate(**values)
 
 

@@ -88,8 +88,9 @@ def costs_table(project: Project, costs: Quote) -> str:
         (
             e.stage,
             e.scope or "-",
-            e.calls + e.cached,
+            e.calls + e.cached + e.in_flight,
             e.cached,
+            e.in_flight,
             e.calls,
             f"{e.bytes / 1_000_000:,.1f}",
             e.input_tokens,
@@ -101,7 +102,17 @@ def costs_table(project: Project, costs: Quote) -> str:
         for e in costs.estimates
     ]
     header = (
-        *("stage", "scope", "requests", "in the log", "new", "MB", "tokens in", "tokens out"),
+        *(
+            "stage",
+            "scope",
+            "requests",
+            "in the log",
+            "in flight",
+            "new",
+            "MB",
+            "tokens in",
+            "tokens out",
+        ),
         *("US$", "interval", "how known"),
     )
     models = {e.role: f"{e.role}: {e.model} through {e.provider}" for e in costs.estimates}
@@ -117,8 +128,14 @@ def costs_table(project: Project, costs: Quote) -> str:
         )  # fmt: skip
     expected, low, high = costs.usd()
     scoring, scoring_low, scoring_high = costs.usd("answer", "judge")
+    flying, flying_usd = costs.in_flight()
     ceiling = sum(e.ceiling for e in costs.estimates)
     lines += costs.notices
+    if flying:
+        lines.append(
+            f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
+            f"to cost ${flying_usd:,.2f}, in none of these sums; the next build collects them"
+        )
     lines.append(
         f"scoring (answer and judge): ${scoring:,.2f} (${scoring_low:,.2f} to "
         f"${scoring_high:,.2f})\n"

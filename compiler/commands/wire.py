@@ -224,6 +224,7 @@ class Project:
             self.purse,
             purpose,
             partial(reporter.calls, role),
+            self.journal.where,
         )
 
 

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from compiler.errors import ProviderError, StoreError
-from compiler.llm.messages import Call, Outcome, Provider, Purpose, Reply, Request, call, encode
+from compiler.llm.messages import BILLED, Call, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 _COMMIT_EVERY = 256
 # A free provider answers at once, so what it is asked need not pile up.
 _FREE_PENDING = 2048
-_BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
 # So many calls may end without a reply and be kept as such; more of them are no accident.
 _FEW = 3
 _SHARE = 0.01
+
+# Before each body of the spool: its key, sample, purpose and size.
+_HEAD = struct.Struct("<32sIII")
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Priced:
-    """What replies amount to: missing calls, those in the log, bytes of bodies and system texts."""
+    """What replies amount to: missing calls, those in the log, those in open batches, and the bytes
+    of the bodies and system texts of the missing.
+    """
 
     calls: int = 0
     cached: int = 0
+    in_flight: int = 0
     bytes: int = 0
     system: int = 0
 
@@ -40,7 +46,8 @@ class Priced:
 class Dispatcher:
     """Collects the calls of one role and settles them through its provider.
 
-    `purpose`: of a call in round 0; its round is filled in. Bodies wait on disk, not in memory.
+    `purpose`: of a call in round 0; its round is filled in. `elsewhere`: who has a key in an open
+    batch, if anybody has. Bodies wait on disk, not in memory.
     """
 
     def __init__(
@@ -50,12 +57,15 @@ class Dispatcher:
         purse: Purse,
         purpose: Purpose,
         progress: Progress,
+        elsewhere: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.provider = provider
         self.log = log
         self.priced: dict[str, Priced] = defaultdict(Priced)
         self._purse = purse
         self._purpose = purpose
+        self._rounds: dict[int, Purpose] = {}
+        self._elsewhere = elsewhere
         # Is told of every key that is in the log while prices are counted, with its place.
         self.on_cached: Callable[[str, str], None] | None = None
         self._progress = progress
@@ -81,8 +91,12 @@ class Dispatcher:
         priced = self.priced[scope]
         priced.cached += len(samples)
         for wanted in self._missing(request, samples, 0, place):
-            if self._spool.know(wanted.key):
-                priced.cached -= 1
+            if not self._spool.know(wanted.key):
+                continue
+            priced.cached -= 1
+            if self._elsewhere(wanted.key) is not None:
+                priced.in_flight += 1
+            else:
                 priced.calls += 1
                 priced.bytes += len(wanted.body)
                 priced.system += len(request.system)
@@ -102,7 +116,9 @@ class Dispatcher:
                 where=place,
                 hint="shorten the prompt, show fewer siblings, or leave the document out",
             )
-        purpose = replace(self._purpose, round=round_index)
+        if round_index not in self._rounds:
+            self._rounds[round_index] = replace(self._purpose, round=round_index)
+        purpose = self._rounds[round_index]
         for sample in samples:
             wanted = call(body, sample, purpose)
             if wanted.key not in self.log:
@@ -123,20 +139,32 @@ class Dispatcher:
         self._total = asked
         try:
             self._ask()
-        finally:
-            # Also when the run ends here: a failure that was told once may not be told again.
-            failed, self._failed = self._failed, []
-            few = len(failed) <= max(_FEW, _SHARE * self._seen)
-            for key, _, reply in failed if few else ():
-                self.log.put(key, reply)
-            self.log.commit()
-        if not few:
+        except StoreError:
+            # Nothing can be written.
+            self._failed.clear()
+            raise
+        except BaseException:
+            # A failure that was told once may not be told again.
+            self._keep_failures()
+            raise
+        failed = self._keep_failures()
+        if failed:
             reply = failed[0][2]
             raise ProviderError(
                 f"{len(failed):,} of {asked:,} call{'s' if asked != 1 else ''} of "
                 f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
                 hint="run the same command again; what was answered is kept",
             )
+
+    def _keep_failures(self) -> list[tuple[str, Purpose, Reply]]:
+        """A few failed calls are kept as such; returns them when they are too many for that."""
+        failed, self._failed = self._failed, []
+        if len(failed) > max(_FEW, _SHARE * self._seen):
+            return failed
+        for key, _, reply in failed:
+            self.log.put(key, reply)
+        self.log.commit()
+        return []
 
     def close(self) -> None:
         """Forget what is wanted and not settled."""
@@ -155,16 +183,25 @@ class Dispatcher:
         try:
             if len(self._spool) or self.provider.unsettled():
                 self.provider.ask(self._spool, self._deliver, self._commit)
+            self._commit()
+        except (KeyboardInterrupt, StoreError):
+            # It may have come between a reply and its cost. What a provider said is paid for was
+            # committed by it; the rest lies with it still.
+            with contextlib.suppress(StoreError):  # the first error is told
+                self.log.rollback()
+            raise
+        except BaseException:
+            self._commit()
+            raise
         finally:
             self._spool.clear()
-            self._commit()
 
     def _commit(self) -> None:
         self.log.commit()
         self._uncommitted = 0
 
     def _deliver(self, key: str, purpose: Purpose, reply: Reply) -> None:
-        if reply.outcome not in _BILLED:
+        if reply.outcome not in BILLED:
             self._failed.append((key, purpose, reply))
             return
         # What is free needs no ledger.
@@ -204,15 +241,8 @@ class Spool:
         """Append a call; False if its key is there already."""
         if not self.know(wanted.key):
             return False
-        try:
+        with self._translated("nothing of this pass was sent"):
             self._write(wanted)
-        except OSError as error:
-            raise StoreError(
-                f"requests cannot be written: {error.strerror or error}",
-                where=str(self._folder),
-                hint="free some space or make it writable, and run the same command again; "
-                "nothing of this pass was sent",
-            ) from error
         self._count += 1
         return True
 
@@ -220,19 +250,33 @@ class Spool:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by clear
-        if wanted.purpose not in self._purposes:
+        if not self._purposes or wanted.purpose is not self._purposes[-1]:
+            # Told apart by identity: a few copies of one cost less than comparing each.
             self._purposes.append(wanted.purpose)
-        head = (wanted.key, wanted.sample, self._purposes.index(wanted.purpose), len(wanted.body))
-        self._file.write(msgspec.json.encode(head) + b"\n")
-        self._file.write(wanted.body)
+        place = len(self._purposes) - 1
+        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, len(wanted.body))
+        self._file.write(head + wanted.body)
 
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
             return
-        self._file.seek(0)
-        while head := self._file.readline():
-            key, sample, purpose, size = msgspec.json.decode(head, type=tuple[str, int, int, int])
-            yield Call(self._file.read(size), sample, key, self._purposes[purpose])
+        with self._translated("what was answered is kept"):
+            # Writes what is still buffered.
+            self._file.seek(0)
+        while head := self._file.read(_HEAD.size):
+            key, sample, purpose, size = _HEAD.unpack(head)
+            yield Call(self._file.read(size), sample, key.hex(), self._purposes[purpose])
+
+    @contextmanager
+    def _translated(self, kept: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"requests cannot be written or read back: {error.strerror or error}",
+                where=str(self._folder),
+                hint=f"free some space or make it writable, and run the same command again; {kept}",
+            ) from error
 
     def clear(self) -> None:
         """Forget everything."""
@@ -240,5 +284,7 @@ class Spool:
         self._purposes.clear()
         self._count = 0
         if self._file is not None:
-            self._file.close()
+            # What is still buffered is wanted no more, so a full disk does not matter.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None

@@ -22,6 +22,9 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
 
 
+BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question to a model, before a provider gives it its wire form.

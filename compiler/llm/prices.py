@@ -22,7 +22,9 @@ class Rate:
     cache_write: float = 1.25
     live: float = 1.0
 
-    def usd(self, input_tokens: int, output_tokens: int, written: int = 0, read: int = 0) -> float:
+    def usd(
+        self, input_tokens: float, output_tokens: float, written: int = 0, read: int = 0
+    ) -> float:
         """Cost in US dollars; `written` and `read` are cached tokens, not in `input_tokens`."""
         weighted = input_tokens + written * self.cache_write + read * CACHE_READ
         return (weighted * self.input + output_tokens * self.output) / 1_000_000

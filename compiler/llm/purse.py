@@ -8,18 +8,28 @@ from collections.abc import Mapping
 from compiler.errors import BudgetError
 from compiler.llm.messages import Purpose, Reply
 
+# So many replies of a kind are believed before what was expected of them.
+ENOUGH = 50
+
 
 class Purse:
     """Counts dollars of one run. `wall`: the most that spent and in flight may be together.
     `planned`: what the run is expected to have cost in the end.
 
-    What is in flight is counted as expected before sending, or as replies of its kind really cost
-    on average once there are enough of them, whichever is more. `later`: what a call of a role is
+    What is in flight is counted as its kind cost in earlier runs, where that is known, else as
+    expected before sending; or as replies of this run really cost on average once there are enough
+    of them, if that is more. `earlier`: dollars a call by role. `later`: what a call of a role is
     expected to bring with it in later passes.
     """
 
-    def __init__(self, wall: float, later: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        wall: float,
+        later: Mapping[str, float] | None = None,
+        earlier: Mapping[str, float] | None = None,
+    ) -> None:
         self.wall = wall
+        self._earlier = earlier or {}
         self._later = later or {}
         self.spent = 0.0
         self.in_flight = 0.0
@@ -29,7 +39,8 @@ class Purse:
     def price(self, purpose: Purpose) -> float:
         """What one call of this purpose is counted as while it is in flight."""
         count, usd = self._seen[purpose.role]
-        return max(purpose.expected_usd, usd / count) if count >= 50 else purpose.expected_usd
+        known = self._earlier.get(purpose.role, purpose.expected_usd)
+        return max(known, usd / count) if count >= ENOUGH else known
 
     def foresee(self, purpose: Purpose, calls: int) -> None:
         """Weigh a pass and all that follows from it, before the first of it is sent.

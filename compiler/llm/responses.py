@@ -78,6 +78,7 @@ class ResponseLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._booked: dict[tuple[str | int, ...], list[float]] = {}
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
         self._decoder = msgspec.json.Decoder(Reply)
@@ -126,23 +127,28 @@ class ResponseLog:
         return new
 
     def _book(self, purpose: Purpose, reply: Reply) -> None:
-        self._open().execute(
-            _BOOK,
-            (
-                *(purpose.build, purpose.role, purpose.round, purpose.provider, purpose.model),
-                1,
-                purpose.expected_usd,
-                *(reply.input_tokens, reply.output_tokens),
-                *(reply.cache_write_tokens, reply.cache_read_tokens),
-                reply.usd(purpose.rate),
-            ),
-        )
+        account = purpose.build, purpose.role, purpose.round, purpose.provider, purpose.model
+        sums = self._booked.setdefault(account, [0, 0.0, 0, 0, 0, 0, 0.0])
+        sums[0] += 1
+        sums[1] += purpose.expected_usd
+        sums[2] += reply.input_tokens
+        sums[3] += reply.output_tokens
+        sums[4] += reply.cache_write_tokens
+        sums[5] += reply.cache_read_tokens
+        sums[6] += reply.usd(purpose.rate)
+
+    def _write_book(self) -> None:
+        """What was booked since the last commit, in the same transaction as its replies."""
+        for account in list(self._booked):
+            self._open().execute(_BOOK, (*account, *self._booked[account]))
+            del self._booked[account]
 
     def spent(self) -> list[Spend]:
         """The cost ledger, by build, role and round."""
         if not self._exists():
             return []
         with self._translated():
+            self._write_book()
             rows = self._open().execute("select * from spend order by build, round, role, provider")
             return [Spend(*row) for row in rows]
 
@@ -158,19 +164,21 @@ class ResponseLog:
                     raw,
                 )
                 count += connection.execute("delete from reply where key = ?", raw).rowcount
-            connection.commit()
+        self.commit()
         return count
 
     def commit(self) -> None:
         """Make everything put so far durable."""
         if self._connection is not None:
             with self._translated():
+                self._write_book()
                 self._connection.commit()
 
     def rollback(self) -> None:
         """Drop what was put since the last commit."""
         if self._connection is not None:
             with self._translated():
+                self._booked.clear()
                 self._connection.rollback()
 
     def close(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.keys import Json
+from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC
@@ -124,6 +126,33 @@ def test_detached_batches_are_shown_collected_and_cost_nothing_more(
     assert "no batches are open" in probec.out
 
 
+def test_what_another_spec_sent_is_collected_without_it(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    error: Json = {"type": "overloaded_error", "message": "busy"}
+    server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    other = [SPEC, "--set", "name=other"]
+    early: Any = probec.json("status", *other, "--collect")
+    assert early["collected"] == {"batches": 0, "replies": 0, "unanswered": 0}
+    assert [shard["state"] for shard in early["shards"]] == ["in_progress"]
+    wait_for_end(server)
+    # A spec that pays for nothing, and knows neither the model nor the server.
+    found: Any = probec.json("status", *other, "--collect")
+
+    assert found["collected"] == {"batches": 1, "replies": 4, "unanswered": 1}
+    assert found["shards"] == []
+    assert found["money"]["usd"] == 0
+    mine: Any = probec.json("status", *paid(server))
+    assert sum(row["calls"] for row in mine["money"]["spent"]) == 5
+    assert probec("status", *other, "--collect") == 0
+    assert "collected 0 batches" in probec.out
+    # The spec that sent it finds its replies, and asks the one that failed again.
+    assert probec("build", *paid(server), "--detach") == 75
+    assert [batch["n"] for batch in ledger(server)["batches"]] == [5, 1]
+    assert ledger(server)["messages"] == 1
+
+
 def test_a_lower_wall_does_not_withhold_what_is_paid_for(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
@@ -201,6 +230,63 @@ def test_truncated_replies_are_asked_again_when_the_user_says_so(
     assert "no reply of this build ended as truncated" in probec.out
 
 
+def test_replies_of_stages_that_are_not_finished_are_retried_too(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults(
+        [{"at": "request", "batch": 0, "index": [0, 2], "do": {"stop_reason": "max_tokens"}},
+         {"at": "request", "batch": 0, "index": [1], "do": {"stop_reason": "refusal"}}]
+    )  # fmt: skip
+    assert probec("build", *paid(server), "--detach") == 75
+    wait_for_end(server)
+    # Collected against a wall that ends the build: the replies are in the log, no step is done.
+    assert probec("build", *paid(server), "--max-usd", "0.01") == 3
+    sampled = set((project / "build").rglob("*"))
+    both = ("--reason", "truncated", "--reason", "refused")
+    dry = probec.json("retry", *paid(server), *both, "--dry-run")
+    assert dry["retired"] == {"generate": 3}
+    assert dry["unseen_steps"] == 6
+    assert probec("retry", *paid(server), "--reason", "truncated") == 0
+    assert "2 replies (2 of generate) are asked again" in probec.out
+    assert "6 steps wait for others" in probec.out
+    assert set((project / "build").rglob("*")) == sampled
+    built = probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_truncated" not in rejects
+    assert "reply_refused" in rejects
+    assert stats(built)["planned"] == 96
+
+
+def test_a_reply_that_is_no_use_is_retried_before_and_after_its_stage_is_finished(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    def spoil(text: str) -> None:
+        """Words of a language model that no rule of ours could make the server say."""
+        log = ResponseLog(project / ".probec/responses.sqlite")
+        with sqlite3.connect(log.path) as db:
+            (key,) = db.execute("select key from reply order by id limit 1").fetchone()
+        old = log.get(key.hex())
+        assert old is not None
+        log.retire([key.hex()])
+        log.put(key.hex(), replace(old, text=text))
+        log.close()
+
+    assert probec("build", *paid(server), "--detach") == 75
+    spoil("I would rather not.")
+    found = probec.json("retry", *paid(server), "--reason", "unparsed", "--dry-run")
+    assert found["retired"] == {"generate": 1}
+    found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
+    assert found["retired"] == {}
+    wait_for_end(server)
+    assert probec("retry", *paid(server), "--reason", "unparsed") == 0
+    probec.json("build", *paid(server))
+    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    assert "reply_unparsed" not in rejects
+    spoil('{"sibling": 99}')
+    found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
+    assert found["retired"] == {"generate": 1}
+
+
 def test_a_failed_request_is_a_reject_with_its_reason(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
@@ -247,6 +333,27 @@ def test_the_plan_counts_what_is_new_and_what_is_in_the_log(
     assert last["bytes"] > sum(e["bytes"] for e in counted)
 
 
+def test_the_plan_shows_what_is_in_flight_apart_and_prices_it_once(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    flying: Any = probec.json("plan", *paid(server))["price"]
+    (generate,) = (e for e in flying["estimates"] if e["stage"] == "generate")
+
+    # Six documents: one was the canary and is in the log, the others are in the batch.
+    assert (generate["cached"], generate["in_flight"], generate["calls"]) == (1, 5, 0)
+    assert (generate["usd"], generate["bytes"], generate["input_tokens"]) == (0, 0, 0)
+    assert flying["in_flight"] == 5
+    assert flying["in_flight_usd"] == generate["in_flight_usd"] > 0
+    assert flying["batches"].keys() == {"answer", "judge"}
+    assert probec("plan", *paid(server)) == 0
+    assert "in flight: 5 requests in open batches" in probec.out
+    # Without its artifacts a pass cannot be counted; what flies is told of all the same.
+    assert probec("plan", *paid(server), "--build-dir", "elsewhere") == 0
+    assert "generator: 5 requests in open batches cannot be matched yet" in probec.out
+
+
 def test_the_wall_stops_a_pass_before_its_first_request(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
@@ -258,6 +365,46 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert probec("build", *paid(server), "--max-usd", str(alone * 1.2)) == 3
     assert "in later passes" in probec.err
     assert ledger(server)["messages"] == 0
+
+
+def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server: Rehearsal) -> None:
+    busy: Json = {"status": 429, "headers": {"retry-after": "1"}}
+    server.faults([
+        {"at": "create", "do": busy},
+        {"at": "retrieve", "do": {"status": 503}, "times": 2},
+        {"at": "results", "do": {"truncate": {"lines": 3, "mode": "close"}}},
+    ])  # fmt: skip
+    assert probec("build", *paid(server)) == 0
+    assert "generate: not taken, waiting 1 s: HTTP 429" in probec.err
+    assert "generate: no answer: HTTP 503" in probec.err
+    assert "generate: came incomplete: 3 of 5 succeeded results are there" in probec.err
+
+
+def test_status_shows_what_a_batch_waits_for_and_until_when(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"status": 429, "headers": {"retry-after": "700"}}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    assert probec("status", *paid(server)) == 0
+    assert "not taken, waiting 700 s: HTTP 429" in probec.out
+    assert "in 11 min" in probec.out
+
+
+def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
+    dear = ("--set", "expect.answerer={input: 1300000, output: 80000}")
+    more = paid(server, "--set", "scoring.rollouts=4", *dear)
+    price: Any = probec.json("plan", *more)["price"]
+    (answers, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
+
+    # Declared: about 0.85 dollars a call. Observed: a thousandth of that, in the plan and the wall.
+    assert answers["tokens"] == "observed"
+    assert price["usd"] < 1
+    assert probec("build", *more, "--max-usd", "2") == 0
+    assert probec("build", *paid(server, "--set", "scoring.rollouts=5"), "--max-usd",
+                  str(price["usd"] / 10)) == 3  # fmt: skip
 
 
 def test_structured_replies_and_cached_prompts_travel_and_are_priced(

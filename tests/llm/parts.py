@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 from compiler.llm.batches.journal import Journal, Shard
@@ -18,12 +19,12 @@ PURPOSE = Purpose("test", "answerer", 0, "test", "m", Rate(1.0, 5.0), 0.001)
 
 
 class Watcher:
-    """Hears nothing."""
+    """Hears notices, if anybody wants them."""
+
+    def __init__(self, notice: Callable[[str], None] = lambda _: None) -> None:
+        self.notice = notice
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        pass
-
-    def notice(self, text: str) -> None:
         pass
 
 
@@ -47,10 +48,11 @@ def settings(
     concurrency: int = 4,
     wall: float = math.inf,
     folder: Path = Path("no-such-folder"),
+    notice: Callable[[str], None] = lambda _: None,
 ) -> Settings:
     """Settings of a provider; its journal is not written before a batch is sealed."""
     limits, pace = Limits(100_000, 250_000_000, 200_000), Pace(1.0, 10.0, wait=True)
-    batches = BatchSettings(Journal(folder), limits, pace, WallClock(), Watcher())
+    batches = BatchSettings(Journal(folder), limits, pace, WallClock(), Watcher(notice))
     return Settings(url, concurrency, Purse(wall), batches)
 
 

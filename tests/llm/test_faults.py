@@ -6,16 +6,22 @@ The numbers are those of the fault matrix in `docs/batches.md`.
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import zstandard
 
 from compiler.engine.lock import locked
 from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
+from compiler.llm.batches.api import Unreachable
 from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.runner import WallClock
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.messages import Outcome
@@ -493,6 +499,34 @@ def test_26_the_disk_is_full(our: Desk, what: str, monkeypatch: pytest.MonkeyPat
     settles(our)
 
 
+def test_26_the_disk_is_full_when_a_paid_reply_comes_in(our: Desk) -> None:
+    # To SQLite a disk that takes no more and one that takes nothing are the same kind of error.
+    our.log._open().execute("pragma query_only = on")
+    with pytest.raises(StoreError, match=r"1 answerer reply that cost .* cannot be kept") as caught:
+        our.ask(12)
+    ledger = our.ledger()
+
+    assert "readonly" in caught.value.message
+    assert "(req_" in caught.value.message
+    assert (ledger["messages"], our.posts(), len(our.log)) == (1, 0, 0)
+    our.again()
+    our.ask(12)
+    assert len(our.log) == 12
+
+
+def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(our: Desk) -> None:
+    our.server.faults([{"at": "messages", "do": {"delay": 1.0}}])
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        our.ask(12)
+    assert "waiting for 1 request in flight" in our.notices[0]
+    assert (our.ledger()["messages"], our.posts(), len(our.log)) == (1, 0, 1)
+    our.again()
+    settles(our)
+    # The shape is known to be good: it was proven by that reply.
+    assert our.ledger()["messages"] == 1
+
+
 def test_27_two_clients_on_one_project(our: Desk) -> None:
     with locked(our.journal.folder), pytest.raises(BusyError), locked(our.journal.folder):
         pass
@@ -558,6 +592,63 @@ def test_30_a_list_that_does_not_end(our: Desk, do: Rule) -> None:
     for n in range(120):
         our.server.add_foreign(n + 50)
     settles(our, rule("list", do, times=2), rule("create", {"drop": "after_commit"}))
+
+
+@pytest.mark.parametrize("counts", [None, {"processing": None}, {"processing": 4, "errored": 0}])
+def test_a_batch_is_found_again_where_the_list_leaves_counts_out(
+    our: Desk, counts: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = client.Client.get
+
+    def get(self: client.Client, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = real(self, path)
+        for each in found.get("data", ()):
+            each["request_counts"] = counts
+        return found
+
+    monkeypatch.setattr(client.Client, "get", get)
+    our.server.faults([
+        {"at": "create", "do": {"drop": "after_commit"}},
+        {"at": "create", "do": {"foreign": {"like": "same_count"}}},
+    ])  # fmt: skip
+    settles(our)
+    assert our.posts() == 1
+
+
+class Listing:
+    """A client whose list of batches has no end. `age`: seconds between two batches."""
+
+    endpoint = "there"
+
+    def __init__(self, age: float) -> None:
+        self.age = age
+        self.pages = 0
+
+    def get(self, path: str) -> dict[str, Any]:
+        first = self.pages * 100
+        self.pages += 1
+        return {
+            "has_more": True,
+            "data": [
+                {
+                    "id": f"msgbatch_{number}",
+                    "created_at": datetime.fromtimestamp(1e9 - number * self.age, UTC).isoformat(),
+                }
+                for number in range(first, first + 100)
+            ],
+        }
+
+
+def test_a_list_is_read_as_far_back_as_it_must_and_no_further() -> None:
+    # Sixty pages: more than the fifty at which the list once was cut in silence.
+    listing = Listing(age=1.0)
+    api = endpoint.Endpoint(cast(client.Client, listing), WallClock())
+    assert len(api.list(1e9 - 5999)) == 6000
+    assert listing.pages == 61
+    endless = Listing(age=0.0)
+    api = endpoint.Endpoint(cast(client.Client, endless), WallClock())
+    with pytest.raises(Unreachable, match="it goes on after 100,000 batches"):
+        api.list(1e9 - 5999)
 
 
 def test_the_queue_limit_is_kept(our: Desk) -> None:

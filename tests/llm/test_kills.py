@@ -73,7 +73,7 @@ def _cancels(our: Desk) -> None:
     client = Client(our.server.base_url)
     (shard,) = our.journal.shards()
     assert shard.batch_id is not None
-    Endpoint(client, None, our.clock).cancel(shard.batch_id)
+    Endpoint(client, our.clock).cancel(shard.batch_id)
     client.close()
     our.journal.move(shard, Event.CANCEL_SENT, our.clock.now(), next_at=our.clock.now())
 

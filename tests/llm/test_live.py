@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from compiler.errors import BudgetError, PausedError, ProviderError
-from compiler.llm.messages import Outcome, Reply, Request
+from compiler.llm.messages import Outcome, Purpose, Reply, Request
 from compiler.llm.providers import provider
+from compiler.llm.providers.anthropic.gate import Gate, Leaving
+from compiler.llm.responses import ResponseLog
+from tests.conftest import ROOT
 from tests.llm.parts import Got, nothing, settings, wanted
 
 
@@ -31,6 +40,20 @@ class Server:
             return self.script.pop(0) if self.script else "end_turn"
 
 
+def slowed(answer: int | str) -> int | str:
+    """What takes its time before it is an answer: one during which the user presses Ctrl-C."""
+    if answer == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.7)
+    elif answer == "slow":
+        time.sleep(0.7)
+    elif answer == "hang":
+        time.sleep(60)
+    else:
+        return answer
+    return "end_turn"
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     state = Server()
@@ -39,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         def do_POST(self) -> None:
             size = int(self.headers["content-length"])
             body = json.loads(self.rfile.read(size))
-            answer = state.next(body)
+            answer = slowed(state.next(body))
             if isinstance(answer, int):
                 self.refuse(answer)
             elif answer == "gone":
@@ -101,6 +124,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
+            if stop.endswith("_error"):
+                failed = {"type": stop, "message": "in trouble"}
+                events[3:] = [{"type": "error", "error": failed}]
             for event in events[:3] if stop == "cut" else events:
                 self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
@@ -112,7 +138,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}"
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(Gate, "_rest", lambda self, seconds: None)
     yield state
     http.shutdown()
     thread.join()
@@ -184,6 +210,38 @@ def test_answers_that_are_always_lost_are_one_clear_error(
     assert len(server.bodies) == 3
 
 
+@pytest.mark.parametrize("error", ["overloaded_error", "api_error"])
+def test_a_stream_that_ends_by_the_servers_trouble_is_asked_for_again(
+    server: Server, error: str
+) -> None:
+    server.script = [error, error]
+    assert ask(server, "u", most=LONG)["u"].outcome is Outcome.OK
+    assert len(server.bodies) == 3
+    # Not for ever: what was streamed may have been billed each time.
+    server.bodies.clear()
+    server.script = [error] * 9
+    reply = ask(server, "u", most=LONG)["u"]
+    assert (reply.outcome, reply.error) == (Outcome.ERRORED, f"{error} in the stream: in trouble")
+    assert len(server.bodies) == 3
+
+
+def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> None:
+    server.script = ["invalid_request_error"]
+    assert ask(server, "u", most=LONG)["u"].outcome is Outcome.ERRORED
+    assert len(server.bodies) == 1
+    server.script = ["billing_error"]
+    with pytest.raises(PausedError, match="billing_error in the stream: in trouble"):
+        ask(server, "u", most=LONG)
+
+
+def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
+    server.script = [429, "slow"]
+    heard: list[str] = []
+    live = provider("anthropic", settings(server.url, 1, notice=heard.append))
+    live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
+    assert heard[0].startswith("waiting 0 s before asking again: HTTP 429")
+
+
 def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:
     server.script = [400] * 9
     with pytest.raises(ProviderError, match="refused the first 2 requests: HTTP 400"):
@@ -253,3 +311,88 @@ def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Serv
     with pytest.raises(ProviderError) as caught:
         live.ask([sent], Got(), nothing)
     assert "ANTHROPIC_API_KEY" in str(caught.value)
+
+
+def test_the_first_interrupt_lets_land_what_is_in_the_air(server: Server) -> None:
+    server.script = ["end_turn", "interrupt", "end_turn"]
+    heard: list[str] = []
+    live = provider("anthropic", settings(server.url, 2, notice=heard.append))
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(40)]
+    got = Got()
+
+    with pytest.raises(KeyboardInterrupt):
+        live.ask(calls, got, nothing)
+    # Every reply that the server was asked for is kept, and the rest was not sent.
+    assert len(got.replies) == len(server.bodies) < 40
+    assert "to keep what was paid for; Ctrl-C again leaves them" in heard[0]
+    assert len(heard) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_between_two_replies_loses_neither(server: Server) -> None:
+    live = provider("anthropic", settings(server.url, 2))
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(20)]
+    got = Got()
+
+    def deliver(key: str, purpose: Purpose, reply: Reply) -> None:
+        if len(got.replies) == 3:
+            # In the middle of keeping a reply.
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+        got(key, purpose, reply)
+
+    with pytest.raises(KeyboardInterrupt):
+        live.ask(calls, deliver, nothing)
+    assert len(got.replies) == len(server.bodies) < 20
+
+
+def test_who_waits_for_the_server_to_want_more_does_not_hold_the_run_back() -> None:
+    gate = Gate()
+    threading.Timer(0.2, gate.leave).start()
+    started = time.monotonic()
+    with pytest.raises(Leaving):
+        gate.close(60.0, "HTTP 529", everybody=False)
+    gate.open()
+    gate.close(60.0, "HTTP 429", everybody=True)
+    assert gate.why() == "waiting 60 s before asking again: HTTP 429"
+    assert gate.why() == ""
+    threading.Timer(0.2, gate.leave).start()
+    with pytest.raises(Leaving):
+        gate.wait()
+    assert time.monotonic() - started < 10
+
+
+def test_the_second_interrupt_leaves_at_once_and_says_what_may_be_lost(
+    server: Server, project: Path
+) -> None:
+    server.script = ["end_turn", *["hang"] * 20]
+    command = [sys.executable, "-m", "compiler", "build", "specs/tiny.yaml"]
+    for name, value in (
+        ("provider", "anthropic"), ("model", "claude-haiku-4-5-20251001"), ("base_url", server.url),
+        ("concurrency", "3"),
+    ):  # fmt: skip
+        command += ["--set", f"models.generator.{name}={value}"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    with subprocess.Popen(
+        [*command, "--set", "budget.max_usd=50"],
+        cwd=project, env=env, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        assert child.stderr is not None
+        while len(server.bodies) < 3:
+            time.sleep(0.05)
+            assert child.poll() is None, child.stderr.read()
+        child.send_signal(signal.SIGINT)
+        told = ""
+        while "waiting for" not in told:
+            told += child.stderr.readline()
+        started = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        told += child.stderr.read()
+
+    assert child.returncode == 130
+    assert time.monotonic() - started < 10
+    assert "requests in flight: what they may have cost is lost" in told
+    assert "finished steps and replies are kept" in told
+    log = ResponseLog(project / ".probec/responses.sqlite")
+    assert len(log) == 1
+    log.close()

@@ -173,6 +173,21 @@ def test_a_project_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> 
         one.want(REQUEST, range(1), 0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_disk_that_is_full_when_requests_are_read_back_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = open("/dev/full", "r+b")  # noqa: SIM115 - closed by the spool
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: full)
+    scripted = Scripted([])
+    one = dispatcher(scripted, tmp_path)
+    # Small enough to lie in the buffer until it is read back.
+    one.want(REQUEST, range(1), 0, "")
+    with pytest.raises(StoreError, match="No space left on device"):
+        one.settle()
+    assert scripted.asked == []
+
+
 def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
     scripted = Scripted([])
     one = dispatcher(scripted, tmp_path)
@@ -188,6 +203,32 @@ def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
     assert len(scripted.asked) == 3
     with pytest.raises(ProviderError, match="document d: its answerer request has"):
         counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d", "")
+
+
+def test_what_is_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> None:
+    one = dispatcher(Scripted([]), tmp_path)
+    flying = set(one.keys(REQUEST, range(2)))
+    log, purse = ResponseLog(tmp_path / "other"), Purse(1.0)
+    counted = Dispatcher(
+        one.provider, log, purse, PURPOSE, lambda *_: None,
+        lambda key: "there" if key in flying else None,
+    )  # fmt: skip
+    for _ in range(2):
+        counted.price(REQUEST, range(5), "", "sentence")
+    priced = counted.priced["sentence"]
+
+    assert (priced.calls, priced.in_flight, priced.cached) == (3, 2, 5)
+    assert priced.bytes == 3 * len(encode(one.provider, REQUEST))
+
+
+def test_the_purse_counts_what_earlier_runs_cost_then_what_this_one_does() -> None:
+    declared, known = Purse(1.0), Purse(1.0, earlier={"answerer": 0.0001})
+    assert (declared.price(PURPOSE), known.price(PURPOSE)) == (0.001, 0.0001)
+    dear = Reply(Outcome.OK, "", "m", "", 10_000, 0, "", "")
+    for _ in range(50):
+        assert known.price(PURPOSE) == 0.0001
+        known.paid(PURPOSE, dear)
+    assert known.price(PURPOSE) == pytest.approx(0.01)
 
 
 def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:

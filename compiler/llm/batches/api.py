@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from compiler.keys import Json
 from compiler.llm.messages import Reply
+
+KINDS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Remote:
     """A batch as the server tells of it. Times are epoch seconds of the server's clock.
 
     `status` is the server's word, `ended` the only one that matters. `counts`: requests by state;
-    their sum is the size of the batch, the rest may stay 0 until it has ended.
+    their sum is the size of the batch, the rest may stay 0 until it has ended. A server may leave
+    some out.
     """
 
     id: str
@@ -33,8 +35,13 @@ class Remote:
 
     @property
     def size(self) -> int:
-        """How many requests it has."""
+        """How many requests it has; of these, where the server leaves counts out, at least."""
         return sum(self.counts.values())
+
+    def may_have(self, n: int) -> bool:
+        """Whether it may be a batch of n requests, as far as its counts tell."""
+        whole = all(kind in self.counts for kind in KINDS)
+        return self.size == n if whole else self.size <= n
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +118,8 @@ class BatchApi(Protocol):
     def parse(self, line: bytes) -> Line | None:
         """One raw line, or None when it is no JSON object with a custom id."""
 
-    def preflight(self, body: bytes) -> Reply:
-        """Send one request live; its outcome is `errored` when it is refused."""
-
-    def shape(self, body: bytes) -> Json:
-        """What of a request's parameters the server validates: everything but the text."""
+    def peek(self, line: bytes) -> tuple[str, str] | None:
+        """The custom id and kind of what `parse` would find, for less work."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -74,22 +74,23 @@ def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Sur
     found = Survey()
     digests: dict[int, bytes] = {}
     for at, raw in lines(journal.results(shard.id)):
-        line = api.parse(raw)
+        line = api.peek(raw)
         if line is None:
             found.problems.append(f"the line at byte {at} is cut or no JSON")
             continue
-        ordinal = ordinal_of(line.custom_id, prefix)
+        custom_id, kind = line
+        ordinal = ordinal_of(custom_id, prefix)
         if ordinal is None or ordinal >= shard.n:
-            found.foreign.append(line.custom_id)
+            found.foreign.append(custom_id)
             continue
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         if ordinal in digests:
             if digests[ordinal] != digest:
-                found.problems.append(f"{line.custom_id} has two different results")
+                found.problems.append(f"{custom_id} has two different results")
             continue
         digests[ordinal] = digest
         found.offsets[ordinal] = at
-        found.kinds[line.kind] += 1
+        found.kinds[kind] += 1
     told = {kind: count for kind, count in remote.counts.items() if count}
     if remote.size != shard.n or told.get("processing", 0):
         # Without counts to believe, every request must have its line.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,6 +193,24 @@ class Journal:
         with self.transaction() as db:
             found = db.execute(sql, (bytes.fromhex(key), *(s.value for s in SENT))).fetchone()
         return None if found is None else str(found[0])
+
+    def flying(self, build: str) -> dict[str, int]:
+        """How many requests of a build the server has, or may have, by role."""
+        if not self.exists():
+            return {}
+        marks = ", ".join("?" * len(SENT))
+        sql = (
+            "select request.purpose, count(*) from request join shard on shard.id = request.shard"
+            f" where shard.state in ({marks}) group by request.purpose"
+        )
+        with self.transaction() as db:
+            rows = db.execute(sql, [state.value for state in SENT]).fetchall()
+        found: Counter[str] = Counter()
+        for number, count in rows:
+            purpose = self.purpose(number)
+            if purpose.build == build:
+                found[purpose.role] += count
+        return dict(found)
 
     def is_elsewhere(self, key: str, shard: int) -> bool:
         """Whether a request of this key is open in another shard than this one."""

@@ -40,10 +40,13 @@ class Reconciler:
             found = self._candidates(shard)
         except Unreachable as error:
             wait = error.wait if error.wait is not None else 30.0
-            return self._journal.update(shard, next_at=now + min(wait, 300.0), note=str(error))
+            return self._journal.update(
+                shard, next_at=now + min(wait, 300.0), note=f"no list of batches: {error}"
+            )
         if found:
-            # The oldest first: a later one is a duplicate, or somebody else's.
-            oldest = min(found, key=lambda remote: (remote.created_at, remote.id))
+            # The oldest first: a later one is a duplicate, or somebody else's. One that does not
+            # tell its size is worth a look when no other does.
+            oldest = min(found, key=lambda r: (r.size != shard.n, r.created_at, r.id))
             for other in found:
                 if other.id != oldest.id:
                     self._journal.suspect(other.id, shard)
@@ -122,7 +125,10 @@ class Reconciler:
                 try:
                     for remote in self._candidates(shard):
                         self._journal.suspect(remote.id, shard)
-                except Unreachable:
+                except Unreachable as error:
+                    # Looked for again at the end of the next run, for two days.
+                    now = self._clock.now()
+                    self._journal.note(now, "not_swept", f"no list of batches: {error}", shard.id)
                     return
 
     def _candidates(self, shard: Shard) -> list[Remote]:
@@ -136,6 +142,6 @@ class Reconciler:
             remote
             for remote in self._api.list(first - _SKEW)
             if remote.id not in known
-            and remote.size == shard.n
+            and remote.may_have(shard.n)
             and first - _SKEW <= remote.created_at <= until
         ]

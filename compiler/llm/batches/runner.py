@@ -223,8 +223,9 @@ class Runner:
             self._split(self._journal.move(shard, Event.TOO_LARGE, now, error.reason))
             return
         wait = min(_BACKOFF_CAP, error.wait if error.wait is not None else 2.0**shard.sends)
+        note = f"not taken, waiting {wait:,.0f} s: {error.reason}"
         shard = self._journal.move(
-            shard, Event.REFUSED, now, error.reason, next_at=now + wait, note=error.reason
+            shard, Event.REFUSED, now, error.reason, next_at=now + wait, note=note
         )
         if error.wait is None and shard.sends >= _FETCHES:
             raise ProviderError(
@@ -292,7 +293,8 @@ class Runner:
             age = now - (shard.created_at or now)
             if age > _ARCHIVED or (looks > _FETCHES and age > _GONE):
                 return self._lost(shard, str(error) or "its results are gone")
-            return self._journal.update(shard, looks=looks, next_at=now + min(600.0, 2.0**looks))
+            next_at, note = now + min(600.0, 2.0**looks), "its results are not there yet"
+            return self._journal.update(shard, looks=looks, next_at=next_at, note=note)
         except Unreachable as error:
             wait = error.wait if error.wait is not None else min(60.0, 2.0**looks / 4)
             if looks > 4 * _FETCHES:
@@ -300,7 +302,8 @@ class Runner:
                     f"the results of {shard.batch_id} cannot be fetched: {error}",
                     hint="run the same command again later; the provider keeps them for 29 days",
                 ) from error
-            return self._journal.update(shard, looks=looks, next_at=now + wait, note=str(error))
+            note = f"no results: {error}"
+            return self._journal.update(shard, looks=looks, next_at=now + wait, note=note)
         if remote.archived:
             return self._lost(shard, "archived")
         found = collect.survey(self._api, self._journal, shard, remote)
@@ -309,7 +312,8 @@ class Runner:
         cuts = shard.cuts + 1
         if found.problems and cuts <= _FETCHES:
             self._journal.note(now, "incomplete", found.problems[0], shard.id)
-            return self._journal.update(shard, cuts=cuts, next_at=now + min(60.0, 2.0**cuts / 4))
+            next_at, note = now + min(60.0, 2.0**cuts / 4), f"came incomplete: {found.problems[0]}"
+            return self._journal.update(shard, cuts=cuts, next_at=next_at, note=note)
         missing = shard.n - len(found.offsets)
         if found.problems and missing > max(_FEW, _SHARE * shard.n):
             # They are there and were billed: asking again would pay for them twice.

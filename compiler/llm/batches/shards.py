@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from compiler.errors import ProviderError, StoreError
 from compiler.llm.batches.journal import Journal, Sealed, Shard
-from compiler.llm.batches.states import OPEN, State
+from compiler.llm.batches.states import OPEN, Event, State
 from compiler.llm.messages import Call, Purpose
 
 _HEAD, _TAIL = b'{"requests":[', b"]}"
@@ -62,7 +62,9 @@ class Packer:
         self._placed: list[_Placed] = []
         self._labels: dict[str, None] = {}
         self._nonce = ""
-        self._purposes: dict[Purpose, int] = {}
+        self._last: Purpose | None = None
+        self._number, self._usd, self._label = 0, 0.0, ""
+        self._at = 0
 
     def add(self, call: Call) -> None:
         """Place a call in the open body; seals it first when the call does not fit."""
@@ -130,20 +132,20 @@ class Packer:
                 self._journal.folder.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("wb+")
                 self._file.write(_HEAD)
+                self._at = len(_HEAD)
             else:
                 self._file.write(b",")
-            at = self._file.tell() + len(entry) - len(call.body) - 1
+                self._at += 1
             self._file.write(entry)
-        purpose = self._journal_purpose(call.purpose)
-        self._placed.append(
-            _Placed(call.key, purpose, at, len(call.body), self._price(call.purpose))
-        )
-        self._labels[f"{call.purpose.build} {call.purpose.role}"] = None
-
-    def _journal_purpose(self, purpose: Purpose) -> int:
-        if purpose not in self._purposes:
-            self._purposes[purpose] = self._journal.purpose_id(purpose)
-        return self._purposes[purpose]
+            self._at += len(entry)
+        if call.purpose is not self._last:
+            self._last = call.purpose
+            self._number = self._journal.purpose_id(call.purpose)
+            self._usd = self._price(call.purpose)
+            self._label = f"{call.purpose.build} {call.purpose.role}"
+        at = self._at - len(call.body) - 1
+        self._placed.append(_Placed(call.key, self._number, at, len(call.body), self._usd))
+        self._labels[self._label] = None
 
     @property
     def _path(self) -> Path:
@@ -207,6 +209,13 @@ def split(
     with Packer(journal, shard.endpoint, half, price, shard.attempt) as packer:
         for call in reread(journal, shard, left):
             packer.add(call)
+
+
+def discard_unsent(journal: Journal, endpoint: str, now: float) -> None:
+    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
+    for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
+        journal.move(shard, Event.DISCARDED, now)
+        journal.body(shard.id).unlink(missing_ok=True)
 
 
 def reread(journal: Journal, shard: Shard, requests: Iterable[Sealed]) -> Iterator[Call]:

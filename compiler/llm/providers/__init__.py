@@ -51,7 +51,7 @@ def batch_api(endpoint: str) -> Iterator[BatchApi]:
     """The batch endpoint of that address, for looking at what is there and for canceling."""
     client = Client(endpoint)
     try:
-        yield Endpoint(client, None, WallClock())
+        yield Endpoint(client, WallClock())
     finally:
         client.close()
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from compiler.errors import BudgetError, ProviderError
-from compiler.keys import Json, digest
+from compiler.keys import Json
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
-from compiler.llm.batches.shards import Limits, Packer
-from compiler.llm.batches.states import SENT, Event, State
+from compiler.llm.batches.shards import Limits, Packer, discard_unsent
+from compiler.llm.batches.states import SENT, State
 from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
-from compiler.llm.providers.anthropic.live import Live, in_flight, params
+from compiler.llm.providers.anthropic.live import Live, in_flight
 from compiler.llm.purse import Purse
 
 # So many requests of a new shape go live at most before the shape is given up.
@@ -73,9 +73,10 @@ class Batch:
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
         live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
-        api = Endpoint(self._client, live, settings.clock)
-        discard_unsent(journal, api.endpoint, settings.clock)
+        api = Endpoint(self._client, settings.clock)
+        discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
+        shapes, proven = wire.Shapes(), dict[str, bool]()
         fresh: Counter[Purpose] = Counter()
         runner = Runner(
             api,
@@ -87,18 +88,22 @@ class Batch:
             settings.watcher,
         )
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
+            # Nobody else sends while this holds the project's lock.
+            flying = bool(journal.shards(SENT))
             for each in calls:
-                place = journal.where(each.key)
+                place = journal.where(each.key) if flying else None
                 if place == api.endpoint:
                     continue
                 if place is not None:
                     raise in_flight(each, place)
                 fresh[each.purpose] += 1
-                kind = digest("shape", _checked(each.body, api))
-                if len(canaries[kind]) < _CANARIES and not journal.proven(api.endpoint, kind):
-                    canaries[kind].append(each)
-                else:
+                kind = shapes.of(each.body)
+                if kind not in proven:
+                    proven[kind] = journal.proven(api.endpoint, kind)
+                if proven[kind] or len(canaries[kind]) == _CANARIES:
                     packer.add(each)
+                else:
+                    canaries[kind].append(each)
             try:
                 # With what these bring with them in later passes, before any is paid for.
                 for purpose, count in fresh.items():
@@ -109,37 +114,46 @@ class Batch:
                 runner.collect(deliver, commit)
                 raise
             for kind, held in canaries.items():
-                for each in self._prove(api, held, deliver, commit):
+                for each in self._prove(live, kind, held, deliver, commit):
                     packer.add(each)
-                if held:
-                    journal.prove(api.endpoint, kind)
         runner.run(deliver, commit)
 
-    @staticmethod
     def _prove(
-        api: Endpoint, held: list[Call], deliver: Deliver, commit: Callable[[], None]
+        self,
+        live: Live,
+        kind: str,
+        held: list[Call],
+        deliver: Deliver,
+        commit: Callable[[], None],
     ) -> list[Call]:
         """Send requests of a shape live until one is served; returns those that need not be.
 
         One may be refused for its own sake; all of them are refused for their shape's.
         """
+        endpoint = self._client.endpoint
+
+        def keep(call: Call, reply: Reply) -> None:
+            if reply.outcome is not Outcome.ERRORED:
+                deliver(call.key, call.purpose, reply)
+                commit()
+                # Here, so that it is known even when the user stops while this comes in.
+                self._settings.journal.prove(endpoint, kind)
+
         failed: list[tuple[Call, Reply]] = []
         for place, each in enumerate(held):
-            reply = api.preflight(each.body)
+            # Outside of a batch, so without its discount.
+            purpose = replace(each.purpose, rate=each.purpose.rate.unbatched())
+            reply = live.alone(replace(each, purpose=purpose), keep, commit)
             if reply.outcome is Outcome.ERRORED:
                 failed.append((each, reply))
                 continue
-            # Outside of a batch, so without its discount.
-            paid = replace(each.purpose, rate=each.purpose.rate.unbatched())
-            deliver(each.key, paid, reply)
-            commit()
             # What failed alone may have met a passing fault, and costs nothing to try again.
             return [other for other, _ in failed] + held[place + 1 :]
         if failed:
             raise ProviderError(
                 f"the API refused the first {len(failed)} requests of their kind: "
                 f"{failed[-1][1].error}",
-                where=api.endpoint,
+                where=endpoint,
                 hint="check model, max_tokens and base_url in the spec; nothing else was sent",
             )
         return []
@@ -157,20 +171,3 @@ class Batch:
                 f"the wall of ${self._purse.wall:,.2f}",
                 hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
             )
-
-
-def discard_unsent(journal: Journal, endpoint: str, clock: Clock) -> None:
-    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
-    for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
-        journal.move(shard, Event.DISCARDED, clock.now())
-        journal.body(shard.id).unlink(missing_ok=True)
-
-
-def _checked(body: bytes, api: Endpoint) -> Json:
-    unknown = params(body).keys() - wire.PARAMETERS
-    if unknown:
-        raise ProviderError(
-            f"parameters that the API refuses: {', '.join(sorted(unknown))}",
-            hint="this is a defect of probec: please report it",
-        )
-    return api.shape(body)

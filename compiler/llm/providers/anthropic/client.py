@@ -237,10 +237,13 @@ def _failure(error: APIStatusError) -> Failure:
     inner = body.get("error") if isinstance(body.get("error"), dict) else {}
     assert isinstance(inner, dict)
     text = str(inner.get("message") or "") or f"HTTP {error.status_code}"
+    kind = str(inner.get("type") or error.type or "")
+    # An error that comes as an event of a stream has the status of its beginning.
+    place = f"HTTP {error.status_code}" if error.status_code >= 400 else f"{kind} in the stream"
     return Failure(
-        f"HTTP {error.status_code}: {text}" if inner else text,
+        f"{place}: {text}" if inner else text,
         status=error.status_code,
-        kind=str(inner.get("type") or error.type or ""),
+        kind=kind,
         code=str(error.error_code or ""),
         wait=_wait(error.response.headers.get("retry-after")),
         request_id=error.request_id or "",

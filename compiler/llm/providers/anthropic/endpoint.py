@@ -8,27 +8,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.runner import Clock
-from compiler.llm.messages import Reply
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
-from compiler.llm.providers.anthropic.live import Live, params
 
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
 _PAGE = 100
-_PAGES = 50
+# No account sends so many batches in the time that is looked at; a list that is longer never ends.
+_PAGES = 1000
 
 
 class Endpoint:
-    """Implements `BatchApi`. Without `live` it cannot preflight."""
+    """Implements `BatchApi`."""
 
-    def __init__(self, client: Client, live: Live | None, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
-        self._live = live
         self._clock = clock
         self._skew = 0.0
 
@@ -68,7 +68,11 @@ class Endpoint:
         return self._remote(self._asked(f"{_PATH}/{batch_id}"))
 
     def list(self, since: float) -> Sequence[Remote]:
-        """Pages, newest first, until one is too old; a server that repeats itself ends it."""
+        """Pages, newest first, until one is too old; a server that repeats itself ends it.
+
+        What is asked for is bounded by time alone. A list that goes on beyond any reason is no
+        answer, since what is looked for may be on its next page.
+        """
         found: dict[str, Remote] = {}
         after = ""
         for _ in range(_PAGES):
@@ -84,10 +88,11 @@ class Endpoint:
                 raise Unreachable("the list of batches is empty and says that there is more")
             new = [each for each in batches if each.id not in found]
             found.update((each.id, each) for each in new)
-            if not new or not page.get("has_more") or new[-1].created_at < since:
-                break
+            old = all(each.created_at < since for each in new)
+            if old or not page.get("has_more"):
+                return [each for each in found.values() if each.created_at >= since]
             after = new[-1].id
-        return [each for each in found.values() if each.created_at >= since]
+        raise Unreachable(f"it goes on after {len(found):,} batches of that time")
 
     def download(self, batch_id: str, path: Path) -> None:
         """Stream the raw results of the derived path to a file."""
@@ -122,10 +127,21 @@ class Endpoint:
             if failure.status not in (400, 409):
                 raise self._unanswered(failure) from failure
 
+    def peek(self, line: bytes) -> tuple[str, str] | None:
+        """The custom id of one result and the server's word for it, if the line is whole."""
+        try:
+            value = _decoded(line)
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
+            return None
+        result = value.get("result")
+        return value["custom_id"], str(result.get("type", "")) if isinstance(result, dict) else ""
+
     def parse(self, line: bytes) -> Line | None:
         """One result; the error's type is looked for where the API puts it, then where mocks do."""
         try:
-            value = json.loads(line)
+            value = _decoded(line)
         except ValueError:
             return None
         if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
@@ -154,15 +170,6 @@ class Endpoint:
             account=kind == "errored" and account_at_fault(error_type, text),
             transient=error_type in _TRANSIENT,
         )
-
-    def preflight(self, body: bytes) -> Reply:
-        """One live request."""
-        assert self._live is not None
-        return self._live.send(body)
-
-    def shape(self, body: bytes) -> Json:
-        """What is validated beside the text."""
-        return wire.shape(params(body))
 
     def _asked(self, path: str) -> dict[str, Json]:
         try:
@@ -207,6 +214,14 @@ class Endpoint:
             return datetime.fromisoformat(value).timestamp() - self._skew
         except ValueError:
             return None
+
+
+def _decoded(line: bytes) -> object:
+    """A line as JSON. The quick decoder refuses lone surrogates, which models may write."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(line)
 
 
 def _of_account(failure: Failure) -> bool:

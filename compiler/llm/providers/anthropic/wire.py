@@ -6,7 +6,10 @@ own default.
 
 from __future__ import annotations
 
-from compiler.keys import Json
+import msgspec
+
+from compiler.errors import ProviderError
+from compiler.keys import Json, digest
 from compiler.llm.messages import Outcome, Reply, Request
 
 # The parameters that are ever sent. A stray one would fail every request of a batch, hours later.
@@ -43,12 +46,43 @@ def messages_body(request: Request) -> dict[str, Json]:
     return body
 
 
-def shape(body: dict[str, Json]) -> Json:
-    """Everything of a body that the API validates but its text."""
-    return {
-        **{name: value for name, value in body.items() if name not in _TEXT},
-        "cached": isinstance(body.get("system"), list),
-    }
+class Shapes:
+    """Which shape the bodies of a run have: everything that the API validates but their text.
+
+    A shape is a digest. Bodies are canonical, so their parameters are compared as bytes, and the
+    text is never decoded.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, bytes], ...], str] = {}
+        self._decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+    def of(self, body: bytes) -> str:
+        """The shape of a body.
+
+        Raises:
+            ProviderError: it has parameters that the API refuses.
+        """
+        raw = self._decoder.decode(body)
+        head = tuple(
+            (name, bytes(memoryview(value)[:1] if name in _TEXT else value))
+            for name, value in raw.items()
+        )
+        if head not in self._known:
+            self._known[head] = self._shape(body)
+        return self._known[head]
+
+    @staticmethod
+    def _shape(body: bytes) -> str:
+        value: dict[str, Json] = msgspec.json.decode(body)
+        unknown = value.keys() - PARAMETERS
+        if unknown:
+            raise ProviderError(
+                f"parameters that the API refuses: {', '.join(sorted(unknown))}",
+                hint="this is a defect of probec: please report it",
+            )
+        bare = {name: each for name, each in value.items() if name not in _TEXT}
+        return digest("shape", {**bare, "cached": isinstance(value.get("system"), list)})
 
 
 def reply(message: dict[str, Json], request_id: str) -> Reply:
@@ -59,9 +93,11 @@ def reply(message: dict[str, Json], request_id: str) -> Reply:
     content = message.get("content")
     blocks = content if isinstance(content, list) else []
     text = "".join(
-        str(block.get("text", ""))
-        for block in blocks
-        if isinstance(block, dict) and block.get("type") == "text"
+        [
+            str(block.get("text", ""))
+            for block in blocks
+            if isinstance(block, dict) and block.get("type") == "text"
+        ]
     )
     usage = message.get("usage")
     counts = usage if isinstance(usage, dict) else {}

@@ -1,0 +1,187 @@
+"""Live requests in the air: whatever comes back is kept, whatever happens meanwhile.
+
+The threads are daemons, because a pool of the standard library would hold the process back until
+the slowest answer is here, however often the user presses Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from compiler.errors import StoreError
+from compiler.llm.interrupts import Interrupts
+from compiler.llm.messages import Call, Outcome, Reply
+from compiler.llm.providers.anthropic.gate import Gate
+
+# Seconds between looks at what the user wants.
+_LOOK = 0.2
+
+
+class Flight:
+    """Sends calls in threads of its own and keeps replies in the caller's, in a `with` block.
+
+    When the block ends by an error or the first Ctrl-C, what was not begun is dropped and what is
+    in the air is waited for; the second Ctrl-C leaves it, and says so. `keep` puts a reply into the
+    log and `commit` makes it durable.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Reply],
+        concurrency: int,
+        gate: Gate,
+        keep: Callable[[Call, Reply], None],
+        commit: Callable[[], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._send = send
+        self._concurrency = concurrency
+        self._gate = gate
+        self._keep = keep
+        self._commit = commit
+        self._notice = notice
+        self._interrupts = Interrupts()
+        self._threads = 0
+        self._waiting: SimpleQueue[Call | None] = SimpleQueue()
+        self._back: SimpleQueue[tuple[Call, Reply | BaseException]] = SimpleQueue()
+        self._flying: dict[str, Call] = {}
+        self._unsaved: list[tuple[Call, Reply]] = []
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def __enter__(self) -> Flight:
+        self._gate.open()
+        self._interrupts.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is not None:
+                self._rescue(error)
+        finally:
+            for _ in range(self._threads):
+                self._waiting.put(None)
+            self._interrupts.__exit__(kind, error, trace)
+
+    def launch(self, call: Call) -> None:
+        """Send a call as soon as a thread is free."""
+        self._flying[call.key] = call
+        self._waiting.put(call)
+        if self._threads < min(self._concurrency, len(self._flying)):
+            self._threads += 1
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def land(self) -> list[Reply]:
+        """Keep what came back, and wait for at least one; at once durable.
+
+        Raises:
+            KeyboardInterrupt: the user wants to stop.
+            ProviderError: what sending raised.
+            StoreError: the log cannot be written.
+        """
+        while True:
+            self._look()
+            with contextlib.suppress(Empty):
+                landed = [self._back.get(timeout=_LOOK)]
+                break
+        with contextlib.suppress(Empty):
+            while True:
+                landed.append(self._back.get_nowait())
+        replies, errors = [], []
+        for call, found in landed:
+            del self._flying[call.key]
+            if isinstance(found, BaseException):
+                errors.append(found)
+            else:
+                replies.append(found)
+                self._unsaved.append((call, found))
+        for call, reply in self._unsaved:
+            self._keep(call, reply)
+        self._commit()
+        self._unsaved.clear()
+        if errors:
+            raise errors[0]
+        return replies
+
+    def _look(self) -> None:
+        if self._interrupts.count:
+            raise KeyboardInterrupt
+        why = self._gate.why()
+        if why:
+            self._notice(why)
+
+    def _work(self) -> None:
+        while (call := self._waiting.get()) is not None:
+            try:
+                self._back.put((call, self._send(call.body)))
+            except BaseException as error:
+                # Raised again in the caller's thread.
+                self._back.put((call, error))
+
+    def _rescue(self, error: BaseException) -> None:
+        """What is in the air is paid for: let it arrive and keep it, unless the user insists."""
+        with contextlib.suppress(Empty):
+            while True:
+                dropped = self._waiting.get_nowait()
+                if dropped is not None:
+                    del self._flying[dropped.key]
+        self._gate.leave()
+        self._wait()
+        try:
+            for call, reply in self._unsaved:
+                self._keep(call, reply)
+            self._commit()
+        except StoreError as full:
+            raise _unkept(self._unsaved, full) from error
+
+    def _wait(self) -> None:
+        told = False
+        while self._flying:
+            if self._interrupts.count > 1:
+                break
+            if self._interrupts.count and not told:
+                told = True
+                self._notice(
+                    f"waiting for {self._counted} in flight, to keep what was paid for; "
+                    "Ctrl-C again leaves them"
+                )
+            try:
+                call, found = self._back.get(timeout=_LOOK)
+            except Empty:
+                continue
+            except KeyboardInterrupt:
+                # Where Ctrl-C could not be counted.
+                break
+            del self._flying[call.key]
+            if isinstance(found, Reply):
+                self._unsaved.append((call, found))
+        if self._flying:
+            self._notice(
+                f"left {self._counted} in flight: what they may have cost is lost, and the next "
+                "build asks them again"
+            )
+
+    @property
+    def _counted(self) -> str:
+        return f"{len(self._flying)} request{'s' if len(self._flying) != 1 else ''}"
+
+
+def _unkept(unsaved: list[tuple[Call, Reply]], error: StoreError) -> StoreError:
+    """What a user is told whose disk takes no more: which replies were paid for and are lost."""
+    billed = [(call, reply) for call, reply in unsaved if reply.outcome is not Outcome.ERRORED]
+    if not billed:
+        return error
+    usd = sum(reply.usd(call.purpose.rate) for call, reply in billed)
+    ids = ", ".join(reply.request_id or call.key[:12] for call, reply in billed[:5])
+    more = ", ..." if len(billed) > 5 else ""
+    return StoreError(
+        f"{len(billed)} {billed[0][0].purpose.role} repl{'ies' if len(billed) > 1 else 'y'} that "
+        f"cost ${usd:,.4f} cannot be kept and will be paid for again ({ids}{more}): "
+        f"{error.message}",
+        where=error.where,
+        hint="free some space or make it writable, then run the same command again",
+    )

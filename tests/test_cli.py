@@ -1,0 +1,42 @@
+"""The command line itself: what is wrong with it is told to people and to machines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Probec
+
+SPEC = "specs/tiny.yaml"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("plan",), "the following arguments are required: SPEC"),
+        (("plan", SPEC, "--nonsense"), "unrecognized arguments: --nonsense"),
+        (("build", SPEC, "--max-usd", "x"), "argument --max-usd: invalid usd value: 'x'"),
+        (("nonsense",), "argument COMMAND: invalid choice: 'nonsense'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_command_line_is_one_error_also_for_machines(
+    args: tuple[str, ...], message: str, probec: Probec
+) -> None:
+    assert probec(*args, "--json") == 2
+    told = json.loads(probec.out)
+    assert told["error"].startswith(message)
+    assert told["hint"].startswith("see `probec")
+    assert told["hint"].endswith("--help`")
+    assert probec.err == ""
+    assert probec(*args) == 2
+    assert probec.out == ""
+    assert probec.err.startswith(f"probec: {message}")
+
+
+def test_help_and_version_are_no_errors(probec: Probec) -> None:
+    assert probec("--version") == 0
+    assert probec.out.startswith("probec ")
+    assert probec("plan", "--help") == 0
+    assert "example: probec plan" in probec.out
