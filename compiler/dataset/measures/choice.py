@@ -174,7 +174,7 @@ def _surface(texts: list[str]) -> Floats:
     """log(1 + count) of characters, digits, capitals, spaces, punctuation; how it starts, ends."""
     size = len(texts)
     found = np.empty((size, 7))
-    for places in _chunks(texts, np.arange(size), np.zeros(size), sys.maxsize):
+    for places in _chunks(texts, np.arange(size), np.zeros(size, dtype=np.int64), sys.maxsize):
         every = _points("".join(texts[place] for place in places))
         edges = np.cumsum([0, *(len(texts[place]) for place in places)])
         starts, ends = edges[:-1], edges[1:] - 1

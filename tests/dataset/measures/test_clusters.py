@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from compiler.dataset.measures.clusters import Clusters, Sweep, Tally, clustered_error
+from compiler.dataset.measures.clusters import Clusters, Sweep, Tally, clustered_error, product
 from compiler.dataset.measures.intervals import Interval, wilson
 from compiler.dataset.measures.units import Floats
 from tests.dataset.measures.samples import clustered
@@ -168,23 +168,30 @@ def test_sums_that_would_not_be_exact_are_refused() -> None:
         tally.cell(np.ones(3, dtype=bool))
 
 
-def test_many_columns_and_chunks_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the work is cut, the numbers are the same to the last bit."""
-    values, documents = clustered(3, 60, 2, 0.2)
+def test_the_blocked_product_is_the_product_of_integers() -> None:
+    rng = np.random.default_rng(1)
+    weights, sums = rng.integers(0, 9, (37, 192)), rng.integers(-(10**9), 10**9, (11, 192))
 
-    def swept() -> Sweep:
+    assert (
+        product(weights.astype(float), sums.astype(float)).tolist() == (weights @ sums.T).tolist()
+    )
+
+
+def test_columns_do_not_change_one_another() -> None:
+    """One column alone and among a hundred, over several blocks: equal to the last bit."""
+    values, documents = clustered(3, 150, 2, 0.2)
+
+    def swept(powers: list[int]) -> Sweep:
         tally = Tally(Clusters.of(documents))
         cell = tally.cell()
-        for power in range(100):
-            tally.column(cell, values ** (power / 50))
+        for power in powers:
+            tally.column(cell, np.abs(values) ** (power / 50))
         return tally.sweep(9, 70)
 
-    first = swept()
-    monkeypatch.setattr("compiler.dataset.measures.clusters._CHUNK", 200)
-    second = swept()
+    many, one = swept(list(range(100))), swept([99])
 
-    assert np.array_equal(first.resampled, second.resampled)
-    assert np.array_equal(first.totals, second.totals)
+    assert np.array_equal(many.resampled[:, 100], one.resampled[:, 1])
+    assert many.totals[100] == one.totals[1]
 
 
 @pytest.mark.parametrize(("icc", "per_document"), [(0.0, 4), (0.3, 5), (0.8, 3)])
