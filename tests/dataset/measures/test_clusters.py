@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 import statsmodels.api
@@ -23,11 +25,9 @@ def mean(values: object, documents: object, seed: int = 1, resamples: int = 200)
 
 
 @given(SCORES, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(
-    rows: list[tuple[int, int]], shuffler: st.DataObject
-) -> None:
+def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int]], shuffler: Random) -> None:
     shuffled = list(rows)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
 
     def intervals(given: list[tuple[int, int]]) -> list[Interval]:
         # Enough other documents for an interval.
@@ -51,6 +51,15 @@ def test_new_names_of_documents_in_the_same_order_change_nothing(
     documents, values = np.asarray(rows).T
 
     assert mean(values / 100, documents) == mean(values / 100, [f"d{each}" for each in documents])
+
+
+@given(SCORES)
+def test_any_new_names_of_documents_leave_the_values(rows: list[tuple[int, int]]) -> None:
+    """Only which resample a document falls into follows from its name."""
+    documents, values = np.asarray(rows).T
+    first, second = mean(values / 100, documents), mean(values / 100, 1000 - documents)
+
+    assert (first.value, first.n, first.documents) == (second.value, second.n, second.documents)
     assert clustered_error(values / 100, Clusters.of(documents)) == clustered_error(
         values / 100, Clusters.of(1000 - documents)
     )
