@@ -48,6 +48,7 @@ golden: .venv/.dev  ## accept changed golden files; read the diff before committ
 bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
 	$(BIN)/python -m benchmarks.local_stages
 	$(BIN)/python -m benchmarks.batches
+	$(BIN)/python -m benchmarks.statistics
 
 lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import batches, local_stages
+from benchmarks import batches, local_stages, statistics
 from tests.conftest import ROOT
 
 
@@ -35,3 +35,15 @@ def test_the_benchmark_of_the_paid_path_runs(
     assert "equals that of what the server received" in out
     assert "bare asyncio client" in out
     assert "B a reply on disk" in out
+
+
+def test_the_benchmark_of_the_statistics_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["statistics", "--small"])
+    statistics.main()
+    out = capsys.readouterr().out
+
+    assert "4,000 probes, 800 documents, 16 cells, 50 resamples" in out
+    assert "floor: the bare matrix product" in out
+    assert "choice-only test: 50 pairs" in out

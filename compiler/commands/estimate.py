@@ -8,10 +8,12 @@ slot may become a probe, or only `expect.built` of them.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from compiler.commands.wire import Project
+from compiler.commands.workload import calls_per_probe
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.dispatch import Priced
@@ -20,9 +22,9 @@ from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.purse import ENOUGH
 from compiler.probes import sampling
 from compiler.spec.model import WrittenScope
-from compiler.stages.context import Context, Role
+from compiler.stages.asking import ASKING
+from compiler.stages.context import ROLES, Context, Role
 
-STAGES: dict[str, Role] = {"generate": "generator", "answer": "answerer", "judge": "judge"}
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2
 # Share of requests that find the cached prefix; providers promise nothing, reports say 30 to 98%.
@@ -117,7 +119,7 @@ def quote(
     found: list[Estimate] = []
     batches: dict[str, tuple[int, int]] = {}
     notices: list[str] = []
-    for stage, role in STAGES.items():
+    for stage, role in ASKING.items():
         use = getattr(project.spec.models, role)
         if use.provider in FREE:
             continue
@@ -128,24 +130,29 @@ def quote(
         ]
         own += _estimated(project, stage, _documents(project, stage, steps, counted))
         found += own
-        notices += _unmatched(project, role, sum(e.in_flight for e in own))
         if use.provider in BATCHED and any(e.calls for e in own):
             limits = project.spec.batches
             batches[stage] = (
                 math.ceil(sum(e.calls for e in own) / limits.max_requests),
                 math.ceil(sum(e.bytes for e in own) / limits.max_bytes),
             )
+    for role in ROLES:
+        notices += _unmatched(project, role, sum(e.in_flight for e in found if e.role == role))
     return Quote(found, batches, list(dict.fromkeys(notices)))
 
 
-def count(context: Context, graph: Graph, steps: Sequence[Planned]) -> dict[str, dict[str, Priced]]:
+def count(
+    context: Context, graph: Graph, steps: Sequence[Planned]
+) -> Mapping[str, Mapping[str, Priced]]:
     """Render the requests of every stale step whose inputs are there, and look in the log."""
-    found: dict[str, dict[str, Priced]] = {}
+    found: dict[str, defaultdict[str, Priced]] = {}
     for planned in steps:
         stage = planned.step.stage
         if planned.state is State.STALE and stage.weigh is not None:
+            dispatcher = context.dispatchers[ASKING[stage.name]]
+            # Two stages may ask one role: each is counted by itself.
+            dispatcher.priced = found.setdefault(stage.name, defaultdict(Priced))
             stage.weigh(planned.step.part, graph.inputs(planned.step))
-            found[stage.name] = context.dispatchers[STAGES[stage.name]].priced
     return found
 
 
@@ -153,11 +160,14 @@ def later_usd(project: Project) -> dict[str, float]:
     """What one call of a role brings with it in later passes, as expected, in US dollars."""
     spec = project.spec
     written = sum(s.slots for s in spec.scopes.values() if isinstance(s, WrittenScope))
-    per_call = {role: call_usd(project, role) for role in STAGES.values()}
-    rollouts = written * spec.expect.built * spec.scoring.rollouts
+    per_call = {role: call_usd(project, role) for role in ROLES}
+    calls = calls_per_probe(spec)
+    usd = sum(count * per_call[ASKING[stage]] for stage, count in calls.items())
+    answers = sum(count for stage, count in calls.items() if ASKING[stage] == "answerer")
+    verdicts = sum(count for stage, count in calls.items() if ASKING[stage] == "judge")
     return {
-        "generator": rollouts * (per_call["answerer"] + per_call["judge"]),
-        "answerer": per_call["judge"],
+        "generator": written * spec.expect.built * usd,
+        "answerer": per_call["judge"] * verdicts / answers,
         "judge": 0.0,
     }
 
@@ -171,11 +181,7 @@ def observed_usd(project: Project) -> dict[str, float]:
     """What one call of a role cost on average, in US dollars at today's price, for the roles whose
     model has answered often enough before.
     """
-    return {
-        role: call_usd(project, role)
-        for role in STAGES.values()
-        if _observed(project, role) is not None
-    }
+    return {role: call_usd(project, role) for role in ROLES if _observed(project, role) is not None}
 
 
 def _declared(project: Project, role: Role) -> tuple[int, int]:
@@ -197,7 +203,7 @@ def _observed(project: Project, role: Role) -> tuple[float, float] | None:
 def _exact(
     project: Project, stage: str, scope: str, priced: Priced, notices: list[str]
 ) -> Estimate:
-    role = STAGES[stage]
+    role = ASKING[stage]
     per_call, tokens = _observed(project, role), "observed"
     if per_call is None:
         size = priced.bytes / BYTES_PER_TOKEN / max(1, priced.calls)
@@ -224,7 +230,7 @@ def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
 def _estimated(project: Project, stage: str, documents: int) -> list[Estimate]:
     if not documents:
         return []
-    role, spec = STAGES[stage], project.spec
+    role, spec = ASKING[stage], project.spec
     declared = _declared(project, role)
     per_call, tokens = _observed(project, role), "observed"
     if per_call is None:
@@ -232,11 +238,12 @@ def _estimated(project: Project, stage: str, documents: int) -> list[Estimate]:
     if stage == "generate":
         return [_made(project, stage, "", "estimated", tokens, documents, per_call, documents)]
     found = []
+    per_probe = calls_per_probe(spec).get(stage, 0.0)
     for name, scope in spec.ordered_scopes():
-        if isinstance(scope, WrittenScope) and scope.slots:
+        if isinstance(scope, WrittenScope) and scope.slots and per_probe:
             most = documents * scope.slots
-            calls = round(most * spec.expect.built) * spec.scoring.rollouts
-            high = most * spec.scoring.rollouts
+            calls = round(round(most * spec.expect.built) * per_probe)
+            high = math.ceil(most * per_probe)
             found.append(_made(project, stage, name, "estimated", tokens, calls, per_call, high))
     return found
 
@@ -251,7 +258,7 @@ def _made(
     per_call: tuple[float, float],
     most: int,
 ) -> Estimate:
-    role = STAGES[stage]
+    role = ASKING[stage]
     use, rate, spread = getattr(project.spec.models, role), project.rate(role), _spread(project)
     read, written = round(calls * per_call[0]), round(calls * per_call[1])
     usd = rate.usd(read, written)
@@ -266,7 +273,7 @@ def _made(
 
 def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]) -> Estimate:
     """With what is in the log, the real bytes, and the provider's own cache of the system text."""
-    role = STAGES[made.stage]
+    role = ASKING[made.stage]
     use, rate = getattr(project.spec.models, role), project.rate(role)
     usd, low, high = made.usd, made.low, made.high
     if use.cache is not None and made.calls:

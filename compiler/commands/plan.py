@@ -16,6 +16,10 @@ from compiler.keys import Json
 EXAMPLE = "probec plan specs/demo.yaml"
 
 
+_SCORING = ("answer", "judge", "answer_rest", "judge_rest")
+_AUDITS = ("control", "audit")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Only the shared ones."""
     wire.add_spec_arguments(parser)
@@ -126,8 +130,6 @@ def costs_table(project: Project, costs: Quote) -> str:
                 [(stage, n, m, max(n, m)) for stage, (n, m) in costs.batches.items()],
             )
         )  # fmt: skip
-    expected, low, high = costs.usd()
-    scoring, scoring_low, scoring_high = costs.usd("answer", "judge")
     flying, flying_usd = costs.in_flight()
     ceiling = sum(e.ceiling for e in costs.estimates)
     lines += costs.notices
@@ -136,14 +138,17 @@ def costs_table(project: Project, costs: Quote) -> str:
             f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
             f"to cost ${flying_usd:,.2f}, in none of these sums; the next build collects them"
         )
-    lines.append(
-        f"scoring (answer and judge): ${scoring:,.2f} (${scoring_low:,.2f} to "
-        f"${scoring_high:,.2f})\n"
-        f"total: ${expected:,.2f} (${low:,.2f} to ${high:,.2f}); the wall is "
-        f"${project.spec.budget.max_usd:,.2f}\n"
-        f"if every reply were as long as max_tokens: ${ceiling:,.2f}"
-    )
+    sums = [f"scoring (answer and judge): {_dollars(*costs.usd(*_SCORING))}"]
+    if costs.usd(*_AUDITS)[0]:
+        sums.append(f"baselines, anchors, judging again: {_dollars(*costs.usd(*_AUDITS))}")
+    sums.append(f"total: {_dollars(*costs.usd())}; the wall is ${project.spec.budget.max_usd:,.2f}")
+    sums.append(f"if every reply were as long as max_tokens: ${ceiling:,.2f}")
+    lines.append("\n".join(sums))
     return "\n\n".join(lines)
+
+
+def _dollars(expected: float, low: float, high: float) -> str:
+    return f"${expected:,.2f} (${low:,.2f} to ${high:,.2f})"
 
 
 def _data(project: Project, steps: Sequence[Planned], costs: Quote) -> Json:

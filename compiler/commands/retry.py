@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from compiler.commands import wire
-from compiler.commands.estimate import STAGES, call_usd
+from compiler.commands.estimate import call_usd
 from compiler.commands.result import Result
 from compiler.commands.wire import Project, Silent
 from compiler.engine.lock import locked
@@ -18,6 +18,7 @@ from compiler.llm.messages import Outcome, Reply
 from compiler.llm.repair import decode
 from compiler.probes.reply import interpret
 from compiler.records import DocRecord
+from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
 
 EXAMPLE = "probec retry specs/demo.yaml --reason truncated"
@@ -45,7 +46,7 @@ class _Found:
     whose requests cannot be told before others have run.
     """
 
-    replies: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    replies: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in ASKING})
     steps: list[str] = field(default_factory=list)
     unseen: int = 0
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> Result:
     with locked(project.store.root):
         found = _find(project, context, graph, set(args.reason))
         usd = sum(
-            len(keys) * call_usd(project, STAGES[stage]) for stage, keys in found.replies.items()
+            len(keys) * call_usd(project, ASKING[stage]) for stage, keys in found.replies.items()
         )
         if not args.dry_run:
             # In this order a crash in between changes nothing: the steps run again as they were.
@@ -117,7 +118,7 @@ def _keys(
     """The keys of one step's replies that ended for one of these reasons."""
     stage, inputs = planned.step.stage, graph.inputs(planned.step)
     assert stage.weigh is not None
-    dispatcher = context.dispatchers[STAGES[stage.name]]
+    dispatcher = context.dispatchers[ASKING[stage.name]]
     records: dict[str, DocRecord] = {}
     if stage.name == "generate" and reasons & {*_UNUSABLE}:
         rows = inputs.rows("sample.records", DocRecord)

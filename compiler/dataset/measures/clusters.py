@@ -30,8 +30,9 @@ from compiler.dataset.measures.units import (
 )
 
 RESAMPLES = 1000
-# Weights in memory at once: 16 MB of float64. Columns in one block of sums.
-_CHUNK = 2**21
+# Resamples, documents and columns are multiplied in blocks of 64 x 64 x 64. A large product goes to
+# the BLAS's threads, which wait for one another in busy loops: on a machine that does other work
+# it was measured up to ten times slower than this, which stays on one thread.
 _BLOCK = 64
 
 
@@ -133,29 +134,44 @@ class Tally:
         done = 0
         for weights in _weights(self.clusters.count, seed, resamples):
             for place, block in enumerate(self._blocks):
-                target = found[done : done + len(weights), place * _BLOCK : (place + 1) * _BLOCK]
-                np.matmul(weights, block.T, out=target)
+                columns = slice(place * _BLOCK, (place + 1) * _BLOCK)
+                found[done : done + len(weights), columns] = product(weights, block)
             done += len(weights)
         return Sweep(np.concatenate(total) if total else np.empty(0), found)
 
     def _store(self, sums: Floats) -> int:
         place = self._columns % _BLOCK
         if place == 0:
-            self._blocks.append(np.zeros((_BLOCK, self.clusters.count)))
-        self._blocks[-1][place] = sums
+            self._blocks.append(np.zeros((_BLOCK, _padded(self.clusters.count))))
+        self._blocks[-1][place, : self.clusters.count] = sums
         self._columns += 1
         return self._columns - 1
 
 
+def product(weights: Floats, sums: Floats) -> Floats:
+    """`weights` (b, m) times the transpose of `sums` (c, m), m a multiple of 64; exact.
+
+    Whole numbers whose sums stay below 2**53: cutting m into blocks changes nothing.
+    """
+    parts = weights.shape[1] // _BLOCK
+    left = weights.reshape(len(weights), parts, _BLOCK).transpose(1, 0, 2)
+    right = sums.reshape(len(sums), parts, _BLOCK).transpose(1, 2, 0)
+    found: Floats = np.matmul(left, right).sum(axis=0)
+    return found
+
+
+def _padded(count: int) -> int:
+    return -(-count // _BLOCK) * _BLOCK
+
+
 def _weights(count: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """How often each document is drawn: float64 (b, count) at a time, each row sums to `count`."""
+    """How often each document is drawn: float64 (b, padded count) at a time, b at most 64."""
     draws = Draws(seed)
-    step = max(1, _CHUNK // max(1, count))
-    for start in range(0, resamples, step):
-        chunk = np.zeros((min(step, resamples - start), count))
+    for start in range(0, resamples, _BLOCK):
+        chunk = np.zeros((min(_BLOCK, resamples - start), _padded(count)))
         for row in chunk:
             if count:
-                row[:] = np.bincount(draws.below(count, count), minlength=count)
+                row[:count] = np.bincount(draws.below(count, count), minlength=count)
         yield chunk
 
 

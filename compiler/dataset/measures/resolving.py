@@ -26,6 +26,8 @@ _HALVINGS = 36
 _NEWTON = 60
 _TOLERANCE = 1e-9
 _ZERO = 1e-9
+# How far Newton's method may go from the best point of the grid, whose steps are .05.
+_STRETCH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,46 +157,44 @@ def held_out_rate(sweep: Sweep, columns: tuple[Column, ...], selected: int) -> I
 def _maximum(counts: Floats) -> tuple[Floats, Floats]:
     """Rate and correlation of each table of `counts` (m, n + 1).
 
-    The mean table is searched; the others start from its maximum, by Newton's method in both
-    parameters at once, and those that it does not carry to a maximum inside are searched too.
+    The mean table is searched and the others start from its maximum; those that Newton's method
+    does not carry from there to a maximum inside are searched too.
     """
     n = counts.shape[1] - 1
     if not 2 <= n <= MAX_TRIES:
         raise ValueError(f"a beta-binomial needs 2 to {MAX_TRIES} tries a row, not {n}")
-    tables = _Tables.of(counts)
-    rate, correlation = _searched(_Tables.of(counts.mean(axis=0, keepdims=True)))
-    if len(counts) == 1:
-        return rate[:, 0], correlation[:, 0]
-    rate, correlation = np.repeat(rate, len(counts), 0), np.repeat(correlation, len(counts), 0)
-    settled = np.zeros(rate.shape, dtype=bool)
-    if 0 < rate[0, 0] < 1 and _ZERO < correlation[0, 0] < _MAX_CORRELATION - _ZERO:
-        rate, correlation, settled = tables.climbed(rate, correlation)
-    left = ~settled[:, 0]
-    if left.any():
-        rate[left], correlation[left] = _searched(_Tables.of(counts[left]))
+    mean = _searched(_Tables.of(counts.mean(axis=0, keepdims=True)))
+    rate, correlation = (np.repeat(each, len(counts), axis=0) for each in mean)
+    if len(counts) > 1:
+        rate, correlation, settled = _Tables.of(counts).climbed(rate, correlation)
+        left = ~settled[:, 0]
+        if left.any():
+            rate[left], correlation[left] = _searched(_Tables.of(counts[left]))
     return rate[:, 0], correlation[:, 0]
 
 
 def _searched(tables: _Tables) -> tuple[Floats, Floats]:
-    """Maximum by profile likelihood, shapes (m, 1): slow and sure.
+    """Maximum by profile likelihood, shapes (m, 1).
 
-    The rate is solved for each correlation (there the log-likelihood is concave); a grid finds
-    the highest stretch of the profile, halving finds where its slope turns negative.
+    For each correlation the log-likelihood is concave in the rate, which is solved for. A grid of
+    correlations finds the highest stretch; at its ends the slope says whether the maximum is the
+    end; inside, Newton's method goes on from the grid's best, and halving where that fails.
     """
     grid = np.asarray(_GRID)[None, :]
-    heights = tables.height(tables.rate(grid), grid)
-    best = np.argmax(heights, axis=1)
-    low = grid[0, np.maximum(best - 1, 0)][:, None]
-    high = grid[0, np.minimum(best + 1, len(_GRID) - 1)][:, None]
-    rate = tables.rate(low)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        rate = tables.rate(middle, rate)
-        rising = tables.slope(rate, middle) > 0
-        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-    correlation = (low + high) / 2
-    correlation = np.where(correlation < _ZERO, 0.0, correlation)
-    return tables.rate(correlation, rate), correlation
+    rates = tables.rate(grid)
+    best = np.argmax(tables.height(rates, grid), axis=1)[:, None]
+    correlation, rate = grid[0, best], np.take_along_axis(rates, best, axis=1)
+    slope = tables.slope(rate, correlation)
+    end = ((best == 0) & (slope <= 0)) | ((best == len(_GRID) - 1) & (slope >= 0))
+    climbed, moved, settled = tables.climbed(rate, correlation)
+    settled &= ~end & (np.abs(moved - correlation) < _STRETCH)
+    rate, correlation = np.where(settled, climbed, rate), np.where(settled, moved, correlation)
+    left = ~(settled | end)[:, 0]
+    if left.any():
+        low = grid[0, np.maximum(best[left] - 1, 0)]
+        high = grid[0, np.minimum(best[left] + 1, len(_GRID) - 1)]
+        rate[left], correlation[left] = tables.some(left).halved(low, high)
+    return rate, correlation
 
 
 @dataclass(frozen=True)
@@ -215,9 +215,30 @@ class _Tables:
         below = np.cumsum(counts, axis=1)[:, :-1][:, ::-1].T[:, :, None]
         return cls(above, below, counts.sum(axis=1)[:, None])
 
+    def some(self, rows: Flags) -> _Tables:
+        """The tables where `rows` (m,) holds."""
+        return _Tables(self.above[:, rows], self.below[:, rows], self.rows[rows])
+
+    def halved(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Where the profile's slope turns negative between two correlations (m, 1)."""
+        rate = self.rate(low)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            rate = self.rate(middle, rate)
+            rising = self.slope(rate, middle) > 0
+            low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+        correlation = (low + high) / 2
+        correlation = np.where(correlation < _ZERO, 0.0, correlation)
+        return self.rate(correlation, rate), correlation
+
     def climbed(self, rate: Floats, correlation: Floats) -> tuple[Floats, Floats, Flags]:
-        """Newton's method from (m, 1) starts inside; which of them settled at a maximum inside."""
+        """Newton's method from (m, 1) starts; which of them settled at a maximum inside."""
         settled = np.zeros(rate.shape, dtype=bool)
+        inside = (rate > 0) & (rate < 1) & (correlation > _ZERO)
+        # A start on the border has poles; it is moved inside and never counts as settled.
+        border = ~inside
+        rate = np.where(border, 0.5, rate)
+        correlation = np.where(border, 0.5, correlation)
         for _ in range(_NEWTON):
             free = 1 - correlation
             up, across = np.zeros(rate.shape), np.zeros(rate.shape)
@@ -240,7 +261,7 @@ class _Tables:
             peak = determinant > 0
             step = divided(cross * across - fold * up, np.where(peak, determinant, 0))
             slide = divided(cross * up - bend * across, np.where(peak, determinant, 0))
-            inside = peak & (rate + step > 0) & (rate + step < 1)
+            inside = peak & ~border & (rate + step > 0) & (rate + step < 1)
             inside &= (correlation + slide > _ZERO) & (
                 correlation + slide < _MAX_CORRELATION - _ZERO
             )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 import statsmodels.api
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from compiler.dataset.measures.clusters import Clusters, Sweep, Tally, clustered_error
+from compiler.dataset.measures.clusters import Clusters, Sweep, Tally, clustered_error, product
 from compiler.dataset.measures.intervals import Interval, wilson
 from compiler.dataset.measures.units import Floats
 from tests.dataset.measures.samples import clustered
@@ -23,11 +25,9 @@ def mean(values: object, documents: object, seed: int = 1, resamples: int = 200)
 
 
 @given(SCORES, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(
-    rows: list[tuple[int, int]], shuffler: st.DataObject
-) -> None:
+def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int]], shuffler: Random) -> None:
     shuffled = list(rows)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
 
     def intervals(given: list[tuple[int, int]]) -> list[Interval]:
         # Enough other documents for an interval.
@@ -51,6 +51,15 @@ def test_new_names_of_documents_in_the_same_order_change_nothing(
     documents, values = np.asarray(rows).T
 
     assert mean(values / 100, documents) == mean(values / 100, [f"d{each}" for each in documents])
+
+
+@given(SCORES)
+def test_any_new_names_of_documents_leave_the_values(rows: list[tuple[int, int]]) -> None:
+    """Only which resample a document falls into follows from its name."""
+    documents, values = np.asarray(rows).T
+    first, second = mean(values / 100, documents), mean(values / 100, 1000 - documents)
+
+    assert (first.value, first.n, first.documents) == (second.value, second.n, second.documents)
     assert clustered_error(values / 100, Clusters.of(documents)) == clustered_error(
         values / 100, Clusters.of(1000 - documents)
     )
@@ -168,23 +177,30 @@ def test_sums_that_would_not_be_exact_are_refused() -> None:
         tally.cell(np.ones(3, dtype=bool))
 
 
-def test_many_columns_and_chunks_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the work is cut, the numbers are the same to the last bit."""
-    values, documents = clustered(3, 60, 2, 0.2)
+def test_the_blocked_product_is_the_product_of_integers() -> None:
+    rng = np.random.default_rng(1)
+    weights, sums = rng.integers(0, 9, (37, 192)), rng.integers(-(10**9), 10**9, (11, 192))
 
-    def swept() -> Sweep:
+    assert (
+        product(weights.astype(float), sums.astype(float)).tolist() == (weights @ sums.T).tolist()
+    )
+
+
+def test_columns_do_not_change_one_another() -> None:
+    """One column alone and among a hundred, over several blocks: equal to the last bit."""
+    values, documents = clustered(3, 150, 2, 0.2)
+
+    def swept(powers: list[int]) -> Sweep:
         tally = Tally(Clusters.of(documents))
         cell = tally.cell()
-        for power in range(100):
-            tally.column(cell, values ** (power / 50))
+        for power in powers:
+            tally.column(cell, np.abs(values) ** (power / 50))
         return tally.sweep(9, 70)
 
-    first = swept()
-    monkeypatch.setattr("compiler.dataset.measures.clusters._CHUNK", 200)
-    second = swept()
+    many, one = swept(list(range(100))), swept([99])
 
-    assert np.array_equal(first.resampled, second.resampled)
-    assert np.array_equal(first.totals, second.totals)
+    assert np.array_equal(many.resampled[:, 100], one.resampled[:, 1])
+    assert many.totals[100] == one.totals[1]
 
 
 @pytest.mark.parametrize(("icc", "per_document"), [(0.0, 4), (0.3, 5), (0.8, 3)])

@@ -1,0 +1,43 @@
+"""How many calls a built probe brings with it, stage by stage, before any probe exists."""
+
+from __future__ import annotations
+
+from compiler.probes.scoring import POLICIES
+from compiler.spec.model import Spec
+from compiler.spec.scoring import BASELINES, Scoring
+
+_ANCHORS = 6
+
+
+def calls_per_probe(spec: Spec) -> dict[str, float]:
+    """Calls per built written probe of every asking stage after the generator.
+
+    Early stopping is counted as if it saved nothing: what it saves is known only afterwards.
+    """
+    scoring = spec.scoring
+    judged = POLICIES[scoring.policy].judged
+    stop = scoring.stop if judged else None
+    first = scoring.rollouts if stop is None else stop.after
+    baselines = [b for name in BASELINES if (b := getattr(scoring.baselines, name)) is not None]
+    found: dict[str, float] = {
+        "answer": first,
+        "answer_rest": scoring.rollouts - first,
+        "control": sum(each.share * each.rollouts for each in baselines),
+    }
+    if judged:
+        found["judge"] = _verdicts(scoring, first)
+        found["judge_rest"] = _verdicts(scoring, scoring.rollouts - first)
+        audits = sum(each.share * _verdicts(scoring, each.rollouts) for each in baselines)
+        if scoring.anchors is not None:
+            audits += scoring.anchors.share * _ANCHORS * _verdicts(scoring, 1)
+        if scoring.rejudge is not None:
+            again = scoring.rejudge.times - 1
+            audits += scoring.rejudge.share * again * _verdicts(scoring, scoring.rollouts)
+        found["audit"] = audits
+    return {stage: calls for stage, calls in found.items() if calls}
+
+
+def _verdicts(scoring: Scoring, answers: int) -> int:
+    """Judge calls about so many answers to one probe."""
+    calls = min(1, answers) if scoring.judging == "together" else answers
+    return calls * (2 if scoring.compare == "both" else 1)
