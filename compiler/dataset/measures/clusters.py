@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.dataset.measures.draws import Draws
-from compiler.dataset.measures.intervals import Interval, percentile
+from compiler.dataset.measures.intervals import MIN_DOCUMENTS, Interval, percentile
 from compiler.dataset.measures.units import (
     EXACT_BELOW,
     SCALE,
@@ -130,6 +130,8 @@ class Tally:
     def sweep(self, seed: int, resamples: int = RESAMPLES) -> Sweep:
         """Resample documents with replacement `resamples` times: all columns' sums each time."""
         total = [block.sum(axis=1) for block in self._blocks]
+        if self.clusters.count < MIN_DOCUMENTS:
+            resamples = 0
         found = np.empty((resamples, _BLOCK * len(self._blocks)))
         done = 0
         for weights in _weights(self.clusters.count, seed, resamples):
@@ -192,8 +194,10 @@ class Sweep:
         places = [column.index for column in columns]
         scales = np.asarray([column.scale for column in columns], dtype=np.float64)
         value = function(*(self.totals[places] / scales)[:, None])
-        draws = function(*(self.resampled[:, places] / scales).T)
         cell = min((column.cell for column in columns), key=lambda each: (each.documents, each.n))
+        # What gets no interval needs no draws.
+        few = cell.documents < MIN_DOCUMENTS
+        draws = np.empty(0) if few else function(*(self.resampled[:, places] / scales).T)
         return percentile(float(value[0]), draws, cell.n, cell.documents)
 
     def mean(self, column: Column) -> Interval:
