@@ -41,7 +41,7 @@ DOORS = {
     "tokenizers": {"probes/tokens.py"},
     "jinja2": {"probes/prompts.py", "dataset/card.py"},
     "json_repair": {"llm/repair.py"},
-    "yaml": {"spec/load.py"},
+    "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/sources.py"},
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows", "published")),
@@ -61,7 +61,7 @@ DOORS = {
         ),
         *(
             f"dataset/{name}.py"
-            for name in ("stats", "observations", "scores", "reliability", "typicality")
+            for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
     },
     "diptest": {"dataset/measures/bimodality.py"},

@@ -83,6 +83,7 @@ def _scores(stats: Stats, labels: bool = True) -> str:
             interval(cell.top),
             percent(cell.hard),
             percent(cell.easy),
+            percent(cell.leak),
         )
         for cell in _shown(stats)
         if labels or not cell.typicality
@@ -92,7 +93,7 @@ def _scores(stats: Stats, labels: bool = True) -> str:
     k = len(stats.pooled.best)
     names = ("blind scores", "target", *(("typicality",) if labels else ()), "scored", "documents")
     hard, easy = f"HARD (max < {stats.hard_below})", f"EASY (max >= {stats.easy_from})"
-    return table((*names, "mean", f"E[max of {k}]", hard, easy), rows)
+    return table((*names, "mean", f"E[max of {k}]", hard, easy, "leaking"), rows)
 
 
 def _maxima(stats: Stats) -> str:

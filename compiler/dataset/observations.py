@@ -23,6 +23,8 @@ Names: TypeAlias = npt.NDArray[np.str_]
 
 # The statuses of rows that have blind scores.
 SCORED = ("scored", "decided")
+# Warnings that the complement or the question gives the answer away.
+LEAKS = frozenset({"V14", "V28"})
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Observations:
     `documents`, `scopes`, `targets`, `typicality` (empty for none), `statuses`: names, (n,).
     `scores`, `seconds`: blind scores by rollout, (n, K). `baselines`: scores of each that ran,
     (n, its rollouts). `chars`: characters of atom, response, alternative and mean answer, (n, 4).
-    `questions`: digests of written questions, empty for templated ones.
+    `leaking`: flagged by a check of LEAKS. `questions`: digests of written ones, else empty.
     """
 
     documents: Names
@@ -50,6 +52,7 @@ class Observations:
     others: Ints
     chars: Ints
     same_split: Bools
+    leaking: Bools
     questions: Names
     flags: Counter[str]
 
@@ -132,7 +135,8 @@ def gather(rows: Iterable[Sight]) -> Observations:
         )  # fmt: skip
         numbers.append(
             (row.round, row.slot,
-             *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split)
+             *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split,
+             not LEAKS.isdisjoint(row.flags))
         )  # fmt: skip
         if row.scores is not None:
             scores[place] = row.scores
@@ -145,7 +149,7 @@ def gather(rows: Iterable[Sight]) -> Observations:
     columns = [np.array(each, dtype=np.str_) for each in zip(*texts, strict=True)] or [
         np.empty(0, dtype=np.str_)
     ] * 6
-    integers = np.array(numbers, dtype=np.int64).reshape(count, 10)
+    integers = np.array(numbers, dtype=np.int64).reshape(count, 11)
     numbers_of = _padded(scores, count)
     return Observations(
         documents=columns[0],
@@ -163,6 +167,7 @@ def gather(rows: Iterable[Sight]) -> Observations:
         others=integers[:, 4],
         chars=integers[:, 5:9],
         same_split=integers[:, 9].astype(np.bool_),
+        leaking=integers[:, 10].astype(np.bool_),
         questions=columns[5],
         flags=Counter(dict(sorted(flags.items()))),
     )

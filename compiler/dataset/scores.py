@@ -86,7 +86,8 @@ class CellStats:
     `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the number
     of rollouts that every row has; `best[0]` is the mean score. `std`: of the plain maximum, n - 1.
     `histogram`: of it in [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of
-    it below and at or above the bands. `shape`: None without rows; `unsolved`: None with fewer than
+    it below and at or above the bands. `leak`: share of rows whose complement or question gives the
+    answer away (V14, V28). `shape`: None without rows; `unsolved`: None with fewer than
     three rollouts. `second`: mean against target_response, where compared with both.
     """
 
@@ -104,6 +105,7 @@ class CellStats:
     easy_count: int
     hard: Interval
     easy: Interval
+    leak: Interval
     shape: ShapeStats | None
     unsolved: UnsolvedStats | None
     second: Interval | None
@@ -149,7 +151,7 @@ def cells(
     return tuple(each.read(sweep) for each in waiting)
 
 
-def _share(sweep: Sweep, flags: Column) -> Interval:
+def share(sweep: Sweep, flags: Column) -> Interval:
     """A share of rows; where it is 0 or 1 every resample agrees, so Wilson's over documents."""
     found = sweep.mean(flags)
     if found.low is None or found.value not in (0.0, 1.0):
@@ -180,6 +182,7 @@ class _Waiting:
         self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
         self._hard = tally.flags(self._cell, self._maxima < hard)
         self._easy = tally.flags(self._cell, self._maxima >= easy)
+        self._leak = tally.flags(self._cell, rows.leaking[mask])
         self._bins = bimodality.bin_columns(tally, self._cell, self._maxima)
         self._width = width
         solved = (scores[:, :width] >= hard).sum(axis=1)
@@ -237,8 +240,9 @@ class _Waiting:
             histogram=bimodality.histogram(best),
             hard_count=self._counts[0],
             easy_count=self._counts[1],
-            hard=_share(sweep, self._hard),
-            easy=_share(sweep, self._easy),
+            hard=share(sweep, self._hard),
+            easy=share(sweep, self._easy),
+            leak=share(sweep, self._leak),
             shape=self._shape(sweep),
             unsolved=self._unsolved(sweep),
             second=sweep.mean(self._second) if self._second is not None else None,

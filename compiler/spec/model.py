@@ -153,6 +153,21 @@ class Addendum(Model):
     """Appended to the generator's instructions; empty for level 0."""
 
 
+class Selection(Model):
+    """Which level `probec calibrate` chooses: declared before any is seen."""
+
+    measure: Literal["mean", "best"] = "best"
+    """The blind score looked at: its mean, or the expected maximum of K rollouts."""
+    target: Share = 0.5
+    """Of the levels that are allowed, the one whose measure is nearest to this is chosen."""
+    min_hard: Share = 0.3
+    """A level with a smaller share of HARD probes is not allowed."""
+    min_easy: Share = 0.1
+    """A level with a smaller share of EASY probes is not allowed."""
+    max_leak: Share = 0.05
+    """A level with a larger share of probes that leak their answer (V14, V28) is not allowed."""
+
+
 class Calibration(Model):
     """How strictly HARD-FROM-TEXT is asked for."""
 
@@ -160,6 +175,10 @@ class Calibration(Model):
     """Level in use: negative is easier on a text-only reader, positive stricter."""
     levels: dict[Level, Addendum]
     """The addendum of every level."""
+    select: Selection = Selection()
+    """The rule by which `probec calibrate` chooses a level."""
+    evidence: str | None = None
+    """Digest of the sweep that chose the level; `probec calibrate --write` fills it in."""
 
     @model_validator(mode="after")
     def _declared(self) -> Self:
