@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ import zstandard
 
 from compiler.engine.lock import locked
 from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
+from compiler.keys import Json
 from compiler.llm.batches.api import Unreachable
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import WallClock
@@ -514,11 +514,20 @@ def test_26_the_disk_is_full_when_a_paid_reply_comes_in(our: Desk) -> None:
     assert len(our.log) == 12
 
 
-def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(our: Desk) -> None:
-    our.server.faults([{"at": "messages", "do": {"delay": 1.0}}])
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        our.ask(12)
+def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(
+    our: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = client.Client.message
+
+    def message(self: client.Client, body: bytes) -> tuple[dict[str, Json], str]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(self, body)
+
+    our.server.faults([{"at": "messages", "do": {"delay": 2.0}}])
+    with monkeypatch.context() as patch:
+        patch.setattr(client.Client, "message", message)
+        with pytest.raises(KeyboardInterrupt):
+            our.ask(12)
     assert "waiting for 1 request in flight" in our.notices[0]
     assert (our.ledger()["messages"], our.posts(), len(our.log)) == (1, 0, 1)
     our.again()

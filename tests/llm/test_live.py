@@ -44,9 +44,9 @@ def slowed(answer: int | str) -> int | str:
     """What takes its time before it is an answer: one during which the user presses Ctrl-C."""
     if answer == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.7)
+        time.sleep(2.0)
     elif answer == "slow":
-        time.sleep(0.7)
+        time.sleep(1.5)
     elif answer == "hang":
         time.sleep(60)
     else:
@@ -390,7 +390,7 @@ def test_the_second_interrupt_leaves_at_once_and_says_what_may_be_lost(
         told += child.stderr.read()
 
     assert child.returncode == 130
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert "requests in flight: what they may have cost is lost" in told
     assert "finished steps and replies are kept" in told
     log = ResponseLog(project / ".probec/responses.sqlite")
