@@ -138,7 +138,8 @@ class Packer:
         self._placed.append(
             _Placed(call.key, purpose, at, len(call.body), self._price(call.purpose))
         )
-        self._labels[f"{call.purpose.build} {call.purpose.role}"] = None
+        asked_for = call.purpose
+        self._labels[f"{asked_for.build} {asked_for.role} round {asked_for.round}"] = None
 
     def _journal_purpose(self, purpose: Purpose) -> int:
         if purpose not in self._purposes:
