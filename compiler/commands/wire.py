@@ -127,7 +127,7 @@ class Project:
     wait: bool = True
     # Whether finished rounds are locked and locks are obeyed; a rehearsal does neither.
     locking: bool = True
-    # Whether replies come from the response log alone.
+    # Whether replies come from the response log alone, and templates from a lock.
     replay: bool = False
     # Tokenizers that are not looked up by name.
     tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
@@ -188,13 +188,16 @@ class Project:
         )
         return found
 
-    def context(self, reporter: Reporter, *, remember: bool = False) -> Context:
+    def context(
+        self, reporter: Reporter, *, remember: bool = False, located: Located | None = None
+    ) -> Context:
         """Bind the spec to its source, tokenizers and providers; may open sockets.
 
         `remember`: write down the source's digest; only who holds the build's lock may.
+        `located`: the source, when it need not be looked for.
         """
         files: dict[str, TokenizerFile] = {}
-        located = self.locate(remember=remember)
+        located = located or self.locate(remember=remember)
         for name in sorted(self._tokenizer_names()):
             found = self.tokenizers.get(name) or tokens.find(name, self.root, online=True)
             if found is None:
@@ -208,8 +211,8 @@ class Project:
         return Context(
             self.spec,
             located,
-            Library(self.root / "prompts"),
-            Library(self.root / "templates"),
+            Library(self.root / "prompts", partial=self.replay),
+            Library(self.root / "templates", partial=self.replay),
             files,
             load_tokenizer,
             {role: self._dispatcher(role, reporter) for role in ROLES},
