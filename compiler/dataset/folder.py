@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from compiler.dataset.stats import Stats
-from compiler.engine.artifact import Artifact
+from compiler.engine.artifact import Artifact, RowDigest
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -27,7 +27,7 @@ _STAMP = ".installed.json"
 def install(store: Store, graph: Graph, name: str) -> Path:
     """Bring `datasets/<name>/` of the build directory up to date; returns it."""
     root = store.root / "datasets" / name
-    wanted = {f"data/train-round-{p[0]:03d}.parquet": a for p, a in _rounds(graph)}
+    wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     release = graph.manifest("release")
     if release is None:
         raise StoreError("nothing is released yet", hint="run `probec build`")
@@ -51,11 +51,59 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             hint="free some space or make it writable, and run the same command again",
         ) from error
     write_atomic(root / "stats.json", msgspec.json.format(_stats_json(store, release.outputs)))
-    rejects = store.rows(release.outputs["rejects"], Reject)
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rejects)
-    write_atomic(root / "rejects.jsonl", lines)
+    write_atomic(root / "rejects.jsonl", _lines(store.rows(release.outputs["rejects"], Reject)))
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
+
+
+def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:
+    """The installed file of a round and the content digest it is installed as; None without it."""
+    root = build / "datasets" / name
+    digest = (_installed(root) or {}).get(_round_file(index))
+    path = root / _round_file(index)
+    return (path, digest) if digest is not None and path.is_file() else None
+
+
+def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Which installed texts of a dataset are not what was installed: the card, the statistics, the
+    rejects. Files of rounds are held against their locks."""
+    root = build / "datasets" / name
+    for file, digest in (_installed(root) or {}).items():
+        path = root / file
+        if path.suffix == ".parquet" or not path.is_file():
+            continue
+        try:
+            found = _text_digest(path)
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            found = ""
+        if found != digest:
+            yield path, "its content changed"
+
+
+def _text_digest(path: Path) -> str:
+    """The content digest of an installed text; empty if it is not written as `install` writes."""
+    found, data = RowDigest(), path.read_bytes()
+    written = data
+    if path.suffix == ".md":
+        found.append(data.decode("utf-8"))
+    elif path.suffix == ".jsonl":
+        rows = [msgspec.json.decode(line, type=Reject) for line in data.splitlines()]
+        written = _lines(rows)
+        for row in rows:
+            found.append(row)
+    else:
+        stats = msgspec.json.decode(data, type=Stats)
+        written = msgspec.json.format(msgspec.json.encode(stats))
+        found.append(stats)
+    return found.hexdigest() if written == data else ""
+
+
+def _lines(rejects: Iterable[Reject]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rejects)
+
+
+def _round_file(index: int) -> str:
+    return f"data/train-round-{index:03d}.parquet"
 
 
 def stats(store: Store, graph: Graph) -> Stats:
