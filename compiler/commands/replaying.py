@@ -113,7 +113,7 @@ def rebuild(
 def _inside(folder: Path, name: str) -> Path:
     """A place below a folder that a lock names; locks come from other people."""
     path = (folder / name).resolve()
-    if not name.startswith(FOLDERS) or not path.is_relative_to(folder.resolve()):
+    if name.partition("/")[0] not in FOLDERS or not path.is_relative_to(folder.resolve()):
         raise DamagedError(f"a lock names a template outside of {', '.join(FOLDERS)}", where=name)
     return path
 

@@ -6,6 +6,7 @@ holds, so it can be copied anywhere and is checked whenever it is read.
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import zstandard
@@ -13,6 +14,10 @@ import zstandard
 from compiler.engine.store import write_atomic
 from compiler.errors import DamagedError, StoreError
 from compiler.keys import bytes_digest
+
+# A skippable zstd frame of 32 bytes.
+_TRAILER = struct.pack("<II", 0x184D2A50, 32)
+_TRAILER_BYTES = len(_TRAILER) + 32
 
 
 class Blobs:
@@ -52,22 +57,24 @@ class Blobs:
 
 
 def pack(data: bytes) -> bytes:
-    """Bytes as one zstd frame with a checksum."""
-    compressor = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True)
-    return compressor.compress(data)
+    """Bytes as a zstd frame, with a digest of the frame behind it in one that readers skip."""
+    frame = zstandard.ZstdCompressor(level=9, write_content_size=True).compress(data)
+    return frame + _TRAILER + bytes.fromhex(bytes_digest(frame))
 
 
 def unpack(packed: bytes, name: str, where: str) -> bytes:
-    """What a frame holds, if that is what `name` is the SHA-256 of.
+    """What was packed, if no byte of it changed and it is what `name` is the SHA-256 of.
 
     Raises:
         DamagedError: it is not.
     """
-    try:
-        data = zstandard.ZstdDecompressor().decompress(packed)
-    except zstandard.ZstdError:
-        data = b""
-    # A second way to write the same content would be no damage to us, but it was not written by us.
+    frame, trailer = packed[:-_TRAILER_BYTES], packed[-_TRAILER_BYTES:]
+    data = b""
+    if trailer == _TRAILER + bytes.fromhex(bytes_digest(frame)):
+        try:
+            data = zstandard.ZstdDecompressor().decompress(frame)
+        except zstandard.ZstdError:
+            data = b""
     if bytes_digest(data) != name:
         raise DamagedError(
             "a kept file does not hold what its name says",

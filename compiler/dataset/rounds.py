@@ -10,6 +10,7 @@ and two rounds that share a document are an error wherever locks are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
 SHORT = 16
 _HEX = frozenset("0123456789abcdef")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def decode(data: bytes, where: str) -> Lock:
             where=where,
             hint="use the version of probec that wrote it",
         )
+    _refuse_odd_names(lock.identity, where)
     found = _parts(lock.identity)
     changed = [name for name in found | lock.parts if found.get(name) != lock.parts.get(name)]
     if changed:
@@ -184,6 +187,17 @@ def decode(data: bytes, where: str) -> Lock:
     if lock.encode() != data:
         raise _damaged(where, "its text is not as it was written")
     return lock
+
+
+def _refuse_odd_names(identity: Identity, where: str) -> None:
+    """Names in a lock become paths, and locks come from other people."""
+    names = [*identity.packs, *(use.digest for use in identity.tokenizers.values())]
+    names += [use.digest for use in identity.requests.values()]
+    odd = [name for name in names if len(name) != 64 or not set(name) <= _HEX]
+    if not _NAME.fullmatch(identity.name):
+        odd.append(identity.name)
+    if odd:
+        raise _damaged(where, f"{odd[0]!r} is no name of anything")
 
 
 def read(path: Path) -> Lock:

@@ -139,7 +139,7 @@ def _refuse_changed(index: int, locked: Mapping[str, str], ids: Mapping[str, Doc
             listed = ", ".join(sorted(names)[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             raise SourceError(
-                f"{len(names)} documents of locked round {index} are {what}: {listed}{more}",
+                f"documents of locked round {index} are {what}: {listed}{more}",
                 where="source",
                 hint="bring them back, name the new dataset differently, or delete the locks of "
                 "that round under build/rounds to draw it anew; its rows will then change",
