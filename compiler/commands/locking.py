@@ -87,9 +87,10 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
 def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[Lock, bool]]:
     """Lock every round of a finished build; (lock, whether it is new) by round."""
     found = []
+    before = project.rounds.all()
     for index in range(len(project.spec.rounds)):
         sealed = _Sealing(project, context, graph, index)
-        lock = sealed.existing()
+        lock = sealed.existing([lock for lock in before if lock.identity.round == index])
         new = lock is None
         if lock is None:
             lock = sealed.lock()
@@ -109,15 +110,15 @@ class _Sealing:
         self._stages = round_stages(graph.stages)
         self._blobs = Blobs(project.state / "blobs")
 
-    def existing(self) -> Lock | None:
-        """The lock that this round has already.
+    def existing(self, locks: list[Lock]) -> Lock | None:
+        """Which of the round's locks says what this build came to, if one does.
 
         Requests and document packs follow from the rest, and are not made only to be compared.
         """
         wanted = plain(self._identity((), Asked(0, ""), {}))
         assert isinstance(wanted, dict)
         names = [name for name in wanted if name not in ("packs", "asked", "requests")]
-        for lock in self._project.rounds.of(self._index):
+        for lock in locks:
             was = plain(lock.identity)
             assert isinstance(was, dict)
             if not moved(was, {name: wanted[name] for name in names}):

@@ -219,7 +219,13 @@ def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
         raise DamagedError("the lock is of another round", where=f"{remote.url}/{name}")
     folder = place.locks / lock.identity.name
     # A lock that contradicts those here would stop every later build.
-    rounds.agreed([*Rounds(folder).all(), lock], folder)
+    try:
+        rounds.agreed([*Rounds(folder).all(), lock], folder)
+    except DamagedError:
+        raise
+    except StoreError as error:
+        error.hint = "it was drawn otherwise than the rounds here: pull it elsewhere, with --dir"
+        raise
     return lock
 
 

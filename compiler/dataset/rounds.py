@@ -231,10 +231,6 @@ class Rounds:
         locks = [read(path) for path in sorted(self.folder.glob("*-*.json"))]
         return sorted(locks, key=lambda lock: (lock.identity.round, lock.recorded.built_at))
 
-    def of(self, index: int) -> list[Lock]:
-        """The locks of one round, the latest last."""
-        return [lock for lock in self.all() if lock.identity.round == index]
-
     def path(self, lock: Lock) -> Path:
         """Where a lock is, or would be."""
         return self.folder / lock.file
