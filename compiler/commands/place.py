@@ -51,9 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
         type=Path,
-        default=Path(),
         metavar="DIR",
-        help="a directory with build/rounds and .probec, or below one; default: here",
+        help="a directory with build/rounds and .probec; default: the nearest at or above here",
     )
     parser.add_argument(
         "--build-dir", type=Path, metavar="DIR", help="default: build/ of that directory"
@@ -66,14 +65,15 @@ def find(args: argparse.Namespace, *, make: bool = False) -> Place:
     Raises:
         UsageError: there is nothing of a project there.
     """
-    start: Path = args.dir.resolve()
-    for folder in (start, *start.parents):
+    start = (args.dir or Path()).resolve()
+    # A directory that is named is meant, whatever lies above it.
+    for folder in (start,) if args.dir is not None else (start, *start.parents):
         if any((folder / mark).is_dir() for mark in _MARKS):
             return Place(folder, args.build_dir or folder / "build")
     if not make:
         raise UsageError(
-            "no project here: no build/rounds, .probec or prompts at or above it",
-            where=str(args.dir),
+            "no project here: there is no build/rounds, .probec or prompts",
+            where=str(start),
             hint="name one with --dir",
         )
     return Place(start, args.build_dir or start / "build")

@@ -94,15 +94,14 @@ def judge(lock: Lock, found: Rebuilt) -> Verdict:
     drifts = [found.spec_problem] if found.spec_problem else []
     if found.slices:
         drifts += [f"field {each}" for each in slice_changes(identity.stages, found.slices)]
+    changed = set()
     for step, keys in found.requests.items():
         was = identity.requests.get(step)
         digest = bytes_digest(keys)
         if was is None or was.digest != digest:
-            count = f"{was.count:,}" if was is not None else "no"
-            drifts.append(
-                f"requests of {step}: {count} of {was.digest[:12] if was else '-'} -> "
-                f"{len(keys) // 32:,} of {digest[:12]}"
-            )
+            before = f"{was.count:,} ({was.digest[:12]})" if was is not None else "none"
+            drifts.append(f"requests of {step}: {before} -> {len(keys) // 32:,} ({digest[:12]})")
+            changed.add(step)
     for step, outputs in identity.outputs.items():
         now = found.outputs.get(step)
         if now is None:
@@ -115,7 +114,8 @@ def judge(lock: Lock, found: Rebuilt) -> Verdict:
     if found.outputs:
         gone = [step for step in identity.outputs if step not in rebuilt]
         drifts += [f"step {step}: this version has none" for step in gone]
-    return Verdict(found.missing, drifts)
+    # What was never asked when the round was built is not missing.
+    return Verdict([each for each in found.missing if each.where not in changed], drifts)
 
 
 def _lines(
@@ -137,6 +137,8 @@ def _lines(
         same = not any(each.startswith("output ") for each in verdict.drifts)
         if same and found.outputs and not found.waiting and not found.missing:
             yield "  every output is the same all the same"
+    if found.waiting:
+        yield f"{len(found.waiting)} steps lack their inputs and could not be rebuilt"
     if verdict.missing:
         counts = Counter((m.what, m.where) for m in verdict.missing)
         for (what, where), count in counts.items():
@@ -147,14 +149,12 @@ def _lines(
                 yield f"  {each.name[:12]}{f'  {each.place}' if each.place else ''}"
             if count > _SHOWN:
                 yield f"  and {count - _SHOWN:,} more"
-        if found.waiting:
-            yield f"{len(found.waiting)} steps after these could not be rebuilt"
         yield f"bring them with `probec cache pull URL {lock.hash[:12]}`"
     edited = _edited(lock, place)
     if edited and not tree:
         yield (
-            f"{len(edited)} templates differ from this directory's: {', '.join(edited[:_SHOWN])}; "
-            "the lock's were used, --tree uses the directory's"
+            f"templates that this directory has otherwise: {', '.join(edited[:_SHOWN])}; the "
+            "lock's were used, --tree uses the directory's"
         )
 
 

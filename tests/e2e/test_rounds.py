@@ -195,7 +195,7 @@ def test_requests_that_are_encoded_otherwise_are_drift_and_not_missing(
     found = reproduced(probec, 6, hashes[0])
 
     assert found["verdict"] == "drifted"
-    assert found["drifts"][0].startswith("requests of generate 0.0: 3 of ")
+    assert found["drifts"][0].startswith("requests of generate 0.0: 3 (")
 
 
 def test_an_edited_prompt_changes_no_locked_round_and_is_named(
@@ -207,9 +207,11 @@ def test_an_edited_prompt_changes_no_locked_round_and_is_named(
 
     assert reproduced(probec, 0, first)["tree"] == [name]
     assert probec("reproduce", first) == 0
-    assert f"1 templates differ from this directory's: {name}" in probec.out
+    assert f"templates that this directory has otherwise: {name};" in probec.out
     drifted = reproduced(probec, 6, first, "--tree")
     assert drifted["drifts"][0].startswith("field judge.templates.judge/base/system.j2: ")
+    # Nothing that the round was built from is missing.
+    assert drifted["missing"] == []
     assert probec("rounds", SPEC) == 0
     assert "stale  judge.templates.judge/base/system.j2: " in probec.out
     second = build(probec)[0]
