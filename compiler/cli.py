@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from compiler.llm.purse import Purse
 
 _SLOW = 30.0
-_EPILOG = """exit codes: 0 done, 1 failed, 2 bad spec or usage, 3 over budget, 4 the account cannot
-go on, 75 batches are with the provider, 130 interrupted
+_EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
+account cannot go on, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches are with
+the provider, 130 interrupted
 
 example: probec build specs/demo.yaml"""
 

@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+# Verdicts of `reproduce` and `verify` that are no errors of the command itself.
+MISSING = 5
+DRIFTED = 6
+DAMAGED = 7
+
 
 class ProbecError(Exception):
     """Anything a user can cause or remedy; `cli.py` prints it without a traceback."""
@@ -74,6 +79,12 @@ class SourceError(ProbecError):
 
 class StoreError(ProbecError):
     """The build directory or the response log cannot be read or written."""
+
+
+class DamagedError(StoreError):
+    """Something that is kept does not have the digest it was kept under: a byte was flipped."""
+
+    exit_code = DAMAGED
 
 
 class BusyError(StoreError):

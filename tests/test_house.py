@@ -42,7 +42,7 @@ DOORS = {
     "jinja2": {"probes/prompts.py", "dataset/card.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
-    "fsspec": {"dataset/sources.py"},
+    "fsspec": {"dataset/sources.py", "dataset/remote.py"},
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows", "published")),
     },
@@ -53,6 +53,7 @@ DOORS = {
         "llm/responses.py",
         "llm/batches/collect.py",
         "dataset/sources.py",
+        "dataset/blobs.py",
     },
     "numpy": {
         *(

@@ -12,11 +12,13 @@ import msgspec
 
 from compiler.commands import wire
 from compiler.commands.estimate import later_usd, observed_usd, quote
+from compiler.commands.locking import lock_rounds, refuse_changed
 from compiler.commands.money import money
 from compiler.commands.result import Result
 from compiler.commands.tables import summary
 from compiler.commands.wire import Project, Reporter
 from compiler.dataset import folder
+from compiler.dataset.rounds import Lock
 from compiler.dataset.stats import Stats
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import locked
@@ -75,6 +77,7 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
+        refuse_changed(project, graph)
         _announce(project, graph, wall, reporter)
         try:
             outcome = execute(graph, reporter)
@@ -89,6 +92,8 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
             project.log.close()
             project.journal.close()
         place = folder.install(project.store, graph, project.spec.name)
+        locks = lock_rounds(project, context, graph) if project.locking else []
+        project.log.close()
         left = project.journal.shards(SENT)
         project.journal.close()
     if left:
@@ -108,10 +113,11 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
     )
     bill, bill_data = money(project)
     failures = _failures(project, stats)
-    place_line = f"dataset: {folder.shown(place)}\n{onward}".strip()
+    place_line = f"dataset: {folder.shown(place)}\n{_locked(locks)}{onward}".strip()
     parts = [head, summary(stats), bill, place_line, *failures]
     data = _data(place.as_posix(), outcome, stats, digests)
     data["money"] = bill_data
+    data["locks"] = [{"round": each.identity.round, "hash": each.hash} for each, _ in locks]
     data["failures"] = [*failures]
     return Result("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
 
@@ -127,6 +133,13 @@ def _failures(project: Project, stats: Stats) -> list[str]:
         for each in stats.judge.gaps
         if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
     ]
+
+
+def _locked(locks: list[tuple[Lock, bool]]) -> str:
+    return "".join(
+        f"round {lock.identity.round}: {lock.hash[:12]}{' (locked now)' if new else ''}\n"
+        for lock, new in locks
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from compiler.commands import wire
 from compiler.commands.estimate import Quote, count, quote
+from compiler.commands.locking import refuse_changed
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Silent
 from compiler.engine.plan import Planned, State
@@ -28,11 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Plan, or say what must be known first."""
     project = wire.project(args)
+    refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:
         return _blocked(project, blocked)
     context = project.context(Silent())
     graph = project.graph(context)
+    refuse_changed(project, graph)
     steps = graph.plan()
     costs = quote(project, steps, count(context, graph, steps))
     lines = [*project.notices, _stages(steps)]

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         project = wire.project(args, root / "state")
         project.clock = SpedClock(server.now(), args.speed)
         project.wait = not args.detach
+        project.locking = False
         result = build.make(project, args, reporter, onward="")
         ledger = server.ledger()
     text, data = _compare(project, ledger)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
 from compiler.commands.problems import find
+from compiler.dataset.rounds import Lock, Rounds
 from compiler.dataset.sources import Located, count_documents, locate, needs_network
 from compiler.engine.execute import Listener
 from compiler.engine.plan import Graph
@@ -23,7 +25,7 @@ from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
-from compiler.llm.providers import BATCHED, FREE, Settings, provider
+from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.extractive import MODEL
 from compiler.llm.purse import Purse
@@ -123,6 +125,39 @@ class Project:
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
     wait: bool = True
+    # Whether finished rounds are locked and locks are obeyed; a rehearsal does neither.
+    locking: bool = True
+    # Whether replies come from the response log alone, and templates from a lock.
+    replay: bool = False
+    # Tokenizers that are not looked up by name.
+    tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        """Where replies, batches and what rounds need are kept."""
+        return self.log.path.parent
+
+    @property
+    def rounds(self) -> Rounds:
+        """The locks of this dataset, in its build directory."""
+        return Rounds(self.store.root / "rounds" / self.spec.name)
+
+    @cached_property
+    def held(self) -> dict[int, Lock]:
+        """The lock that names the documents of each locked round."""
+        return self.rounds.held() if self.locking else {}
+
+    def _locked(self) -> dict[int, Mapping[str, str]]:
+        """The documents of locked rounds, where the spec still asks for that draw.
+
+        Where it does not, a build refuses; what only looks may look.
+        """
+        sizes = {index: each.docs for index, each in enumerate(self.spec.rounds)}
+        return {
+            index: lock.identity.documents
+            for index, lock in self.held.items()
+            if sizes.get(index, len(lock.identity.documents)) == len(lock.identity.documents)
+        }
 
     def locate(self, *, remember: bool) -> Located:
         """Find the source. File digests are known again by size and time if a build remembered."""
@@ -153,15 +188,18 @@ class Project:
         )
         return found
 
-    def context(self, reporter: Reporter, *, remember: bool = False) -> Context:
+    def context(
+        self, reporter: Reporter, *, remember: bool = False, located: Located | None = None
+    ) -> Context:
         """Bind the spec to its source, tokenizers and providers; may open sockets.
 
         `remember`: write down the source's digest; only who holds the build's lock may.
+        `located`: the source, when it need not be looked for.
         """
         files: dict[str, TokenizerFile] = {}
-        located = self.locate(remember=remember)
+        located = located or self.locate(remember=remember)
         for name in sorted(self._tokenizer_names()):
-            found = tokens.find(name, self.root, online=True)
+            found = self.tokenizers.get(name) or tokens.find(name, self.root, online=True)
             if found is None:
                 raise SourceError(f"no tokenizer {name}", hint="name a path of a tokenizer.json")
             files[name] = found
@@ -173,12 +211,13 @@ class Project:
         return Context(
             self.spec,
             located,
-            Library(self.root / "prompts"),
-            Library(self.root / "templates"),
+            Library(self.root / "prompts", partial=self.replay),
+            Library(self.root / "templates", partial=self.replay),
             files,
             load_tokenizer,
             {role: self._dispatcher(role, reporter) for role in ROLES},
             {role: self.rate(role) for role in ROLES},
+            self._locked(),
         )
 
     def graph(self, context: Context) -> Graph:
@@ -219,7 +258,7 @@ class Project:
         usd = rate.usd(expected.input, expected.output)
         purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)
         return Dispatcher(
-            provider(use.provider, settings),
+            (replaying if self.replay else provider)(use.provider, settings),
             self.log,
             self.purse,
             purpose,
@@ -246,7 +285,9 @@ def project(args: argparse.Namespace, state: Path | None = None) -> Project:
     build = args.build_dir if args.build_dir is not None else draft.root / "build"
     state = state if state is not None else draft.root / ".probec"
     log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
-    return Project(draft.spec, draft.root, Store(build), log, journal, notices)
+    found = Project(draft.spec, draft.root, Store(build), log, journal, notices)
+    found.locking = args.source is None
+    return found
 
 
 def _scaled(args: argparse.Namespace, draft: Draft) -> tuple[Draft, list[str]]:

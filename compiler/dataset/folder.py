@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from compiler.dataset.card import CardFacts
 from compiler.dataset.stats import Stats
-from compiler.engine.artifact import Artifact
+from compiler.engine.artifact import Artifact, RowDigest
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -23,22 +23,24 @@ from compiler.errors import StoreError
 from compiler.records import AuditScore, Reject
 
 _STAMP = ".installed.json"
+# What is installed as text: file -> output of the last stage, and what its records are.
+_RECORDS: Mapping[str, tuple[str, type]] = {
+    "stats.json": ("stats", Stats),
+    "card.json": ("facts", CardFacts),
+    "rejects.jsonl": ("rejects", Reject),
+    "audits.jsonl": ("audits", AuditScore),
+}
 
 
 def install(store: Store, graph: Graph, name: str) -> Path:
     """Bring `datasets/<name>/` of the build directory up to date; returns it."""
     root = store.root / "datasets" / name
-    wanted = {f"data/train-round-{p[0]:03d}.parquet": a for p, a in _rounds(graph)}
+    wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     release = graph.manifest("release")
     if release is None:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     wanted["README.md"] = release.outputs["card"]
-    derived = {
-        "stats.json": release.outputs["stats"],
-        "rejects.jsonl": release.outputs["rejects"],
-        "audits.jsonl": release.outputs["audits"],
-        "card.json": release.outputs["facts"],
-    }
+    derived = {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
     stamp = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
     if _installed(root) == stamp and all((root / file).is_file() for file in stamp):
         return root
@@ -53,15 +55,63 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name, output, one in (("stats", "stats", Stats), ("card", "facts", CardFacts)):
-        (found,) = store.rows(release.outputs[output], one)
-        write_atomic(root / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)))
-    for name, kind in (("rejects", Reject), ("audits", AuditScore)):
-        rows: Iterator[object] = store.rows(release.outputs[name], kind)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-        write_atomic(root / f"{name}.jsonl", lines)
+    for name, (output, kind) in _RECORDS.items():
+        records: Iterable[object] = store.rows(release.outputs[output], kind)
+        write_atomic(root / name, _written(name, records))
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
+
+
+def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:
+    """The installed file of a round and the content digest it is installed as; None without it."""
+    root = build / "datasets" / name
+    digest = (_installed(root) or {}).get(_round_file(index))
+    path = root / _round_file(index)
+    return (path, digest) if digest is not None and path.is_file() else None
+
+
+def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Which installed texts of a dataset are not what was installed: the card, the statistics, the
+    rejects. Files of rounds are held against their locks."""
+    root = build / "datasets" / name
+    for file, digest in (_installed(root) or {}).items():
+        path = root / file
+        if path.suffix == ".parquet" or not path.is_file():
+            continue
+        try:
+            found = _text_digest(path)
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            found = ""
+        if found != digest:
+            yield path, "its content changed"
+
+
+def _text_digest(path: Path) -> str:
+    """The content digest of an installed text; empty if it is not written as `install` writes."""
+    found, data = RowDigest(), path.read_bytes()
+    written = data
+    if path.suffix == ".md":
+        found.append(data.decode("utf-8"))
+    else:
+        _, kind = _RECORDS[path.name]
+        lines = data.splitlines() if path.suffix == ".jsonl" else [data]
+        decoded: list[object] = [msgspec.json.decode(line, type=kind) for line in lines]
+        written = _written(path.name, decoded)
+        for record in decoded:
+            found.append(record)
+    return found.hexdigest() if written == data else ""
+
+
+def _written(name: str, records: Iterable[object]) -> bytes:
+    """The bytes of an installed text: one record, indented, or one a line."""
+    if name.endswith(".jsonl"):
+        return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+    (only,) = records
+    return msgspec.json.format(msgspec.json.encode(only))
+
+
+def _round_file(index: int) -> str:
+    return f"data/train-round-{index:03d}.parquet"
 
 
 def stats(store: Store, graph: Graph) -> Stats:

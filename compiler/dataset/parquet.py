@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from compiler.dataset.columns import COLUMNS, Column, Value
 from compiler.engine.artifact import RowDigest
+from compiler.errors import StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,3 +72,30 @@ def write(
             for row in chunk:
                 canonical.append(row)
             writer.write_table(pa.Table.from_pylist(chunk, schema=shape))
+
+
+def content_digest(path: Path, dtypes: Dtypes, row_group_rows: int, compression_level: int) -> str:
+    """The content digest of a published file, from the rows that are read back from it.
+
+    Raises:
+        StoreError: it cannot be read, or has other columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = RowDigest()
+    found.append([dtypes, row_group_rows, compression_level])
+    whole = [c.name for c in COLUMNS if c.kind == "int64" and _kind(c, dtypes) == "float64"]
+    try:
+        with pq.ParquetFile(path) as table:
+            if not table.schema_arrow.equals(schema(dtypes)):
+                raise StoreError("it has other columns", where=str(path))
+            for batch in table.iter_batches(batch_size=512):
+                for row in batch.to_pylist():
+                    for name in whole:
+                        row[name] = int(row[name]) if row[name] is not None else None
+                    found.append(row)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        raise StoreError(f"it cannot be read: {what}", where=str(path)) from error
+    return found.hexdigest()

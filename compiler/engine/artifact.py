@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import msgspec
@@ -63,6 +64,23 @@ def row_digest(row: object) -> str:
     alone = RowDigest()
     alone.append(row)
     return alone.hexdigest()
+
+
+def content_digest(path: Path) -> str:
+    """The content digest of a rows file, from the lines that are in it.
+
+    Raises:
+        StoreError: it cannot be unpacked.
+    """
+    found = hashlib.sha256(_HEAD)
+    try:
+        with path.open("rb") as source:
+            unpacked = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+            while chunk := unpacked.read(FRAME_BYTES):
+                found.update(chunk)
+    except (OSError, zstandard.ZstdError) as error:
+        raise StoreError(f"it cannot be unpacked: {error}", where=str(path)) from error
+    return found.hexdigest()
 
 
 class RowWriter:

@@ -58,7 +58,7 @@ def _run_stage(graph: Graph, stage: Stage, listener: Listener, outcome: Outcome)
     for entry in planned:
         manifest = entry.manifest
         if manifest is None:
-            manifest = _run_step(graph, entry, listener)
+            manifest = run_step(graph, entry, listener)
         graph.record(entry.step, manifest)
         place = label(entry.step.part)
         if graph.store.head(graph.build, stage.name, place) != manifest.key:
@@ -66,7 +66,8 @@ def _run_stage(graph: Graph, stage: Stage, listener: Listener, outcome: Outcome)
     outcome.seconds[stage.name] = time.process_time() - started
 
 
-def _run_step(graph: Graph, entry: Planned, listener: Listener) -> Manifest:
+def run_step(graph: Graph, entry: Planned, listener: Listener) -> Manifest:
+    """Run a step whose inputs are done, and commit it."""
     step = entry.step
     started = time.process_time()
     outputs = Outputs(graph.store)

@@ -50,12 +50,12 @@ class Graph:
         self.build = build
         self.store = store
         self.stages = tuple(stages)
-        self._leaves = tuple(leaves)
+        self.leaves = tuple(leaves)
         self._parts = {stage.name: self._cut(stage.depth) for stage in self.stages}
         self._done: dict[tuple[str, Part], Manifest] = {}
 
     def _cut(self, depth: int) -> tuple[Part, ...]:
-        return tuple(dict.fromkeys(leaf[:depth] for leaf in self._leaves))
+        return tuple(dict.fromkeys(leaf[:depth] for leaf in self.leaves))
 
     def steps(self, stage: Stage) -> list[Step]:
         """The steps of one stage, in part order."""

@@ -14,7 +14,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -22,19 +22,23 @@ import msgspec
 
 from compiler.engine.artifact import Artifact, Row, RowReader, RowWriter
 from compiler.errors import StoreError
-from compiler.keys import Json
+from compiler.keys import Json, digest
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A finished step: its key, everything the key was made of, and its outputs."""
+    """A finished step: its key, everything the key was made of, and its outputs.
+
+    `check`: digest of the rest, so that a flipped byte is found; earlier versions left it empty.
+    """
 
     key: str
     preimage: dict[str, object]
     outputs: dict[str, Artifact]
     seconds: float
+    check: str = ""
 
 
 class Store:
@@ -74,16 +78,16 @@ class Store:
 
     def adopt(self, path: Path, artifact: Artifact, suffix: str) -> Artifact:
         """Move a finished temporary file to its content address."""
-        digest = artifact.digest
+        content = artifact.digest
         # Two writers of one content differ in frames at most; the name tells those apart.
         frames = f".f{artifact.frame_rows}" if artifact.frame_rows else ""
-        name = f"objects/{digest[:2]}/{digest}{frames}{suffix}"
+        name = f"objects/{content[:2]}/{content}{frames}{suffix}"
         target = self.root / name
         with _translated(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             size = target.stat().st_size
-        return Artifact(digest, name, size, artifact.rows, artifact.frame_rows, artifact.offsets)
+        return Artifact(content, name, size, artifact.rows, artifact.frame_rows, artifact.offsets)
 
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
         """Every row of an artifact."""
@@ -113,7 +117,7 @@ class Store:
 
     def manifest(self, key: str) -> Manifest | None:
         """The manifest of a finished step, if all its files are there in full size."""
-        found = self._load(self.root / "steps" / key[:2] / f"{key}.json", Manifest)
+        found = self.read_manifest(key)
         if found is None:
             return None
         for artifact in found.outputs.values():
@@ -124,14 +128,33 @@ class Store:
                 return None
         return found
 
+    def manifest_path(self, key: str) -> Path:
+        """Where the manifest of a step is, or would be."""
+        return self.root / "steps" / key[:2] / f"{key}.json"
+
+    def read_manifest(self, key: str) -> Manifest | None:
+        """The manifest of a step, whether its files are there or not."""
+        return self._load(self.manifest_path(key), Manifest)
+
+    def is_whole(self, key: str) -> bool:
+        """Whether the manifest of a step is byte for byte what was written under this key."""
+        manifest = self.read_manifest(key)
+        return (
+            manifest is not None
+            and manifest.key == key == digest("step", manifest.preimage)
+            and manifest.check in ("", _check(manifest))
+            # Those without a check were written without its field.
+            and (not manifest.check or _encoded(manifest) == self.manifest_path(key).read_bytes())
+        )
+
     def commit(self, manifest: Manifest) -> None:
         """Make a step exist. Its outputs must be stored already."""
-        path = self.root / "steps" / manifest.key[:2] / f"{manifest.key}.json"
-        write_atomic(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        checked = replace(manifest, check=_check(manifest))
+        write_atomic(self.manifest_path(manifest.key), _encoded(checked))
 
     def forget(self, key: str) -> None:
         """Make a step not exist; its outputs stay until nobody needs them."""
-        (self.root / "steps" / key[:2] / f"{key}.json").unlink(missing_ok=True)
+        self.manifest_path(key).unlink(missing_ok=True)
 
     def head(self, build: str, stage: str, place: str) -> str | None:
         """The key that this place had when it was last built, if ever."""
@@ -143,7 +166,7 @@ class Store:
 
     def preimage(self, key: str) -> dict[str, object] | None:
         """What a finished step's key was made of, even if its files are gone."""
-        found = self._load(self.root / "steps" / key[:2] / f"{key}.json", Manifest)
+        found = self.read_manifest(key)
         return None if found is None else found.preimage
 
     def _head_path(self, build: str, stage: str, place: str) -> Path:
@@ -164,6 +187,14 @@ class Store:
                 where=str(path),
                 hint="delete it and build again",
             ) from error
+
+
+def _check(manifest: Manifest) -> str:
+    return digest("manifest", plain(replace(manifest, check="")))
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -68,6 +68,8 @@ class Dispatcher:
         self._elsewhere = elsewhere
         # Is told of every key that is in the log while prices are counted, with its place.
         self.on_cached: Callable[[str, str], None] | None = None
+        # When set, is told of every key and its place instead, and nothing is counted.
+        self.on_asked: Callable[[str, str], None] | None = None
         self._progress = progress
         self._spool = Spool(log.path.parent)
         self._done = 0
@@ -88,6 +90,10 @@ class Dispatcher:
 
     def price(self, request: Request, samples: range, place: str, scope: str) -> None:
         """Count what asking would take under `priced[scope]`, asking nothing."""
+        if self.on_asked is not None:
+            for key in self.keys(request, samples):
+                self.on_asked(key, place)
+            return
         priced = self.priced[scope]
         priced.cached += len(samples)
         for wanted in self._missing(request, samples, 0, place):

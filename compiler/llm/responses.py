@@ -4,10 +4,14 @@ One SQLite file (WAL, full sync) with zstd-compressed values: crash-safe, safe u
 one value per key. The first value of a key stays: replies are data, not something to redo. A user
 who asks for a key again retires its reply, which is kept beside the new one. What each reply cost
 is booked in the transaction that keeps it.
+
+A row carries a digest over its key and its packed value, so that a flipped byte is found. Rows of
+earlier versions have none until a round that uses them is sealed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,14 +21,15 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from compiler.errors import StoreError
+from compiler.errors import DamagedError, StoreError
 from compiler.llm.messages import Purpose, Reply
 
 _SCHEMA = """
 create table if not exists reply (
   id integer primary key,
   key blob not null unique,
-  value blob not null
+  value blob not null,
+  digest blob
 );
 create table if not exists retired (
   id integer primary key,
@@ -41,6 +46,7 @@ create table if not exists spend (
   primary key (build, role, round, provider, model)
 );
 """
+_COLUMNS = "pragma table_info(reply)"
 _BOOK = """
 insert into spend values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do update set
@@ -98,16 +104,28 @@ class ResponseLog:
             return int(count)
 
     def get(self, key: str) -> Reply | None:
-        """The reply to a request key, if there is one."""
+        """The reply to a request key, if there is one.
+
+        Raises:
+            DamagedError: its row is not what was written.
+        """
+        text = self.text(key)
+        with self._translated(key):
+            return None if text is None else self._decoder.decode(text)
+
+    def text(self, key: str) -> bytes | None:
+        """The reply to a request key as the JSON text that is kept; raises as `get` does."""
         if not self._exists():
             return None
-        with self._translated():
-            row = (
-                self._open()
-                .execute("select value from reply where key = ?", (bytes.fromhex(key),))
-                .fetchone()
-            )
-            return None if row is None else self._decoder.decode(self._unpack.decompress(row[0]))
+        raw = bytes.fromhex(key)
+        with self._translated(key):
+            sql = "select value, digest from reply where key = ?"
+            row = self._open().execute(sql, (raw,)).fetchone()
+            if row is None:
+                return None
+            if row[1] is not None and row[1] != _row_digest(raw, row[0]):
+                raise self._damaged(key, "its value is not what was written")
+            return self._unpack.decompress(row[0])
 
     def put(self, key: str, reply: Reply, purpose: Purpose | None = None) -> bool:
         """Keep a reply and book its cost; durable after the next `commit`.
@@ -115,16 +133,58 @@ class ResponseLog:
         A key that has a reply keeps it, and nothing is booked: the same results may be applied
         twice after a crash. Returns whether the reply was new.
         """
-        value = self._pack.compress(msgspec.json.encode(reply))
         with self._translated():
-            done = self._open().execute(
-                "insert or ignore into reply (key, value) values (?, ?)",
-                (bytes.fromhex(key), value),
-            )
-            new = done.rowcount == 1
+            new = self._insert(key, msgspec.json.encode(reply))
             if new and purpose is not None:
                 self._book(purpose, reply)
         return new
+
+    def adopt(self, key: str, text: bytes) -> bool:
+        """Take over a reply from another log, as `text` gave it; an existing one stays.
+
+        Nothing is booked: somebody else paid. Durable after the next `commit`. Returns whether it
+        was new.
+
+        Raises:
+            DamagedError: the text is no reply.
+        """
+        with self._translated(key):
+            self._decoder.decode(text)
+            return self._insert(key, text)
+
+    def _insert(self, key: str, text: bytes) -> bool:
+        raw, value = bytes.fromhex(key), self._pack.compress(text)
+        done = self._open().execute(
+            "insert or ignore into reply (key, value, digest) values (?, ?, ?)",
+            (raw, value, _row_digest(raw, value)),
+        )
+        return done.rowcount == 1
+
+    def seal(self, keys: Iterable[str]) -> None:
+        """Give the rows of these keys that an earlier version wrote a digest each."""
+        with self._translated():
+            connection = self._open()
+            for key in keys:
+                raw = bytes.fromhex(key)
+                sql = "select value from reply where key = ? and digest is null"
+                row = connection.execute(sql, (raw,)).fetchone()
+                if row is not None:
+                    self._decoder.decode(self._unpack.decompress(row[0]))
+                    connection.execute(
+                        "update reply set digest = ? where key = ?", (_row_digest(raw, row[0]), raw)
+                    )
+            connection.commit()
+
+    def fault(self) -> str | None:
+        """What is wrong with the file itself, beside its rows; None when it is whole."""
+        if not self._exists():
+            return None
+        try:
+            rows = self._open().execute("pragma integrity_check(3)").fetchall()
+        except sqlite3.Error as error:
+            return str(error)
+        found = "; ".join(str(row[0]).splitlines()[-1] for row in rows)
+        return None if found == "ok" else found
 
     def _book(self, purpose: Purpose, reply: Reply) -> None:
         account = purpose.build, purpose.role, purpose.round, purpose.provider, purpose.model
@@ -198,11 +258,20 @@ class ResponseLog:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.executescript(_SCHEMA)
+            if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
+                _add_digests(connection)
             self._connection = connection
         return self._connection
 
+    def _damaged(self, key: str, what: str) -> DamagedError:
+        return DamagedError(
+            f"the reply to request {key[:12]} is damaged: {what}",
+            where=str(self.path),
+            hint="`probec cache pull` brings it back from a copy; `probec verify` lists all",
+        )
+
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, key: str = "") -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -212,6 +281,17 @@ class ResponseLog:
                 hint="check the disk and its permissions; never delete it to mend a build",
             ) from error
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
-            raise StoreError(
-                f"a reply in the response log is damaged: {error}", where=str(self.path)
-            ) from error
+            raise self._damaged(key, str(error)) from error
+
+
+def _row_digest(key: bytes, value: bytes) -> bytes:
+    return hashlib.sha256(key + value).digest()[:16]
+
+
+def _add_digests(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("alter table reply add column digest blob")
+    except sqlite3.OperationalError:
+        # Another process did it since we looked; anything else would show again here.
+        if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
+            raise

@@ -49,10 +49,15 @@ class Prompt:
 
 
 class Library:
-    """The templates below one directory."""
+    """The templates below one directory.
 
-    def __init__(self, root: Path) -> None:
+    `partial`: not all of them are there. One that is absent has the digest "" in a closure, and
+    fails only when it is rendered.
+    """
+
+    def __init__(self, root: Path, *, partial: bool = False) -> None:
         self.root = root
+        self.partial = partial
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
@@ -100,7 +105,11 @@ class Library:
         waiting = list(names)
         while waiting:
             name = waiting.pop()
-            if name not in found:
+            if name in found:
+                continue
+            if self.partial and not (self.root / name).is_file():
+                found[name] = ""
+            else:
                 text = self._read(name)
                 found[name] = text_digest(text)
                 waiting.extend(self._includes(name, text))

@@ -58,6 +58,11 @@ def row_seed(seed: int, round_index: int, doc_id: str) -> int:
     return seed + int.from_bytes(data[:8], "big") % SEED_SPAN
 
 
+def shuffled(doc_ids: Sequence[str], seed: int) -> list[str]:
+    """Documents in the order in which they are drawn, whatever order they come in."""
+    return sorted(doc_ids, key=lambda doc_id: rank(seed, "draw", doc_id))
+
+
 def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[str]]:
     """Which documents each round takes: disjoint, and independent of the order of `doc_ids`.
 
@@ -67,11 +72,11 @@ def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[
     wanted = sum(rounds)
     if wanted > len(doc_ids):
         raise ValueError(f"rounds ask for {wanted} documents, the source has {len(doc_ids)}")
-    shuffled = sorted(doc_ids, key=lambda doc_id: rank(seed, "draw", doc_id))
+    order = shuffled(doc_ids, seed)
     drawn: list[list[str]] = []
     at = 0
     for size in rounds:
-        drawn.append(shuffled[at : at + size])
+        drawn.append(order[at : at + size])
         at += size
     return drawn
 

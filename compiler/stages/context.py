@@ -23,7 +23,10 @@ ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
 
 @dataclass(frozen=True)
 class Context:
-    """One build. A stage takes its parameters from `spec` and declares them; the rest is means."""
+    """One build. A stage takes its parameters from `spec` and declares them; the rest is means.
+
+    `locked`: round -> doc_id -> content digest, for the rounds whose documents a lock names.
+    """
 
     spec: Spec
     located: Located
@@ -33,6 +36,7 @@ class Context:
     load_tokenizer: Callable[[str], Tokenizer]
     dispatchers: Mapping[Role, Dispatcher]
     rates: Mapping[Role, Rate]
+    locked: Mapping[int, Mapping[str, str]]
 
     def written(self) -> dict[str, WrittenScope]:
         """The scopes that the generator writes, in slot order."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.plan import Graph
+from compiler.engine.stage import Inputs, Outputs, Part, Stage, Step
 from compiler.engine.store import plain
 from compiler.errors import SourceError
 from compiler.keys import Json
@@ -18,6 +19,9 @@ from compiler.spec.model import Siblings, Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
 VERSION = 1
+# Which of the parameters a spec declares: a locked round keeps them.
+DECLARED = ("seed", "siblings", "splits", "slots", "atoms")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class _Bound:
     """What a step works with beside its inputs."""
 
     spec: Spec
+    draws: _Draws
     siblings: Siblings
     rules: SplitRules
     written: tuple[WrittenScope, ...]
@@ -34,7 +39,7 @@ def stage(context: Context) -> Stage:
     """One step a shard. Its key holds the shard's own documents, not the whole source."""
     spec = context.spec
     written = tuple(context.written().values())
-    bound = _Bound(spec, spec.siblings, spec.splits, written)
+    bound = _Bound(spec, _Draws(spec, context.locked), spec.siblings, spec.splits, written)
     name = spec.source.tokenizer
     return Stage(
         name="sample",
@@ -54,32 +59,91 @@ def stage(context: Context) -> Stage:
             "segmenter": IDENTITY,
         },
         run=partial(_run, bound, lambda: context.load_tokenizer(name)),
-        narrow=partial(_narrow, spec),
+        narrow=partial(_narrow, bound),
     )
 
 
-def _narrow(spec: Spec, part: Part, inputs: Inputs) -> Mapping[str, Json]:
-    drawn = _drawn(spec, part, inputs)
+def drawn(context: Context, index: int, step: Step, graph: Graph) -> list[DocumentId]:
+    """The documents of a round in draw order. `step`: any of its steps, with its inputs done."""
+    return _Draws(context.spec, context.locked).of(index, graph.inputs(step))
+
+
+def documents(context: Context, index: int, step: Step, graph: Graph) -> Iterator[Document]:
+    """The same documents with their text."""
+    rows = [each.row for each in drawn(context, index, step, graph)]
+    yield from graph.inputs(step).rows_at("ingest.documents", rows, Document)
+
+
+def _narrow(bound: _Bound, part: Part, inputs: Inputs) -> Mapping[str, Json]:
+    drawn = _drawn(bound, part, inputs)
     return {
         "ingest.ids": {"round": part[0], "documents": {each.doc_id: each.digest for each in drawn}},
         "ingest.documents": "those of ingest.ids",
     }
 
 
-def _drawn(spec: Spec, part: Part, inputs: Inputs) -> list[DocumentId]:
+def _drawn(bound: _Bound, part: Part, inputs: Inputs) -> list[DocumentId]:
     """The documents of one shard, in draw order."""
-    round_index, shard = part
-    sizes = tuple(each.docs for each in spec.rounds)
-    artifact = inputs.one("ingest.ids")
-    ids = _ids(artifact.digest, inputs)
-    try:
-        drawn = _draw(artifact.digest, tuple(ids), spec.seed, sizes)
-    except ValueError as error:
-        raise SourceError(
-            str(error), where="rounds", hint="lower rounds[].docs, or give a larger source"
-        ) from error
-    places = sampling.shards(sizes[round_index], spec.shard_docs)[shard]
-    return [ids[drawn[round_index][place]] for place in places]
+    index, shard = part
+    drawn = bound.draws.of(index, inputs)
+    return [drawn[place] for place in sampling.shards(len(drawn), bound.spec.shard_docs)[shard]]
+
+
+class _Draws:
+    """Which documents each round has: as locked, else drawn from what no locked round has."""
+
+    def __init__(self, spec: Spec, locked: Mapping[int, Mapping[str, str]]) -> None:
+        self._spec = spec
+        self._locked = locked
+        # Every shard's key asks, and ordering a round's documents hashes each of them.
+        self._known: dict[tuple[str, int], list[DocumentId]] = {}
+
+    def of(self, index: int, inputs: Inputs) -> list[DocumentId]:
+        """The documents of a round in draw order."""
+        source = inputs.one("ingest.ids").digest
+        if (source, index) not in self._known:
+            ids = _ids(source, inputs)
+            if index in self._locked:
+                _refuse_changed(index, self._locked[index], ids)
+                order = sampling.shuffled(list(self._locked[index]), self._spec.seed)
+                self._known[source, index] = [ids[each] for each in order]
+            else:
+                self._draw(source, ids)
+        return self._known[source, index]
+
+    def _draw(self, source: str, ids: Mapping[str, DocumentId]) -> None:
+        taken = frozenset[str]().union(*self._locked.values())
+        free = [each for each in ids if each not in taken]
+        # Rounds that are locked draw nothing.
+        sizes = [0 if n in self._locked else r.docs for n, r in enumerate(self._spec.rounds)]
+        try:
+            drawn = sampling.draw(free, self._spec.seed, sizes)
+        except ValueError as error:
+            raise SourceError(
+                str(error), where="rounds", hint="lower rounds[].docs, or give a larger source"
+            ) from error
+        for index, order in enumerate(drawn):
+            if index not in self._locked:
+                self._known[source, index] = [ids[each] for each in order]
+
+
+def _refuse_changed(index: int, locked: Mapping[str, str], ids: Mapping[str, DocumentId]) -> None:
+    for what, names in (
+        ("not in the source any more", [each for each in locked if each not in ids]),
+        (
+            "not as they were",
+            [each for each, was in locked.items() if each in ids and ids[each].digest != was],
+        ),
+    ):
+        if names:
+            listed = ", ".join(sorted(names)[:_NAMED])
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            raise SourceError(
+                f"documents of locked round {index} are {what}: {listed}{more}",
+                where="source",
+                hint="bring them back, name the new dataset differently, or delete the locks of "
+                "that round under build/rounds to draw it anew; its rows will then change",
+            )
 
 
 _ID_CACHE: dict[str, dict[str, DocumentId]] = {}
@@ -94,18 +158,11 @@ def _ids(artifact_digest: str, inputs: Inputs) -> dict[str, DocumentId]:
     return _ID_CACHE[artifact_digest]
 
 
-@lru_cache(maxsize=2)
-def _draw(
-    artifact_digest: str, ids: tuple[str, ...], seed: int, sizes: tuple[int, ...]
-) -> list[list[str]]:
-    return sampling.draw(ids, seed, sizes)
-
-
 def _run(
     bound: _Bound, load: Callable[[], Tokenizer], part: Part, inputs: Inputs, out: Outputs
 ) -> None:
     tokenizer = load()
-    drawn = _drawn(bound.spec, part, inputs)
+    drawn = _drawn(bound, part, inputs)
     records: list[DocRecord] = []
     rejects: list[Reject] = []
     skips: list[Skip] = []

@@ -451,3 +451,23 @@ def test_a_rehearsal_with_faults_ends_as_one_without(probec: Probec, project: Pa
     assert not (project / ".probec/batches").exists()
     assert probec("rehearse", SPEC, "--faults", "nowhere.json") == 2
     assert "no list of faults" in probec.err
+
+
+def test_a_paid_round_is_reproduced_without_key_or_server(
+    probec: Probec, project: Path, server: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks: Any = probec.json("build", *paid(server))["locks"]
+    theirs = ledger(server)
+    table: Any = probec.json("rounds", *paid(server))["rounds"]
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+
+    assert sum(each["usd"] for each in table) == pytest.approx(theirs["usd"])
+    # Both rounds travel in the same batches.
+    assert [sorted(each["batches"]) for each in table] == [
+        sorted(b["id"] for b in theirs["batches"])
+    ] * 2
+    for lock in locks:
+        assert probec("reproduce", lock["hash"]) == 0
+        assert probec.out.startswith("verified")
+        assert probec("verify", lock["hash"]) == 0
+    assert ledger(server) == theirs

@@ -142,7 +142,7 @@ class Packer:
             self._last = call.purpose
             self._number = self._journal.purpose_id(call.purpose)
             self._usd = self._price(call.purpose)
-            self._label = f"{call.purpose.build} {call.purpose.role}"
+            self._label = f"{call.purpose.build} {call.purpose.role} round {call.purpose.round}"
         at = self._at - len(call.body) - 1
         self._placed.append(_Placed(call.key, self._number, at, len(call.body), self._usd))
         self._labels[self._label] = None

@@ -11,15 +11,21 @@ from compiler.llm.providers.anthropic.wire import messages_body
 
 
 class Replay:
-    """Encodes as the Messages API does, so that replies paid for there are found again."""
+    """Encodes as the provider that was asked did, so that its replies are found again.
+
+    `encoded`: how that one encodes; the Messages API's way unless told.
+    """
 
     name = "replay"
     free = True
     max_bytes = 1 << 30
 
+    def __init__(self, encoded: Callable[[Request], dict[str, Json]] = messages_body) -> None:
+        self._encoded = encoded
+
     def encode(self, request: Request) -> dict[str, Json]:
-        """The Messages API body."""
-        return messages_body(request)
+        """The body that was sent."""
+        return self._encoded(request)
 
     def unsettled(self) -> bool:
         """Never: what was asked was answered."""

@@ -1,0 +1,120 @@
+"""`probec cache`: share rounds with their replies, or free disk space. Never deletes a reply."""
+
+from __future__ import annotations
+
+import argparse
+
+from compiler.commands import place as places
+from compiler.commands import transfer
+from compiler.commands.place import Place
+from compiler.commands.result import Result
+from compiler.commands.transfer import Moved
+from compiler.commands.wire import Reporter
+from compiler.dataset import rounds
+from compiler.dataset.remote import Remote
+from compiler.engine import sweep
+from compiler.engine.lock import locked
+from compiler.engine.store import Store
+from compiler.errors import UsageError
+from compiler.keys import Json
+
+EXAMPLE = "probec cache push s3://bucket/probec 9e6b72"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do, with which place, which rounds."""
+    parser.add_argument(
+        "action",
+        choices=("push", "pull", "gc"),
+        help="push or pull rounds with all they need; gc: remove what no build or lock refers to",
+    )
+    parser.add_argument(
+        "url", nargs="?", metavar="URL", help="push, pull: a directory or any fsspec URL"
+    )
+    parser.add_argument(
+        "hashes", nargs="*", metavar="HASH", help="push, pull: which rounds; default: all"
+    )
+    places.add_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="gc: say what would be removed")
+
+
+def run(args: argparse.Namespace, reporter: Reporter) -> Result:
+    """Do one of the three."""
+    if args.action == "gc":
+        if args.url is not None:
+            raise UsageError("gc takes no URL", hint="probec cache gc --dry-run")
+        return _gc(places.find(args), dry=args.dry_run)
+    if args.dry_run:
+        raise UsageError("--dry-run goes with gc", hint="leave it out")
+    if args.url is None:
+        raise UsageError(f"{args.action} needs a URL", hint=EXAMPLE)
+    place = places.find(args, make=args.action == "pull")
+    if args.action == "push":
+        locks = [place.lock(each)[0] for each in args.hashes] or [
+            rounds.read(path) for path in rounds.everywhere(place.locks)
+        ]
+        if not locks:
+            raise UsageError("no locked round here", where=str(place.locks), hint="build first")
+        moved = transfer.push(place, Remote(args.url), locks, reporter.notice)
+        return _moved("pushed", args.url, moved)
+    remote = Remote(args.url)
+    hashes = transfer.wanted(remote, args.hashes)
+    with locked(place.build):
+        moved = transfer.pull(place, remote, hashes, reporter.notice)
+    return _moved("pulled", args.url, moved)
+
+
+def _moved(verb: str, url: str, moved: Moved) -> Result:
+    text = (
+        f"{verb} {len(moved.rounds)} rounds, {url}: {moved.files} files with {size(moved.bytes)} "
+        f"moved, {moved.there} were there already"
+    )
+    if verb == "pulled":
+        text += f"\n{moved.replies:,} replies are new here, {moved.known:,} were here"
+        text += f", {moved.mended:,} damaged ones replaced" if moved.mended else ""
+    data: Json = {
+        "rounds": [*moved.rounds],
+        "files": moved.files,
+        "bytes": moved.bytes,
+        "there": moved.there,
+        "replies": moved.replies,
+        "known": moved.known,
+        "mended": moved.mended,
+    }
+    return Result(text, data)
+
+
+def _gc(place: Place, *, dry: bool) -> Result:
+    store = Store(place.build)
+    with locked(place.build):
+        roots = [
+            key
+            for path in rounds.everywhere(place.locks)
+            for key in rounds.read(path).recorded.steps.values()
+        ]
+        found = sweep.survey(store, roots)
+        if not dry:
+            sweep.remove(found)
+    verb = "would be removed" if dry else "removed"
+    text = (
+        f"{len(found.files):,} files with {size(found.bytes)} {verb}; {found.kept_files:,} with "
+        f"{size(found.kept_bytes)} are in use by a build or a lock; replies are never touched"
+    )
+    data: Json = {
+        "removed": [str(path) for path, _ in found.files],
+        "bytes": found.bytes,
+        "kept_files": found.kept_files,
+        "kept_bytes": found.kept_bytes,
+        "dry_run": dry,
+    }
+    return Result(text, data)
+
+
+def size(count: int) -> str:
+    """Bytes for people, in decimal units."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{count} B" if unit == "B" else f"{amount:,.1f} {unit}"
