@@ -130,12 +130,16 @@ def test_what_another_spec_sent_is_collected_without_it(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     error: Json = {"type": "overloaded_error", "message": "busy"}
-    server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
+    server.faults([
+        {"at": "create", "do": {"slow": 3600.0}},
+        {"at": "request", "batch": 0, "index": [1], "do": {"errored": error}},
+    ])  # fmt: skip
     assert probec("build", *paid(server), "--detach") == 75
     other = [SPEC, "--set", "name=other"]
     early: Any = probec.json("status", *other, "--collect")
     assert early["collected"] == {"batches": 0, "replies": 0, "unanswered": 0}
     assert [shard["state"] for shard in early["shards"]] == ["in_progress"]
+    server.advance(4000)
     wait_for_end(server)
     # A spec that pays for nothing, and knows neither the model nor the server.
     found: Any = probec.json("status", *other, "--collect")
