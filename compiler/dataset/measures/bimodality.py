@@ -8,13 +8,16 @@ a uniform sample would give (`UNIFORM_SARLE`, `UNIFORM_ASHMAN`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler.dataset.measures.clusters import Cell, Clusters, Column, Sweep, Tally
+from compiler.dataset.measures.dip import dip_chance, dip_statistic
 from compiler.dataset.measures.draws import Draws
 from compiler.dataset.measures.intervals import Interval
 from compiler.dataset.measures.units import SCALE, Floats, Ints, divided, rounded, scaled
@@ -171,12 +174,13 @@ def _mixture(means: Floats, variances: Floats, shares: Floats) -> Mixture:
 
 @dataclass(frozen=True, slots=True)
 class Dip:
-    """Hartigan's dip of jittered scores.
+    """Hartigan's dip of jittered scores: of a subsample with one value per document.
 
-    `statistic`: mean over 20 jitters of all values. `p`: median over the jitters of the p of a
-    subsample with one value per document, `documents` of them, against a uniform; never the p of
-    the whole sample, whose rows are not independent. `grid`: the step that was jittered away, 0
-    for values on no lattice. `statistic` and `p` are None for fewer than four values or documents.
+    `statistic` is the mean and `p`, against a uniform, the median over 20 jitters of that
+    subsample. There is none of the whole sample: rows of one document are not independent, so it
+    would dip for their number. `n`: values there were; `documents`: values in the subsample.
+    `grid`: the step that was jittered away, 0 for values on no lattice. `statistic` and `p` are
+    None for fewer than four documents.
     """
 
     statistic: float | None
@@ -200,7 +204,8 @@ def dip(values: npt.ArrayLike, clusters: Clusters, seed: int, grid: float | None
 
     Scores lie on a lattice, and any lattice dips: each value gets uniform noise of half a step to
     either side, 20 times. `grid`: the step; `lattice(values)` without one. Heaps on coarser
-    numbers than the grid remain, and dip as well.
+    numbers than the grid remain, and dip as well. At most 2,000 documents are taken: one row of
+    each, by chance.
     """
     units = scaled(values)
     step = lattice(values) if grid is None else grid
@@ -214,25 +219,17 @@ def dip(values: npt.ArrayLike, clusters: Clusters, seed: int, grid: float | None
     # One draw below 2**31 scaled to each document's size: documents differ in size.
     within = draws.below(2**31, len(chosen)) * sizes[chosen] >> 31
     sample = np.sort(ordered[starts[chosen] + within])
-    everything = np.sort(ordered)
-    statistics, chances = [], []
+    if len(sample) < 4:
+        return Dip(None, None, len(ordered), len(sample), step)
+    statistics = []
     for _ in range(JITTERS):
-        statistics.append(_dip(_jittered(everything, step, draws))[0])
-        chances.append(_dip(_jittered(sample, step, draws))[1])
-    found, p = sum(statistics) / JITTERS, (sorted(chances)[9] + sorted(chances)[10]) / 2
-    return Dip(rounded(found), rounded(p), len(everything), len(sample), step)
-
-
-def _jittered(values: Floats, step: float, draws: Draws) -> Floats:
-    return values + (draws.uniform(len(values)) - 0.5) * step
-
-
-def _dip(values: Floats) -> tuple[float, float]:
-    """Statistic and p by interpolation of the table of critical values; NaN when too few."""
-    # Loaded late: its numerics are wanted only when scores are there.
-    from diptest import diptest
-
-    if len(values) < 4:
-        return float("nan"), float("nan")
-    statistic, p = diptest(values)
-    return float(statistic), float(p)
+        noise = (draws.uniform(len(sample)) - 0.5) * step
+        statistics.append(dip_statistic(sample + noise))
+    chances = [dip_chance(each, len(sample)) for each in statistics]
+    return Dip(
+        rounded(math.fsum(statistics) / JITTERS),
+        rounded(median(chances)),
+        len(ordered),
+        len(sample),
+        step,
+    )

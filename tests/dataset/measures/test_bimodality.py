@@ -191,7 +191,22 @@ def test_a_lattice_dips_and_its_jitter_does_not() -> None:
     assert found.p > 0.05
     smooth = np.random.default_rng(1).random(2000).round(6)
     unjittered = dip(smooth, Clusters.of(np.arange(2000)), 1, 0.0)
-    assert (unjittered.statistic, unjittered.p) == pytest.approx(diptest.diptest(smooth), abs=1e-6)
+    assert unjittered.statistic == round(diptest.dipstat(smooth), 6)
+    assert unjittered.p == pytest.approx(diptest.diptest(smooth)[1], abs=0.015)
+
+
+def test_a_document_counts_once_however_many_rows_it_has() -> None:
+    """Of all rows the dip would be larger than that of documents, and significant for nothing."""
+    rng = np.random.default_rng(2)
+    scores = rng.random(200).round(2)
+    once = dip(scores, Clusters.of(np.arange(200)), 1)
+    often = dip(np.repeat(scores, 30), Clusters.of(np.repeat(np.arange(200), 30)), 1)
+
+    assert (often.n, often.documents) == (6000, 200)
+    assert (often.statistic, often.p) == pytest.approx((once.statistic, once.p), abs=0.02)
+    assert once.p is not None
+    assert once.p > 0.05
+    assert diptest.diptest(np.repeat(scores, 30) + rng.normal(0, 0.002, 6000))[1] < 0.001
 
 
 def test_the_dip_takes_one_value_a_document_and_no_order() -> None:
@@ -204,4 +219,5 @@ def test_the_dip_takes_one_value_a_document_and_no_order() -> None:
     assert found == dip(values[shuffled], Clusters.of(documents[shuffled]), 3)
     assert dip(values[:3], Clusters.of([1, 2, 3]), 3).statistic is None
     assert dip([], Clusters.of([]), 3).p is None
-    assert dip([0.1] * 9, Clusters.of([1] * 9), 3).p is None
+    few = dip([0.1] * 9, Clusters.of([1] * 9), 3)
+    assert (few.statistic, few.p, few.n, few.documents) == (None, None, 9, 1)
