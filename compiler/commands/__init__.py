@@ -17,5 +17,6 @@ COMMANDS: Mapping[str, str] = {
     "why": "explain which field made a step stale",
     "prompt": "print exactly what would be sent about one document",
     "stats": "print the numbers of a built dataset",
+    "report": "write one HTML page: the numbers as plots, and documents to read",
     "verify-rows": "run every check on any probe parquet, ours or a published one",
 }
