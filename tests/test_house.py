@@ -39,11 +39,16 @@ DOORS = {
     "httpx2": {"llm/providers/anthropic/client.py"},
     "transformers": {"probes/tokens.py"},
     "tokenizers": {"probes/tokens.py"},
-    "jinja2": {"probes/prompts.py", "dataset/card.py"},
+    "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py"},
     "fsspec": {"dataset/sources.py"},
-    "pyarrow": {"dataset/sources.py", "dataset/parquet.py", "dataset/rows.py"},
+    "pyarrow": {
+        "dataset/sources.py",
+        "dataset/parquet.py",
+        "dataset/rows.py",
+        "dataset/sample.py",
+    },
     "sentencex": {"probes/segment.py"},
     "sqlite3": {"llm/responses.py", "llm/batches/journal.py", "rehearsal/store.py"},
     "zstandard": {

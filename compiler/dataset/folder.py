@@ -74,7 +74,7 @@ def stats(store: Store, graph: Graph) -> Stats:
 
 
 def rows(store: Store, graph: Graph) -> list[Path]:
-    """The parquet files of a finished build, in the order of its rounds, as they lie in the store."""
+    """The parquet files of a finished build, in the order of rounds, as they lie in the store."""
     return [store.path(artifact) for _, artifact in _rounds(graph)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def stretches(
         cuts.add(gen_start)
     ordered = sorted(cuts)
     found = []
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         names = [atom.name for atom in atoms if atom.start <= start and end <= atom.end]
         names += [f"before-{name}" for name, place in inside.items() if end <= place]
         if gen_start is not None and known and end <= gen_start:

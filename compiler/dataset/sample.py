@@ -112,9 +112,7 @@ def choose(
     """
     chosen = _picked(_seen(files), count)
     rows = _read(chosen)
-    return tuple(
-        _record(rows[each.doc_id, each.round], each, bands) for each in chosen
-    )
+    return tuple(_record(rows[each.doc_id, each.round], each, bands) for each in chosen)
 
 
 def _seen(files: Sequence[Path]) -> list[_Seen]:
@@ -186,12 +184,8 @@ def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
     return found
 
 
-def _record(
-    rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]
-) -> ShownRecord:
-    ordered = sorted(
-        enumerate(rows), key=lambda each: (_slot(each[1]), each[0])
-    )
+def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]) -> ShownRecord:
+    ordered = sorted(enumerate(rows), key=lambda each: (_slot(each[1]), each[0]))
     rows = [row for _, row in ordered]
     text = rows[0].text("doc")
     offsets: dict[int, list[str]] = defaultdict(list)
@@ -218,7 +212,7 @@ def _record(
         len(text),
         seen.best,
         tuple(
-            (names[offset], " and ".join(each.replace("_", "/") for each in groups), offset)
+            (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
             for offset, groups in sorted(offsets.items())
         ),
         stretches(
@@ -263,11 +257,7 @@ def _probe(
         row.text("target_response"),
         row.text("incorrect_plausible_answer"),
         tuple(_rollouts(answers, scores)),
-        {
-            name: found
-            for name in BASELINES
-            if (found := _scores(row.items(f"{name}_scores")))
-        },
+        {name: found for name in BASELINES if (found := _scores(row.items(f"{name}_scores")))},
         tuple((flag, CHECKS[flag].meaning if flag in CHECKS else "") for flag in flags),
         tuple(_facts(row)),
     )

@@ -12,6 +12,9 @@ from compiler.dataset.plots.shares import Share, shares
 from compiler.dataset.stats import Stats
 from compiler.probes.checks import CHECKS
 
+_LOW_AUC = 0.4
+_NO_KAPPA = "not defined, because one of the two says the same of all"
+
 
 def section(stats: Stats) -> Section:
     """Flags, repeated questions, the choice-only test, typicality."""
@@ -54,20 +57,17 @@ def section(stats: Stats) -> Section:
 
 def _flags(stats: Stats) -> Figure:
     found = sorted(stats.flags.items(), key=lambda each: (-each[1], each[0]))
-    bars = [
-        Share(f"{name} not so: {_meaning(name)}", count / stats.probes, count)
-        for name, count in found
-    ]
+    bars = [Share(_named(name), count / stats.probes, count) for name, count in found]
     rows = tuple(
         (name, f"{count:,}", share(count, stats.probes), _meaning(name)) for name, count in found
     )
     return Figure(
         "Warnings that rows carry",
         "Each bar is one rule and the share of all rows that break it; such rows are kept, with "
-        "the rule's id in `flags`.",
+        "the rule's id in their flags. The rules are below the plot, in the numbers.",
         "V14 or V28 on many rows: much of the answer can be read off the complement or question.",
         (Panel("rules broken", shares(bars, "share of all rows")),),
-        Table(("id", "rows", "share", "the rule that is broken"), rows),
+        Table(("id", "rows", "share", "the rule that is broken"), rows, 1, 1),
         wide=True,
     )
 
@@ -112,12 +112,14 @@ def _repeated(stats: Stats) -> Figure:
 
 
 def _choice(stats: Stats) -> Figure:
+    found = [_told_apart(cell) for cell in stats.artefacts]
+    known = [each.low or each.value for each in found if each.value is not None]
     panel = Panel(
         "truth against alternative",
         dots(
             [Dot(_place(cell), _told_apart(cell), cell.target) for cell in stats.artefacts],
             "area under the curve of a classifier of texts alone",
-            0.3,
+            0.0 if min(known) < _LOW_AUC else _LOW_AUC,
             1.0,
             (Mark(0.5, "chance"), Mark(0.6, "limit")),
         ),
@@ -144,6 +146,7 @@ def _typicality(stats: Stats) -> Figure:
     t = stats.typicality
     total = t.both_typical + t.only_label + t.only_mechanical + t.both_atypical
     same = t.both_typical + t.both_atypical
+    kappa = number(t.kappa) if t.kappa is not None else _NO_KAPPA
     rows = (
         ("label typical", f"{t.both_typical:,}", f"{t.only_label:,}"),
         ("label atypical", f"{t.only_mechanical:,}", f"{t.both_atypical:,}"),
@@ -151,7 +154,7 @@ def _typicality(stats: Stats) -> Figure:
     return Figure(
         "Typicality: the generator's label beside the siblings",
         f"Of {total:,} suffix atoms, label and sibling support agree on {same:,}; Cohen's kappa is "
-        f"{number(t.kappa)}. Support means that at least three other siblings (or all, if fewer) "
+        f"{kappa}. Support means that at least three other siblings (or all, if fewer) "
         "hold the atom's content.",
         "A kappa near 0: the label says little about what the model was going to write.",
         (),
@@ -161,6 +164,10 @@ def _typicality(stats: Stats) -> Figure:
 
 def _place(cell: ArtefactStats) -> str:
     return f"{cell.scope}, {cell.target}"
+
+
+def _named(name: str) -> str:
+    return CHECKS[name].reason.replace("_", " ") if name in CHECKS else name
 
 
 def _meaning(name: str) -> str:

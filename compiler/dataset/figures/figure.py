@@ -20,16 +20,21 @@ class Panel:
 
 @dataclass(frozen=True)
 class Table:
-    """Plain texts. The first `labels` columns are words, the others numbers."""
+    """Plain texts. The first `labels` and the last `notes` columns are words, others numbers."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     labels: int = 1
+    notes: int = 0
+
+    def worded(self, index: int) -> bool:
+        """Whether a column, from 0, holds words."""
+        return index < self.labels or index >= len(self.header) - self.notes
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`reading`: one sentence on how to read it; `bad`: what would be bad, where that is clear.
+    """`reading`: one sentence on how to read it; `watch`: what to watch for, where that is clear.
 
     `wide`: panels are long lists, so fewer stand side by side. A figure without panels shows its
     table at once.
@@ -37,7 +42,7 @@ class Figure:
 
     title: str
     reading: str
-    bad: str
+    watch: str
     panels: tuple[Panel, ...]
     table: Table
     wide: bool = False

@@ -95,5 +95,5 @@ def _score(found: Interval) -> Number:
 
 def _bounds(found: Interval, times: int, digits: int) -> str:
     if found.low is None or found.high is None:
-        return "no interval"
-    return f"{times * found.low:.{digits}f} to {times * found.high:.{digits}f}"
+        return "too few"
+    return f"{times * found.low:.{digits}f}–{times * found.high:.{digits}f}"

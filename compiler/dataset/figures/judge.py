@@ -62,7 +62,10 @@ def _anchors(stats: Stats) -> Figure:
     panels = tuple(
         Panel(
             scope,
-            dots([Dot(*_anchor(each)) for each in kinds], "mean score of known answers"),
+            dots(
+                [Dot(each.kind, each.mean, "plain", KINDS[each.kind][1]) for each in kinds],
+                "mean score of known answers",
+            ),
             f"{max(each.mean.n for each in kinds):,} probes judged"
             + (f", {lost:,} verdicts were no number" if lost else ""),
         )
@@ -88,10 +91,6 @@ def _anchors(stats: Stats) -> Figure:
         panels,
         Table(("scope", "kind", "what it is", "n", "mean", "no number"), rows, 3),
     )
-
-
-def _anchor(each: AnchorStats) -> tuple[str, object, str, float | None]:
-    return each.kind, each.mean, "plain", KINDS[each.kind][1]
 
 
 def _gaps(stats: Stats, min_gap: float) -> Figure:
@@ -124,7 +123,7 @@ def _gaps(stats: Stats, min_gap: float) -> Figure:
         "The score of target_response less that of the plausible wrong answer to the same probe.",
         f"A scope below {min_gap:g}: its scores mean little, and a build fails on it.",
         (panel,),
-        Table(("scope", "n", "gap", f"threshold {min_gap:g}"), rows),
+        Table(("scope", "n", "gap", f"threshold {min_gap:g}"), rows, 1, 1),
     )
 
 

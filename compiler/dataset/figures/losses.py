@@ -10,7 +10,7 @@ from compiler.dataset.observations import SCORED
 from compiler.dataset.plots.shares import Share, shares
 from compiler.dataset.plots.stack import Part, Stack, stack
 from compiler.dataset.stats import ScopeStats, Stats
-from compiler.probes.reasons import REASONS, SKIPS, STATUSES
+from compiler.probes.reasons import REASONS, SKIPS
 
 _LEGEND = (
     ("s-scored", "with blind scores"),
@@ -117,9 +117,9 @@ def _reasons(stats: Stats, build: BuildStats) -> Figure:
     return Figure(
         "Why slots were rejected",
         "Each bar is one reason and its share of the slots that were planned for the scope.",
-        "A reason of the V kind that is common: the generator then keeps breaking that rule.",
+        "A common reason that begins with V: the generator keeps breaking that rule.",
         tuple(panels),
-        Table(("scope", "reason", "slots", "meaning"), tuple(rows), 2),
+        Table(("scope", "reason", "slots", "meaning"), tuple(rows), 2, 1),
     )
 
 
@@ -131,10 +131,7 @@ def _rounds(build: BuildStats) -> Figure:
             f"{each.planned:,}",
             f"{each.planned - each.built:,}",
             f"{each.built:,}",
-            ", ".join(
-                f"{STATUSES.get(name, name)}: {n:,}" if name not in _KNOWN else f"{name} {n:,}"
-                for name, n in each.statuses.items()
-            ),
+            ", ".join(f"{name} {count:,}" for name, count in each.statuses.items()),
         )
         for each in build.ledger
     )
@@ -143,11 +140,8 @@ def _rounds(build: BuildStats) -> Figure:
         "One row a round and scope: planned = rejected + built, and the statuses add up to built.",
         "",
         (),
-        Table(("round", "scope", "planned", "rejected", "built", "statuses"), rows, 2),
+        Table(("round", "scope", "planned", "rejected", "built", "statuses"), rows, 2, 1),
     )
-
-
-_KNOWN = frozenset(STATUSES) | set(SCORED)
 
 
 def _skips(build: BuildStats) -> Figure:
@@ -159,5 +153,5 @@ def _skips(build: BuildStats) -> Figure:
         "Before slots were planned: what of the source could not be read as a continuation.",
         "",
         (),
-        Table(("reason", "count", "meaning"), rows),
+        Table(("reason", "count", "meaning"), rows, 1, 1),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from compiler.dataset.card import interval, number, percent
 from compiler.dataset.figures.figure import (
@@ -60,14 +61,12 @@ def _distribution(stats: Stats) -> Figure:
     panels = tuple(
         Panel(
             place(cell),
-            histogram(
-                cell.histogram, EDGES, stats.hard_below, stats.easy_from, top, cell.target
-            ),
+            histogram(cell.histogram, EDGES, stats.hard_below, stats.easy_from, top, cell.target),
             of(cell.rows, cell.documents),
         )
         for cell in cells
     )
-    bins = [f"{low:g} to {high:g}" for low, high in zip(EDGES, EDGES[1:], strict=False)]
+    bins = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
     rows = tuple(
         (
             place(cell),
@@ -80,8 +79,8 @@ def _distribution(stats: Stats) -> Figure:
     return Figure(
         "Best score of each probe",
         "Each bar counts probes by the best of their answers; the shaded ranges are HARD and EASY.",
-        "Nearly all probes in one band: such a set cannot separate methods. The valley that a "
-        "good set shows between the bands is judged below, not by eye.",
+        "Nearly all probes in one band: such a set cannot separate methods. Whether there are "
+        "two groups is measured below, not judged by eye.",
         panels,
         Table(("cell", "n", *bins, "sd"), rows),
     )
@@ -121,19 +120,20 @@ def _maxima(stats: Stats) -> Figure:
 
 def _shares(stats: Stats) -> Figure:
     cells = [cell for cell in stats.cells if cell.rows and cell.scope]
+    chosen = (
+        ("HARD", f"best < {stats.hard_below:g}", [cell.hard for cell in cells]),
+        ("EASY", f"best ≥ {stats.easy_from:g}", [cell.easy for cell in cells]),
+    )
     panels = tuple(
         Panel(
             title,
             dots(
-                [Dot(_short(cell), pick(cell), _kind(cell)) for cell in cells],
+                [Dot(_short(c), each, _kind(c)) for c, each in zip(cells, found, strict=True)],
                 f"share of probes with {rule}",
                 shown=canvas.percent,
             ),
         )
-        for title, rule, pick in (
-            ("HARD", f"best < {stats.hard_below:g}", lambda cell: cell.hard),
-            ("EASY", f"best ≥ {stats.easy_from:g}", lambda cell: cell.easy),
-        )
+        for title, rule, found in chosen
     )
     rows = tuple(
         (
@@ -191,7 +191,7 @@ def _shape_row(cell: CellStats) -> tuple[str, ...]:
         f"{cell.rows:,}",
         interval(shape.valley),
         number(shape.sarle),
-        number(fitted.ashman) if fitted is not None else "one group fits as well",
+        number(fitted.ashman) if fitted is not None else "one fits",
         number(shape.dip.statistic),
         number(shape.dip.p),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 # The width of every picture in its own units: one that is legible on a phone and in columns.
-WIDTH = 380.0
+WIDTH = 320.0
 LINE = 15.0
 # An upper estimate of the width of a character of label text, in the same units.
 _CHAR = 6.4

@@ -23,7 +23,7 @@ _HEIGHT = 190.0
 def curve(points: Sequence[Interval], across_title: str, kind: str, top: float = 1.0) -> str:
     """`points[k - 1]` at k; points without a value are left out, without an interval unbanded."""
     last = max(2, len(points))
-    across, up = Scale(1, last, 52.0, WIDTH - 24), Scale(0.0, top, _HEIGHT - 40, 12.0)
+    across, up = Scale(1, last, 50.0, WIDTH - 20), Scale(0.0, top, _HEIGHT - 40, 12.0)
     parts = []
     for tick in ticks(0.0, top):
         parts.append(rule(34.0, up(tick), WIDTH - 10, up(tick)))

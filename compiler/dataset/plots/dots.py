@@ -21,7 +21,8 @@ from compiler.dataset.plots.canvas import (
 )
 
 _ROW = 24.0
-_TOP = 22.0
+_TOP = 6.0
+_MARKED = 22.0
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,25 @@ def dots(
     title: str,
     low: float = 0.0,
     high: float = 1.0,
-    marks: Sequence[Mark] = (),
+    marks: tuple[()] | tuple[Mark] | tuple[Mark, Mark] = (),
     shown: Callable[[float], str] = plain,
 ) -> str:
     """Rows from top to bottom. `title`: of the axis; `shown`: how its ticks are written."""
-    left = 12 + room([row.label for row in rows], 158.0)
-    across = Scale(low, high, left, WIDTH - 48)
-    bottom = _TOP + _ROW * len(rows)
+    left = 12 + room([row.label for row in rows], 140.0)
+    across = Scale(low, high, left, WIDTH - 46)
+    top = _MARKED if marks else _TOP
+    bottom = top + _ROW * len(rows)
     parts = []
     for tick in ticks(low, high):
-        parts.append(rule(across(tick), _TOP - 4, across(tick), bottom))
+        parts.append(rule(across(tick), top - 4, across(tick), bottom))
         parts.append(words(across(tick), bottom + 15, shown(tick), "small", "middle"))
-    for mark in marks:
-        parts.append(rule(across(mark.at), _TOP - 6, across(mark.at), bottom, "limit"))
-        parts.append(words(across(mark.at), _TOP - 9, mark.name, "small", "middle"))
+    # Two names keep clear of one another by leaning away.
+    leaning = ("end", "start") if len(marks) == 2 else ("middle",) * len(marks)
+    for mark, anchor in zip(marks, leaning, strict=True):
+        parts.append(rule(across(mark.at), top - 6, across(mark.at), bottom, "limit"))
+        parts.append(words(across(mark.at), top - 9, mark.name, "small", anchor))
     for number, row in enumerate(rows):
-        y = _TOP + _ROW * (number + 0.5)
+        y = top + _ROW * (number + 0.5)
         parts.append(words(0, y + 4, fitted(row.label, left - 8)))
         parts += _row(row, across, y, shown)
     parts.append(words((left + across.end) / 2, bottom + 32, title, "small", "middle"))

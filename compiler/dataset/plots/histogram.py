@@ -29,7 +29,7 @@ def histogram(
 ) -> str:
     """Bars of `counts` between `edges` (one more than counts). `top`: the highest share shown."""
     total = sum(counts)
-    across, up = Scale(0.0, 1.0, 44.0, WIDTH - 10), Scale(0.0, top, _HEIGHT - 40, 22.0)
+    across, up = Scale(0.0, 1.0, 38.0, WIDTH - 6), Scale(0.0, top, _HEIGHT - 40, 22.0)
     height = up.start - up.end
     parts = [
         box(across(0), up.end, across(hard_below) - across(0), height, "hard"),
