@@ -63,11 +63,10 @@ def stretches(
 
 
 def visible(text: str) -> str:
-    """Text with its invisible control and direction characters as visible signs.
+    """Text with control characters and those that override its direction as their code points.
 
-    Control characters become their pictures (U+2400 and on), and what overrides the direction of
-    text its code point in brackets: neither may rearrange or swallow the page. Line breaks and tabs
-    stay, and so do joiners, which emoji and many scripts need.
+    `[U+0007]`, `[U+202E]`: neither may rearrange or swallow the page. Line breaks and tabs stay,
+    and so do joiners, which emoji and many scripts need.
     """
     return "".join(_shown(each) for each in text)
 
@@ -76,10 +75,6 @@ def _shown(character: str) -> str:
     if character in "\n\t\r" or character.isprintable():
         return character
     code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
     kind = unicodedata.category(character)
     direction = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
     if direction or kind in ("Cc", "Cs", "Co", "Cn"):

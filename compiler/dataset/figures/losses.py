@@ -68,7 +68,7 @@ def _fates(stats: Stats) -> Figure:
         "Each bar is a scope, its parts what its slots became; hover or open the numbers for "
         "counts.",
         "A scope that loses much more than the others: what is left of it is a selection. Any "
-        "orange: probes without a full set of scores.",
+        "slots not scored: shares of HARD and EASY say nothing of them.",
         (Panel("slots by scope", stack(bars, _LEGEND, "share of the slots of a scope")),),
         Table(("scope", *middle, *names, "prefix", "suffix"), rows),
         wide=True,

@@ -193,8 +193,12 @@ def _shape_row(cell: CellStats) -> tuple[str, ...]:
         number(shape.sarle),
         number(fitted.ashman) if fitted is not None else "one fits",
         number(shape.dip.statistic),
-        number(shape.dip.p),
+        _probability(shape.dip.p),
     )
+
+
+def _probability(value: float | None) -> str:
+    return "below 0.001" if value is not None and value < 0.001 else number(value)
 
 
 def _unsolved(stats: Stats) -> Figure | None:

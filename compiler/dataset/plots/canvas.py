@@ -60,11 +60,23 @@ def box(x: float, y: float, width: float, height: float, kind: str, title: str =
 def dot(x: float, y: float, kind: str, title: str = "") -> str:
     """A mark whose shape tells its kind as its colour does: diamond for suffix, else a disc."""
     if "suffix" in kind.split():
-        size = 5.4
+        size = 4.8
         points = f"M{x:.1f} {y - size:.1f}l{size} {size}l-{size} {size}l-{size} -{size}z"
         return element("path", {"class": f"mark {kind}", "d": points}, *_title(title))
-    place: dict[str, object] = {"class": f"mark {kind}", "cx": x, "cy": y, "r": 4.4}
+    place: dict[str, object] = {"class": f"mark {kind}", "cx": x, "cy": y, "r": 3.8}
     return element("circle", place, *_title(title))
+
+
+def whisker(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    """An interval, level or upright, with caps at its ends."""
+    cap = 3.2
+    across, up = (cap, 0.0) if x1 == x2 else (0.0, cap)
+    ends = [
+        f"M{x - across:.2f} {y - up:.2f}L{x + across:.2f} {y + up:.2f}"
+        for x, y in ((x1, y1), (x2, y2))
+    ]
+    line = f"M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}"
+    return element("path", {"class": f"whisker {kind}", "d": line + "".join(ends)})
 
 
 def picture(height: float, label: str, children: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from compiler.dataset.plots.canvas import (
     room,
     rule,
     ticks,
+    whisker,
     words,
 )
 
@@ -84,7 +85,7 @@ def _row(row: Dot, across: Scale, y: float, shown: Callable[[float], str]) -> li
     if found.value is None:
         return [*parts, words(across.end + 8, y + 4, "none", "small faint")]
     if found.low is not None and found.high is not None:
-        parts.append(rule(across(found.low), y, across(found.high), y, f"whisker {row.kind}"))
+        parts.append(whisker(across(found.low), y, across(found.high), y, row.kind))
     value = shown(found.value) if shown is not plain else f"{found.value:.2f}"
     parts.append(dot(across(found.value), y, row.kind, f"{row.label}: {value}, n = {found.n:,}"))
     parts.append(words(WIDTH, y + 4, value, "small strong", "end"))

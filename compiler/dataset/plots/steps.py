@@ -15,6 +15,7 @@ from compiler.dataset.plots.canvas import (
     plain,
     rule,
     ticks,
+    whisker,
     words,
 )
 
@@ -49,7 +50,7 @@ def steps(places: Sequence[Step], across_title: str, kind: str, top: float = 1.0
             continue
         line.append(f"{x:.1f},{up(found.value):.1f}")
         if found.low is not None and found.high is not None:
-            marks.append(rule(x, up(found.low), x, up(found.high), f"whisker {kind}"))
+            marks.append(whisker(x, up(found.low), x, up(found.high), kind))
         marks.append(dot(x, up(found.value), kind, f"{each.name}: {found.value:.3f}"))
         marks.append(words(x + 8, up(found.value) - 5, f"{found.value:.2f}", "small strong"))
     parts.append(element("polyline", {"class": f"thread {kind}", "points": " ".join(line)}))
