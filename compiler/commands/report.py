@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> Result:
     write_atomic(page.out, text)
     return Result(
         f"report: {folder.shown(page.out)} "
-        f"({len(text) / 1e6:.2f} MB, {len(records)} documents in full)",
+        f"({len(text) / 1e6:.2f} MB; documents in full: {len(records)})",
         {
             "report": page.out.as_posix(),
             "bytes": len(text),

@@ -37,13 +37,15 @@ class Rollout:
 
 @dataclass(frozen=True)
 class ShownProbe:
-    """One row for reading. `name`: of its atom in the text; `split`: the name of its split there.
+    """One row for reading.
 
+    `number`: its place in the record; `name`, `split`: of its atom and its split in the text;
     `located`: whether its atom and split are known and lie in the text. `facts`: what else the row
     says, by name; `baselines`: the scores of other readers.
     """
 
     name: str
+    number: int
     slot: int | None
     scope: str
     target: str
@@ -201,7 +203,7 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
     names = {offset: f"x{number}" for number, offset in enumerate(sorted(offsets))}
     probes, atoms = [], []
     for number, row in enumerate(rows):
-        probe, atom = _probe(row, f"a{number}", text, names, bands)
+        probe, atom = _probe(row, number, text, names, bands)
         probes.append(probe)
         atoms += [atom] if atom is not None else []
     return ShownRecord(
@@ -227,12 +229,15 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
 
 def _probe(
     row: PublishedRow,
-    name: str,
+    number: int,
     text: str,
     names: Mapping[int, str],
     bands: tuple[float, float],
 ) -> tuple[ShownProbe, Atom | None]:
-    split, span = _split(row), row.span()
+    split = _split(row)
+    # A foreign row may leave the split to its context; the atom is then looked for beside it.
+    span = PublishedRow({**row.values, "split_char_offset": split}).span()
+    name = f"a{number}"
     located = (
         split is not None
         and span is not None
@@ -245,6 +250,7 @@ def _probe(
     flags = [str(flag) for flag in row.items("flags") or []]
     probe = ShownProbe(
         name,
+        number,
         row.number("slot_idx"),
         row.text("scope"),
         row.text("target"),

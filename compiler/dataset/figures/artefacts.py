@@ -46,13 +46,20 @@ def section(stats: Stats) -> Section:
             f"{canvas.percent(stats.same_split_share)} of the documents use one offset for all of "
             "their splits."
         )
-    broken = [
-        f"{check} {place}: {detail}. The rule: {CHECKS[check].meaning}."
-        for check, place, detail in findings(stats.artefacts)
-    ]
     return Section(
-        "artefacts", "What could give answers away", lead, tuple(figures), (*broken, *absent)
+        "artefacts", "What could give answers away", lead, tuple(figures), (*broken(stats), *absent)
     )
+
+
+def broken(stats: Stats) -> list[str]:
+    """The rules of the whole set that are broken, one sentence a rule with all of its places."""
+    found: dict[str, list[str]] = {}
+    for check, place, detail in findings(stats.artefacts):
+        found.setdefault(check, []).append(f"{place} {detail}")
+    return [
+        f"{check}, not so: {CHECKS[check].meaning} ({'; '.join(places)})."
+        for check, places in found.items()
+    ]
 
 
 def _flags(stats: Stats) -> Figure:

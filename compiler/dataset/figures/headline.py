@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compiler.dataset.artefacts import findings
+from compiler.dataset.figures.artefacts import broken
 from compiler.dataset.figures.figure import open_cells
 from compiler.dataset.measures.intervals import Interval
 from compiler.dataset.observations import SCORED
 from compiler.dataset.plots.canvas import percent
 from compiler.dataset.stats import Stats
-from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import STATUSES
 
 
@@ -76,8 +75,7 @@ def _warnings(stats: Stats, min_gap: float) -> Iterator[str]:
             if status not in (*SCORED, _LOCAL):
                 meaning = STATUSES.get(status, "no blind scores")
                 yield f"{scope.scope}: {count:,} of {scope.built:,} rows {status} ({meaning})."
-    for check, place, detail in findings(stats.artefacts):
-        yield f"{check} {place}: {detail}. The rule: {CHECKS[check].meaning}."
+    yield from broken(stats)
 
 
 _LOCAL = "local"
