@@ -50,13 +50,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """`absent`: what is not here and why, one sentence each."""
+    """`notes`: what is not here and why, and what needs no figure; one sentence each."""
 
     name: str
     title: str
     lead: str
     figures: tuple[Figure, ...]
-    absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def open_cells(stats: Stats) -> list[CellStats]:

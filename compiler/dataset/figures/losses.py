@@ -31,7 +31,7 @@ def section(stats: Stats) -> Section:
     if build is None:
         absent = (
             "These numbers come from the rows alone, which do not say what was planned or "
-            "rejected: `probec report SPEC` on the build's own spec shows that.",
+            "rejected: probec report SPEC, with the spec of the build, shows that.",
         )
         return Section("losses", "From slots to scores", lead, tuple(figures), absent)
     if any(build.rejected_of(scope.scope) for scope in stats.scopes):

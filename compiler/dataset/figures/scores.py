@@ -26,8 +26,8 @@ from compiler.dataset.stats import Stats
 
 NO_SCORES = (
     "No row has blind scores, so there is nothing to show here. Templated probes (words and lens "
-    "windows) are scored locally, against the model that is read; the statuses are in the section "
-    "on losses."
+    "windows) are scored locally, against the model that is read; what became of all rows is in "
+    "the section from slots to scores."
 )
 
 
