@@ -23,7 +23,7 @@ class Atom:
 
 @dataclass(frozen=True)
 class Stretch:
-    """`text`: never empty, as it may be shown. `names`: of its atoms and of what it lies before.
+    """`text`: never empty. `names`: of its atoms and of what it lies before.
 
     `marks`: names of the splits at its beginning.
     """
@@ -58,7 +58,7 @@ def stretches(
         marks = [name for name, place in inside.items() if place == start]
         if known and start == gen_start:
             marks.insert(0, "generated")
-        found.append(Stretch(visible(text[start:end]), tuple(names), tuple(marks)))
+        found.append(Stretch(text[start:end], tuple(names), tuple(marks)))
     return tuple(found)
 
 

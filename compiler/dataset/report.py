@@ -65,13 +65,17 @@ def render(
 
 
 def _environment(templates: Path) -> Environment:
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_shown,
     )
-    environment.filters.update(visible=visible)
-    return environment
+
+
+def _shown(value: object) -> object:
+    """What an expression gives, as it goes onto the page; markup is left alone."""
+    return visible(value) if type(value) is str else value

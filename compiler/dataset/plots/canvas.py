@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from compiler.dataset.passages import visible
+
 # The width of every picture in its own units: one that is legible on a phone and in columns.
 WIDTH = 320.0
 LINE = 15.0
@@ -82,7 +84,7 @@ def whisker(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 def picture(height: float, label: str, children: Sequence[str]) -> str:
     """The whole picture. `label` says to a screen reader what it shows."""
     size = {"viewBox": f"0 0 {WIDTH:.0f} {height:.0f}", "role": "img", "aria-label": label}
-    return element("svg", size, *children)
+    return visible(element("svg", size, *children))
 
 
 def ticks(low: float, high: float) -> list[float]:
