@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -147,7 +148,7 @@ def test_hostile_labels_are_text(svg: str) -> None:
 @given(st.floats(-1, 0), st.floats(0.05, 1))
 def test_ticks_lie_on_their_scale_evenly(low: float, high: float) -> None:
     found = canvas.ticks(low, high)
-    gaps = [b - a for a, b in zip(found, found[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(found)]
 
     assert 1 <= len(found) <= 7
     assert low - 1e-6 <= found[0]
