@@ -22,5 +22,6 @@ COMMANDS: Mapping[str, str] = {
     "cache": "share rounds with their replies (push, pull), or free disk space (gc)",
     "stats": "print the numbers of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number of one",
+    "report": "write one HTML page: the numbers as plots, and documents to read",
     "verify-rows": "run every check on any probe parquet, ours or a published one",
 }

@@ -127,6 +127,11 @@ def stats(store: Store, graph: Graph) -> Stats:
     return found
 
 
+def rows(store: Store, graph: Graph) -> list[Path]:
+    """The parquet files of a finished build, in the order of rounds, as they lie in the store."""
+    return [store.path(artifact) for _, artifact in _rounds(graph)]
+
+
 def output_digests(graph: Graph) -> Iterator[tuple[str, str, str]]:
     """(stage, part, digest over all outputs) of every step that is done."""
     for stage in graph.stages:

@@ -1,0 +1,134 @@
+"""`probec report`: the numbers of a dataset as plots, with documents to read, in one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.commands import wire
+from compiler.commands.result import Result
+from compiler.commands.wire import Silent
+from compiler.dataset import folder, measured, report, rows, sample
+from compiler.dataset.report import ReportFacts
+from compiler.dataset.stats import Stats
+from compiler.engine.lock import locked
+from compiler.engine.store import write_atomic
+from compiler.errors import UsageError
+from compiler.spec.scoring import Anchors, Bands
+
+EXAMPLE = "probec report specs/demo.yaml"
+_SPECS = (".yaml", ".yml")
+_PAGE = "report.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The shared ones, where to write, how much to show; the bands that bare rows do not state."""
+    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
+    bands = Bands()
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"default: {_PAGE} in the dataset's directory",
+    )
+    parser.add_argument(
+        "--sample", type=int, default=6, metavar="N", help="documents to show in full (default: 6)"
+    )
+    parser.add_argument(
+        "--hard", type=float, default=bands.hard, help="FILE, DIR: HARD is a maximum below this"
+    )
+    parser.add_argument(
+        "--easy", type=float, default=bands.easy, help="FILE, DIR: EASY is at least this"
+    )
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Write the page; of a spec only when its build is up to date."""
+    if args.sample < 0:
+        raise UsageError(f"--sample {args.sample} is no number of documents", hint="0 or more")
+    page = _of_spec(args) if args.spec.suffix in _SPECS else _of_rows(args)
+    stats = page.stats
+    records = sample.choose(page.files, args.sample, (stats.hard_below, stats.easy_from))
+    facts = ReportFacts(page.name, page.origin, sample.models(page.files), page.min_gap)
+    text = report.render(page.templates, stats, facts, records).encode("utf-8")
+    write_atomic(page.out, text)
+    return Result(
+        f"report: {folder.shown(page.out)} "
+        f"({len(text) / 1e6:.2f} MB; documents in full: {len(records)})",
+        {
+            "report": page.out.as_posix(),
+            "bytes": len(text),
+            "documents": [record.doc_id for record in records],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What a page is made from."""
+
+    out: Path
+    templates: Path
+    stats: Stats
+    files: list[Path]
+    name: str
+    origin: str
+    min_gap: float
+
+
+def _of_spec(args: argparse.Namespace) -> _Page:
+    project = wire.project(args)
+    blocked = project.blocked()
+    if blocked:
+        raise UsageError("; ".join(blocked), hint="build first, or name a local file with --source")
+    graph = project.graph(project.context(Silent()))
+    graph.plan()
+    stats = folder.stats(project.store, graph)
+    out: Path | None = args.out
+    if out is None:
+        # The page goes beside the very rows that it shows, whatever was installed there before.
+        with locked(project.store.root):
+            out = folder.install(project.store, graph, project.spec.name) / _PAGE
+    return _Page(
+        out,
+        project.root / "templates",
+        stats,
+        folder.rows(project.store, graph),
+        project.spec.name,
+        f"the build of {folder.shown(args.spec)}",
+        (project.spec.scoring.anchors or Anchors()).min_gap,
+    )
+
+
+def _of_rows(args: argparse.Namespace) -> _Page:
+    if not 0 <= args.hard <= args.easy <= 1:
+        raise UsageError(
+            f"--hard {args.hard} and --easy {args.easy} are no bands",
+            hint="0 <= hard <= easy <= 1",
+        )
+    path: Path = args.spec
+    files = rows.files(path)
+    out = path / _PAGE if path.is_dir() else path.with_suffix(f".{_PAGE}")
+    return _Page(
+        args.out or out,
+        _templates(path),
+        measured.stats(path, args.hard, args.easy),
+        files,
+        path.resolve().name,
+        f"the rows in {folder.shown(path)}",
+        Anchors().min_gap,
+    )
+
+
+def _templates(path: Path) -> Path:
+    """Of the project that holds the rows, else of the one that the command runs in."""
+    for start in (path.resolve(), Path.cwd() / "here"):
+        for root in start.parents:
+            if (root / "templates" / report.TEMPLATE).is_file():
+                return root / "templates"
+    raise UsageError(
+        f"no project here: no directory above holds templates/{report.TEMPLATE}",
+        where=str(path),
+        hint="run it inside a project, such as a probec checkout",
+    )

@@ -1,0 +1,1 @@
+"""Kinds of plots as pure functions from numbers to SVG text, one kind a file."""

@@ -1,0 +1,81 @@
+"""The report: one HTML page of the statistics as plots and a few documents to read.
+
+A door to jinja2, with escaping on: every text of a dataset is somebody else's. The page loads
+nothing: styles, pictures and the few lines of script are in it, and it is whole without the script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from compiler.dataset.figures import sections
+from compiler.dataset.figures.headline import headline
+from compiler.dataset.measures.clusters import RESAMPLES
+from compiler.dataset.passages import visible
+from compiler.dataset.sample import ShownRecord
+from compiler.dataset.stats import Stats
+from compiler.errors import PromptError
+
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """What the page says beside the statistics.
+
+    `models`: by column, the values that rows have; `min_gap`: what the judge must put between
+    """
+
+    name: str
+    origin: str
+    models: Mapping[str, tuple[str, ...]]
+    min_gap: float
+
+
+def render(
+    templates: Path, stats: Stats, facts: ReportFacts, records: tuple[ShownRecord, ...]
+) -> str:
+    """The page.
+
+    Raises:
+        PromptError: the template cannot be rendered.
+    """
+    values = {
+        "stats": stats,
+        "facts": facts,
+        "headline": headline(stats, facts.min_gap),
+        "sections": sections(stats, facts.min_gap),
+        "records": records,
+        "most": max((len(record.probes) for record in records), default=0),
+        "marks": max((len(record.splits) for record in records), default=0),
+        "resamples": RESAMPLES,
+    }
+    try:
+        return _environment(templates).get_template(TEMPLATE).render(values)
+    except Exception as error:  # a template can raise anything that its expressions can
+        raise PromptError(
+            f"cannot be rendered: {type(error).__name__}: {error}",
+            where=str(templates / TEMPLATE),
+            hint="mend the template and run the same command again",
+        ) from error
+
+
+def _environment(templates: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: object) -> object:
+    """What an expression gives, as it goes onto the page; markup is left alone."""
+    return visible(value) if type(value) is str else value
