@@ -1,0 +1,175 @@
+"""What a build would ask, listed step by step without asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compiler.engine.plan import Graph, Planned, State
+from compiler.engine.stage import Outputs, Part, Stage, Step
+from compiler.engine.store import Manifest
+from compiler.keys import request_key
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.messages import Provider, Purpose, Request, encode
+from compiler.llm.prices import Rate
+from compiler.llm.purse import Purse
+from compiler.llm.responses import ResponseLog
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One request: its key (wire body and sample), what it is about, and its size in bytes.
+
+    `system`: characters of its system text.
+    """
+
+    key: bytes
+    place: str
+    sample: int
+    scope: str
+    bytes: int
+    system: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests of one step. `open`: it would run, so what the log has not would be sent."""
+
+    requests: list[Listed]
+    open: bool
+
+
+class Listing(Dispatcher):
+    """Stands in for a dispatcher: notes the requests that a stage weighs, and sends none."""
+
+    def __init__(self, provider: Provider, log: ResponseLog) -> None:
+        nobody = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
+        super().__init__(provider, log, Purse(0.0), nobody, lambda done, wanted: None)
+        self._noted: list[Listed] = []
+        self._focus: tuple[str, int] | None = None
+        self._found: bytes | None = None
+
+    def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
+        """Refuse: what is only compared is never asked."""
+        raise AssertionError("a comparison asks nobody")
+
+    def price(self, request: Request, samples: range, place: str, scope: str) -> None:
+        """Note the requests; bodies are dropped at once, but for the one looked for."""
+        body = encode(self.provider, request)
+        if self._focus is not None:
+            if self._focus[0] == place and self._focus[1] in samples:
+                self._found = body
+            return
+        for sample in samples:
+            key = bytes.fromhex(request_key(body, sample))
+            size, system = len(body), len(request.system)
+            self._noted.append(Listed(key, place, sample, scope, size, system))
+
+    def take(self) -> list[Listed]:
+        """What was noted since the last time."""
+        noted, self._noted = self._noted, []
+        return noted
+
+    def look(self, place: str, sample: int) -> None:
+        """From now on note nothing, but keep the body of this request."""
+        self._focus, self._found = (place, sample), None
+
+    def seen(self) -> bytes:
+        """The body that was looked for; note requests again."""
+        assert self._found is not None
+        self._focus = None
+        return self._found
+
+
+class Walk:
+    """One build, gone through stage by stage without asking anybody.
+
+    What is stale but needs no new reply is made in the graph's store, which should be a Scratch.
+    `listings`: by the name of the asking stage.
+    """
+
+    def __init__(self, graph: Graph, log: ResponseLog, listings: Mapping[str, Listing]) -> None:
+        self.graph = graph
+        self.waiting: list[Planned] = []
+        self._log = log
+        self._listings = listings
+        self._stages: dict[str, Stage] = {stage.name: stage for stage in graph.stages}
+
+    def parts(self, stage: str) -> list[Part]:
+        """The parts of a stage."""
+        return [step.part for step in self.graph.steps(self._stages[stage])]
+
+    def key(self, stage: str, part: Part) -> str | None:
+        """The key of a step, if its inputs are there."""
+        return self.graph.resolve(Step(self._stages[stage], part)).key
+
+    def has(self, stage: str) -> bool:
+        """Whether every step of a stage is built or could be made."""
+        return len(self.graph.manifests(stage)) == len(self.parts(stage))
+
+    def make(self, stage: str) -> None:
+        """Bring a stage that asks nobody up to date, as far as its inputs are there."""
+        for part in self.parts(stage):
+            planned = self.graph.resolve(Step(self._stages[stage], part))
+            if planned.state is not State.WAITS:
+                self._record(planned)
+
+    def requests(self, stage: str, part: Part) -> Requests | None:
+        """The requests of a step; None when its inputs need replies that are not there.
+
+        A step whose replies are all in the log is made, so that what follows can be listed too.
+        """
+        planned = self.graph.resolve(Step(self._stages[stage], part))
+        if planned.state is State.WAITS:
+            self.waiting.append(planned)
+            return None
+        listing = self._listings[stage]
+        self._weigh(planned)
+        found = Requests(listing.take(), planned.state is State.STALE)
+        if all(self.known(found, each.key) for each in found.requests):
+            self._record(planned)
+        return found
+
+    def known(self, step: Requests, key: bytes) -> bool:
+        """Whether a request of a step needs not be sent."""
+        return not step.open or key.hex() in self._log
+
+    def body(self, stage: str, part: Part, place: str, sample: int) -> bytes:
+        """The wire body of one request that was listed."""
+        listing = self._listings[stage]
+        listing.look(place, sample)
+        self._weigh(self.graph.resolve(Step(self._stages[stage], part)))
+        return listing.seen()
+
+    def twin(self, other: Walk, stage: str, part: Part) -> bool:
+        """Whether both have the very same step here, over the same files: listing one will do."""
+        if self.graph.store is not other.graph.store or self._log is not other._log:
+            return False
+        key = self.key(stage, part)
+        return key is not None and key == other.key(stage, part)
+
+    def follow(self, other: Walk, stage: str, part: Part) -> None:
+        """Take over what the twin of a step came to."""
+        manifest = other.graph.manifest(stage, part)
+        if manifest is not None:
+            self.graph.record(Step(self._stages[stage], part), manifest)
+
+    def asking(self) -> Sequence[str]:
+        """The stages that ask, in order."""
+        return [stage.name for stage in self.graph.stages if stage.weigh is not None]
+
+    def _weigh(self, planned: Planned) -> None:
+        stage = planned.step.stage
+        assert stage.weigh is not None
+        stage.weigh(planned.step.part, self.graph.inputs(planned.step))
+
+    def _record(self, planned: Planned) -> None:
+        manifest = planned.manifest
+        if manifest is None:
+            outputs = Outputs(self.graph.store)
+            step = planned.step
+            step.stage.run(step.part, self.graph.inputs(step), outputs)
+            key = planned.key or ""
+            manifest = Manifest(key, dict(planned.preimage), outputs.artifacts, 0.0)
+            self.graph.store.commit(manifest)
+        self.graph.record(planned.step, manifest)
