@@ -52,6 +52,15 @@ DOORS = {
         "llm/batches/collect.py",
         "dataset/sources.py",
     },
+    "numpy": {
+        *(
+            path.relative_to(ROOT / "compiler").as_posix()
+            for path in (ROOT / "compiler/dataset/measures").glob("*.py")
+        ),
+        "dataset/stats.py",
+        "dataset/observations.py",
+    },
+    "diptest": {"dataset/measures/bimodality.py"},
     "datasets": set(),
     "random": set(),
 }
