@@ -39,7 +39,7 @@ DOORS = {
     "httpx2": {"llm/providers/anthropic/client.py"},
     "transformers": {"probes/tokens.py"},
     "tokenizers": {"probes/tokens.py"},
-    "jinja2": {"probes/prompts.py", "dataset/card.py"},
+    "jinja2": {"probes/prompts.py", "dataset/card.py", "comparison/page.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py"},
     "fsspec": {"dataset/sources.py"},

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "rehearse": "run the whole paid path against a local server that simulates the API",
     "why": "explain which field made a step stale",
     "prompt": "print exactly what would be sent about one document",
+    "diff": "compare two builds: spec, templates, requests, outcomes",
     "stats": "print the numbers of a built dataset",
     "verify-rows": "run every check on any probe parquet, ours or a published one",
 }

@@ -91,7 +91,9 @@ def hunks(old: str, new: str, context: int = 3) -> tuple[Hunk, ...]:
     if not found and old != new:
         # Only the newline at the end differs; that is said as diff does.
         mark = "\\ no newline at the end"
-        texts = [f"{left[-1] if left else ''}{'' if t.endswith(chr(10)) else mark}" for t in (old, new)]
+        texts = [
+            f"{left[-1] if left else ''}{'' if t.endswith(chr(10)) else mark}" for t in (old, new)
+        ]
         lines_ = [Line("-", (Piece(texts[0], True),)), Line("+", (Piece(texts[1], True),))]
         found.append(Hunk(max(1, len(left)), 1, max(1, len(right)), 1, tuple(lines_)))
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from compiler.llm.messages import Provider, Purpose, Request, encode
 from compiler.llm.prices import Rate
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
+
+# Stages without which outcomes are not known, though no request needs them.
+FINISHING = ("expand", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,11 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
-    """The requests of one step. `open`: it would run, so what the log has not would be sent."""
+class Wanted:
+    """The requests of one step. `missing`: keys that a build would send; none if it is built."""
 
     requests: list[Listed]
-    open: bool
+    missing: frozenset[bytes]
 
 
 class Listing(Dispatcher):
@@ -91,6 +95,7 @@ class Walk:
     def __init__(self, graph: Graph, log: ResponseLog, listings: Mapping[str, Listing]) -> None:
         self.graph = graph
         self.waiting: list[Planned] = []
+        self._missing: Counter[str] = Counter()
         self._log = log
         self._listings = listings
         self._stages: dict[str, Stage] = {stage.name: stage for stage in graph.stages}
@@ -114,7 +119,7 @@ class Walk:
             if planned.state is not State.WAITS:
                 self._record(planned)
 
-    def requests(self, stage: str, part: Part) -> Requests | None:
+    def requests(self, stage: str, part: Part) -> Wanted | None:
         """The requests of a step; None when its inputs need replies that are not there.
 
         A step whose replies are all in the log is made, so that what follows can be listed too.
@@ -125,14 +130,16 @@ class Walk:
             return None
         listing = self._listings[stage]
         self._weigh(planned)
-        found = Requests(listing.take(), planned.state is State.STALE)
-        if all(self.known(found, each.key) for each in found.requests):
+        wanted = listing.take()
+        stale = planned.state is State.STALE
+        found = Wanted(
+            wanted,
+            frozenset(e.key for e in wanted if stale and e.key.hex() not in self._log),
+        )
+        self._missing[stage] += len(found.missing)
+        if not found.missing:
             self._record(planned)
         return found
-
-    def known(self, step: Requests, key: bytes) -> bool:
-        """Whether a request of a step needs not be sent."""
-        return not step.open or key.hex() in self._log
 
     def body(self, stage: str, part: Part, place: str, sample: int) -> bytes:
         """The wire body of one request that was listed."""
@@ -148,9 +155,24 @@ class Walk:
         key = self.key(stage, part)
         return key is not None and key == other.key(stage, part)
 
-    def follow(self, other: Walk, stage: str, part: Part) -> None:
+    def missing(self) -> str:
+        """Which replies are not there, so that nothing that needs them can be known; or nothing."""
+        for stage, count in self._missing.items():
+            if count:
+                return f"{count:,} repl{'ies' if count > 1 else 'y'} of {stage} are not in the log"
+        return ""
+
+    def finish(self) -> str:
+        """Make what asks nobody and was left out; says why it cannot be, or nothing."""
+        missing = self.missing()
+        for stage in FINISHING if not missing else ():
+            self.make(stage)
+        return missing
+
+    def follow(self, other: Walk, stage: str, part: Part, missing: int) -> None:
         """Take over what the twin of a step came to."""
         manifest = other.graph.manifest(stage, part)
+        self._missing[stage] += missing
         if manifest is not None:
             self.graph.record(Step(self._stages[stage], part), manifest)
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 
 from compiler.comparison import bodies
 from compiler.comparison.hunks import Hunk, hunks
-from compiler.comparison.listing import Listed, Requests, Walk
+from compiler.comparison.listing import FINISHING, Listed, Walk, Wanted
 from compiler.engine.stage import Part
 from compiler.llm.dispatch import Priced
 
-# Stages that neither ask, nor does anything that asks read of it.
-_LATER = frozenset({"expand", "score", "publish", "release"})
+# Stages of which nothing that asks needs anything.
+_LATER = frozenset({*FINISHING, "publish", "release"})
 
 
-_NONE = Requests([], open=False)
+_NONE = Wanted([], frozenset())
 
 
 @dataclass
@@ -97,14 +97,14 @@ def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, T
     known_a = known_b = True
     for part in sorted(parts_a | parts_b):
         one = a.requests(stage, part) if part in parts_a else _NONE
-        other: Requests | None = _NONE
+        other: Wanted | None = _NONE
         if part in parts_a & parts_b and b.twin(a, stage, part):
             other = one
-            b.follow(a, stage, part)
+            b.follow(a, stage, part, len(one.missing) if one is not None else 0)
         elif part in parts_b:
             other = b.requests(stage, part)
-        _count(a, one, tallies, sent_a, "a")
-        _count(b, other, tallies, sent_b, "b")
+        _count(one, tallies, sent_a, "a")
+        _count(other, tallies, sent_b, "b")
         known_a, known_b = known_a and one is not None, known_b and other is not None
         rest_a, rest_b = _unequal(_rows(one, part), _rows(other, part), tallies)
         changed, rest_a, rest_b = _changed(rest_a, rest_b, tallies)
@@ -128,19 +128,17 @@ def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, T
     return dict(tallies)
 
 
-def _rows(step: Requests | None, part: Part) -> list[_Left]:
+def _rows(step: Wanted | None, part: Part) -> list[_Left]:
     return [] if step is None else [_Left(each, part) for each in step.requests]
 
 
-def _count(
-    walk: Walk, step: Requests | None, tallies: dict[str, Tally], sent: set[bytes], side: str
-) -> None:
+def _count(step: Wanted | None, tallies: dict[str, Tally], sent: set[bytes], side: str) -> None:
     if step is None:
         return
     for each in step.requests:
         tally = tallies[each.scope]
         _add(tally.a if side == "a" else tally.b, each)
-        if each.key not in sent and not walk.known(step, each.key):
+        if each.key in step.missing and each.key not in sent:
             sent.add(each.key)
             _add(tally.a_new if side == "a" else tally.b_new, each)
 

@@ -1,0 +1,207 @@
+"""The two sides of a comparison: what their names on the command line stand for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from compiler.commands import wire
+from compiler.commands.revision import at_revision, overlay
+from compiler.commands.wire import Project
+from compiler.errors import Problem, SpecError, UsageError
+from compiler.keys import Json
+from compiler.spec.load import Draft, project_root
+from compiler.stages.context import ROLES
+
+FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
+_HASH = re.compile(r"[0-9a-f]{6,64}")
+_SPEC_OF_A_LOCK = PurePosixPath("specs/locked.yaml")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side: how the user named it, its spec as read, and its project.
+
+    `root`: of the project as it is here; `home`: what paths in its messages begin with when it was
+    laid out elsewhere, and `prefix` what they are shown with instead.
+    """
+
+    label: str
+    draft: Draft
+    project: Project
+    root: Path
+    home: str = ""
+    prefix: str = ""
+
+    def where(self, path: Sequence[str | int]) -> str:
+        """`file:line` of the value at `path` of its spec."""
+        return _shown(self.draft.where(*path), self.home, self.prefix)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What both sides share: options of the command line."""
+
+    provider: str | None
+    source: str | None
+    build_dir: Path | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Options:
+        """From a parsed command line."""
+        return cls(args.provider, args.source, args.build_dir)
+
+
+def open_side(
+    stack: ExitStack,
+    name: str,
+    overrides: Sequence[str],
+    options: Options,
+    spec: str | None,
+) -> Side:
+    """The side that `name` names.
+
+    `spec`: the spec that a prompt directory goes with. Temporary files live as long as `stack`.
+
+    Raises:
+        UsageError: it names nothing.
+        SpecError: its spec is wrong.
+    """
+    label = " ".join([name, *(f"--set {each}" for each in overrides)])
+    folder = _folder(name, spec)
+    if folder is not None:
+        if spec is None:
+            raise UsageError(
+                "a prompt directory needs a spec",
+                where=name,
+                hint="name the spec on the other side, or with --spec",
+            )
+        variant = _variant(folder, project_root(Path(spec)))
+        setting = f"models.{variant.partition('/')[0]}.prompt={variant}"
+        return _read(label, Path(spec), [setting, *overrides], options)
+    if Path(name).exists() or name.endswith((".yaml", ".yml")):
+        return _read(label, Path(name), overrides, options)
+    path, at, revision = name.rpartition("@")
+    if at and path:
+        target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
+        place, short = at_revision(Path(path), revision, target)
+        real = project_root(Path(path))
+        return _read(label, place, overrides, options, real, f"{target}/", f"{short}:")
+    if _HASH.fullmatch(name):
+        root = project_root(Path(spec) if spec is not None else Path.cwd() / "spec")
+        lock = locked(root, options.build_dir, name)
+        target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
+        overlay(root, _SPEC_OF_A_LOCK, _words(lock), target)
+        place = target / _SPEC_OF_A_LOCK
+        return _read(label, place, overrides, options, root, f"{target}/", f"{name}:")
+    raise UsageError(f"{name!r} is nothing to compare", hint=f"name {FORMS}")
+
+
+def is_spec(name: str) -> bool:
+    """Whether a side is named by a spec's path."""
+    return Path(name).is_file() or name.endswith((".yaml", ".yml"))
+
+
+def spec_of(name: str) -> str | None:
+    """The path of the spec that a side names, at a revision or not."""
+    if is_spec(name):
+        return name
+    path = name.rpartition("@")[0]
+    return path if path and not Path(name).exists() else None
+
+
+def locked(root: Path, build_dir: Path | None, name: str) -> dict[str, Json]:
+    """The lock of the round whose hash begins with `name`.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    folder = (build_dir if build_dir is not None else root / "build") / "rounds"
+    found = sorted(folder.glob(f"*/*-{name}*.json"))
+    if len(found) != 1:
+        have = ", ".join(path.stem.rpartition("-")[2][:12] for path in found[:5])
+        raise UsageError(
+            f"{len(found)} rounds have a hash that begins so: {have}"
+            if found
+            else f"no locked round has the hash {name}",
+            where=name,
+            hint=f"locks are in {folder}; other sides are a spec, SPEC@REVISION or a prompt "
+            "directory",
+        )
+    lock = json.loads(found[0].read_text(encoding="utf-8"))
+    if not isinstance(lock, dict) or not {"spec", "templates"} <= lock.keys():
+        raise UsageError("not a round's lock: it has no spec and templates", where=str(found[0]))
+    return lock
+
+
+def _words(lock: dict[str, Json]) -> dict[str, bytes]:
+    """The files that a lock holds the text of, by path from the project root."""
+    templates = lock["templates"]
+    assert isinstance(templates, dict)
+    files = {name: str(text).encode() for name, text in templates.items()}
+    # JSON is YAML.
+    files[str(_SPEC_OF_A_LOCK)] = json.dumps(lock["spec"], indent=1).encode()
+    return files
+
+
+def _folder(name: str, spec: str | None) -> Path | None:
+    """The directory that a side names, from here or from the spec's project."""
+    if Path(name).is_dir():
+        return Path(name)
+    below = project_root(Path(spec)) / name if spec is not None else None
+    return below if below is not None and below.is_dir() else None
+
+
+def _variant(folder: Path, root: Path) -> str:
+    inside = folder.resolve()
+    parts = inside.parts[-3:]
+    if len(parts) < 3 or parts[0] != "prompts" or parts[1] not in ROLES:
+        raise UsageError(
+            "not a prompt directory", where=str(folder), hint="it is prompts/<role>/<variant>"
+        )
+    if inside.parents[2] != root:
+        raise UsageError(
+            f"of another project than the spec, whose root is {root}",
+            where=str(folder),
+            hint="copy the directory into that project's prompts/",
+        )
+    return f"{parts[1]}/{parts[2]}"
+
+
+def _read(
+    label: str,
+    spec: Path,
+    overrides: Sequence[str],
+    options: Options,
+    real: Path | None = None,
+    home: str = "",
+    prefix: str = "",
+) -> Side:
+    """The side of a spec. `real`: the project whose replies and builds it shares, if another."""
+    build = options.build_dir if options.build_dir is not None or real is None else real / "build"
+    args = argparse.Namespace(
+        spec=spec,
+        overrides=[*overrides],
+        provider=options.provider,
+        source=options.source,
+        build_dir=build,
+    )
+    try:
+        project = wire.project(args, real / ".probec" if real is not None else None)
+    except SpecError as error:
+        problems = [
+            replace(each, where=_shown(each.where, home, prefix)) for each in error.problems
+        ]
+        raise SpecError([Problem(p.where, p.path, p.message, p.hint) for p in problems]) from None
+    draft = wire.read(args)
+    return Side(label, draft, project, real or draft.root, home, prefix)
+
+
+def _shown(where: str, home: str, prefix: str) -> str:
+    return where.replace(home, prefix, 1) if home else where
