@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from compiler.commands.result import table
@@ -36,7 +37,8 @@ def shown(value: Json) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    line = " ".join(str(value).split()) if value != "" else '""'
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split()) or '""'
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
@@ -72,19 +74,28 @@ def _requests(requests: Requests) -> Iterator[str]:
             f"{stage} is estimated, because what it asks depends on replies: {why}"
             for stage, why in requests.reasons.items()
         )
-    yield table(
-        ("all requests of", "scope", "tokens in A", "B - A", "tokens out A", "B - A", "US$ A",
-         "B - A", "to build B US$", "tokens by"),
-        [
-            (r.stage, r.scope or "-", r.a_input, r.b_input - r.a_input, r.a_output,
-             r.b_output - r.a_output, f"{r.a_usd:,.4f}", f"{r.b_usd - r.a_usd:+,.4f}",
-             f"{r.usd:,.4f}", r.tokens)
-            for r in rows
-        ],
-    )  # fmt: skip
+    yield _money(rows)
     yield _summary(requests)
     for each in requests.examples:
         yield unified(*titles(each), each.hunks, whole=False)
+
+
+def _money(rows: tuple[RequestRow, ...]) -> str:
+    """Tokens of all requests of either side, and dollars where anything costs some."""
+    header = ["all requests of", "scope", "tokens in A", "B - A", "tokens out A", "B - A"]
+    paid = any(r.a_usd or r.b_usd for r in rows)
+    cells: list[list[object]] = [
+        [r.stage, r.scope or "-", r.a_input, r.b_input - r.a_input, r.a_output,
+         r.b_output - r.a_output]
+        for r in rows
+    ]  # fmt: skip
+    if paid:
+        header += ["US$ A", "B - A", "to build B"]
+        for row, r in zip(cells, rows, strict=True):
+            row += [r.a_usd, r.b_usd - r.a_usd, r.usd]
+    for row, r in zip(cells, rows, strict=True):
+        row.append(r.tokens)
+    return table([*header, "tokens by"], cells)
 
 
 def _summary(requests: Requests) -> str:
@@ -139,7 +150,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
          "tokens out B", "US$ A", "US$ B"),
         [
             (x.role, x.calls, y.calls, x.input_tokens, y.input_tokens, x.output_tokens,
-             y.output_tokens, f"{x.usd:,.4f}", f"{y.usd:,.4f}")
+             y.output_tokens, x.usd, y.usd)
             for x, y in zip(found.usage_a, found.usage_b, strict=True)
         ],
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.commands.estimate import BYTES_PER_TOKEN, STAGES, Estimate, quote
@@ -18,8 +18,10 @@ _Volumes = Mapping[str, Mapping[str, Priced]]
 
 @dataclass(frozen=True)
 class _Side:
-    """One side's prices by stage and scope: all requests, and those that are not there."""
+    """One side's prices by stage and scope: its requests, those that cannot be known yet, and
+    those of the first that a build would send."""
 
+    project: Project
     everything: _Prices
     waiting: _Prices
     new: _Prices
@@ -48,33 +50,56 @@ def priced(
         waiting = quote(project, walk.waiting, {}, free=True).estimates
         sides.append(
             _Side(
+                project,
                 _counted(project, volumes, measure),
                 {(each.stage, each.scope): each for each in waiting},
                 _counted(project, new, measure),
             )
         )
     a, b = sides
-    rows = []
+    a, b = _like(a, b), _like(b, a)
+    rows: list[RequestRow] = []
+    before = ""
     for stage in tallies:
+        alike = _alike(walks, stage)
         scopes = dict.fromkeys(
             [*tallies[stage], *(s for side in sides for at, s in side.waiting if at == stage)]
         )
-        rows += [
-            _row(stage, scope, tallies[stage].get(scope, Tally()), a, b)
-            for scope in _ordered(scopes, projects[1])
-        ]
+        found = []
+        for scope in _ordered(scopes, projects[1]):
+            carried = alike and (stage, scope) not in a.waiting
+            share = _sent(rows, before, scope) if carried else 1.0
+            found.append(_row(stage, scope, tallies[stage].get(scope, Tally()), a, b, share))
+        rows += found
+        before = stage
     return Requests(tuple(rows), tuple(compared.examples), _reasons(walks))
 
 
-def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side) -> RequestRow:
+def _alike(walks: tuple[Walk, Walk], stage: str) -> bool:
+    """Whether a stage asks in the same way on both sides, so that same inputs are same requests."""
+    one, other = (next(s for s in w.graph.stages if s.name == stage) for w in walks)
+    return one.params == other.params and one.templates == other.templates
+
+
+def _sent(rows: Sequence[RequestRow], stage: str, scope: str) -> float:
+    """Which share of B's requests of a stage is new: what follows from the others is known."""
+    own = [r for r in rows if r.stage == stage and r.scope in ("", scope)]
+    total = sum(r.b for r in own)
+    return sum(r.new for r in own) / total if total else 1.0
+
+
+def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side, share: float) -> RequestRow:
+    """`share`: of B's requests that cannot be known yet, those that are taken to be new."""
     place = (stage, scope)
     both = [
         [each for each in (side.everything.get(place), side.waiting.get(place)) if each is not None]
         for side in (a, b)
     ]
     waits_a, waits_b = a.waiting.get(place), b.waiting.get(place)
-    later = waits_b.calls if waits_b is not None else 0
-    now = [each for each in (b.new.get(place), waits_b) if each is not None]
+    waiting = waits_b.calls if waits_b is not None else 0
+    later = round(waiting * share)
+    now = [(each, 1.0) for each in (b.new.get(place),) if each is not None]
+    now += [(each, share) for each in (waits_b,) if each is not None]
     counted = waits_a is None and waits_b is None
     whole_a, whole_b = (sum(each.calls for each in found) for found in both)
     return RequestRow(
@@ -87,7 +112,7 @@ def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side) -> RequestRow
         changed=tally.changed if counted or tally.changed else None,
         only_a=tally.only_a if counted else None,
         only_b=tally.only_b if counted else None,
-        known=tally.b.calls - tally.b_new.calls,
+        known=tally.b.calls - tally.b_new.calls + waiting - later,
         new=tally.b_new.calls + later,
         tokens=next((each.tokens for found in both for each in found), "bytes"),
         a_input=sum(each.input_tokens for each in both[0]),
@@ -96,10 +121,43 @@ def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side) -> RequestRow
         b_output=sum(each.output_tokens for each in both[1]),
         a_usd=sum(each.usd for each in both[0]),
         b_usd=sum(each.usd for each in both[1]),
-        usd=sum(each.usd for each in now),
-        low=sum(each.low for each in now),
-        high=sum(each.high for each in now),
+        usd=sum(each.usd * part for each, part in now),
+        low=sum(each.low * part for each, part in now),
+        high=sum(each.high * part for each, part in now),
     )
+
+
+def _like(side: _Side, other: _Side) -> _Side:
+    """With what a side cannot know estimated by what the other has, where that is counted.
+
+    Probes that the other side's documents gave are a better guess than what a spec expects.
+    """
+    expected = {
+        (each.stage, each.scope): each for each in quote(other.project, None, free=True).estimates
+    }
+    share = _built(side.project) / _built(other.project)
+    waiting = dict(side.waiting)
+    for place, guess in side.waiting.items():
+        known, whole = other.everything.get(place), expected.get(place)
+        if place in other.waiting or known is None or whole is None or not whole.calls * share:
+            continue
+        times = guess.calls / whole.calls / share
+        calls = round(known.calls * times)
+        read, written = round(known.input_tokens * times), round(known.output_tokens * times)
+        usd = side.project.rate(STAGES[place[0]]).usd(read, written)
+        spread = side.project.spec.expect.spread
+        # At most every slot becomes a probe.
+        most = guess.calls / _built(side.project) / calls if calls else 1.0
+        waiting[place] = replace(
+            guess, calls=calls, input_tokens=read, output_tokens=written, tokens="other side",
+            usd=usd, low=usd * (1 - spread), high=usd * max(1.0, most) * (1 + spread),
+        )  # fmt: skip
+    return replace(side, waiting=waiting)
+
+
+def _built(project: Project) -> float:
+    """The share of slots that a spec expects to become probes."""
+    return project.spec.expect.built or 1.0
 
 
 def _counted(project: Project, volumes: _Volumes, measure: Mapping[str, float]) -> _Prices:

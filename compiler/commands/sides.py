@@ -84,7 +84,7 @@ def open_side(
             )
         variant = _variant(folder, project_root(Path(spec)))
         setting = f"models.{variant.partition('/')[0]}.prompt={variant}"
-        return _read(label, Path(spec), [setting, *overrides], options)
+        return _read(label, Path(spec), [*overrides, setting], options)
     if Path(name).exists() or name.endswith((".yaml", ".yml")):
         return _read(label, Path(name), overrides, options)
     path, at, revision = name.rpartition("@")
@@ -106,6 +106,11 @@ def open_side(
 def is_spec(name: str) -> bool:
     """Whether a side is named by a spec's path."""
     return Path(name).is_file() or name.endswith((".yaml", ".yml"))
+
+
+def is_directory(name: str, spec: str) -> bool:
+    """Whether a side is named by a prompt directory."""
+    return _folder(name, spec) is not None
 
 
 def spec_of(name: str) -> str | None:

@@ -18,8 +18,9 @@ _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 # Matching words takes time that grows with the product of both lengths; above this a line is
 # shown as changed from its first difference to its last.
 _MOST_WORDS = 3000
-# Equal stretches longer than this are shortened where a person reads; so many characters stay.
-_LONG, _KEPT = 160, 60
+# What a person reads is shortened: a line longer than this loses the middle of equal stretches that
+# are longer than that, of which so many characters stay on either side.
+_LONG_LINE, _LONG, _KEPT = 300, 160, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Line:
         return "".join(piece.text for piece in self.pieces)
 
     def shortened(self) -> tuple[Piece, ...]:
-        """The pieces with long equal stretches cut in the middle."""
+        """The pieces, with the middle of long equal stretches left out if the line is long."""
+        if len(self.text) <= _LONG_LINE:
+            return self.pieces
         last = len(self.pieces) - 1
         return tuple(
             piece if piece.changed else Piece(_cut(piece.text, i == 0, i == last), False)
@@ -176,7 +179,7 @@ def _cut(text: str, first: bool, last: bool) -> str:
     if len(text) <= _LONG:
         return text
     if first and last:
-        return f"{text[: _LONG - 1]}…"
+        return f"{text[: _LONG_LINE - 1]}…" if len(text) > _LONG_LINE else text
     if first:
         return f"…{text[-_KEPT:]}"
     if last:

@@ -40,8 +40,11 @@ def render(templates: Path, report: Report) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """With its sign, a true minus; a dash for nothing."""
-    return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+    """With its sign, which 0 has not; a dash for nothing."""
+    if value is None:
+        return "–"
+    sign = "" if round(value, digits) == 0 else "−" if value < 0 else "+"
+    return f"{sign}{abs(value):,.{digits}f}"
 
 
 def usd(value: float) -> str:
