@@ -121,11 +121,11 @@ def _compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Re
         return report
     try:
         walks = _walks(stack, a, b, reporter)
+        compared = requests.compare(*walks)
     except ProbecError as error:
         if depth is not None:
             raise
         return replace(report, absent=dict.fromkeys(DEPTHS[2:], str(error)))
-    compared = requests.compare(*walks)
     report = replace(report, requests=pricing.priced(compared, (a.project, b.project), walks))
     if deepest < DEPTHS.index("outcomes"):
         return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.commands.estimate import BYTES_PER_TOKEN, STAGES, Estimate, quote
@@ -72,13 +72,25 @@ def priced(
             found.append(_row(stage, scope, tallies[stage].get(scope, Tally()), a, b, share))
         rows += found
         before = stage
-    return Requests(tuple(rows), tuple(compared.examples), _reasons(walks))
+    return Requests(
+        tuple(rows), tuple(compared.examples), _reasons(walks), tuple(_open(rows, walks))
+    )
 
 
 def _alike(walks: tuple[Walk, Walk], stage: str) -> bool:
     """Whether a stage asks in the same way on both sides, so that same inputs are same requests."""
     one, other = (next(s for s in w.graph.stages if s.name == stage) for w in walks)
     return one.params == other.params and one.templates == other.templates
+
+
+def _open(rows: Sequence[RequestRow], walks: tuple[Walk, Walk]) -> Iterator[str]:
+    """The stages with uncounted requests that may differ; the others follow from what is equal."""
+    moved = any((r.changed, r.only_a, r.only_b) != (0, 0, 0) for r in rows if r.basis == "counted")
+    alike = True
+    for stage in (each.name for each in walks[0].graph.stages):
+        alike = alike and _alike(walks, stage)
+        if (moved or not alike) and any(r.basis == "estimated" for r in rows if r.stage == stage):
+            yield stage
 
 
 def _sent(rows: Sequence[RequestRow], stage: str, scope: str) -> float:

@@ -32,9 +32,9 @@ def at_revision(spec: Path, revision: str, target: Path) -> tuple[Path, str]:
     name = f"{spec}@{revision}"
     if _git(root, "rev-parse", "--is-inside-work-tree") is None:
         raise UsageError(
-            "not in a git repository, so there are no revisions",
+            "git knows no repository here, so there are no revisions",
             where=name,
-            hint="compare with another spec, or commit the project first",
+            hint="see `git status`; or compare with another spec",
         )
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options",
                  f"{revision}^{{commit}}")  # fmt: skip
@@ -82,7 +82,7 @@ def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
 
 def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
     """The words of a commit by their path from the project root."""
-    listed = _git(root, "ls-tree", "-r", "-z", commit, "--", *_WORDS, str(specs)) or b""
+    listed = _read(root, "ls-tree", "-r", "-z", commit, "--", *_WORDS, str(specs))
     files: dict[str, bytes] = {}
     for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
         head, _, name = entry.partition("\t")
@@ -98,8 +98,20 @@ def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
                     where=f"{commit[:7]}:{name}",
                     hint="compare with a checkout of that revision (`git worktree add`)",
                 )
-            files[name] = _git(root, "cat-file", "blob", blob) or b""
+            files[name] = _read(root, "cat-file", "blob", blob)
     return files
+
+
+def _read(root: Path, *arguments: str) -> bytes:
+    """What git says to something that it must know."""
+    found = _git(root, *arguments)
+    if found is None:
+        raise UsageError(
+            f"git cannot read what it has: git {' '.join(arguments)}",
+            where=str(root),
+            hint="see `git fsck`; a shallow or partial clone may lack it",
+        )
+    return found
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

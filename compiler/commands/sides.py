@@ -11,16 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from compiler.commands import wire
 from compiler.commands.revision import at_revision, overlay
 from compiler.commands.wire import Project
+from compiler.dataset import card
 from compiler.errors import Problem, SpecError, UsageError
-from compiler.keys import Json
 from compiler.spec.load import Draft, project_root
+from compiler.spec.model import Spec
 from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
 _HASH = re.compile(r"[0-9a-f]{6,64}")
+# Parts of a spec of which a lock keeps some keys only.
+_PARTLY = ("source", "calibration", "models")
 _SPEC_OF_A_LOCK = PurePosixPath("specs/locked.yaml")
 
 
@@ -94,10 +99,17 @@ def open_side(
         real = project_root(Path(path))
         return _read(label, place, overrides, options, real, f"{target}/", f"{short}:")
     if _HASH.fullmatch(name):
-        root = project_root(Path(spec) if spec is not None else Path.cwd() / "spec")
+        if spec is None:
+            raise UsageError(
+                "a round needs a spec: its lock does not say where the source lies",
+                where=name,
+                hint="name the spec on the other side, or with --spec",
+            )
+        root = project_root(Path(spec))
         lock = locked(root, options.build_dir, name)
         target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
-        overlay(root, _SPEC_OF_A_LOCK, _words(lock), target)
+        base = _read(spec, Path(spec), [], options).project.spec
+        overlay(root, _SPEC_OF_A_LOCK, _words(lock, base, root), target)
         place = target / _SPEC_OF_A_LOCK
         return _read(label, place, overrides, options, root, f"{target}/", f"{name}:")
     raise UsageError(f"{name!r} is nothing to compare", hint=f"name {FORMS}")
@@ -121,16 +133,30 @@ def spec_of(name: str) -> str | None:
     return path if path and not Path(name).exists() else None
 
 
-def locked(root: Path, build_dir: Path | None, name: str) -> dict[str, Json]:
+@dataclass(frozen=True)
+class Locked:
+    """What a round's lock keeps of the words it was made of: its spec, and the text of every
+    template by path from the project root."""
+
+    spec: dict[str, object]
+    templates: dict[str, str]
+
+
+def locked(root: Path, build_dir: Path | None, name: str) -> Locked:
     """The lock of the round whose hash begins with `name`.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: there is none, or more than one, or it is not a lock.
     """
     folder = (build_dir if build_dir is not None else root / "build") / "rounds"
-    found = sorted(folder.glob(f"*/*-{name}*.json"))
+    # The name of a lock's file has the first digits of its hash only.
+    found = [
+        path
+        for path in sorted(folder.glob("*/*-*.json"))
+        if _starts(path.stem.rpartition("-")[2], name)
+    ]
     if len(found) != 1:
-        have = ", ".join(path.stem.rpartition("-")[2][:12] for path in found[:5])
+        have = ", ".join(path.stem for path in found[:5])
         raise UsageError(
             f"{len(found)} rounds have a hash that begins so: {have}"
             if found
@@ -139,20 +165,47 @@ def locked(root: Path, build_dir: Path | None, name: str) -> dict[str, Json]:
             hint=f"locks are in {folder}; other sides are a spec, SPEC@REVISION or a prompt "
             "directory",
         )
-    lock = json.loads(found[0].read_text(encoding="utf-8"))
-    if not isinstance(lock, dict) or not {"spec", "templates"} <= lock.keys():
-        raise UsageError("not a round's lock: it has no spec and templates", where=str(found[0]))
-    return lock
+    try:
+        lock = msgspec.json.decode(found[0].read_bytes(), type=_Lock)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"not a round's lock: {error}", where=str(found[0])) from error
+    return lock.identity
 
 
-def _words(lock: dict[str, Json]) -> dict[str, bytes]:
-    """The files that a lock holds the text of, by path from the project root."""
-    templates = lock["templates"]
-    assert isinstance(templates, dict)
-    files = {name: str(text).encode() for name, text in templates.items()}
-    # JSON is YAML.
-    files[str(_SPEC_OF_A_LOCK)] = json.dumps(lock["spec"], indent=1).encode()
+@dataclass(frozen=True)
+class _Lock:
+    """As much of a lock's file as is read here."""
+
+    identity: Locked
+
+
+def _starts(stem: str, name: str) -> bool:
+    return stem.startswith(name) or name.startswith(stem)
+
+
+def _words(lock: Locked, base: Spec, root: Path) -> dict[str, bytes]:
+    """The files of a lock by path from the project root.
+
+    What a lock does not keep, because no row depends on it, is that of `base` and of the project:
+    prices, where the source lies, unused calibration levels, the card.
+    """
+    files = {name: text.encode() for name, text in lock.templates.items()}
+    own = f"templates/{card.TEMPLATE}"
+    if own not in files and (root / own).is_file():
+        files[own] = (root / own).read_bytes()
+    spec: dict[str, object] = base.model_dump(mode="json")
+    for key, value in lock.spec.items():
+        spec[key] = _over(spec.get(key), value) if key in _PARTLY else value
+    # JSON is YAML, but for keys that are numbers.
+    text = re.sub(r'(?m)^(\s*)"(-?[0-3])": ', r"\1\2: ", json.dumps(spec, indent=1))
+    files[str(_SPEC_OF_A_LOCK)] = text.encode()
     return files
+
+
+def _over(base: object, value: object) -> object:
+    if not isinstance(base, dict) or not isinstance(value, dict):
+        return value
+    return {**base, **{key: _over(base.get(key), each) for key, each in value.items()}}
 
 
 def _folder(name: str, spec: str | None) -> Path | None:

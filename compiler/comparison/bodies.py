@@ -1,4 +1,4 @@
-"""A request's wire body as text that a person can read and a diff can compare. Loses nothing."""
+"""A request's wire body as text that a person can read and a diff can compare."""
 
 from __future__ import annotations
 
@@ -32,4 +32,5 @@ def _long(value: Json) -> bool:
 
 
 def _line(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    # Quoted, so that a text is not taken for a number.
+    return json.dumps(value, ensure_ascii=False)

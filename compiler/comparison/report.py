@@ -53,11 +53,13 @@ class RequestRow:
 
 @dataclass(frozen=True)
 class Requests:
-    """The third depth. `reasons`: for each stage that is estimated, why."""
+    """The third depth. `reasons`: for each stage that is estimated, why; `open`: those of them that
+    may differ, because what comes before them does, or because they ask in another way."""
 
     rows: tuple[RequestRow, ...]
     examples: tuple[Example, ...]
     reasons: Mapping[str, str]
+    open: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -86,7 +88,7 @@ class Report:
     @property
     def differs(self) -> bool:
         """Whether anything that was compared differs."""
-        asked = self.requests is not None and (self.requests.differing or not self.requests.exact)
+        asked = self.requests is not None and (self.requests.differing or self.requests.open)
         found = self.outcomes
         moved = found is not None and bool(
             found.flipped
@@ -143,6 +145,7 @@ def _requests(requests: Requests) -> Json:
         "usd": sum(row.usd for row in requests.rows),
         "rows": [asdict(row) for row in requests.rows],
         "reasons": {**requests.reasons},
+        "open": [*requests.open],
         "examples": [
             {
                 "stage": each.stage,
