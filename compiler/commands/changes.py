@@ -69,11 +69,8 @@ def _requests(requests: Requests) -> Iterator[str]:
             for r in rows
         ],
     )  # fmt: skip
-    if requests.reasons:
-        yield "\n".join(
-            f"{stage} is estimated, because what it asks depends on replies: {why}"
-            for stage, why in requests.reasons.items()
-        )
+    for why, stages in requests.causes().items():
+        yield f"estimated, because what {' and '.join(stages)} ask depends on replies: {why}"
     yield _money(rows)
     yield _summary(requests)
     for each in requests.examples:

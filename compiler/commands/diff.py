@@ -66,6 +66,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     with ExitStack() as stack:
         a, b = _sides(stack, args)
         report = _compare(stack, a, b, args.depth, reporter)
+        if args.overrides_both:
+            both = " ".join(f"--set {each}" for each in args.overrides_both)
+            report = replace(report, notices=(f"both sides: {both}", *report.notices))
         text, data = changes.text(report), report.data()
         if args.html is not None:
             page_text = page.render(a.root / "templates", report)
@@ -100,8 +103,8 @@ def _sides(stack: ExitStack, args: argparse.Namespace) -> tuple[Side, Side]:
     options = Options.of(args)
     both = list(args.overrides_both)
     return (
-        open_side(stack, a, [*both, *args.overrides_a], options, own),
-        open_side(stack, b, [*both, *args.overrides], options, own),
+        open_side(stack, a, args.overrides_a, options, own, both),
+        open_side(stack, b, args.overrides, options, own, both),
     )
 
 

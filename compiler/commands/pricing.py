@@ -12,6 +12,12 @@ from compiler.comparison.report import RequestRow, Requests
 from compiler.comparison.requests import Compared, Tally
 from compiler.llm.dispatch import Priced
 
+_BASES = {
+    (False, False): "counted",
+    (True, False): "A estimated",
+    (False, True): "B estimated",
+    (True, True): "estimated",
+}
 _Prices = dict[tuple[str, str], Estimate]
 _Volumes = Mapping[str, Mapping[str, Priced]]
 
@@ -85,11 +91,11 @@ def _alike(walks: tuple[Walk, Walk], stage: str) -> bool:
 
 def _open(rows: Sequence[RequestRow], walks: tuple[Walk, Walk]) -> Iterator[str]:
     """The stages with uncounted requests that may differ; the others follow from what is equal."""
-    moved = any((r.changed, r.only_a, r.only_b) != (0, 0, 0) for r in rows if r.basis == "counted")
+    moved = any((r.changed, r.only_a, r.only_b) != (0, 0, 0) for r in rows if r.counted)
     alike = True
     for stage in (each.name for each in walks[0].graph.stages):
         alike = alike and _alike(walks, stage)
-        if (moved or not alike) and any(r.basis == "estimated" for r in rows if r.stage == stage):
+        if (moved or not alike) and any(not r.counted for r in rows if r.stage == stage):
             yield stage
 
 
@@ -117,7 +123,7 @@ def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side, share: float)
     return RequestRow(
         stage=stage,
         scope=scope,
-        basis="counted" if counted else "estimated",
+        basis=_BASES[waits_a is not None, waits_b is not None],
         a=whole_a,
         b=whole_b,
         same=tally.same if counted or tally.same else None,
@@ -207,7 +213,7 @@ def _ordered(scopes: Mapping[str, object], project: Project) -> list[str]:
 
 
 def _reasons(walks: tuple[Walk, Walk]) -> dict[str, str]:
-    """Why a stage is estimated."""
+    """Why stages are estimated, by stage."""
     found: dict[str, list[str]] = {}
     for name, walk in zip("AB", walks, strict=True):
         for stage in dict.fromkeys(each.step.stage.name for each in walk.waiting):

@@ -69,16 +69,19 @@ def open_side(
     overrides: Sequence[str],
     options: Options,
     spec: str | None,
+    shared: Sequence[str] = (),
 ) -> Side:
     """The side that `name` names.
 
-    `spec`: the spec that a prompt directory goes with. Temporary files live as long as `stack`.
+    `spec`: the spec that a prompt directory or a round goes with; `shared`: overrides of both
+    sides, which are no part of its label. Temporary files live as long as `stack`.
 
     Raises:
         UsageError: it names nothing.
         SpecError: its spec is wrong.
     """
     label = " ".join([name, *(f"--set {each}" for each in overrides)])
+    overrides = [*shared, *overrides]
     folder = _folder(name, spec)
     if folder is not None:
         if spec is None:

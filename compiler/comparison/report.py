@@ -21,11 +21,12 @@ DEPTHS = ("spec", "templates", "requests", "outcomes")
 class RequestRow:
     """The requests of one stage and scope on either side.
 
-    `basis`: "counted", or "estimated" where the requests of a side depend on replies that are not
-    there; then `same` to `only_b` are None where they cannot be known. `known`: of B's requests,
-    those that the log or the build has; `new`: those that building B now would send, for `usd`
-    dollars between `low` and `high`. Tokens and dollars of `a` and `b` are of all their requests,
-    whoever has them; `tokens`: where they are from (bytes, observed, declared).
+    `basis`: "counted", or which side's requests are estimated because they depend on replies that
+    are not there ("A estimated", "B estimated", or "estimated" for both); then `same` to `only_b`
+    may be None. `known`: of B's requests, those that the log or the build has; `new`: those that
+    building B now would send, for `usd` dollars between `low` and `high`. Tokens and dollars of `a`
+    and `b` are of all their requests, whoever has them; `tokens`: where they are from (bytes,
+    observed, declared, other side).
     """
 
     stage: str
@@ -50,6 +51,15 @@ class RequestRow:
     low: float
     high: float
 
+    @property
+    def counted(self) -> bool:
+        """Whether the requests of both sides are."""
+        return self.basis == "counted"
+
+    def guessed(self, side: str) -> bool:
+        """Whether the requests of `A` or `B` are estimated."""
+        return self.basis in ("estimated", f"{side} estimated")
+
 
 @dataclass(frozen=True)
 class Requests:
@@ -64,7 +74,14 @@ class Requests:
     @property
     def exact(self) -> bool:
         """Whether every number is counted."""
-        return all(row.basis == "counted" for row in self.rows)
+        return all(row.counted for row in self.rows)
+
+    def causes(self) -> dict[str, list[str]]:
+        """The stages that are estimated for one reason, by reason."""
+        found: dict[str, list[str]] = {}
+        for stage, why in self.reasons.items():
+            found.setdefault(why, []).append(stage)
+        return found
 
     @property
     def differing(self) -> int:

@@ -94,7 +94,7 @@ def test_a_level_changes_every_generator_request_and_says_where(
     (generate,) = rows(data, "generate")
     assert (generate["a"], generate["changed"], generate["new"]) == (6, 6, 6)
     assert generate["basis"] == "counted"
-    assert {row["basis"] for row in rows(data, "answer", "judge")} == {"estimated"}
+    assert {row["basis"] for row in rows(data, "answer", "judge")} == {"B estimated"}
     assert data["requests"]["open"] == ["answer", "judge"]
     requests: Any = data["requests"]
     assert requests["reasons"]["answer"] == "B: 6 replies of generate are not in the log"
@@ -251,7 +251,7 @@ def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
     finished(probec, server, *build, *sets)
 
     # The judge's are estimated from the share of answers that are new, which is exact here.
-    assert {row["basis"] for row in rows(data, "judge")} == {"estimated"}
+    assert {row["basis"] for row in rows(data, "judge")} == {"B estimated"}
     assert asked(server) - before == total(data, "new") == data["requests"]["new"]
     low, high = (sum(row[name] for row in rows(data)) for name in ("low", "high"))
     assert low < ledger(server)["usd"] - paid < high
