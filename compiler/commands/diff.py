@@ -27,6 +27,9 @@ from compiler.stages.context import ROLES
 
 EXAMPLE = "probec diff specs/demo.yaml --set calibration.level=-1"
 
+# From so many documents on, a user is told that it takes a while.
+_MANY = 5000
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The two sides, how deep, and how it is shown."""
@@ -193,6 +196,9 @@ def _walks(stack: ExitStack, a: Side, b: Side, reporter: Reporter) -> tuple[Walk
     ]
     if blocked:
         raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    documents = sum(each.docs for side in (a, b) for each in side.project.spec.rounds)
+    if documents > _MANY:
+        reporter.notice(f"rendering the requests about {documents:,} documents; it takes a while")
     stores: dict[Path, Scratch] = {}
     logs: dict[Path, ResponseLog] = {}
     walks = []

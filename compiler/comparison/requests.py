@@ -30,15 +30,13 @@ class Tally:
     """The requests of one stage and scope.
 
     `a`, `b`: all of either side; `a_new`, `b_new`: those that a build would send now, each key
-    once. `open_a`, `open_b`: requests of a side whose counterparts cannot be known yet.
+    once. What has no partner is in `only_a` or `only_b` when all of the other side is known.
     """
 
     same: int = 0
     changed: int = 0
     only_a: int = 0
     only_b: int = 0
-    open_a: int = 0
-    open_b: int = 0
     a: Priced = field(default_factory=Priced)
     b: Priced = field(default_factory=Priced)
     a_new: Priced = field(default_factory=Priced)
@@ -115,14 +113,10 @@ def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, T
     left_a, left_b = _unequal(left_a, left_b, tallies)
     changed, left_a, left_b = _changed(left_a, left_b, tallies)
     pair = pair or changed
-    for left in left_a:
-        tally = tallies[left.request.scope]
-        tally.only_a += known_b
-        tally.open_a += not known_b
-    for left in left_b:
-        tally = tallies[left.request.scope]
-        tally.only_b += known_a
-        tally.open_b += not known_a
+    for left in left_a if known_b else ():
+        tallies[left.request.scope].only_a += 1
+    for left in left_b if known_a else ():
+        tallies[left.request.scope].only_b += 1
     if pair is not None:
         examples.append(_example(a, b, stage, *pair))
     return dict(tallies)
