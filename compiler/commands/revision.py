@@ -54,7 +54,7 @@ def at_revision(spec: Path, revision: str, target: Path) -> tuple[Path, str]:
 def overlay(root: Path, spec: PurePosixPath, files: Mapping[str, bytes], target: Path) -> None:
     """A project root at `target`: these files, and links to the rest of the project at `root`.
 
-    Of prompts/, templates/ and the specs beside `spec` only `files` are there.
+    Of prompts/, templates/ and the specs beside and above `spec` only `files` are there.
     """
     target.mkdir(parents=True, exist_ok=True)
     for name in _WORDS:
@@ -74,7 +74,7 @@ def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for entry in source.iterdir() if source.is_dir() else ():
         own = entry.name == keep or (words and entry.name in _WORDS)
-        spec = keep is None and entry.suffix in _SPECS
+        spec = entry.suffix in _SPECS
         place = target / entry.name
         if not own and not spec and not place.exists():
             place.symlink_to(entry.resolve(), target_is_directory=entry.is_dir())
@@ -82,15 +82,17 @@ def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
 
 def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
     """The words of a commit by their path from the project root."""
-    listed = _read(root, "ls-tree", "-r", "-z", commit, "--", *_WORDS, str(specs))
+    listed = _read(root, "ls-tree", "-r", "-z", commit)
+    # A spec may extend one that lies above it.
+    folders = {specs, *specs.parents}
     files: dict[str, bytes] = {}
     for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
         head, _, name = entry.partition("\t")
-        if not name or name.startswith("../"):
+        if not name:
             continue
         mode, kind, blob = head.split()
         words = name.split("/")[0] in _WORDS
-        spec = PurePosixPath(name).parent == specs and name.endswith(_SPECS)
+        spec = PurePosixPath(name).parent in folders and name.endswith(_SPECS)
         if kind == "blob" and (words or spec):
             if mode == _LINK:
                 raise UsageError(

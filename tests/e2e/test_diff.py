@@ -256,6 +256,14 @@ def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
     low, high = (sum(row[name] for row in rows(data)) for name in ("low", "high"))
     assert low < ledger(server)["usd"] - paid < high
     assert low < data["requests"]["usd"] < high
+    # How a request travels is no part of it: other keys of steps, the same keys of requests.
+    live = [part for role in ROLES for part in ("--set", f"models.{role}.provider=anthropic")]
+    moved = compared(probec, *diff, *live)
+    assert len(moved["spec"]) == 3
+    assert moved["requests"]["exact"]
+    assert total(moved, "same") == total(moved, "a") == total(moved, "b")
+    assert (total(moved, "new"), moved["outcomes"]["flipped"]) == (0, 0)
+    assert moved["outcomes"]["paired"] > 0
     same = compared(probec, *diff, "--set", "publish.license=mit", "--depth", "requests")
     assert sum(row["usd"] for row in rows(same)) == 0
     assert sum(row["a_usd"] for row in rows(same)) == sum(row["b_usd"] for row in rows(same)) > 0
@@ -312,6 +320,19 @@ def test_a_revision_is_read_from_git_and_the_working_tree_stays_as_it_is(
     assert not again["differs"]
     level = ["--set", "calibration.level=1"]
     assert compared(probec, f"{SPEC}@HEAD", f"{SPEC}@HEAD", *level)["differs"]
+
+
+def test_a_spec_of_a_revision_extends_what_it_did_then(probec: Probec, project: Path) -> None:
+    deep = project / "specs/deep/tiny.yaml"
+    deep.parent.mkdir()
+    text = (project / SPEC).read_text(encoding="utf-8")
+    deep.write_text(text.replace("extends: base.yaml", "extends: ../base.yaml"), encoding="utf-8")
+    commit(project)
+    edit(project / "specs/base.yaml", "seed: 1000000000", "seed: 1000000007")
+    for name in ("specs/deep/tiny.yaml", str(deep)):
+        data = compared(probec, f"{name}@HEAD", "--depth", "requests")
+        assert [(each["path"], each["old"]) for each in data["spec"]] == [("seed", 1000000000)]
+        assert total(data, "b", "generate") == 6
 
 
 def test_a_committed_build_is_found_again_from_its_revision(probec: Probec, project: Path) -> None:
