@@ -70,7 +70,7 @@ def _requests(requests: Requests) -> Iterator[str]:
         ],
     )  # fmt: skip
     for why, stages in requests.causes().items():
-        yield f"estimated, because what {' and '.join(stages)} ask depends on replies: {why}"
+        yield f"{' and '.join(stages)}: estimated, as the inputs need replies; {why}"
     yield _money(rows)
     yield _summary(requests)
     for each in requests.examples:

@@ -46,7 +46,7 @@ def priced(
     sides = []
     for project, walk, name in zip(projects, walks, "ab", strict=True):
         volumes = {
-            stage: {scope: getattr(tally, name) for scope, tally in found.items()}
+            stage: {scope: _all(getattr(tally, name)) for scope, tally in found.items()}
             for stage, found in tallies.items()
         }
         new = {
@@ -130,7 +130,7 @@ def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side, share: float)
         changed=tally.changed if counted or tally.changed else None,
         only_a=tally.only_a if counted else None,
         only_b=tally.only_b if counted else None,
-        known=tally.b.calls - tally.b_new.calls + waiting - later,
+        known=tally.b.cached + waiting - later,
         new=tally.b_new.calls + later,
         tokens=next((each.tokens for found in both for each in found), "bytes"),
         a_input=sum(each.input_tokens for each in both[0]),
@@ -195,9 +195,14 @@ def _counted(project: Project, volumes: _Volumes, measure: Mapping[str, float]) 
     return found
 
 
+def _all(volume: Priced) -> Priced:
+    """Requests to be priced as if none were there."""
+    return replace(volume, cached=0)
+
+
 def _tokens_per_byte(project: Project, stage: str, tallies: Mapping[str, Tally]) -> float:
     """Input tokens per byte of a body: as billed for A's where enough was, else as English has."""
-    volumes = {stage: {scope: tally.a for scope, tally in tallies.items()}}
+    volumes = {stage: {scope: _all(tally.a) for scope, tally in tallies.items()}}
     estimates = quote(project, [], volumes, free=True).estimates
     size = sum(tally.a.bytes for tally in tallies.values())
     observed = all(each.tokens == "observed" for each in estimates)

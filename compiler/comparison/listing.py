@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,10 +37,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The requests of one step. `missing`: keys that a build would send; none if it is built."""
+    """The requests of one step.
+
+    `missing`: keys that a build would send, none if it is built; `first`: those of them that no
+    earlier step of the stage wants too.
+    """
 
     requests: list[Listed]
-    missing: frozenset[bytes]
+    missing: frozenset[bytes] = frozenset()
+    first: frozenset[bytes] = frozenset()
 
 
 class Listing(Dispatcher):
@@ -95,7 +100,7 @@ class Walk:
     def __init__(self, graph: Graph, log: ResponseLog, listings: Mapping[str, Listing]) -> None:
         self.graph = graph
         self.waiting: list[Planned] = []
-        self._missing: Counter[str] = Counter()
+        self._missing: dict[str, set[bytes]] = defaultdict(set)
         self._log = log
         self._listings = listings
         self._stages: dict[str, Stage] = {stage.name: stage for stage in graph.stages}
@@ -132,12 +137,9 @@ class Walk:
         self._weigh(planned)
         wanted = listing.take()
         stale = planned.state is State.STALE
-        found = Wanted(
-            wanted,
-            frozenset(e.key for e in wanted if stale and e.key.hex() not in self._log),
-        )
-        self._missing[stage] += len(found.missing)
-        if not found.missing:
+        missing = frozenset(e.key for e in wanted if stale and e.key.hex() not in self._log)
+        found = self._noted(stage, wanted, missing)
+        if not missing:
             self._record(planned)
         return found
 
@@ -157,9 +159,10 @@ class Walk:
 
     def missing(self) -> str:
         """Which replies are not there, so that nothing that needs them can be known; or nothing."""
-        for stage, count in self._missing.items():
-            if count:
-                return f"{count:,} repl{'ies' if count > 1 else 'y'} of {stage} are not in the log"
+        for stage, keys in self._missing.items():
+            if keys:
+                what = "reply of {} is" if len(keys) == 1 else "replies of {} are"
+                return f"{len(keys):,} {what.format(stage)} not in the log"
         return ""
 
     def finish(self) -> str:
@@ -169,16 +172,22 @@ class Walk:
             self.make(stage)
         return missing
 
-    def follow(self, other: Walk, stage: str, part: Part, missing: int) -> None:
-        """Take over what the twin of a step came to."""
+    def follow(self, other: Walk, stage: str, part: Part, wanted: Wanted) -> Wanted:
+        """Take over what the twin of a step wants, and came to."""
         manifest = other.graph.manifest(stage, part)
-        self._missing[stage] += missing
         if manifest is not None:
             self.graph.record(Step(self._stages[stage], part), manifest)
+        return self._noted(stage, wanted.requests, wanted.missing)
 
     def asking(self) -> Sequence[str]:
         """The stages that ask, in order."""
         return [stage.name for stage in self.graph.stages if stage.weigh is not None]
+
+    def _noted(self, stage: str, wanted: list[Listed], missing: frozenset[bytes]) -> Wanted:
+        before = self._missing[stage]
+        found = Wanted(wanted, missing, missing - before)
+        before |= found.first
+        return found
 
     def _weigh(self, planned: Planned) -> None:
         stage = planned.step.stage

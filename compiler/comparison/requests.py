@@ -22,15 +22,16 @@ from compiler.llm.dispatch import Priced
 _LATER = frozenset({*FINISHING, "publish", "release"})
 
 
-_NONE = Wanted([], frozenset())
+_NONE = Wanted([])
 
 
 @dataclass
 class Tally:
     """The requests of one stage and scope.
 
-    `a`, `b`: all of either side; `a_new`, `b_new`: those that a build would send now, each key
-    once. What has no partner is in `only_a` or `only_b` when all of the other side is known.
+    `a`, `b`: all of either side, of which `cached` need not be sent; `a_new`, `b_new`: those that a
+    build would send now, each key once. What has no partner is in `only_a` or `only_b` when all of
+    the other side is known.
     """
 
     same: int = 0
@@ -86,8 +87,6 @@ def compare(a: Walk, b: Walk) -> Compared:
 
 def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, Tally]:
     tallies: dict[str, Tally] = defaultdict(Tally)
-    sent_a: set[bytes] = set()
-    sent_b: set[bytes] = set()
     left_a: list[_Left] = []
     left_b: list[_Left] = []
     pair: tuple[_Left, _Left] | None = None
@@ -96,13 +95,12 @@ def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, T
     for part in sorted(parts_a | parts_b):
         one = a.requests(stage, part) if part in parts_a else _NONE
         other: Wanted | None = _NONE
-        if part in parts_a & parts_b and b.twin(a, stage, part):
-            other = one
-            b.follow(a, stage, part, len(one.missing) if one is not None else 0)
+        if one is not None and part in parts_a & parts_b and b.twin(a, stage, part):
+            other = b.follow(a, stage, part, one)
         elif part in parts_b:
             other = b.requests(stage, part)
-        _count(one, tallies, sent_a, "a")
-        _count(other, tallies, sent_b, "b")
+        _count(one, tallies, "a")
+        _count(other, tallies, "b")
         known_a, known_b = known_a and one is not None, known_b and other is not None
         rest_a, rest_b = _unequal(_rows(one, part), _rows(other, part), tallies)
         changed, rest_a, rest_b = _changed(rest_a, rest_b, tallies)
@@ -126,15 +124,18 @@ def _rows(step: Wanted | None, part: Part) -> list[_Left]:
     return [] if step is None else [_Left(each, part) for each in step.requests]
 
 
-def _count(step: Wanted | None, tallies: dict[str, Tally], sent: set[bytes], side: str) -> None:
+def _count(step: Wanted | None, tallies: dict[str, Tally], side: str) -> None:
     if step is None:
         return
+    sent = set(step.first)
     for each in step.requests:
         tally = tallies[each.scope]
-        _add(tally.a if side == "a" else tally.b, each)
-        if each.key in step.missing and each.key not in sent:
-            sent.add(each.key)
-            _add(tally.a_new if side == "a" else tally.b_new, each)
+        volume, new = (tally.a, tally.a_new) if side == "a" else (tally.b, tally.b_new)
+        _add(volume, each)
+        volume.cached += each.key not in step.missing
+        if each.key in sent:
+            sent.remove(each.key)
+            _add(new, each)
 
 
 def _add(volume: Priced, each: Listed) -> None:
