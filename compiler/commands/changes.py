@@ -99,7 +99,7 @@ def _summary(requests: Requests) -> str:
     rows: tuple[RequestRow, ...] = requests.rows
     new, usd = sum(r.new for r in rows), sum(r.usd for r in rows)
     low, high = sum(r.low for r in rows), sum(r.high for r in rows)
-    about = "" if requests.exact else "about "
+    about = "about " if any(r.guessed("B") for r in rows) else ""
     return (
         f"{requests.differing:,} requests differ as counted; building B now sends {about}{new:,}, "
         f"for ${usd:,.2f} (${low:,.2f} to ${high:,.2f})"
