@@ -40,7 +40,7 @@ DOORS = {
     "httpx2": {"llm/providers/anthropic/client.py"},
     "transformers": {"probes/tokens.py"},
     "tokenizers": {"probes/tokens.py"},
-    "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py"},
+    "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py", "comparison/page.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/sources.py", "dataset/remote.py"},

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "rehearse": "run the whole paid path against a local server that simulates the API",
     "why": "explain which field made a step stale",
     "prompt": "print exactly what would be sent about one document",
+    "diff": "compare two builds: spec, templates, requests, outcomes",
     "rounds": "list the rounds of a spec with their locks and how they stand",
     "reproduce": "rebuild a round from its lock and the response log alone, and compare",
     "verify": "find any flipped byte in what is kept of a round",

@@ -111,17 +111,19 @@ def quote(
     project: Project,
     steps: Sequence[Planned] | None,
     counted: Mapping[str, Mapping[str, Priced]] | None = None,
+    *,
+    free: bool = False,
 ) -> Quote:
     """The price of the steps that are not fresh; of the whole spec when `steps` is None.
 
-    `counted`: what `count` found, by stage and scope.
+    `counted`: what `count` found, by stage and scope; `free`: with what costs nothing.
     """
     found: list[Estimate] = []
     batches: dict[str, tuple[int, int]] = {}
     notices: list[str] = []
     for stage, role in ASKING.items():
         use = getattr(project.spec.models, role)
-        if use.provider in FREE:
+        if use.provider in FREE and not free:
             continue
         own = [
             _exact(project, stage, scope, priced, notices)
@@ -276,7 +278,7 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
     role = ASKING[made.stage]
     use, rate = getattr(project.spec.models, role), project.rate(role)
     usd, low, high = made.usd, made.low, made.high
-    if use.cache is not None and made.calls:
+    if use.cache is not None and use.provider not in FREE and made.calls:
         system = priced.system / priced.calls / BYTES_PER_TOKEN
         minimum = project.spec.prices[use.model].cache_minimum
         if system < minimum:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 
 from compiler.commands import wire
 from compiler.commands.result import Result
-from compiler.commands.wire import Silent
+from compiler.commands.sides import FORMS, Options, is_directory, open_side
+from compiler.commands.wire import Project, Silent
+from compiler.comparison import bodies
+from compiler.comparison.hunks import hunks, unified
 from compiler.engine.plan import Graph, State
 from compiler.engine.stage import Inputs
 from compiler.errors import ProbecError, UsageError
-from compiler.keys import request_key
+from compiler.keys import Json, request_key
 from compiler.llm.messages import Request, encode
 from compiler.records import DocRecord
 from compiler.stages import generate
@@ -31,30 +35,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--role", choices=ROLES, default="generator", help="default: generator")
     parser.add_argument("--doc", metavar="ID", help="a doc_id; default: the first drawn")
     parser.add_argument(
+        "--against",
+        metavar="OTHER",
+        help=f"show how the same request of OTHER differs: {FORMS}",
+    )
+    parser.add_argument(
         "--slot", type=int, metavar="N", help="answerer, judge: which written probe; default: first"
     )
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Render the request from what is built so far."""
-    project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
-    context = project.context(Silent())
-    graph = project.graph(context)
+    """Render the request from what is built so far; against another, the diff of the two."""
     role: Role = args.role
     if role == "generator" and args.slot is not None:
         raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
-    request = _request(context, graph, role, args.doc, args.slot)
-    provider = context.dispatchers[role].provider
-    key = request_key(encode(provider, request), 0)
+    sent = _sent(wire.project(args), role, args.doc, args.slot)
+    if args.against is not None:
+        with ExitStack() as stack:
+            return _against(stack, args, sent)
+    request, body = sent
+    key = request_key(body, 0)
     text = (
         f"# model {request.model}, max_tokens {request.max_tokens}, key of sample 0: {key}\n"
         f"----- system -----\n{request.system}\n----- user -----\n{request.user}"
     )
-    body = json.loads(encode(provider, request))
-    return Result(text, {"role": role, "key": key, "body": body})
+    return Result(text, {"role": role, "key": key, "body": json.loads(body)})
+
+
+def _against(stack: ExitStack, args: argparse.Namespace, sent: tuple[Request, bytes]) -> Result:
+    """The same request of another side, and what differs."""
+    spec = str(args.spec)
+    # A prompt directory is tried in the spec as it is asked for; any other side is itself.
+    overrides = args.overrides if is_directory(args.against, spec) else []
+    other = open_side(stack, args.against, overrides, Options.of(args), spec)
+    try:
+        _, theirs = _sent(other.project, args.role, args.doc, args.slot)
+    except ProbecError as error:
+        error.where = error.where or other.label
+        raise
+    body = sent[1]
+    keys = request_key(body, 0), request_key(theirs, 0)
+    found = hunks(bodies.text(body), bodies.text(theirs))
+    own = " ".join([spec, *(f"--set {each}" for each in args.overrides)])
+    diff = unified(f"{own} ({keys[0][:12]})", f"{other.label} ({keys[1][:12]})", found)
+    text = diff if found else f"the same request, key of sample 0: {keys[0]}"
+    data: Json = {
+        "role": args.role,
+        "key": keys[0],
+        "body": json.loads(body),
+        "against": {"side": other.label, "key": keys[1], "body": json.loads(theirs)},
+        "diff": diff if found else "",
+    }
+    return Result(text, data)
+
+
+def _sent(
+    project: Project, role: Role, doc_id: str | None, slot: int | None
+) -> tuple[Request, bytes]:
+    """The request and its wire body."""
+    blocked = project.blocked()
+    if blocked:
+        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    context = project.context(Silent())
+    request = _request(context, project.graph(context), role, doc_id, slot)
+    return request, encode(context.dispatchers[role].provider, request)
 
 
 def _request(

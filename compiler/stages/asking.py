@@ -47,9 +47,9 @@ class Posed:
         """Where it is, for messages."""
         return f"document {self.probe.doc_id} slot {self.probe.slot}"
 
-    def asked(self, request: Request, samples: range) -> Asked:
-        """A request about it."""
-        return Asked(request, samples, self.place, self.probe.scope)
+    def asked(self, request: Request, samples: range, what: str = "") -> Asked:
+        """A request about it. `what`: tells apart those of one stage that share their samples."""
+        return Asked(request, samples, f"{self.place} {what}".rstrip(), self.probe.scope)
 
 
 def posed(context: Context, inputs: Inputs) -> Iterator[Posed]:

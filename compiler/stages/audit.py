@@ -40,7 +40,7 @@ def stage(context: Context) -> Stage | None:
 
     def asked(inputs: Inputs) -> Iterator[Asked]:
         for case in _cases(context, inputs):
-            yield from judging.asked(case.each, case.answers, case.repeat)
+            yield from judging.asked(case.each, case.answers, case.repeat, case.kind)
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         out.rows("verdicts", (_row(judging, case) for case in _cases(context, inputs)))

@@ -30,7 +30,7 @@ def stage(context: Context) -> Stage | None:
 
     def asked(inputs: Inputs) -> Iterator[Asked]:
         for wanted in _wanted(context, asking, inputs):
-            yield wanted.each.asked(wanted.request, wanted.samples)
+            yield wanted.each.asked(wanted.request, wanted.samples, wanted.baseline)
 
     def rows(inputs: Inputs) -> Iterator[ControlRow]:
         for wanted in _wanted(context, asking, inputs):

@@ -72,11 +72,14 @@ class Judging:
                 request = self._request(each.probe, reference, [answers[i] for i in rollouts])
                 yield Question(request, rollouts[0] + 64 * repeat, rollouts, number == 1)
 
-    def asked(self, each: Posed, answers: Mapping[int, str], repeat: int = 0) -> Iterator[Asked]:
-        """The same calls as a stage wants them."""
+    def asked(
+        self, each: Posed, answers: Mapping[int, str], repeat: int = 0, what: str = ""
+    ) -> Iterator[Asked]:
+        """The same calls as a stage wants them. `what`: what the answers are, for messages."""
         for question in self.questions(each, answers, repeat):
             only = range(question.sample, question.sample + 1)
-            yield each.asked(question.request, only)
+            against = "against target_response" if question.second else ""
+            yield each.asked(question.request, only, f"{what} {against}".strip())
 
     def verdicts(self, each: Posed, answers: Mapping[int, str], repeat: int = 0) -> Verdicts:
         """The judge's words on each answer, from the log."""

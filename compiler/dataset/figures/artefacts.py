@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.dataset.artefacts import ArtefactStats, findings
-from compiler.dataset.card import number, share
+from compiler.dataset.card import interval, number, share
 from compiler.dataset.figures.figure import Figure, Panel, Section, Table
 from compiler.dataset.measures.intervals import Interval
 from compiler.dataset.plots import canvas
@@ -125,28 +125,34 @@ def _choice(stats: Stats) -> Figure:
         "truth against alternative",
         dots(
             [Dot(_place(cell), _told_apart(cell), cell.target) for cell in stats.artefacts],
-            "area under the curve of a classifier of texts alone",
+            "share of pairs told apart by a classifier of texts alone",
             0.0 if min(known) < _LOW_AUC else _LOW_AUC,
             1.0,
             (Mark(0.5, "chance"), Mark(0.6, "limit")),
         ),
     )
     rows = tuple(
-        (_place(cell), f"{cell.pairs:,}", number(cell.choice_auc)) for cell in stats.artefacts
+        (
+            _place(cell),
+            f"{cell.choice.pairs:,}",
+            interval(cell.choice.won),
+            number(cell.length_ratio),
+        )
+        for cell in stats.artefacts
     )
     return Figure(
         "Telling the alternative from the truth without context",
-        "How well a classifier that sees nothing but the two texts tells them apart; 0.5 is "
-        "chance.",
+        "How often a classifier that sees nothing but the two texts tells them apart; 0.5 is "
+        "chance. Length: the alternative's characters over the truth's, median.",
         "Above 0.6: the alternatives carry a mark of how they were made, and a contrast between "
         "truth and alternative measures that mark as well.",
         (panel,),
-        Table(("cell", "pairs", "AUC"), rows),
+        Table(("cell", "pairs", "told apart", "length"), rows),
     )
 
 
 def _told_apart(cell: ArtefactStats) -> Interval:
-    return Interval(cell.choice_auc, None, None, cell.pairs, 0)
+    return cell.choice.won
 
 
 def _typicality(stats: Stats) -> Figure:

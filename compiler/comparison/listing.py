@@ -1,0 +1,208 @@
+"""What a build would ask, listed step by step without asking."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compiler.engine.plan import Graph, Planned, State
+from compiler.engine.stage import Outputs, Part, Stage, Step
+from compiler.engine.store import Manifest
+from compiler.keys import request_key
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.messages import Provider, Purpose, Request, encode
+from compiler.llm.prices import Rate
+from compiler.llm.purse import Purse
+from compiler.llm.responses import ResponseLog
+
+# Stages without which outcomes are not known, though no request needs them.
+FINISHING = ("expand", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One request: its key (wire body and sample), what it is about, and its size in bytes.
+
+    `system`: characters of its system text.
+    """
+
+    key: bytes
+    place: str
+    sample: int
+    scope: str
+    bytes: int
+    system: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The requests of one step.
+
+    `missing`: keys that a build would send, none if it is built; `first`: those of them that no
+    earlier step of the stage wants too.
+    """
+
+    requests: list[Listed]
+    missing: frozenset[bytes] = frozenset()
+    first: frozenset[bytes] = frozenset()
+
+
+class Listing(Dispatcher):
+    """Stands in for a dispatcher: notes the requests that a stage weighs, and sends none."""
+
+    def __init__(self, provider: Provider, log: ResponseLog) -> None:
+        nobody = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
+        super().__init__(provider, log, Purse(0.0), nobody, lambda done, wanted: None)
+        self._noted: list[Listed] = []
+        self._focus: tuple[str, int] | None = None
+        self._found: bytes | None = None
+
+    def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
+        """Refuse: what is only compared is never asked."""
+        raise AssertionError("a comparison asks nobody")
+
+    def price(self, request: Request, samples: range, place: str, scope: str) -> None:
+        """Note the requests; bodies are dropped at once, but for the one looked for."""
+        body = encode(self.provider, request)
+        if self._focus is not None:
+            if self._focus[0] == place and self._focus[1] in samples:
+                self._found = body
+            return
+        for sample in samples:
+            key = bytes.fromhex(request_key(body, sample))
+            size, system = len(body), len(request.system)
+            self._noted.append(Listed(key, place, sample, scope, size, system))
+
+    def take(self) -> list[Listed]:
+        """What was noted since the last time."""
+        noted, self._noted = self._noted, []
+        return noted
+
+    def look(self, place: str, sample: int) -> None:
+        """From now on note nothing, but keep the body of this request."""
+        self._focus, self._found = (place, sample), None
+
+    def seen(self) -> bytes:
+        """The body that was looked for; note requests again."""
+        assert self._found is not None
+        self._focus = None
+        return self._found
+
+
+class Walk:
+    """One build, gone through stage by stage without asking anybody.
+
+    What is stale but needs no new reply is made in the graph's store, which should be a Scratch.
+    `listings`: by the name of the asking stage.
+    """
+
+    def __init__(self, graph: Graph, log: ResponseLog, listings: Mapping[str, Listing]) -> None:
+        self.graph = graph
+        self.waiting: list[Planned] = []
+        self._missing: dict[str, set[bytes]] = defaultdict(set)
+        self._log = log
+        self._listings = listings
+        self._stages: dict[str, Stage] = {stage.name: stage for stage in graph.stages}
+
+    def parts(self, stage: str) -> list[Part]:
+        """The parts of a stage; none of one that this build has no use for."""
+        found = self._stages.get(stage)
+        return [] if found is None else [step.part for step in self.graph.steps(found)]
+
+    def key(self, stage: str, part: Part) -> str | None:
+        """The key of a step, if its inputs are there."""
+        return self.graph.resolve(Step(self._stages[stage], part)).key
+
+    def has(self, stage: str) -> bool:
+        """Whether every step of a stage is built or could be made."""
+        parts = self.parts(stage)
+        return not parts or len(self.graph.manifests(stage)) == len(parts)
+
+    def make(self, stage: str) -> None:
+        """Bring a stage that asks nobody up to date, as far as its inputs are there."""
+        for part in self.parts(stage):
+            planned = self.graph.resolve(Step(self._stages[stage], part))
+            if planned.state is not State.WAITS:
+                self._record(planned)
+
+    def requests(self, stage: str, part: Part) -> Wanted | None:
+        """The requests of a step; None when its inputs need replies that are not there.
+
+        A step whose replies are all in the log is made, so that what follows can be listed too.
+        """
+        planned = self.graph.resolve(Step(self._stages[stage], part))
+        if planned.state is State.WAITS:
+            self.waiting.append(planned)
+            return None
+        listing = self._listings[stage]
+        self._weigh(planned)
+        wanted = listing.take()
+        stale = planned.state is State.STALE
+        missing = frozenset(e.key for e in wanted if stale and e.key.hex() not in self._log)
+        found = self._noted(stage, wanted, missing)
+        if not missing:
+            self._record(planned)
+        return found
+
+    def body(self, stage: str, part: Part, place: str, sample: int) -> bytes:
+        """The wire body of one request that was listed."""
+        listing = self._listings[stage]
+        listing.look(place, sample)
+        self._weigh(self.graph.resolve(Step(self._stages[stage], part)))
+        return listing.seen()
+
+    def twin(self, other: Walk, stage: str, part: Part) -> bool:
+        """Whether both have the very same step here, over the same files: listing one will do."""
+        if self.graph.store is not other.graph.store or self._log is not other._log:
+            return False
+        key = self.key(stage, part)
+        return key is not None and key == other.key(stage, part)
+
+    def missing(self) -> str:
+        """Which replies are not there, so that nothing that needs them can be known; or nothing."""
+        for stage, keys in self._missing.items():
+            if keys:
+                what = "reply of {} is" if len(keys) == 1 else "replies of {} are"
+                return f"{len(keys):,} {what.format(stage)} not in the log"
+        return ""
+
+    def finish(self) -> str:
+        """Make what asks nobody and was left out; says why it cannot be, or nothing."""
+        missing = self.missing()
+        for stage in FINISHING if not missing else ():
+            self.make(stage)
+        return missing
+
+    def follow(self, other: Walk, stage: str, part: Part, wanted: Wanted) -> Wanted:
+        """Take over what the twin of a step wants, and came to."""
+        manifest = other.graph.manifest(stage, part)
+        if manifest is not None:
+            self.graph.record(Step(self._stages[stage], part), manifest)
+        return self._noted(stage, wanted.requests, wanted.missing)
+
+    def asking(self) -> Sequence[str]:
+        """The stages that ask, in order."""
+        return [stage.name for stage in self.graph.stages if stage.weigh is not None]
+
+    def _noted(self, stage: str, wanted: list[Listed], missing: frozenset[bytes]) -> Wanted:
+        before = self._missing[stage]
+        found = Wanted(wanted, missing, missing - before)
+        before |= found.first
+        return found
+
+    def _weigh(self, planned: Planned) -> None:
+        stage = planned.step.stage
+        assert stage.weigh is not None
+        stage.weigh(planned.step.part, self.graph.inputs(planned.step))
+
+    def _record(self, planned: Planned) -> None:
+        manifest = planned.manifest
+        if manifest is None:
+            outputs = Outputs(self.graph.store)
+            step = planned.step
+            step.stage.run(step.part, self.graph.inputs(step), outputs)
+            key = planned.key or ""
+            manifest = Manifest(key, dict(planned.preimage), outputs.artifacts, 0.0)
+            self.graph.store.commit(manifest)
+        self.graph.record(planned.step, manifest)

@@ -1,0 +1,242 @@
+"""What two built datasets came to, on the slots that both scored.
+
+Paired by document and slot: what a slot asks for (its scope, side and distance) is drawn from the
+document alone, so that two builds over the same documents are two attempts at the same slots. Pairs
+of one document are not independent; intervals resample documents (`dataset.measures.clusters`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from compiler.dataset.measures.clusters import Clusters, Tally
+from compiler.dataset.measures.intervals import Interval
+from compiler.engine.artifact import Row
+from compiler.engine.plan import Graph
+from compiler.keys import text_digest
+from compiler.llm.prices import Rate
+from compiler.records import AnswerRow, Probe, Reject, ReplyRow, ScoreRow, VerdictRow
+
+BANDS = ("HARD", "middle", "EASY")
+_REJECTS = ("sample", "finalize", "expand")
+SlotKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A scored probe: its scope, scores, and a digest of its question."""
+
+    scope: str
+    mean: float | None
+    max: float | None
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Calls, tokens and US dollars of one role, as recorded with the replies."""
+
+    role: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float
+
+
+@dataclass
+class Built:
+    """One side. `planned`: slots by scope; `lost`: by scope and reason; `bands`: (hard, easy)."""
+
+    planned: Mapping[str, int]
+    bands: tuple[float, float]
+    scored: dict[SlotKey, Scored] = field(default_factory=dict)
+    lost: Counter[tuple[str, str]] = field(default_factory=Counter)
+    usage: list[Usage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How one score moved over the paired probes of a scope ("" for all): B less A.
+
+    `a`, `b`: its mean on either side; `shift`: the mean difference with its 95% interval.
+    """
+
+    scope: str
+    score: str
+    a: float
+    b: float
+    shift: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Slots of a scope that were lost for one reason on either side, of those planned."""
+
+    scope: str
+    reason: str
+    a: int
+    a_planned: int
+    b: int
+    b_planned: int
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The comparison. `flips[i][j]`: pairs in band i of BANDS in A and band j in B.
+
+    `only_a`, `only_b`: slots scored on one side only; `same_question`: pairs with one question.
+    """
+
+    paired: int
+    documents: int
+    same_question: int
+    only_a: int
+    only_b: int
+    bands_a: tuple[float, float]
+    bands_b: tuple[float, float]
+    shifts: tuple[Shift, ...]
+    flips: tuple[tuple[int, ...], ...]
+    lost: tuple[Lost, ...]
+    usage_a: tuple[Usage, ...]
+    usage_b: tuple[Usage, ...]
+
+    @property
+    def flipped(self) -> int:
+        """Pairs that are in another band."""
+        return sum(map(sum, self.flips)) - sum(self.flips[i][i] for i in range(len(BANDS)))
+
+
+def gather(
+    graph: Graph,
+    planned: Mapping[str, int],
+    bands: tuple[float, float],
+    rates: Mapping[str, Rate],
+) -> Built:
+    """What a finished graph came to. `rates`: by role."""
+    built = Built(planned, bands)
+    for stage in _REJECTS:
+        for row in _rows(graph, stage, "rejects", Reject):
+            built.lost[row.scope, row.reason] += 1
+    scopes = {
+        (probe.doc_id, probe.slot): (probe.scope, text_digest(probe.question)[:16])
+        for probe in _rows(graph, "finalize", "probes", Probe)
+    }
+    for score in _rows(graph, "score", "scores", ScoreRow):
+        scope, question = scopes[score.doc_id, score.slot]
+        if score.status != "scored":
+            built.lost[scope, score.status] += 1
+        else:
+            scored = Scored(scope, score.mean, score.max, question)
+            built.scored[score.doc_id, score.slot] = scored
+    built.usage = _usage(graph, rates)
+    return built
+
+
+def compare(a: Built, b: Built, seed: int) -> Outcomes:
+    """Pair what both sides scored. `seed`: of the resampling."""
+    slots = sorted(a.scored.keys() & b.scored.keys())
+    pairs = [(a.scored[slot], b.scored[slot]) for slot in slots]
+    return Outcomes(
+        paired=len(pairs),
+        documents=len({doc_id for doc_id, _ in slots}),
+        same_question=sum(old.question == new.question for old, new in pairs),
+        only_a=len(a.scored) - len(pairs),
+        only_b=len(b.scored) - len(pairs),
+        bands_a=a.bands,
+        bands_b=b.bands,
+        shifts=_shifts([doc_id for doc_id, _ in slots], pairs, seed),
+        flips=_flips(pairs, a.bands, b.bands),
+        lost=_lost(a, b),
+        usage_a=tuple(a.usage),
+        usage_b=tuple(b.usage),
+    )
+
+
+def _shifts(
+    documents: Sequence[str], pairs: Sequence[tuple[Scored, Scored]], seed: int
+) -> tuple[Shift, ...]:
+    if not pairs:
+        return ()
+    tally = Tally(Clusters.of(documents))
+    scopes = ["", *dict.fromkeys(old.scope for old, _ in pairs)]
+    reads: dict[str, Callable[[Scored], float | None]] = {
+        "mean": lambda each: each.mean,
+        "max": lambda each: each.max,
+    }
+    found = []
+    for scope in scopes:
+        for name, read in reads.items():
+            # A score that one of the specs does not publish (scoring.reduce) has no shift.
+            values = [(read(old), read(new)) for old, new in pairs]
+            mask = [
+                scope in ("", old.scope) and None not in value
+                for (old, _), value in zip(pairs, values, strict=True)
+            ]
+            kept = [(x, y) for (x, y), keep in zip(values, mask, strict=True) if keep]
+            both = [(x, y) for x, y in kept if x is not None and y is not None]
+            if both:
+                cell = tally.cell(mask)
+                column = tally.column(cell, [y - x for x, y in both])
+                before, after = (sum(each) / len(both) for each in zip(*both, strict=True))
+                found.append((scope, name, before, after, column))
+    sweep = tally.sweep(seed)
+    return tuple(
+        Shift(scope, name, round(x, 6), round(y, 6), sweep.mean(column))
+        for scope, name, x, y, column in found
+    )
+
+
+def _flips(
+    pairs: Sequence[tuple[Scored, Scored]], old: tuple[float, float], new: tuple[float, float]
+) -> tuple[tuple[int, ...], ...]:
+    counts = Counter(
+        (_band(before.max, old), _band(after.max, new))
+        for before, after in pairs
+        if before.max is not None and after.max is not None
+    )
+    size = range(len(BANDS))
+    return tuple(tuple(counts[i, j] for j in size) for i in size)
+
+
+def _band(score: float, bands: tuple[float, float]) -> int:
+    hard, easy = bands
+    return 0 if score < hard else 2 if score >= easy else 1
+
+
+def _lost(a: Built, b: Built) -> tuple[Lost, ...]:
+    order = list(dict.fromkeys([*a.planned, *b.planned]))
+    keys = sorted({*a.lost, *b.lost}, key=lambda key: (order.index(key[0]), key[1]))
+    return tuple(
+        Lost(scope, reason, a.lost[scope, reason], a.planned.get(scope, 0),
+             b.lost[scope, reason], b.planned.get(scope, 0))
+        for scope, reason in keys
+    )  # fmt: skip
+
+
+def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
+    rows: dict[str, list[tuple[int, int, int]]] = {
+        "generator": [
+            (1, row.input_tokens, row.output_tokens)
+            for row in _rows(graph, "generate", "replies", ReplyRow)
+        ],
+        "answerer": [
+            (len(row.answers), row.input_tokens, row.output_tokens)
+            for row in _rows(graph, "answer", "answers", AnswerRow)
+        ],
+        "judge": [
+            (sum(o != "not_asked" for o in row.outcomes), row.input_tokens, row.output_tokens)
+            for row in _rows(graph, "judge", "verdicts", VerdictRow)
+        ],
+    }
+    usage = []
+    for role, counted in rows.items():
+        calls, read, written = (sum(each[i] for each in counted) for i in range(3))
+        usage.append(Usage(role, calls, read, written, rates[role].usd(read, written)))
+    return usage
+
+
+def _rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[Row]:
+    for _, manifest in graph.manifests(stage):
+        yield from graph.store.rows(manifest.outputs[output], row)

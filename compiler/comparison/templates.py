@@ -1,0 +1,77 @@
+"""The templates that two builds read: which differ, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from compiler.comparison.hunks import Hunk, hunks
+from compiler.dataset import card
+from compiler.probes.prompts import Library
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template's path from the project root and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateChange:
+    """A template that differs; the path of a side that has none is None.
+
+    `name`: what pairs the two: `generator/*/system.j2` is the file of either side's variant.
+    """
+
+    name: str
+    old: str | None
+    new: str | None
+    hunks: tuple[Hunk, ...]
+
+
+def read(
+    prompts: Library, templates: Library, variants: Iterable[str], scopes: Iterable[str]
+) -> dict[str, Template]:
+    """Every template that a build reads, by the name that it shares with its counterpart.
+
+    `variants`: the prompts in use, `<role>/<variant>`; `scopes`: the templated ones.
+    """
+    found: dict[str, Template] = {}
+    for variant in variants:
+        role = variant.partition("/")[0]
+        for name in prompts.prompt_closure(variant):
+            inside = name.removeprefix(f"{variant}/")
+            shared = name if inside == name else f"{role}/*/{inside}"
+            found[f"prompts/{shared}"] = _template("prompts", prompts, name)
+    for name in templates.closure(*(f"probes/{scope}.j2" for scope in scopes), card.TEMPLATE):
+        found[f"templates/{name}"] = _template("templates", templates, name)
+    return found
+
+
+def compare(old: Mapping[str, Template], new: Mapping[str, Template]) -> list[TemplateChange]:
+    """The templates that differ, by name.
+
+    A variant under another name with the same text is no difference.
+    """
+    changed = []
+    for name in sorted({*old, *new}):
+        left, right = old.get(name), new.get(name)
+        before = left.text if left is not None else ""
+        after = right.text if right is not None else ""
+        if before != after or left is None or right is None:
+            changed.append(
+                TemplateChange(
+                    name,
+                    left.path if left is not None else None,
+                    right.path if right is not None else None,
+                    hunks(before, after),
+                )
+            )
+    return changed
+
+
+def _template(folder: str, library: Library, name: str) -> Template:
+    text = (library.root / name).read_text(encoding="utf-8")
+    return Template(f"{folder}/{name}", text)

@@ -1,0 +1,86 @@
+"""Pairs of scored probes: counts by hand, intervals that hold what they say."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from compiler.comparison.outcomes import Built, Scored, compare
+
+BANDS = (0.4, 0.8)
+
+
+def built(scores: dict[tuple[str, int], float], **more: str) -> Built:
+    """A side whose probes have these maxima, and means of half as much."""
+    scored = {
+        slot: Scored("whole" if slot[1] == 9 else "sentence", value / 2, value,
+                     more.get("question", slot[0]))
+        for slot, value in scores.items()
+    }  # fmt: skip
+    return Built({"sentence": 10, "whole": 5}, BANDS, scored)
+
+
+def test_only_slots_that_both_scored_are_paired() -> None:
+    a = built({("a", 0): 0.1, ("a", 1): 0.5, ("b", 0): 0.9, ("c", 9): 0.2})
+    b = built({("a", 0): 0.5, ("a", 1): 0.5, ("b", 0): 0.3, ("d", 9): 0.2})
+    found = compare(a, b, 1)
+
+    assert (found.paired, found.documents, found.only_a, found.only_b) == (3, 2, 1, 1)
+    assert found.same_question == 3
+    assert found.flips == ((0, 1, 0), (0, 1, 0), (1, 0, 0))
+    assert found.flipped == 2
+    shift = {(s.scope, s.score): s for s in found.shifts}
+    assert set(shift) == {("", "mean"), ("", "max"), ("sentence", "mean"), ("sentence", "max")}
+    whole = shift["", "max"]
+    assert whole.a == 0.5
+    assert whole.b == pytest.approx(1.3 / 3, abs=1e-6)
+    assert whole.shift.value == pytest.approx(-0.2 / 3, abs=1e-6)
+    assert (whole.shift.low, whole.shift.n) == (None, 3)
+
+
+def test_bands_are_each_sides_own_and_closed_below() -> None:
+    a, b = built({("a", 0): 0.4, ("b", 0): 0.8}), built({("a", 0): 0.4, ("b", 0): 0.8})
+    b.bands = (0.5, 0.9)
+
+    assert compare(a, b, 1).flips == ((0, 0, 0), (1, 0, 0), (0, 1, 0))
+
+
+def test_a_shift_of_whole_documents_has_a_wider_interval_than_one_of_rows() -> None:
+    """Four probes a document that move together are one observation, not four."""
+    zero = built({(f"d{n}", slot): 0.5 for n in range(40) for slot in range(4)})
+    together = built(
+        {(f"d{n}", slot): 0.6 if n % 2 else 0.4 for n in range(40) for slot in range(4)}
+    )
+    apart = built(
+        {(f"d{n}", slot): 0.6 if slot % 2 else 0.4 for n in range(40) for slot in range(4)}
+    )
+    one = next(s for s in compare(zero, together, 1).shifts if s.score == "max").shift
+    other = next(s for s in compare(zero, apart, 1).shifts if s.score == "max").shift
+
+    assert one.value == other.value == 0.0
+    assert (other.low, other.high) == (0.0, 0.0)
+    assert one.low is not None
+    assert one.high is not None
+    assert one.low < -0.02
+    assert one.high > 0.02
+
+
+def test_what_was_lost_is_listed_for_either_side() -> None:
+    a, b = built({}), built({})
+    a.lost, b.lost = Counter({("sentence", "slot_missing"): 3}), Counter({("whole", "x"): 1})
+    found = compare(a, b, 1)
+
+    assert [(e.scope, e.reason, e.a, e.a_planned, e.b, e.b_planned) for e in found.lost] == [
+        ("sentence", "slot_missing", 3, 10, 0, 10), ("whole", "x", 0, 5, 1, 5),
+    ]  # fmt: skip
+    assert (found.paired, found.shifts, found.flipped) == (0, (), 0)
+
+
+def test_a_score_that_is_not_published_has_no_shift_and_no_band() -> None:
+    a, b = built({("a", 0): 0.1}), built({("a", 0): 0.1})
+    b.scored["a", 0] = Scored("sentence", 0.05, None, "q")
+    found = compare(a, b, 1)
+
+    assert {s.score for s in found.shifts} == {"mean"}
+    assert (found.flipped, sum(map(sum, found.flips)), found.same_question) == (0, 0, 0)

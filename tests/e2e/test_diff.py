@@ -1,0 +1,622 @@
+"""`probec diff` and `prompt --against`, held against builds, datasets and the server's ledger."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.comparison.outcomes import BANDS
+from compiler.rehearsal.process import Rehearsal
+from tests.conftest import Probec
+from tests.e2e.test_build import SPEC, dataset, edit
+from tests.e2e.test_paid import MODEL, ledger
+
+ROLES = ("generator", "answerer", "judge")
+
+
+def rows(data: dict[str, Any], *stages: str) -> list[dict[str, Any]]:
+    """The rows of these stages, or all."""
+    found: list[dict[str, Any]] = data["requests"]["rows"]
+    return [row for row in found if not stages or row["stage"] in stages]
+
+
+def compared(probec: Probec, *args: str) -> dict[str, Any]:
+    """What `probec diff --json` says."""
+    return probec.json("diff", *args)
+
+
+def prompted(probec: Probec, *args: str) -> dict[str, Any]:
+    """What `probec prompt --json` says."""
+    return probec.json("prompt", *args)
+
+
+def total(data: dict[str, Any], name: str, *stages: str) -> int:
+    return sum(row[name] or 0 for row in rows(data, *stages))
+
+
+def variant(project: Path, role: str, old: str, new: str) -> str:
+    """Write `prompts/<role>/other`, where one phrase of base is another."""
+    shutil.copytree(project / f"prompts/{role}/base", project / f"prompts/{role}/other")
+    edit(project / f"prompts/{role}/other/system.j2", old, new)
+    return f"prompts/{role}/other"
+
+
+def commit(project: Path) -> None:
+    (project / ".gitignore").write_text("build/\n.probec/\n", encoding="utf-8")
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "first")
+
+
+def git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def files(*roots: Path) -> dict[str, tuple[int, int]]:
+    """Every file below these directories with its size and time."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for root in roots
+        for path in root.rglob("*")
+        # SQLite makes these when it reads.
+        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+    }
+
+
+def test_a_level_changes_every_generator_request_and_says_where(
+    probec: Probec, project: Path
+) -> None:
+    probec("build", SPEC)
+    had = files(project / "build", project / ".probec")
+    data = compared(probec, SPEC, "--set", "calibration.level=-1")
+
+    assert data["spec"] == [
+        {
+            "path": "calibration.level",
+            "change": "changed",
+            "old": 0,
+            "new": -1,
+            "old_where": "specs/base.yaml:43",
+            "new_where": "--set calibration.level",
+        }
+    ]
+    assert data["templates"] == []
+    (generate,) = rows(data, "generate")
+    assert (generate["a"], generate["changed"], generate["new"]) == (6, 6, 6)
+    assert generate["basis"] == "counted"
+    assert {row["basis"] for row in rows(data, "answer", "judge")} == {"B estimated"}
+    assert data["requests"]["open"] == ["answer", "judge"]
+    requests: Any = data["requests"]
+    assert requests["reasons"]["answer"] == "B: 6 replies of generate are not in the log"
+    (example,) = requests["examples"]
+    assert "+Probes have been slightly too hard." in example["diff"]
+    assert generate["b_input"] > generate["a_input"]
+    assert data["absent"] == {
+        "outcomes": "B is not built: 6 replies of generate are not in the log"
+    }
+    # Nothing was asked, and nothing is written where builds and replies are.
+    assert files(project / "build", project / ".probec") == had
+    assert probec("diff", SPEC, "--set", "calibration.level=-1") == 0
+    assert "+Probes have been slightly too hard." in probec.out
+    assert "not compared: B is not built" in probec.out
+
+
+def test_before_anything_is_built_the_requests_of_the_generator_are_counted(
+    probec: Probec, project: Path
+) -> None:
+    data = compared(probec, SPEC, "--set", "siblings.shown=2")
+    (generate,) = rows(data, "generate")
+
+    assert (generate["basis"], generate["a"], generate["b"]) == ("counted", 6, 6)
+    assert 0 < generate["changed"] <= 6
+    assert generate["same"] + generate["changed"] == 6
+    assert not (project / "build").exists() or not files(project / "build")
+    assert not (project / ".probec/responses.sqlite").exists()
+
+
+def test_what_stays_the_same_is_the_same_however_the_work_is_cut(probec: Probec) -> None:
+    probec("build", SPEC)
+    data = compared(probec, SPEC, "--set", "shard_docs=2", "--set", "name=other")
+
+    # Alternatives come from the shard, but no request holds one of a templated scope.
+    assert total(data, "same", "generate") == total(data, "b", "generate") == 6
+    assert total(data, "changed") == 0
+    assert total(data, "new") == 0
+    assert "two datasets, tiny and other" in str(data["notices"])
+
+
+def test_a_new_round_asks_about_its_documents_only(probec: Probec) -> None:
+    probec("build", SPEC)
+    data = compared(probec, SPEC, "--set", "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]")
+    (generate,) = rows(data, "generate")
+
+    assert (generate["same"], generate["only_b"], generate["new"]) == (6, 2, 2)
+    assert (generate["changed"], generate["only_a"]) == (0, 0)
+    fewer = compared(probec, SPEC, "--set", "rounds=[{docs: 4}]")
+    (generate,) = rows(fewer, "generate")
+    assert (generate["same"], generate["only_a"], generate["new"]) == (4, 2, 0)
+    assert total(fewer, "new") == 0
+    assert fewer["outcomes"]["only_a"] > 0
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # Its clock stands still: a batch is done when the test says so, and never before.
+    with Rehearsal.start(tmp_path / "server", latency=100.0, speed=0) as found:
+        yield found
+
+
+def finished(probec: Probec, server: Rehearsal, *args: str) -> int:
+    """Build, batch by batch, to the end; how many passes it took."""
+    for passes in range(10):
+        code = probec("build", *args, "--detach")
+        if code == 0:
+            return passes
+        assert code == 75, probec.err
+        server.advance(100)
+    raise AssertionError("the build does not end")
+
+
+def settings(server: Rehearsal, flag: str) -> list[str]:
+    """All roles played by the server's model."""
+    values = ["budget.max_usd=50", "batches.poll_seconds=0.1", "models.answerer.concurrency=4"]
+    for role in ROLES:
+        values += [
+            f"models.{role}.provider=anthropic-batch",
+            f"models.{role}.model={MODEL}",
+            f"models.{role}.base_url={server.base_url}",
+        ]
+    return [part for value in values for part in (flag, value)]
+
+
+def asked(server: Rehearsal) -> int:
+    """Requests that the server ever received."""
+    found: list[dict[str, Any]] = ledger(server)["batches"]
+    # The first request of a new shape goes ahead live, so that a wrong one fails alone.
+    return sum(int(batch["n"]) for batch in found) + int(ledger(server)["messages"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("scoring.compare=target_response",),
+        ("scoring.rollouts=7",),
+        ("scoring.view.max_chars=700",),
+        ("calibration.level=2",),
+        ("siblings.shown=2", "rounds=[{docs: 4}, {docs: 3}]"),
+    ],
+)
+def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
+    change: tuple[str, ...], probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    """Pass by pass: what is counted for the next pass of B is what its batch holds."""
+    build = [SPEC, *settings(server, "--set")]
+    diff = [SPEC, *settings(server, "--set-both")]
+    sets = [part for each in change for part in ("--set", each)]
+    assert finished(probec, server, *build) == 3
+    told: Counter[str] = Counter()
+    received, passes = asked(server), 0
+    while True:
+        data = compared(probec, *diff, *sets)
+        counted = [row for row in rows(data) if row["basis"] == "counted"]
+        wanted = next((row["stage"] for row in counted if row["new"]), None)
+        if wanted is None:
+            break
+        new = sum(row["new"] for row in counted if row["stage"] == wanted)
+        told[wanted] += new
+        passes += 1
+        assert passes <= 3
+        assert probec("build", *build, *sets, "--detach") == 75
+        assert asked(server) - received == new
+        received += new
+        server.advance(100)
+        # What is paid for is collected; a wall of nothing keeps the next pass from being sent.
+        assert probec("build", *build, *sets, "--max-usd", "0") in (0, 3)
+        assert asked(server) == received
+    assert finished(probec, server, *build, *sets) == 0
+    after = compared(probec, *diff, *sets, "--depth", "requests")
+
+    assert asked(server) == received
+    assert after["requests"]["exact"]
+    # Against A, exactly these requests are others: A's build had paid for all that is shared.
+    for stage in ("generate", "answer", "judge"):
+        changed = total(after, "changed", stage) + total(after, "only_b", stage)
+        assert changed == told[stage], stage
+    assert total(after, "new") == 0
+    assert sum(told.values()) > 0
+
+
+def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
+    probec: Probec, server: Rehearsal
+) -> None:
+    build = [SPEC, *settings(server, "--set")]
+    diff = [SPEC, *settings(server, "--set-both")]
+    assert finished(probec, server, *build) == 3
+    paid = ledger(server)["usd"]
+    sets = ["--set", "scoring.rollouts=7"]
+    data = compared(probec, *diff, *sets)
+    before = asked(server)
+    finished(probec, server, *build, *sets)
+
+    # The judge's are estimated from the share of answers that are new, which is exact here.
+    assert {row["basis"] for row in rows(data, "judge")} == {"B estimated"}
+    assert asked(server) - before == total(data, "new") == data["requests"]["new"]
+    low, high = (sum(row[name] for row in rows(data)) for name in ("low", "high"))
+    assert low < ledger(server)["usd"] - paid < high
+    assert low < data["requests"]["usd"] < high
+    # How a request travels is no part of it: other keys of steps, the same keys of requests.
+    live = [part for role in ROLES for part in ("--set", f"models.{role}.provider=anthropic")]
+    moved = compared(probec, *diff, *live)
+    assert len(moved["spec"]) == 3
+    assert moved["requests"]["exact"]
+    assert total(moved, "same") == total(moved, "a") == total(moved, "b")
+    assert (total(moved, "new"), moved["outcomes"]["flipped"]) == (0, 0)
+    assert moved["outcomes"]["paired"] > 0
+    same = compared(probec, *diff, "--set", "publish.license=mit", "--depth", "requests")
+    assert sum(row["usd"] for row in rows(same)) == 0
+    assert sum(row["a_usd"] for row in rows(same)) == sum(row["b_usd"] for row in rows(same)) > 0
+
+
+def test_a_prompt_directory_is_the_spec_with_that_variant(probec: Probec, project: Path) -> None:
+    probec("build", SPEC)
+    other = variant(project, "judge", "grade an answer", "mark an answer")
+    data = compared(probec, SPEC, other)
+
+    (template,) = data["templates"]
+    assert (template["name"], template["old"], template["new"]) == (
+        "prompts/judge/*/system.j2",
+        "prompts/judge/base/system.j2",
+        "prompts/judge/other/system.j2",
+    )
+    assert "-You grade an answer" in template["diff"]
+    assert "+You mark an answer" in template["diff"]
+    assert total(data, "same", "generate", "answer") == total(data, "b", "generate", "answer")
+    assert total(data, "changed", "judge") == total(data, "b", "judge") > 0
+    assert data["requests"]["exact"]
+    assert compared(probec, other, SPEC)["requests"]["differing"] == total(data, "changed")
+    alone = compared(probec, other, "--spec", SPEC)
+    assert alone["templates"] == data["templates"]
+    both = compared(probec, "prompts/judge/base", other, "--spec", SPEC)
+    assert both["requests"]["differing"] == total(data, "changed")
+
+
+def test_a_revision_is_read_from_git_and_the_working_tree_stays_as_it_is(
+    probec: Probec, project: Path
+) -> None:
+    commit(project)
+    edit(project / "specs/base.yaml", "seed: 1000000000", "seed: 1000000007")
+    edit(project / "prompts/generator/_parts/schema.j2", "why this sibling", "why this one")
+    edit(project / "templates/probes/word.j2", "what is the", "which is the")
+    (project / "prompts/generator/base/system.j2").write_text(
+        (project / "prompts/generator/base/system.j2").read_text() + "More.\n", encoding="utf-8"
+    )
+    before = git(project, "status", "--porcelain")
+    short = git(project, "rev-parse", "HEAD").strip()[:7]
+    data = compared(probec, f"{SPEC}@HEAD")
+
+    (field,) = data["spec"]
+    assert (field["path"], field["old"], field["new"]) == ("seed", 1000000000, 1000000007)
+    assert field["old_where"] == f"{short}:specs/base.yaml:3"
+    assert field["new_where"] == "specs/base.yaml:3"
+    assert [each["name"] for each in data["templates"]] == [
+        "prompts/generator/*/system.j2",
+        "prompts/generator/_parts/schema.j2",
+        "templates/probes/word.j2",
+    ]
+    assert git(project, "status", "--porcelain") == before
+    again = compared(probec, f"{SPEC}@HEAD", f"{SPEC}@HEAD")
+    assert not again["differs"]
+    level = ["--set", "calibration.level=1"]
+    assert compared(probec, f"{SPEC}@HEAD", f"{SPEC}@HEAD", *level)["differs"]
+
+
+def test_a_spec_of_a_revision_extends_what_it_did_then(probec: Probec, project: Path) -> None:
+    deep = project / "specs/deep/tiny.yaml"
+    deep.parent.mkdir()
+    text = (project / SPEC).read_text(encoding="utf-8")
+    deep.write_text(text.replace("extends: base.yaml", "extends: ../base.yaml"), encoding="utf-8")
+    commit(project)
+    edit(project / "specs/base.yaml", "seed: 1000000000", "seed: 1000000007")
+    for name in ("specs/deep/tiny.yaml", str(deep)):
+        data = compared(probec, f"{name}@HEAD", "--depth", "requests")
+        assert [(each["path"], each["old"]) for each in data["spec"]] == [("seed", 1000000000)]
+        assert total(data, "b", "generate") == 6
+
+
+def test_a_committed_build_is_found_again_from_its_revision(probec: Probec, project: Path) -> None:
+    """The past shares today's replies and artefacts: nothing of it would be sent."""
+    probec("build", SPEC)
+    commit(project)
+    edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
+    data = compared(probec, SPEC, f"{SPEC}@HEAD")
+
+    assert total(data, "new") == 0
+    assert total(data, "changed") == total(data, "b", "judge") > 0
+    assert data["absent"] == {
+        "outcomes": f"A is not built: {total(data, 'b', 'judge')} replies of judge are not in "
+        "the log"
+    }
+
+
+def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
+    probec("build", SPEC)
+    spec = compared(probec, SPEC, "--set", "seed=5", "--depth", "spec")["spec"]
+    assert [each["path"] for each in spec] == ["seed"]
+    assert probec("diff", SPEC, "abcdef12") == 2
+    assert "no locked round has the hash abcdef12" in probec.err
+    folder = project / "build/rounds/tiny"
+    folder.mkdir(parents=True)
+    texts = {
+        str(path.relative_to(project)): path.read_text(encoding="utf-8")
+        for path in (project / "prompts").rglob("*.j2")
+    }
+    texts |= {
+        f"templates/probes/{name}.j2": (project / f"templates/probes/{name}.j2").read_text()
+        for name in ("word", "lens")
+    }
+    text = texts["prompts/judge/base/system.j2"]
+    texts["prompts/judge/base/system.j2"] = text.replace("grade an answer", "mark an answer")
+    # As much as a lock keeps: no prices, no source path, one calibration level.
+    kept = {
+        "seed": 1000000000,
+        "source": {"model": "gemma-3-270m"},
+        "calibration": {"level": -1, "levels": {"-1": {"text": "Locked words."}}},
+        "scoring": {"policy": "judged", "rollouts": 3},
+    }
+    lock = {"hash": "abcdef12" * 8, "identity": {"spec": kept, "templates": texts}}
+    (folder / "0-abcdef12abcdef12.json").write_text(json.dumps(lock), encoding="utf-8")
+    for name in ("abcdef12", "abcdef12" * 8):
+        data = compared(probec, SPEC, name)
+        assert {each["path"]: each["new"] for each in data["spec"]} == {
+            "calibration.level": -1,
+            "calibration.levels[-1].text": "Locked words.",
+            "scoring.rollouts": 3,
+        }
+        assert [each["name"] for each in data["templates"]] == ["prompts/judge/*/system.j2"]
+        assert "+Locked words." in data["requests"]["examples"][0]["diff"]
+    assert probec("diff", "abcdef12", "abcdef12") == 2
+    assert "a round needs a spec" in probec.err
+    (folder / "1-abcdef99abcdef12.json").write_text(json.dumps(lock), encoding="utf-8")
+    assert probec("diff", SPEC, "abcdef") == 2
+    assert "2 rounds have a hash that begins so" in probec.err
+    (folder / "0-abcdef12abcdef12.json").write_text("{}", encoding="utf-8")
+    assert probec("diff", SPEC, "abcdef12") == 2
+    assert "not a round's lock" in probec.err
+
+
+def test_outcomes_are_those_of_the_two_datasets(probec: Probec, project: Path) -> None:
+    """Computed again from the parquet files, as a stranger would."""
+    sets = ["--set", "scoring.view.max_chars=300", "--set", "scoring.bands.hard=0.3"]
+    probec.json("build", SPEC)
+    old = scored(dataset(project))
+    probec.json("build", SPEC, *sets)
+    new = scored(dataset(project))
+    data = compared(probec, SPEC, *sets)
+    found: Any = data["outcomes"]
+    pairs = [(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
+
+    assert found["paired"] == len(pairs) > 10
+    assert found["documents"] == len({key[0] for key in old.keys() & new.keys()})
+    flips = Counter((band(x[1], 0.4), band(y[1], 0.3)) for x, y in pairs)
+    assert found["flips"] == [[flips[i, j] for j in range(3)] for i in range(3)]
+    for place, name in ((0, "mean"), (1, "max")):
+        (shift,) = (s for s in found["shifts"] if (s["scope"], s["score"]) == ("", name))
+        mean = sum(y[place] - x[place] for x, y in pairs) / len(pairs)
+        assert shift["shift"]["value"] == pytest.approx(mean, abs=1e-6)
+        # Six documents are too few for an interval, and none is made up.
+        assert shift["shift"]["low"] is None
+    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+    rejects = Counter((r["scope"], r["reason"]) for r in map(json.loads, lines))
+    assert {(e["scope"], e["reason"]): e["b"] for e in found["lost"]} == dict(rejects)
+    assert data["differs"]
+    assert probec("diff", SPEC, *sets) == 0
+    assert all(band_name in probec.out for band_name in BANDS)
+    assert "none (6 documents)" in probec.out
+
+
+def scored(table: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[float, float]]:
+    return {
+        (row["doc_id"], row["slot_idx"]): (row["bb_answer_score_mean"], row["bb_answer_score_max"])
+        for row in table
+        if row["score_status"] == "scored"
+    }
+
+
+def band(score: float, hard: float) -> int:
+    return 0 if score < hard else 2 if score >= 0.8 else 1
+
+
+def test_outcomes_need_no_artifacts_when_all_replies_are_in_the_log(
+    probec: Probec, project: Path
+) -> None:
+    sets = ["--set", "scoring.view.max_chars=300"]
+    probec("build", SPEC)
+    probec("build", SPEC, *sets)
+    whole = compared(probec, SPEC, *sets)
+    shutil.rmtree(project / "build")
+    bare = compared(probec, SPEC, *sets)
+
+    assert bare["outcomes"] == whole["outcomes"]
+    assert bare["requests"] == whole["requests"]
+    assert not (project / "build").exists()
+
+
+def test_the_page_stands_alone_and_escapes_what_documents_hold(
+    probec: Probec, project: Path, tmp_path: Path
+) -> None:
+    probec("build", SPEC)
+    other = variant(project, "judge", "grade an answer", "<script>alert(1)</script> an answer")
+    page = tmp_path / "page.html"
+    data = compared(probec, SPEC, other, "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+
+    assert data["page"] == str(page)
+    assert "<script" not in text
+    assert "&lt;<em>script" in text or "<em>&lt;script" in text
+    for reference in ("http:", "https:", "src=", "<link", "@import", "url("):
+        assert reference not in text, reference
+    assert f"{total(data, 'changed', 'judge'):,}" in text
+    assert "prefers-color-scheme: dark" in text
+    assert text.count("<figure") == len(data["templates"]) + 1
+    assert probec("diff", SPEC, "--set", "rounds=[{docs: 99}]") == 0
+    assert "requests: not compared: rounds: rounds ask for 99 documents" in probec.out
+    # Also where there is less to show.
+    for args in ((SPEC, "--set", "calibration.level=-1"), (SPEC, other, "--depth", "spec")):
+        assert probec("diff", *args, "--html", str(page)) == 0
+    (project / "templates/diff.html.j2").unlink()
+    assert probec("diff", SPEC, other, "--html", str(page)) == 2
+    assert "diff.html.j2: cannot be rendered" in probec.err
+
+
+@pytest.mark.parametrize("depth", ["spec", "templates", "requests", "outcomes"])
+def test_it_goes_as_deep_as_it_is_told(depth: str, probec: Probec) -> None:
+    names = ["spec", "templates", "requests", "outcomes"]
+    if depth == "outcomes":
+        args = [SPEC, "--set", "calibration.level=1", "--depth", depth]
+        assert probec("diff", *args) == 2
+        assert "A is not built: 6 replies of generate are not in the log" in probec.err
+        assert "probec build" in probec.err
+        return
+    data = compared(probec, SPEC, "--set", "calibration.level=1", "--depth", depth)
+    assert [name for name in names if data[name] is not None] == names[: names.index(depth) + 1]
+
+
+def test_the_exit_code_says_whether_anything_differs_when_asked(probec: Probec) -> None:
+    level = ["diff", SPEC, "--set", "calibration.level=1", "--depth", "requests"]
+    same = ["diff", SPEC, "--set", "calibration.level=0", "--depth", "requests"]
+
+    assert [probec(*level), probec(*same)] == [0, 0]
+    assert [probec(*level, "--exit-code"), probec(*same, "--exit-code")] == [1, 0]
+
+
+def test_overrides_of_a_of_b_and_of_both(probec: Probec) -> None:
+    data = compared(
+        probec, SPEC, "--set-a", "calibration.level=-1", "--set", "calibration.level=1",
+        "--set-both", "scoring.rollouts=3", "--depth", "spec",
+    )  # fmt: skip
+    assert [(each["path"], each["old"], each["new"]) for each in data["spec"]] == [
+        ("calibration.level", -1, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((SPEC,), "a spec against itself has no differences"),
+        ((SPEC, "nothing"), "'nothing' is nothing to compare"),
+        ((SPEC, "nowhere.yaml"), "no such spec"),
+        ((SPEC, "specs"), "not a prompt directory"),
+        (("prompts/judge/base",), "name B, or --spec SPEC"),
+        (("prompts/judge/base", "prompts/judge/base"), "a prompt directory needs a spec"),
+        ((f"{SPEC}@HEAD",), "git knows no repository here"),
+        ((SPEC, "--set", "seed=x"), "seed"),
+        ((SPEC, "--set-a", "nowhere=1"), "unknown key"),
+        ((SPEC, "specs/qwen3.5-9b.yaml", "--depth", "requests"), "must be read first"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_clear_error(
+    args: tuple[str, ...], message: str, probec: Probec
+) -> None:
+    assert probec("diff", *args) == 2
+    assert message in probec.err
+    assert "Traceback" not in probec.err
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        (f"{SPEC}@nope", "no revision 'nope' here"),
+        (f"{SPEC}@--help", "no revision '--help' here"),
+        ("specs/later.yaml@HEAD", "no specs/later.yaml at "),
+        ("specs/broken.yaml@HEAD", ":specs/broken.yaml:1: "),
+    ],
+)
+def test_a_revision_that_cannot_be_had_is_one_clear_error(
+    side: str, message: str, probec: Probec, project: Path
+) -> None:
+    (project / "specs/broken.yaml").write_text("extends: nowhere.yaml\n", encoding="utf-8")
+    commit(project)
+    shutil.copy(project / SPEC, project / "specs/later.yaml")
+
+    assert probec("diff", side, SPEC) == 2
+    assert message in probec.err
+    assert "Traceback" not in probec.err
+
+
+def test_two_datasets_over_other_sources_share_no_pair_and_say_so(
+    probec: Probec, project: Path
+) -> None:
+    lines = (project / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+    (project / "specs/data/late.jsonl").write_text("".join(lines[100:160]), encoding="utf-8")
+    probec("build", SPEC)
+    other = project / "specs/late.yaml"
+    other.write_text(
+        (project / SPEC).read_text().replace("tiny.jsonl", "late.jsonl").replace("tiny", "late"),
+        encoding="utf-8",
+    )
+    probec("build", str(other))
+    data = compared(probec, SPEC, "specs/late.yaml")
+
+    assert "two sources" in str(data["notices"])
+    assert total(data, "same") == total(data, "changed") == 0
+    assert total(data, "only_b", "generate") == 6
+    outcomes: Any = data["outcomes"]
+    assert (outcomes["paired"], outcomes["shifts"]) == (0, [])
+    assert outcomes["only_a"] > 0
+    assert probec("diff", SPEC, "specs/late.yaml") == 0
+
+
+def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
+    probec: Probec, project: Path
+) -> None:
+    probec("build", SPEC)
+    other = variant(project, "answerer", "At most 60 words", "At most 20 words")
+    doc = str(dataset(project)[0]["doc_id"])
+    data = prompted(probec, SPEC, "--doc", doc, "--role", "answerer", "--against", other)
+    against: Any = data["against"]
+
+    assert data["key"] != against["key"]
+    assert "At most 60 words" in json.dumps(data["body"])
+    assert "At most 20 words" in json.dumps(against["body"])
+    text = str(data["diff"])
+    assert text.splitlines()[0] == f"--- {SPEC} ({str(data['key'])[:12]})"
+    changed = [line for line in text.splitlines()[2:] if line.startswith(("-", "+"))]
+    assert len(changed) == 2
+    assert prompted(probec, SPEC, "--doc", doc, "--role", "answerer")["key"] == data["key"]
+
+    assert probec("prompt", SPEC, "--against", SPEC) == 0
+    assert probec.out.startswith("the same request, key of sample 0: ")
+    assert probec("prompt", SPEC, "--set", "calibration.level=2", "--against", SPEC) == 0
+    assert "\n-Probes have been too easy" in probec.out
+    # A directory is tried in the spec as it is asked for.
+    generator = variant(project, "generator", "evaluate a method", "test a method")
+    args = ("prompt", SPEC, "--set", "calibration.level=2", "--against", generator)
+    assert probec(*args) == 0
+    assert "Probes have been too easy" not in probec.out
+    assert "evaluate a method" in probec.out
+
+
+def test_a_prompt_against_what_is_not_there_says_which_side_lacks_it(
+    probec: Probec, project: Path
+) -> None:
+    probec("build", SPEC)
+    sets = project / "specs/unbuilt.yaml"
+    sets.write_text(
+        (project / SPEC).read_text().replace("docs: 4", "docs: 3") + "seed: 7\n", encoding="utf-8"
+    )
+    assert probec("prompt", SPEC, "--role", "judge", "--against", "specs/unbuilt.yaml") == 1
+    assert "specs/unbuilt.yaml: what the judge would see is not built yet" in probec.err
+    assert probec("prompt", SPEC, "--against", "nothing") == 2
+    assert "'nothing' is nothing to compare" in probec.err
