@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from compiler.commands import wire
 from compiler.commands.revision import at_revision, overlay
 from compiler.commands.wire import Project
-from compiler.dataset import card
+from compiler.dataset import card, rounds
+from compiler.dataset.rounds import Identity
 from compiler.errors import Problem, SpecError, UsageError
 from compiler.spec.load import Draft, project_root
 from compiler.spec.model import Spec
@@ -109,7 +108,8 @@ def open_side(
                 hint="name the spec on the other side, or with --spec",
             )
         root = project_root(Path(spec))
-        lock = locked(root, options.build_dir, name)
+        build = options.build_dir if options.build_dir is not None else root / "build"
+        lock = rounds.find(build / "rounds", name)[0].identity
         target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
         base = _read(spec, Path(spec), [], options).project.spec
         overlay(root, _SPEC_OF_A_LOCK, _words(lock, base, root), target)
@@ -136,57 +136,7 @@ def spec_of(name: str) -> str | None:
     return path if path and not Path(name).exists() else None
 
 
-@dataclass(frozen=True)
-class Locked:
-    """What a round's lock keeps of the words it was made of: its spec, and the text of every
-    template by path from the project root."""
-
-    spec: dict[str, object]
-    templates: dict[str, str]
-
-
-def locked(root: Path, build_dir: Path | None, name: str) -> Locked:
-    """The lock of the round whose hash begins with `name`.
-
-    Raises:
-        UsageError: there is none, or more than one, or it is not a lock.
-    """
-    folder = (build_dir if build_dir is not None else root / "build") / "rounds"
-    # The name of a lock's file has the first digits of its hash only.
-    found = [
-        path
-        for path in sorted(folder.glob("*/*-*.json"))
-        if _starts(path.stem.rpartition("-")[2], name)
-    ]
-    if len(found) != 1:
-        have = ", ".join(path.stem for path in found[:5])
-        raise UsageError(
-            f"{len(found)} rounds have a hash that begins so: {have}"
-            if found
-            else f"no locked round has the hash {name}",
-            where=name,
-            hint=f"locks are in {folder}; other sides are a spec, SPEC@REVISION or a prompt "
-            "directory",
-        )
-    try:
-        lock = msgspec.json.decode(found[0].read_bytes(), type=_Lock)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"not a round's lock: {error}", where=str(found[0])) from error
-    return lock.identity
-
-
-@dataclass(frozen=True)
-class _Lock:
-    """As much of a lock's file as is read here."""
-
-    identity: Locked
-
-
-def _starts(stem: str, name: str) -> bool:
-    return stem.startswith(name) or name.startswith(stem)
-
-
-def _words(lock: Locked, base: Spec, root: Path) -> dict[str, bytes]:
+def _words(lock: Identity, base: Spec, root: Path) -> dict[str, bytes]:
     """The files of a lock by path from the project root.
 
     What a lock does not keep, because no row depends on it, is that of `base` and of the project:

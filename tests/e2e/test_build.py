@@ -100,7 +100,7 @@ def test_fewer_and_more_rollouts_ask_only_what_is_new(probec: Probec, project: P
     assert len(log) == five
     stats = probec.json("build", SPEC, "--set", "scoring.rollouts=7")["stats"]
     assert isinstance(stats, dict)
-    probes = stats["pooled"]["scored"]
+    probes = stats["cells"][-1]["scored"]
 
     assert len(log) == five + 2 * 2 * probes
 

@@ -206,6 +206,8 @@ def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
     diff = [SPEC, *settings(server, "--set-both")]
     sets = [part for each in change for part in ("--set", each)]
     assert finished(probec, server, *build) == 3
+    # What sampling uses may change only for a round without a lock.
+    shutil.rmtree(project / "build/rounds/tiny")
     told: Counter[str] = Counter()
     received, passes = asked(server), 0
     while True:
@@ -355,45 +357,27 @@ def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
     spec = compared(probec, SPEC, "--set", "seed=5", "--depth", "spec")["spec"]
     assert [each["path"] for each in spec] == ["seed"]
     assert probec("diff", SPEC, "abcdef12") == 2
-    assert "no locked round has the hash abcdef12" in probec.err
-    folder = project / "build/rounds/tiny"
-    folder.mkdir(parents=True)
-    texts = {
-        str(path.relative_to(project)): path.read_text(encoding="utf-8")
-        for path in (project / "prompts").rglob("*.j2")
-    }
-    texts |= {
-        f"templates/probes/{name}.j2": (project / f"templates/probes/{name}.j2").read_text()
-        for name in ("word", "lens")
-    }
-    text = texts["prompts/judge/base/system.j2"]
-    texts["prompts/judge/base/system.j2"] = text.replace("grade an answer", "mark an answer")
-    # As much as a lock keeps: no prices, no source path, one calibration level.
-    kept = {
-        "seed": 1000000000,
-        "source": {"model": "gemma-3-270m"},
-        "calibration": {"level": -1, "levels": {"-1": {"text": "Locked words."}}},
-        "scoring": {"policy": "judged", "rollouts": 3},
-    }
-    lock = {"hash": "abcdef12" * 8, "identity": {"spec": kept, "templates": texts}}
-    (folder / "0-abcdef12abcdef12.json").write_text(json.dumps(lock), encoding="utf-8")
-    for name in ("abcdef12", "abcdef12" * 8):
-        data = compared(probec, SPEC, name)
-        assert {each["path"]: each["new"] for each in data["spec"]} == {
-            "calibration.level": -1,
-            "calibration.levels[-1].text": "Locked words.",
-            "scoring.rollouts": 3,
-        }
+    assert "no round abcdef12 here" in probec.err
+    name = "prompts/judge/base/system.j2"
+    old = (project / name).read_text(encoding="utf-8")
+    (project / name).write_text(old.replace("grade an answer", "mark an answer"), encoding="utf-8")
+    other = ["--set", "calibration.level=-1", "--set", "scoring.rollouts=3"]
+    locks: Any = probec.json("build", SPEC, *other)["locks"]
+    (project / name).write_text(old, encoding="utf-8")
+    first, second = (each["hash"] for each in locks)
+    for given in (first[:8], first):
+        data = compared(probec, SPEC, given)
+        changes = {each["path"]: each["new"] for each in data["spec"]}
+        assert (changes["calibration.level"], changes["scoring.rollouts"]) == (-1, 3)
+        assert set(changes) <= {"calibration.level", "scoring.rollouts"}
         assert [each["name"] for each in data["templates"]] == ["prompts/judge/*/system.j2"]
-        assert "+Locked words." in data["requests"]["examples"][0]["diff"]
-    assert probec("diff", "abcdef12", "abcdef12") == 2
+        assert "too hard" in data["requests"]["examples"][0]["diff"]
+    assert probec("diff", first, second) == 2
     assert "a round needs a spec" in probec.err
-    (folder / "1-abcdef99abcdef12.json").write_text(json.dumps(lock), encoding="utf-8")
-    assert probec("diff", SPEC, "abcdef") == 2
-    assert "2 rounds have a hash that begins so" in probec.err
-    (folder / "0-abcdef12abcdef12.json").write_text("{}", encoding="utf-8")
-    assert probec("diff", SPEC, "abcdef12") == 2
-    assert "not a round's lock" in probec.err
+    (path,) = (project / "build/rounds/tiny").glob(f"*-{first[:8]}*.json")
+    path.write_text("{}", encoding="utf-8")
+    assert probec("diff", SPEC, first[:8]) in (1, 2)
+    assert path.name in probec.err
 
 
 def test_outcomes_are_those_of_the_two_datasets(probec: Probec, project: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Probec
 from tests.e2e.test_build import dataset
+from tests.e2e.test_scoring import WHOLE
 
 SPEC = "specs/tiny.yaml"
 EVIL = (
@@ -84,8 +85,8 @@ def page(path: Path) -> Page:
 @pytest.fixture
 def built(probec: Probec, project: Path) -> Path:
     """The dataset of the tiny spec with a report."""
-    assert probec("build", SPEC) == 0
-    assert probec("report", SPEC) == 0
+    assert probec("build", SPEC, *WHOLE) == 0
+    assert probec("report", SPEC, *WHOLE) == 0
     return project / "build/datasets/tiny"
 
 

@@ -207,10 +207,7 @@ def test_an_edited_prompt_changes_no_locked_round_and_is_named(
     assert probec("reproduce", first) == 0
     assert f"templates that this directory has otherwise: {name};" in probec.out
     drifted = reproduced(probec, 6, first, "--tree")
-    fields = [each.split(": ")[0] for each in drifted["drifts"]]
-    assert fields[:2] == [
-        f"field {stage}.templates.judge/base/system.j2" for stage in ("audit", "judge")
-    ]
+    assert drifted["drifts"][0].startswith("field judge.templates.judge/base/system.j2: ")
     # Nothing that the round was built from is missing.
     assert drifted["missing"] == []
     assert probec("rounds", SPEC) == 0

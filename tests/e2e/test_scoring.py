@@ -17,6 +17,18 @@ SPEC = "specs/tiny.yaml"
 PLAIN = "scoring.baselines={}", "scoring.anchors=null", "scoring.rejudge=null"
 
 
+BASELINES = "{no_context: {}, full_information: {}, shuffled_context: {}}"
+WHOLE = [
+    word
+    for value in (
+        f"scoring.baselines={BASELINES}",
+        "scoring.anchors={}",
+        "scoring.rejudge={share: 1.0, times: 2}",
+    )
+    for word in ("--set", value)
+]
+
+
 def options(*values: str) -> list[str]:
     """Overrides as arguments."""
     return [word for value in (*PLAIN, *values) for word in ("--set", value)]
@@ -283,7 +295,7 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
     probec: Probec, project: Path
 ) -> None:
     """With plain Python over the parquet rows and nothing of the compiler's own statistics."""
-    assert probec("build", SPEC) == 0
+    assert probec("build", SPEC, *WHOLE) == 0
     folder = project / "build/datasets/tiny"
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     rows = dataset(project)
@@ -342,8 +354,8 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
 
 
 def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project: Path) -> None:
-    assert probec("build", SPEC) == 0
-    built = probec.json("stats", SPEC)
+    assert probec("build", SPEC, *WHOLE) == 0
+    built = probec.json("stats", SPEC, *WHOLE)
     read = probec.json("stats", "build/datasets/tiny")
     one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
 
