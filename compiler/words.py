@@ -62,18 +62,36 @@ def is_content(word: str) -> bool:
     return len(word) >= 4 or (_LATIN.search(word) is None and len(word) >= 1)
 
 
+@lru_cache(maxsize=64)
+def words_of(text: str) -> list[str]:
+    """The words of a text, in order."""
+    return WORD.findall(text)
+
+
+@lru_cache(maxsize=64)
+def spans_of(text: str) -> tuple[list[int], list[int]]:
+    """Where the words of a text start, and where they end."""
+    found = [match.span() for match in WORD.finditer(text)]
+    return [start for start, _ in found], [end for _, end in found]
+
+
+def vocabulary(text: str) -> set[str]:
+    """The different words of a text."""
+    return set(words_of(text))
+
+
 # The same few texts (sides of a split, siblings) are asked about once per probe.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    return frozenset(stem(word) for word in WORD.findall(text) if is_content(word))
+    return frozenset(stem(word) for word in vocabulary(text) if is_content(word))
 
 
 @lru_cache(maxsize=256)
 def stems(text: str) -> frozenset[str]:
     """Stems of all words of a text, and of the parts of its hyphenated ones."""
     found: set[str] = set()
-    for word in WORD.findall(text):
+    for word in vocabulary(text):
         found.add(stem(word))
         if "-" in word:
             parts = word.split("-")

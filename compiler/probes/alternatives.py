@@ -127,7 +127,7 @@ class Pool:
 
         `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
-        mine = set(tokenizer.encode(atom).ids)
+        mine = set(tokenizer.ids(atom))
         near = set(self._near(doc_id))
         others = [donor for donor in self._donors if donor.doc_id != doc_id]
         for level, donors in enumerate(([d for d in others if d.doc_id in near], others)):
@@ -140,7 +140,7 @@ class Pool:
                 ends = closing is None or (text is not None and closing_of(text) == closing)
                 if text is None or not ends or not leakage.bare(text):
                     continue
-                theirs = tokenizer.encode(text).ids
+                theirs = tokenizer.ids(text)
                 shared = len(mine & set(theirs)) / len(mine | set(theirs))
                 if (
                     len(theirs) == count
@@ -211,7 +211,7 @@ def _window(
     donor: Donor, tokenizer: str, count: int, starts: Sequence[int], stream: Stream
 ) -> str | None:
     tokens = donor.tokens[tokenizer]
-    if len(tokens.ids) <= count:
+    if tokens.count <= count:
         return None
     first = stream.pick(starts)
     wanted = tokens.before[first] + count

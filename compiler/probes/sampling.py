@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from compiler.records import Side, Slot
@@ -45,6 +45,12 @@ class Stream:
 def rank(*name: str | int) -> bytes:
     """A fixed random-looking rank: sorting by it shuffles, whatever else there is."""
     return hashlib.sha256("/".join(str(part) for part in name).encode("utf-8")).digest()
+
+
+def ranks(*name: str | int) -> Callable[[int], bytes]:
+    """`rank` for many numbers under one name."""
+    head = "/".join(str(part) for part in name).encode("utf-8") + b"/"
+    return lambda number: hashlib.sha256(head + b"%d" % number).digest()
 
 
 def row_seed(seed: int, round_index: int, doc_id: str) -> int:
