@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 
@@ -37,6 +38,10 @@ _ENDINGS = tuple(
 )
 
 
+# Shorter texts are not asked about again; whole documents are, by every probe on them.
+_LONG = 400
+
+
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
     """A simple English stem: case-folded, possessive and common inflections cut.
@@ -62,10 +67,14 @@ def is_content(word: str) -> bool:
     return len(word) >= 4 or (_LATIN.search(word) is None and len(word) >= 1)
 
 
-@lru_cache(maxsize=64)
-def words_of(text: str) -> list[str]:
+def words_of(text: str) -> Sequence[str]:
     """The words of a text, in order."""
-    return WORD.findall(text)
+    return _words_of_long(text) if len(text) >= _LONG else WORD.findall(text)
+
+
+@lru_cache(maxsize=64)
+def _words_of_long(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(text))
 
 
 @lru_cache(maxsize=64)

@@ -29,15 +29,14 @@ def choice_auc(pairs: Sequence[tuple[str, str, str]]) -> float | None:
         return None
     features = [(doc, _features(truth), _features(other)) for doc, truth, other in usable]
     folds = [int.from_bytes(rank("fold", doc)[:4], "big") % _FOLDS for doc, _, _ in features]
+    truths: list[Counter[str]] = [Counter() for _ in range(_FOLDS)]
+    others: list[Counter[str]] = [Counter() for _ in range(_FOLDS)]
+    for fold, (_, truth, other) in zip(folds, features, strict=True):
+        truths[fold].update(truth)
+        others[fold].update(other)
     wins = 0.0
     for fold in range(_FOLDS):
-        truths: Counter[str] = Counter()
-        others: Counter[str] = Counter()
-        for place, (_, truth, other) in enumerate(features):
-            if folds[place] != fold:
-                truths.update(truth)
-                others.update(other)
-        weights = _weights(truths, others)
+        weights = _weights(_without(truths, fold), _without(others, fold))
         for place, (_, truth, other) in enumerate(features):
             if folds[place] == fold:
                 difference = _score(truth, weights) - _score(other, weights)
@@ -50,6 +49,15 @@ def _features(text: str) -> Counter[str]:
     found = Counter(padded[i : i + n] for n in (1, 2, 3) for i in range(len(padded) - n + 1))
     found[f"length {int(4 * math.log2(len(text)))}"] = 3
     return found
+
+
+def _without(counts: Sequence[Counter[str]], fold: int) -> Counter[str]:
+    """The counts of all folds but one."""
+    total: Counter[str] = Counter()
+    for number, each in enumerate(counts):
+        if number != fold:
+            total.update(each)
+    return total
 
 
 def _weights(truths: Counter[str], others: Counter[str]) -> dict[str, float]:
