@@ -11,8 +11,9 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,12 +23,12 @@ import sentencex
 import zstandard
 
 from compiler.dataset import columns, parquet
+from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
-from compiler.engine.stage import Inputs, Part
+from compiler.engine.stage import Part
 from compiler.engine.store import Manifest
 from compiler.llm.messages import Request, encode
 from compiler.llm.responses import ResponseLog
-from compiler.probes import tokens
 from compiler.records import (
     AnswerRow,
     Choice,
@@ -43,7 +44,7 @@ from compiler.records import (
     VerdictRow,
 )
 from compiler.stages import answer, generate, judge, publish
-from compiler.stages.context import Context
+from compiler.stages.context import Context, Role
 
 ROWS: dict[str, type] = {
     "ingest.documents": Document,
@@ -116,23 +117,24 @@ class Floors:
         assert found is not None
         return found
 
-    def _rows(self, name: str, kind: type) -> Iterable[object]:  # the artifact of this shard only
+    def _rows(self, name: str, kind: type[Row]) -> Iterator[Row]:
+        """The rows of the artifact of this shard only."""
         stage, _, output = name.partition(".")
         return self._graph.store.rows(self._manifest(stage).outputs[output], kind)
 
     def measure(self) -> dict[str, dict[str, float]]:
         """Stage -> what of it -> seconds per document."""
         texts = [s.text for record in self._records for s in record.shown]
-        choices = {c.doc_id: c for c in self._rows("finalize.choices", Choice)}  # type: ignore[attr-defined]
+        choices = {c.doc_id: c for c in self._rows("finalize.choices", Choice)}
         chosen = [
             s.text
             for record in self._records
             for s in record.shown
-            if record.doc_id in choices and s.idx == choices[record.doc_id].sibling  # type: ignore[attr-defined]
+            if record.doc_id in choices and s.idx == choices[record.doc_id].sibling
         ]
         name = self._context.spec.source.tokenizer
         backend = self._context.load_tokenizer(name)._backend
-        replies = [row.text for row in self._rows("generate.replies", ReplyRow)]  # type: ignore[attr-defined]
+        replies = [row.text for row in self._rows("generate.replies", ReplyRow)]
         found: dict[str, dict[str, float]] = {
             "ingest": {"rows": self._ingested()},
             "sample": {
@@ -168,28 +170,35 @@ class Floors:
         total = 0.0
         for name, kind in ROWS.items():
             if name.partition(".")[0] == stage and stage != "publish":
-                rows = list(self._rows(name, kind))
-                total += seconds(lambda rows=rows: pack(rows))  # type: ignore[misc]
+                rows: list[object] = list(self._rows(name, kind))
+                total += seconds(partial(pack, rows))
         return total
 
     def _ingested(self) -> float:
         """Parse, encode, hash and compress the documents of the shard."""
         rows = [
-            Document(r.doc_id, r.doc_source, r.shown[0].text[: r.gen_start], r.others)  # type: ignore[attr-defined]
+            Document(r.doc_id, r.doc_source, r.shown[0].text[: r.gen_start], r.others)
             for r in self._records
         ]
         flat = [
-            {"doc_id": r.doc_id, "prefix": s.text[: r.gen_start], "text": s.text[r.gen_start :]}  # type: ignore[attr-defined]
+            {"doc_id": r.doc_id, "prefix": s.text[: r.gen_start], "text": s.text[r.gen_start :]}
             for r in self._records
-            for s in r.shown  # type: ignore[attr-defined]
+            for s in r.shown
         ]
         table = pa.Table.from_pylist(flat)
-        full = [[row, [s.text for s in r.shown]] for row, r in zip(rows, self._records, strict=True)]  # type: ignore[attr-defined]
-        return seconds(lambda: (table.to_pylist(), pack(full)))
+        full = [
+            [row, [s.text for s in r.shown]] for row, r in zip(rows, self._records, strict=True)
+        ]
+
+        def work() -> None:
+            table.to_pylist()
+            pack(full)
+
+        return seconds(work)
 
     def _generate(self) -> list[tuple[Request, int]]:
         request = generate.requests(self._context)
-        return [(request(record), 1) for record in self._records]  # type: ignore[arg-type]
+        return [(request(record), 1) for record in self._records]
 
     def _answer(self) -> list[tuple[Request, int]]:
         request = answer.requests(self._context)
@@ -205,12 +214,12 @@ class Floors:
             if each is not None
         ]
 
-    def _asked(self, role: str, asked: list[tuple[Request, int]]) -> dict[str, float]:
+    def _asked(self, role: Role, asked: list[tuple[Request, int]]) -> dict[str, float]:
         """Rendering is timed on the template with its own output as the one value: all of its text.
 
         The wire body is canonical JSON; each sample is one lookup in the log by a SHA-256 key.
         """
-        dispatcher = self._context.dispatchers[role]  # type: ignore[index]
+        dispatcher = self._context.dispatchers[role]
         bodies = [(encode(dispatcher.provider, each), n) for each, n in asked]
         keys = [key for each, n in asked for key in dispatcher.keys(each, range(n))]
         encoder = msgspec.json.Encoder(order="deterministic")
@@ -254,7 +263,9 @@ class Floors:
         shard = {
             need: dict(self._inputs["publish"].parts(need))[self._part] for need in publish._NEEDS
         }
-        rows = [columns.values(r) for r in publish._shard(constants, self._inputs["publish"], shard)]
+        rows = [
+            columns.values(r) for r in publish._shard(constants, self._inputs["publish"], shard)
+        ]
         shape = parquet.schema(publish_spec.dtypes)
 
         def work() -> None:
@@ -281,6 +292,3 @@ def pack(rows: Iterable[object]) -> None:
     data = b"\n".join(encoder.encode(row) for row in rows)
     hashlib.sha256(data).digest()
     zstandard.ZstdCompressor(level=3).compress(data)
-
-
-__all__ = ["Floors", "Inputs", "pack", "seconds"]

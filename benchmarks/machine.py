@@ -70,10 +70,7 @@ def run(command: Sequence[str], cwd: Path) -> Run:
     if process.returncode != 0:
         raise SystemExit(out + err)
     cpu = (
-        after.children_user
-        + after.children_system
-        - before.children_user
-        - before.children_system
+        after.children_user + after.children_system - before.children_user - before.children_system
     )
     return Run(out, wall, cpu, watch.peak)
 

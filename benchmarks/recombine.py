@@ -57,7 +57,7 @@ def paragraphs() -> Mapping[str, Sequence[Sequence[str]]]:
     return {name: docs for name, docs in found.items() if len(docs) >= 14}
 
 
-def documents(count: int, shape: Shape = Shape()) -> Iterator[tuple[str, str, list[str]]]:  # noqa: B008
+def documents(count: int, shape: Shape = Shape()) -> Iterator[tuple[str, str, list[str]]]:
     """(doc_id, prefix, continuations) of the first `count` documents; the same ones every time."""
     collections = [docs for _, docs in sorted(paragraphs().items())]
     whole = [(docs, place) for docs in collections for place in range(len(docs))]
@@ -93,16 +93,12 @@ def _grown(
     return found
 
 
-def _varied(
-    first: Sequence[str], docs: Sequence[Sequence[str]], stream: Stream
-) -> list[str]:
+def _varied(first: Sequence[str], docs: Sequence[Sequence[str]], stream: Stream) -> list[str]:
     """Another sibling: some paragraphs of the first one, in its order, among others."""
-    return [
-        part if stream.uniform() < _AGAIN else stream.pick(stream.pick(docs)) for part in first
-    ]
+    return [part if stream.uniform() < _AGAIN else stream.pick(stream.pick(docs)) for part in first]
 
 
-def write(path: Path, count: int, shape: Shape = Shape()) -> int:  # noqa: B008
+def write(path: Path, count: int, shape: Shape = Shape()) -> int:
     """Write a rollouts file of `count` documents; returns the characters of all full texts."""
     schema = pa.schema(
         [

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from compiler.commands import wire
+from compiler.commands import wire, workers
 from compiler.commands.estimate import later_usd, quote
 from compiler.commands.money import money
 from compiler.commands.result import Result
@@ -35,6 +35,7 @@ SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, the wall, and whether to wait."""
     wire.add_spec_arguments(parser)
+    workers.add_arguments(parser)
     parser.add_argument(
         "--max-usd",
         type=usd,
@@ -77,7 +78,8 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         graph = project.graph(context)
         _announce(project, graph, wall, reporter)
         try:
-            outcome = execute(graph, reporter)
+            crew = workers.executor(project, args)
+            outcome = execute(graph, reporter, crew)
         except KeyboardInterrupt:
             raise _interrupted(project) from None
         except ProbecError as error:

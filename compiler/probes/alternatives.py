@@ -89,8 +89,8 @@ class Pool:
         words = [[w for w in vocabulary(donor.text) if is_content(w)] for donor in self._donors]
         self._stems = [frozenset(map(stem, found)) for found in words]
         self._holders: dict[str, list[int]] = defaultdict(list)
-        for place, found in enumerate(self._stems):
-            for each in found:
+        for place, roots in enumerate(self._stems):
+            for each in roots:
                 self._holders[each].append(place)
         entries = {word: self._entry(word) for word in sorted(set().union(*words))}
         # A shelf keeps the order of words; an alternative differs by at most three letters.

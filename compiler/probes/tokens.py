@@ -89,9 +89,9 @@ class Tokens:
 class Tokenizer:
     """A loaded tokenizer."""
 
-    def __init__(self, backend: Backend, identity: str) -> None:
+    def __init__(self, backend: Backend, identity: str, *, remember: bool = True) -> None:
         self._backend = backend
-        self._pieces = pieces(backend)
+        self._pieces = pieces(backend) if remember else None
         self.identity = identity
 
     def encode(self, text: str) -> Tokens:
@@ -120,6 +120,14 @@ class Tokenizer:
             return known
         found: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return found
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is encoded by remembered pieces, without asking the library."""
+        return self._pieces is not None and self._pieces.cut(text) is not None
+
+    def without_memory(self) -> Tokenizer:
+        """The same tokenizer, asked about everything: what remembered pieces must equal."""
+        return Tokenizer(self._backend, self.identity, remember=False)
 
     def count(self, text: str) -> int:
         """How many tokens a text has by itself."""

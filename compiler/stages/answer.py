@@ -8,7 +8,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome, Request
 from compiler.probes.sampling import view
 from compiler.records import AnswerRow, Choice, DocRecord, Probe
-from compiler.stages.asking import Asked, hooks, requester
+from compiler.stages.asking import Asked, hooks, requester, settled
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -27,8 +27,7 @@ def stage(context: Context) -> Stage:
 
     def rows(inputs: Inputs) -> Iterator[AnswerRow]:
         for probe, complement in complements(context, inputs):
-            keys = dispatcher.keys(request(probe, complement), samples)
-            replies = [dispatcher.reply(key) for key in keys]
+            replies = settled(dispatcher, request(probe, complement), samples)
             texts = [reply.text.strip() for reply in replies]
             outcomes = [
                 "empty" if reply.outcome is Outcome.OK and not text else reply.outcome.value

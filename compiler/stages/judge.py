@@ -8,7 +8,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.records import AnswerRow, Choice, DocRecord, Probe, VerdictRow
 from compiler.stages.answer import place
-from compiler.stages.asking import Asked, hooks, requester
+from compiler.stages.asking import Asked, hooks, requester, settled
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -34,8 +34,7 @@ def stage(context: Context) -> Stage:
                     replies.append(None)
                     continue
                 only = range(rollout, rollout + 1)
-                (key,) = dispatcher.keys(request(probe, truth, answer), only)
-                replies.append(dispatcher.reply(key))
+                replies += settled(dispatcher, request(probe, truth, answer), only)
             yield _row(probe, replies, context.spec.models.judge.model)
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
