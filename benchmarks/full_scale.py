@@ -2,9 +2,9 @@
 
 usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (default 36,997)
 
-Documents are recombined real paragraphs, about 6,000 characters with three siblings each. The
-embedded model answers everything once and fills the response log; what is measured is a build from
-nothing that finds every reply there. Then: the same build again (a no-op), and a round of more
+Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
+build fills the response log with replies written by rule (benchmarks/author.py); what is measured
+is a build from nothing that finds every reply there. Then: the same build again (a no-op), and a round of more
 documents. Seconds are process time of the whole process tree unless said otherwise.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,8 @@ class Bench:
 
     def build(self, folder: str, *, grown: bool = False) -> Run:
         """One build, as a user would run it."""
-        return probec("build", *self.arguments(folder, grown=grown), "--json")
+        arguments = self.arguments(folder, grown=grown)
+        return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
 
     def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
         """The command line of a build, without the command."""
@@ -105,7 +107,8 @@ def prepare(bench: Bench) -> None:
         print(f"source: {chars / texts:,.0f} characters a text, {chars / 1e6:,.1f} MB in all")
     if not (bench.root / "filled").exists():
         # A first build pays, in time, for every reply; its directory is not looked at again.
-        filling = bench.build("filling", grown=True)
+        command = [sys.executable, "-m", "benchmarks.author", "build", "--json"]
+        filling = machine.run([*command, *bench.arguments("filling", grown=True)], ROOT)
         shutil.rmtree(bench.root / "filling")
         (bench.root / "filled").write_text("", encoding="utf-8")
         size = (bench.root / ".probec/responses.sqlite").stat().st_size

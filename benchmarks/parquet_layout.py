@@ -15,6 +15,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -202,7 +203,9 @@ def _with_datasets(path: Path) -> pa.Table:
 def _with_duckdb(path: Path) -> pa.Table:
     import duckdb
 
-    return duckdb.sql(f"select * from read_parquet('{path}')").to_arrow_table()
+    found = duckdb.sql(f"select * from read_parquet('{path}')")
+    assert found is not None
+    return found.to_arrow_table()
 
 
 def _with_polars(path: Path) -> pa.Table:
@@ -244,10 +247,7 @@ def pieces(data: bytes) -> list[tuple[bytes, int]]:
     for back in range(16):
         rolled[back:] += raw[: len(raw) - back] << np.uint64(back)
     cuts = [0, *(np.flatnonzero((rolled & np.uint64(0xFFFF)) == 0) + 1).tolist(), len(data)]
-    return [
-        (hashlib.sha256(data[low:high]).digest(), high - low)
-        for low, high in zip(cuts, cuts[1:], strict=False)
-    ]
+    return [(hashlib.sha256(data[low:high]).digest(), high - low) for low, high in pairwise(cuts)]
 
 
 if __name__ == "__main__":
