@@ -4,8 +4,8 @@ usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (de
 
 Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
 build fills the response log with replies written by rule (benchmarks/author.py); what is measured
-is a build from nothing that finds every reply there. Then: the same build again (a no-op), and a round of more
-documents. Seconds are process time of the whole process tree unless said otherwise.
+is a build from nothing that finds every reply there. Then: the same build again (a no-op), and a
+round of more documents. Seconds are process time of the whole process tree, if not of the wall.
 """
 
 from __future__ import annotations

@@ -119,15 +119,22 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
 def _alone(project: Project) -> Iterator[None]:
     """Hold the build directory, and the project's paid path if this build may spend."""
     with locked(project.store.root):
-        if any(getattr(project.spec.models, role).provider not in FREE for role in ROLES):
+        if _spends(project):
             with locked(project.journal.folder, "project's paid path", SPENDING):
                 yield
         else:
             yield
 
 
+def _spends(project: Project) -> bool:
+    """Whether any role of the build is played by a provider that costs something."""
+    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+
+
 def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -> None:
     """Say what may be spent before any of it is."""
+    if not _spends(project):
+        return
     costs = quote(project, graph.plan())
     expected, low, high = costs.usd()
     if costs.estimates:

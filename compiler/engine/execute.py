@@ -93,6 +93,8 @@ class _Pass:
 
     def _attempt(self, entries: Sequence[Planned]) -> list[Planned]:
         """Run steps; returns those that are not settled."""
+        if not entries:
+            return []
         jobs = {entry.step.part: entry for entry in entries}
         name = declared(self.stage)
         wanted = [
