@@ -6,7 +6,7 @@ rest. Row groups hold whole documents as they come, grouped by document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -84,7 +84,7 @@ def write(
         while chunk := list(islice(waiting, layout.row_group_rows)):
             for row in chunk:
                 canonical.append(row)
-            writer.write_table(_table(chunk, shape))
+            writer.write_table(pa.Table.from_pylist(chunk, schema=shape))
 
 
 def _dictionaries(shape: pa.Schema, layout: Layout) -> bool | list[str]:
@@ -98,11 +98,3 @@ def _dictionaries(shape: pa.Schema, layout: Layout) -> bool | list[str]:
     if not layout.content_defined_chunking:
         return True
     return [field.name for field in shape if pa.types.is_primitive(field.type)]
-
-
-def _table(rows: Sequence[Mapping[str, Value]], shape: pa.Schema) -> pa.Table:
-    """Rows as columns. Faster by a third than pyarrow's own `from_pylist`."""
-    import pyarrow as pa
-
-    columns = [pa.array([row[field.name] for row in rows], field.type) for field in shape]
-    return pa.Table.from_arrays(columns, schema=shape)
