@@ -64,6 +64,7 @@ def write(
     layout: Layout,
 ) -> None:
     """Write rows as one parquet file, appending each to the canonical digest on the way."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     shape = schema(layout.dtypes)
