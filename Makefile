@@ -49,6 +49,10 @@ bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured i
 	$(BIN)/python -m benchmarks.local_stages
 	$(BIN)/python -m benchmarks.batches
 	$(BIN)/python -m benchmarks.statistics
+	$(BIN)/python -m benchmarks.full_scale 1000 --jobs 2
+	$(BIN)/python -m benchmarks.parquet_layout
+	$(BIN)/python -m benchmarks.response_log 200000
+	$(BIN)/python -m benchmarks.scale_model
 
 lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build

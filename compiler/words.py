@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 
@@ -37,6 +38,10 @@ _ENDINGS = tuple(
 )
 
 
+# Shorter texts are not asked about again; whole documents are, by every probe on them.
+_LONG = 400
+
+
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
     """A simple English stem: case-folded, possessive and common inflections cut.
@@ -62,18 +67,40 @@ def is_content(word: str) -> bool:
     return len(word) >= 4 or (_LATIN.search(word) is None and len(word) >= 1)
 
 
+def words_of(text: str) -> Sequence[str]:
+    """The words of a text, in order."""
+    return _words_of_long(text) if len(text) >= _LONG else WORD.findall(text)
+
+
+@lru_cache(maxsize=64)
+def _words_of_long(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(text))
+
+
+@lru_cache(maxsize=64)
+def spans_of(text: str) -> tuple[list[int], list[int]]:
+    """Where the words of a text start, and where they end."""
+    found = [match.span() for match in WORD.finditer(text)]
+    return [start for start, _ in found], [end for _, end in found]
+
+
+def vocabulary(text: str) -> set[str]:
+    """The different words of a text."""
+    return set(words_of(text))
+
+
 # The same few texts (sides of a split, siblings) are asked about once per probe.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    return frozenset(stem(word) for word in WORD.findall(text) if is_content(word))
+    return frozenset(stem(word) for word in vocabulary(text) if is_content(word))
 
 
 @lru_cache(maxsize=256)
 def stems(text: str) -> frozenset[str]:
     """Stems of all words of a text, and of the parts of its hyphenated ones."""
     found: set[str] = set()
-    for word in WORD.findall(text):
+    for word in vocabulary(text):
         found.add(stem(word))
         if "-" in word:
             parts = word.split("-")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import batches, dip_table, local_stages, statistics
+from benchmarks import (
+    batches,
+    dip_table,
+    full_scale,
+    local_stages,
+    parquet_layout,
+    response_log,
+    scale_model,
+    statistics,
+)
+from benchmarks.scale_model import Costs
 from compiler.dataset.measures.dip import dip_statistic
 from tests.conftest import ROOT
 
@@ -79,3 +90,66 @@ def test_the_committed_table_is_what_its_program_writes() -> None:
     assert table["simulations"] == dip_table.SIMULATIONS
     assert (table["sizes"], table["chances"]) == (list(dip_table.SIZES), list(dip_table.CHANCES))
     assert table["quantiles"][0] == dip_table.quantiles(found, dip_table.CHANCES)
+
+
+def run(name: str, *arguments: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Set the command line of a benchmark."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+
+    return patch
+
+
+def test_the_full_scale_benchmark_runs_at_a_tiny_size(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("full_scale", "6", "--more", "2")(monkeypatch)
+    full_scale.main()
+    out = capsys.readouterr().out
+
+    assert "6 documents, " in out
+    assert all(stage in out for stage in ("ingest", "expand", "release", "floor/stage"))
+    assert "no-op of the full build" in out
+    assert "probec --help" in out
+    assert "a round of 2 more documents" in out
+
+
+def test_the_benchmark_of_the_published_file_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("parquet_layout", "30")(monkeypatch)
+    parquet_layout.main()
+    out = capsys.readouterr().out
+
+    assert "480 rows" in out
+    assert "read back by pyarrow: equal" in out
+    assert "read back by datasets: equal" in out
+    assert "DIFFERENT" not in out
+    assert "content-defined chunks: " in out
+
+
+def test_the_benchmark_of_the_response_log_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("response_log", "300", "--chars", "200")(monkeypatch)
+    response_log.main()
+    out = capsys.readouterr().out
+
+    assert "300 replies of 200 characters" in out
+    assert "open and look up one" in out
+
+
+def test_the_docs_show_what_the_model_says() -> None:
+    text = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+
+    assert scale_model.markdown(Costs()) in text
+
+
+def test_bounds_are_linear_and_no_batch_is_too_large() -> None:
+    costs = Costs()
+    one, ten = (scale_model.bounds(n, costs) for n in (512_000, 5_120_000))
+
+    assert ten.usd == pytest.approx(10 * one.usd)
+    assert ten.requests == pytest.approx(10 * one.requests, rel=1e-6)
+    assert one.batches * costs.batch_requests >= one.requests

@@ -39,6 +39,8 @@ DOORS = {
     "anthropic": {"llm/providers/anthropic/client.py"},
     "httpx2": {"llm/providers/anthropic/client.py"},
     "transformers": {"probes/tokens.py"},
+    "ray": {"engine/executors/cluster.py"},
+    "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py", "comparison/page.py"},
     "json_repair": {"llm/repair.py"},

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from compiler.commands import wire
+from compiler.commands import wire, workers
 from compiler.commands.estimate import later_usd, observed_usd, quote
 from compiler.commands.locking import lock_rounds, refuse_changed
 from compiler.commands.money import money
@@ -37,6 +37,7 @@ SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, the wall, and whether to wait."""
     wire.add_spec_arguments(parser)
+    workers.add_arguments(parser)
     parser.add_argument(
         "--max-usd",
         type=usd,
@@ -80,7 +81,8 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         refuse_changed(project, graph)
         _announce(project, graph, wall, reporter)
         try:
-            outcome = execute(graph, reporter)
+            crew = workers.executor(project, args)
+            outcome = execute(graph, reporter, crew)
         except KeyboardInterrupt:
             raise _interrupted(project) from None
         except ProbecError as error:
@@ -146,15 +148,22 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
 def _alone(project: Project) -> Iterator[None]:
     """Hold the build directory, and the project's paid path if this build may spend."""
     with locked(project.store.root):
-        if any(getattr(project.spec.models, role).provider not in FREE for role in ROLES):
+        if _spends(project):
             with locked(project.journal.folder, "project's paid path", SPENDING):
                 yield
         else:
             yield
 
 
+def _spends(project: Project) -> bool:
+    """Whether any role of the build is played by a provider that costs something."""
+    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+
+
 def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -> None:
     """Say what may be spent before any of it is."""
+    if not _spends(project):
+        return
     costs = quote(project, graph.plan())
     expected, low, high = costs.usd()
     if costs.estimates:

@@ -155,9 +155,14 @@ def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
         if path.suffix == ".parquet":
             publish = lock.identity.spec["publish"]
             assert isinstance(publish, dict)
-            found = parquet.content_digest(
-                path, publish["dtypes"], publish["row_group_rows"], publish["compression_level"]
+            layout = parquet.Layout(
+                publish["dtypes"],
+                publish["row_group_rows"],
+                publish["compression_level"],
+                # A lock of before there was the option had none.
+                publish.get("content_defined_chunking", False),
             )
+            found = parquet.content_digest(path, layout)
         else:
             found = content_digest(path)
     except StoreError as error:

@@ -282,12 +282,18 @@ def project(args: argparse.Namespace, state: Path | None = None) -> Project:
     problems = find(draft)
     if problems or draft.spec is None:
         raise SpecError(problems)
-    build = args.build_dir if args.build_dir is not None else draft.root / "build"
-    state = state if state is not None else draft.root / ".probec"
-    log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
-    found = Project(draft.spec, draft.root, Store(build), log, journal, notices)
+    found = opened(draft.spec, draft.root, args.build_dir, state)
+    found.notices = notices
     found.locking = args.source is None
     return found
+
+
+def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:
+    """A checked spec in its project. `build`, `state`: its directories if not the default ones."""
+    build = build if build is not None else root / "build"
+    state = state if state is not None else root / ".probec"
+    log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
+    return Project(spec, root, Store(build), log, journal)
 
 
 def _scaled(args: argparse.Namespace, draft: Draft) -> tuple[Draft, list[str]]:

@@ -7,6 +7,7 @@ rest. Row groups hold whole documents as they come, grouped by document.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Dtypes = Literal["int64", "published"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows become bytes. A change of it is another file of the same rows."""
+
+    dtypes: Dtypes
+    row_group_rows: int
+    compression_level: int
+    content_defined_chunking: bool = False
+
+    def identity(self) -> list[Dtypes | int | str]:
+        """What of it is part of a file's digest."""
+        found: list[Dtypes | int | str] = [self.dtypes, self.row_group_rows, self.compression_level]
+        return [*found, "content-defined chunks"] if self.content_defined_chunking else found
 
 
 def schema(dtypes: Dtypes) -> pa.Schema:
@@ -47,34 +63,34 @@ def write(
     out: BinaryIO,
     canonical: RowDigest,
     rows: Iterable[dict[str, Value]],
-    dtypes: Dtypes,
-    row_group_rows: int,
-    compression_level: int,
+    layout: Layout,
 ) -> None:
     """Write rows as one parquet file, appending each to the canonical digest on the way."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    shape = schema(dtypes)
+    shape = schema(layout.dtypes)
     # The same rows in another layout are another file: the layout is part of its content.
-    canonical.append([dtypes, row_group_rows, compression_level])
+    canonical.append(layout.identity())
     with pq.ParquetWriter(
         out,
         shape,
         compression="zstd",
-        compression_level=compression_level,
+        compression_level=layout.compression_level,
         dictionary_pagesize_limit=64 << 20,
         data_page_size=8 << 20,
         write_page_index=True,
+        use_dictionary=_dictionaries(shape, layout),
+        use_content_defined_chunking=layout.content_defined_chunking,
     ) as writer:
         waiting = iter(rows)
-        while chunk := list(islice(waiting, row_group_rows)):
+        while chunk := list(islice(waiting, layout.row_group_rows)):
             for row in chunk:
                 canonical.append(row)
             writer.write_table(pa.Table.from_pylist(chunk, schema=shape))
 
 
-def content_digest(path: Path, dtypes: Dtypes, row_group_rows: int, compression_level: int) -> str:
+def content_digest(path: Path, layout: Layout) -> str:
     """The content digest of a published file, from the rows that are read back from it.
 
     Raises:
@@ -84,7 +100,8 @@ def content_digest(path: Path, dtypes: Dtypes, row_group_rows: int, compression_
     import pyarrow.parquet as pq
 
     found = RowDigest()
-    found.append([dtypes, row_group_rows, compression_level])
+    dtypes = layout.dtypes
+    found.append(layout.identity())
     whole = [c.name for c in COLUMNS if c.kind == "int64" and _kind(c, dtypes) == "float64"]
     try:
         with pq.ParquetFile(path) as table:
@@ -99,3 +116,16 @@ def content_digest(path: Path, dtypes: Dtypes, row_group_rows: int, compression_
         what = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(f"it cannot be read: {what}", where=str(path)) from error
     return found.hexdigest()
+
+
+def _dictionaries(shape: pa.Schema, layout: Layout) -> bool | list[str]:
+    """Which columns keep their values in a dictionary: all, or those without text.
+
+    A dictionary page is compressed as a whole, so one new document would make all of it new. In
+    chunks, a document's text is on one page or two, where compression finds its sixteen copies.
+    """
+    import pyarrow as pa
+
+    if not layout.content_defined_chunking:
+        return True
+    return [field.name for field in shape if pa.types.is_primitive(field.type)]

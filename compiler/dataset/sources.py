@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import fsspec
 import zstandard
 
 from compiler.errors import SourceError
@@ -120,6 +119,8 @@ def _content_digest(file: Path, known: dict[str, Json]) -> str:
 
 
 def _remote(path: str) -> Located:
+    import fsspec
+
     try:
         files_system, inner = fsspec.core.url_to_fs(path)
         found = sorted(name for name in files_system.find(inner) if name.endswith(_FORMATS)) or (
@@ -182,6 +183,7 @@ def _rows(located: Located, columns: Sequence[str]) -> Iterator[dict[str, object
 
 
 def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
+    import fsspec
     import pyarrow
     import pyarrow.parquet as pq
 
@@ -198,6 +200,8 @@ def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
 
 
 def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
+    import fsspec
+
     compression = "gzip" if file.endswith(".gz") else "zstd" if file.endswith(".zst") else None
     number = 0
     try:

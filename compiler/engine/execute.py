@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from compiler.engine.executors import Bench, Executor, InProcess, Job, declared
 from compiler.engine.plan import Graph, Planned, State
-from compiler.engine.stage import Outputs, Stage, label
+from compiler.engine.stage import Outputs, Stage, Step, label
 from compiler.engine.store import Manifest
+from compiler.errors import StoreError
 
 
 class Listener(Protocol):
@@ -35,45 +39,96 @@ class Outcome:
         return not any(self.ran.values())
 
 
-def execute(graph: Graph, listener: Listener) -> Outcome:
-    """Bring every step up to date. Finished steps survive any interruption."""
+def execute(graph: Graph, listener: Listener, executor: Executor | None = None) -> Outcome:
+    """Bring every step up to date. Finished steps survive any interruption.
+
+    `executor`: where steps run, here if None. Manifests are committed here in any case.
+    """
     outcome = Outcome()
-    for stage in graph.stages:
-        _run_stage(graph, stage, listener, outcome)
+    executor = executor or InProcess(Bench(graph.store, graph.stages))
+    try:
+        for stage in graph.stages:
+            _Pass(graph, stage, listener, executor, outcome).run()
+    finally:
+        executor.close()
     return outcome
 
 
-def _run_stage(graph: Graph, stage: Stage, listener: Listener, outcome: Outcome) -> None:
-    planned = [graph.resolve(step) for step in graph.steps(stage)]
-    stale = [entry for entry in planned if entry.state is State.STALE]
-    outcome.steps[stage.name] = len(planned)
-    outcome.ran[stage.name] = len(stale)
-    listener.stage_started(stage.name, len(planned), len(stale))
-    started = time.process_time()
-    if stale and stage.prepare is not None:
-        for entry in stale:
-            stage.prepare(entry.step.part, graph.inputs(entry.step))
-        if stage.settle is not None:
-            stage.settle()
-    for entry in planned:
-        manifest = entry.manifest
-        if manifest is None:
-            manifest = run_step(graph, entry, listener)
-        graph.record(entry.step, manifest)
-        place = label(entry.step.part)
-        if graph.store.head(graph.build, stage.name, place) != manifest.key:
-            graph.store.set_head(graph.build, stage.name, place, manifest.key)
-    outcome.seconds[stage.name] = time.process_time() - started
+@dataclass
+class _Pass:
+    """All steps of one stage."""
+
+    graph: Graph
+    stage: Stage
+    listener: Listener
+    executor: Executor
+    outcome: Outcome
+    _away: float = 0.0
+
+    def run(self) -> None:
+        """Bring them up to date."""
+        graph, stage, outcome = self.graph, self.stage, self.outcome
+        planned = [graph.resolve(step) for step in graph.steps(stage)]
+        stale = [entry for entry in planned if entry.state is State.STALE]
+        outcome.steps[stage.name] = len(planned)
+        outcome.ran[stage.name] = len(stale)
+        self.listener.stage_started(stage.name, len(planned), len(stale))
+        started = time.process_time()
+        for entry in planned:
+            if entry.manifest is not None:
+                self._done(entry.step, entry.manifest)
+        # Steps whose replies are all there need nothing else; the others are asked about together.
+        unsettled = self._attempt(stale)
+        if stale and stage.prepare is not None:
+            for entry in unsettled:
+                stage.prepare(entry.step.part, graph.inputs(entry.step))
+            if stage.settle is not None:
+                stage.settle()
+        if unsettled and (left := self._attempt(unsettled)):
+            raise StoreError(
+                f"step {left[0].step} still lacks replies after they were asked for",
+                hint="run the same command again; what was answered is kept",
+            )
+        outcome.seconds[stage.name] = time.process_time() - started + self._away
+
+    def _attempt(self, entries: Sequence[Planned]) -> list[Planned]:
+        """Run steps; returns those that are not settled."""
+        if not entries:
+            return []
+        jobs = {entry.step.part: entry for entry in entries}
+        name = declared(self.stage)
+        wanted = [
+            Job(self.stage.name, part, name, self.graph.needs(entry.step))
+            for part, entry in jobs.items()
+        ]
+        left = set()
+        for made in self.executor.run(wanted):
+            self._away += made.seconds if made.process != os.getpid() else 0.0
+            if made.outputs is None:
+                left.add(made.job.part)
+                continue
+            entry = jobs[made.job.part]
+            # Two steps of one key may both be stale at first: they leave the same content.
+            manifest = Manifest(entry.key or "", dict(entry.preimage), made.outputs, made.seconds)
+            self.graph.store.commit(manifest)
+            self._done(entry.step, manifest)
+            self.listener.step_done(self.stage.name, label(entry.step.part), made.seconds)
+        return [entry for part, entry in jobs.items() if part in left]
+
+    def _done(self, step: Step, manifest: Manifest) -> None:
+        self.graph.record(step, manifest)
+        place = label(step.part)
+        if self.graph.store.head(self.graph.build, self.stage.name, place) != manifest.key:
+            self.graph.store.set_head(self.graph.build, self.stage.name, place, manifest.key)
 
 
 def run_step(graph: Graph, entry: Planned, listener: Listener) -> Manifest:
-    """Run a step whose inputs are done, and commit it."""
+    """Run one step here, whose inputs and replies are there, and commit it."""
     step = entry.step
     started = time.process_time()
     outputs = Outputs(graph.store)
     step.stage.run(step.part, graph.inputs(step), outputs)
     seconds = time.process_time() - started
-    # Two steps of one key may both be stale at first: the second finds the first one's content.
     manifest = Manifest(entry.key or "", dict(entry.preimage), outputs.artifacts, seconds)
     graph.store.commit(manifest)
     listener.step_done(step.stage.name, label(step.part), seconds)

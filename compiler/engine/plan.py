@@ -104,7 +104,7 @@ class Graph:
 
     def inputs(self, step: Step) -> Inputs:
         """What the step would read; all of its upstream steps must be done."""
-        return Inputs(self.store, self._needs(step))
+        return Inputs(self.store, self.needs(step))
 
     def _related(self, stage: str, part: Part) -> list[Part]:
         return [
@@ -121,7 +121,8 @@ class Graph:
             if (stage, part) not in self._done
         ]
 
-    def _needs(self, step: Step) -> Mapping[str, list[tuple[Part, Artifact]]]:
+    def needs(self, step: Step) -> Mapping[str, list[tuple[Part, Artifact]]]:
+        """The artifacts that the step reads, by need; all of its upstream steps must be done."""
         found: dict[str, list[tuple[Part, Artifact]]] = {}
         for need in step.stage.needs:
             stage, _, output = need.partition(".")
@@ -133,7 +134,7 @@ class Graph:
 
     def _preimage(self, step: Step) -> dict[str, Json]:
         stage = step.stage
-        needs = self._needs(step)
+        needs = self.needs(step)
         inputs: dict[str, Json] = {
             need: {label(part): artifact.digest for part, artifact in parts}
             for need, parts in needs.items()

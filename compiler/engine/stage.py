@@ -24,6 +24,10 @@ def label(part: Part) -> str:
     return ".".join(str(number) for number in part) or "all"
 
 
+class Unsettled(Exception):
+    """Raised by a step that needs what only `prepare` and `settle` can bring."""
+
+
 class Inputs:
     """What a step reads: for each need, the artifacts of the upstream steps, in part order."""
 
@@ -95,9 +99,9 @@ class Stage:
     `templates`: name -> digest of every template used.
     `narrow`: when a step reads only a part of a large input, that part, which then replaces the
     input's digest in the key (and must determine what the step reads of it).
-    `prepare`, `settle`: a stage that asks the outside world first prepares each stale step, then
-    settles everything prepared at once; `run` then finds all it needs. `weigh` counts what
-    `prepare` would ask, asking nothing.
+    `prepare`, `settle`: for a stage that asks the outside world. Where `run` raises Unsettled, the
+    step is prepared; when all are, what was prepared is settled at once, and `run` then finds all
+    it needs. `weigh` counts what `prepare` would ask, asking nothing.
     """
 
     name: str

@@ -8,16 +8,18 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from heapq import merge, nsmallest
 
 import regex
 
 from compiler.probes import leakage
 from compiler.probes.sampling import Stream
 from compiler.probes.tokens import Tokenizer, Tokens
-from compiler.words import WORD, is_content, stem, stems
+from compiler.words import is_content, stem, stems, vocabulary
 
 _NEAREST = 8
 _TRIES = 800
@@ -25,6 +27,7 @@ _LENGTH = 3
 _CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
 Opening = tuple[str, str, str]
 _ENDINGS = ("ing", "ed", "ly", "s")
+_ANY_ENDING = ("", *_ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,40 @@ class _Entry:
     """A word of the pool with everything that matching looks at; `frequency` is a log."""
 
     word: str
+    folded: str
     root: str
     case: str
     ending: str
     frequency: float
+
+    @property
+    def shelf(self) -> tuple[str, str, int]:
+        """Words on other shelves than those near this one are never alike."""
+        return self.case, self.ending, len(self.word)
+
+
+class _Windows:
+    """A donor as a source of token windows: clean offsets by how a window there begins."""
+
+    def __init__(self, text: str, tokens: Tokens) -> None:
+        self.text = text
+        self.clean, self.before, self.count = tokens.clean, tokens.before, tokens.count
+        self.starts: dict[Opening, list[int]] = defaultdict(list)
+        for place, offset in enumerate(self.clean[:-1]):
+            self.starts[opening_of(text, offset)].append(place)
+
+    def pick(self, count: int, starts: Sequence[int], stream: Stream) -> str | None:
+        """A window of `count` tokens that begins at one of `starts`, if it ends cleanly."""
+        if self.count <= count:
+            return None
+        clean, before = self.clean, self.before
+        first = stream.pick(starts)
+        wanted = before[first] + count
+        last = first + count
+        # Nearly every token starts at a clean offset, so the window's end is close by.
+        while last > first and (last >= len(before) or before[last] > wanted):
+            last -= 1
+        return self.text[clean[first] : clean[last]] if before[last] == wanted else None
 
 
 class Pool:
@@ -52,27 +85,32 @@ class Pool:
 
     def __init__(self, donors: Iterable[Donor]) -> None:
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
-        self._words: dict[str, frozenset[str]] = {}
-        self._stems: dict[str, frozenset[str]] = {}
-        self._holders: dict[str, list[str]] = defaultdict(list)
-        for donor in self._donors:
-            found = frozenset(word for word in WORD.findall(donor.text) if is_content(word))
-            self._words[donor.doc_id] = found
-            self._stems[donor.doc_id] = frozenset(stem(word) for word in found)
-            for each in self._stems[donor.doc_id]:
-                self._holders[each].append(donor.doc_id)
-        # Words by capitalisation and length: an alternative differs by at most three letters.
-        self._shelves: dict[tuple[str, int], list[_Entry]] = defaultdict(list)
-        for word in sorted(frozenset().union(*self._words.values())):
-            entry = self._entry(word)
-            self._shelves[entry.case, len(word)].append(entry)
-        self._nearest: dict[str, tuple[str, ...]] = {}
-        self._starts: dict[tuple[str, str], dict[Opening, list[int]]] = {}
+        self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
+        words = [[w for w in vocabulary(donor.text) if is_content(w)] for donor in self._donors]
+        self._stems = [frozenset(map(stem, found)) for found in words]
+        self._holders: dict[str, list[int]] = defaultdict(list)
+        for place, roots in enumerate(self._stems):
+            for each in roots:
+                self._holders[each].append(place)
+        entries = {word: self._entry(word) for word in sorted(set().union(*words))}
+        # A shelf keeps the order of words; an alternative differs by at most three letters.
+        self._shelves: dict[tuple[str, str, int], list[_Entry]] = defaultdict(list)
+        for entry in entries.values():
+            self._shelves[entry.shelf].append(entry)
+        self._own: list[dict[tuple[str, str, int], list[_Entry]]] = []
+        for found in words:
+            shelves: dict[tuple[str, str, int], list[_Entry]] = defaultdict(list)
+            for word in found:
+                shelves[entries[word].shelf].append(entries[word])
+            self._own.append(shelves)
+        self._nearest: dict[int, tuple[int, ...]] = {}
+        self._windows: dict[tuple[int, str], _Windows] = {}
+        self._totals: dict[str, Counter[Opening]] = {}
 
     def _entry(self, word: str) -> _Entry:
         root = stem(word)
         frequency = math.log(1 + len(self._holders.get(root, ())))
-        return _Entry(word, root, _case(word), _ending(word), frequency)
+        return _Entry(word, word.casefold(), root, _case(word), _ending(word), frequency)
 
     def word(
         self,
@@ -86,26 +124,41 @@ class Pool:
 
         `sibling_stems`: stems of every word of every sibling.
         """
-        barred = sibling_stems | stems(question)
+        asked = stems(question)
         wanted = self._entry(atom)
-        nearby = frozenset().union(*(self._words[other] for other in self._near(doc_id)))
-        for level, strict in enumerate((True, True, False)):
+        for level, shelved in enumerate((self._nearby, self._anywhere, self._loosely)):
             pool = [
                 entry
-                for entry in self._shelved(wanted)
-                if (level > 0 or entry.word in nearby)
-                and (not strict or _alike(entry, wanted))
-                and entry.root not in barred
-                and not _one_edit(entry.word.casefold(), atom.casefold())
+                for entry in shelved(wanted, doc_id)
+                if entry.root not in sibling_stems
+                and entry.root not in asked
+                and (level == 2 or abs(entry.frequency - wanted.frequency) <= 1)
+                and not _one_edit(entry.folded, wanted.folded)
             ]
             if pool:
                 return stream.pick(pool).word, level, len(pool)
         return None
 
-    def _shelved(self, wanted: _Entry) -> Iterator[_Entry]:
-        size = len(wanted.word)
-        for length in range(size - _LENGTH, size + _LENGTH + 1):
-            yield from self._shelves.get((wanted.case, length), ())
+    def _nearby(self, wanted: _Entry, doc_id: str) -> list[_Entry]:
+        """Words of the nearest documents that end alike, by length and then by themselves."""
+        near = [self._own[place] for place in self._near(doc_id)]
+        found: list[_Entry] = []
+        for length in _lengths(wanted):
+            shelf = (wanted.case, wanted.ending, length)
+            some = {entry.word: entry for own in near for entry in own.get(shelf, ())}
+            found += [some[word] for word in sorted(some)]
+        return found
+
+    def _anywhere(self, wanted: _Entry, doc_id: str) -> Iterator[_Entry]:
+        """Words of all documents that end alike."""
+        for length in _lengths(wanted):
+            yield from self._shelves.get((wanted.case, wanted.ending, length), ())
+
+    def _loosely(self, wanted: _Entry, doc_id: str) -> Iterator[_Entry]:
+        """Words of all documents, whatever their ending."""
+        for length in _lengths(wanted):
+            shelves = [self._shelves.get((wanted.case, end, length), ()) for end in _ANY_ENDING]
+            yield from merge(*shelves, key=lambda entry: entry.word)
 
     def window(
         self,
@@ -127,64 +180,80 @@ class Pool:
 
         `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
-        mine = set(tokenizer.encode(atom).ids)
-        near = set(self._near(doc_id))
-        others = [donor for donor in self._donors if donor.doc_id != doc_id]
-        for level, donors in enumerate(([d for d in others if d.doc_id in near], others)):
-            for _ in range(_TRIES if donors else 0):
-                donor = stream.pick(donors)
-                starts = self._begin(donor, tokenizer.identity).get(opening)
+        mine = set(tokenizer.ids(atom))
+        near = sorted(self._near(doc_id))
+        own = self._place[doc_id]
+        others = [place for place in range(len(self._donors)) if place != own]
+        for level, places in enumerate((near, others)):
+            for _ in range(_TRIES if places else 0):
+                donor = self._begin(stream.pick(places), tokenizer.identity)
+                starts = donor.starts.get(opening)
                 if starts is None:
                     continue
-                text = _window(donor, tokenizer.identity, count, starts, stream)
-                ends = closing is None or (text is not None and closing_of(text) == closing)
-                if text is None or not ends or not leakage.bare(text):
-                    continue
-                theirs = tokenizer.encode(text).ids
-                shared = len(mine & set(theirs)) / len(mine | set(theirs))
+                text = donor.pick(count, starts, stream)
                 if (
-                    len(theirs) == count
+                    text is None
+                    or (closing is not None and closing_of(text) != closing)
+                    or not leakage.bare(text)
+                ):
+                    continue
+                theirs = set(found := tokenizer.ids(text))
+                shared = len(mine & theirs) / len(mine | theirs)
+                if (
+                    len(found) == count
                     and (shared < 0.3 or (count == 1 and shared == 0.0))
                     and not leakage.verbatim_in(text, squashed)
-                    and not leakage.ngrams(text, 4) & ngrams
+                    and leakage.ngrams(text, 4).isdisjoint(ngrams)
                 ):
-                    return text, level, self._places(donors, tokenizer.identity, opening)
+                    size = self._places(level, near, own, tokenizer.identity, opening)
+                    return text, level, size
         return None
 
-    def _places(self, donors: Sequence[Donor], tokenizer: str, opening: Opening) -> int:
-        """How many windows of these documents begin as `opening`."""
-        return sum(len(self._begin(donor, tokenizer).get(opening, ())) for donor in donors)
+    def _places(
+        self, level: int, near: Sequence[int], own: int, tokenizer: str, opening: Opening
+    ) -> int:
+        """How many windows of a level's documents begin as `opening`."""
+        if level == 0:
+            begun = [self._begin(place, tokenizer) for place in near]
+            return sum(len(each.starts.get(opening, ())) for each in begun)
+        if tokenizer not in self._totals:
+            total: Counter[Opening] = Counter()
+            for place in range(len(self._donors)):
+                for each, starts in self._begin(place, tokenizer).starts.items():
+                    total[each] += len(starts)
+            self._totals[tokenizer] = total
+        mine = self._begin(own, tokenizer).starts.get(opening, ())
+        return self._totals[tokenizer][opening] - len(mine)
 
-    def _begin(self, donor: Donor, tokenizer: str) -> dict[Opening, list[int]]:
-        """The clean offsets of a donor, as indices, by how a window there begins."""
-        key = (donor.doc_id, tokenizer)
-        if key not in self._starts:
-            found: dict[Opening, list[int]] = defaultdict(list)
-            for place, offset in enumerate(donor.tokens[tokenizer].clean[:-1]):
-                found[opening_of(donor.text, offset)].append(place)
-            self._starts[key] = dict(found)
-        return self._starts[key]
+    def _begin(self, place: int, tokenizer: str) -> _Windows:
+        found = self._windows.get((place, tokenizer))
+        if found is None:
+            donor = self._donors[place]
+            found = self._windows[place, tokenizer] = _Windows(donor.text, donor.tokens[tokenizer])
+        return found
 
-    def _near(self, doc_id: str) -> tuple[str, ...]:
-        """Documents that share the most and the rarest content words."""
-        if doc_id not in self._nearest:
-            score: dict[str, float] = defaultdict(float)
+    def _near(self, doc_id: str) -> tuple[int, ...]:
+        """Documents that share the most and the rarest content words, by place."""
+        own = self._place[doc_id]
+        if own not in self._nearest:
+            score: dict[int, float] = defaultdict(float)
             total = len(self._donors)
-            for each in sorted(self._stems.get(doc_id, ())):
+            for each in sorted(self._stems[own]):
                 holders = self._holders[each]
                 if 1 < len(holders) <= max(2, total // 4):
                     weight = math.log(total / len(holders))
                     for holder in holders:
                         score[holder] += weight
-            score.pop(doc_id, None)
-            ranked = sorted(score, key=lambda other: (-score[other], other))
-            self._nearest[doc_id] = tuple(ranked[:_NEAREST])
-        return self._nearest[doc_id]
+            score.pop(own, None)
+            # Donors are in the order of their ids, which breaks ties.
+            ranked = nsmallest(_NEAREST, score, key=lambda other: (-score[other], other))
+            self._nearest[own] = tuple(ranked)
+        return self._nearest[own]
 
 
-def _alike(entry: _Entry, wanted: _Entry) -> bool:
-    """Whether two words end alike and are about equally common."""
-    return entry.ending == wanted.ending and abs(entry.frequency - wanted.frequency) <= 1
+def _lengths(wanted: _Entry) -> range:
+    size = len(wanted.word)
+    return range(size - _LENGTH, size + _LENGTH + 1)
 
 
 def _case(word: str) -> str:
@@ -202,26 +271,13 @@ def _one_edit(left: str, right: str) -> bool:
     """Whether two words are equal or one insertion, deletion or substitution apart."""
     if abs(len(left) - len(right)) > 1:
         return False
-    short, long = sorted((left, right), key=len)
+    short, long = (left, right) if len(left) <= len(right) else (right, left)
+    # An edit in one half leaves the other half as it is.
+    half, rest = len(short) // 2, len(short) - len(short) // 2
+    if short[:half] != long[:half] and short[-rest:] != long[-rest:]:
+        return False
     at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
     return short[at + (len(short) == len(long)) :] == long[at + 1 :]
-
-
-def _window(
-    donor: Donor, tokenizer: str, count: int, starts: Sequence[int], stream: Stream
-) -> str | None:
-    tokens = donor.tokens[tokenizer]
-    if len(tokens.ids) <= count:
-        return None
-    first = stream.pick(starts)
-    wanted = tokens.before[first] + count
-    last = first + count
-    # Nearly every token starts at a clean offset, so the window's end is close by.
-    while last > first and (last >= len(tokens.before) or tokens.before[last] > wanted):
-        last -= 1
-    if tokens.before[last] != wanted:
-        return None
-    return donor.text[tokens.clean[first] : tokens.clean[last]]
 
 
 def opening_of(text: str, at: int) -> Opening:
@@ -234,9 +290,14 @@ def opening_of(text: str, at: int) -> Opening:
     end = at
     while end < len(text) and text[end].isspace():
         end += 1
-    space = text[at:end]
-    kind = "line" if "\n" in space else "space" if space else "none"
-    first, last = text[end : end + 1], text[max(0, at - 1) : at]
+    if end == at:
+        return _opening("", text[at : at + 1], text[max(0, at - 1) : at])
+    return _opening("\n" if "\n" in text[at:end] else " ", text[end : end + 1], "")
+
+
+@lru_cache(maxsize=1 << 13)
+def _opening(space: str, first: str, last: str) -> Opening:
+    kind = {"\n": "line", " ": "space"}.get(space, "none")
     letter = "upper" if first.isupper() else "lower" if first.isalpha() else "other"
     before = "line" if last in ("", "\n") else "space" if last.isspace() else "other"
     before = "word" if last.isalnum() else before

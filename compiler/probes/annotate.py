@@ -13,7 +13,7 @@ from itertools import islice
 import regex
 
 from compiler.probes import segment
-from compiler.probes.sampling import rank
+from compiler.probes.sampling import ranks
 from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
 from compiler.records import GROUPS, Boundary, Group, ShownSibling, Unit
@@ -41,7 +41,7 @@ def fits(segments: Segments, span: Span, rules: AtomRules) -> bool:
     """Whether a span is as large as an atom must be, and no larger than it may be."""
     return (
         rules.min_chars <= span.end - span.start <= rules.max_chars
-        and len(segment.words(segments.text, span.start, span.end)) >= rules.min_words
+        and segment.word_count(segments.text, span.start, span.end) >= rules.min_words
         and len(segments.sentences_in(span)) >= rules.min_sentences
     )
 
@@ -129,7 +129,8 @@ def _word_places(
         for sentence in segments.sentences
         for match in _WORD_GAP.finditer(text, max(low, sentence.start), min(high, sentence.end))
     ]
-    gaps.sort(key=lambda gap: rank(seed, "word_place", gap.start))
+    ranked = ranks(seed, "word_place")
+    gaps.sort(key=lambda gap: ranked(gap.start))
     places = (clean_place(text, gap, tokens) for gap in gaps)
     legal = (place for place in places if place is not None and low <= place <= high)
     return list(islice(legal, rules.word_candidates))

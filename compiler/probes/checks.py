@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import regex
 
 from compiler.probes import leakage
-from compiler.probes.segment import Segments, content_words, words
+from compiler.probes.leakage import Sentences
+from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
 from compiler.words import is_content, says_nothing, stem, stems
@@ -58,10 +58,10 @@ class Facts:
     suffix_in_generated: bool
     count_tokens: Callable[[str], int] | None = None
 
-    @cached_property
-    def sibling_sentences(self) -> list[list[str]]:
-        """The words of every sentence of every sibling."""
-        return leakage.sentence_words(self.siblings)
+    @property
+    def sibling_sentences(self) -> Sentences:
+        """The sentences of every sibling."""
+        return leakage.sentences(tuple(self.siblings))
 
     @property
     def text(self) -> str:
@@ -211,7 +211,7 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
     elif len(alternative) > 40 and leakage.similar(alternative, leakage.bare(atom)) > 0.85:
         yield "V12", "it is nearly the truth"
     elif isinstance(facts.scope, WrittenScope) and (
-        near := leakage.near_copy(probe.alternative, facts.sibling_sentences)
+        near := facts.sibling_sentences.near_copy(probe.alternative)
     ):
         yield "V12", f"nearly what a sibling wrote: {near[:60]!r}"
 
@@ -220,17 +220,13 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
     expected = probe.target == "suffix" and facts.n_others_shown >= 2
     if (probe.typicality is not None) != expected:
         yield "V05", f"typicality {probe.typicality!r} for target {probe.target}"
-    inside = [
-        s
-        for s in facts.segments.sentences
-        if probe.atom_start <= s.start and s.end <= probe.atom_end
-    ]
+    inside = facts.segments.sentences_in(Span(probe.atom_start, probe.atom_end))
     atom_length = probe.atom_end - probe.atom_start
     if scope.unit == "sentence" and len(inside) != 1:
         yield "V09", f"{len(inside)} sentences"
     if scope.unit != "sentence" and len(inside) < scope.atom.min_sentences:
         yield "V09", f"{len(inside)} sentences, at least {scope.atom.min_sentences}"
-    counted = len(words(facts.text, probe.atom_start, probe.atom_end))
+    counted = word_count(facts.text, probe.atom_start, probe.atom_end)
     if counted < scope.atom.min_words:
         yield "V09", f"{counted} words, at least {scope.atom.min_words}"
     if scope.atom.min_chars > atom_length or atom_length > scope.atom.max_chars:
@@ -256,9 +252,9 @@ def _templated(probe: Probe, atom: str, complement: str, facts: Facts) -> Iterat
         if not touches or count != probe.n_tokens or count != probe.abs_index:
             yield "V07", f"{count} tokens, n_tokens_actual {probe.n_tokens}, touches: {touches}"
     else:
-        found = words(facts.text, probe.atom_start, probe.atom_end)
+        found = word_count(facts.text, probe.atom_start, probe.atom_end)
         root = stem(atom)
-        if len(found) != 1 or not is_content(atom):
+        if found != 1 or not is_content(atom):
             yield "V08", "not one content word"
         elif probe.abs_index != _content_index(probe, facts):
             yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"

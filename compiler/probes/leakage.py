@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
 
 import regex
 
-from compiler.words import WORD, content_stems, stems
+from compiler.words import content_stems, stems, words_of
 
 _SPACE = regex.compile(r"\s+")
 _SENTENCE_END = regex.compile(r"(?<=[.!?])\s+")
-_EDGE = regex.compile(r"^[\W_]+|[\W_]+$")
+_SEPARATOR = regex.compile(r"[\x1c-\x1f]")
+_EDGE = regex.compile(r"[\W_]+")
+_LONG = 400
+# Two sentences with so large a share of their words in common, in order, are near copies.
+_NEAR = 0.87
+# Shorter sentences are alike by chance.
+_FEWEST = 5
 
 
 def squash(text: str) -> str:
     """NFKC, case-folded, whitespace runs as one space: for comparing, never for offsets."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return str(_SPACE.sub(" ", text)).strip()
+    # Whole texts come again for every probe of a document, short ones hardly ever.
+    return _squash_long(text) if len(text) >= _LONG else _squash(text)
+
+
+def _squash(text: str) -> str:
+    text = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    if _SEPARATOR.search(text) is not None:
+        # Whitespace to `split`, none to the expression.
+        return str(_SPACE.sub(" ", text)).strip()
+    return " ".join(text.split())
+
+
+_squash_long = lru_cache(maxsize=64)(_squash)
 
 
 def bare(text: str) -> str:
     """`squash` without punctuation at the edges."""
-    return str(_EDGE.sub("", squash(text)))
+    found = squash(text)
+    first = _EDGE.match(found)
+    start, end = first.end() if first is not None else 0, len(found)
+    while end > start and _EDGE.match(found, end - 1) is not None:
+        end -= 1
+    return found[start:end]
 
 
 def recall(of: str, within: str) -> float:
@@ -34,8 +58,8 @@ def recall(of: str, within: str) -> float:
 
 def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
     """Word n-grams of a text, normalised."""
-    tokens = [word.casefold() for word in WORD.findall(text)]
-    return {tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)}
+    tokens = [word.casefold() for word in words_of(text)]
+    return set(zip(*(tokens[i:] for i in range(n)), strict=False))
 
 
 def verbatim_in(text: str, others: Iterable[str]) -> bool:
@@ -75,19 +99,43 @@ def _similar(left: list[str], right: list[str]) -> float:
     return matcher.ratio() if near else 0.0
 
 
-def sentence_words(squashed: Iterable[str]) -> list[list[str]]:
-    """The words of every distinct sentence of some squashed texts."""
-    found = {tuple(s.split()) for text in squashed for s in _SENTENCE_END.split(text)}
-    return [list(words) for words in sorted(found) if len(words) >= 5]
+class Sentences:
+    """The distinct sentences of some squashed texts, found by the words in them."""
 
+    def __init__(self, squashed: Iterable[str]) -> None:
+        found = {tuple(s.split()) for text in squashed for s in _SENTENCE_END.split(text)}
+        self._words = [words for words in sorted(found) if len(words) >= _FEWEST]
+        self._holders: dict[str, list[int]] = defaultdict(list)
+        for number, words in enumerate(self._words):
+            for word in set(words):
+                self._holders[word].append(number)
 
-def near_copy(text: str, sentences: Sequence[Sequence[str]]) -> str | None:
-    """The sentence that a sentence of `text` copies but for a word in eight, if there is one."""
-    for own in _SENTENCE_END.split(squash(text)):
-        words = own.split()
-        if len(words) < 5:
-            continue
-        for sentence in sentences:
-            if 0.75 < len(sentence) / len(words) < 1.34 and _similar(words, [*sentence]) > 0.87:
+    def near_copy(self, text: str) -> str | None:
+        """The sentence of `text` that copies one of these but for a word in eight, if any does."""
+        for own in _SENTENCE_END.split(squash(text)):
+            words = own.split()
+            if len(words) >= _FEWEST and any(
+                _similar(words, [*self._words[number]]) > _NEAR for number in self._likely(words)
+            ):
                 return own
-    return None
+        return None
+
+    def _likely(self, words: list[str]) -> list[int]:
+        """The sentences about as long that have enough words in common, whatever their order."""
+        shared: Counter[int] = Counter()
+        for word, count in Counter(words).items():
+            for number in self._holders.get(word, ()):
+                shared[number] += count
+        size = len(words)
+        return [
+            number
+            for number, count in shared.items()
+            if 0.75 < (other := len(self._words[number])) / size < 1.34
+            and 2 * count > _NEAR * (size + other)
+        ]
+
+
+@lru_cache(maxsize=4)
+def sentences(squashed: tuple[str, ...]) -> Sentences:
+    """The sentences of some squashed texts; those of one document are asked for by each probe."""
+    return Sentences(squashed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from compiler.records import Side, Slot
@@ -18,20 +18,22 @@ T = TypeVar("T")
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 SEED_SPAN = 1_000_000_000
+_SPAN = 1 << 53
+_sha256 = hashlib.sha256
 
 
 class Stream:
     """An endless sequence of draws that its name determines."""
 
     def __init__(self, *name: str | int) -> None:
-        self._name = "/".join(str(part) for part in name).encode("utf-8")
+        self._name = "/".join(str(part) for part in name).encode("utf-8") + b"#"
         self._count = 0
 
     def uniform(self) -> float:
         """A number in [0, 1) with 53 random bits."""
-        data = hashlib.sha256(self._name + b"#%d" % self._count).digest()
+        data = _sha256(self._name + b"%d" % self._count).digest()
         self._count += 1
-        return (int.from_bytes(data[:8], "big") >> 11) / (1 << 53)
+        return (int.from_bytes(data[:8], "big") >> 11) / _SPAN
 
     def below(self, n: int) -> int:
         """An integer in [0, n)."""
@@ -39,7 +41,10 @@ class Stream:
 
     def pick(self, items: Sequence[T]) -> T:
         """One of the items, all equally likely."""
-        return items[self.below(len(items))]
+        # `below` written out: alternatives are searched by hundreds of picks.
+        data = _sha256(self._name + b"%d" % self._count).digest()
+        self._count += 1
+        return items[int((int.from_bytes(data[:8], "big") >> 11) / _SPAN * len(items))]
 
 
 def rank(*name: str | int) -> bytes:
@@ -50,6 +55,12 @@ def rank(*name: str | int) -> bytes:
 def chosen(share: float, *name: str | int) -> bool:
     """Whether what is named so is in a sample of this share, whatever else there is."""
     return Stream("chosen", *name).uniform() < share
+
+
+def ranks(*name: str | int) -> Callable[[int], bytes]:
+    """`rank` for many numbers under one name."""
+    head = "/".join(str(part) for part in name).encode("utf-8") + b"/"
+    return lambda number: hashlib.sha256(head + b"%d" % number).digest()
 
 
 def row_seed(seed: int, round_index: int, doc_id: str) -> int:

@@ -8,18 +8,22 @@ part of what a step depends on (`IDENTITY`).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from itertools import pairwise
+from operator import attrgetter
 
 import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import WORD, is_content
+from compiler.words import WORD, is_content, spans_of
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
+_start, _end = attrgetter("start"), attrgetter("end")
 _NEWLINES = regex.compile(r"[^\S\n]*\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
@@ -79,7 +83,10 @@ class Segments:
 
     def sentences_in(self, span: Span) -> list[Span]:
         """The sentences that lie within a span."""
-        return [s for s in self.sentences if span.start <= s.start and s.end <= span.end]
+        # Sentences are in order and do not overlap.
+        first = bisect_left(self.sentences, span.start, key=_start)
+        last = bisect_right(self.sentences, span.end, first, key=_end)
+        return list(self.sentences[first:last])
 
 
 def segment(text: str, gen_start: int, language: str = "en") -> Segments:
@@ -93,14 +100,32 @@ def segment(text: str, gen_start: int, language: str = "en") -> Segments:
 
 def words(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     """Words and numbers between two offsets."""
-    stop = len(text) if end is None else end
-    return [Span(m.start(), m.end()) for m in WORD.finditer(text, start, stop)]
+    starts, ends = _words(text, start, len(text) if end is None else end)
+    return [Span(*span) for span in zip(starts, ends, strict=True)]
 
 
+def word_count(text: str, start: int = 0, end: int | None = None) -> int:
+    """How many words and numbers lie between two offsets."""
+    return len(_words(text, start, len(text) if end is None else end)[0])
+
+
+def _words(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
+    starts, ends = spans_of(text)
+    first, last = bisect_left(starts, start), bisect_right(ends, end)
+    # A word that reaches over an edge would be cut there, and its parts may be words.
+    if (first and ends[first - 1] > start) or (last < len(starts) and starts[last] < end):
+        found = [match.span() for match in WORD.finditer(text, start, end)]
+        return [each for each, _ in found], [each for _, each in found]
+    return starts[first:last], ends[first:last]
+
+
+# Every slot of a document looks at the same two sides, and every check does again.
+@lru_cache(maxsize=16)
 def content_words(text: str, split: int, target: Side) -> list[Span]:
     """The content words of one side of a split, counted outward: the nearest first."""
     low, high = (0, split) if target == "prefix" else (split, len(text))
-    found = [s for s in words(text, low, high) if is_content(text[s.start : s.end])]
+    spans = zip(*_words(text, low, high), strict=True)
+    found = [Span(start, end) for start, end in spans if is_content(text[start:end])]
     return found[::-1] if target == "prefix" else found
 
 

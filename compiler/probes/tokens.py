@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer as Backend
 
 from compiler.errors import SourceError
 from compiler.keys import bytes_digest
+from compiler.probes.pieces import Cut, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +36,70 @@ class TokenizerFile:
         return f"{Path(self.name).name if self.path.suffix else self.name}@{self.digest[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
 class Tokens:
-    """A tokenised text: `starts[i]`, `ends[i]` are the characters of token i; `ids[i]` its id.
+    """A tokenised text, as far as cutting it goes.
 
-    `clean`: sorted offsets at which the text may be cut without cutting a token, with the number of
-    tokens before each in `before`.
+    Where pieces of it are known by heart, only the offsets asked about are looked at.
     """
 
-    ids: tuple[int, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    clean: tuple[int, ...]
-    before: tuple[int, ...]
+    def __init__(self, found: Cut | tuple[list[int], list[int]]) -> None:
+        self._cut = found if isinstance(found, Cut) else None
+        self._all = None if isinstance(found, Cut) else found
+
+    @property
+    def clean(self) -> Sequence[int]:
+        """Sorted offsets at which the text may be cut without cutting a token, its end included."""
+        return self._every()[0]
+
+    @property
+    def before(self) -> Sequence[int]:
+        """The number of tokens before each clean offset."""
+        return self._every()[1]
+
+    @property
+    def count(self) -> int:
+        """How many tokens there are."""
+        return self._cut.count if self._cut is not None else self._every()[1][-1]
 
     def is_clean(self, offset: int) -> bool:
         """Whether cutting at `offset` leaves both sides' tokens as they are."""
-        at = bisect_left(self.clean, offset)
-        return at < len(self.clean) and self.clean[at] == offset
+        return self._before(offset) is not None
 
     def count_before(self, offset: int) -> int:
         """How many tokens lie before a clean offset."""
-        at = bisect_left(self.clean, offset)
-        if at == len(self.clean) or self.clean[at] != offset:
+        found = self._before(offset)
+        if found is None:
             raise ValueError(f"{offset} is not a clean offset")
-        return self.before[at]
+        return found
+
+    def _before(self, offset: int) -> int | None:
+        if self._cut is not None:
+            return self._cut.before(offset)
+        clean, before = self._every()
+        at = bisect_left(clean, offset)
+        return before[at] if at < len(clean) and clean[at] == offset else None
+
+    def _every(self) -> tuple[list[int], list[int]]:
+        if self._all is None:
+            assert self._cut is not None
+            self._all = self._cut.all()
+        return self._all
 
 
 class Tokenizer:
     """A loaded tokenizer."""
 
-    def __init__(self, backend: Backend, identity: str) -> None:
+    def __init__(self, backend: Backend, identity: str, *, remember: bool = True) -> None:
         self._backend = backend
+        self._pieces = pieces(backend) if remember else None
         self.identity = identity
 
     def encode(self, text: str) -> Tokens:
         """Tokens of a text, without special tokens."""
-        encoding = self._backend.encode(text, add_special_tokens=False)
-        offsets = encoding.offsets
-        starts = tuple(start for start, _ in offsets)
-        ends = tuple(end for _, end in offsets)
+        cut = self._pieces.cut(text) if self._pieces is not None else None
+        if cut is not None:
+            return Tokens(cut)
+        offsets = self._backend.encode(text, add_special_tokens=False).offsets
         clean: list[int] = []
         before: list[int] = []
         reach = 0
@@ -85,11 +111,27 @@ class Tokenizer:
         if not clean or clean[-1] != len(text):
             clean.append(len(text))
             before.append(len(offsets))
-        return Tokens(tuple(encoding.ids), starts, ends, tuple(clean), tuple(before))
+        return Tokens((clean, before))
+
+    def ids(self, text: str) -> Sequence[int]:
+        """The token ids of a text by itself."""
+        known = self._pieces.ids(text) if self._pieces is not None else None
+        if known is not None:
+            return known
+        found: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return found
+
+    def knows(self, text: str) -> bool:
+        """Whether a text is encoded by remembered pieces, without asking the library."""
+        return self._pieces is not None and self._pieces.cut(text) is not None
+
+    def without_memory(self) -> Tokenizer:
+        """The same tokenizer, asked about everything: what remembered pieces must equal."""
+        return Tokenizer(self._backend, self.identity, remember=False)
 
     def count(self, text: str) -> int:
         """How many tokens a text has by itself."""
-        return len(self._backend.encode(text, add_special_tokens=False).ids)
+        return len(self.ids(text))
 
 
 def _joins(text: str, at: int) -> bool:

@@ -203,6 +203,9 @@ class Publish(Model):
     """Rows per parquet row group."""
     compression_level: Annotated[int, Field(ge=1, le=22)] = 9
     """zstd level of the parquet files."""
+    content_defined_chunking: bool = False
+    """Cut pages where the content says so: a few percent larger, and the Hub stores a new version
+    of a file as what is new in it."""
 
 
 class Rehearsal(Model):

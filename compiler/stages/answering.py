@@ -8,7 +8,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Request
 from compiler.probes.sampling import view
-from compiler.stages.asking import Posed, requester
+from compiler.stages.asking import Posed, requester, settled
 from compiler.stages.context import Context
 
 _USABLE = (Outcome.OK, Outcome.TRUNCATED)
@@ -58,8 +58,8 @@ class Answering:
         return min(len(each.complement), self._view.max_chars)
 
     def answers(self, request: Request, samples: range) -> Answers:
-        """The replies from the log."""
-        replies = [self.dispatcher.reply(k) for k in self.dispatcher.keys(request, samples)]
+        """The replies from the log; Unsettled while some are missing."""
+        replies = settled(self.dispatcher, request, samples)
         texts = [reply.text.strip() for reply in replies]
         return Answers(
             tuple(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from compiler.engine.stage import Inputs, Part
+from compiler.engine.stage import Inputs, Part, Unsettled
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
-from compiler.llm.messages import Request
+from compiler.llm.messages import Reply, Request
 from compiler.records import Choice, DocRecord, Probe
 from compiler.stages.context import Context, Role
 
@@ -89,6 +89,19 @@ def requester(
         return Request(use.model, system, user, use.max_tokens, thinking, wanted, use.cache)
 
     return request
+
+
+def settled(dispatcher: Dispatcher, request: Request, samples: range) -> list[Reply]:
+    """The replies to some samples of a request.
+
+    Raises:
+        Unsettled: one of them is not in the log yet.
+    """
+    found = [dispatcher.log.get(key) for key in dispatcher.keys(request, samples)]
+    replies = [reply for reply in found if reply is not None]
+    if len(replies) < len(found):
+        raise Unsettled
+    return replies
 
 
 def hooks(

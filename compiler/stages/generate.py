@@ -10,7 +10,7 @@ from compiler.llm.messages import Request
 from compiler.probes import reply
 from compiler.probes.annotate import marked
 from compiler.records import DocRecord, ReplyRow
-from compiler.stages.asking import Asked, hooks, requester
+from compiler.stages.asking import Asked, hooks, requester, settled
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -28,8 +28,9 @@ def stage(context: Context) -> Stage:
 
     def rows(inputs: Inputs) -> Iterator[ReplyRow]:
         for record in inputs.rows("sample.records", DocRecord):
-            (key,) = dispatcher.keys(request(record), _ONE)
-            found = dispatcher.reply(key)
+            asked_once = request(record)
+            (found,) = settled(dispatcher, asked_once, _ONE)
+            (key,) = dispatcher.keys(asked_once, _ONE)
             yield ReplyRow(
                 record.doc_id,
                 key,

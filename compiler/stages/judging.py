@@ -12,7 +12,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.records import AnswerRow, Probe
-from compiler.stages.asking import Asked, Posed, posed, requester
+from compiler.stages.asking import Asked, Posed, posed, requester, settled
 from compiler.stages.context import Context
 
 _BETWEEN = regex.compile(r"[\s,;]+")
@@ -82,12 +82,11 @@ class Judging:
             yield each.asked(question.request, only, f"{what} {against}".strip())
 
     def verdicts(self, each: Posed, answers: Mapping[int, str], repeat: int = 0) -> Verdicts:
-        """The judge's words on each answer, from the log."""
+        """The judge's words on each answer, from the log; Unsettled while some are missing."""
         found = Verdicts({}, {}, {})
         for question in self.questions(each, answers, repeat):
             only = range(question.sample, question.sample + 1)
-            (key,) = self.dispatcher.keys(question.request, only)
-            reply = self.dispatcher.reply(key)
+            (reply,) = settled(self.dispatcher, question.request, only)
             found.model = found.model or reply.model
             found.calls += 1
             found.input_tokens += reply.input_tokens

@@ -9,6 +9,7 @@ from functools import partial
 from compiler.dataset import artefacts, columns, parquet
 from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
+from compiler.dataset.parquet import Layout
 from compiler.engine.artifact import Artifact
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
@@ -76,6 +77,7 @@ def stage(context: Context) -> Stage:
             "dtypes": spec.publish.dtypes,
             "row_group_rows": spec.publish.row_group_rows,
             "compression_level": spec.publish.compression_level,
+            "content_defined_chunking": spec.publish.content_defined_chunking,
             "alternative_of_response": [*by_response],
         },
         run=partial(_run, spec.publish, constants, needs, frozenset(by_response)),
@@ -110,9 +112,12 @@ def _run(
             file,
             canonical,
             published(),
-            publish.dtypes,
-            publish.row_group_rows,
-            publish.compression_level,
+            Layout(
+                publish.dtypes,
+                publish.row_group_rows,
+                publish.compression_level,
+                publish.content_defined_chunking,
+            ),
         ),
     )
     out.rows("facts", facts)

@@ -16,7 +16,7 @@ from compiler.engine.execute import Outcome, execute
 from compiler.engine.explain import changes
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, State
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled
 from compiler.engine.store import Store
 from compiler.errors import BusyError, StoreError
 from compiler.keys import Json
@@ -199,13 +199,19 @@ def test_a_damaged_file_is_named(works: Works) -> None:
 
 def test_settle_comes_after_every_prepare_and_before_every_run(tmp_path: Path) -> None:
     said: list[str] = []
+
+    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+        if "settle" not in said:
+            raise Unsettled
+        said.append(f"run {part[0]}")
+
     stage = Stage(
         "ask",
         1,
         1,
         (),
         None,
-        run=lambda part, inputs, out: said.append(f"run {part[0]}"),
+        run=run,
         narrow=lambda part, inputs: {"part": part[0]},
         prepare=lambda part, inputs: said.append(f"prepare {part[0]}"),
         settle=lambda: said.append("settle"),
@@ -214,6 +220,41 @@ def test_settle_comes_after_every_prepare_and_before_every_run(tmp_path: Path) -
     execute(graph, Quiet())
 
     assert said == ["prepare 0", "prepare 1", "settle", "run 0", "run 1"]
+
+
+def test_a_step_that_finds_all_it_needs_is_not_prepared(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+        if part == (1,) and "settle" not in said:
+            raise Unsettled
+        said.append(f"run {part[0]}")
+
+    stage = Stage(
+        "ask",
+        1,
+        1,
+        (),
+        None,
+        run=run,
+        narrow=lambda part, inputs: {"part": part[0]},
+        prepare=lambda part, inputs: said.append(f"prepare {part[0]}"),
+        settle=lambda: said.append("settle"),
+    )
+    outcome = execute(Graph("b", Store(tmp_path), [stage], [(0,), (1,)]), Quiet())
+
+    assert said == ["run 0", "prepare 1", "settle", "run 1"]
+    assert outcome.ran == {"ask": 2}
+
+
+def test_a_step_that_settling_did_not_help_is_an_error(tmp_path: Path) -> None:
+    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+        raise Unsettled
+
+    stage = Stage("ask", 1, 0, (), None, run=run, settle=lambda: None)
+
+    with pytest.raises(StoreError, match="ask all still lacks replies"):
+        execute(Graph("b", Store(tmp_path), [stage], [()]), Quiet())
 
 
 def test_a_second_writer_is_told_who_has_the_directory(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from compiler.errors import SourceError
 from compiler.probes import tokens
@@ -18,8 +19,18 @@ from compiler.probes.tokens import Tokenizer, TokenizerFile
 from tests.conftest import ROOT, SHARED
 from tests.strategies import documents
 
+# Letters, marks, joiners, controls and added tokens in any order.
+ODD = st.lists(
+    st.one_of(
+        st.text(st.characters(codec="utf-8"), max_size=8),
+        st.text(st.characters(max_codepoint=0x2FF), max_size=12),
+        st.sampled_from(["'ll", "'S", "  ", " \n ", "<|endoftext|>", "ſ", "e\u0301", "42", "½"]),
+    ),
+    max_size=12,
+).map("".join)
 DEMO = "specs/data/bpe-8k.json.gz"
 QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
+needs_qwen = pytest.mark.skipif(not QWEN.exists(), reason="the shared Qwen3 tokenizer is not here")
 
 
 @cache
@@ -36,7 +47,7 @@ def test_spans_of_clean_offsets_decode_to_the_text(text: str) -> None:
     assert list(found.clean) == sorted(set(found.clean))
     assert found.clean[-1] == len(text)
     assert list(found.before) == sorted(found.before)
-    assert found.before[-1] == len(found.ids)
+    assert found.before[-1] == found.count
 
 
 @given(documents())
@@ -51,11 +62,12 @@ def check_gaps(with_: Tokenizer, text: str) -> int:
     places = [place for gap in gaps if (place := clean_place(text, gap, whole)) is not None]
     for place in places:
         before = whole.count_before(place)
-        assert whole.ids[:before] == with_.encode(text[:place]).ids, (text, place)
+        ids = list(with_.ids(text)[:before])
+        assert ids == list(with_.ids(text[:place])), (text, place)
     return len(places)
 
 
-@pytest.mark.skipif(not QWEN.exists(), reason="the shared Qwen3 tokenizer is not here")
+@needs_qwen
 def test_every_sentence_gap_of_real_rollouts_is_clean_under_a_real_tokenizer() -> None:
     qwen = tokenizer(str(QWEN))
     lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
@@ -93,3 +105,31 @@ def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such tokenizer"):
         tokens.find("nowhere/tokenizer.json", tmp_path, online=False)
     assert tokens.find("owner/unknown-model", tmp_path, online=False) is None
+
+
+@pytest.mark.parametrize("name", [DEMO, pytest.param(str(QWEN), marks=needs_qwen)])
+def test_remembered_pieces_give_what_the_tokenizer_gives(name: str) -> None:
+    """Text that pieces are certain about, mixed with text that is left to the tokenizer."""
+    by_heart, asked = tokenizer(name), tokenizer(name).without_memory()
+    taken = []
+
+    @given(st.one_of(documents(), ODD))
+    def check(text: str) -> None:
+        one, other = by_heart.encode(text), asked.encode(text)
+        assert (one.clean, one.before, one.count) == (other.clean, other.before, other.count)
+        assert list(by_heart.ids(text)) == list(asked.ids(text))
+        offsets = range(len(text) + 2)
+        assert [one.is_clean(at) for at in offsets] == [other.is_clean(at) for at in offsets]
+        taken.append(by_heart.knows(text))
+
+    check()
+    assert any(taken)
+    assert not all(taken)
+
+
+def test_what_only_the_tokenizer_can_decide_is_left_to_it() -> None:
+    found = tokenizer()
+
+    assert found.knows("Prose, “quoted” — naïve, 第二, 42 ½.\n\nMore.")
+    for text in ("e\u0301", "a\u200db", "x\r\ny", "\x00", "👍", "\u212b", "ſ"):
+        assert not found.knows(text), text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from compiler.probes.alternatives import Pool
 from compiler.probes.sampling import Stream
-from compiler.probes.segment import words
+from compiler.probes.segment import word_count
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocRecord, Probe, Reject, Side, Slot
 
@@ -67,9 +67,9 @@ class Workbench:
         atom = self.text[start:end]
         sign = 1 if slot.target == "suffix" else -1
         between = (
-            words(self.text, self.split, start)
+            word_count(self.text, self.split, start)
             if slot.target == "suffix"
-            else words(self.text, end, self.split)
+            else word_count(self.text, end, self.split)
         )
         text, level, size = alternative
         return Probe(
@@ -86,7 +86,7 @@ class Workbench:
             abs_index=index,
             signed_index=sign * index,
             hint=sign * slot.hint if slot.hint is not None else None,
-            word_distance=sign * len(between),
+            word_distance=sign * between,
             synergy=None,
             distribution=None,
             difficulty=None,

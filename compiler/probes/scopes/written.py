@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from compiler.probes import leakage
 from compiler.probes.checks import Facts, examine
 from compiler.probes.reply import Draft, Parsed
-from compiler.probes.segment import Segments, segment, words
+from compiler.probes.segment import Segments, segment, word_count
 from compiler.records import DocRecord, Probe, Reject, Slot
 from compiler.spec.model import WrittenScope
 
@@ -122,7 +122,7 @@ class _Bench:
         suffix = slot.target == "suffix"
         sign = 1 if suffix else -1
         text = self._segments.text
-        between = words(text, split, start) if suffix else words(text, end, split)
+        between = word_count(text, split, start) if suffix else word_count(text, end, split)
         index = self._index(scope, suffix, split, start, end)
         return Probe(
             doc_id=self._record.doc_id,
@@ -138,7 +138,7 @@ class _Bench:
             abs_index=index,
             signed_index=sign * index if index is not None else None,
             hint=sign * slot.hint if slot.hint is not None else None,
-            word_distance=sign * len(between),
+            word_distance=sign * between,
             synergy=_stripped(draft.synergy_check),
             distribution=_stripped(draft.distribution_check) if suffix else None,
             difficulty=_stripped(draft.difficulty_check),

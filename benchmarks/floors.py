@@ -1,0 +1,300 @@
+"""What each stage costs at least: the libraries under it, on the rows that the build itself made.
+
+A floor does what the stage cannot do without and nothing else: read its input rows, call the
+library, write its output rows. Where a stage asks, the floor renders each prompt once, hashes each
+body once and reads each reply once. Seconds of process time, for the documents of one shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sentencex
+import zstandard
+
+from compiler.dataset import columns, parquet
+from compiler.engine.artifact import Row
+from compiler.engine.plan import Graph
+from compiler.engine.stage import Part
+from compiler.engine.store import Manifest
+from compiler.llm.messages import Request, encode
+from compiler.llm.responses import ResponseLog
+from compiler.records import (
+    AnswerRow,
+    Choice,
+    DocRecord,
+    Document,
+    Pair,
+    Probe,
+    ProbeFact,
+    Reject,
+    ReplyRow,
+    ScoreRow,
+    Skip,
+    VerdictRow,
+)
+from compiler.stages import generate, publish
+from compiler.stages.answering import Answering
+from compiler.stages.asking import posed
+from compiler.stages.context import Context, Role
+from compiler.stages.judging import Judging, judged, whole
+
+ROWS: dict[str, type] = {
+    "ingest.documents": Document,
+    "sample.records": DocRecord,
+    "sample.rejects": Reject,
+    "sample.skips": Skip,
+    "generate.replies": ReplyRow,
+    "finalize.choices": Choice,
+    "finalize.probes": Probe,
+    "finalize.rejects": Reject,
+    "expand.probes": Probe,
+    "expand.rejects": Reject,
+    "answer.answers": AnswerRow,
+    "judge.verdicts": VerdictRow,
+    "score.scores": ScoreRow,
+    "publish.facts": ProbeFact,
+    "publish.pairs": Pair,
+}
+# What a stage reads of another: by name, because a floor reads what the stage reads.
+READS: dict[str, tuple[str, ...]] = {
+    "sample": (),
+    "generate": ("sample.records",),
+    "finalize": ("sample.records", "generate.replies"),
+    "expand": ("sample.records", "finalize.choices"),
+    "answer": ("sample.records", "finalize.choices", "finalize.probes"),
+    "judge": ("sample.records", "finalize.choices", "finalize.probes", "answer.answers"),
+    "score": ("answer.answers", "judge.verdicts"),
+    "publish": (
+        "sample.records",
+        "finalize.choices",
+        "finalize.probes",
+        "expand.probes",
+        "answer.answers",
+        "judge.verdicts",
+        "score.scores",
+    ),
+}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Process time of the faster of two runs."""
+    found = []
+    for _ in range(2):
+        started = time.process_time()
+        work()
+        found.append(time.process_time() - started)
+    return min(found)
+
+
+class Floors:
+    """Measures the floor of every stage on the first shard of a finished build."""
+
+    def __init__(self, graph: Graph, context: Context, log: Path) -> None:
+        self._graph = graph
+        self._context = context
+        self._log = log
+        self._part: Part = min(part for part, _ in graph.manifests("sample"))
+        self._inputs = {
+            stage.name: graph.inputs(step)
+            for stage in graph.stages
+            for step in graph.steps(stage)
+            if step.part == self._part[: stage.depth]
+        }
+        self._records = list(self._rows("sample.records", DocRecord))
+        self.documents = len(self._records)
+
+    def _manifest(self, stage: str) -> Manifest:
+        depth = next(s.depth for s in self._graph.stages if s.name == stage)
+        found = self._graph.manifest(stage, self._part[:depth])
+        assert found is not None
+        return found
+
+    def _rows(self, name: str, kind: type[Row]) -> Iterator[Row]:
+        """The rows of the artifact of this shard only."""
+        stage, _, output = name.partition(".")
+        return self._graph.store.rows(self._manifest(stage).outputs[output], kind)
+
+    def measure(self) -> dict[str, dict[str, float]]:
+        """Stage -> what of it -> seconds per document."""
+        texts = [s.text for record in self._records for s in record.shown]
+        choices = {c.doc_id: c for c in self._rows("finalize.choices", Choice)}
+        chosen = [
+            s.text
+            for record in self._records
+            for s in record.shown
+            if record.doc_id in choices and s.idx == choices[record.doc_id].sibling
+        ]
+        name = self._context.spec.source.tokenizer
+        backend = self._context.load_tokenizer(name)._backend
+        replies = [row.text for row in self._rows("generate.replies", ReplyRow)]
+        found: dict[str, dict[str, float]] = {
+            "ingest": {"rows": self._ingested()},
+            "sample": {
+                "tokenizer": seconds(lambda: [backend.encode(t).offsets for t in texts]),
+                "segmenter": _segmented(texts),
+            },
+            "generate": self._asked("generator", self._generate()),
+            "finalize": {
+                "JSON": seconds(lambda: [json.loads(each) for each in replies if each[:1] == "{"]),
+                "segmenter": _segmented(chosen),
+            },
+            "expand": {
+                "tokenizer": seconds(lambda: [backend.encode(t).offsets for t in chosen]),
+                "segmenter": _segmented(chosen),
+            },
+            "answer": self._asked("answerer", self._answer()),
+            "judge": self._asked("judge", self._judge()),
+            "score": {},
+            "publish": {"parquet": self._parquet()},
+        }
+        for stage, reads in READS.items():
+            found[stage]["rows in"] = sum(self._read(name) for name in reads)
+            found[stage]["rows out"] = self._written(stage)
+        return {
+            stage: {what: s / self.documents for what, s in parts.items()}
+            for stage, parts in found.items()
+        }
+
+    def _read(self, name: str) -> float:
+        return seconds(lambda: sum(1 for _ in self._rows(name, ROWS[name])))
+
+    def _written(self, stage: str) -> float:
+        total = 0.0
+        for name, kind in ROWS.items():
+            if name.partition(".")[0] == stage and stage != "publish":
+                rows: list[object] = list(self._rows(name, kind))
+                total += seconds(partial(pack, rows))
+        return total
+
+    def _ingested(self) -> float:
+        """Parse, encode, hash and compress the documents of the shard."""
+        rows = [
+            Document(r.doc_id, r.doc_source, r.shown[0].text[: r.gen_start], r.others)
+            for r in self._records
+        ]
+        flat = [
+            {"doc_id": r.doc_id, "prefix": s.text[: r.gen_start], "text": s.text[r.gen_start :]}
+            for r in self._records
+            for s in r.shown
+        ]
+        table = pa.Table.from_pylist(flat)
+        full = [
+            [row, [s.text for s in r.shown]] for row, r in zip(rows, self._records, strict=True)
+        ]
+
+        def work() -> None:
+            table.to_pylist()
+            pack(full)
+
+        return seconds(work)
+
+    def _generate(self) -> list[tuple[Request, int]]:
+        request = generate.requests(self._context)
+        return [(request(record), 1) for record in self._records]
+
+    def _answer(self) -> list[tuple[Request, int]]:
+        answering = Answering(self._context)
+        found = posed(self._context, self._inputs["answer"])
+        return [(answering.request(each), self._context.spec.scoring.rollouts) for each in found]
+
+    def _judge(self) -> list[tuple[Request, int]]:
+        judging = Judging(self._context)
+        return [
+            (question.request, 1)
+            for each, answers in judged(self._context, self._inputs["judge"], "answer.answers")
+            for question in judging.questions(each, whole(answers))
+        ]
+
+    def _asked(self, role: Role, asked: list[tuple[Request, int]]) -> dict[str, float]:
+        """Rendering is timed on the template with its own output as the one value: all of its text.
+
+        The wire body is canonical JSON; each sample is one lookup in the log by a SHA-256 key.
+        """
+        dispatcher = self._context.dispatchers[role]
+        bodies = [(encode(dispatcher.provider, each), n) for each, n in asked]
+        keys = [key for each, n in asked for key in dispatcher.keys(each, range(n))]
+        encoder = msgspec.json.Encoder(order="deterministic")
+        with closing(ResponseLog(self._log)) as log:
+            return {
+                "template": self._rendered(role),
+                "JSON": seconds(
+                    lambda: [encoder.encode(dispatcher.provider.encode(each)) for each, _ in asked]
+                ),
+                "hash": seconds(
+                    lambda: [
+                        hashlib.sha256(hashlib.sha256(b).digest() if i else b).digest()
+                        for b, n in bodies
+                        for i in range(n)
+                    ]
+                ),
+                "log": seconds(lambda: [log.get(key) for key in keys]),
+            }
+
+    def _rendered(self, role: str) -> float:
+        request: Callable[[], object]
+        if role == "generator":
+            request = self._generate
+        elif role == "answerer":
+            request = self._answer
+        else:
+            request = self._judge
+        return seconds(request)
+
+    def _parquet(self) -> float:
+        """The rows of the shard as columns, written by pyarrow in the layout of the build."""
+        publish_spec = self._context.spec.publish
+        constants = columns.Constants(
+            self._context.spec.source.model,
+            publish_spec.source_label,
+            publish_spec.template_model,
+            self._context.spec.calibration.level,
+            self._context.spec.scoring.rollouts,
+            self._context.spec.scoring.bands.hard,
+            self._context.spec.scoring.bands.easy,
+            self._context.groups(),
+        )
+        needs = publish.Needs("answer.answers", "judge.verdicts")
+        shard = {
+            need: dict(self._inputs["publish"].parts(need))[self._part] for need in needs.all()
+        }
+        rows = [
+            columns.values(r)
+            for r in publish._shard(constants, needs, self._inputs["publish"], shard)
+        ]
+        shape = parquet.schema(publish_spec.dtypes)
+
+        def work() -> None:
+            table = pa.Table.from_pylist(rows, schema=shape)
+            pq.write_table(
+                table,
+                io.BytesIO(),
+                compression="zstd",
+                compression_level=publish_spec.compression_level,
+                dictionary_pagesize_limit=64 << 20,
+                data_page_size=8 << 20,
+            )
+
+        return seconds(work)
+
+
+def _segmented(texts: list[str]) -> float:
+    return seconds(lambda: [sentencex.get_sentence_boundaries("en", text) for text in texts])
+
+
+def pack(rows: Iterable[object]) -> None:
+    """JSON, SHA-256 and zstd, in one go."""
+    encoder = msgspec.json.Encoder(order="deterministic")
+    data = b"\n".join(encoder.encode(row) for row in rows)
+    hashlib.sha256(data).digest()
+    zstandard.ZstdCompressor(level=3).compress(data)

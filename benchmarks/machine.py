@@ -1,0 +1,110 @@
+"""What a benchmark ran on, and what a process of it took: for the head of every result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def described() -> str:
+    """Processor, cores, memory, Python and load, in one line."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in _lines(info) if line[:10] == "model name"]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (
+        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
+        f"{pages / 2**30:.0f} GiB, Python {platform.python_version()}, "
+        f"load {os.getloadavg()[0]:.1f} at the start"
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process with its children: seconds of the wall and of process time, peak memory.
+
+    `peak`: bytes, the largest sum over the process and its children at one time, pages that they
+    share counted once (PSS); 0 where the system does not tell.
+    """
+
+    out: str
+    wall: float
+    cpu: float
+    peak: int
+
+
+def probec(*arguments: str, cwd: Path = ROOT) -> Run:
+    """Run the command line in a process of its own.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    return run([sys.executable, "-m", "compiler", *arguments], cwd)
+
+
+def run(command: Sequence[str], cwd: Path) -> Run:
+    """Run a command and measure it with its children."""
+    before, started = os.times(), time.monotonic()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    watch = _Watch(process.pid)
+    watch.start()
+    out, err = process.communicate()
+    watch.done.set()
+    watch.join()
+    wall, after = time.monotonic() - started, os.times()
+    if process.returncode != 0:
+        raise SystemExit(out + err)
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+    return Run(out, wall, cpu, watch.peak)
+
+
+class _Watch(threading.Thread):
+    """Looks at the memory of a process and its descendants, a few times a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self.done = threading.Event()
+        self.peak = 0
+
+    def run(self) -> None:
+        while not self.done.wait(0.2):
+            self.peak = max(self.peak, sum(map(_pss, _family(self._pid))))
+
+
+def _family(pid: int) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        each = waiting.pop()
+        found.append(each)
+        try:
+            for task in Path(f"/proc/{each}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0  # it has ended meanwhile, or the system has no such file
+    return next((int(line.split()[1]) << 10 for line in text.splitlines() if line[:4] == "Pss:"), 0)

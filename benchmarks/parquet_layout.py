@@ -1,0 +1,254 @@
+"""The published file beside `datasets`' own: bytes a row, speed, readers, what a change re-uploads.
+
+usage: python -m benchmarks.parquet_layout [DOCUMENTS]   (default 2,000)
+
+Rows are shaped like published ones and made of recombined real paragraphs: the text of a document
+on its sixteen rows, a complement, an atom, and written fields of the usual length. Every layout
+holds the same rows under the same schema.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import machine, recombine
+from compiler.commands.result import table
+from compiler.dataset import parquet
+from compiler.dataset.columns import COLUMNS, Value
+from compiler.dataset.parquet import Layout
+from compiler.engine.artifact import RowDigest
+from compiler.probes.sampling import Stream
+
+FULL = 2000
+_ROWS = 16
+_TEXTS = {
+    "verbalizer_prompt": 110,
+    "target_response": 120,
+    "incorrect_plausible_answer": 120,
+    "synergy_check": 110,
+    "distribution_check": 110,
+    "difficulty_check": 160,
+}
+
+
+def rows(documents: int) -> Iterator[dict[str, Value]]:
+    """Rows in the order in which a build publishes them."""
+    words = " ".join(p for docs in recombine.paragraphs().values() for doc in docs for p in doc)
+    for doc_id, prefix, siblings in recombine.documents(documents):
+        text = prefix + siblings[0]
+        stream = Stream("rows", doc_id)
+        split = len(prefix) + stream.below(len(siblings[0]) // 2)
+        rationale = _slice(words, 300, stream)
+        for slot in range(_ROWS):
+            yield _row(doc_id, text, split, slot, rationale, words, stream)
+
+
+def _row(
+    doc_id: str, text: str, split: int, slot: int, rationale: str, words: str, stream: Stream
+) -> dict[str, Value]:
+    suffix, written = slot % 2 == 1, slot >= _ROWS - 6
+    low, high = (split, len(text)) if suffix else (0, split)
+    start = low + stream.below(max(1, high - low - 200))
+    end = min(high, start + (160 if written else 8))
+    answers = [_slice(words, 250, stream) for _ in range(5)] if written else None
+    scores = [stream.below(11) / 10 for _ in range(5)] if written else None
+    values: dict[str, Value] = {name: _slice(words, n, stream) for name, n in _TEXTS.items()}
+    values |= {
+        "doc": text,
+        "scope": "sentence" if written else "word",
+        "context": text[:split] if suffix else text[split:],
+        "atom_text": text[start:end],
+        "bb_answer_rollout_answers": answers,
+        "bb_answer_rollout_scores": scores,
+        "row_seed": 10**9 + int(doc_id[3:]),
+        "doc_id": doc_id,
+        "doc_source": f"https://example.org/{doc_id}",
+        "split_char_offset": split,
+        "row_splits": dict.fromkeys(("word_lens", "sentence", "paragraph", "whole"), split),
+        "doc_choice_rationale": rationale,
+        "split_rationale": rationale[::-1],
+        "slot_idx": slot,
+        "target": "suffix" if suffix else "prefix",
+        "probe_id": hashlib.sha256(f"{doc_id}/{slot}".encode()).hexdigest()[:24],
+        "atom_start": start,
+        "atom_end": end,
+        "flags": ["V14"] if stream.below(9) == 0 else [],
+    }
+    if not written:
+        values |= dict.fromkeys(("synergy_check", "distribution_check", "difficulty_check"))
+    return {column.name: values.get(column.name) for column in COLUMNS}
+
+
+def _slice(words: str, chars: int, stream: Stream) -> str:
+    at = stream.below(len(words) - 2 * chars)
+    return words[at : at + chars // 2 + stream.below(chars)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("documents", type=int, nargs="?", default=FULL)
+    args = parser.parse_args()
+    print(machine.described())
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), [*rows(args.documents)])
+
+
+def measure(folder: Path, made: list[dict[str, Value]]) -> None:
+    """Write every layout, read ours with every reader, and change one document."""
+    shape = parquet.schema("int64")
+    arrow = pa.Table.from_pylist(made, schema=shape)
+    ours, chunked = Layout("int64", 8192, 9), Layout("int64", 8192, 9, True)
+    quick = Layout("int64", 8192, 3)
+    writers: list[tuple[str, Callable[[Path], None]]] = [
+        ("datasets to_parquet", lambda path: _datasets(arrow, path)),
+        ("pyarrow snappy, groups of 1,000", lambda path: pq.write_table(arrow, path, **_SNAPPY)),
+        ("ours, zstd 9", lambda path: _ours(made, path, ours)),
+        ("ours, zstd 3", lambda path: _ours(made, path, quick)),
+        ("ours, zstd 9, content-defined chunks", lambda path: _ours(made, path, chunked)),
+        ("pyarrow alone, the layout of zstd 9", lambda path: _bare(made, path, ours)),
+    ]
+    found = []
+    for name, write in writers:
+        path = folder / f"{name}.parquet"
+        started = time.process_time()
+        write(path)
+        spent = time.process_time() - started
+        found.append((name, path.stat().st_size / len(made), arrow.nbytes / 1e6 / spent))
+    first = found[0][1]
+    listed = [(name, size, size / first, speed) for name, size, speed in found]
+    print(f"{len(made):,} rows of {arrow.nbytes / len(made):,.0f} B in Arrow, {len(shape)} columns")
+    print(table(("layout", "B/row", "of datasets'", "MB/s of Arrow, CPU"), listed))
+    bare = found[-1][2]
+    print(f"ours streams from rows at {found[2][2] / bare:.2f} of pyarrow's speed from rows")
+    groups = pq.ParquetFile(folder / "ours, zstd 9.parquet").metadata
+    largest = max(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+    print(f"row groups: {groups.num_row_groups}, the largest {largest / 1e6:,.1f} MB uncompressed")
+    read_back(folder / "ours, zstd 9.parquet", arrow)
+    for name, layout in (("ours, zstd 9", ours), ("ours, zstd 9, content-defined chunks", chunked)):
+        changed(folder / f"{name}.parquet", made, layout)
+
+
+_SNAPPY = {"compression": "snappy", "row_group_size": 1000}
+
+
+def _datasets(arrow: pa.Table, path: Path) -> None:
+    from datasets import Dataset
+
+    Dataset(arrow).to_parquet(path)
+
+
+def _ours(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
+    with path.open("wb") as out:
+        parquet.write(out, RowDigest(), made, layout)
+
+
+def _bare(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
+    """What pyarrow takes for the same rows, without their digest."""
+    arrow = pa.Table.from_pylist(made, schema=parquet.schema(layout.dtypes))
+    pq.write_table(
+        arrow,
+        path,
+        row_group_size=layout.row_group_rows,
+        compression="zstd",
+        compression_level=layout.compression_level,
+        dictionary_pagesize_limit=64 << 20,
+        data_page_size=8 << 20,
+    )
+
+
+def read_back(path: Path, arrow: pa.Table) -> None:
+    """Whether every reader that is installed finds the same rows."""
+    expected = _digest(arrow)
+    readers: list[tuple[str, Callable[[], pa.Table]]] = [
+        ("pyarrow", lambda: pq.read_table(path)),
+        ("datasets", lambda: _with_datasets(path)),
+        ("duckdb", lambda: _with_duckdb(path)),
+        ("polars", lambda: _with_polars(path)),
+    ]
+    for name, read in readers:
+        try:
+            same = _digest(read()) == expected
+        except ImportError:
+            print(f"read back by {name}: not installed")
+            continue
+        print(f"read back by {name}: {'equal' if same else 'DIFFERENT'}")
+
+
+def _digest(arrow: pa.Table) -> str:
+    canonical = RowDigest()
+    for batch in arrow.to_batches(max_chunksize=512):
+        for row in batch.to_pylist():
+            canonical.append(row)
+    return canonical.hexdigest()
+
+
+def _with_datasets(path: Path) -> pa.Table:
+    from datasets import Dataset
+
+    with tempfile.TemporaryDirectory() as cache:
+        return Dataset.from_parquet(str(path), cache_dir=cache).data.table
+
+
+def _with_duckdb(path: Path) -> pa.Table:
+    import duckdb
+
+    found = duckdb.sql(f"select * from read_parquet('{path}')")
+    assert found is not None
+    return found.to_arrow_table()
+
+
+def _with_polars(path: Path) -> pa.Table:
+    import polars
+
+    return polars.read_parquet(path).to_arrow()
+
+
+def changed(path: Path, made: list[dict[str, Value]], layout: Layout) -> None:
+    """How much of a file is new when one document in the middle is left out.
+
+    Both files are cut by content, as the Hub's storage does (here: at a rolling hash, about 64 KiB
+    a piece); a piece that the old file has is not sent again.
+    """
+    middle = len(made) // 2 // _ROWS * _ROWS
+    other = io.BytesIO()
+    parquet.write(other, RowDigest(), made[:middle] + made[middle + _ROWS :], layout)
+    old, new = pieces(path.read_bytes()), pieces(other.getvalue())
+    known = {digest for digest, _ in old}
+    sent = sum(size for digest, size in new if digest not in known)
+    total = sum(size for _, size in new)
+    name = "with" if layout.content_defined_chunking else "without"
+    print(
+        f"one document of {len(made) // _ROWS:,} left out, {name} content-defined chunks: "
+        f"{100 * sent / total:.1f}% of the file is new"
+    )
+
+
+def pieces(data: bytes) -> list[tuple[bytes, int]]:
+    """Digest and size of content-defined pieces: a cut where a gear hash ends in 16 zero bits."""
+    import numpy as np
+
+    gear = np.frombuffer(
+        b"".join(hashlib.sha256(b"%d" % byte).digest()[:8] for byte in range(256)), dtype=np.uint64
+    )
+    raw = gear[np.frombuffer(data, dtype=np.uint8)]
+    rolled = np.zeros_like(raw)
+    # The low 16 bits of a gear hash depend on the last 16 bytes only.
+    for back in range(16):
+        rolled[back:] += raw[: len(raw) - back] << np.uint64(back)
+    cuts = [0, *(np.flatnonzero((rolled & np.uint64(0xFFFF)) == 0) + 1).tolist(), len(data)]
+    return [(hashlib.sha256(data[low:high]).digest(), high - low) for low, high in pairwise(cuts)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What bounds a build of any size: requests, batches, money, bytes, CPU, by a small model.
+
+usage: python -m benchmarks.scale_model
+
+`Costs` holds what one document costs; its local part is calibrated by `benchmarks.full_scale`, its
+paid part by the published dataset's declared tokens and prices. Everything is linear in documents
+but what has a fixed size. docs/scale.md shows the table that this prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIZES = (36_997, 1_000_000, 100_000_000)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one document, unless said otherwise.
+
+    `cpu_ms`: local stages, replies in the log; `serial_ms`: the part that one process does alone
+    (ingest, commits, statistics). Bytes are on disk, compressed. Tokens and prices per call, US
+    dollars per million tokens, batched.
+    """
+
+    slots: int = 16
+    written: int = 6
+    built: float = 0.86
+    rollouts: int = 5
+    cpu_ms: float = 75.0
+    serial_ms: float = 3.0
+    store_bytes: int = 34_000
+    log_bytes: int = 25_000
+    parquet_bytes: int = 9_600
+    body_bytes: tuple[int, int, int] = (28_000, 5_900, 1_700)
+    tokens: tuple[tuple[int, int], ...] = ((7000, 10_500), (1300, 80), (400, 5))
+    price: tuple[float, float] = (0.5, 2.5)
+    batch_requests: int = 100_000
+    batch_bytes: int = 250_000_000
+    queue_requests: int = 200_000
+    turnaround_hours: float = 1.0
+    plan_us_per_step: float = 900.0
+    ids_us: float = 6.0
+    id_bytes: int = 600
+    shard_docs: int = 512
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a build of so many documents takes."""
+
+    documents: int
+    rows: int
+    requests: int
+    batches: int
+    usd: float
+    queue_days: float
+    cpu_hours: float
+    serial_hours: float
+    store_gb: float
+    log_gb: float
+    parquet_gb: float
+    steps: int
+    plan_seconds: float
+    ids_gb: float
+
+
+def bounds(documents: int, costs: Costs) -> Bounds:
+    """The model."""
+    probes = documents * costs.written * costs.built
+    calls = (documents, probes * costs.rollouts, probes * costs.rollouts)
+    batches = sum(
+        max(-(-int(n) // costs.batch_requests), -(-int(n * body) // costs.batch_bytes))
+        for n, body in zip(calls, costs.body_bytes, strict=True)
+    )
+    usd = sum(
+        n * (read * costs.price[0] + written * costs.price[1]) / 1e6
+        for n, (read, written) in zip(calls, costs.tokens, strict=True)
+    )
+    requests = int(sum(calls))
+    steps = 8 * -(-documents // costs.shard_docs) + 5
+    rows = documents * (costs.slots - costs.written * (1 - costs.built))
+    return Bounds(
+        documents,
+        int(rows),
+        requests,
+        batches,
+        usd,
+        requests / costs.queue_requests * costs.turnaround_hours / 24,
+        documents * costs.cpu_ms / 3.6e6,
+        documents * costs.serial_ms / 3.6e6,
+        documents * costs.store_bytes / 1e9,
+        documents * costs.log_bytes / 1e9,
+        documents * costs.parquet_bytes / 1e9,
+        steps,
+        (steps * costs.plan_us_per_step + documents * costs.ids_us) / 1e6,
+        documents * costs.id_bytes / 1e9,
+    )
+
+
+def rows(costs: Costs) -> list[tuple[str, ...]]:
+    """The table: one row a bound, one column a size."""
+    found = [bounds(size, costs) for size in SIZES]
+
+    def row(name: str, form: str, field: str) -> tuple[str, ...]:
+        return (name, *(format(getattr(each, field), form) for each in found))
+
+    return [
+        row("documents", ",", "documents"),
+        row("rows", ",", "rows"),
+        row("requests", ",", "requests"),
+        row("batches", ",", "batches"),
+        row("US dollars", ",.0f", "usd"),
+        row("days in the provider's queue, at an hour a batch", ",.1f", "queue_days"),
+        row("CPU hours of the local stages", ",.1f", "cpu_hours"),
+        row("of these in one process", ",.2f", "serial_hours"),
+        row("GB of the store", ",.1f", "store_gb"),
+        row("GB of the response log", ",.1f", "log_gb"),
+        row("GB of published files", ",.2f", "parquet_gb"),
+        row("steps", ",", "steps"),
+        row("seconds to plan them", ",.1f", "plan_seconds"),
+        row("GB of memory for the index of ids", ",.2f", "ids_gb"),
+    ]
+
+
+def markdown(costs: Costs) -> str:
+    """The table as docs/scale.md shows it."""
+    head, *rest = rows(costs)
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * len(SIZES) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(each) + " |" for each in rest)])
+
+
+def main() -> None:
+    """Print."""
+    print(markdown(Costs()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Workers of a Ray cluster. The only door to ray, which is an optional extra.
+
+Every machine must see the build directory, the project and the response log under the same path:
+a shared file system. The log is only read there; what is asked is asked by the machine that builds.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from compiler.engine.executors import Bench, Job, Made, Workplace
+from compiler.errors import StoreError, UsageError
+
+_TRIES = 3
+
+
+class Cluster:
+    """Steps as Ray tasks, `ahead` of them in flight.
+
+    `address`: of a running cluster, `local` to start one on this machine.
+    """
+
+    def __init__(self, workplace: Workplace, address: str, ahead: int) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise UsageError(
+                "ray is not installed", hint="pip install 'probec[ray]', or use --jobs"
+            ) from error
+        self._ray = ray
+        # As bytes, so that a worker knows it again.
+        self._workplace = pickle.dumps(workplace)
+        self._ahead = ahead
+        self._mine = not ray.is_initialized()
+        if self._mine:
+            here = address == "local"
+            ray.init(
+                address="local" if here else address,
+                num_cpus=ahead if here else None,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+            )
+        # A task whose worker dies is run again by Ray itself.
+        self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
+        """Run all of them, wherever there is room."""
+        waiting = list(reversed(jobs))
+        flying: dict[object, Job] = {}
+        while waiting or flying:
+            while waiting and len(flying) < self._ahead:
+                job = waiting.pop()
+                flying[self._attempt.remote(self._workplace, job)] = job
+            (ended, *_), _ = self._ray.wait([*flying], num_returns=1)
+            job = flying.pop(ended)
+            try:
+                found = self._ray.get(ended)
+            except self._ray.exceptions.WorkerCrashedError as error:
+                raise StoreError(
+                    f"step {job}: {_TRIES} workers of the cluster died at it",
+                    hint="memory may be short on its machines: run again with --jobs 1",
+                ) from error
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it was started here."""
+        if self._mine and self._ray.is_initialized():
+            self._ray.shutdown()
+
+
+def _attempt(workplace: bytes, job: Job) -> Made | Exception:
+    # As a value, because Ray wraps what is raised in a type of its own.
+    try:
+        return _bench(workplace).attempt(job)
+    except Exception as error:
+        return error
+
+
+@lru_cache(maxsize=1)
+def _bench(workplace: bytes) -> Bench:
+    """The bench of this worker process, which takes many steps of one build after another."""
+    made: Bench = pickle.loads(workplace)()
+    return made

@@ -1,0 +1,148 @@
+"""Steps in other processes leave what they leave in this one, whatever dies on the way."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler.dataset.folder import output_digests
+from compiler.engine.execute import execute
+from compiler.engine.executors import Executor
+from compiler.engine.executors.cluster import Cluster
+from compiler.engine.executors.processes import Processes
+from compiler.errors import SourceError, StoreError
+from tests.conftest import ROOT
+from tests.engine.works import Doubles, Quiet
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed"
+)
+KINDS = [
+    pytest.param(lambda works: Processes(works, 2), id="processes"),
+    pytest.param(lambda works: Cluster(works, "local", 2), id="ray", marks=needs_ray),
+]
+# Ray leaves sockets and a subprocess to the collector when it ends.
+quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+Kind = Callable[[Doubles], Executor]
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Doubles:
+    return Doubles(tmp_path)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> list[tuple[str, str, str]]:
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    graph = Doubles(root).graph()
+    execute(graph, Quiet())
+    return list(output_digests(graph))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    made: Kind = request.param
+    return made
+
+
+@quiet_ray
+def test_workers_leave_what_this_process_would(
+    kind: Kind, works: Doubles, expected: list[tuple[str, str, str]]
+) -> None:
+    (works.root / "slow").touch()
+    graph = works.graph()
+    outcome = execute(graph, Quiet(), kind(works))
+
+    assert list(output_digests(graph)) == expected
+    assert outcome.ran == {"numbers": 6, "doubles": 6, "total": 1}
+    assert os.getpid() not in works.processes()
+    assert len(works.processes()) == 2
+    assert execute(works.graph(), Quiet(), kind(works)).up_to_date
+
+
+@quiet_ray
+def test_a_worker_that_is_killed_loses_nothing(
+    kind: Kind, works: Doubles, expected: list[tuple[str, str, str]]
+) -> None:
+    (works.root / "die").write_text("2")
+    graph = works.graph()
+    execute(graph, Quiet(), kind(works))
+
+    assert list(output_digests(graph)) == expected
+    assert len((works.root / "ran-2").read_text().split()) == 3
+
+
+@quiet_ray
+def test_a_step_that_kills_every_worker_is_an_error_and_the_others_are_kept(
+    kind: Kind, works: Doubles
+) -> None:
+    (works.root / "die").write_text("99")
+    with pytest.raises(StoreError, match=r"step doubles 2: 3 .*died"):
+        execute(works.graph(), Quiet(), kind(works))
+    (works.root / "die").unlink()
+    outcome = execute(works.graph(), Quiet())
+
+    assert outcome.ran["numbers"] == 0
+    assert outcome.ran["doubles"] < 6
+
+
+@quiet_ray
+def test_an_error_in_a_worker_is_the_same_error(kind: Kind, works: Doubles) -> None:
+    (works.root / "fail").touch()
+    with pytest.raises(SourceError) as caught:
+        execute(works.graph(), Quiet(), kind(works))
+
+    assert (caught.value.message, caught.value.where, caught.value.hint) == (
+        "no good",
+        "leaf 2",
+        "mend it",
+    )
+
+
+def test_a_worker_that_was_set_up_otherwise_is_refused(works: Doubles) -> None:
+    with pytest.raises(StoreError, match=r"step doubles 0: .* changed while the build ran"):
+        execute(works.graph(), Quiet(), Processes(Doubles(works.root, factor=3), 1))
+
+
+def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:
+    (works.root / "slow").touch()
+    code = (
+        "import sys; from pathlib import Path; from tests.engine.works import *\n"
+        "from compiler.engine.execute import execute\n"
+        "from compiler.engine.executors.processes import Processes\n"
+        "if __name__ == '__main__':\n"
+        "    works = Doubles(Path(sys.argv[1]), leaves=40)\n"
+        "    execute(works.graph(), Quiet(), Processes(works, 2))\n"
+    )
+    script = works.root / "script.py"
+    script.write_text(code, encoding="utf-8")
+    for ending in (signal.SIGKILL, signal.SIGINT):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(script), str(works.root)]
+        parent = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        for old in works.root.glob("ran-*"):
+            old.unlink()
+        until(lambda: len(works.processes()) == 2)
+        workers = works.processes()
+        parent.send_signal(ending)
+        parent.wait(20)
+        until(lambda pids=workers: not any(Path(f"/proc/{pid}").exists() for pid in pids))  # type: ignore[misc]
+        works.root.joinpath("slow").touch()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
