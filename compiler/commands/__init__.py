@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "why": "explain which field made a step stale",
     "prompt": "print exactly what would be sent about one document",
     "diff": "compare two builds: spec, templates, requests, outcomes",
+    "calibrate": "build every calibration level on the same documents, and choose one",
     "rounds": "list the rounds of a spec with their locks and how they stand",
     "reproduce": "rebuild a round from its lock and the response log alone, and compare",
     "verify": "find any flipped byte in what is kept of a round",

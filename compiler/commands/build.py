@@ -73,7 +73,7 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
     project.purse = Purse(wall, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
-    with _alone(project):
+    with alone(project):
         # What a killed build left half-written belongs to nobody once the lock is held.
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
         context = project.context(reporter, remember=True)
@@ -84,7 +84,7 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
             crew = workers.executor(project, args)
             outcome = execute(graph, reporter, crew)
         except KeyboardInterrupt:
-            raise _interrupted(project) from None
+            raise interrupted(project) from None
         except ProbecError as error:
             error.hint = error.hint or "run the same command again; what was finished is kept"
             raise
@@ -145,7 +145,7 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
 
 
 @contextmanager
-def _alone(project: Project) -> Iterator[None]:
+def alone(project: Project) -> Iterator[None]:
     """Hold the build directory, and the project's paid path if this build may spend."""
     with locked(project.store.root):
         if _spends(project):
@@ -173,7 +173,8 @@ def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -
         )
 
 
-def _interrupted(project: Project) -> Interrupted:
+def interrupted(project: Project) -> Interrupted:
+    """What Ctrl-C leaves: finished steps, and batches that the provider goes on with."""
     sent = project.journal.shards(SENT)
     if not sent:
         return Interrupted(

@@ -54,6 +54,27 @@ def execute(graph: Graph, listener: Listener, executor: Executor | None = None) 
     return outcome
 
 
+def execute_together(graphs: Sequence[Graph], listener: Listener) -> list[Outcome]:
+    """Bring several builds up to date stage by stage, so that what they ask goes out together.
+
+    The graphs share a store and have the same stages.
+    """
+    outcomes = [Outcome() for _ in graphs]
+    executors = [InProcess(Bench(graph.store, graph.stages)) for graph in graphs]
+    for number, stage in enumerate(graphs[0].stages):
+        passes = [
+            _Pass(graph, graph.stages[number], listener, executor, outcome)
+            for graph, executor, outcome in zip(graphs, executors, outcomes, strict=True)
+        ]
+        for each in passes:
+            each.begin()
+        if stage.settle is not None and any(each.stale for each in passes):
+            stage.settle()
+        for each in passes:
+            each.end()
+    return outcomes
+
+
 @dataclass
 class _Pass:
     """All steps of one stage."""
@@ -63,33 +84,46 @@ class _Pass:
     listener: Listener
     executor: Executor
     outcome: Outcome
+    stale: list[Planned] = field(default_factory=list)
+    _unsettled: list[Planned] = field(default_factory=list)
     _away: float = 0.0
 
     def run(self) -> None:
         """Bring them up to date."""
+        self.begin()
+        if self.stale and self.stage.settle is not None:
+            self.stage.settle()
+        self.end()
+
+    def begin(self) -> None:
+        """Run what can be run, and prepare what must be asked about."""
         graph, stage, outcome = self.graph, self.stage, self.outcome
         planned = [graph.resolve(step) for step in graph.steps(stage)]
-        stale = [entry for entry in planned if entry.state is State.STALE]
+        self.stale = [entry for entry in planned if entry.state is State.STALE]
         outcome.steps[stage.name] = len(planned)
-        outcome.ran[stage.name] = len(stale)
-        self.listener.stage_started(stage.name, len(planned), len(stale))
+        outcome.ran[stage.name] = len(self.stale)
+        self.listener.stage_started(stage.name, len(planned), len(self.stale))
         started = time.process_time()
         for entry in planned:
             if entry.manifest is not None:
                 self._done(entry.step, entry.manifest)
         # Steps whose replies are all there need nothing else; the others are asked about together.
-        unsettled = self._attempt(stale)
-        if stale and stage.prepare is not None:
-            for entry in unsettled:
+        self._unsettled = self._attempt(self.stale)
+        if stage.prepare is not None:
+            for entry in self._unsettled:
                 stage.prepare(entry.step.part, graph.inputs(entry.step))
-            if stage.settle is not None:
-                stage.settle()
-        if unsettled and (left := self._attempt(unsettled)):
+        outcome.seconds[stage.name] = time.process_time() - started + self._away
+
+    def end(self) -> None:
+        """Run what was asked about."""
+        started, away = time.process_time(), self._away
+        if self._unsettled and (left := self._attempt(self._unsettled)):
             raise StoreError(
                 f"step {left[0].step} still lacks replies after they were asked for",
                 hint="run the same command again; what was answered is kept",
             )
-        outcome.seconds[stage.name] = time.process_time() - started + self._away
+        seconds = time.process_time() - started + self._away - away
+        self.outcome.seconds[self.stage.name] += seconds
 
     def _attempt(self, entries: Sequence[Planned]) -> list[Planned]:
         """Run steps; returns those that are not settled."""

@@ -1,0 +1,162 @@
+"""The sweep over levels, with an author whose difficulty is planted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from compiler.llm.providers import extractive
+from compiler.llm.responses import ResponseLog
+from compiler.probes.sampling import Stream
+from compiler.spec import edit
+from tests.conftest import Probec
+from tests.scripted import Script
+
+SPEC = "specs/tiny.yaml"
+# The embedded author's atoms often have much in common with the complement.
+LOOSE = "calibration.select={min_hard: 0.1, min_easy: 0.1, max_leak: 1.0}"
+
+
+class Obedient(Script):
+    """Writes harder probes the stricter the addendum is; `strength` per level, 0: ignores it."""
+
+    strength = 0.15
+
+    def respond(self, user: str, sample: int) -> str:
+        return super().respond(user, sample)
+
+    def _written(self, user: str, sample: int) -> str:
+        level = next((n for n, words in _ADDENDA.items() if words in user), 0)
+        text = super()._written(user, sample)
+        return text.replace('"question": "', f'"question": "At {level + 3}, ')
+
+
+_ADDENDA = {
+    -3: "far too hard", -2: "have been too hard", -1: "slightly too hard",
+    1: "slightly too easy", 2: "have been too easy from text", 3: "far too easy",
+}  # fmt: skip
+
+
+def planted(strength: float) -> Obedient:
+    """At level 0 the best of five answers is at about 0.62."""
+
+    def quality(question: str, rollout: int) -> float:
+        level = int(question.removeprefix("At ").partition(",")[0]) - 3
+        spread = Stream("quality", question.partition(", ")[2], rollout).uniform() - 0.5
+        kind = 0.25 if Stream("kind", question.partition(", ")[2]).below(2) else -0.25
+        return min(1.0, max(0.0, 0.5 - strength * level + 0.3 * spread + kind))
+
+    return Obedient(quality)
+
+
+def test_the_planted_level_is_chosen_and_the_effect_is_seen(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(0.15).install(monkeypatch)
+    found: Any = probec.json(
+        "calibrate", "specs/demo.yaml", "--levels=-1..2", "--docs", "36", "--set", LOOSE
+    )
+    best = {each["level"]: each["best"]["value"] for each in found["levels"]}
+
+    assert found["effect"] == "as meant"
+    assert found["order"] == -1.0
+    assert found["span"]["high"] < 0
+    assert found["against"] == []
+    assert found["chosen"] == min(best, key=lambda level: abs(best[level] - 0.5)) == 1
+    for before, after in zip(found["levels"], found["levels"][1:], strict=False):
+        assert after["step"]["value"] == pytest.approx(
+            after["best"]["value"] - before["best"]["value"], abs=2e-6
+        )
+        assert after["step"]["high"] < 0
+        assert after["no_context"]["value"] == 0.05
+        assert after["built"] == after["scored"] <= after["planned"] == 36 * 6
+
+
+def test_levels_that_are_ignored_are_said_to_be(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(0.0).install(monkeypatch)
+    options = ["specs/demo.yaml", "--levels=-1..1", "--docs", "36", "--set", LOOSE]
+    found: Any = probec.json("calibrate", *options)
+
+    assert found["effect"] == "none"
+    assert found["span"]["low"] <= 0 <= found["span"]["high"]
+    assert probec("calibrate", *options) == 0
+    assert "no effect that these documents can show" in probec.out
+
+
+def test_a_sweep_asks_once_leaves_no_round_and_writes_its_choice(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(0.15).install(monkeypatch)
+    spec = project / SPEC
+    text = spec.read_text(encoding="utf-8") + (
+        "calibration:\n  level: 0   # by hand\n"
+        "  select: {min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}\n# the end\n"
+    )
+    spec.write_text(text, encoding="utf-8")
+    options = [SPEC, "--levels=0..2", "--docs", "4"]
+    costs: Any = probec.json("calibrate", *options, "--dry-run")
+    assert costs["usd"] == 0
+    assert not (project / "build/steps").exists()
+
+    first: Any = probec.json("calibrate", *options, "--write")
+    log = ResponseLog(project / ".probec/responses.sqlite")
+    asked = len(log)
+    again: Any = probec.json("calibrate", *options)
+    assert len(log) == asked
+    assert again["evidence"] == first["evidence"]
+    assert not list((project / "build/rounds").glob("*/*.json"))
+    chosen, evidence = first["chosen"], first["evidence"][:16]
+    assert chosen in (0, 1, 2)
+    assert spec.read_text(encoding="utf-8") == text.replace(
+        "level: 0   # by hand", f"level: {chosen}   # by hand"
+    ).replace("max_leak: 1.0}\n", f'max_leak: 1.0}}\n  evidence: "{evidence}"\n')
+    assert probec("check", SPEC) == 0
+    picture = ElementTree.parse(project / "build/calibration/tiny.svg").getroot()
+    assert len(picture.findall(".//{*}circle")) == 4 * 3
+
+
+def test_what_cannot_be_swept_or_written_is_said(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extractive, "respond", planted(0.1).respond)
+    assert probec("calibrate", SPEC, "--levels=a..b") == 2
+    assert "is no range" in probec.err
+    assert probec("calibrate", SPEC, "--levels=5..9") == 2
+    assert "no level from 5 to 9" in probec.err
+    assert probec("calibrate", SPEC, "--docs", "0") == 2
+    assert probec("calibrate", SPEC, "--docs", "9999") in (1, 2)
+    assert "9999" in probec.err
+    one = [SPEC, "--levels=0..0", "--docs", "2"]
+    assert probec("calibrate", *one, "--write", "--set", LOOSE) == 2
+    assert "is not written" in probec.err
+    strict = "calibration.select={min_hard: 1.0, min_easy: 1.0}"
+    before = (project / SPEC).read_text(encoding="utf-8")
+    assert probec("calibrate", *one, "--write", "--set", strict) == 2
+    assert "no level is allowed" in probec.err
+    assert (project / SPEC).read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\n", 'a: 1\ncalibration: {level: 2}\ncalibration'),
+        ("calibration: {level: -2}   # why\nb: 1\n",
+         'calibration: {level: 2, evidence: "e"}   # why\nb: 1\n'),
+        ("calibration: {}\n", 'calibration: {level: 2, evidence: "e"}\n'),
+        ("calibration:\n  level: 0 # x\nb: 1\n",
+         'calibration:\n  level: 2 # x\n  evidence: "e"\nb: 1\n'),
+        ('calibration: {level: 0, evidence: "old"}', 'calibration: {level: 2, evidence: "e"}'),
+        ("calibration:\n    select:\n        target: 0.4\n",
+         'calibration:\n    select:\n        target: 0.4\n    level: 2\n    evidence: "e"\n'),
+    ],
+)  # fmt: skip
+def test_values_are_set_in_place(text: str, expected: str) -> None:
+    found = edit.with_values(text, "calibration", {"level": 2, "evidence": "e"})
+    if expected.endswith("calibration"):
+        expected = 'a: 1\ncalibration: {level: 2, evidence: "e"}\n'
+    assert found == expected
