@@ -281,7 +281,8 @@ def _text(spec: Spec, found: SweepStats, docs: int, evidence: str) -> str:
         parts.append("chosen: none, as none is allowed")
     else:
         parts.append(
-            f"chosen: level {signed(found.chosen)} (the spec has {signed(spec.calibration.level)}); "
+            f"chosen: level {signed(found.chosen)}, the spec has "
+            f"{signed(spec.calibration.level)}; "
             f"evidence {evidence[:16]}"
         )
     parts += [
