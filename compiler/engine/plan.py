@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,6 +53,15 @@ class Graph:
         self.stages = tuple(stages)
         self.leaves = tuple(leaves)
         self._parts = {stage.name: self._cut(stage.depth) for stage in self.stages}
+        self._depths = {stage.name: stage.depth for stage in self.stages}
+        # Stage -> every prefix of its parts -> the parts that begin so.
+        self._within: dict[str, dict[Part, list[Part]]] = {}
+        for name, parts in self._parts.items():
+            below: dict[Part, list[Part]] = defaultdict(list)
+            for part in parts:
+                for length in range(len(part) + 1):
+                    below[part[:length]].append(part)
+            self._within[name] = dict(below)
         self._done: dict[tuple[str, Part], Manifest] = {}
 
     def _cut(self, depth: int) -> tuple[Part, ...]:
@@ -106,12 +116,13 @@ class Graph:
         """What the step would read; all of its upstream steps must be done."""
         return Inputs(self.store, self.needs(step))
 
-    def _related(self, stage: str, part: Part) -> list[Part]:
-        return [
-            other
-            for other in self._parts[stage]
-            if part[: len(other)] == other or other[: len(part)] == part
-        ]
+    def _related(self, stage: str, part: Part) -> Sequence[Part]:
+        """The parts of a stage that contain this one or lie within it."""
+        depth = self._depths[stage]
+        if depth <= len(part):
+            own = part[:depth]
+            return (own,) if own in self._within[stage] else ()
+        return self._within[stage].get(part, ())
 
     def _missing(self, step: Step) -> list[str]:
         return [
