@@ -27,7 +27,7 @@ class Costs:
     written: int = 6
     built: float = 0.86
     rollouts: int = 5
-    cpu_ms: float = 75.0
+    cpu_ms: float = 115.0
     serial_ms: float = 3.0
     store_bytes: int = 34_000
     log_bytes: int = 25_000

@@ -7,7 +7,8 @@ its margins, and lies in generated text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import regex
@@ -19,7 +20,7 @@ from compiler.probes.tokens import Tokens
 from compiler.records import GROUPS, Boundary, Group, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
 
-_WORD_GAP = regex.compile(r"(?<=[\p{L}\p{M}])\s+(?=\p{L})")
+_SPACE = regex.compile(r"\s+")
 
 
 def annotate(
@@ -51,17 +52,17 @@ def _units(segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
     units: list[Unit] = []
     sentence_rules = [scope.atom for scope in scopes if scope.unit == "sentence"]
     paragraph_rules = [scope.atom for scope in scopes if scope.unit == "paragraph"]
+    prosaic = [segment.is_prose(text[s.start : s.end]) for s in segments.sentences]
     for number, span in enumerate(segments.sentences, start=1):
-        atom = text[span.start : span.end]
         if (
-            segment.is_prose(atom)
-            and text.count(atom) == 1
+            prosaic[number - 1]
+            and text.count(text[span.start : span.end]) == 1
             and any(fits(segments, span, rules) for rules in sentence_rules)
         ):
             units.append(Unit(f"s{number}", "sentence", span.start, span.end))
     for number, span in enumerate(segments.paragraphs, start=1):
-        inside = segments.sentences_in(span)
-        prose = sum(segment.is_prose(text[s.start : s.end]) for s in inside)
+        inside = segments.numbers_in(span)
+        prose = sum(prosaic[inside.start : inside.stop])
         whole = segment.ends_sentence(text[span.start : span.end])
         if (
             whole
@@ -120,18 +121,28 @@ def clean_place(text: str, gap: Gap, tokens: Tokens) -> int | None:
     return next((offset for offset in order if tokens.is_clean(offset)), None)
 
 
+def word_gaps(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Whitespace between two words, as start and end, within a stretch of text."""
+    for match in _SPACE.finditer(text, low, high):
+        start, end = match.span()
+        if end < high and text[end].isalpha() and start:
+            before = text[start - 1]
+            if before.isalpha() or unicodedata.category(before)[0] == "M":
+                yield start, end
+
+
 def _word_places(
     segments: Segments, tokens: Tokens, rules: SplitRules, seed: int, low: int, high: int
 ) -> Iterable[int]:
     text = segments.text
     gaps = [
-        Gap(match.start(), match.end())
+        gap
         for sentence in segments.sentences
-        for match in _WORD_GAP.finditer(text, max(low, sentence.start), min(high, sentence.end))
+        for gap in word_gaps(text, max(low, sentence.start), min(high, sentence.end))
     ]
     ranked = ranks(seed, "word_place")
-    gaps.sort(key=lambda gap: ranked(gap.start))
-    places = (clean_place(text, gap, tokens) for gap in gaps)
+    gaps.sort(key=lambda gap: ranked(gap[0]))
+    places = (clean_place(text, Gap(*gap), tokens) for gap in gaps)
     legal = (place for place in places if place is not None and low <= place <= high)
     return list(islice(legal, rules.word_candidates))
 

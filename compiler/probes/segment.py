@@ -27,7 +27,10 @@ _start, _end = attrgetter("start"), attrgetter("end")
 _NEWLINES = regex.compile(r"[^\S\n]*\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
-_TERMINAL = regex.compile(r"[.!?…。！？][\"'”’»)\]）」』*_]*\s*$")
+_TERMINAL = tuple(".!?…。！？")
+_CLOSING = "\"'”’»)]）」』*_"
+# Whitespace as expressions know it; `str.rstrip` takes four control characters more.
+_SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
 # A sentence that ends inside another one, as in a quotation of several; "Dr. Smith" is none.
 _INNER_END = regex.compile(
@@ -81,12 +84,15 @@ class Segments:
         """Gaps between neighbouring paragraphs."""
         return [Gap(left.end, right.start) for left, right in pairwise(self.paragraphs)]
 
-    def sentences_in(self, span: Span) -> list[Span]:
-        """The sentences that lie within a span."""
+    def numbers_in(self, span: Span) -> range:
+        """The places in `sentences` of those that lie within a span."""
         # Sentences are in order and do not overlap.
         first = bisect_left(self.sentences, span.start, key=_start)
-        last = bisect_right(self.sentences, span.end, first, key=_end)
-        return list(self.sentences[first:last])
+        return range(first, bisect_right(self.sentences, span.end, first, key=_end))
+
+    def sentences_in(self, span: Span) -> list[Span]:
+        """The sentences that lie within a span."""
+        return [self.sentences[number] for number in self.numbers_in(span)]
 
 
 def segment(text: str, gen_start: int, language: str = "en") -> Segments:
@@ -131,7 +137,7 @@ def content_words(text: str, split: int, target: Side) -> list[Span]:
 
 def ends_sentence(text: str) -> bool:
     """Whether a text ends in terminal punctuation, closing quotes and brackets aside."""
-    return _TERMINAL.search(text) is not None
+    return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
 
 
 def is_prose(text: str) -> bool:

@@ -6,6 +6,8 @@ token offsets, and counts N tokens by itself too.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from compiler.probes import leakage
 from compiler.probes.alternatives import closing_of, opening_of
 from compiler.probes.sampling import nearest
@@ -53,8 +55,11 @@ def _windows(slot: Slot, bench: Workbench) -> dict[int, tuple[int, int]]:
     """The windows that may be atoms, by token count."""
     tokens, text = bench.tokens, bench.text
     at = tokens.count_before(bench.split)
-    found: dict[int, tuple[int, int]] = {}
-    for offset, before in zip(tokens.clean, tokens.before, strict=True):
+    clean, found = tokens.clean, {}
+    # Every clean offset is at least one token from the next.
+    place = bisect_left(clean, bench.split)
+    near = slice(max(0, place - _MAX_TOKENS), place + _MAX_TOKENS + 1)
+    for offset, before in zip(clean[near], tokens.before[near], strict=True):
         count = before - at if slot.target == "suffix" else at - before
         if not 1 <= count <= _MAX_TOKENS:
             continue
