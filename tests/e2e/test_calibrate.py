@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from compiler.keys import Json
+from compiler.llm.messages import Request
 from compiler.llm.providers import extractive
 from compiler.llm.responses import ResponseLog
 from compiler.probes.sampling import Stream
@@ -17,26 +19,35 @@ from tests.scripted import Script
 
 SPEC = "specs/tiny.yaml"
 # The embedded author's atoms often have much in common with the complement.
-LOOSE = "calibration.select={min_hard: 0.1, min_easy: 0.1, max_leak: 1.0}"
+LOOSE = "calibration.select={min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}"
 
 
 class Obedient(Script):
-    """Writes harder probes the stricter the addendum is; `strength` per level, 0: ignores it."""
+    """Writes down in each question which level's addendum it was given."""
 
-    strength = 0.15
+    def install(self, patch: pytest.MonkeyPatch) -> Obedient:
+        """The embedded model does not read the instructions; this one is told of them."""
+        real = extractive.Extractive.encode
 
-    def respond(self, user: str, sample: int) -> str:
-        return super().respond(user, sample)
+        def encode(provider: extractive.Extractive, request: Request) -> dict[str, Json]:
+            body = real(provider, request)
+            level = next((n for n, words in _ADDENDA.items() if words in request.system), 0)
+            told = f"{body['user']}\n[level {level}]" if "<slots>" in str(body["user"]) else None
+            return {**body, "user": told} if told else body
+
+        patch.setattr(extractive.Extractive, "encode", encode)
+        super().install(patch)
+        return self
 
     def _written(self, user: str, sample: int) -> str:
-        level = next((n for n, words in _ADDENDA.items() if words in user), 0)
+        level = int(user.rpartition("[level ")[2].rstrip("]"))
         text = super()._written(user, sample)
         return text.replace('"question": "', f'"question": "At {level + 3}, ')
 
 
 _ADDENDA = {
-    -3: "far too hard", -2: "have been too hard", -1: "slightly too hard",
-    1: "slightly too easy", 2: "have been too easy from text", 3: "far too easy",
+    -3: "been far too hard", -2: "have been too hard", -1: "been slightly too hard",
+    1: "been slightly too easy", 2: "have been too easy from text", 3: "been far too easy",
 }  # fmt: skip
 
 
@@ -57,7 +68,7 @@ def test_the_planted_level_is_chosen_and_the_effect_is_seen(
 ) -> None:
     planted(0.15).install(monkeypatch)
     found: Any = probec.json(
-        "calibrate", "specs/demo.yaml", "--levels=-1..2", "--docs", "36", "--set", LOOSE
+        "calibrate", "specs/demo.yaml", "--levels=0..2", "--docs", "32", "--set", LOOSE
     )
     best = {each["level"]: each["best"]["value"] for each in found["levels"]}
 
@@ -72,14 +83,14 @@ def test_the_planted_level_is_chosen_and_the_effect_is_seen(
         )
         assert after["step"]["high"] < 0
         assert after["no_context"]["value"] == 0.05
-        assert after["built"] == after["scored"] <= after["planned"] == 36 * 6
+        assert after["built"] == after["scored"] <= after["planned"] == 32 * 6
 
 
 def test_levels_that_are_ignored_are_said_to_be(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(0.0).install(monkeypatch)
-    options = ["specs/demo.yaml", "--levels=-1..1", "--docs", "36", "--set", LOOSE]
+    options = ["specs/demo.yaml", "--levels=0..1", "--docs", "32", "--set", LOOSE]
     found: Any = probec.json("calibrate", *options)
 
     assert found["effect"] == "none"
@@ -123,7 +134,7 @@ def test_a_sweep_asks_once_leaves_no_round_and_writes_its_choice(
 def test_what_cannot_be_swept_or_written_is_said(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extractive, "respond", planted(0.1).respond)
+    planted(0.1).install(monkeypatch)
     assert probec("calibrate", SPEC, "--levels=a..b") == 2
     assert "is no range" in probec.err
     assert probec("calibrate", SPEC, "--levels=5..9") == 2
