@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import msgspec
 
-from compiler.commands import wire
+from compiler.commands import place, wire
 from compiler.commands.result import Result
 from compiler.commands.tables import everything
 from compiler.commands.wire import Silent
@@ -18,11 +19,12 @@ from compiler.spec.scoring import Bands
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
 _SPECS = (".yaml", ".yml")
+_HASH = re.compile(r"[0-9a-f]{4,64}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones; the bands that a bare file does not state."""
-    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
+    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR|ROUND")
     bands = Bands()
     parser.add_argument(
         "--hard", type=float, default=bands.hard, help="FILE, DIR: HARD is a maximum below this"
@@ -34,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print them; of a spec only when its build is up to date."""
-    found = _of_spec(args) if args.spec.suffix in _SPECS else _of_file(args)
+    if args.spec.suffix in _SPECS:
+        found = _of_spec(args)
+    elif _HASH.fullmatch(str(args.spec)) and not args.spec.exists():
+        found = _of_round(args)
+    else:
+        found = _of_file(args)
     return Result(everything(found), msgspec.to_builtins(found))
 
 
@@ -46,6 +53,25 @@ def _of_spec(args: argparse.Namespace) -> Stats:
     graph = project.graph(project.context(Silent()))
     graph.plan()
     return folder.stats(project.store, graph)
+
+
+def _of_round(args: argparse.Namespace) -> Stats:
+    """The installed rows of a locked round, under the bands of its lock."""
+    args.dir = None
+    where = place.find(args)
+    lock, _ = where.lock(str(args.spec))
+    identity = lock.identity
+    installed = folder.installed_round(where.build, identity.name, identity.round)
+    rows = identity.outputs.get(f"publish {identity.round}", {}).get("rows")
+    if installed is None or installed[1] != rows:
+        other = "is not installed" if installed is None else "is installed in another version"
+        raise UsageError(
+            f"round {identity.round} of {identity.name} {other}",
+            where=str(where.build / "datasets" / identity.name),
+            hint="build its spec, or `probec reproduce` it with --keep",
+        )
+    bands = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
+    return measured.stats(installed[0], bands.hard, bands.easy)
 
 
 def _of_file(args: argparse.Namespace) -> Stats:

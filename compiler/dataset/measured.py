@@ -26,12 +26,13 @@ def observed(path: Path) -> Observations:
 def stats(
     path: Path, hard_below: float, easy_from: float, rows: Observations | None = None
 ) -> Stats:
-    """The statistics of what `observed` reads (`rows`, where it did), with audits beside the data.
+    """The statistics of what `observed` reads (`rows`, where it did), with audits beside the data:
+    in the directory itself, or in the one of the dataset that a single file belongs to.
 
     Raises:
         SourceError: there is no such file, or it holds no probes.
     """
     found = observed(path) if rows is None else rows
-    audits = published.audits(path) if path.is_dir() else []
+    audits = published.audits(path if path.is_dir() else path.parent.parent)
     rules = Rules(hard_below, easy_from, _SCOPES)
     return compute(found, published.pairs(files(path)), audits, rules, None)

@@ -109,8 +109,10 @@ class _Table:
         }
         self.scores: dict[str, dict[int, tuple[float | None, ...]]] = {}
         for audit in audits:
-            place = places[audit.doc_id, audit.slot]
-            self.scores.setdefault(audit.kind, {})[place] = audit.scores
+            # The audits of a dataset may be about rounds whose rows are not looked at.
+            place = places.get((audit.doc_id, audit.slot))
+            if place is not None:
+                self.scores.setdefault(audit.kind, {})[place] = audit.scores
 
     def column(self, kind: str, scope: str) -> tuple[Ints, Floats, int]:
         """Places and scores of the anchors of a kind in a scope, and how many have none."""

@@ -358,6 +358,14 @@ def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project:
     built = probec.json("stats", SPEC, *WHOLE)
     read = probec.json("stats", "build/datasets/tiny")
     one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
+    locks = probec.json("build", SPEC, *WHOLE)["locks"]
+    first = str(locks[0]["hash"])  # type: ignore[index]
+    assert probec.json("stats", first[:10]) == one
+    assert one["judge"]["anchors"]  # type: ignore[index]
+    assert probec.json("build", SPEC, *options())["up_to_date"] is False
+    assert probec("stats", first) == 2
+    assert "is installed in another version" in probec.err
+    assert probec("stats", "abcdef123456") == 2
 
     assert built.pop("build") is not None
     assert read.pop("build") is None
