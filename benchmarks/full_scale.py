@@ -52,6 +52,10 @@ class Bench:
         listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
         values = {
             "source.path": str(self.root / "source.parquet"),
+            # As published: the demo's baselines and audits are work of their own.
+            "scoring.baselines": "{}",
+            "scoring.anchors": "null",
+            "scoring.rejudge": "null",
             "source.tokenizer": str(QWEN) if QWEN.exists() else "specs/data/bpe-8k.json.gz",
             "rounds": f"[{listed}]",
             "shard_docs": "512",
