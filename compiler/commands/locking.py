@@ -95,6 +95,9 @@ def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[
         if lock is None:
             lock = sealed.lock()
             project.rounds.save(lock)
+        elif not sealed.keeps(lock):
+            # Somebody deleted `.probec`: what the round needs beside replies is put there again.
+            sealed.lock()
         found.append((lock, new))
     return found
 
@@ -124,6 +127,13 @@ class _Sealing:
             if not moved(was, {name: wanted[name] for name in names}):
                 return lock
         return None
+
+    def keeps(self, lock: Lock) -> bool:
+        """Whether all that the round needs beside replies is there."""
+        identity = lock.identity
+        names = [*identity.packs, *(use.digest for use in identity.tokenizers.values())]
+        names += [each.digest for each in identity.requests.values()]
+        return all(name in self._blobs for name in names)
 
     def lock(self) -> Lock:
         """Keep all that the round needs, and describe it."""
@@ -232,7 +242,7 @@ class _Sealing:
             batches=tuple(str(shard.batch_id) for shard in shards),
             calls=sum(each.calls for each in paid),
             usd=sum((each.usd for each in paid), 0.0),
-            rows=published.outputs["rows"].rows if published is not None else 0,
+            rows=published.outputs["facts"].rows if published is not None else 0,
             source=project.spec.source.path,
             tool=__version__,
             python=platform.python_version(),

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -437,3 +438,17 @@ def test_a_killed_build_leaves_no_lock_and_the_next_one_does(
         assert probec("build", SPEC) == 130
     assert not (project / "build/rounds").exists()
     assert len(build(probec)) == 2
+
+
+def test_what_a_lock_needs_comes_back_with_the_next_build(probec: Probec, project: Path) -> None:
+    """Who deletes `.probec` loses what was paid for; what was free is there again."""
+    hashes = build(probec)
+    shutil.rmtree(project / ".probec")
+    shutil.rmtree(project / "build/steps")
+    assert probec("build", SPEC) == 0
+
+    assert build(probec) == hashes
+    assert reproduced(probec, 0, hashes[0])["verdict"] == "verified"
+    table: Any = probec.json("rounds", SPEC)["rounds"]
+    rows = Counter(row["round_idx"] for row in dataset(project))
+    assert {each["round"]: each["probes"] for each in table} == dict(rows)

@@ -167,7 +167,7 @@ def _shape(stats: Stats) -> Figure:
         "n",
         "valley ratio",
         "Sarle (uniform 0.556)",
-        "Ashman D (>2 apart)",
+        "Ashman D (uniform 3.03)",
         "dip",
         "dip p, one row a document",
     )
