@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -288,6 +290,12 @@ def test_planted_difficulty_noise_and_leaks_come_back(
     flagged = stats["flags"]["V28"]  # type: ignore[index]
     assert leaking > 20
     assert leaking <= flagged <= leaking + 0.1 * len(rows)
+    # Two uniform errors of +-0.15 differ by 0.1 on average, each has a variance of 0.0075; scores
+    # near 0 and 1 are clipped, so a little less.
+    again = stats["judge"]["again"]  # type: ignore[index]
+    assert 0.085 < again["agreement"]["mean_delta"]["value"] < 0.105
+    assert 0.006 < again["variance"]["judge"] < 0.0078
+    assert (again["probes"], again["times"]) == (len(rows), 3)
     assert script.judged
 
 
@@ -351,6 +359,62 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
         assert each["mean"]["n"] + each["failed"] == len(scores)
         known = [score for score in scores if score is not None]
         assert each["mean"]["value"] == pytest.approx(sum(known) / len(known), abs=1e-6)
+
+
+def test_counts_of_the_card_are_recomputed_another_way(probec: Probec, project: Path) -> None:
+    """Rows, rejects, ledger, flags, labels, repeats, lengths and heaps, with plain Python."""
+    assert probec("build", SPEC, *WHOLE) == 0
+    folder = project / "build/datasets/tiny"
+    stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    rows = dataset(project)
+    lines = (folder / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    rejects = [json.loads(line) for line in lines]
+
+    for entry in stats["build"]["ledger"]:
+        place = (entry["round"], entry["scope"])
+        built = [row for row in rows if (row["round_idx"], row["scope"]) == place]
+        lost = [each for each in rejects if (each["round"], each["scope"]) == place]
+        assert entry["built"] == len(built)
+        assert entry["planned"] == len(built) + len(lost)
+        assert entry["statuses"] == Counter(str(row["score_status"]) for row in built)
+        found = {s: dict(r) for s, r in entry["rejected"].items()}
+        assert {(s, k): n for s, r in found.items() for k, n in r.items()} == Counter(
+            (each["stage"], each["reason"]) for each in lost
+        )
+        scored = sum(row["score_status"] == "scored" for row in built)
+        line = f"| {place[0]} | {place[1]} | {entry['planned']} | {len(lost)} | {len(built)} |"
+        assert f"{line} {scored} |" in card
+    flags = Counter(flag for row in rows for flag in row["flags"])  # type: ignore[attr-defined]
+    assert stats["flags"] == flags
+    for flag, count in flags.items():
+        assert f"| {flag} | {count} |" in card
+    for scope in stats["scopes"]:
+        own = [row for row in rows if row["scope"] == scope["scope"]]
+        assert scope["targets"] == Counter(str(row["target"]) for row in own)
+        labels = Counter(str(row["typicality"]) for row in own if row["typicality"])
+        assert scope["typicality"] == labels
+    for cell in stats["artefacts"]:
+        own = [
+            row for row in rows if (row["scope"], row["target"]) == (cell["scope"], cell["target"])
+        ]
+        asked = Counter(str(row["verbalizer_prompt"]) for row in own if not row["template_id"])
+        assert cell["rows"] == len(own)
+        assert cell["questions"] == asked.total()
+        assert cell["repeated"] == sum(n for n in asked.values() if n > 1)
+        truth = "target_response" if cell["scope"] == "whole" else "atom_text"
+        ratios = [len(str(row["incorrect_plausible_answer"])) / len(str(row[truth])) for row in own]
+        assert cell["length_ratio"] == pytest.approx(statistics.median(ratios), abs=1e-6)
+    heaps = Counter(score for row in written(rows) for score in scores_of(row))
+    assert stats["judge"]["heaping"]["n"] == heaps.total()
+    assert stats["judge"]["heaping"]["distinct"] == len(heaps)
+    top = stats["judge"]["heaping"]["top"][0]
+    assert heaps[top["value"]] == max(heaps.values())
+    pooled = stats["cells"][-1]
+    leaks = sum(not {"V14", "V28"}.isdisjoint(row["flags"]) for row in written(rows))  # type: ignore[arg-type]
+    assert pooled["leak"]["value"] == pytest.approx(leaks / len(written(rows)), abs=1e-6)
+    never = sum(max(scores_of(row)) < 0.4 for row in written(rows))
+    assert pooled["unsolved"]["rows"] == never
 
 
 def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project: Path) -> None:
