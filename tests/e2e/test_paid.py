@@ -89,7 +89,7 @@ def test_more_rollouts_ask_only_for_the_new_and_fewer_for_none(
 ) -> None:
     three = probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
     asked = ledger(server)["requests"]
-    scored = sum(each["scored"] for each in stats(three)["scores"])
+    scored = stats(three)["cells"][-1]["scored"]
     five = probec.json("build", *paid(server, "--set", "scoring.rollouts=5"))
     more = ledger(server)["requests"]
     back = probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
@@ -226,7 +226,7 @@ def test_truncated_replies_are_asked_again_when_the_user_says_so(
     after = probec.json("build", *paid(server))
     rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
-    assert stats(after)["planned"] == 96
+    assert stats(after)["build"]["planned"] == 96
     assert ledger(server)["requests"] > before
     with sqlite3.connect(project / ".probec/responses.sqlite") as log:
         assert log.execute("select count(*) from retired").fetchone() == (2,)
@@ -258,7 +258,7 @@ def test_replies_of_stages_that_are_not_finished_are_retried_too(
     rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
     assert "reply_refused" in rejects
-    assert stats(built)["planned"] == 96
+    assert stats(built)["build"]["planned"] == 96
 
 
 def test_a_reply_that_is_no_use_is_retried_before_and_after_its_stage_is_finished(

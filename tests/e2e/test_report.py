@@ -249,9 +249,9 @@ def test_a_directory_gives_the_same_scores_and_says_what_it_cannot_know(
 def test_a_new_build_takes_the_stale_report_away_and_the_same_one_leaves_it(
     built: Path, probec: Probec
 ) -> None:
-    assert probec("build", SPEC) == 0
+    assert probec("build", SPEC, *WHOLE) == 0
     assert (built / "report.html").is_file()
-    assert probec("build", SPEC, "--set", "scoring.bands.hard=0.5") == 0
+    assert probec("build", SPEC, *WHOLE, "--set", "scoring.bands.hard=0.5") == 0
     assert not (built / "report.html").exists()
 
 
