@@ -434,7 +434,7 @@ def test_a_killed_build_leaves_no_lock_and_the_next_one_does(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(score, "POLICIES", {"judged": fail})
+        patched.setattr(score, "reduced", fail)
         assert probec("build", SPEC) == 130
     assert not (project / "build/rounds").exists()
     assert len(build(probec)) == 2
