@@ -28,7 +28,7 @@ from compiler.keys import Json
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
-from compiler.stages.context import ROLES
+from compiler.stages.context import ROLES, Context
 
 EXAMPLE = "probec build specs/demo.yaml"
 SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C it first"
@@ -80,19 +80,9 @@ def make(project: Project, args: argparse.Namespace, reporter: Reporter, onward:
         graph = project.graph(context)
         refuse_changed(project, graph)
         _announce(project, graph, wall, reporter)
-        try:
+        with running(project, context):
             crew = workers.executor(project, args)
             outcome = execute(graph, reporter, crew)
-        except KeyboardInterrupt:
-            raise interrupted(project) from None
-        except ProbecError as error:
-            error.hint = error.hint or "run the same command again; what was finished is kept"
-            raise
-        finally:
-            for dispatcher in context.dispatchers.values():
-                dispatcher.close()
-            project.log.close()
-            project.journal.close()
         place = folder.install(project.store, graph, project.spec.name)
         locks = lock_rounds(project, context, graph) if project.locking else []
         project.log.close()
@@ -145,6 +135,23 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
 
 
 @contextmanager
+def running(project: Project, context: Context) -> Iterator[None]:
+    """Run steps: an interruption or error says how to go on, and what is open is closed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _interrupted(project) from None
+    except ProbecError as error:
+        error.hint = error.hint or "run the same command again; what was finished is kept"
+        raise
+    finally:
+        for dispatcher in context.dispatchers.values():
+            dispatcher.close()
+        project.log.close()
+        project.journal.close()
+
+
+@contextmanager
 def alone(project: Project) -> Iterator[None]:
     """Hold the build directory, and the project's paid path if this build may spend."""
     with locked(project.store.root):
@@ -173,7 +180,7 @@ def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -
         )
 
 
-def interrupted(project: Project) -> Interrupted:
+def _interrupted(project: Project) -> Interrupted:
     """What Ctrl-C leaves: finished steps, and batches that the provider goes on with."""
     sent = project.journal.shards(SENT)
     if not sent:

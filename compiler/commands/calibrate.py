@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from compiler.commands import wire
-from compiler.commands.build import alone, interrupted, usd
+from compiler.commands.build import alone, running, usd
 from compiler.commands.estimate import Quote, count, later_usd, observed_usd, quote
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Reporter
@@ -22,7 +22,7 @@ from compiler.dataset.plots.sweep import Series, signed, sweep
 from compiler.engine.execute import execute_together
 from compiler.engine.plan import Graph
 from compiler.engine.store import write_atomic
-from compiler.errors import ProbecError, UsageError
+from compiler.errors import UsageError
 from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
 from compiler.probes.checks import CHECKS
@@ -98,18 +98,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
                 f"{len(levels)} levels on {docs} documents may cost ${expected:,.2f} "
                 f"(${low:,.2f} to ${high:,.2f}); the wall is ${wall:,.2f}"
             )
-        try:
+        with running(project, context):
             execute_together([each.graph for each in built.values()], reporter)
-        except KeyboardInterrupt:
-            raise interrupted(project) from None
-        except ProbecError as error:
-            error.hint = error.hint or "run the same command again; what was finished is kept"
-            raise
-        finally:
-            for dispatcher in context.dispatchers.values():
-                dispatcher.close()
-            project.log.close()
-            project.journal.close()
     found = _compared(project, built, docs)
     evidence = _evidence(project, built, found, docs)
     picture = args.picture or project.store.root / "calibration" / f"{project.spec.name}.svg"

@@ -9,20 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from compiler.dataset import artefacts
 from compiler.dataset.observations import Sight
-from compiler.dataset.rows import translated
+from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
 from compiler.records import AuditScore, Pair
 from compiler.spec.scoring import BASELINES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _REQUIRED = ("doc_id", "scope", "target")
 _PLAIN = (
@@ -53,7 +49,8 @@ def pairs(files: Sequence[Path]) -> Iterator[Pair]:
     """The truth and the alternative of every row that has both."""
     columns = (*_REQUIRED, *_TEXTS[:3])
     for file in files:
-        for values in _batches(file, columns):
+        found = batches(file, _REQUIRED, columns)
+        for values in (row for batch in found for row in batch.to_pylist()):
             truth = values.get(
                 "target_response" if values["scope"] in _BY_RESPONSE else "atom_text"
             )
@@ -85,7 +82,7 @@ def audits(folder: Path) -> list[AuditScore]:
 def _rows(file: Path) -> Iterator[dict[str, object]]:
     import pyarrow.compute as pc
 
-    for batch in _tables(file, (*_PLAIN, *_TEXTS, _ANSWERS)):
+    for batch in batches(file, _REQUIRED, (*_PLAIN, *_TEXTS, _ANSWERS)):
         names = set(batch.schema.names)
         lengths = {
             name: pc.utf8_length(batch[name]).to_pylist() for name in _TEXTS[:3] if name in names
@@ -103,27 +100,6 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
 def _mean_length(answers: list[str | None] | None) -> int | None:
     known = [len(text) for text in answers if isinstance(text, str)] if answers else []
     return sum(known) // len(known) if known else None
-
-
-def _batches(file: Path, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    for batch in _tables(file, columns):
-        yield from batch.to_pylist()
-
-
-def _tables(file: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    import pyarrow.parquet as pq
-
-    with translated(file), pq.ParquetFile(file) as table:
-        have = table.schema_arrow.names
-        missing = [name for name in _REQUIRED if name not in have]
-        if missing:
-            raise SourceError(
-                f"no column {', '.join(map(repr, missing))}",
-                where=str(file),
-                hint="this is no probe dataset",
-            )
-        wanted = [name for name in columns if name in have]
-        yield from table.iter_batches(batch_size=8192, columns=wanted)
 
 
 def _sight(values: dict[str, object]) -> Sight:

@@ -7,17 +7,20 @@ them. What cannot be known is None, and the checks that need it do not apply.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
 from compiler.dataset.stats import Stats
 from compiler.errors import SourceError
 from compiler.records import GROUPS, Probe, Side
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 REQUIRED = ("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt", "doc_id")
 _WRITTEN = frozenset({"sentence", "paragraph", "whole"})
@@ -153,19 +156,32 @@ def read(file: Path) -> Iterator[PublishedRow]:
     Raises:
         SourceError: the file is no parquet, or lacks a column without which no row can be judged.
     """
+    for batch in batches(file, REQUIRED, None, 512):
+        for values in batch.to_pylist():
+            yield PublishedRow(values)
+
+
+def batches(
+    file: Path, required: Sequence[str], columns: Sequence[str] | None, size: int = 8192
+) -> Iterator[pa.RecordBatch]:
+    """One parquet file in batches of `size` rows, with those of `columns` that it has (None: all).
+
+    Raises:
+        SourceError: the file is no parquet, or lacks a column of `required`.
+    """
     import pyarrow.parquet as pq
 
     with translated(file), pq.ParquetFile(file) as table:
-        missing = [name for name in REQUIRED if name not in table.schema_arrow.names]
+        have = table.schema_arrow.names
+        missing = [name for name in required if name not in have]
         if missing:
             raise SourceError(
                 f"no column {', '.join(map(repr, missing))}",
                 where=str(file),
                 hint="this is no probe dataset",
             )
-        for batch in table.iter_batches(batch_size=512):
-            for values in batch.to_pylist():
-                yield PublishedRow(values)
+        wanted = None if columns is None else [name for name in columns if name in have]
+        yield from table.iter_batches(batch_size=size, columns=wanted)
 
 
 def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:

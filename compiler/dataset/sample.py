@@ -9,18 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compiler.dataset.passages import Atom, Stretch, stretches
-from compiler.dataset.rows import REQUIRED, PublishedRow, translated
-from compiler.errors import SourceError
+from compiler.dataset.rows import REQUIRED, PublishedRow, batches, translated
 from compiler.keys import text_digest
 from compiler.probes.checks import CHECKS
 from compiler.records import GROUPS
 from compiler.spec.scoring import BASELINES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _SCORES = "bb_answer_rollout_scores"
 _MODELS = ("source_model", "generator_model", "answerer_model", "judge_model", "tokenizer")
@@ -93,7 +88,7 @@ def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     import pyarrow.compute as pc
 
     found: dict[str, set[str]] = {}
-    for batch in _batches(files, _MODELS):
+    for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
         for name in batch.schema.names:
             values = pc.unique(batch[name]).to_pylist()
             found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
@@ -121,7 +116,7 @@ def _seen(files: Sequence[Path]) -> list[_Seen]:
     places: dict[tuple[str, int], Path] = {}
     best: dict[tuple[str, int], list[float]] = defaultdict(list)
     for file in files:
-        for batch in _batches([file], ("doc_id", "round_idx", _SCORES)):
+        for batch in batches(file, REQUIRED, ("doc_id", "round_idx", _SCORES)):
             for values in batch.to_pylist():
                 row = PublishedRow(values)
                 key = row.text("doc_id"), row.number("round_idx") or 0
@@ -331,20 +326,3 @@ def _scores(value: list[object] | None) -> tuple[float, ...]:
     if not value:
         return ()
     return tuple(float(each) for each in value if isinstance(each, int | float))
-
-
-def _batches(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    import pyarrow.parquet as pq
-
-    for file in files:
-        with translated(file), pq.ParquetFile(file) as table:
-            have = table.schema_arrow.names
-            missing = [name for name in REQUIRED if name not in have]
-            if missing:
-                raise SourceError(
-                    f"no column {', '.join(map(repr, missing))}",
-                    where=str(file),
-                    hint="this is no probe dataset",
-                )
-            wanted = [name for name in columns if name in have]
-            yield from table.iter_batches(batch_size=8192, columns=wanted)
