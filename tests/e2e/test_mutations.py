@@ -75,7 +75,13 @@ models:
   generator: {{provider: anthropic, model: model-a, prompt: generator/base, max_tokens: 9000, thinking: {{budget_tokens: 2000}}, cache: 5m, base_url: "http://127.0.0.1:9"}}
   answerer: {{provider: anthropic, model: model-a, prompt: answerer/base, max_tokens: 2000, thinking: {{budget_tokens: 1024}}, cache: 5m, base_url: "http://127.0.0.1:9"}}
   judge: {{provider: anthropic, model: model-a, prompt: judge/base, max_tokens: 1500, thinking: {{budget_tokens: 1024}}, cache: 5m, base_url: "http://127.0.0.1:9"}}
-scoring: {{rollouts: 2, view: {{max_chars: 500}}}}
+scoring:
+  rollouts: 2
+  view: {{max_chars: 500}}
+  stop: {{after: 1}}
+  baselines: {{no_context: {{share: 0.9}}, full_information: {{share: 0.9}}, shuffled_context: {{share: 0.9}}}}
+  anchors: {{share: 0.9}}
+  rejudge: {{share: 0.9, times: 2}}
 prices:
   model-a: {{input: 1.0, output: 5.0, batch: 0.5}}
   model-b: {{input: 2.0, output: 7.0, batch: 0.4}}
@@ -91,6 +97,8 @@ NEGATIVE = (
     "source.revision",  # of a Hub dataset; a local file has none
     "calibration.levels",
     "calibration.levels.[!1]*",  # the text of a level that is not in use
+    "calibration.evidence",  # what `calibrate` looked at and chose by
+    "calibration.select.*",
     "models.*.base_url",
     "models.*.concurrency",
     "prices",
@@ -98,6 +106,7 @@ NEGATIVE = (
     "prices.*.cache_minimum",
     "prices.model-b.*",
     "prices.claude*",
+    "scoring.anchors.min_gap",  # what a build says about its rows, not what is in them
     "expect.*",
     "batches.*",
     "budget.*",
@@ -165,7 +174,12 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "models.judge.prompt": ("{}=judge/other", "{}=judge/same"),
     "models.*.prompt": ("{}={role}/other",),
     "models.*.max_tokens": ("{}=20000",),
-    "scoring.rollouts": ("{}=1", "{}=3"),
+    "scoring.rollouts": ("{}=1 ; scoring.stop=null", "{}=3"),
+    "scoring.judging": ("{}=together ; models.judge.prompt=judge/together",),
+    "scoring.stop.after": ("{}=2 ; scoring.rollouts=3",),
+    "scoring.baselines.*.prompt": ("{}={baseline}_other",),
+    "scoring.baselines.*.rollouts": ("{}=2",),
+    "scoring.*.share": ("{}=0.5",),
     "scoring.view.max_chars": ("{}=300", "{}=100000"),
     "scoring.reduce": ("{}=[max]", "{}=[min, mean]"),
     "scoring.bands.hard": ("{}=0.1",),
@@ -224,7 +238,13 @@ class Leaf:
         parent = self.path.rpartition(".")[0]
         role = parent.rpartition(".")[2]
         texts = found or tuple(f"{{}}={each}" for each in legal(self.value, self.annotation))
-        named = (("{parent}", parent), ("{role}", role), ("{}", self.path))
+        baseline = f"answerer/{role}"
+        named = (
+            ("{parent}", parent),
+            ("{role}", role),
+            ("{baseline}", baseline),
+            ("{}", self.path),
+        )
         made = []
         for text in texts:
             for mark, value in named:
@@ -260,7 +280,14 @@ def write_project(root: Path) -> None:
         base = root / "prompts" / role / "base"
         shutil.copytree(base, base.parent / "same")
         shutil.copytree(base, base.parent / "other")
-        with (base.parent / "other/system.j2").open("a", encoding="utf-8") as file:
+    for name in ("no_context", "full_information"):
+        shutil.copytree(root / f"prompts/answerer/{name}", root / f"prompts/answerer/{name}_other")
+    for name in (
+        *(f"{role}/" for role in ROLES),
+        "answerer/no_context_",
+        "answerer/full_information_",
+    ):
+        with (root / f"prompts/{name}other/system.j2").open("a", encoding="utf-8") as file:
             file.write("Take care.\n")
     data = root / "specs/data"
     lines = (data / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()
@@ -335,11 +362,13 @@ class StandIn:
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         for call in calls:
             body = json.loads(call.body)
-            text = said(body["messages"][0]["content"], call.sample)
+            # Of each two samples the answers are equal, as those of a model may be.
+            sample = call.sample // 2 if call.purpose.role == "answerer" else call.sample
+            text = said(body["messages"][0]["content"], sample)
             if call.purpose.role == "generator":
                 text = json.dumps({**json.loads(text), "sibling_rationale": f"For {call.key}."})
             elif call.purpose.role == "answerer":
-                text += f" {call.key[:12]}"
+                text += f" {hashlib.sha256(call.body).hexdigest()[:12]} {sample}"
             else:
                 text = f"0.{int(call.key[:12], 16)}"
             size, model = len(call.body), str(body["model"])
@@ -415,7 +444,7 @@ class Desk:
             # It is planned too, which finds every problem, and that is much of a build's time.
             patch.setattr(wire, "find", lambda draft: draft.problems)
             code, data = run("build", root / f"specs/{self.spec}.yaml", *args)
-        if code:
+        if "error" in data:
             assert code in (1, 2), data
             return str(data["error"])
         place = Path(str(data["dataset"]))

@@ -20,8 +20,9 @@ class Components:
     `probe`, `rollout`, `judge`: moment estimates, 0 where the estimate was negative (named in
     `floored`). `judge` is None with one judgement a rollout: then `rollout` holds both.
     `reliability`: of the mean of `rollouts` rollouts with `judgements` each; None when nothing
-    varies. `needed`: the fewest rollouts, with as many judgements each, whose mean reaches 0.8;
-    None when no number does (probes do not differ).
+    varies. With one rollout a probe's variance and its answers' cannot be told apart: both, and
+    what follows from them, are None. `needed`: the fewest rollouts, with as many judgements each,
+    whose mean reaches 0.8; None when no number does (probes do not differ).
     """
 
     probes: int
@@ -42,11 +43,11 @@ def components(scores: npt.ArrayLike) -> Components:
     E[MS_probe] = Vj + J Vr + K J Vp. Sums of squares are exact integers.
 
     Raises:
-        ValueError: fewer than two rollouts, or not three dimensions.
+        ValueError: not three dimensions, or one of the last two is empty.
     """
     table = np.asarray(scores, dtype=np.float64)
-    if table.ndim != 3 or table.shape[1] < 2 or table.shape[2] < 1:
-        raise ValueError("variance needs probes by at least two rollouts by judgements")
+    if table.ndim != 3 or 0 in table.shape[1:]:
+        raise ValueError("variance needs probes by rollouts by judgements")
     table = table[~np.isnan(table).any(axis=(1, 2))]
     n, k, j = table.shape
     if n < 2:
@@ -59,6 +60,9 @@ def components(scores: npt.ArrayLike) -> Components:
     ss_probes = Fraction(int((probes**2).sum()), k * j)
     ss_all = Fraction(int(probes.sum()) ** 2, n * k * j)
     ms_judge = (ss - ss_rollouts) / (n * k * (j - 1)) if j > 1 else None
+    judge = None if ms_judge is None else rounded(ms_judge / SCALE**2)
+    if k < 2:
+        return Components(n, k, j, None, None, judge, (), None, None)
     ms_rollout = (ss_rollouts - ss_probes) / (n * (k - 1))
     ms_probe = (ss_probes - ss_all) / (n - 1)
     estimates = {
@@ -75,7 +79,7 @@ def components(scores: npt.ArrayLike) -> Components:
         j,
         rounded(probe / SCALE**2),
         rounded(rollout / SCALE**2),
-        None if ms_judge is None else rounded(ms_judge / SCALE**2),
+        judge,
         floored,
         None if share is None else rounded(share),
         _needed(probe, noise),

@@ -97,8 +97,6 @@ def test_gaps_and_shapes() -> None:
     assert components(scores[:1]).probe is None
     certain = components(np.repeat(np.repeat(scores[:3, :1, :1], 2, axis=1), 2, axis=2))
     assert (certain.reliability, certain.needed) == (1.0, 1)
-    with pytest.raises(ValueError, match="two rollouts"):
-        components(scores[:, :1])
 
 
 def test_heaps() -> None:
@@ -112,3 +110,18 @@ def test_heaps() -> None:
     assert len(heaping(np.arange(9) / 9).top) == 5
     assert heaping([]).anchors is None
     assert heaping([0.1 + 0.2, 0.3]).distinct == 1
+
+
+def test_one_rollout_tells_the_judge_apart_and_nothing_else() -> None:
+    scores = nested(2, 4000, 1, 2, (0.2, 0.15, 0.1))
+
+    found = components(scores)
+
+    pairs = np.diff(scores[:, 0, :], axis=1).ravel()
+    assert found.judge == pytest.approx(float((pairs**2).mean()) / 2, abs=2e-6)
+    assert (found.probe, found.rollout, found.reliability, found.needed) == (None,) * 4
+
+
+def test_no_rollouts_are_refused() -> None:
+    with pytest.raises(ValueError, match="by rollouts"):
+        components(np.empty((3, 0, 2)))
