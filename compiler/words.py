@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import combinations
+from functools import cache, lru_cache
+from itertools import chain, combinations
+from typing import TYPE_CHECKING
 
 import regex
+
+if TYPE_CHECKING:
+    from compiler.characters import Kinds
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
 _LATIN = regex.compile(r"\p{Latin}")
@@ -74,39 +79,101 @@ def words_of(text: str) -> Sequence[str]:
 
 @lru_cache(maxsize=64)
 def _words_of_long(text: str) -> tuple[str, ...]:
-    return tuple(WORD.findall(text))
+    return tuple([text[start:end] for start, end in zip(*spans_of(text), strict=True)])
+
+
+def spans_of(text: str) -> tuple[list[int], list[int]]:
+    """Where the words of a text start, and where they end."""
+    return _spans_of_long(text) if len(text) >= _LONG else _spans_within(text, 0, len(text))
+
+
+def _spans_within(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
+    found = [match.span() for match in WORD.finditer(text, start, end)]
+    return [each for each, _ in found], [each for _, each in found]
 
 
 @lru_cache(maxsize=64)
-def spans_of(text: str) -> tuple[list[int], list[int]]:
-    """Where the words of a text start, and where they end."""
-    found = [match.span() for match in WORD.finditer(text)]
-    return [start for start, _ in found], [end for _, end in found]
+def _spans_of_long(text: str) -> tuple[list[int], list[int]]:
+    """What `WORD` finds, by looking up each character: a text has a thousand words."""
+    import numpy as np
+
+    # No character at either end, so that every word has one before and one after it.
+    kinds = np.zeros(len(text) + 2, np.uint8)
+    kinds[1:-1] = _kinds().of(text)
+    # A joiner is part of the word if it stands between two characters of the kind that it joins.
+    joiners = np.flatnonzero(kinds > _NUMBER)
+    joined = kinds[joiners] - _NUMBER
+    held = (kinds[joiners - 1] == joined) & (kinds[joiners + 1] == joined)
+    kinds[joiners] = np.where(held, joined, 0)
+    edges = np.flatnonzero(kinds[1:] != kinds[:-1])
+    starts, ends = edges[kinds[edges + 1] > 0], edges[kinds[edges] > 0]
+    return starts.tolist(), ends.tolist()
 
 
-def vocabulary(text: str) -> set[str]:
-    """The different words of a text."""
-    return set(words_of(text))
+_LETTER, _NUMBER = 1, 2
+_KINDS = {_LETTER: r"[\p{L}\p{M}]", _NUMBER: r"\p{N}"}
+_JOINERS = {_NUMBER + _LETTER: r"['’\-]", _NUMBER + _NUMBER: r"[.,]"}
+
+
+@cache
+def _kinds() -> Kinds:
+    """Letter or mark, number, what joins letters, what joins numbers; 0 is anything else."""
+    from compiler.characters import Kinds
+
+    known = {kind: regex.compile(those) for kind, those in (_KINDS | _JOINERS).items()}
+    return Kinds(lambda char: next((kind for kind, of in known.items() if of.match(char)), 0))
+
+
+def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
+    """Where the words between two offsets start and end, counted from the start of the text."""
+    starts, ends = spans_of(text)
+    found = _between(starts, ends, start, end)
+    if found is None:
+        return _spans_within(text, start, end)
+    return starts[found], ends[found]
+
+
+def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice | None:
+    """The words between two offsets; None if an edge cuts one, whose parts may be words."""
+    first, last = bisect_left(starts, start), bisect_right(ends, end)
+    if (first and ends[first - 1] > start) or (last < len(starts) and starts[last] < end):
+        return None
+    return slice(first, last)
+
+
+def vocabulary(text: str, start: int = 0, end: int | None = None) -> set[str]:
+    """The different words of a text, or of what is between two of its offsets."""
+    if start == 0 and end is None:
+        return set(words_of(text))
+    end = len(text) if end is None else end
+    found = _between(*spans_of(text), start, end)
+    return set(WORD.findall(text, start, end) if found is None else words_of(text)[found])
 
 
 # The same few texts (sides of a split, siblings) are asked about once per probe.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    return frozenset(stem(word) for word in vocabulary(text) if is_content(word))
+    return frozenset([stem(word) for word in vocabulary(text) if is_content(word)])
 
 
 @lru_cache(maxsize=256)
-def stems(text: str) -> frozenset[str]:
-    """Stems of all words of a text, and of the parts of its hyphenated ones."""
-    found: set[str] = set()
-    for word in vocabulary(text):
-        found.add(stem(word))
-        if "-" in word:
-            parts = word.split("-")
-            spans = combinations(range(len(parts) + 1), 2)
-            found.update(stem("-".join(parts[start:end])) for start, end in spans)
-    return frozenset(found)
+def stems(text: str, start: int = 0, end: int | None = None) -> frozenset[str]:
+    """Stems of all words of a text, and of the parts of its hyphenated ones.
+
+    `start`, `end`: of what is between these offsets, which costs less than cutting it out.
+    """
+    return frozenset(chain.from_iterable(map(_stems, vocabulary(text, start, end))))
+
+
+@lru_cache(maxsize=1 << 17)
+def _stems(word: str) -> tuple[str, ...]:
+    """The stem of a word, and those of its parts if it is hyphenated."""
+    if "-" not in word:
+        return (stem(word),)
+    parts = word.split("-")
+    spans = combinations(range(len(parts) + 1), 2)
+    return (stem(word), *(stem("-".join(parts[start:end])) for start, end in spans))
 
 
 def says_nothing(text: str) -> bool:

@@ -42,6 +42,7 @@ DOORS = {
     "ray": {"engine/executors/cluster.py"},
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
+    "gigatoken": {"probes/bytelevel.py"},
     "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py", "comparison/page.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
@@ -67,6 +68,7 @@ DOORS = {
             f"dataset/{name}.py"
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
+        *("characters.py", "words.py", "probes/bytelevel.py", "probes/alternatives.py"),
     },
     # Under the GPL: tests and benchmarks may, what is distributed may not.
     "diptest": set(),

@@ -8,19 +8,16 @@ its margins, and lies in generated text.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-
-import regex
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 
 from compiler.probes import segment
-from compiler.probes.sampling import ranks
+from compiler.probes.sampling import Stream
 from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
 from compiler.records import GROUPS, Boundary, Group, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
-
-_SPACE = regex.compile(r"\s+")
+from compiler.words import spans_of
 
 
 def annotate(
@@ -121,30 +118,31 @@ def clean_place(text: str, gap: Gap, tokens: Tokens) -> int | None:
     return next((offset for offset in order if tokens.is_clean(offset)), None)
 
 
-def word_gaps(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
-    """Whitespace between two words, as start and end, within a stretch of text."""
-    for match in _SPACE.finditer(text, low, high):
-        start, end = match.span()
-        if end < high and text[end].isalpha() and start:
-            before = text[start - 1]
-            if before.isalpha() or unicodedata.category(before)[0] == "M":
-                yield start, end
-
-
 def _word_places(
     segments: Segments, tokens: Tokens, rules: SplitRules, seed: int, low: int, high: int
-) -> Iterable[int]:
+) -> Iterator[int]:
+    """Places between two words of a sentence, drawn at random, as many as are offered."""
+    starts, ends = spans_of(segments.text)
+    first, last = bisect_left(starts, low), bisect_right(ends, high)
+    stream = Stream(seed, "word_place")
+    found = 0
+    for number in map(first.__add__, stream.order(last - first - 1)):
+        gap = Gap(ends[number], starts[number + 1])
+        place = clean_place(segments.text, gap, tokens) if _parts(segments, gap) else None
+        if place is not None:
+            yield place
+            found += 1
+            if found == rules.word_candidates:
+                return
+
+
+def _parts(segments: Segments, gap: Gap) -> bool:
+    """Whether a gap between words is nothing but space between two letters of one sentence."""
     text = segments.text
-    gaps = [
-        gap
-        for sentence in segments.sentences
-        for gap in word_gaps(text, max(low, sentence.start), min(high, sentence.end))
-    ]
-    ranked = ranks(seed, "word_place")
-    gaps.sort(key=lambda gap: ranked(gap[0]))
-    places = (clean_place(text, Gap(*gap), tokens) for gap in gaps)
-    legal = (place for place in places if place is not None and low <= place <= high)
-    return list(islice(legal, rules.word_candidates))
+    if not text[gap.start : gap.end].isspace() or not text[gap.end].isalpha():
+        return False
+    before = text[gap.start - 1]
+    return (before.isalpha() or unicodedata.category(before)[0] == "M") and segments.within(gap)
 
 
 def marked(sibling: ShownSibling, gen_start: int) -> str:

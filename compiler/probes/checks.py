@@ -130,20 +130,22 @@ def _all(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
     if not 0 < facts.split < len(text):
         yield "V03", f"split {facts.split} in a text of {len(text)}"
         return
-    low, high = (0, facts.split) if probe.target == "prefix" else (facts.split, len(text))
+    sides = (0, facts.split), (facts.split, len(text))
+    (low, high), other = sides if probe.target == "prefix" else sides[::-1]
     if not low <= probe.atom_start < probe.atom_end <= high:
         yield "V01", f"{probe.atom_start}..{probe.atom_end} is not within {low}..{high}"
         return
     atom = text[probe.atom_start : probe.atom_end]
-    complement = text[facts.split :] if probe.target == "prefix" else text[: facts.split]
+    complement = text[slice(*other)]
+    there = stems(text, *other)
     yield from _strings(probe, atom)
     yield from _position(probe, facts)
-    yield from _leaks(probe, atom, complement)
+    yield from _leaks(probe, atom, complement, there)
     yield from _alternative(probe, atom, facts)
     if isinstance(facts.scope, WrittenScope):
         yield from _written(probe, facts, facts.scope)
     else:
-        yield from _templated(probe, atom, complement, facts)
+        yield from _templated(probe, atom, there, facts)
 
 
 def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
@@ -187,17 +189,19 @@ def _position(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
         yield "V22", f"atom starts at {probe.atom_start}, generated text at {facts.gen_start}"
 
 
-def _leaks(probe: Probe, atom: str, complement: str) -> Iterator[tuple[str, str]]:
-    there = leakage.squash(complement)
+def _leaks(
+    probe: Probe, atom: str, complement: str, there: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    squashed = leakage.squash(complement)
     for name, value in (("atom_text", atom), ("target_response", probe.response)):
         wanted = leakage.bare(value)
-        if len(wanted) >= 20 and wanted in there:
+        if len(wanted) >= 20 and wanted in squashed:
             yield "V13", f"{name} stands verbatim in the complement"
             return
-    if len(atom) >= 20 and leakage.recall(atom, complement) > 0.5:
-        yield "V14", f"{leakage.recall(atom, complement):.2f} of its content words"
-    if leakage.recall(probe.response, probe.question) > 0.5:
-        yield "V28", f"{leakage.recall(probe.response, probe.question):.2f} of its content words"
+    if len(atom) >= 20 and (share := leakage.recall(atom, there)) > 0.5:
+        yield "V14", f"{share:.2f} of its content words"
+    if (share := leakage.recall(probe.response, stems(probe.question))) > 0.5:
+        yield "V28", f"{share:.2f} of its content words"
 
 
 def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -243,7 +247,9 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V29", f"{ratio:.2f} times as long"
 
 
-def _templated(probe: Probe, atom: str, complement: str, facts: Facts) -> Iterator[tuple[str, str]]:
+def _templated(
+    probe: Probe, atom: str, there: frozenset[str], facts: Facts
+) -> Iterator[tuple[str, str]]:
     if probe.response != atom:
         yield "V10", "response and atom differ"
     if probe.n_tokens is not None:
@@ -258,7 +264,7 @@ def _templated(probe: Probe, atom: str, complement: str, facts: Facts) -> Iterat
             yield "V08", "not one content word"
         elif probe.abs_index != _content_index(probe, facts):
             yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"
-        elif root in stems(complement) or root in stems(probe.question):
+        elif root in there or root in stems(probe.question):
             yield "V08", "it stands in the complement or the question"
 
 

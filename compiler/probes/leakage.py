@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
+import math
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import regex
@@ -50,10 +50,10 @@ def bare(text: str) -> str:
     return found[start:end]
 
 
-def recall(of: str, within: str) -> float:
-    """Share of the content stems of one text that occur in another; 0 if it has none."""
+def recall(of: str, within: frozenset[str]) -> float:
+    """Share of the content stems of a text that are among some stems; 0 if it has none."""
     wanted = content_stems(of)
-    return len(wanted & stems(within)) / len(wanted) if wanted else 0.0
+    return len(wanted & within) / len(wanted) if wanted else 0.0
 
 
 def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
@@ -89,50 +89,65 @@ def support(atom: str, others: Iterable[str]) -> int:
 
 
 def similar(left: str, right: str) -> float:
-    """Share of words that two texts have in common, in order (difflib ratio), 0 if far apart."""
+    """Share of words that two texts have in common, in order: 2 M / T as difflib's ratio, where M
+    is the longest common subsequence.
+    """
     return _similar(left.split(), right.split())
 
 
-def _similar(left: list[str], right: list[str]) -> float:
-    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
-    near = matcher.real_quick_ratio() > 0.8 and matcher.quick_ratio() > 0.8
-    return matcher.ratio() if near else 0.0
+def _similar(left: Sequence[str], right: Sequence[str]) -> float:
+    total = len(left) + len(right)
+    return 2 * _in_common(left, right) / total if total else 1.0
+
+
+def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
+    """Length of the longest common subsequence.
+
+    A bit per word of `left`: Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
+    """
+    places: dict[str, int] = {}
+    for number, word in enumerate(left):
+        places[word] = places.get(word, 0) | 1 << number
+    every = (1 << len(left)) - 1
+    open_ = every
+    for word in right:
+        matched = open_ & places.get(word, 0)
+        open_ = ((open_ + matched) | (open_ - matched)) & every
+    return len(left) - open_.bit_count()
 
 
 class Sentences:
     """The distinct sentences of some squashed texts, found by the words in them."""
 
     def __init__(self, squashed: Iterable[str]) -> None:
-        found = {tuple(s.split()) for text in squashed for s in _SENTENCE_END.split(text)}
-        self._words = [words for words in sorted(found) if len(words) >= _FEWEST]
+        found = dict.fromkeys(s for text in squashed for s in _SENTENCE_END.split(text))
+        self._words = [words for s in found if len(words := s.split()) >= _FEWEST]
         self._holders: dict[str, list[int]] = defaultdict(list)
+        holders = self._holders
         for number, words in enumerate(self._words):
-            for word in set(words):
-                self._holders[word].append(number)
+            for word in words:
+                holders[word].append(number)
 
     def near_copy(self, text: str) -> str | None:
         """The sentence of `text` that copies one of these but for a word in eight, if any does."""
         for own in _SENTENCE_END.split(squash(text)):
             words = own.split()
             if len(words) >= _FEWEST and any(
-                _similar(words, [*self._words[number]]) > _NEAR for number in self._likely(words)
+                _similar(words, self._words[number]) > _NEAR for number in self._likely(words)
             ):
                 return own
         return None
 
-    def _likely(self, words: list[str]) -> list[int]:
-        """The sentences about as long that have enough words in common, whatever their order."""
-        shared: Counter[int] = Counter()
-        for word, count in Counter(words).items():
-            for number in self._holders.get(word, ()):
-                shared[number] += count
+    def _likely(self, words: list[str]) -> Iterable[int]:
+        """The sentences that may be so alike."""
         size = len(words)
-        return [
-            number
-            for number, count in shared.items()
-            if 0.75 < (other := len(self._words[number])) / size < 1.34
-            and 2 * count > _NEAR * (size + other)
-        ]
+        # Of two alike, the longer has at most so many words more than the shorter, and all but
+        # `missing` words of this one are in the other: of any more of them, one at least.
+        most = size * _NEAR / (2 - _NEAR)
+        missing = size - math.ceil(most)
+        few = sorted(words, key=lambda word: len(self._holders.get(word, ())))[: missing + 1]
+        found = {number for word in few for number in self._holders.get(word, ())}
+        return [n for n in found if most <= len(self._words[n]) <= size * (2 - _NEAR) / _NEAR]
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from compiler.records import Side, Slot
@@ -46,6 +46,15 @@ class Stream:
         self._count += 1
         return items[int((int.from_bytes(data[:8], "big") >> 11) / _SPAN * len(items))]
 
+    def order(self, n: int) -> Iterator[int]:
+        """The integers in [0, n) in random order, drawn one by one as they are asked for."""
+        # Fisher and Yates, of which only what was moved is kept.
+        moved: dict[int, int] = {}
+        for left in range(n, 0, -1):
+            at = self.below(left)
+            yield moved.get(at, at)
+            moved[at] = moved.get(left - 1, left - 1)
+
 
 def rank(*name: str | int) -> bytes:
     """A fixed random-looking rank: sorting by it shuffles, whatever else there is."""
@@ -55,12 +64,6 @@ def rank(*name: str | int) -> bytes:
 def chosen(share: float, *name: str | int) -> bool:
     """Whether what is named so is in a sample of this share, whatever else there is."""
     return Stream("chosen", *name).uniform() < share
-
-
-def ranks(*name: str | int) -> Callable[[int], bytes]:
-    """`rank` for many numbers under one name."""
-    head = "/".join(str(part) for part in name).encode("utf-8") + b"/"
-    return lambda number: hashlib.sha256(head + b"%d" % number).digest()
 
 
 def row_seed(seed: int, round_index: int, doc_id: str) -> int:

@@ -9,6 +9,7 @@ part of what a step depends on (`IDENTITY`).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -19,19 +20,21 @@ import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import WORD, is_content, spans_of
+from compiler.words import is_content, spans_between
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
 _start, _end = attrgetter("start"), attrgetter("end")
-_NEWLINES = regex.compile(r"[^\S\n]*\n\s*")
+_NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
 _TERMINAL = tuple(".!?…。！？")
 _CLOSING = "\"'”’»)]）」』*_"
 # Whitespace as expressions know it; `str.rstrip` takes four control characters more.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
+_BLANKS = _SPACES.replace("\n", "")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+_MARKS = ("<", "&", "{", "}", "[", "http", "`")
 # A sentence that ends inside another one, as in a quotation of several; "Dr. Smith" is none.
 _INNER_END = regex.compile(
     r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
@@ -84,6 +87,11 @@ class Segments:
         """Gaps between neighbouring paragraphs."""
         return [Gap(left.end, right.start) for left, right in pairwise(self.paragraphs)]
 
+    def within(self, gap: Gap) -> bool:
+        """Whether a gap lies inside a sentence."""
+        place = bisect_right(self.sentences, gap.start, key=_start) - 1
+        return place >= 0 and gap.end <= self.sentences[place].end
+
     def numbers_in(self, span: Span) -> range:
         """The places in `sentences` of those that lie within a span."""
         # Sentences are in order and do not overlap.
@@ -106,23 +114,13 @@ def segment(text: str, gen_start: int, language: str = "en") -> Segments:
 
 def words(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     """Words and numbers between two offsets."""
-    starts, ends = _words(text, start, len(text) if end is None else end)
+    starts, ends = spans_between(text, start, len(text) if end is None else end)
     return [Span(*span) for span in zip(starts, ends, strict=True)]
 
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> int:
     """How many words and numbers lie between two offsets."""
-    return len(_words(text, start, len(text) if end is None else end)[0])
-
-
-def _words(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
-    starts, ends = spans_of(text)
-    first, last = bisect_left(starts, start), bisect_right(ends, end)
-    # A word that reaches over an edge would be cut there, and its parts may be words.
-    if (first and ends[first - 1] > start) or (last < len(starts) and starts[last] < end):
-        found = [match.span() for match in WORD.finditer(text, start, end)]
-        return [each for each, _ in found], [each for _, each in found]
-    return starts[first:last], ends[first:last]
+    return len(spans_between(text, start, len(text) if end is None else end)[0])
 
 
 # Every slot of a document looks at the same two sides, and every check does again.
@@ -130,7 +128,7 @@ def _words(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
 def content_words(text: str, split: int, target: Side) -> list[Span]:
     """The content words of one side of a split, counted outward: the nearest first."""
     low, high = (0, split) if target == "prefix" else (split, len(text))
-    spans = zip(*_words(text, low, high), strict=True)
+    spans = zip(*spans_between(text, low, high), strict=True)
     found = [Span(start, end) for start, end in spans if is_content(text[start:end])]
     return found[::-1] if target == "prefix" else found
 
@@ -144,12 +142,24 @@ def is_prose(text: str) -> bool:
     """Whether a sentence can be an atom: one sentence with a verb-like word, no markup or code."""
     return (
         ends_sentence(text)
-        and _MARKUP.search(text) is None
-        and _VERBLIKE.search(text) is not None
+        # Expressions are slow to find nothing: each is asked only where it may find something.
+        and not (any(mark in text for mark in _MARKS) and _MARKUP.search(text))
+        and any(map(_verblike, text.split()))
         and _LIST_ITEM.match(text) is None
         and _HEADING.match(text) is None
-        and _INNER_END.search(text) is None
+        and not (_ends_within(text) and _INNER_END.search(text))
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _verblike(token: str) -> bool:
+    """Whether a verb-like word stands in a stretch of text without space."""
+    return _VERBLIKE.search(token) is not None
+
+
+def _ends_within(text: str) -> bool:
+    body = text.rstrip(_SPACES + _CLOSING + "".join(_TERMINAL))
+    return "." in body or "!" in body or "?" in body or "…" in body
 
 
 def _trim(text: str, start: int, end: int) -> Span | None:
@@ -161,24 +171,31 @@ def _trim(text: str, start: int, end: int) -> Span | None:
 
 
 def _paragraphs(text: str, gen_start: int) -> list[Span]:
-    gaps = list(_NEWLINES.finditer(text))
+    gaps = list(_line_ends(text))
     # A region that has blank lines marks its paragraphs with them; one that has none uses newlines.
     blank = {False: False, True: False}
-    for gap in gaps:
-        if gap.group().count("\n") > 1:
-            blank[gap.start() >= gen_start] = True
+    for start, _, lines in gaps:
+        if lines > 1:
+            blank[start >= gen_start] = True
     found: list[Span] = []
     at = 0
-    for gap in gaps:
-        if gap.group().count("\n") > 1 or (
-            not blank[gap.start() >= gen_start] and not _wrapped(text, gap.start(), gap.end())
-        ):
-            span = _trim(text, at, gap.start())
-            at = gap.end()
+    for start, end, lines in gaps:
+        if lines > 1 or (not blank[start >= gen_start] and not _wrapped(text, start, end)):
+            span = _trim(text, at, start)
+            at = end
             if span is not None:
                 found.append(span)
     span = _trim(text, at, len(text))
     return [*found, span] if span is not None else found
+
+
+def _line_ends(text: str) -> Iterator[tuple[int, int, int]]:
+    """Whitespace with newlines in it: start, end, and how many newlines."""
+    for match in _NEWLINES.finditer(text):
+        start, end = match.span()
+        while start and text[start - 1] in _BLANKS:
+            start -= 1
+        yield start, end, match.group().count("\n")
 
 
 def _wrapped(text: str, end: int, start: int) -> bool:

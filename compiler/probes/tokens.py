@@ -19,7 +19,7 @@ from tokenizers import Tokenizer as Backend
 
 from compiler.errors import SourceError
 from compiler.keys import bytes_digest
-from compiler.probes.pieces import Cut, pieces
+from compiler.probes.bytelevel import quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,69 +36,47 @@ class TokenizerFile:
         return f"{Path(self.name).name if self.path.suffix else self.name}@{self.digest[:12]}"
 
 
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """A tokenised text, as far as cutting it goes.
 
-    Where pieces of it are known by heart, only the offsets asked about are looked at.
+    `clean`: sorted offsets at which the text may be cut without cutting a token, its end included;
+    `before`: the number of tokens before each.
     """
 
-    def __init__(self, found: Cut | tuple[list[int], list[int]]) -> None:
-        self._cut = found if isinstance(found, Cut) else None
-        self._all = None if isinstance(found, Cut) else found
-
-    @property
-    def clean(self) -> Sequence[int]:
-        """Sorted offsets at which the text may be cut without cutting a token, its end included."""
-        return self._every()[0]
-
-    @property
-    def before(self) -> Sequence[int]:
-        """The number of tokens before each clean offset."""
-        return self._every()[1]
+    clean: list[int]
+    before: list[int]
 
     @property
     def count(self) -> int:
         """How many tokens there are."""
-        return self._cut.count if self._cut is not None else self._every()[1][-1]
+        return self.before[-1]
 
     def is_clean(self, offset: int) -> bool:
         """Whether cutting at `offset` leaves both sides' tokens as they are."""
-        return self._before(offset) is not None
+        at = bisect_left(self.clean, offset)
+        return at < len(self.clean) and self.clean[at] == offset
 
     def count_before(self, offset: int) -> int:
         """How many tokens lie before a clean offset."""
-        found = self._before(offset)
-        if found is None:
+        if not self.is_clean(offset):
             raise ValueError(f"{offset} is not a clean offset")
-        return found
-
-    def _before(self, offset: int) -> int | None:
-        if self._cut is not None:
-            return self._cut.before(offset)
-        clean, before = self._every()
-        at = bisect_left(clean, offset)
-        return before[at] if at < len(clean) and clean[at] == offset else None
-
-    def _every(self) -> tuple[list[int], list[int]]:
-        if self._all is None:
-            assert self._cut is not None
-            self._all = self._cut.all()
-        return self._all
+        return self.before[bisect_left(self.clean, offset)]
 
 
 class Tokenizer:
     """A loaded tokenizer."""
 
-    def __init__(self, backend: Backend, identity: str, *, remember: bool = True) -> None:
+    def __init__(self, backend: Backend, identity: str, *, quickly: bool = True) -> None:
         self._backend = backend
-        self._pieces = pieces(backend) if remember else None
+        self._quick = quicker(backend) if quickly else None
         self.identity = identity
 
     def encode(self, text: str) -> Tokens:
         """Tokens of a text, without special tokens."""
-        cut = self._pieces.cut(text) if self._pieces is not None else None
+        cut = self._quick.cut(text) if self._quick is not None else None
         if cut is not None:
-            return Tokens(cut)
+            return Tokens(*cut)
         offsets = self._backend.encode(text, add_special_tokens=False).offsets
         clean: list[int] = []
         before: list[int] = []
@@ -111,23 +89,23 @@ class Tokenizer:
         if not clean or clean[-1] != len(text):
             clean.append(len(text))
             before.append(len(offsets))
-        return Tokens((clean, before))
+        return Tokens(clean, before)
 
     def ids(self, text: str) -> Sequence[int]:
         """The token ids of a text by itself."""
-        known = self._pieces.ids(text) if self._pieces is not None else None
+        known = self._quick.ids(text) if self._quick is not None else None
         if known is not None:
             return known
         found: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return found
 
-    def knows(self, text: str) -> bool:
-        """Whether a text is encoded by remembered pieces, without asking the library."""
-        return self._pieces is not None and self._pieces.cut(text) is not None
+    def takes(self, text: str) -> bool:
+        """Whether a text is encoded the quick way."""
+        return self._quick is not None and self._quick.cut(text) is not None
 
-    def without_memory(self) -> Tokenizer:
-        """The same tokenizer, asked about everything: what remembered pieces must equal."""
-        return Tokenizer(self._backend, self.identity, remember=False)
+    def slowly(self) -> Tokenizer:
+        """The same tokenizer without the quick way, which must give the same."""
+        return Tokenizer(self._backend, self.identity, quickly=False)
 
     def count(self, text: str) -> int:
         """How many tokens a text has by itself."""

@@ -108,19 +108,19 @@ def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [DEMO, pytest.param(str(QWEN), marks=needs_qwen)])
-def test_remembered_pieces_give_what_the_tokenizer_gives(name: str) -> None:
-    """Text that pieces are certain about, mixed with text that is left to the tokenizer."""
-    by_heart, asked = tokenizer(name), tokenizer(name).without_memory()
+def test_the_quick_way_gives_what_the_tokenizer_gives(name: str) -> None:
+    """Text that the quick way is certain about, mixed with text that is left to the tokenizer."""
+    quick, slow = tokenizer(name), tokenizer(name).slowly()
     taken = []
 
     @given(st.one_of(documents(), ODD))
     def check(text: str) -> None:
-        one, other = by_heart.encode(text), asked.encode(text)
+        one, other = quick.encode(text), slow.encode(text)
         assert (one.clean, one.before, one.count) == (other.clean, other.before, other.count)
-        assert list(by_heart.ids(text)) == list(asked.ids(text))
+        assert list(quick.ids(text)) == list(slow.ids(text))
         offsets = range(len(text) + 2)
         assert [one.is_clean(at) for at in offsets] == [other.is_clean(at) for at in offsets]
-        taken.append(by_heart.knows(text))
+        taken.append(quick.takes(text))
 
     check()
     assert any(taken)
@@ -130,6 +130,6 @@ def test_remembered_pieces_give_what_the_tokenizer_gives(name: str) -> None:
 def test_what_only_the_tokenizer_can_decide_is_left_to_it() -> None:
     found = tokenizer()
 
-    assert found.knows("Prose, “quoted” — naïve, 第二, 42 ½.\n\nMore.")
+    assert found.takes("Prose, “quoted” — naïve, 第二, 42 ½.\n\nMore.")
     for text in ("e\u0301", "a\u200db", "x\r\ny", "\x00", "👍", "\u212b", "ſ"):
-        assert not found.knows(text), text
+        assert not found.takes(text), text
