@@ -8,24 +8,26 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from heapq import merge, nsmallest
+from heapq import merge
+from itertools import accumulate, islice
 
-import regex
+import numpy as np
+from numpy.typing import NDArray
 
 from compiler.probes import leakage
 from compiler.probes.sampling import Stream
 from compiler.probes.tokens import Tokenizer, Tokens
+from compiler.probes.windows import OPENINGS, Windows, closing_of
 from compiler.words import is_content, stem, stems, vocabulary
 
 _NEAREST = 8
-_TRIES = 800
+_TRIES = 200
 _LENGTH = 3
-_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
-Opening = tuple[str, str, str]
+_IN_A_ROW = 4
 _ENDINGS = ("ing", "ed", "ly", "s")
 _ANY_ENDING = ("", *_ENDINGS)
 
@@ -56,28 +58,34 @@ class _Entry:
         return self.case, self.ending, len(self.word)
 
 
-class _Windows:
-    """A donor as a source of token windows: clean offsets by how a window there begins."""
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """A token window that wants an alternative.
 
-    def __init__(self, text: str, tokens: Tokens) -> None:
-        self.text = text
-        self.clean, self.before, self.count = tokens.clean, tokens.before, tokens.count
-        self.starts: dict[Opening, list[int]] = defaultdict(list)
-        for place, offset in enumerate(self.clean[:-1]):
-            self.starts[opening_of(text, offset)].append(place)
+    `opening`, `closing`: how it begins and ends (`probes.windows`); closing is None for a window
+    that a split ends, so that nothing after it tells where it ends. `count`: its tokens.
+    """
 
-    def pick(self, count: int, starts: Sequence[int], stream: Stream) -> str | None:
-        """A window of `count` tokens that begins at one of `starts`, if it ends cleanly."""
-        if self.count <= count:
-            return None
-        clean, before = self.clean, self.before
-        first = stream.pick(starts)
-        wanted = before[first] + count
-        last = first + count
-        # Nearly every token starts at a clean offset, so the window's end is close by.
-        while last > first and (last >= len(before) or before[last] > wanted):
-            last -= 1
-        return self.text[clean[first] : clean[last]] if before[last] == wanted else None
+    doc_id: str
+    text: str
+    opening: int
+    closing: int | None
+    count: int
+
+
+class Siblings:
+    """All usable siblings of one document: what no alternative may repeat."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.squashed = [leakage.squash(each) for each in texts]
+        self.stems = frozenset[str]().union(*map(stems, texts))
+        self._lines = [leakage.as_words(each) for each in texts]
+
+    def never_wrote(self, text: str) -> bool:
+        """Whether none of them holds a text, or four of its words in a row."""
+        return not leakage.verbatim_in(text, self.squashed) and not leakage.shares_words(
+            text, self._lines, _IN_A_ROW
+        )
 
 
 class Pool:
@@ -88,10 +96,11 @@ class Pool:
         self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
         words = [[w for w in vocabulary(donor.text) if is_content(w)] for donor in self._donors]
         self._stems = [frozenset(map(stem, found)) for found in words]
-        self._holders: dict[str, list[int]] = defaultdict(list)
+        holders: dict[str, list[int]] = defaultdict(list)
         for place, roots in enumerate(self._stems):
             for each in roots:
-                self._holders[each].append(place)
+                holders[each].append(place)
+        self._holders = {each: np.array(held) for each, held in holders.items()}
         entries = {word: self._entry(word) for word in sorted(set().union(*words))}
         # A shelf keeps the order of words; an alternative differs by at most three letters.
         self._shelves: dict[tuple[str, str, int], list[_Entry]] = defaultdict(list)
@@ -104,8 +113,8 @@ class Pool:
                 shelves[entries[word].shelf].append(entries[word])
             self._own.append(shelves)
         self._nearest: dict[int, tuple[int, ...]] = {}
-        self._windows: dict[tuple[int, str], _Windows] = {}
-        self._totals: dict[str, Counter[Opening]] = {}
+        self._known: dict[tuple[int, str], Windows] = {}
+        self._totals: dict[str, NDArray[np.int64]] = {}
 
     def _entry(self, word: str) -> _Entry:
         root = stem(word)
@@ -122,6 +131,7 @@ class Pool:
     ) -> tuple[str, int, int] | None:
         """A word like `atom` that no sibling of `doc_id` has: (word, level, pool size) or None.
 
+        The pool size counts those of the level; what is one edit away from the atom is never drawn.
         `sibling_stems`: stems of every word of every sibling.
         """
         asked = stems(question)
@@ -133,10 +143,10 @@ class Pool:
                 if entry.root not in sibling_stems
                 and entry.root not in asked
                 and (level == 2 or abs(entry.frequency - wanted.frequency) <= 1)
-                and not _one_edit(entry.folded, wanted.folded)
             ]
-            if pool:
-                return stream.pick(pool).word, level, len(pool)
+            for number in stream.order(len(pool)):
+                if not _one_edit(pool[number].folded, wanted.folded):
+                    return pool[number].word, level, len(pool)
         return None
 
     def _nearby(self, wanted: _Entry, doc_id: str) -> list[_Entry]:
@@ -161,92 +171,80 @@ class Pool:
             yield from merge(*shelves, key=lambda entry: entry.word)
 
     def window(
-        self,
-        atom: str,
-        opening: Opening,
-        closing: str | None,
-        count: int,
-        doc_id: str,
-        squashed: Sequence[str],
-        ngrams: frozenset[tuple[str, ...]],
-        tokenizer: Tokenizer,
-        stream: Stream,
+        self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
     ) -> tuple[str, int, int] | None:
-        """A window of `count` tokens that begins as `opening`: (text, level, pool size) or None.
+        """A window of as many tokens that begins and ends alike: (text, level, pool size) or None.
 
-        `closing`: how it must end, when the atom ends at a split and so is told by its end. The
-        pool size counts the places of the level's documents where a window begins as it must;
+        The pool size counts the places of the level's documents where a window begins as it must;
         length, end and siblings rule some of them out.
-
-        `squashed`, `ngrams`: the siblings' texts and word 4-grams, which it must not share.
         """
-        mine = set(tokenizer.ids(atom))
-        near = sorted(self._near(doc_id))
-        own = self._place[doc_id]
-        others = [place for place in range(len(self._donors)) if place != own]
-        for level, places in enumerate((near, others)):
-            for _ in range(_TRIES if places else 0):
-                donor = self._begin(stream.pick(places), tokenizer.identity)
-                starts = donor.starts.get(opening)
-                if starts is None:
-                    continue
-                text = donor.pick(count, starts, stream)
-                if (
-                    text is None
-                    or (closing is not None and closing_of(text) != closing)
-                    or not leakage.bare(text)
-                ):
-                    continue
-                theirs = set(found := tokenizer.ids(text))
-                shared = len(mine & theirs) / len(mine | theirs)
-                if (
-                    len(found) == count
-                    and (shared < 0.3 or (count == 1 and shared == 0.0))
-                    and not leakage.verbatim_in(text, squashed)
-                    and leakage.ngrams(text, 4).isdisjoint(ngrams)
-                ):
-                    size = self._places(level, near, own, tokenizer.identity, opening)
+        mine = frozenset(tokenizer.ids(like.text))
+        own = self._place[like.doc_id]
+        near = sorted(self._near(like.doc_id))
+        for level, drawn in enumerate((self._windows_near, self._windows_anywhere)):
+            for text in islice(drawn(like, tokenizer.identity, near, own, stream), _TRIES):
+                if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
+                    size = self._begin_alike(level, like.opening, tokenizer.identity, near, own)
                     return text, level, size
         return None
 
-    def _places(
-        self, level: int, near: Sequence[int], own: int, tokenizer: str, opening: Opening
+    def _windows_near(
+        self, like: Lens, tokenizer: str, near: Sequence[int], own: int, stream: Stream
+    ) -> Iterator[str]:
+        """Windows of the nearest documents, each equally likely to come first."""
+        donors = [self._windows(place, tokenizer) for place in near]
+        places = [each.places(like.opening, like.closing, like.count) for each in donors]
+        ends = [*accumulate(map(len, places))]
+        for number in stream.order(ends[-1] if ends else 0):
+            which = bisect_right(ends, number)
+            place = places[which][number - ends[which]]
+            yield donors[which].window(place, like.count)
+
+    def _windows_anywhere(
+        self, like: Lens, tokenizer: str, near: Sequence[int], own: int, stream: Stream
+    ) -> Iterator[str]:
+        """A window each of the other documents, in random order."""
+        for number in stream.order(len(self._donors) - 1):
+            donor = self._windows(number + (number >= own), tokenizer)
+            places = donor.places(like.opening, like.closing, like.count)
+            if len(places):
+                yield donor.window(places[stream.below(len(places))], like.count)
+
+    def _begin_alike(
+        self, level: int, opening: int, tokenizer: str, near: Sequence[int], own: int
     ) -> int:
         """How many windows of a level's documents begin as `opening`."""
         if level == 0:
-            begun = [self._begin(place, tokenizer) for place in near]
-            return sum(len(each.starts.get(opening, ())) for each in begun)
+            return sum(int(self._windows(place, tokenizer).counts[opening]) for place in near)
         if tokenizer not in self._totals:
-            total: Counter[Opening] = Counter()
-            for place in range(len(self._donors)):
-                for each, starts in self._begin(place, tokenizer).starts.items():
-                    total[each] += len(starts)
-            self._totals[tokenizer] = total
-        mine = self._begin(own, tokenizer).starts.get(opening, ())
-        return self._totals[tokenizer][opening] - len(mine)
+            every = (self._windows(place, tokenizer).counts for place in range(len(self._donors)))
+            self._totals[tokenizer] = sum(every, np.zeros(OPENINGS, np.int64))
+        mine = self._windows(own, tokenizer).counts
+        return int(self._totals[tokenizer][opening] - mine[opening])
 
-    def _begin(self, place: int, tokenizer: str) -> _Windows:
-        found = self._windows.get((place, tokenizer))
+    def _windows(self, place: int, tokenizer: str) -> Windows:
+        found = self._known.get((place, tokenizer))
         if found is None:
             donor = self._donors[place]
-            found = self._windows[place, tokenizer] = _Windows(donor.text, donor.tokens[tokenizer])
+            found = self._known[place, tokenizer] = Windows(donor.text, donor.tokens[tokenizer])
         return found
 
     def _near(self, doc_id: str) -> tuple[int, ...]:
         """Documents that share the most and the rarest content words, by place."""
         own = self._place[doc_id]
         if own not in self._nearest:
-            score: dict[int, float] = defaultdict(float)
             total = len(self._donors)
-            for each in sorted(self._stems[own]):
-                holders = self._holders[each]
-                if 1 < len(holders) <= max(2, total // 4):
-                    weight = math.log(total / len(holders))
-                    for holder in holders:
-                        score[holder] += weight
-            score.pop(own, None)
+            shared = [self._holders[each] for each in sorted(self._stems[own])]
+            shared = [held for held in shared if 1 < len(held) <= max(2, total // 4)]
+            score: NDArray[np.float64] = np.zeros(total)
+            if shared:
+                weights = [math.log(total / len(held)) for held in shared]
+                weighed = np.repeat(weights, [len(held) for held in shared])
+                score = np.bincount(np.concatenate(shared), weighed, total).astype(np.float64)
+            score[own] = 0
             # Donors are in the order of their ids, which breaks ties.
-            ranked = nsmallest(_NEAREST, score, key=lambda other: (-score[other], other))
+            ranked = np.argsort(-score, kind="stable")[:_NEAREST]
+            ranked = ranked[score[ranked] > 0].tolist()
             self._nearest[own] = tuple(ranked)
         return self._nearest[own]
 
@@ -280,33 +278,10 @@ def _one_edit(left: str, right: str) -> bool:
     return short[at + (len(short) == len(long)) :] == long[at + 1 :]
 
 
-def opening_of(text: str, at: int) -> Opening:
-    """How a window that starts at `at` begins.
-
-    Its leading whitespace (none, space, line), its first visible character (upper, lower, digit,
-    other), and, without whitespace of its own, what stands before it (start of a line, space, word,
-    other).
-    """
-    end = at
-    while end < len(text) and text[end].isspace():
-        end += 1
-    if end == at:
-        return _opening("", text[at : at + 1], text[max(0, at - 1) : at])
-    return _opening("\n" if "\n" in text[at:end] else " ", text[end : end + 1], "")
-
-
-@lru_cache(maxsize=1 << 13)
-def _opening(space: str, first: str, last: str) -> Opening:
-    kind = {"\n": "line", " ": "space"}.get(space, "none")
-    letter = "upper" if first.isupper() else "lower" if first.isalpha() else "other"
-    before = "line" if last in ("", "\n") else "space" if last.isspace() else "other"
-    before = "word" if last.isalnum() else before
-    return kind, "digit" if first.isdigit() else letter, "" if space else before
-
-
-def closing_of(text: str) -> str:
-    """How a window ends: with a line, with a sentence, or in the middle of one."""
-    body = text.rstrip()
-    if "\n" in text[len(body) :]:
-        return "line"
-    return "sentence" if _CLOSE.search(body) else "middle"
+def _unlike(like: Lens, mine: frozenset[int], tokenizer: Tokenizer, text: str) -> bool:
+    """Whether a window is told apart from the atom by what it says, and counts as many tokens."""
+    if like.closing not in (None, closing_of(text)) or not leakage.bare(text):
+        return False
+    theirs = frozenset(found := tokenizer.ids(text))
+    shared = len(mine & theirs) / len(mine | theirs)
+    return len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))

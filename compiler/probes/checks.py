@@ -271,5 +271,4 @@ def _templated(
 def _content_index(probe: Probe, facts: Facts) -> int | None:
     """Which content word outward from the split the atom is, 1 = the nearest."""
     outward = content_words(facts.text, facts.split, probe.target)
-    starts = [span.start for span in outward]
-    return starts.index(probe.atom_start) + 1 if probe.atom_start in starts else None
+    return next((n for n, span in enumerate(outward, 1) if span.start == probe.atom_start), None)

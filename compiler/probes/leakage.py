@@ -56,10 +56,16 @@ def recall(of: str, within: frozenset[str]) -> float:
     return len(wanted & within) / len(wanted) if wanted else 0.0
 
 
-def ngrams(text: str, n: int) -> set[tuple[str, ...]]:
-    """Word n-grams of a text, normalised."""
-    tokens = [word.casefold() for word in words_of(text)]
-    return set(zip(*(tokens[i:] for i in range(n)), strict=False))
+def as_words(text: str) -> str:
+    """The words of a text, case-folded, with a space before, between and after them."""
+    return f" {' '.join(words_of(text)).casefold()} "
+
+
+def shares_words(text: str, lines: Iterable[str], n: int) -> bool:
+    """Whether `n` words in a row of a text stand so in one of `lines` (`as_words`)."""
+    words = as_words(text).split()
+    rows = [f" {' '.join(words[at : at + n])} " for at in range(len(words) - n + 1)]
+    return any(row in line for line in lines for row in rows)
 
 
 def verbatim_in(text: str, others: Iterable[str]) -> bool:

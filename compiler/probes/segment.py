@@ -123,14 +123,13 @@ def word_count(text: str, start: int = 0, end: int | None = None) -> int:
     return len(spans_between(text, start, len(text) if end is None else end)[0])
 
 
-# Every slot of a document looks at the same two sides, and every check does again.
-@lru_cache(maxsize=16)
-def content_words(text: str, split: int, target: Side) -> list[Span]:
+def content_words(text: str, split: int, target: Side) -> Iterator[Span]:
     """The content words of one side of a split, counted outward: the nearest first."""
     low, high = (0, split) if target == "prefix" else (split, len(text))
-    spans = zip(*spans_between(text, low, high), strict=True)
-    found = [Span(start, end) for start, end in spans if is_content(text[start:end])]
-    return found[::-1] if target == "prefix" else found
+    spans = [*zip(*spans_between(text, low, high), strict=True)]
+    for start, end in reversed(spans) if target == "prefix" else spans:
+        if is_content(text[start:end]):
+            yield Span(start, end)
 
 
 def ends_sentence(text: str) -> bool:

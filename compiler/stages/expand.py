@@ -8,8 +8,7 @@ from functools import partial
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.probes import leakage
-from compiler.probes.alternatives import Donor, Pool
+from compiler.probes.alternatives import Donor, Pool, Siblings
 from compiler.probes.checks import Facts, examine
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
@@ -19,7 +18,6 @@ from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocRecord, Probe, Reject, ShownSibling, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
-from compiler.words import stems
 
 VERSION = 1
 
@@ -126,11 +124,7 @@ def _document(
     record, text = chosen.record, chosen.sibling.text
     prefix = text[: record.gen_start]
     texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
-    squashed = [leakage.squash(each) for each in texts]
-    sibling_stems = frozenset().union(*(stems(each) for each in texts))
-    ngrams: frozenset[tuple[str, ...]] = frozenset().union(
-        *(leakage.ngrams(each, 4) for each in texts)
-    )
+    siblings = Siblings(texts)
     segments = segment(text, record.gen_start)
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
@@ -149,9 +143,7 @@ def _document(
                 donor.tokens[tokenizer.identity],
                 tokenizer,
                 pool,
-                sibling_stems,
-                squashed,
-                ngrams,
+                siblings,
                 phrasings,
             ),
         )
@@ -162,7 +154,7 @@ def _document(
                 record.gen_start,
                 split,
                 scope,
-                squashed,
+                siblings.squashed,
                 len(record.shown) - 1,
                 bound.suffix_in_generated,
                 tokenizer.count,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import closing_of, opening_of
+from compiler.probes.alternatives import Lens
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
+from compiler.probes.windows import closing_of, opening_of
 from compiler.records import Probe, Reject, Slot
 
 _MAX_TOKENS = 63
@@ -24,7 +25,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
     feasible = _windows(slot, bench)
     some = bool(feasible)
-    complement = leakage.squash(bench.side("suffix" if slot.target == "prefix" else "prefix"))
+    complement = leakage.squash(bench.text[slice(*bench.other_side(slot.target))])
     while (found := nearest(feasible, slot.hint or 1)) is not None:
         count, (start, end) = found
         del feasible[count]
@@ -32,17 +33,10 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         bare = leakage.bare(atom)
         if (len(bare) >= 20 and bare in complement) or bench.tokenizer.count(atom) != count:
             continue
-        alternative = bench.pool.window(
-            atom,
-            opening_of(bench.text, start),
-            closing_of(atom) if slot.target == "prefix" else None,
-            count,
-            bench.record.doc_id,
-            bench.squashed,
-            bench.ngrams,
-            bench.tokenizer,
-            bench.stream(slot, "alternative"),
-        )
+        closing = closing_of(atom) if slot.target == "prefix" else None
+        like = Lens(bench.record.doc_id, atom, opening_of(bench.text, start), closing, count)
+        stream = bench.stream(slot, "alternative")
+        alternative = bench.pool.window(like, bench.tokenizer, bench.siblings, stream)
         if alternative is None:
             continue
         bench.used.add((slot.scope, start, end))

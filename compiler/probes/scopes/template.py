@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compiler.probes.alternatives import Pool
+from compiler.probes.alternatives import Pool, Siblings
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import word_count
 from compiler.probes.tokens import Tokenizer, Tokens
@@ -16,9 +16,8 @@ from compiler.records import DocRecord, Probe, Reject, Side, Slot
 class Workbench:
     """One doc-record with its chosen text, split and tokens, and the pool for alternatives.
 
-    `stems`: stems of all words of all usable siblings; `squashed`: their squashed texts; `ngrams`:
-    their word 4-grams. `phrasings` renders a scope's template to one question a line. `used` holds
-    the atoms already taken by earlier slots of this document.
+    `phrasings` renders a scope's template to one question a line. `used` holds the atoms already
+    taken by earlier slots of this document.
     """
 
     record: DocRecord
@@ -28,9 +27,7 @@ class Workbench:
     tokens: Tokens
     tokenizer: Tokenizer
     pool: Pool
-    stems: frozenset[str]
-    squashed: Sequence[str]
-    ngrams: frozenset[tuple[str, ...]]
+    siblings: Siblings
     phrasings: Callable[[str, Side, int], list[str]]
     used: set[tuple[str, int, int]] = field(default_factory=set)
 
@@ -38,9 +35,9 @@ class Workbench:
         """The draws of one slot for one purpose."""
         return Stream(self.record.row_seed, self.record.doc_id, slot.index, purpose)
 
-    def side(self, target: Side) -> str:
-        """The text of one side of the split."""
-        return self.text[: self.split] if target == "prefix" else self.text[self.split :]
+    def other_side(self, target: Side) -> tuple[int, int]:
+        """Where the complement of a target side is."""
+        return (self.split, len(self.text)) if target == "prefix" else (0, self.split)
 
     def reject(self, slot: Slot, reason: str, detail: str) -> Reject:
         """The slot's entry in the ledger."""

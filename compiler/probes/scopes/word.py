@@ -6,6 +6,8 @@ it. `abs_index` counts content words outward from the split, 1 = the nearest.
 
 from __future__ import annotations
 
+from itertools import islice
+
 import regex
 
 from compiler.probes.sampling import nearest
@@ -21,10 +23,10 @@ _MAX_INDEX = 63
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """The probe of one word slot, or why there is none."""
-    complement = stems(bench.side("suffix" if slot.target == "prefix" else "prefix"))
+    complement = stems(bench.text, *bench.other_side(slot.target))
     feasible: dict[int, Span] = {}
     outward = content_words(bench.text, bench.split, slot.target)
-    for index, span in enumerate(outward[:_MAX_INDEX], start=1):
+    for index, span in enumerate(islice(outward, _MAX_INDEX), start=1):
         if not _eligible(bench.text, span):
             continue
         found_stem = stem(bench.text[span.start : span.end])
@@ -36,7 +38,11 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         atom = bench.text[span.start : span.end]
         question, _ = bench.question(slot, index)
         alternative = bench.pool.word(
-            atom, question, bench.record.doc_id, bench.stems, bench.stream(slot, "alternative")
+            atom,
+            question,
+            bench.record.doc_id,
+            bench.siblings.stems,
+            bench.stream(slot, "alternative"),
         )
         if alternative is None or stem(atom) in stems(question):
             del feasible[index]
