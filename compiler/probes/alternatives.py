@@ -8,11 +8,10 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import merge
 from itertools import accumulate, islice
 
 import numpy as np
@@ -43,7 +42,10 @@ class Donor:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A word of the pool with everything that matching looks at; `frequency` is a log."""
+    """A word of the pool with everything that matching looks at.
+
+    `frequency` is a log; `rank` orders the words of a pool by length, then by themselves.
+    """
 
     word: str
     folded: str
@@ -51,11 +53,28 @@ class _Entry:
     case: str
     ending: str
     frequency: float
+    rank: int
 
-    @property
-    def shelf(self) -> tuple[str, str, int]:
-        """Words on other shelves than those near this one are never alike."""
-        return self.case, self.ending, len(self.word)
+
+class _Shelves:
+    """Words by capitals and ending, in order of length. `entries`: in order of rank."""
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        self._shelves: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
+        for entry in entries:
+            self._shelves[entry.case, entry.ending].append(entry)
+
+    def alike(self, wanted: _Entry, endings: Iterable[str]) -> Iterator[_Entry]:
+        """Words that differ by at most three letters in length."""
+        size = len(wanted.word)
+        for ending in endings:
+            shelf = self._shelves.get((wanted.case, ending), [])
+            first = bisect_left(shelf, size - _LENGTH, key=_length)
+            yield from shelf[first : bisect_right(shelf, size + _LENGTH, key=_length)]
+
+
+def _length(entry: _Entry) -> int:
+    return len(entry.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,74 +120,54 @@ class Pool:
             for each in roots:
                 holders[each].append(place)
         self._holders = {each: np.array(held) for each, held in holders.items()}
-        entries = {word: self._entry(word) for word in sorted(set().union(*words))}
-        # A shelf keeps the order of words; an alternative differs by at most three letters.
-        self._shelves: dict[tuple[str, str, int], list[_Entry]] = defaultdict(list)
-        for entry in entries.values():
-            self._shelves[entry.shelf].append(entry)
-        self._own: list[dict[tuple[str, str, int], list[_Entry]]] = []
-        for found in words:
-            shelves: dict[tuple[str, str, int], list[_Entry]] = defaultdict(list)
-            for word in found:
-                shelves[entries[word].shelf].append(entries[word])
-            self._own.append(shelves)
+        every = sorted(set().union(*words), key=lambda word: (len(word), word))
+        entries = {word: self._entry(word, rank) for rank, word in enumerate(every)}
+        self._all = _Shelves(entries.values())
+        self._own = [[entries[word] for word in found] for found in words]
+        self._nearby: tuple[str, _Shelves] = "", _Shelves(())
         self._nearest: dict[int, tuple[int, ...]] = {}
         self._known: dict[tuple[int, str], Windows] = {}
         self._totals: dict[str, NDArray[np.int64]] = {}
 
-    def _entry(self, word: str) -> _Entry:
+    def _entry(self, word: str, rank: int = 0) -> _Entry:
         root = stem(word)
         frequency = math.log(1 + len(self._holders.get(root, ())))
-        return _Entry(word, word.casefold(), root, _case(word), _ending(word), frequency)
+        return _Entry(word, word.casefold(), root, _case(word), _ending(word), frequency, rank)
 
     def word(
-        self,
-        atom: str,
-        question: str,
-        doc_id: str,
-        sibling_stems: frozenset[str],
-        stream: Stream,
+        self, atom: str, question: str, doc_id: str, siblings: Siblings, stream: Stream
     ) -> tuple[str, int, int] | None:
         """A word like `atom` that no sibling of `doc_id` has: (word, level, pool size) or None.
 
         The pool size counts those of the level; what is one edit away from the atom is never drawn.
-        `sibling_stems`: stems of every word of every sibling.
         """
         asked = stems(question)
         wanted = self._entry(atom)
-        for level, shelved in enumerate((self._nearby, self._anywhere, self._loosely)):
+        for level in range(3):
+            shelves = self._all if level else self._near_shelves(doc_id, siblings)
             pool = [
                 entry
-                for entry in shelved(wanted, doc_id)
-                if entry.root not in sibling_stems
+                for entry in shelves.alike(wanted, _ANY_ENDING if level == 2 else (wanted.ending,))
+                if (level == 2 or abs(entry.frequency - wanted.frequency) <= 1)
                 and entry.root not in asked
-                and (level == 2 or abs(entry.frequency - wanted.frequency) <= 1)
+                and entry.root not in siblings.stems
             ]
             for number in stream.order(len(pool)):
                 if not _one_edit(pool[number].folded, wanted.folded):
                     return pool[number].word, level, len(pool)
         return None
 
-    def _nearby(self, wanted: _Entry, doc_id: str) -> list[_Entry]:
-        """Words of the nearest documents that end alike, by length and then by themselves."""
-        near = [self._own[place] for place in self._near(doc_id)]
-        found: list[_Entry] = []
-        for length in _lengths(wanted):
-            shelf = (wanted.case, wanted.ending, length)
-            some = {entry.word: entry for own in near for entry in own.get(shelf, ())}
-            found += [some[word] for word in sorted(some)]
-        return found
-
-    def _anywhere(self, wanted: _Entry, doc_id: str) -> Iterator[_Entry]:
-        """Words of all documents that end alike."""
-        for length in _lengths(wanted):
-            yield from self._shelves.get((wanted.case, wanted.ending, length), ())
-
-    def _loosely(self, wanted: _Entry, doc_id: str) -> Iterator[_Entry]:
-        """Words of all documents, whatever their ending."""
-        for length in _lengths(wanted):
-            shelves = [self._shelves.get((wanted.case, end, length), ()) for end in _ANY_ENDING]
-            yield from merge(*shelves, key=lambda entry: entry.word)
+    def _near_shelves(self, doc_id: str, siblings: Siblings) -> _Shelves:
+        """What the nearest documents have and the siblings of this one have not."""
+        if self._nearby[0] != doc_id:
+            found = {
+                entry.rank: entry
+                for place in self._near(doc_id)
+                for entry in self._own[place]
+                if entry.root not in siblings.stems
+            }
+            self._nearby = doc_id, _Shelves(found[rank] for rank in sorted(found))
+        return self._nearby[1]
 
     def window(
         self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
@@ -247,11 +246,6 @@ class Pool:
             ranked = ranked[score[ranked] > 0].tolist()
             self._nearest[own] = tuple(ranked)
         return self._nearest[own]
-
-
-def _lengths(wanted: _Entry) -> range:
-    size = len(wanted.word)
-    return range(size - _LENGTH, size + _LENGTH + 1)
 
 
 def _case(word: str) -> str:

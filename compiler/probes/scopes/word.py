@@ -41,7 +41,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
             atom,
             question,
             bench.record.doc_id,
-            bench.siblings.stems,
+            bench.siblings,
             bench.stream(slot, "alternative"),
         )
         if alternative is None or stem(atom) in stems(question):
@@ -58,4 +58,5 @@ def _eligible(text: str, span: Span) -> bool:
     before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
     entity = before == "&" and after == ";"
     markup = before in ("<", "/", "@", "_", "\\") or after in (">", "/", "@", "_", "\\")
-    return not (entity or markup or _UNSPACED.search(text[span.start : span.end]))
+    word = text[span.start : span.end]
+    return not (entity or markup or (not word.isascii() and _UNSPACED.search(word)))
