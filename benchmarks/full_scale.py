@@ -111,7 +111,15 @@ def prepare(bench: Bench) -> None:
         print(f"source: {chars / texts:,.0f} characters a text, {chars / 1e6:,.1f} MB in all")
     if not (bench.root / "filled").exists():
         # A first build pays, in time, for every reply; its directory is not looked at again.
-        command = [sys.executable, "-m", "benchmarks.author", "build", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.author",
+            "build",
+            "--json",
+            "--jobs",
+            str(bench.jobs),
+        ]
         filling = machine.run([*command, *bench.arguments("filling", grown=True)], ROOT)
         shutil.rmtree(bench.root / "filling")
         (bench.root / "filled").write_text("", encoding="utf-8")
