@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,22 @@ class ResponseLog:
         with self._translated(key):
             return None if text is None else self._decoder.decode(text)
 
+    def get_all(self, keys: Sequence[str]) -> list[Reply | None]:
+        """The replies to some request keys, in one question; raises as `get` does."""
+        if not keys or not self._exists():
+            return [None] * len(keys)
+        places = ",".join("?" * len(keys))
+        sql = f"select key, value, digest from reply where key in ({places})"
+        with self._translated():
+            rows = self._open().execute(sql, [*map(bytes.fromhex, keys)]).fetchall()
+        found = {raw.hex(): (raw, value, digest) for raw, value, digest in rows}
+        replies: list[Reply | None] = []
+        for key in keys:
+            with self._translated(key):
+                text = self._checked(key, *found[key]) if key in found else None
+                replies.append(None if text is None else self._decoder.decode(text))
+        return replies
+
     def text(self, key: str) -> bytes | None:
         """The reply to a request key as the JSON text that is kept; raises as `get` does."""
         if not self._exists():
@@ -121,11 +137,12 @@ class ResponseLog:
         with self._translated(key):
             sql = "select value, digest from reply where key = ?"
             row = self._open().execute(sql, (raw,)).fetchone()
-            if row is None:
-                return None
-            if row[1] is not None and row[1] != _row_digest(raw, row[0]):
-                raise self._damaged(key, "its value is not what was written")
-            return self._unpack.decompress(row[0])
+            return None if row is None else self._checked(key, raw, *row)
+
+    def _checked(self, key: str, raw: bytes, value: bytes, digest: bytes | None) -> bytes:
+        if digest is not None and digest != _row_digest(raw, value):
+            raise self._damaged(key, "its value is not what was written")
+        return self._unpack.decompress(value)
 
     def put(self, key: str, reply: Reply, purpose: Purpose | None = None) -> bool:
         """Keep a reply and book its cost; durable after the next `commit`.

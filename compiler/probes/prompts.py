@@ -8,8 +8,7 @@ undefined one would fail at render time, an unused one means that data silently 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError, meta, nodes
@@ -32,12 +31,16 @@ CONTEXT: Mapping[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True)
 class Prompt:
-    """The system and user templates of one prompt variant."""
+    """The system and user templates of one prompt variant.
 
-    system: Template
-    user: Template
+    `fixed`: the system text uses no values, so it is rendered once.
+    """
+
+    def __init__(self, system: Template, user: Template, *, fixed: bool) -> None:
+        self._system = system
+        self._user = user
+        self._text = render(system, {}) if fixed else None
 
     def render(self, values: Mapping[str, object]) -> tuple[str, str]:
         """The system and the user text.
@@ -45,7 +48,8 @@ class Prompt:
         Raises:
             PromptError: a template fails on these values.
         """
-        return render(self.system, values), render(self.user, values)
+        system = self._text if self._text is not None else render(self._system, values)
+        return system, render(self._user, values)
 
 
 class Library:
@@ -73,7 +77,12 @@ class Library:
 
     def prompt(self, name: str) -> Prompt:
         """The prompt variant `<role>/<variant>`."""
-        return Prompt(self.template(f"{name}/system.j2"), self.template(f"{name}/user.j2"))
+        system = f"{name}/system.j2"
+        texts = (self._read(each) for each in self.closure(system))
+        fixed = not any(
+            meta.find_undeclared_variables(self._environment.parse(text)) for text in texts
+        )
+        return Prompt(self.template(system), self.template(f"{name}/user.j2"), fixed=fixed)
 
     def template(self, name: str) -> Template:
         """One compiled template."""
@@ -217,6 +226,11 @@ class Library:
         return [each for each in referenced if each is not None]
 
 
+@cache
+def _globals(template: Template) -> dict[str, object]:
+    return dict(template.globals)
+
+
 def render(template: Template, values: Mapping[str, object]) -> str:
     """The text of a template.
 
@@ -224,7 +238,10 @@ def render(template: Template, values: Mapping[str, object]) -> str:
         PromptError: it fails on these values.
     """
     try:
-        return template.render(values)
+        # As `template.render` does, but for looking up each of the environment's names, which takes
+        # longer than a short prompt.
+        context = template.new_context({**_globals(template), **values}, shared=True)
+        return "".join(template.root_render_func(context))
     except Exception as error:  # a template can raise anything that its expressions can
         raise PromptError(
             f"cannot be rendered: {type(error).__name__}: {error}",

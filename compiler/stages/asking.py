@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compiler.engine.stage import Inputs, Part, Unsettled
@@ -97,7 +97,12 @@ def settled(dispatcher: Dispatcher, request: Request, samples: range) -> list[Re
     Raises:
         Unsettled: one of them is not in the log yet.
     """
-    found = [dispatcher.log.get(key) for key in dispatcher.keys(request, samples)]
+    return logged(dispatcher, dispatcher.keys(request, samples))
+
+
+def logged(dispatcher: Dispatcher, keys: Sequence[str]) -> list[Reply]:
+    """The replies under some keys; raises as `settled` does."""
+    found = dispatcher.log.get_all(keys)
     replies = [reply for reply in found if reply is not None]
     if len(replies) < len(found):
         raise Unsettled

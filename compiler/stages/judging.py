@@ -12,7 +12,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.records import AnswerRow, Probe
-from compiler.stages.asking import Asked, Posed, posed, requester, settled
+from compiler.stages.asking import Asked, Posed, logged, posed, requester
 from compiler.stages.context import Context
 
 _BETWEEN = regex.compile(r"[\s,;]+")
@@ -84,9 +84,13 @@ class Judging:
     def verdicts(self, each: Posed, answers: Mapping[int, str], repeat: int = 0) -> Verdicts:
         """The judge's words on each answer, from the log; Unsettled while some are missing."""
         found = Verdicts({}, {}, {})
-        for question in self.questions(each, answers, repeat):
-            only = range(question.sample, question.sample + 1)
-            (reply,) = settled(self.dispatcher, question.request, only)
+        questions = [*self.questions(each, answers, repeat)]
+        keys = [
+            key
+            for each in questions
+            for key in self.dispatcher.keys(each.request, range(each.sample, each.sample + 1))
+        ]
+        for question, reply in zip(questions, logged(self.dispatcher, keys), strict=True):
             found.model = found.model or reply.model
             found.calls += 1
             found.input_tokens += reply.input_tokens
