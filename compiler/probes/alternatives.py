@@ -8,9 +8,9 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 
@@ -27,8 +27,7 @@ _NEAREST = 8
 _TRIES = 200
 _LENGTH = 3
 _IN_A_ROW = 4
-_ENDINGS = ("ing", "ed", "ly", "s")
-_ANY_ENDING = ("", *_ENDINGS)
+_ENDINGS = ("ing", "ed", "ly", "s", "")
 
 
 @dataclass(frozen=True)
@@ -40,54 +39,47 @@ class Donor:
     tokens: dict[str, Tokens]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A word of the pool with everything that matching looks at.
+class _Words:
+    """The different content words of a shard, by number, with everything that matching looks at.
 
-    `frequency` is a log; `rank` orders the words of a pool by length, then by themselves.
+    `kinds`: capitals and ending; `frequencies`: a log; `roots`: the number of each word's stem.
+    `holders`: by stem, the documents that have it.
     """
 
-    word: str
-    folded: str
-    root: str
-    case: str
-    ending: str
-    frequency: float
-    rank: int
+    def __init__(self, words: Iterable[str], holders: Mapping[str, NDArray[np.int64]]) -> None:
+        self.words = sorted(words)
+        self.stems = {root: number for number, root in enumerate(holders)}
+        self._frequency = {root: math.log(1 + len(held)) for root, held in holders.items()}
+        self.roots = np.array([self.stems[stem(word)] for word in self.words], np.int64)
+        self._kinds = np.array([_kind(word) for word in self.words], np.int64)
+        self._lengths = np.array([len(word) for word in self.words], np.int64)
+        self._frequencies = np.array([self._frequency[stem(word)] for word in self.words])
 
-
-class _Shelves:
-    """Words by capitals and ending, in order of length. `entries`: in order of rank."""
-
-    def __init__(self, entries: Iterable[_Entry]) -> None:
-        self._shelves: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
-        for entry in entries:
-            self._shelves[entry.case, entry.ending].append(entry)
-
-    def alike(self, wanted: _Entry, endings: Iterable[str]) -> Iterator[_Entry]:
-        """Words that differ by at most three letters in length."""
-        size = len(wanted.word)
-        for ending in endings:
-            shelf = self._shelves.get((wanted.case, ending), [])
-            first = bisect_left(shelf, size - _LENGTH, key=_length)
-            yield from shelf[first : bisect_right(shelf, size + _LENGTH, key=_length)]
-
-
-def _length(entry: _Entry) -> int:
-    return len(entry.word)
+    def alike(self, wanted: str, among: NDArray[np.int64], *, loosely: bool) -> list[str]:
+        """Those of some words with the capitals and about the length of `wanted`; unless `loosely`,
+        also with its ending and about as common.
+        """
+        kind, frequency = _kind(wanted), self._frequency.get(stem(wanted), 0.0)
+        held = np.abs(self._lengths[among] - len(wanted)) <= _LENGTH
+        if loosely:
+            held &= self._kinds[among] // len(_ENDINGS) == kind // len(_ENDINGS)
+        else:
+            held &= self._kinds[among] == kind
+            held &= np.abs(self._frequencies[among] - frequency) <= 1
+        return [self.words[number] for number in among[held].tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Lens:
     """A token window that wants an alternative.
 
-    `opening`, `closing`: how it begins and ends (`probes.windows`); closing is None for a window
-    that a split ends, so that nothing after it tells where it ends. `count`: its tokens.
+    `start`: its offset in its document; `closing`: how it ends (`probes.windows`), None for a
+    window that its end does not tell; `count`: its tokens.
     """
 
     doc_id: str
     text: str
-    opening: int
+    start: int
     closing: int | None
     count: int
 
@@ -120,19 +112,13 @@ class Pool:
             for each in roots:
                 holders[each].append(place)
         self._holders = {each: np.array(held) for each, held in holders.items()}
-        every = sorted(set().union(*words), key=lambda word: (len(word), word))
-        entries = {word: self._entry(word, rank) for rank, word in enumerate(every)}
-        self._all = _Shelves(entries.values())
-        self._own = [[entries[word] for word in found] for found in words]
-        self._nearby: tuple[str, _Shelves] = "", _Shelves(())
+        self._words = _Words(set().union(*words), self._holders)
+        numbers = {word: number for number, word in enumerate(self._words.words)}
+        self._own = [np.array([numbers[word] for word in found], np.int64) for found in words]
+        self._fresh: tuple[str, tuple[NDArray[np.int64], ...]] = "", ()
         self._nearest: dict[int, tuple[int, ...]] = {}
         self._known: dict[tuple[int, str], Windows] = {}
         self._totals: dict[str, NDArray[np.int64]] = {}
-
-    def _entry(self, word: str, rank: int = 0) -> _Entry:
-        root = stem(word)
-        frequency = math.log(1 + len(self._holders.get(root, ())))
-        return _Entry(word, word.casefold(), root, _case(word), _ending(word), frequency, rank)
 
     def word(
         self, atom: str, question: str, doc_id: str, siblings: Siblings, stream: Stream
@@ -142,32 +128,28 @@ class Pool:
         The pool size counts those of the level; what is one edit away from the atom is never drawn.
         """
         asked = stems(question)
-        wanted = self._entry(atom)
-        for level in range(3):
-            shelves = self._all if level else self._near_shelves(doc_id, siblings)
-            pool = [
-                entry
-                for entry in shelves.alike(wanted, _ANY_ENDING if level == 2 else (wanted.ending,))
-                if (level == 2 or abs(entry.frequency - wanted.frequency) <= 1)
-                and entry.root not in asked
-                and entry.root not in siblings.stems
-            ]
+        near, every = self._unwritten(doc_id, siblings)
+        for level, among in enumerate((near, every, every)):
+            alike = self._words.alike(atom, among, loosely=level == 2)
+            pool = [word for word in alike if stem(word) not in asked]
             for number in stream.order(len(pool)):
-                if not _one_edit(pool[number].folded, wanted.folded):
-                    return pool[number].word, level, len(pool)
+                if not _one_edit(pool[number].casefold(), atom.casefold()):
+                    return pool[number], level, len(pool)
         return None
 
-    def _near_shelves(self, doc_id: str, siblings: Siblings) -> _Shelves:
-        """What the nearest documents have and the siblings of this one have not."""
-        if self._nearby[0] != doc_id:
-            found = {
-                entry.rank: entry
-                for place in self._near(doc_id)
-                for entry in self._own[place]
-                if entry.root not in siblings.stems
-            }
-            self._nearby = doc_id, _Shelves(found[rank] for rank in sorted(found))
-        return self._nearby[1]
+    def _unwritten(self, doc_id: str, siblings: Siblings) -> tuple[NDArray[np.int64], ...]:
+        """The words that no sibling of a document has: of the nearest documents, and of all."""
+        if self._fresh[0] != doc_id:
+            known = self._words.stems
+            written = np.zeros(len(known), np.bool_)
+            written[[known[root] for root in siblings.stems if root in known]] = True
+            near = [self._own[place] for place in self._near(doc_id)]
+            found = (
+                np.unique(np.concatenate(near)) if near else np.zeros(0, np.int64),
+                np.arange(len(self._words.words)),
+            )
+            self._fresh = doc_id, tuple(each[~written[self._words.roots[each]]] for each in found)
+        return self._fresh[1]
 
     def window(
         self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
@@ -180,19 +162,26 @@ class Pool:
         mine = frozenset(tokenizer.ids(like.text))
         own = self._place[like.doc_id]
         near = sorted(self._near(like.doc_id))
+        opening = self._windows(own, tokenizer.identity).opening_at(like.start)
         for level, drawn in enumerate((self._windows_near, self._windows_anywhere)):
-            for text in islice(drawn(like, tokenizer.identity, near, own, stream), _TRIES):
+            for text in islice(drawn(like, opening, tokenizer.identity, near, own, stream), _TRIES):
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
-                    size = self._begin_alike(level, like.opening, tokenizer.identity, near, own)
+                    size = self._begin_alike(level, opening, tokenizer.identity, near, own)
                     return text, level, size
         return None
 
     def _windows_near(
-        self, like: Lens, tokenizer: str, near: Sequence[int], own: int, stream: Stream
+        self,
+        like: Lens,
+        opening: int,
+        tokenizer: str,
+        near: Sequence[int],
+        own: int,
+        stream: Stream,
     ) -> Iterator[str]:
         """Windows of the nearest documents, each equally likely to come first."""
         donors = [self._windows(place, tokenizer) for place in near]
-        places = [each.places(like.opening, like.closing, like.count) for each in donors]
+        places = [each.places(opening, like.closing, like.count) for each in donors]
         ends = [*accumulate(map(len, places))]
         for number in stream.order(ends[-1] if ends else 0):
             which = bisect_right(ends, number)
@@ -200,12 +189,18 @@ class Pool:
             yield donors[which].window(place, like.count)
 
     def _windows_anywhere(
-        self, like: Lens, tokenizer: str, near: Sequence[int], own: int, stream: Stream
+        self,
+        like: Lens,
+        opening: int,
+        tokenizer: str,
+        near: Sequence[int],
+        own: int,
+        stream: Stream,
     ) -> Iterator[str]:
         """A window each of the other documents, in random order."""
         for number in stream.order(len(self._donors) - 1):
             donor = self._windows(number + (number >= own), tokenizer)
-            places = donor.places(like.opening, like.closing, like.count)
+            places = donor.places(opening, like.closing, like.count)
             if len(places):
                 yield donor.window(places[stream.below(len(places))], like.count)
 
@@ -248,15 +243,12 @@ class Pool:
         return self._nearest[own]
 
 
-def _case(word: str) -> str:
-    if word.isupper() and len(word) > 1:
-        return "upper"
-    return "title" if word[:1].isupper() else "lower"
-
-
-def _ending(word: str) -> str:
+def _kind(word: str) -> int:
+    """A number for the capitals of a word and how it ends."""
+    upper = word.isupper() and len(word) > 1
+    case = 2 if upper else 1 if word[:1].isupper() else 0
     low = word.casefold()
-    return next((ending for ending in _ENDINGS if low.endswith(ending)), "")
+    return case * len(_ENDINGS) + next(n for n, end in enumerate(_ENDINGS) if low.endswith(end))
 
 
 def _one_edit(left: str, right: str) -> bool:

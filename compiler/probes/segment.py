@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import attrgetter
 
 import regex
@@ -23,6 +23,9 @@ from compiler.records import Side
 from compiler.words import is_content, spans_between
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
+
+MAX_INDEX = 63
+"""How far from its split a templated atom may be."""
 
 _start, _end = attrgetter("start"), attrgetter("end")
 _NEWLINES = regex.compile(r"\n\s*")
@@ -123,13 +126,19 @@ def word_count(text: str, start: int = 0, end: int | None = None) -> int:
     return len(spans_between(text, start, len(text) if end is None else end)[0])
 
 
-def content_words(text: str, split: int, target: Side) -> Iterator[Span]:
-    """The content words of one side of a split, counted outward: the nearest first."""
+# Every slot of a document looks at the same two sides, and every check does again.
+@lru_cache(maxsize=16)
+def content_words(text: str, split: int, target: Side) -> list[Span]:
+    """The content words of one side of a split, counted outward: the nearest `MAX_INDEX`."""
     low, high = (0, split) if target == "prefix" else (split, len(text))
-    spans = [*zip(*spans_between(text, low, high), strict=True)]
-    for start, end in reversed(spans) if target == "prefix" else spans:
-        if is_content(text[start:end]):
-            yield Span(start, end)
+    starts, ends = spans_between(text, low, high)
+    outward = range(len(starts))
+    found = (
+        Span(starts[number], ends[number])
+        for number in (reversed(outward) if target == "prefix" else outward)
+        if is_content(text[starts[number] : ends[number]])
+    )
+    return list(islice(found, MAX_INDEX))
 
 
 def ends_sentence(text: str) -> bool:

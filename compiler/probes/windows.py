@@ -40,13 +40,17 @@ class Windows:
         """By opening, at how many places a window begins so."""
         return self._counts
 
+    def opening_at(self, offset: int) -> int:
+        """How a window that starts at a clean offset begins."""
+        return int(self._openings[self._clean.searchsorted(offset)])
+
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """The windows of `count` tokens that begin as `opening` and end as `closing`, if it is not
         None: numbers for `window`.
         """
         starts = np.flatnonzero(self._openings == opening)
         wanted = self._before[starts] + count
-        ends = np.searchsorted(self._before, wanted)
+        ends = self._before.searchsorted(wanted)
         held = ends < len(self._before)
         starts, ends, wanted = starts[held], ends[held], wanted[held]
         held = self._before[ends] == wanted
@@ -57,30 +61,20 @@ class Windows:
 
     def window(self, place: int, count: int) -> str:
         """The window of `count` tokens at a place that `places` gave."""
-        end = np.searchsorted(self._before, self._before[place] + count)
+        end = self._before.searchsorted(self._before[place] + count)
         return self.text[self._clean[place] : self._clean[end]]
-
-
-def opening_of(text: str, at: int) -> int:
-    """How a window that starts at `at` begins, as a number below `OPENINGS`.
-
-    Its leading whitespace (none, space, line), its first visible character (upper, lower, digit,
-    other), and, without whitespace of its own, what stands before it (start of a line, space, word,
-    other).
-    """
-    end = at
-    while end < len(text) and text[end].isspace():
-        end += 1
-    # What lies before the window, the window up to its first visible character, and that.
-    kinds = np.concatenate([_kinds().of(text[max(0, at - 1) : end + 1]), np.zeros(1, np.uint8)])
-    return int(_openings(kinds, np.array([min(at, 1)]))[0])
 
 
 OPENINGS = 3 * 4 * 4
 
 
 def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`opening_of` at each offset. `kinds`: of the text's characters and one more, which is 0."""
+    """How windows begin that start at some offsets, as numbers below `OPENINGS`.
+
+    Leading whitespace (none, space, line), the first visible character (digit, upper, lower, other)
+    and, without whitespace of its own, what stands before it (word, start of a line, space, other).
+    `kinds`: of the text's characters and one more, which is 0.
+    """
     visible = _next(~_has(kinds, _SPACE))
     line = _next(_has(kinds, _LINE))
     first = kinds[visible[at]]

@@ -12,7 +12,7 @@ from compiler.probes import leakage
 from compiler.probes.alternatives import Lens
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.windows import closing_of, opening_of
+from compiler.probes.windows import closing_of
 from compiler.records import Probe, Reject, Slot
 
 _MAX_TOKENS = 63
@@ -34,7 +34,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if (len(bare) >= 20 and bare in complement) or bench.tokenizer.count(atom) != count:
             continue
         closing = closing_of(atom) if slot.target == "prefix" else None
-        like = Lens(bench.record.doc_id, atom, opening_of(bench.text, start), closing, count)
+        like = Lens(bench.record.doc_id, atom, start, closing, count)
         stream = bench.stream(slot, "alternative")
         alternative = bench.pool.window(like, bench.tokenizer, bench.siblings, stream)
         if alternative is None:

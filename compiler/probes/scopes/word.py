@@ -6,8 +6,6 @@ it. `abs_index` counts content words outward from the split, 1 = the nearest.
 
 from __future__ import annotations
 
-from itertools import islice
-
 import regex
 
 from compiler.probes.sampling import nearest
@@ -18,7 +16,6 @@ from compiler.words import stem, stems
 
 # Scripts that do not put spaces between words: a run of letters there is no word.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_MAX_INDEX = 63
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
@@ -26,7 +23,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     complement = stems(bench.text, *bench.other_side(slot.target))
     feasible: dict[int, Span] = {}
     outward = content_words(bench.text, bench.split, slot.target)
-    for index, span in enumerate(islice(outward, _MAX_INDEX), start=1):
+    for index, span in enumerate(outward, start=1):
         if not _eligible(bench.text, span):
             continue
         found_stem = stem(bench.text[span.start : span.end])
