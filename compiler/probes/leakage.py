@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 import regex
 
@@ -125,14 +125,21 @@ def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
 class Sentences:
     """The distinct sentences of some squashed texts, found by the words in them."""
 
-    def __init__(self, squashed: Iterable[str]) -> None:
-        found = dict.fromkeys(s for text in squashed for s in _SENTENCE_END.split(text))
-        self._words = [words for s in found if len(words := s.split()) >= _FEWEST]
-        self._holders: dict[str, list[int]] = defaultdict(list)
-        holders = self._holders
+    def __init__(self, squashed: Sequence[str]) -> None:
+        self._texts = squashed
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        found = dict.fromkeys(s for text in self._texts for s in _SENTENCE_END.split(text))
+        return [words for s in found if len(words := s.split()) >= _FEWEST]
+
+    @cached_property
+    def _holders(self) -> Mapping[str, list[int]]:
+        holders: dict[str, list[int]] = defaultdict(list)
         for number, words in enumerate(self._words):
             for word in words:
                 holders[word].append(number)
+        return holders
 
     def near_copy(self, text: str) -> str | None:
         """The sentence of `text` that copies one of these but for a word in eight, if any does."""
@@ -144,15 +151,19 @@ class Sentences:
                 return own
         return None
 
-    def _likely(self, words: list[str]) -> Iterable[int]:
+    def _likely(self, words: list[str]) -> list[int]:
         """The sentences that may be so alike."""
         size = len(words)
         # Of two alike, the longer has at most so many words more than the shorter, and all but
-        # `missing` words of this one are in the other: of any more of them, one at least.
+        # `missing` words of this one are in the other.
         most = size * _NEAR / (2 - _NEAR)
         missing = size - math.ceil(most)
-        few = sorted(words, key=lambda word: len(self._holders.get(word, ())))[: missing + 1]
-        found = {number for word in few for number in self._holders.get(word, ())}
+        # Mostly too many words stand nowhere, and the texts need not be taken apart.
+        if sum(not any(word in text for text in self._texts) for word in words) > missing:
+            return []
+        # Of any more words than may be missing, one at least is there.
+        held = sorted((self._holders.get(word, ()) for word in words), key=len)
+        found = {number for numbers in held[: missing + 1] for number in numbers}
         return [n for n in found if most <= len(self._words[n]) <= size * (2 - _NEAR) / _NEAR]
 
 
