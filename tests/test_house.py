@@ -68,7 +68,8 @@ DOORS = {
             f"dataset/{name}.py"
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
-        *("characters.py", "words.py", "probes/bytelevel.py", "probes/alternatives.py"),
+        *("characters.py", "words.py", "probes/bytelevel.py"),
+        *("probes/alternatives.py", "probes/windows.py"),
     },
     # Under the GPL: tests and benchmarks may, what is distributed may not.
     "diptest": set(),

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from compiler.keys import Json, canonical, digest, request_key
+from compiler.keys import Json, bytes_digest, canonical, digest, request_key
 from tests.strategies import json_values, texts
 
 PINNED: dict[str, Json] = {
@@ -85,3 +86,10 @@ def test_a_digest_is_the_same_in_processes_with_different_hash_seeds() -> None:
     }
 
     assert len(found) == 1
+
+
+@given(st.binary(max_size=40), st.integers(0, 10_000))
+def test_a_request_key_is_the_digest_of_its_body_and_sample(body: bytes, sample: int) -> None:
+    payload = {"body": bytes_digest(body), "sample": sample}
+
+    assert request_key(body, sample) == digest("request", payload)

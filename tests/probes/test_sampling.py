@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,20 @@ def test_nearest_is_nearest(feasible: dict[int, None], wanted: int) -> None:
     else:
         assert found is not None
         assert abs(found[0] - wanted) == min(abs(key - wanted) for key in feasible)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.text(max_size=5))
+def test_an_order_is_every_number_once_and_its_start_does_not_depend_on_its_end(
+    n: int, taken: int, name: str
+) -> None:
+    order = list(Stream(name).order(n))
+
+    assert sorted(order) == list(range(n))
+    assert list(islice(Stream(name).order(n), taken)) == order[:taken]
+
+
+def test_every_number_is_as_likely_to_come_first_as_last() -> None:
+    orders = [list(Stream("order", number).order(5)) for number in range(4000)]
+    for place in (0, 2, 4):
+        found = Counter(order[place] for order in orders)
+        assert all(700 < found[number] < 900 for number in range(5))

@@ -1,0 +1,99 @@
+"""How windows begin and end: all places of a text at once, against one place at a time."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.probes import tokens
+from compiler.probes.tokens import Tokenizer, Tokens
+from compiler.probes.windows import OPENINGS, Windows, closing_of
+from tests.conftest import ROOT
+from tests.strategies import documents
+
+ODD = st.text(st.sampled_from("aB1 .\n\t”)\u00a0é中😀\x1c"), min_size=1, max_size=40)
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    found = tokens.find("specs/data/bpe-8k.json.gz", ROOT, online=False)
+    assert found is not None
+    return tokens.load(found)
+
+
+def opening_of(text: str, at: int) -> tuple[str, str, str]:
+    """How a window that starts at `at` begins, in words."""
+    body = text[at:].lstrip()
+    space = text[at : len(text) - len(body)]
+    first, last = body[:1], text[max(0, at - 1) : at]
+    kind = "line" if "\n" in space else "space" if space else "none"
+    letter = "digit" if first.isdigit() else "upper" if first.isupper() else "other"
+    letter = "lower" if letter == "other" and first.isalpha() else letter
+    before = "line" if last in ("", "\n") else "space" if last.isspace() else "other"
+    before = "word" if last.isalnum() else before
+    return kind, letter, "" if space else before
+
+
+@given(st.one_of(ODD, documents()))
+def test_windows_that_begin_alike_have_one_number_and_others_another(text: str) -> None:
+    cut = tokenizer().encode(text)
+    windows = Windows(text, cut)
+    places = cut.clean[:-1]
+    numbers = {at: windows.opening_at(at) for at in places}
+
+    assert all(0 <= number < OPENINGS for number in numbers.values())
+    for one in places:
+        for other in places[:: max(1, len(places) // 8)]:
+            alike = opening_of(text, one) == opening_of(text, other)
+            assert (numbers[one] == numbers[other]) == alike
+    assert windows.counts.sum() == len(places)
+
+
+@given(st.one_of(ODD, documents()), st.integers(1, 5))
+def test_places_are_all_windows_that_begin_and_end_as_asked(text: str, count: int) -> None:
+    cut = tokenizer().encode(text)
+    windows = Windows(text, cut)
+    pairs = list(zip(cut.clean, cut.before, strict=True))
+    for at in cut.clean[:-1:7]:
+        opening = windows.opening_at(at)
+        alike = {
+            (start, end)
+            for start, before in pairs[:-1]
+            for end, after in pairs
+            if after - before == count and windows.opening_at(start) == opening
+        }
+        found = windows.places(opening, None, count)
+        assert [windows.window(place, count) for place in found] == [
+            text[start:end] for start, end in sorted(alike)
+        ]
+        for closing in range(3):
+            ended = [windows.window(p, count) for p in windows.places(opening, closing, count)]
+            # The text before a window may end it where the window alone does not.
+            assert set(ended) >= {
+                text[a:b] for a, b in alike if closing_of(text[a:b]) == closing and closing
+            }
+
+
+@pytest.mark.parametrize(
+    ("text", "closing"),
+    [
+        ("a word", 0),
+        ("an end.", 1),
+        ("an end.” ", 1),
+        ("a line\n", 2),
+        ("a line. \n ", 2),
+        ("”", 0),
+    ],
+)
+def test_how_a_window_ends(text: str, closing: int) -> None:
+    assert closing_of(text) == closing
+
+
+def test_a_text_of_one_token_has_no_longer_windows() -> None:
+    windows = Windows("a", Tokens([0, 1], [0, 1]))
+
+    assert list(windows.places(windows.opening_at(0), None, 1)) == [0]
+    assert not len(windows.places(windows.opening_at(0), None, 2))
