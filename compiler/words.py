@@ -133,6 +133,12 @@ def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]
     return starts[found], ends[found]
 
 
+def count_between(text: str, start: int, end: int) -> int:
+    """How many words lie between two offsets."""
+    found = _between(*spans_of(text), start, end)
+    return len(_spans_within(text, start, end)[0]) if found is None else found.stop - found.start
+
+
 def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice | None:
     """The words between two offsets; None if an edge cuts one, whose parts may be words."""
     first, last = bisect_left(starts, start), bisect_right(ends, end)

@@ -20,7 +20,7 @@ import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import is_content, spans_between
+from compiler.words import count_between, is_content, spans_between
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
@@ -115,15 +115,9 @@ def segment(text: str, gen_start: int, language: str = "en") -> Segments:
     return Segments(text, tuple(paragraphs), tuple(sentences))
 
 
-def words(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """Words and numbers between two offsets."""
-    starts, ends = spans_between(text, start, len(text) if end is None else end)
-    return [Span(*span) for span in zip(starts, ends, strict=True)]
-
-
 def word_count(text: str, start: int = 0, end: int | None = None) -> int:
     """How many words and numbers lie between two offsets."""
-    return len(spans_between(text, start, len(text) if end is None else end)[0])
+    return count_between(text, start, len(text) if end is None else end)
 
 
 # Every slot of a document looks at the same two sides, and every check does again.
