@@ -11,7 +11,9 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
+from compiler.commands.arguments import add_spec_arguments as add_spec_arguments
 from compiler.commands.problems import find
+from compiler.dataset.blobs import Blobs
 from compiler.dataset.rounds import Lock, Rounds
 from compiler.dataset.sources import Located, count_documents, locate, needs_network
 from compiler.engine.execute import Listener
@@ -73,30 +75,6 @@ class Silent:
         """Nothing."""
 
 
-def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
-    """What every command about a spec takes. `metavar`: what else its argument may be."""
-    parser.add_argument("spec", type=Path, metavar=metavar, help="a spec, such as specs/demo.yaml")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="override one value, such as calibration.level=-1; part of the build's identity",
-    )
-    parser.add_argument(
-        "--provider", metavar="NAME", help="ask this provider in all roles (extractive is free)"
-    )
-    parser.add_argument(
-        "--source",
-        metavar="FILE",
-        help="rehearse on these rollouts: rounds are scaled to what the file holds",
-    )
-    parser.add_argument(
-        "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
-    )
-
-
 def read(args: argparse.Namespace) -> Draft:
     """The spec that a command line asks for, with its problems."""
     overrides = list(args.overrides)
@@ -121,6 +99,8 @@ class Project:
     store: Store
     log: ResponseLog
     journal: Journal
+    # What the spec was read from, itself first.
+    files: tuple[Path, ...] = ()
     notices: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
@@ -136,6 +116,11 @@ class Project:
     def state(self) -> Path:
         """Where replies, batches and what rounds need are kept."""
         return self.log.path.parent
+
+    @property
+    def blobs(self) -> Blobs:
+        """What rounds need beside replies."""
+        return Blobs(self.state / "blobs")
 
     @property
     def rounds(self) -> Rounds:
@@ -283,7 +268,7 @@ def project(args: argparse.Namespace, state: Path | None = None) -> Project:
     if problems or draft.spec is None:
         raise SpecError(problems)
     found = opened(draft.spec, draft.root, args.build_dir, state)
-    found.notices = notices
+    found.files, found.notices = draft.files, notices
     found.locking = args.source is None
     return found
 

@@ -129,6 +129,12 @@ class Lock:
         """The name of its file."""
         return f"{self.identity.round}-{self.hash[:SHORT]}.json"
 
+    def needs(self) -> list[str]:
+        """The blobs that hold what the round needs beside replies."""
+        identity = self.identity
+        tokenizers = (use.digest for use in identity.tokenizers.values())
+        return [*identity.packs, *tokenizers, *(each.digest for each in identity.requests.values())]
+
     def encode(self) -> bytes:
         """The bytes of its file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
