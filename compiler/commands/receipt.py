@@ -154,16 +154,21 @@ def patience(state: Look) -> float | None:
     return None if left > _PATIENCE_NS else max(0, left) / 1e9
 
 
-def useless(build: Path, going: Iterable[Path]) -> list[Path]:
+def everywhere(build: Path) -> list[Path]:
+    """The files of all receipts of a build directory."""
+    return sorted(path for path in (build / FOLDER).glob("*.json") if path.is_file())
+
+
+def useless(build: Path, going: Iterable[Path]) -> set[Path]:
     """The receipts of a build directory that hold no more, or will not once `going` is gone."""
     gone = {os.path.abspath(path) for path in going}
-    return [
+    return {
         path
-        for path in sorted((build / FOLDER).glob("*.json"))
+        for path in everywhere(build)
         if (found := _read(path)) is None
         or not gone.isdisjoint(found["files"])
         or not _holds(found)
-    ]
+    }
 
 
 class _Content(TypedDict):

@@ -78,13 +78,6 @@ def holds(
         return False
 
 
-def settled(path: Path, now: int) -> bool:
-    """Whether a file that is read from `now` (nanoseconds since the epoch) on cannot change again
-    and keep its stamp."""
-    stamp = _stamp(str(path))
-    return stamp is not None and _settled(stamp) <= now
-
-
 def _stamp(name: str) -> list[int] | None:
     try:
         found = os.stat(name)
