@@ -14,7 +14,7 @@ from typing import Protocol
 from compiler.commands.arguments import add_spec_arguments as add_spec_arguments
 from compiler.commands.problems import find
 from compiler.dataset.blobs import Blobs
-from compiler.dataset.rounds import Lock, Rounds
+from compiler.dataset.rounds import Lock, Rounds, agreed
 from compiler.dataset.sources import Located, count_documents, locate, needs_network
 from compiler.engine.execute import Listener
 from compiler.engine.plan import Graph
@@ -128,9 +128,14 @@ class Project:
         return Rounds(self.store.root / "rounds" / self.spec.name)
 
     @cached_property
+    def locks(self) -> list[Lock]:
+        """Every lock of this dataset, as it was when somebody first asked."""
+        return self.rounds.all()
+
+    @cached_property
     def held(self) -> dict[int, Lock]:
         """The lock that names the documents of each locked round."""
-        return self.rounds.held() if self.locking else {}
+        return agreed(self.locks, self.rounds.folder) if self.locking else {}
 
     def _locked(self) -> dict[int, Mapping[str, str]]:
         """The documents of locked rounds, where the spec still asks for that draw.
