@@ -84,14 +84,12 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
 
 
 def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[Lock, bool]]:
-    """Lock every round of a finished build; (lock, whether it is new) by round.
-
-    Nobody else writes locks while the build directory is held.
-    """
+    """Lock every round of a finished build; (lock, whether it is new) by round."""
     found = []
+    before = project.rounds.all()
     for index in range(len(project.spec.rounds)):
         sealed = _Sealing(project, context, graph, index)
-        lock = sealed.existing([lock for lock in project.locks if lock.identity.round == index])
+        lock = sealed.existing([lock for lock in before if lock.identity.round == index])
         new = lock is None
         if lock is None:
             lock = sealed.lock()

@@ -52,11 +52,11 @@ _PATIENCE_NS = 200_000_000
 @dataclass(frozen=True)
 class Request:
     """A command line that may have a receipt. `name`: of its file; `began`: when it was read, in
-    nanoseconds since the epoch; `process`: what else decides what it does."""
+    nanoseconds since the epoch; `process`: the digest of what else decides what it does."""
 
     name: str
     began: int
-    process: dict[str, Json]
+    process: str
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,15 @@ def request(args: argparse.Namespace) -> Request | None:
     try:
         # Paths are shown as they were typed, and as seen from here.
         name = digest("receipt", {"options": options, "folder": os.getcwd()})
-        process: dict[str, Json] = {
-            "version": __version__,
-            "python": sys.version,
-            "flags": str(sys.flags),
-            "path": [*sys.path],
-            "environment": {
-                name: value
-                for name, value in os.environ.items()
-                if name in _NAMES or name.startswith(_PREFIXES)
-            },
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _NAMES or name.startswith(_PREFIXES)
         }
+        # As a digest, because keys are among it.
+        process = digest(
+            "process", [__version__, sys.version, str(sys.flags), [*sys.path], environment]
+        )
     except (OSError, ValueError):
         return None  # no such directory any more, or a name that is no text
     return Request(f"{name[:32]}.json", time.time_ns(), process)
@@ -175,7 +173,7 @@ class _Content(TypedDict):
     """A receipt as JSON. What was listed comes back as lists."""
 
     schema: int
-    process: dict[str, Json]
+    process: str
     holds: list[str]
     files: dict[str, list[int] | None]
     trees: dict[str, str]

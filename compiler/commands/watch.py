@@ -11,8 +11,8 @@ from pathlib import Path
 from compiler.commands.receipt import FOLDER, Receipt, Request, encode, patience, trusted
 from compiler.commands.result import Result
 from compiler.commands.wire import Project
+from compiler.dataset import folder
 from compiler.dataset.rounds import Lock
-from compiler.engine import stamps
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.stamps import Look
@@ -65,7 +65,7 @@ class Watch:
     def keep(self, again: Result, holds: Iterable[Path]) -> None:
         """Write the receipt, if everything still is as it was. `again`: what it says."""
         assert self._asked is not None
-        if not all(stamps.holds(each.files, each.trees, each.listings) for each in self._looks):
+        if not all(look.holds() for look in self._looks):
             return
         receipt = Receipt(tuple(self._project.notices), again)
         data = encode(self._asked, self._looks, holds, receipt)
@@ -78,10 +78,15 @@ class Watch:
     def _inputs(self) -> Look:
         """What is only read."""
         look, project = Look(), self._project
-        look.file(*project.files, *self._nearer_roots(), *self._tokenizers())
-        look.tree(project.root / "prompts", project.root / "templates")
-        look.file(*self._context.located.files)
+        for path in (*map(str, project.files), *self._context.located.files):
+            look.file(path)
+        for root in self._nearer_roots():
+            look.perhaps(root)
+        for each in (project.root / "prompts", project.root / "templates"):
+            look.file(each)
+            look.tree(each)
         self._list_source(look)
+        self._tokenizers(look)
         return look
 
     def _nearer_roots(self) -> Iterator[Path]:
@@ -89,19 +94,6 @@ class Watch:
         spec = self._project.files[0].resolve()
         below = takewhile(lambda folder: folder != self._project.root, spec.parents)
         return (folder / "prompts" for folder in below)
-
-    def _tokenizers(self) -> Iterator[Path]:
-        """Files of tokenizers, and what would come in their place."""
-        project = self._project
-        names = {*self._context.tokenizer_files, project.spec.rehearsal.tokenizer}
-        yield from (project.root / name for name in sorted(names))
-        for file in self._context.tokenizer_files.values():
-            yield file.path
-            if file.path != project.root / file.name:
-                # In the Hub's cache: <repo>/snapshots/<commit>/tokenizer.json.
-                commit = file.path.parent
-                yield commit.parent.parent / "refs" / "main"
-                yield commit.parent.parent / ".no_exist" / commit.name / file.path.name
 
     def _list_source(self, look: Look) -> None:
         """Which files a directory or a pattern leads to."""
@@ -113,13 +105,32 @@ class Watch:
             base = Path(place.anchor) if Path(path).is_absolute() else root
             look.listing(base, str(place.relative_to(base)))
 
+    def _tokenizers(self, look: Look) -> None:
+        """Their files, and what would come in their place."""
+        project = self._project
+        names = {*self._context.tokenizer_files, project.spec.rehearsal.tokenizer}
+        for name in sorted(names):
+            look.perhaps(project.root / name)
+        for file in self._context.tokenizer_files.values():
+            look.file(file.path)
+            if file.path != project.root / file.name:
+                # In the Hub's cache: <repo>/snapshots/<commit>/tokenizer.json.
+                commit = file.path.parent
+                look.perhaps(commit.parent.parent / "refs" / "main")
+                look.perhaps(commit.parent.parent / ".no_exist" / commit.name / file.path.name)
+
     def _code(self) -> Look:
         """Every module that is loaded, all of the compiler, and where packages are installed."""
         look = Look()
-        look.tree(_PACKAGE)
-        files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
-        look.file(*(file for file in files if file is not None))
-        look.file(*(path for path in sys.path if path.endswith("-packages")))
+        # Python itself adds directories to it, for bytecode.
+        look.tree(_PACKAGE, removals=False)
+        for module in [*sys.modules.values()]:
+            file = getattr(module, "__file__", None)
+            if file is not None:
+                look.file(file)
+        for path in sys.path:
+            if path.endswith("-packages"):
+                look.perhaps(path)
         return look
 
     def _state(self) -> Look:
@@ -128,18 +139,23 @@ class Watch:
         store = project.store
         for stage in graph.stages:
             for part, manifest in graph.manifests(stage.name):
-                look.file(
-                    store.manifest_path(manifest.key),
-                    store.head_path(graph.build, stage.name, label(part)),
-                    *(store.path(artifact) for artifact in manifest.outputs.values()),
-                )
+                look.file(store.manifest_path(manifest.key))
+                look.file(store.head_path(graph.build, stage.name, label(part)))
+                for artifact in manifest.outputs.values():
+                    if look.file(store.path(artifact)) != artifact.bytes:
+                        raise OSError(f"{artifact.file} is not whole")
+        for file in folder.installed(store.root, project.spec.name):
+            look.file(file)
         look.tree(store.root / "datasets" / project.spec.name)
         look.listing(store.root / "objects" / "tmp", "*")
         for path in (project.log.path, project.journal.path):
             # What was not yet moved from it into the database counts.
-            look.file(path, path.with_name(f"{path.name}-wal"))
+            look.perhaps(path)
+            look.perhaps(path.with_name(f"{path.name}-wal"))
         if project.locking:
             look.tree(project.rounds.folder)
             for lock in self._locks:
-                look.file(*map(self._project.blobs.path, lock.needs()))
+                look.file(project.rounds.path(lock))
+                for name in lock.needs():
+                    look.file(project.blobs.path(name))
         return look

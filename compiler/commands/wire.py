@@ -128,14 +128,9 @@ class Project:
         return Rounds(self.store.root / "rounds" / self.spec.name)
 
     @cached_property
-    def locks(self) -> list[Lock]:
-        """Every lock of this dataset, as it was when somebody first asked."""
-        return self.rounds.all()
-
-    @cached_property
     def held(self) -> dict[int, Lock]:
         """The lock that names the documents of each locked round."""
-        return agreed(self.locks, self.rounds.folder) if self.locking else {}
+        return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
 
     def _locked(self) -> dict[int, Mapping[str, str]]:
         """The documents of locked rounds, where the spec still asks for that draw.

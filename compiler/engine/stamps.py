@@ -36,25 +36,43 @@ class Look:
     listings: list[tuple[str, str, list[str]]] = field(default_factory=list)
     settled: int = 0
 
-    def file(self, *paths: Path | str) -> None:
-        """Look at files; what a link points to counts. A directory is stamped as itself."""
-        for path in paths:
-            name = os.path.abspath(path)
-            self.files[name] = self._seen(_stamp(name))
+    def file(self, path: Path | str) -> int:
+        """Look at a file that must be there, or at what it links to; returns its size.
 
-    def tree(self, *folders: Path | str) -> None:
-        """Look at every file below some directories; bytecode is no content."""
-        for folder in folders:
-            name = os.path.abspath(folder)
-            found = _below(name)
-            self.trees[name] = _digest(found)
-            for _, stamp in found:
-                self._seen(stamp)
+        A directory is stamped as itself: names that come and go move its stamp.
+        """
+        stamp = self.perhaps(path)
+        if stamp is None:
+            raise FileNotFoundError(path)
+        return stamp[0]
+
+    def perhaps(self, path: Path | str) -> list[int] | None:
+        """Look at a file that need not be there; returns its stamp."""
+        name = os.path.abspath(path)
+        stamp = self.files[name] = self._seen(_stamp(name))
+        return stamp
+
+    def tree(self, folder: Path | str, *, removals: bool = True) -> None:
+        """Look at every file below a directory, if there is one; bytecode is no content.
+
+        `removals`: what was lately taken away is no more settled than what lately came.
+        """
+        name = os.path.abspath(folder)
+        files, folders = _below(name)
+        self.trees[name] = _digest(files)
+        for _, stamp in files:
+            self._seen(stamp)
+        for each in folders if removals else ():
+            self._seen(_stamp(each))
 
     def listing(self, folder: Path, pattern: str) -> None:
         """Look at which names of a directory fit a pattern; not at the files."""
         name = os.path.abspath(folder)
         self.listings.append((name, pattern, _listed(name, pattern)))
+
+    def holds(self) -> bool:
+        """Whether everything is as it was seen."""
+        return holds(self.files, self.trees, self.listings)
 
     def _seen(self, stamp: list[int] | None) -> list[int] | None:
         if stamp is not None:
@@ -72,7 +90,7 @@ def holds(
         return (
             all(_stamp(name) == stamp for name, stamp in files.items())
             and all(_listed(name, pattern) == names for name, pattern, names in listings)
-            and all(_digest(_below(name)) == digest for name, digest in trees.items())
+            and all(_digest(_below(name)[0]) == digest for name, digest in trees.items())
         )
     except OSError:
         return False
@@ -91,9 +109,11 @@ def _settled(stamp: list[int]) -> int:
     return changed + (MARGIN_NS if changed % _ROUND_NS else _COARSE_NS)
 
 
-def _below(folder: str) -> list[tuple[str, list[int] | None]]:
-    """Every file below a directory with its stamp; links are followed, each directory once."""
+def _below(folder: str) -> tuple[list[tuple[str, list[int] | None]], list[str]]:
+    """Every file below a directory with its stamp, and every directory; links are followed, each
+    directory once."""
     found: list[tuple[str, list[int] | None]] = []
+    folders: list[str] = []
     waiting, seen = [folder], set[tuple[int, int]]()
     while waiting:
         here = waiting.pop()
@@ -103,12 +123,13 @@ def _below(folder: str) -> list[tuple[str, list[int] | None]]:
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
+        folders.append(here)
         for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
             if not entry.is_dir():
                 found.append((entry.path, _stamp(entry.path)))
             elif entry.name != "__pycache__":
                 waiting.append(entry.path)
-    return found
+    return found, folders
 
 
 def _digest(found: Iterable[tuple[str, list[int] | None]]) -> str:

@@ -19,7 +19,9 @@ import pytest
 
 from compiler.commands import build as build_command
 from compiler.commands import building, receipt, wire
+from compiler.commands.locking import lock_rounds
 from compiler.commands.receipt import Request
+from compiler.dataset.rounds import Lock
 from compiler.engine import stamps
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import State
@@ -483,13 +485,12 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
     build_command.add_arguments(parser)
     parsed = parser.parse_args([str(project / SPEC), *args])
     opened = wire.project(parsed)
-    building.make(opened, parsed, wire.Silent(), "", Request("one.json", began, {}))
+    building.make(opened, parsed, wire.Silent(), "", Request("one.json", began, ""))
     return receipt.everywhere(project / "build")
 
 
 def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> None:
-    late = time.time_ns()
-    time.sleep(0.3)
+    time.sleep(0.1)
     for name in (SPEC, "specs/base.yaml", "prompts/judge/base/user.j2", "specs/data/tiny.jsonl"):
         assert make(project, time.time_ns()) == [project / "build/receipts/one.json"]
         (project / "build/receipts/one.json").unlink()
@@ -501,6 +502,50 @@ def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> Non
         assert make(project, late) == []
         assert make(project, (project / name).stat().st_ctime_ns + stamps.MARGIN_NS // 2) == []
         time.sleep(0.06)
+
+
+VANISHING = {
+    "the spec": SPEC,
+    "what it extends": "specs/base.yaml",
+    "a prompt": "prompts/judge/together/*",
+    "all templates": "templates",
+    "the source": "specs/data/tiny.jsonl",
+    "a manifest": "build/steps/*/*",
+    "a head": "build/heads/tiny/judge/*",
+    "an object": "build/objects/*/*",
+    "an installed file": "build/datasets/tiny/README.md",
+    "a lock": "build/rounds/tiny/*.json",
+    "a blob": ".probec/blobs/*/*",
+}
+
+
+@pytest.mark.parametrize("what", VANISHING)
+def test_what_vanishes_while_it_is_built_is_not_remembered_as_absent(
+    project: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def vanish(*args: object) -> list[tuple[Lock, bool]]:
+        locks = lock_rounds(*args)  # type: ignore[arg-type]
+        path = sorted(project.glob(VANISHING[what]))[0]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return locks
+
+    time.sleep(0.1)
+    monkeypatch.setattr(building, "lock_rounds", vanish)
+
+    assert make(project, time.time_ns()) == []
+
+
+def test_what_is_cut_short_while_it_is_built_is_not_remembered(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*args: object) -> list[tuple[Lock, bool]]:
+        os.truncate(sorted(project.glob("build/objects/*/*"))[0], 5)
+        return lock_rounds(*args)  # type: ignore[arg-type]
+
+    time.sleep(0.1)
+    monkeypatch.setattr(building, "lock_rounds", cut)
+
+    assert make(project, time.time_ns()) == []
 
 
 def test_what_is_not_a_file_here_is_not_remembered(

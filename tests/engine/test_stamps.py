@@ -15,15 +15,14 @@ from compiler.engine.stamps import MARGIN_NS, Look
 
 def looked(root: Path) -> Look:
     look = Look()
-    look.file(root / "file", root / "absent", root / "folder")
-    look.tree(root / "tree", root / "no tree")
+    assert look.file(root / "file") == 4
+    look.file(root / "folder")
+    look.perhaps(root / "absent")
+    look.tree(root / "tree")
+    look.tree(root / "no tree")
     look.listing(root / "listed", "*.txt")
     look.listing(root / "not listed", "*")
     return look
-
-
-def holds(look: Look) -> bool:
-    return stamps.holds(look.files, look.trees, look.listings)
 
 
 @pytest.fixture
@@ -87,11 +86,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_moves_a_stamp(root: Path, change: str) -> None:
     look = looked(root)
-    assert holds(look)
+    assert look.holds()
 
     CHANGES[change](root)
 
-    assert not holds(look)
+    assert not look.holds()
 
 
 def test_what_is_no_content_moves_nothing(root: Path) -> None:
@@ -101,7 +100,7 @@ def test_what_is_no_content_moves_nothing(root: Path) -> None:
     again(root / "listed/one.txt", "a listing is of names")
     (root / "file").read_text(encoding="utf-8")
 
-    assert holds(look)
+    assert look.holds()
 
 
 def test_what_cannot_be_looked_at_does_not_hold(root: Path) -> None:
@@ -109,7 +108,7 @@ def test_what_cannot_be_looked_at_does_not_hold(root: Path) -> None:
     (root / "tree/a/b").unlink()
     (root / "tree/a/b").symlink_to("b")  # leads to itself
 
-    assert not holds(look)
+    assert not look.holds()
     with pytest.raises(OSError, match="symbolic links"):
         looked(root)
 
@@ -133,3 +132,19 @@ def test_times_of_a_coarse_clock_need_a_wider_margin(monkeypatch: pytest.MonkeyP
         look.file("any")
 
         assert look.settled == changed + margin
+
+
+def test_what_must_be_there_is_missed(root: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Look().file(root / "absent")
+
+
+def test_what_was_taken_away_lately_is_not_settled(root: Path) -> None:
+    before = looked(root)
+    (root / "tree/a/b").unlink()
+    kept, counted = Look(), Look()
+    kept.tree(root / "tree", removals=False)
+    counted.tree(root / "tree")
+
+    assert kept.trees == counted.trees
+    assert kept.settled <= before.settled < counted.settled
