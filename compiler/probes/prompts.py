@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError, meta, nodes
@@ -211,15 +211,16 @@ def _environment(loader: FileSystemLoader | None) -> SandboxedEnvironment:
 
 
 # What follows from a text alone is found once a process: checking a spec asks for it, and so does
-# every stage that renders the template.
+# every stage that renders the template. Without a bound, so that `_referenced`, which comes first,
+# is never asked again after `_undeclared` has folded constants in the tree.
 
 
-@lru_cache(maxsize=256)
+@cache
 def _parsed(text: str) -> nodes.Template:
     return _environment(None).parse(text)
 
 
-@lru_cache(maxsize=256)
+@cache
 def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
     """The names that a template includes, and the line of an include that names none."""
     tree = _parsed(text)
@@ -236,13 +237,14 @@ def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
     return tuple(each for each in referenced if each is not None), None
 
 
-@lru_cache(maxsize=256)
+@cache
 def _undeclared(text: str) -> tuple[tuple[str, int], ...]:
     """The free variables of a template, each with its first line, as they stand in it.
 
     Raises:
         TemplateSyntaxError: it uses a filter or a test that does not exist.
     """
+    _referenced(text)
     tree = _parsed(text)
     undeclared = meta.find_undeclared_variables(tree)
     found: dict[str, int] = {}
