@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gzip
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from compiler.dataset.rounds import Lock
 from compiler.engine import stamps
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import State
+from compiler.probes import tokens
 from tests.conftest import ROOT, Probec, make_project
 
 SPEC = "specs/tiny.yaml"
@@ -546,6 +548,41 @@ def test_what_is_cut_short_while_it_is_built_is_not_remembered(
     monkeypatch.setattr(building, "lock_rounds", cut)
 
     assert make(project, time.time_ns()) == []
+
+
+@pytest.mark.parametrize("path", ["specs/data/many", "specs/data/many/*.jsonl"])
+def test_a_source_of_many_files_is_watched_for_more(project: Path, path: str) -> None:
+    (project / "specs/data/many").mkdir()
+    shutil.copy(project / "specs/data/tiny.jsonl", project / "specs/data/many/one.jsonl")
+    time.sleep(0.1)
+    found = make(project, time.time_ns(), "--set", f"source.path={path}")
+
+    assert len(found) == 1
+    assert receipt.useless(project / "build", []) == set()
+    (project / "specs/data/many/two.jsonl").write_text("", encoding="utf-8")
+    assert receipt.useless(project / "build", []) == {*found}
+
+
+@pytest.mark.parametrize(
+    "name", ["refs/main", ".no_exist/abc/tokenizer.json", "snapshots/abc/tokenizer.json"]
+)
+def test_a_tokenizer_of_the_hub_is_watched_in_its_cache(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = tmp_path / "models--owner--name/snapshots/abc/tokenizer.json"
+    file.parent.mkdir(parents=True)
+    data = (project / "specs/data/bpe-8k.json.gz").read_bytes()
+    file.write_bytes(gzip.decompress(data))
+    monkeypatch.setattr(tokens, "_cached", lambda name: file)
+    time.sleep(0.1)
+    found = make(project, time.time_ns(), "--set", "source.tokenizer=owner/name")
+
+    assert len(found) == 1
+    assert receipt.useless(project / "build", []) == set()
+    changed = tmp_path / "models--owner--name" / name
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    changed.touch()
+    assert receipt.useless(project / "build", []) == {*found}
 
 
 def test_what_is_not_a_file_here_is_not_remembered(
