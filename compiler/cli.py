@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        return _run(arguments)
+        return _run(arguments, own=argv is None)
     except ProbecError as error:
         return _failed(error, as_json)
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], *, own: bool) -> int:
     name = next((each for each in arguments if not each.startswith("-")), None)
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
@@ -61,6 +61,8 @@ def _run(arguments: list[str]) -> int:
     # The command's own parser, so that options may stand before its last arguments.
     arguments.remove(str(name))
     args = command.parse_intermixed_args(arguments)
+    # Whether this process is there for this command line alone.
+    args.own = own
     reporter = _Progress(quiet=args.json)
     wants_reporter = "reporter" in inspect.signature(module.run).parameters
     try:

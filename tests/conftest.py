@@ -58,7 +58,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project's prompts, templates and specs, with a spec `tiny` of six documents."""
-    root = tmp_path / "project"
+    return make_project(tmp_path / "project")
+
+
+def make_project(root: Path) -> Path:
+    """Such a copy at `root`."""
     for name in ("prompts", "templates", "specs"):
         shutil.copytree(ROOT / name, root / name)
     rows = (root / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)

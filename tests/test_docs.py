@@ -81,8 +81,9 @@ def spec_page() -> str:
     ]
     for klass in {**vars(model), **vars(paid), **vars(scoring)}.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
+            meanings = base.meanings(klass)
             lines = [
-                f"| `{name}` | {_kind(field)} | {_default(field)} | {field.description} |"
+                f"| `{name}` | {_kind(field)} | {_default(field)} | {meanings[name]} |"
                 for name, field in klass.model_fields.items()
             ]
             doc = (klass.__doc__ or "").strip()

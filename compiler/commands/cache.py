@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from compiler.commands import place as places
-from compiler.commands import transfer
+from compiler.commands import receipt, transfer
 from compiler.commands.place import Place
 from compiler.commands.result import Result
 from compiler.commands.transfer import Moved
@@ -93,6 +93,9 @@ def _gc(place: Place, *, dry: bool) -> Result:
             for key in rounds.read(path).recorded.steps.values()
         ]
         found = sweep.survey(store, roots)
+        useless = receipt.useless(store.root, [path for path, _ in found.files])
+        for path in receipt.everywhere(store.root):
+            found.weigh(path, keep=path not in useless)
         if not dry:
             sweep.remove(found)
     verb = "would be removed" if dry else "removed"

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from compiler.commands import wire
-from compiler.commands.build import alone, running, usd
+from compiler.commands.arguments import usd
+from compiler.commands.building import alone, running
 from compiler.commands.estimate import Quote, count, later_usd, observed_usd, quote
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Reporter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from compiler.commands import wire
-from compiler.commands.build import SPENDING
+from compiler.commands.building import SPENDING
 from compiler.commands.result import Result
 from compiler.engine.lock import locked
 from compiler.errors import ProviderError

@@ -23,7 +23,6 @@ from compiler.commands.slices import (
     texts,
 )
 from compiler.commands.wire import Project
-from compiler.dataset.blobs import Blobs
 from compiler.dataset.rounds import (
     SCHEMA,
     Asked,
@@ -111,7 +110,7 @@ class _Sealing:
         self._graph = graph
         self._index = index
         self._stages = round_stages(graph.stages)
-        self._blobs = Blobs(project.state / "blobs")
+        self._blobs = project.blobs
 
     def existing(self, locks: list[Lock]) -> Lock | None:
         """Which of the round's locks says what this build came to, if one does.
@@ -130,10 +129,7 @@ class _Sealing:
 
     def keeps(self, lock: Lock) -> bool:
         """Whether all that the round needs beside replies is there."""
-        identity = lock.identity
-        names = [*identity.packs, *(use.digest for use in identity.tokenizers.values())]
-        names += [each.digest for each in identity.requests.values()]
-        return all(name in self._blobs for name in names)
+        return all(name in self._blobs for name in lock.needs())
 
     def lock(self) -> Lock:
         """Keep all that the round needs, and describe it."""

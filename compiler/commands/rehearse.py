@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from compiler.commands import build, wire
+from compiler.commands import build, building, wire
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Reporter
 from compiler.errors import UsageError
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         project.clock = SpedClock(server.now(), args.speed)
         project.wait = not args.detach
         project.locking = False
-        result = build.make(project, args, reporter, onward="")
+        result = building.make(project, args, reporter, onward="")
         ledger = server.ledger()
     text, data = _compare(project, ledger)
     merged = {**cast(dict[str, Json], result.data), "server": data}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from compiler.errors import UsageError
-from compiler.spec.load import project_root
+from compiler.spec.root import project_root
 
 _WORDS = ("prompts", "templates")
 _SPECS = (".yaml", ".yml")

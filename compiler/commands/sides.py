@@ -17,8 +17,9 @@ from compiler.commands.wire import Project
 from compiler.dataset import card, rounds
 from compiler.dataset.rounds import Identity
 from compiler.errors import Problem, SpecError, UsageError
-from compiler.spec.load import Draft, project_root
+from compiler.spec.load import Draft
 from compiler.spec.model import Spec
+from compiler.spec.root import project_root
 from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from compiler.commands import wire
-from compiler.commands.build import SPENDING
+from compiler.commands.building import SPENDING
 from compiler.commands.money import money
 from compiler.commands.result import Result, table
 from compiler.commands.wire import Project, Reporter

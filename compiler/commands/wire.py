@@ -11,8 +11,10 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
+from compiler.commands.arguments import add_spec_arguments as add_spec_arguments
 from compiler.commands.problems import find
-from compiler.dataset.rounds import Lock, Rounds
+from compiler.dataset.blobs import Blobs
+from compiler.dataset.rounds import Lock, Rounds, agreed
 from compiler.dataset.sources import Located, count_documents, locate, needs_network
 from compiler.engine.execute import Listener
 from compiler.engine.plan import Graph
@@ -73,30 +75,6 @@ class Silent:
         """Nothing."""
 
 
-def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
-    """What every command about a spec takes. `metavar`: what else its argument may be."""
-    parser.add_argument("spec", type=Path, metavar=metavar, help="a spec, such as specs/demo.yaml")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="override one value, such as calibration.level=-1; part of the build's identity",
-    )
-    parser.add_argument(
-        "--provider", metavar="NAME", help="ask this provider in all roles (extractive is free)"
-    )
-    parser.add_argument(
-        "--source",
-        metavar="FILE",
-        help="rehearse on these rollouts: rounds are scaled to what the file holds",
-    )
-    parser.add_argument(
-        "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
-    )
-
-
 def read(args: argparse.Namespace) -> Draft:
     """The spec that a command line asks for, with its problems."""
     overrides = list(args.overrides)
@@ -121,6 +99,8 @@ class Project:
     store: Store
     log: ResponseLog
     journal: Journal
+    # What the spec was read from, itself first.
+    files: tuple[Path, ...] = ()
     notices: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
@@ -138,6 +118,11 @@ class Project:
         return self.log.path.parent
 
     @property
+    def blobs(self) -> Blobs:
+        """What rounds need beside replies."""
+        return Blobs(self.state / "blobs")
+
+    @property
     def rounds(self) -> Rounds:
         """The locks of this dataset, in its build directory."""
         return Rounds(self.store.root / "rounds" / self.spec.name)
@@ -145,7 +130,7 @@ class Project:
     @cached_property
     def held(self) -> dict[int, Lock]:
         """The lock that names the documents of each locked round."""
-        return self.rounds.held() if self.locking else {}
+        return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
 
     def _locked(self) -> dict[int, Mapping[str, str]]:
         """The documents of locked rounds, where the spec still asks for that draw.
@@ -283,7 +268,7 @@ def project(args: argparse.Namespace, state: Path | None = None) -> Project:
     if problems or draft.spec is None:
         raise SpecError(problems)
     found = opened(draft.spec, draft.root, args.build_dir, state)
-    found.notices = notices
+    found.files, found.notices = draft.files, notices
     found.locking = args.source is None
     return found
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from compiler.commands import wire
+from compiler.commands.arguments import FEW_DOCUMENTS
 from compiler.commands.wire import Project, Silent
 from compiler.engine.executors import Bench, Executor
 from compiler.engine.executors.cluster import Cluster
@@ -16,38 +17,12 @@ from compiler.engine.executors.processes import Processes
 from compiler.errors import SpecError
 from compiler.stages import bound
 
-# Starting workers takes as long as some hundred documents do.
-_FEW_DOCUMENTS = 2048
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many workers, and where."""
-    parser.add_argument(
-        "--jobs",
-        type=_count,
-        metavar="N",
-        help="worker processes for the local work; default: one a core from "
-        f"{_FEW_DOCUMENTS:,} documents on, else none",
-    )
-    parser.add_argument(
-        "--cluster",
-        metavar="ADDRESS",
-        help="run the local work on this Ray cluster, or on a `local` one; needs the extra `ray`",
-    )
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
 
 def executor(project: Project, args: argparse.Namespace) -> Executor | None:
     """The executor of a command line; None to run steps in this process."""
     documents = sum(each.docs for each in project.spec.rounds)
     cores = len(os.sched_getaffinity(0))
-    jobs = args.jobs or (cores if documents >= _FEW_DOCUMENTS else 1)
+    jobs = args.jobs or (cores if documents >= FEW_DOCUMENTS else 1)
     frozen = copy(args)
     # A worker may have another working directory.
     frozen.overrides, frozen.spec = tuple(args.overrides), args.spec.resolve()

@@ -70,6 +70,12 @@ def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | No
     return (path, digest) if digest is not None and path.is_file() else None
 
 
+def installed(build: Path, name: str) -> list[Path]:
+    """The files that were installed for a dataset, and what says which they are."""
+    root = build / "datasets" / name
+    return [root / _STAMP, *(root / file for file in _installed(root) or {})]
+
+
 def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
     """Which installed texts of a dataset are not what was installed: the card, the statistics, the
     rejects. Files of rounds are held against their locks."""

@@ -129,6 +129,12 @@ class Lock:
         """The name of its file."""
         return f"{self.identity.round}-{self.hash[:SHORT]}.json"
 
+    def needs(self) -> list[str]:
+        """The blobs that hold what the round needs beside replies."""
+        identity = self.identity
+        tokenizers = (use.digest for use in identity.tokenizers.values())
+        return [*identity.packs, *tokenizers, *(each.digest for each in identity.requests.values())]
+
     def encode(self) -> bytes:
         """The bytes of its file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
@@ -241,19 +247,11 @@ class Rounds:
         write_atomic(path, lock.encode())
         return path
 
-    def held(self) -> dict[int, Lock]:
-        """The lock that says which documents a round has, for every locked round.
-
-        All locks of a round name the same documents, and no two rounds share one.
-
-        Raises:
-            StoreError: not so; names the files.
-        """
-        return agreed(self.all(), self.folder)
-
 
 def agreed(locks: Iterable[Lock], folder: Path) -> dict[int, Lock]:
-    """One lock a round, proven to agree with its others on documents, and disjoint from the rest.
+    """The lock that says which documents a round has, for every locked round.
+
+    All locks of a round name the same documents, and no two rounds share one.
 
     Raises:
         StoreError: two locks of a round differ in documents, or two rounds share one.

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from compiler.engine.stamps import Look
 from compiler.errors import SourceError
 from compiler.keys import Json, digest
 from compiler.records import Document, Sibling, Skip
@@ -107,14 +109,18 @@ def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
 
 
 def _content_digest(file: Path, known: dict[str, Json]) -> str:
-    stat = file.stat()
-    stamp: Json = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    look = Look()
+    look.file(file)
+    rests = look.settled <= time.time_ns()
+    (seen,) = look.files.values()
+    stamp: Json = [*seen] if seen is not None else []
     entry = known.get(str(file))
     if isinstance(entry, dict) and entry["stamp"] == stamp:
         return str(entry["digest"])
     with file.open("rb") as source:
         found = hashlib.file_digest(source, "sha256").hexdigest()
-    known[str(file)] = {"stamp": stamp, "digest": found}
+    if rests:
+        known[str(file)] = {"stamp": stamp, "digest": found}
     return found
 
 

@@ -156,21 +156,22 @@ class Store:
         """Make a step not exist; its outputs stay until nobody needs them."""
         self.manifest_path(key).unlink(missing_ok=True)
 
+    def head_path(self, build: str, stage: str, place: str) -> Path:
+        """Where the key that a place had last is, or would be."""
+        return self.root / "heads" / build / stage / f"{place}.json"
+
     def head(self, build: str, stage: str, place: str) -> str | None:
         """The key that this place had when it was last built, if ever."""
-        return self._load(self._head_path(build, stage, place), str)
+        return self._load(self.head_path(build, stage, place), str)
 
     def set_head(self, build: str, stage: str, place: str, key: str) -> None:
         """Remember the key of this place, for explaining the next change."""
-        write_atomic(self._head_path(build, stage, place), msgspec.json.encode(key))
+        write_atomic(self.head_path(build, stage, place), msgspec.json.encode(key))
 
     def preimage(self, key: str) -> dict[str, object] | None:
         """What a finished step's key was made of, even if its files are gone."""
         found = self.read_manifest(key)
         return None if found is None else found.preimage
-
-    def _head_path(self, build: str, stage: str, place: str) -> Path:
-        return self.root / "heads" / build / stage / f"{place}.json"
 
     def _load(self, path: Path, kind: type[T]) -> T | None:
         try:

@@ -25,6 +25,15 @@ class Sweep:
         """What removing it frees."""
         return sum(size for _, size in self.files)
 
+    def weigh(self, path: Path, *, keep: bool) -> None:
+        """Count a file among what stays or what can go."""
+        size = path.stat().st_size
+        if keep:
+            self.kept_files += 1
+            self.kept_bytes += size
+        else:
+            self.files.append((path, size))
+
 
 def survey(store: Store, roots: Iterable[str]) -> Sweep:
     """Manifests that neither a head nor `roots` (step keys) name, and objects of no such manifest.
@@ -40,9 +49,9 @@ def survey(store: Store, roots: Iterable[str]) -> Sweep:
             objects.update(artifact.file for artifact in manifest.outputs.values())
     found = Sweep()
     for path in _files(store.root / "steps"):
-        _weigh(found, path, keep=path.stem in keys)
+        found.weigh(path, keep=path.stem in keys)
     for path in _files(store.root / "objects"):
-        _weigh(found, path, keep=path.relative_to(store.root).as_posix() in objects)
+        found.weigh(path, keep=path.relative_to(store.root).as_posix() in objects)
     return found
 
 
@@ -69,12 +78,3 @@ def _heads(store: Store) -> Iterator[str]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
-
-
-def _weigh(found: Sweep, path: Path, *, keep: bool) -> None:
-    size = path.stat().st_size
-    if keep:
-        found.kept_files += 1
-        found.kept_bytes += size
-    else:
-        found.files.append((path, size))

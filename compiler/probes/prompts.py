@@ -7,7 +7,7 @@ undefined one would fail at render time, an unused one means that data silently 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -65,23 +65,12 @@ class Library:
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
-        environment = SandboxedEnvironment(
-            loader=FileSystemLoader(self.root),
-            undefined=StrictUndefined,
-            autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["tagged"] = escape
-        return environment
+        return _environment(FileSystemLoader(self.root))
 
     def prompt(self, name: str) -> Prompt:
         """The prompt variant `<role>/<variant>`."""
         system = f"{name}/system.j2"
-        texts = (self._read(each) for each in self.closure(system))
-        fixed = not any(
-            meta.find_undeclared_variables(self._environment.parse(text)) for text in texts
-        )
+        fixed = not any(_undeclared(self._read(each)) for each in self.closure(system))
         return Prompt(self.template(system), self.template(f"{name}/user.j2"), fixed=fixed)
 
     def template(self, name: str) -> Template:
@@ -171,21 +160,18 @@ class Library:
 
     def _scan(
         self, name: str, file: Path, free: dict[str, str]
-    ) -> tuple[list[str], Problem | None]:
+    ) -> tuple[Sequence[str], Problem | None]:
         try:
             text = self._read(name)
             includes = self._includes(name, text)
-            tree = self._environment.parse(text)
-            undeclared = meta.find_undeclared_variables(tree)
-            self._environment.compile(text)
+            undeclared = _undeclared(text)
         except PromptError as error:
             return [], Problem(error.where or str(file), "", error.message, error.hint or "")
         except TemplateSyntaxError as error:
             where = f"{file}:{error.lineno}"
             return [], Problem(where, "", f"template: {error.message}", "mend the template")
-        for node in tree.find_all(nodes.Name):
-            if node.name in undeclared and node.name not in free:
-                free[node.name] = f"{file}:{node.lineno}"
+        for variable, line in undeclared:
+            free.setdefault(variable, f"{file}:{line}")
         return includes, None
 
     def _read(self, name: str) -> str:
@@ -200,30 +186,78 @@ class Library:
                 f"cannot be read: {error.strerror}", where=str(self.root / name)
             ) from error
 
-    def _includes(self, name: str, text: str) -> list[str]:
+    def _includes(self, name: str, text: str) -> tuple[str, ...]:
         try:
-            tree = self._environment.parse(text)
+            found, line = _referenced(text)
         except TemplateSyntaxError as error:
             raise PromptError(
                 f"template syntax: {error.message}",
                 where=f"{self.root / name}:{error.lineno}",
                 hint="mend the template",
             ) from error
-        referenced = list(meta.find_referenced_templates(tree))
-        if None in referenced:
-            kinds = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
-            found = (node for kind in kinds for node in tree.find_all(kind))
-            line = next(
-                node.lineno
-                for node in found
-                if not isinstance(getattr(node, "template", None), nodes.Const)
-            )
+        if line is not None:
             raise PromptError(
                 "dynamic include: its files cannot be known before rendering",
                 where=f"{self.root / name}:{line}",
                 hint="include a literal name",
             )
-        return [each for each in referenced if each is not None]
+        return found
+
+
+def _environment(loader: FileSystemLoader | None) -> SandboxedEnvironment:
+    environment = SandboxedEnvironment(
+        loader=loader,
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["tagged"] = escape
+    return environment
+
+
+# What follows from a text alone is found once a process: checking a spec asks for it, and so does
+# every stage that renders the template. Without a bound, so that `_referenced`, which comes first,
+# is never asked again after `_undeclared` has folded constants in the tree.
+
+
+@cache
+def _parsed(text: str) -> nodes.Template:
+    return _environment(None).parse(text)
+
+
+@cache
+def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
+    """The names that a template includes, and the line of an include that names none."""
+    tree = _parsed(text)
+    referenced = list(meta.find_referenced_templates(tree))
+    if None in referenced:
+        kinds = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
+        found = (node for kind in kinds for node in tree.find_all(kind))
+        line = next(
+            node.lineno
+            for node in found
+            if not isinstance(getattr(node, "template", None), nodes.Const)
+        )
+        return (), line
+    return tuple(each for each in referenced if each is not None), None
+
+
+@cache
+def _undeclared(text: str) -> tuple[tuple[str, int], ...]:
+    """The free variables of a template, each with its first line, as they stand in it.
+
+    Raises:
+        TemplateSyntaxError: it uses a filter or a test that does not exist.
+    """
+    _referenced(text)
+    tree = _parsed(text)
+    undeclared = meta.find_undeclared_variables(tree)
+    found: dict[str, int] = {}
+    for node in tree.find_all(nodes.Name):
+        if node.name in undeclared:
+            found.setdefault(node.name, node.lineno)
+    return tuple(found.items())
 
 
 @cache

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from textwrap import dedent
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 Level = Annotated[int, Field(ge=-3, le=3)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -15,6 +20,31 @@ PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-
 class Model(BaseModel):
     """Base of every part of a spec: immutable, strict, no unknown keys."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    # Not pydantic's own `use_attribute_docstrings`, which parses the source at every start.
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(core_schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        for name, text in meanings(cls).items():
+            properties[name]["description"] = text
+        return found
+
+
+def meanings(model: type[Model]) -> dict[str, str]:
+    """What each field of a part of a spec means: the text below it in the source."""
+    found: dict[str, str] = {}
+    for klass in reversed(model.__mro__[: model.__mro__.index(Model)]):
+        (node,) = ast.parse(dedent(inspect.getsource(klass))).body
+        assert isinstance(node, ast.ClassDef)
+        for field, below in zip(node.body, node.body[1:], strict=False):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = inspect.cleandoc(text)
+    return found

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from compiler.errors import Problem, SpecError, UsageError
 from compiler.spec.model import Spec
+from compiler.spec.root import project_root
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 Tree: TypeAlias = "Scalar | list[Tree] | dict[Scalar, Tree]"
@@ -33,10 +34,11 @@ _HINTS = {
 class Draft:
     """A spec as read: plain merged data with the place of every value, and what is wrong with it.
 
-    `spec` is None when the data has not the shape of one.
+    `files`: what was read. `spec` is None when the data has not the shape of one.
     """
 
     path: Path
+    files: tuple[Path, ...]
     root: Path
     tree: dict[Scalar, Tree]
     lines: dict[Path_, str]
@@ -137,8 +139,9 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
         UsageError: the file does not exist, or an override is not `path=value`.
     """
     tree, lines, problems = _read_file(path)
+    files = [path]
     if isinstance(tree, dict) and "extends" in tree:
-        tree, lines = _extend(tree, lines, path, problems)
+        tree, lines = _extend(tree, lines, files, problems)
     if not problems and not isinstance(tree, dict):
         problems.append(Problem(f"{path}:1", "", "a spec is a mapping", "see specs/demo.yaml"))
     if not isinstance(tree, dict):
@@ -148,7 +151,7 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     if rehearse_source is not None:
         _rehearse(tree, lines, rehearse_source)
     spec = _validate(tree, lines, path, problems)
-    draft = Draft(path, project_root(path), tree, lines, problems, spec)
+    draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
     return draft
 
@@ -188,19 +191,6 @@ def _slots(draft: Draft) -> list[Problem]:
     return found
 
 
-def project_root(path: Path) -> Path:
-    """The nearest ancestor of the spec that holds `prompts/`."""
-    start = path.resolve().parent
-    for folder in (start, *start.parents):
-        if (folder / "prompts").is_dir():
-            return folder
-    raise UsageError(
-        "no project here: no directory above the spec holds prompts/",
-        where=str(path),
-        hint="keep the spec inside a project, such as specs/ of a probec checkout",
-    )
-
-
 def dotted(path: Sequence[str | int]) -> str:
     """`("rounds", 0, "docs")` as `rounds[0].docs`."""
     out = ""
@@ -225,14 +215,19 @@ def _read_file(path: Path) -> tuple[Tree, dict[Path_, str], list[Problem]]:
 
 
 def _extend(
-    tree: dict[Scalar, Tree], lines: dict[Path_, str], path: Path, problems: list[Problem]
+    tree: dict[Scalar, Tree],
+    lines: dict[Path_, str],
+    files: list[Path],
+    problems: list[Problem],
 ) -> tuple[Tree, dict[Path_, str]]:
+    (path,) = files
     parent = tree.pop("extends")
     where = lines.pop(("extends",))
     if not isinstance(parent, str) or not (path.parent / parent).is_file():
         problems.append(Problem(where, "extends", f"no such file {parent!r}", "a path beside this"))
         return tree, lines
-    base, base_lines, base_problems = _read_file(path.parent / parent)
+    files.append(path.parent / parent)
+    base, base_lines, base_problems = _read_file(files[-1])
     problems.extend(base_problems)
     if not isinstance(base, dict):
         return tree, lines

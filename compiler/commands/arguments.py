@@ -1,0 +1,65 @@
+"""Options that several commands share. Loads nothing, so that a command line is quickly read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+# Starting workers takes as long as some hundred documents do.
+FEW_DOCUMENTS = 2048
+
+
+def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
+    """What every command about a spec takes. `metavar`: what else its argument may be."""
+    parser.add_argument("spec", type=Path, metavar=metavar, help="a spec, such as specs/demo.yaml")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="override one value, such as calibration.level=-1; part of the build's identity",
+    )
+    parser.add_argument(
+        "--provider", metavar="NAME", help="ask this provider in all roles (extractive is free)"
+    )
+    parser.add_argument(
+        "--source",
+        metavar="FILE",
+        help="rehearse on these rollouts: rounds are scaled to what the file holds",
+    )
+    parser.add_argument(
+        "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
+    )
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many workers, and where."""
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="worker processes for the local work; default: one a core from "
+        f"{FEW_DOCUMENTS:,} documents on, else none",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run the local work on this Ray cluster, or on a `local` one; needs the extra `ray`",
+    )
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def usd(text: str) -> float:
+    """A finite amount of at least 0."""
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(text)
+    return value

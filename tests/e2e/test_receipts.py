@@ -1,0 +1,604 @@
+"""Doing nothing is quick, says exactly what the ordinary way says, and misses no change."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from compiler.commands import build as build_command
+from compiler.commands import building, receipt, wire
+from compiler.commands.locking import lock_rounds
+from compiler.commands.receipt import Request
+from compiler.dataset.rounds import Lock
+from compiler.engine import stamps
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.states import State
+from compiler.probes import tokens
+from tests.conftest import ROOT, Probec, make_project
+
+SPEC = "specs/tiny.yaml"
+HEAVY = {"pydantic", "jinja2", "yaml", "msgspec", "numpy", "pyarrow", "sqlite3", "zstandard"}
+# Longer than what must lie between a change of an input, or of the code, and a build.
+REST, CODE_REST = 0.1, 2.2
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: what it said, and what it loaded."""
+
+    code: int
+    out: str
+    err: str
+    modules: frozenset[str]
+
+    @property
+    def hit(self) -> bool:
+        """Whether a receipt answered."""
+        return "compiler.commands.building" not in self.modules
+
+    @property
+    def up_to_date(self) -> bool:
+        return self.out.startswith("everything is up to date")
+
+
+@dataclass
+class Desk:
+    """A project, and a copy of the compiler to run in processes of their own."""
+
+    root: Path
+    code: Path
+    packages: Path
+
+    def run(
+        self,
+        *args: str,
+        flags: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Run:
+        """`probec build`, with a list of all modules that were loaded."""
+        spec = SPEC if cwd is None else str(self.root / SPEC)
+        done = subprocess.run(
+            [sys.executable, *flags, "-X", "importtime", "-m", "compiler", "build", spec, *args],
+            cwd=cwd or self.root,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(map(str, (self.code, self.packages))),
+                **(environment or {}),
+            },
+            capture_output=True,
+            text=True,
+        )
+        lines = done.stderr.splitlines(keepends=True)
+        loaded = [line for line in lines if line.startswith("import time:")]
+        said = [line for line in lines if not line.startswith("import time:")]
+        names = frozenset(line.rpartition("|")[2].strip() for line in loaded)
+        return Run(done.returncode, done.stdout, "".join(said), names)
+
+    def settle(self) -> None:
+        """Build until a receipt answers."""
+        for _ in range(3):
+            time.sleep(REST)
+            if self.run().hit:
+                return
+        raise AssertionError("no receipt answers")
+
+    def content(self) -> receipt._Content:
+        """The one receipt there is."""
+        (path,) = receipt.everywhere(self.root / "build")
+        found = receipt._read(path)
+        assert found is not None
+        return found
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """One project for all changes that leave it as it was, or nearly."""
+    place = tmp_path_factory.mktemp("receipts")
+    shutil.copytree(
+        ROOT / "compiler", place / "code/compiler", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (place / "site-packages").mkdir()
+    desk = Desk(make_project(place / "project"), place / "code", place / "site-packages")
+    time.sleep(CODE_REST)
+    first = desk.run()
+    assert first.code == 0, first.err
+    assert not first.hit
+    return desk
+
+
+@pytest.fixture
+def desk(shared: Desk) -> Desk:
+    shared.settle()
+    return shared
+
+
+def test_the_second_build_is_answered_from_a_receipt_and_loads_nothing(desk: Desk) -> None:
+    run = desk.run()
+
+    assert (run.code, run.err) == (0, "")
+    assert run.up_to_date
+    assert not HEAVY & {name.partition(".")[0] for name in run.modules}
+    own = {name for name in run.modules if name.partition(".")[0] == "compiler"}
+    assert own <= receipt._LIGHT
+
+
+def without_seconds(text: str) -> str:
+    data = json.loads(text)
+    assert {*data.pop("seconds").values()} != {None}
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("--provider", "extractive", "--set", "budget.max_usd=5"),
+        ("--source", "specs/data/tiny.jsonl", "--build-dir", "elsewhere"),
+        # A build that holds something against itself: exit code 1, each time.
+        ("--set", "scoring.anchors={share: 1.0, min_gap: 1.0}", "--build-dir", "failed"),
+    ],
+    ids=lambda args: " ".join(args)[:30],
+)
+def test_a_receipt_says_what_the_ordinary_way_says(desk: Desk, args: tuple[str, ...]) -> None:
+    desk.run(*args)
+    folders = [desk.root / name / "receipts" for name in ("build", "elsewhere", "failed")]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    plain, told = desk.run(*args), desk.run(*args)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    data, told_data = desk.run(*args, "--json"), desk.run(*args, "--json")
+
+    assert [run.hit for run in (plain, told, data, told_data)] == [False, True] * 2
+    assert plain.up_to_date
+    assert (plain.code, plain.out, plain.err) == (told.code, told.out, told.err)
+    assert ("rehearsal on" in told.err) == ("--source" in args)
+    assert (told.code == 1) == ("failed" in args)
+    assert (data.code, data.err) == (told_data.code, told_data.err)
+    # Indentation and order too; but no step took any time now.
+    assert [*json.loads(data.out)] == [*json.loads(told_data.out)]
+    assert without_seconds(data.out) == without_seconds(told_data.out)
+    assert {*json.loads(told_data.out)["seconds"].values()} == {0.0}
+
+
+def test_what_the_first_build_promises_is_what_the_second_says(desk: Desk) -> None:
+    """The first build wrote the receipt before any build had nothing to do."""
+    built = desk.run("--build-dir", "promised")
+    told = desk.run("--build-dir", "promised")
+    shutil.rmtree(desk.root / "promised/receipts")
+    plain = desk.run("--build-dir", "promised")
+
+    assert built.out.startswith("built: ")
+    assert "(locked now)" in built.out
+    assert (told.hit, plain.hit) == (True, False)
+    assert told.out == plain.out
+
+
+def first(desk: Desk, pattern: str) -> Path:
+    return next(path for path in sorted(desk.root.glob(pattern)) if path.is_file())
+
+
+def padded(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+def written(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x", encoding="utf-8")
+
+
+def commented(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"# nothing\n")
+
+
+def quietly(path: Path, old: bytes, new: bytes) -> None:
+    """As many other bytes, in place, with the time of writing put back."""
+    was, data = path.stat(), path.read_bytes()
+    assert len(old) == len(new)
+    assert old in data
+    with path.open("r+b") as out:
+        out.write(data.replace(old, new, 1))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def again(path: Path) -> None:
+    """The same bytes in another file, as `git checkout` does."""
+    other = path.with_name(f"{path.name}.new")
+    shutil.copy2(path, other)
+    other.replace(path)
+
+
+# What leaves the build up to date, or makes it so again at small cost.
+CHANGES: dict[str, Callable[[Desk], object]] = {
+    "the spec, touched": lambda d: (d.root / SPEC).touch(),
+    "the spec, edited": lambda d: commented(d.root / SPEC),
+    "the spec, edited quietly": lambda d: quietly(d.root / SPEC, b"# ", b"#!"),
+    "what it extends": lambda d: commented(d.root / "specs/base.yaml"),
+    "a prompt, touched": lambda d: (d.root / "prompts/judge/base/user.j2").touch(),
+    "a prompt, checked out again": lambda d: again(d.root / "prompts/judge/base/user.j2"),
+    "a prompt of nobody": lambda d: (d.root / "prompts/judge/none.j2").write_text("x"),
+    "a template": lambda d: (d.root / "templates/card.md.j2").touch(),
+    "the source, touched": lambda d: (d.root / "specs/data/tiny.jsonl").touch(),
+    "the tokenizer": lambda d: (d.root / "specs/data/bpe-8k.json.gz").touch(),
+    "an object, gone": lambda d: first(d, "build/objects/*/*").unlink(),
+    "an object, cut short": lambda d: os.truncate(first(d, "build/objects/*/*"), 3),
+    "an object, padded": lambda d: padded(first(d, "build/objects/*/*.parquet")),
+    "a manifest, gone": lambda d: first(d, "build/steps/*/*").unlink(),
+    "a manifest, padded": lambda d: padded(first(d, "build/steps/*/*")),
+    "a head, gone": lambda d: first(d, "build/heads/tiny/judge/*").unlink(),
+    "all heads, gone": lambda d: shutil.rmtree(d.root / "build/heads"),
+    "an installed round, gone": lambda d: first(d, "build/datasets/tiny/data/*").unlink(),
+    "an installed text, padded": lambda d: padded(d.root / "build/datasets/tiny/stats.json"),
+    "what is installed, forgotten": lambda d: (
+        d.root / "build/datasets/tiny/.installed.json"
+    ).unlink(),
+    "all of build/": lambda d: shutil.rmtree(d.root / "build"),
+    "a lock, gone": lambda d: first(d, "build/rounds/tiny/*.json").unlink(),
+    "a lock, touched": lambda d: first(d, "build/rounds/tiny/*.json").touch(),
+    "what rounds need, gone": lambda d: shutil.rmtree(d.root / ".probec/blobs"),
+    "the response log": lambda d: (d.root / ".probec/responses.sqlite").touch(),
+    "what a killed build left": lambda d: written(d.root / "build/objects/tmp/half"),
+    "a byte of the receipt": lambda d: quietly(
+        first(d, "build/receipts/*"), b"none ran", b"none RAN"
+    ),
+    "half of the receipt": lambda d: os.truncate(first(d, "build/receipts/*"), 5000),
+    "all of the receipt": lambda d: os.truncate(first(d, "build/receipts/*"), 0),
+    "a package, installed": lambda d: (d.packages / "one-1.0.dist-info").mkdir(exist_ok=True),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_goes_the_ordinary_way_and_brings_a_new_receipt(desk: Desk, change: str) -> None:
+    CHANGES[change](desk)
+    time.sleep(CODE_REST if "package" in change else REST)
+    missed, told = desk.run(), desk.run()
+
+    assert (missed.code, missed.hit) == (0, False), missed.err
+    assert (told.code, told.hit) == (0, True), told.err
+    assert told.up_to_date
+
+
+def test_the_code_changes(desk: Desk) -> None:
+    for change in (
+        lambda: padded(desk.code / "compiler/stages/score.py"),
+        lambda: (desk.code / "compiler/new.py").write_text("", encoding="utf-8"),
+    ):
+        desk.settle()
+        change()
+        # A build right after may have read either: it leaves no receipt.
+        assert not desk.run().hit
+        assert not desk.run().hit
+        time.sleep(CODE_REST)
+
+
+def test_another_project_between_the_spec_and_this_one(desk: Desk) -> None:
+    (desk.root / "specs/prompts").mkdir()
+    other = desk.run()
+    (desk.root / "specs/prompts").rmdir()
+
+    assert (other.code, other.hit) == (2, False)
+    assert desk.run().hit
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--set", "budget.max_usd=7"),
+        ("--max-usd", "3"),
+        ("--jobs", "1"),
+        ("--detach",),
+        ("--build-dir", "build"),
+    ],
+    ids=lambda args: args[0],
+)
+def test_another_command_line_is_not_answered(desk: Desk, args: tuple[str, ...]) -> None:
+    other, other_again = desk.run(*args), desk.run(*args)
+
+    assert (other.code, other.hit) == (0, False)
+    assert (other_again.hit, other_again.out) == (True, other.out)
+    assert desk.run().hit
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9"),
+        ("HF_HOME", "/nowhere"),
+        ("PYTHONHASHSEED", "1"),
+        ("PYTHONOPTIMIZE", "1"),
+    ],
+)
+def test_another_environment_is_not_answered(desk: Desk, name: str, value: str) -> None:
+    other = desk.run(environment={name: value})
+
+    assert (other.code, other.hit) == (0, False)
+    assert desk.run(environment={name: value}).hit
+    # One receipt for a command line: the last environment has it.
+    assert not desk.run().hit
+
+
+def test_other_flags_of_python_are_not_answered(desk: Desk) -> None:
+    assert not desk.run(flags=("-s",)).hit
+
+
+def test_another_directory_to_run_from_is_not_answered(desk: Desk, tmp_path: Path) -> None:
+    here, there = desk.run(), desk.run(cwd=tmp_path)
+
+    assert (here.hit, there.hit) == (True, False)
+    assert "dataset: build/datasets/tiny" in here.out
+    assert f"dataset: {desk.root}/build/datasets/tiny" in there.out
+
+
+def test_two_overrides_take_turns(desk: Desk) -> None:
+    """Where they share a dataset directory it holds what was built last."""
+    louder = ("--set", "calibration.level=1", "--build-dir", "turns")
+    plain = ("--build-dir", "turns")
+    desk.run(*plain)
+    desk.run(*louder)
+    first_again, at_once = desk.run(*plain), desk.run(*plain)
+    card = (desk.root / "turns/datasets/tiny/README.md").read_text(encoding="utf-8")
+    second_again = desk.run(*louder)
+
+    assert not first_again.hit
+    assert first_again.up_to_date
+    assert at_once.hit
+    assert (second_again.hit, second_again.up_to_date) == (False, True)
+    assert card != (desk.root / "turns/datasets/tiny/README.md").read_text(encoding="utf-8")
+
+
+def test_other_content_is_never_answered(desk: Desk) -> None:
+    """Not even where size, time of writing and inode are as they were."""
+    path = desk.root / "specs/data/tiny.jsonl"
+    before = path.read_bytes()
+    quietly(path, b'"continuation": "', b'"continuation": \t')
+    refused = desk.run()
+    path.write_bytes(before)
+
+    assert not refused.hit
+    assert refused.code == 1, refused.out
+    assert "not JSON" in refused.err
+
+
+def test_a_build_that_runs_is_not_overtaken(desk: Desk) -> None:
+    with (desk.root / "build/.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        busy = desk.run()
+
+    assert (busy.code, busy.hit) == (1, False)
+    assert "another process is writing" in busy.err
+    assert desk.run().hit
+
+
+def test_everything_that_is_opened_is_watched(desk: Desk) -> None:
+    """The ordinary way, with every open of a file written down."""
+    (desk.root / "build/sources.json").unlink()
+    shutil.rmtree(desk.root / "build/receipts")
+    shutil.rmtree(desk.root / "build/objects/tmp", ignore_errors=True)
+    script = desk.root.parent / "listen.py"
+    script.write_text(
+        "import sys\n"
+        "heard = set()\n"
+        "def hear(event, values):\n"
+        "    if event in ('open', 'sqlite3.connect'):\n"
+        "        heard.add(str(values[0]))\n"
+        "sys.addaudithook(hear)\n"
+        "from compiler import cli\n"
+        "code = cli.main()\n"
+        "print(*sorted(heard), sep='\\n', file=sys.stderr)\n"
+        "raise SystemExit(code)\n",
+        encoding="utf-8",
+    )
+    time.sleep(CODE_REST)
+    done = subprocess.run(
+        [sys.executable, script, "build", SPEC],
+        cwd=desk.root,
+        env={**os.environ, "PYTHONPATH": str(desk.code)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    opened = {os.path.join(desk.root, line) for line in done.stderr.splitlines()}
+    content = desk.content()
+    watched = {*content["files"]}
+    trees = tuple(f"{tree}/" for tree in content["trees"])
+    missing = {
+        os.path.relpath(path, desk.root)
+        for path in opened
+        if path not in watched and not path.startswith(trees) and "__pycache__" not in path
+        if path.startswith(str(desk.root.parent))
+    }
+
+    assert "tiny.jsonl" in str(watched)
+    # What keeps digests of sources, the lock, receipts themselves, and who listens.
+    missing = {re.sub(r"\.\d+\.tmp$", "", name) for name in missing}
+    assert {name for name in missing if not name.startswith("build/receipts/")} <= {
+        "build/.lock",
+        "build/sources.json",
+        "build/.sources.json",
+        "../listen.py",
+    }
+
+
+def gc(desk: Desk, *args: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "compiler", "cache", "gc", *args, "--json"],
+        cwd=desk.root,
+        env={**os.environ, "PYTHONPATH": str(desk.code)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    removed: list[str] = json.loads(done.stdout)["removed"]
+    return removed
+
+
+def test_gc_takes_what_holds_no_more(desk: Desk) -> None:
+    folder = desk.root / "build"
+    shutil.rmtree(folder / "receipts")
+    desk.run()
+    (kept,) = receipt.everywhere(folder)
+    desk.run("--set", "budget.max_usd=9")
+    (gone,) = {*receipt.everywhere(folder)} - {kept}
+    padded(gone)
+    dry, done, more = gc(desk, "--dry-run"), gc(desk), gc(desk)
+
+    assert dry == done
+    assert str(gone) in done
+    assert more == []
+    assert receipt.everywhere(folder) == [kept]
+    assert desk.run().hit
+    # What goes takes with it the receipts that speak of it.
+    manifest = first(desk, "build/steps/*/*")
+    assert receipt.useless(folder, []) == set()
+    assert receipt.useless(folder, [manifest]) == {kept}
+
+
+# In this process, which is no fresh one.
+
+
+def test_who_calls_the_command_line_from_a_program_is_not_answered(
+    probec: Probec, project: Path
+) -> None:
+    """Tests and programs may have replaced anything by hand, which no stamp shows."""
+    assert probec("build", SPEC) == 0
+    assert probec("build", SPEC) == 0
+
+    assert probec.out.startswith("everything is up to date")
+    assert not (project / "build/receipts").exists()
+
+
+def make(project: Path, began: int, *args: str) -> list[Path]:
+    """A build in this process, as if its command line had been read at `began`; its receipts."""
+    parser = argparse.ArgumentParser()
+    build_command.add_arguments(parser)
+    parsed = parser.parse_args([str(project / SPEC), *args])
+    opened = wire.project(parsed)
+    building.make(opened, parsed, wire.Silent(), "", Request("one.json", began, ""))
+    return receipt.everywhere(project / "build")
+
+
+def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> None:
+    time.sleep(0.1)
+    for name in (SPEC, "specs/base.yaml", "prompts/judge/base/user.j2", "specs/data/tiny.jsonl"):
+        assert make(project, time.time_ns()) == [project / "build/receipts/one.json"]
+        (project / "build/receipts/one.json").unlink()
+        late = time.time_ns()
+        time.sleep(0.06)
+        (project / name).touch()
+
+        # As if it had been read before it was touched, and as if right afterwards.
+        assert make(project, late) == []
+        assert make(project, (project / name).stat().st_ctime_ns + stamps.MARGIN_NS // 2) == []
+        time.sleep(0.06)
+
+
+VANISHING = {
+    "the spec": SPEC,
+    "what it extends": "specs/base.yaml",
+    "a prompt": "prompts/judge/together/*",
+    "all templates": "templates",
+    "the source": "specs/data/tiny.jsonl",
+    "a manifest": "build/steps/*/*",
+    "a head": "build/heads/tiny/judge/*",
+    "an object": "build/objects/*/*",
+    "an installed file": "build/datasets/tiny/README.md",
+    "a lock": "build/rounds/tiny/*.json",
+    "a blob": ".probec/blobs/*/*",
+}
+
+
+@pytest.mark.parametrize("what", VANISHING)
+def test_what_vanishes_while_it_is_built_is_not_remembered_as_absent(
+    project: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def vanish(*args: object) -> list[tuple[Lock, bool]]:
+        locks = lock_rounds(*args)  # type: ignore[arg-type]
+        path = sorted(project.glob(VANISHING[what]))[0]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return locks
+
+    time.sleep(0.1)
+    monkeypatch.setattr(building, "lock_rounds", vanish)
+
+    assert make(project, time.time_ns()) == []
+
+
+def test_what_is_cut_short_while_it_is_built_is_not_remembered(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*args: object) -> list[tuple[Lock, bool]]:
+        os.truncate(sorted(project.glob("build/objects/*/*"))[0], 5)
+        return lock_rounds(*args)  # type: ignore[arg-type]
+
+    time.sleep(0.1)
+    monkeypatch.setattr(building, "lock_rounds", cut)
+
+    assert make(project, time.time_ns()) == []
+
+
+@pytest.mark.parametrize("path", ["specs/data/many", "specs/data/many/*.jsonl"])
+def test_a_source_of_many_files_is_watched_for_more(project: Path, path: str) -> None:
+    (project / "specs/data/many").mkdir()
+    shutil.copy(project / "specs/data/tiny.jsonl", project / "specs/data/many/one.jsonl")
+    time.sleep(0.1)
+    found = make(project, time.time_ns(), "--set", f"source.path={path}")
+
+    assert len(found) == 1
+    assert receipt.useless(project / "build", []) == set()
+    (project / "specs/data/many/two.jsonl").write_text("", encoding="utf-8")
+    assert receipt.useless(project / "build", []) == {*found}
+
+
+@pytest.mark.parametrize(
+    "name", ["refs/main", ".no_exist/abc/tokenizer.json", "snapshots/abc/tokenizer.json"]
+)
+def test_a_tokenizer_of_the_hub_is_watched_in_its_cache(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = tmp_path / "models--owner--name/snapshots/abc/tokenizer.json"
+    file.parent.mkdir(parents=True)
+    data = (project / "specs/data/bpe-8k.json.gz").read_bytes()
+    file.write_bytes(gzip.decompress(data))
+    monkeypatch.setattr(tokens, "_cached", lambda name: file)
+    time.sleep(0.1)
+    found = make(project, time.time_ns(), "--set", "source.tokenizer=owner/name")
+
+    assert len(found) == 1
+    assert receipt.useless(project / "build", []) == set()
+    changed = tmp_path / "models--owner--name" / name
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    changed.touch()
+    assert receipt.useless(project / "build", []) == {*found}
+
+
+def test_what_is_not_a_file_here_is_not_remembered(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"file://{project}/specs/data/tiny.jsonl"
+
+    assert make(project, time.time_ns(), "--set", f"source.path={url}") == []
+
+
+def test_a_build_that_leaves_batches_behind_is_not_remembered(project: Path) -> None:
+    time.sleep(0.1)
+    make(project, time.time_ns())
+    (project / "build/receipts/one.json").unlink()
+    journal = Journal(project / ".probec/batches")
+    journal.seal(Shard(1, "http://127.0.0.1:9", "a", State.IN_PROGRESS, 1, 2, "", 0.0, 0), [])
+    journal.close()
+
+    assert make(project, time.time_ns()) == []

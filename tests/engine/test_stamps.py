@@ -1,0 +1,150 @@
+"""A stamp moves with everything that is done to a file, and says when it can be trusted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compiler.engine import stamps
+from compiler.engine.stamps import MARGIN_NS, Look
+
+
+def looked(root: Path) -> Look:
+    look = Look()
+    assert look.file(root / "file") == 4
+    look.file(root / "folder")
+    look.perhaps(root / "absent")
+    look.tree(root / "tree")
+    look.tree(root / "no tree")
+    look.listing(root / "listed", "*.txt")
+    look.listing(root / "not listed", "*")
+    return look
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("file", "folder/inner", "tree/a/b", "tree/__pycache__/c", "listed/one.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text", encoding="utf-8")
+    (tmp_path / "tree/link").symlink_to(tmp_path / "folder", target_is_directory=True)
+    (tmp_path / "tree/loop").symlink_to(tmp_path / "tree", target_is_directory=True)
+    time.sleep(MARGIN_NS / 1e9)
+    return tmp_path
+
+
+def again(path: Path, text: str = "text") -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def made(path: Path) -> None:
+    path.parent.mkdir()
+    again(path)
+
+
+def replaced(path: Path) -> None:
+    """Another file of the same size and time of writing in its place."""
+    other, was = path.with_name("other"), path.stat()
+    other.write_text("text", encoding="utf-8")
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(path)
+
+
+def edited(path: Path) -> None:
+    """Other bytes of the same number, and the time of writing put back."""
+    was = path.stat()
+    with path.open("r+b") as out:
+        out.write(b"TEXT")
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "written again": lambda r: again(r / "file"),
+    "longer": lambda r: again(r / "file", "text and more"),
+    "touched": lambda r: (r / "file").touch(),
+    "edited, with its time put back": lambda r: edited(r / "file"),
+    "replaced": lambda r: replaced(r / "file"),
+    "made unreadable": lambda r: (r / "file").chmod(0),
+    "gone": lambda r: (r / "file").unlink(),
+    "come": lambda r: again(r / "absent"),
+    "a name more in a directory": lambda r: again(r / "folder/more"),
+    "edited in a tree": lambda r: edited(r / "tree/a/b"),
+    "gone from a tree": lambda r: (r / "tree/a/b").unlink(),
+    "come into a tree": lambda r: again(r / "tree/a/more"),
+    "renamed in a tree": lambda r: (r / "tree/a/b").rename(r / "tree/a/c"),
+    "edited behind a link of a tree": lambda r: edited(r / "folder/inner"),
+    "a tree that comes": lambda r: made(r / "no tree/a"),
+    "come into a listing": lambda r: again(r / "listed/two.txt"),
+    "gone from a listing": lambda r: (r / "listed/one.txt").unlink(),
+    "a listing that comes": lambda r: made(r / "not listed/a"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_moves_a_stamp(root: Path, change: str) -> None:
+    look = looked(root)
+    assert look.holds()
+
+    CHANGES[change](root)
+
+    assert not look.holds()
+
+
+def test_what_is_no_content_moves_nothing(root: Path) -> None:
+    look = looked(root)
+    again(root / "tree/__pycache__/d")
+    again(root / "listed/other")
+    again(root / "listed/one.txt", "a listing is of names")
+    (root / "file").read_text(encoding="utf-8")
+
+    assert look.holds()
+
+
+def test_what_cannot_be_looked_at_does_not_hold(root: Path) -> None:
+    look = looked(root)
+    (root / "tree/a/b").unlink()
+    (root / "tree/a/b").symlink_to("b")  # leads to itself
+
+    assert not look.holds()
+    with pytest.raises(OSError, match="symbolic links"):
+        looked(root)
+
+
+def test_a_file_is_trusted_a_margin_after_its_last_change(root: Path) -> None:
+    before = looked(root)
+    assert before.settled <= time.time_ns()
+    os.utime(root / "tree/a/b", (1, 1))
+    look = looked(root)
+
+    changed = (root / "tree/a/b").stat().st_ctime_ns
+    assert look.settled in (changed + MARGIN_NS, changed + 4_000_000_000)
+    assert look.settled > before.settled
+
+
+def test_times_of_a_coarse_clock_need_a_wider_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = 1_700_000_000 * 10**9
+    for changed, margin in ((second, 4 * 10**9), (second + 1, MARGIN_NS)):
+        monkeypatch.setattr(stamps, "_stamp", lambda name, at=changed: [1, 2, at, 3])
+        look = Look()
+        look.file("any")
+
+        assert look.settled == changed + margin
+
+
+def test_what_must_be_there_is_missed(root: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Look().file(root / "absent")
+
+
+def test_what_was_taken_away_lately_is_not_settled(root: Path) -> None:
+    before = looked(root)
+    (root / "tree/a/b").unlink()
+    kept, counted = Look(), Look()
+    kept.tree(root / "tree", removals=False)
+    counted.tree(root / "tree")
+
+    assert kept.trees == counted.trees
+    assert kept.settled <= before.settled < counted.settled
