@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from copy import copy
 from functools import partial
 from pathlib import Path
 
-from compiler.commands import wire
+from compiler.commands import kit, wire
 from compiler.commands.wire import Project, Silent
 from compiler.engine.executors import Bench, Executor
 from compiler.engine.executors.cluster import Cluster
+from compiler.engine.executors.exchange import Exchange, Exchanged
 from compiler.engine.executors.processes import Processes
-from compiler.errors import SpecError
+from compiler.engine.plan import Graph
+from compiler.errors import SpecError, UsageError
 from compiler.stages import bound
+from compiler.stages.context import Context
 
 # Starting workers takes as long as some hundred documents do.
 _FEW_DOCUMENTS = 2048
@@ -34,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="run the local work on this Ray cluster, or on a `local` one; needs the extra `ray`",
     )
+    parser.add_argument(
+        "--exchange",
+        metavar="URL",
+        help="with --cluster: its machines see nothing of this one, files pass through this "
+        "fsspec URL, such as s3://bucket/folder; removed from there when the build ends",
+    )
 
 
 def _count(text: str) -> int:
@@ -43,10 +53,22 @@ def _count(text: str) -> int:
     return value
 
 
-def executor(project: Project, args: argparse.Namespace) -> Executor | None:
-    """The executor of a command line; None to run steps in this process."""
+def executor(
+    project: Project,
+    context: Context,
+    graph: Graph,
+    args: argparse.Namespace,
+    notice: Callable[[str], None],
+) -> Executor | None:
+    """The executor of a command line; None to run steps in this process.
+
+    Raises:
+        UsageError: the options contradict one another, or name a place that cannot be used.
+    """
+    if args.exchange is not None:
+        return _exchanged(project, context, graph, args, notice)
     documents = sum(each.docs for each in project.spec.rounds)
-    cores = len(os.sched_getaffinity(0))
+    cores = _cores()
     jobs = args.jobs or (cores if documents >= _FEW_DOCUMENTS else 1)
     frozen = copy(args)
     # A worker may have another working directory.
@@ -56,6 +78,39 @@ def executor(project: Project, args: argparse.Namespace) -> Executor | None:
     if args.cluster is not None:
         return Cluster(workplace, args.cluster, args.jobs or cores)
     return Processes(workplace, jobs) if jobs > 1 else None
+
+
+def _exchanged(
+    project: Project,
+    context: Context,
+    graph: Graph,
+    args: argparse.Namespace,
+    notice: Callable[[str], None],
+) -> Executor:
+    if args.cluster is None:
+        raise UsageError(
+            "--exchange goes with --cluster",
+            hint="leave it out, or name a cluster: --cluster local",
+        )
+    url = args.exchange if "://" in args.exchange else str(Path(args.exchange).resolve())
+    if url.startswith("memory:"):
+        raise UsageError(
+            "the memory of this process is no exchange",
+            where=url,
+            hint="name a place that all machines reach, such as s3://bucket/folder",
+        )
+    exchange = Exchange.opened(url)
+
+    def hire() -> Cluster:
+        notice(f"files for the workers pass through {exchange.url}")
+        name = kit.send(exchange, project, context, graph.stages)
+        return Cluster(kit.workplace(exchange.url, name), args.cluster, args.jobs or _cores())
+
+    return Exchanged(exchange, Bench(graph.store, graph.stages), graph.stages, hire, notice)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _bench(args: argparse.Namespace, state: Path) -> Bench:

@@ -1,19 +1,23 @@
 """Workers of a Ray cluster. The only door to ray, which is an optional extra.
 
-Every machine must see the build directory, the project and the response log under the same path:
-a shared file system. The log is only read there; what is asked is asked by the machine that builds.
+Without an exchange, every machine must see the build directory, the project and the response log
+under the same path: a shared file system. The log is only read there; what is asked is asked by the
+machine that builds.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from compiler.engine.executors import Bench, Job, Made, Workplace
 from compiler.errors import StoreError, UsageError
 
 _TRIES = 3
+# So long may the last word to all machines take; one that is gone does not answer.
+_LAST_SECONDS = 20.0
 
 
 class Cluster:
@@ -45,15 +49,17 @@ class Cluster:
             )
         # A task whose worker dies is run again by Ray itself.
         self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
+        self._flying: dict[object, Job] = {}
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
-        """Run all of them, wherever there is room."""
-        waiting = list(reversed(jobs))
-        flying: dict[object, Job] = {}
-        while waiting or flying:
-            while waiting and len(flying) < self._ahead:
-                job = waiting.pop()
+    def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
+        """Run all of them, wherever there is room. A job is taken when there is."""
+        waiting = iter(jobs)
+        flying = self._flying
+        while True:
+            for job in islice(waiting, self._ahead - len(flying)):
                 flying[self._attempt.remote(self._workplace, job)] = job
+            if not flying:
+                return
             (ended, *_), _ = self._ray.wait([*flying], num_returns=1)
             job = flying.pop(ended)
             try:
@@ -67,6 +73,23 @@ class Cluster:
                 raise found
             yield found
 
+    def on_every_machine(self, work: Callable[[], None]) -> None:
+        """End the steps in flight, and run something once on each machine that has workers."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        for each in self._flying:
+            self._ray.cancel(each, force=True)
+        self._flying.clear()
+        run = self._ray.remote(num_cpus=0, max_retries=0)(_do)
+        told = [
+            run.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(pickle.dumps(work))
+            for node in self._ray.nodes()
+            if node["Alive"]
+        ]
+        self._ray.wait(told, num_returns=len(told), timeout=_LAST_SECONDS)
+
     def close(self) -> None:
         """Leave the cluster, and end it if it was started here."""
         if self._mine and self._ray.is_initialized():
@@ -79,6 +102,10 @@ def _attempt(workplace: bytes, job: Job) -> Made | Exception:
         return _bench(workplace).attempt(job)
     except Exception as error:
         return error
+
+
+def _do(work: bytes) -> None:
+    pickle.loads(work)()
 
 
 @lru_cache(maxsize=1)
