@@ -11,7 +11,7 @@ from pathlib import Path
 
 from compiler.commands import kit, wire
 from compiler.commands.wire import Project, Silent
-from compiler.engine.executors import Bench, Executor
+from compiler.engine.executors import Bench, Executor, Workplace
 from compiler.engine.executors.cluster import Cluster
 from compiler.engine.executors.exchange import Exchange, Exchanged
 from compiler.engine.executors.processes import Processes
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_count,
         metavar="N",
         help="worker processes for the local work; default: one a core from "
-        f"{_FEW_DOCUMENTS:,} documents on, else none",
+        f"{_FEW_DOCUMENTS:,} documents on, else none; with --cluster, how many steps it is handed",
     )
     parser.add_argument(
         "--cluster",
@@ -76,7 +76,7 @@ def executor(
     frozen.build_dir = project.store.root.resolve()
     workplace = partial(_bench, frozen, project.log.path.parent.resolve())
     if args.cluster is not None:
-        return Cluster(workplace, args.cluster, args.jobs or cores)
+        return _cluster(workplace, args)
     return Processes(workplace, jobs) if jobs > 1 else None
 
 
@@ -104,9 +104,14 @@ def _exchanged(
     def hire() -> Cluster:
         notice(f"files for the workers pass through {exchange.url}")
         name = kit.send(exchange, project, context, graph.stages)
-        return Cluster(kit.workplace(exchange.url, name), args.cluster, args.jobs or _cores())
+        return _cluster(kit.workplace(exchange.url, name), args)
 
     return Exchanged(exchange, Bench(graph.store, graph.stages), graph.stages, hire, notice)
+
+
+def _cluster(workplace: Workplace, args: argparse.Namespace) -> Cluster:
+    local = _cores() if args.cluster == "local" else None
+    return Cluster(workplace, args.cluster, args.jobs or local)
 
 
 def _cores() -> int:

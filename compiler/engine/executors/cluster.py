@@ -8,7 +8,10 @@ machine that builds.
 from __future__ import annotations
 
 import pickle
+import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, redirect_stdout
 from functools import lru_cache
 from itertools import islice
 
@@ -16,17 +19,20 @@ from compiler.engine.executors import Bench, Job, Made, Workplace
 from compiler.errors import StoreError, UsageError
 
 _TRIES = 3
+# So many steps more than there is room for wait at the cluster, not here.
+_SPARE = 2
+_KNOCK_SECONDS = 10.0
 # So long may the last word to all machines take; one that is gone does not answer.
 _LAST_SECONDS = 20.0
 
 
 class Cluster:
-    """Steps as Ray tasks, `ahead` of them in flight.
+    """Steps as Ray tasks, `ahead` of them in flight; None: as many as keep the cluster busy.
 
     `address`: of a running cluster, `local` to start one on this machine.
     """
 
-    def __init__(self, workplace: Workplace, address: str, ahead: int) -> None:
+    def __init__(self, workplace: Workplace, address: str, ahead: int | None) -> None:
         try:
             import ray
         except ImportError as error:
@@ -36,20 +42,36 @@ class Cluster:
         self._ray = ray
         # As bytes, so that a worker knows it again.
         self._workplace = pickle.dumps(workplace)
-        self._ahead = ahead
         self._mine = not ray.is_initialized()
+        # Ray tells of dead workers on stdout, which is the result's.
+        self._redirected = ExitStack()
+        self._redirected.enter_context(redirect_stdout(sys.stderr))
         if self._mine:
-            here = address == "local"
-            ray.init(
-                address="local" if here else address,
+            self._join(address, ahead)
+        self._ahead = ahead or _SPARE + int(ray.cluster_resources().get("CPU", 0))
+        # A task whose worker dies is run again by Ray itself.
+        self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
+        self._flying: dict[object, Job] = {}
+
+    def _join(self, address: str, ahead: int | None) -> None:
+        here = address == "local"
+        try:
+            _knock(address)
+            self._ray.init(
+                address=address,
                 num_cpus=ahead if here else None,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="error",
             )
-        # A task whose worker dies is run again by Ray itself.
-        self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
-        self._flying: dict[object, Job] = {}
+        except Exception as error:  # Ray has many ways to say that nobody answers
+            self._redirected.close()
+            what = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise StoreError(
+                f"the cluster cannot be joined: {what}",
+                where=address,
+                hint="check its address and token (RAY_AUTH_TOKEN), or use --cluster local",
+            ) from error
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
         """Run all of them, wherever there is room. A job is taken when there is."""
@@ -94,6 +116,14 @@ class Cluster:
         """Leave the cluster, and end it if it was started here."""
         if self._mine and self._ray.is_initialized():
             self._ray.shutdown()
+        self._redirected.close()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at `host:port`; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def _attempt(workplace: bytes, job: Job) -> Made | Exception:

@@ -38,7 +38,7 @@ class Exchange:
     def __init__(self, url: str) -> None:
         self.url = url
         self._remote = Remote(url)
-        self._sent: set[str] = set()
+        self._there: set[str] = set()
 
     @classmethod
     def opened(cls, url: str) -> Exchange:
@@ -46,12 +46,12 @@ class Exchange:
         return cls(f"{url.rstrip('/')}/build-{os.urandom(8).hex()}")
 
     def send(self, path: Path) -> str:
-        """Leave a file there, unless this process did already; returns its name."""
+        """Leave a file there, unless this process knows that it is there; returns its name."""
         with path.open("rb") as source:
             name = hashlib.file_digest(source, "sha256").hexdigest()
-        if name not in self._sent:
+        if name not in self._there:
             self._remote.send(name, path)
-            self._sent.add(name)
+            self._there.add(name)
         return name
 
     def send_bytes(self, data: bytes) -> str:
@@ -81,6 +81,7 @@ class Exchange:
                     where=f"{self.url}/{name}",
                     hint="run the same command again; it uses a new folder there",
                 )
+        self._there.add(name)
 
     def remove(self) -> None:
         """Remove all files of this build."""
