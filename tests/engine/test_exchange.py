@@ -182,6 +182,12 @@ def test_a_worker_that_says_another_size_is_refused(trade: Trade) -> None:
         execute(trade.works.graph(), Quiet(), trade.exchanged)
 
 
+def test_a_worker_of_another_version_is_refused(trade: Trade) -> None:
+    trade.apart.works = Doubles(trade.works.root, factor=8)
+    with pytest.raises(StoreError, match="a worker has another version of this stage"):
+        execute(trade.works.graph(), Quiet(), trade.exchanged)
+
+
 def test_what_cannot_be_removed_is_told(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Remote) -> None:
         raise StoreError("no right to delete")

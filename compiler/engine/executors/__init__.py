@@ -72,7 +72,15 @@ class Executor(Protocol):
 
 
 class Bench:
-    """A store and stages bound to it: where steps run one after another."""
+    """A store and stages bound to it: where steps run one after another.
+
+    `otherwise`: why its stages may declare something else than those of the build, and the remedy.
+    """
+
+    otherwise = (
+        "the spec, a template or a tokenizer changed while the build ran",
+        "run the same command again",
+    )
 
     def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
         self.store = store
@@ -86,10 +94,7 @@ class Bench:
         """
         stage = self._stages[job.stage]
         if declared(stage) != job.declared:
-            raise StoreError(
-                f"step {job}: the spec, a template or a tokenizer changed while the build ran",
-                hint="run the same command again",
-            )
+            raise StoreError(f"step {job}: {self.otherwise[0]}", hint=self.otherwise[1])
         started = time.process_time()
         outputs = Outputs(self.store)
         try:

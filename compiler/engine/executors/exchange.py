@@ -47,8 +47,15 @@ class Exchange:
 
     def send(self, path: Path) -> str:
         """Leave a file there, unless this process knows that it is there; returns its name."""
-        with path.open("rb") as source:
-            name = hashlib.file_digest(source, "sha256").hexdigest()
+        try:
+            with path.open("rb") as source:
+                name = hashlib.file_digest(source, "sha256").hexdigest()
+        except OSError as error:
+            raise StoreError(
+                f"a stored file cannot be read: {error.strerror}",
+                where=str(path),
+                hint="run the same command again",
+            ) from error
         if name not in self._there:
             self._remote.send(name, path)
             self._there.add(name)
@@ -97,6 +104,11 @@ class Outpost(Bench):
 
     All processes of a machine that work for one build share the store.
     """
+
+    otherwise = (
+        "a worker has another version of this stage",
+        "install the version of this machine on all of them",
+    )
 
     def __init__(self, exchange: Exchange, store: Store, stages: Sequence[Stage]) -> None:
         super().__init__(store, stages)
@@ -224,11 +236,19 @@ class Exchanged:
         """End the workers and remove what passed through; says what could not be removed."""
         if not self._used:
             return
+        try:
+            self._dismiss()
+        finally:
+            self._clear()
+
+    def _dismiss(self) -> None:
         if self._away is not None:
             try:
                 self._away.on_every_machine(Sweep(self._exchange.cache().name))
             finally:
                 self._away.close()
+
+    def _clear(self) -> None:
         try:
             self._exchange.remove()
         except StoreError as error:
