@@ -1,27 +1,29 @@
 """The published file beside `datasets`' own: bytes a row, speed, readers, what a change re-uploads.
 
-usage: python -m benchmarks.parquet_layout [DOCUMENTS]   (default 2,000)
+usage: python -m benchmarks.parquet_layout [DOCUMENTS]   (default 6,000)
 
-Rows are shaped like published ones and made of recombined real paragraphs: the text of a document
-on its sixteen rows, a complement, an atom, and written fields of the usual length. Every layout
-holds the same rows under the same schema.
+Rows are shaped like published ones: the text of a document on its sixteen rows, a complement, an
+atom, and written fields of the usual length. The text is made of real words that follow one another
+as in real text, and no stretch of it is used twice: paragraphs that come back would flatter every
+layout with large pages. Every layout holds the same rows under the same schema.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import machine, recombine
+from benchmarks import machine
+from benchmarks.chain import Chain
 from compiler.commands.result import table
 from compiler.dataset import parquet
 from compiler.dataset.columns import COLUMNS, Value
@@ -29,8 +31,12 @@ from compiler.dataset.parquet import Layout
 from compiler.engine.artifact import RowDigest
 from compiler.probes.sampling import Stream
 
-FULL = 2000
+FULL = 6000
 _ROWS = 16
+_CHARS = 6000
+# The Hub's chunks.
+_LEAST, _MOST = 8 << 10, 128 << 10
+Write: TypeAlias = "Callable[[list[dict[str, Value]], Path], None]"
 _TEXTS = {
     "verbalizer_prompt": 110,
     "target_response": 120,
@@ -43,26 +49,28 @@ _TEXTS = {
 
 def rows(documents: int) -> Iterator[dict[str, Value]]:
     """Rows in the order in which a build publishes them."""
-    words = " ".join(p for docs in recombine.paragraphs().values() for doc in docs for p in doc)
-    for doc_id, prefix, siblings in recombine.documents(documents):
-        text = prefix + siblings[0]
-        stream = Stream("rows", doc_id)
-        split = len(prefix) + stream.below(len(siblings[0]) // 2)
-        rationale = _slice(words, 300, stream)
+    chain = Chain()
+    for number in range(documents):
+        stream = Stream("rows", number)
+        text = chain.text(_CHARS, stream)
+        split = len(text) // 4 + stream.below(len(text) // 3)
+        rationale = chain.text(300, stream)
         for slot in range(_ROWS):
-            yield _row(doc_id, text, split, slot, rationale, words, stream)
+            yield _row(f"doc{number:06d}", text, split, slot, rationale, chain, stream)
 
 
 def _row(
-    doc_id: str, text: str, split: int, slot: int, rationale: str, words: str, stream: Stream
+    doc_id: str, text: str, split: int, slot: int, rationale: str, chain: Chain, stream: Stream
 ) -> dict[str, Value]:
     suffix, written = slot % 2 == 1, slot >= _ROWS - 6
     low, high = (split, len(text)) if suffix else (0, split)
     start = low + stream.below(max(1, high - low - 200))
     end = min(high, start + (160 if written else 8))
-    answers = [_slice(words, 250, stream) for _ in range(5)] if written else None
+    answers = [chain.text(125 + stream.below(250), stream) for _ in range(5)] if written else None
     scores = [stream.below(11) / 10 for _ in range(5)] if written else None
-    values: dict[str, Value] = {name: _slice(words, n, stream) for name, n in _TEXTS.items()}
+    values: dict[str, Value] = {
+        name: chain.text(n // 2 + stream.below(n), stream) for name, n in _TEXTS.items()
+    }
     values |= {
         "doc": text,
         "scope": "sentence" if written else "word",
@@ -89,11 +97,6 @@ def _row(
     return {column.name: values.get(column.name) for column in COLUMNS}
 
 
-def _slice(words: str, chars: int, stream: Stream) -> str:
-    at = stream.below(len(words) - 2 * chars)
-    return words[at : at + chars // 2 + stream.below(chars)]
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -115,7 +118,12 @@ def measure(folder: Path, made: list[dict[str, Value]]) -> None:
         ("pyarrow snappy, groups of 1,000", lambda path: pq.write_table(arrow, path, **_SNAPPY)),
         ("ours, zstd 9", lambda path: _ours(made, path, ours)),
         ("ours, zstd 3", lambda path: _ours(made, path, quick)),
-        ("ours, zstd 9, content-defined chunks", lambda path: _ours(made, path, chunked)),
+        (_CHUNKED, lambda path: _ours(made, path, chunked)),
+        ("pyarrow, content-defined pages", lambda path: _pages(made, path, ours, True)),
+        (
+            "the same, no dictionaries of text",
+            lambda path: _pages(made, path, ours, _without_text(shape)),
+        ),
         ("pyarrow alone, the layout of zstd 9", lambda path: _bare(made, path, ours)),
     ]
     found = []
@@ -135,10 +143,22 @@ def measure(folder: Path, made: list[dict[str, Value]]) -> None:
     largest = max(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
     print(f"row groups: {groups.num_row_groups}, the largest {largest / 1e6:,.1f} MB uncompressed")
     read_back(folder / "ours, zstd 9.parquet", arrow)
-    for name, layout in (("ours, zstd 9", ours), ("ours, zstd 9, content-defined chunks", chunked)):
-        changed(folder / f"{name}.parquet", made, layout)
+    read_back(folder / f"{_CHUNKED}.parquet", arrow)
+    again: dict[str, Write] = {
+        "ours, zstd 9": lambda rows, path: _ours(rows, path, ours),
+        _CHUNKED: lambda rows, path: _ours(rows, path, chunked),
+        "pyarrow, content-defined pages": lambda rows, path: _pages(rows, path, ours, True),
+        "the same, no dictionaries of text": lambda rows, path: _pages(
+            rows, path, ours, _without_text(shape)
+        ),
+    }
+    print("\nwhat of a file is new to a store of byte chunks (8 to 128 KiB, about 64), in kB and %")
+    head = [name for change in CHANGES for name in (f"{change}, kB", "%")]
+    listing = [(name, *changed(folder, name, made, write)) for name, write in again.items()]
+    print(table(("layout", *head), listing))
 
 
+_CHUNKED = "ours, zstd 9, content-defined groups"
 _SNAPPY = {"compression": "snappy", "row_group_size": 1000}
 
 
@@ -167,6 +187,29 @@ def _bare(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
     )
 
 
+def _pages(
+    made: list[dict[str, Value]], path: Path, layout: Layout, dictionaries: bool | list[str]
+) -> None:
+    """The layout with pages that pyarrow cuts by content."""
+    arrow = pa.Table.from_pylist(made, schema=parquet.schema(layout.dtypes))
+    pq.write_table(
+        arrow,
+        path,
+        row_group_size=layout.row_group_rows,
+        compression="zstd",
+        compression_level=layout.compression_level,
+        dictionary_pagesize_limit=64 << 20,
+        data_page_size=8 << 20,
+        write_page_index=True,
+        use_dictionary=dictionaries,
+        use_content_defined_chunking=True,
+    )
+
+
+def _without_text(shape: pa.Schema) -> list[str]:
+    return [field.name for field in shape if pa.types.is_primitive(field.type)]
+
+
 def read_back(path: Path, arrow: pa.Table) -> None:
     """Whether every reader that is installed finds the same rows."""
     expected = _digest(arrow)
@@ -180,9 +223,9 @@ def read_back(path: Path, arrow: pa.Table) -> None:
         try:
             same = _digest(read()) == expected
         except ImportError:
-            print(f"read back by {name}: not installed")
+            print(f"{path.stem}, read back by {name}: not installed")
             continue
-        print(f"read back by {name}: {'equal' if same else 'DIFFERENT'}")
+        print(f"{path.stem}, read back by {name}: {'equal' if same else 'DIFFERENT'}")
 
 
 def _digest(arrow: pa.Table) -> str:
@@ -214,39 +257,57 @@ def _with_polars(path: Path) -> pa.Table:
     return polars.read_parquet(path).to_arrow()
 
 
-def changed(path: Path, made: list[dict[str, Value]], layout: Layout) -> None:
-    """How much of a file is new when one document in the middle is left out.
-
-    Both files are cut by content, as the Hub's storage does (here: at a rolling hash, about 64 KiB
-    a piece); a piece that the old file has is not sent again.
-    """
+def _dropped(made: list[dict[str, Value]]) -> list[dict[str, Value]]:
     middle = len(made) // 2 // _ROWS * _ROWS
-    other = io.BytesIO()
-    parquet.write(other, RowDigest(), made[:middle] + made[middle + _ROWS :], layout)
-    old, new = pieces(path.read_bytes()), pieces(other.getvalue())
-    known = {digest for digest, _ in old}
-    sent = sum(size for digest, size in new if digest not in known)
-    total = sum(size for _, size in new)
-    name = "with" if layout.content_defined_chunking else "without"
-    print(
-        f"one document of {len(made) // _ROWS:,} left out, {name} content-defined chunks: "
-        f"{100 * sent / total:.1f}% of the file is new"
-    )
+    return made[:middle] + made[middle + _ROWS :]
+
+
+def _edited(made: list[dict[str, Value]], count: int) -> list[dict[str, Value]]:
+    found = [*made]
+    for number in range(count):
+        place = len(made) * (2 * number + 1) // (2 * count)
+        found[place] = {**made[place], "target_response": "Somebody mended this answer by hand."}
+    return found
+
+
+CHANGES: dict[str, Callable[[list[dict[str, Value]]], list[dict[str, Value]]]] = {
+    "document out": _dropped,
+    "row edited": lambda made: _edited(made, 1),
+    "ten rows": lambda made: _edited(made, 10),
+}
+
+
+def changed(folder: Path, name: str, made: list[dict[str, Value]], write: Write) -> Iterator[float]:
+    """How much of a file is new after each change: kB and percent."""
+    known = {digest for digest, _ in pieces((folder / f"{name}.parquet").read_bytes())}
+    other = folder / "changed.parquet"
+    for change in CHANGES.values():
+        write(change(made), other)
+        found = pieces(other.read_bytes())
+        sent = sum(size for digest, size in found if digest not in known)
+        yield sent / 1e3
+        yield 100 * sent / sum(size for _, size in found)
 
 
 def pieces(data: bytes) -> list[tuple[bytes, int]]:
-    """Digest and size of content-defined pieces: a cut where a gear hash ends in 16 zero bits."""
+    """Digest and size of the chunks that the Hub's storage would make of a file.
+
+    As Xet does: a cut where a gear hash ends in 16 zero bits, at least 8 and at most 128 KiB apart.
+    """
     import numpy as np
 
-    gear = np.frombuffer(
-        b"".join(hashlib.sha256(b"%d" % byte).digest()[:8] for byte in range(256)), dtype=np.uint64
-    )
-    raw = gear[np.frombuffer(data, dtype=np.uint8)]
+    low_bits = [int.from_bytes(hashlib.sha256(b"%d" % byte).digest()[:2]) for byte in range(256)]
+    raw = np.array(low_bits, dtype=np.uint32)[np.frombuffer(data, dtype=np.uint8)]
     rolled = np.zeros_like(raw)
     # The low 16 bits of a gear hash depend on the last 16 bytes only.
     for back in range(16):
-        rolled[back:] += raw[: len(raw) - back] << np.uint64(back)
-    cuts = [0, *(np.flatnonzero((rolled & np.uint64(0xFFFF)) == 0) + 1).tolist(), len(data)]
+        rolled[back:] += raw[: len(raw) - back] << np.uint32(back)
+    cuts, last = [0], len(data)
+    for cut in [*(np.flatnonzero((rolled & np.uint32(0xFFFF)) == 0) + 1).tolist(), last]:
+        while cut - cuts[-1] > _MOST:
+            cuts.append(cuts[-1] + _MOST)
+        if cut - cuts[-1] >= _LEAST or cut == last != cuts[-1]:
+            cuts.append(cut)
     return [(hashlib.sha256(data[low:high]).digest(), high - low) for low, high in pairwise(cuts)]
 
 

@@ -41,12 +41,18 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
         type=_count,
         metavar="N",
         help="worker processes for the local work; default: one a core from "
-        f"{FEW_DOCUMENTS:,} documents on, else none",
+        f"{FEW_DOCUMENTS:,} documents on, else none; with --cluster, how many steps it is handed",
     )
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
         help="run the local work on this Ray cluster, or on a `local` one; needs the extra `ray`",
+    )
+    parser.add_argument(
+        "--exchange",
+        metavar="URL",
+        help="with --cluster: its machines see nothing of this one, files pass through this "
+        "fsspec URL, such as s3://bucket/folder; removed from there when the build ends",
     )
 
 

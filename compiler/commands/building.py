@@ -60,7 +60,7 @@ def make(
         refuse_changed(project, graph)
         _announce(project, graph, wall, reporter)
         with running(project, context):
-            crew = workers.executor(project, args)
+            crew = workers.executor(project, context, graph, args, reporter.notice)
             outcome = execute(graph, reporter, crew)
         place = folder.install(project.store, graph, project.spec.name)
         locks = lock_rounds(project, context, graph) if project.locking else []

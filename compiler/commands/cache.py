@@ -11,9 +11,9 @@ from compiler.commands.result import Result
 from compiler.commands.transfer import Moved
 from compiler.commands.wire import Reporter
 from compiler.dataset import rounds
-from compiler.dataset.remote import Remote
 from compiler.engine import sweep
 from compiler.engine.lock import locked
+from compiler.engine.remote import Remote
 from compiler.engine.store import Store
 from compiler.errors import UsageError
 from compiler.keys import Json

@@ -1,5 +1,9 @@
 """Rounds on their way to and from a shared place, with exactly what they need.
 
+    rounds/<hash>.json      a lock, written last: where it is, everything it needs is
+    bundles/<hash>.json     which chunks hold what
+    chunks/<sha256>         zstd, named by what they hold, never changed
+
 What is across is never sent again: chunks are named by what they hold. What arrives is held
 against its name before anything enters the log. No reply that is there is replaced unless it is
 damaged, and then it is kept aside.
@@ -17,8 +21,8 @@ from compiler.commands.replaying import documents, needed
 from compiler.commands.slices import keys_in
 from compiler.dataset import rounds
 from compiler.dataset.blobs import pack, unpack
-from compiler.dataset.remote import Remote
 from compiler.dataset.rounds import Identity, Lock, Rounds
+from compiler.engine.remote import Remote
 from compiler.errors import DamagedError, StoreError, UsageError
 from compiler.keys import bytes_digest
 from compiler.llm.responses import ResponseLog

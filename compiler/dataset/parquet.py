@@ -1,20 +1,26 @@
 """Rows -> parquet, streamed. The only door to pyarrow's writer.
 
 A large dictionary page keeps a document's text stored once for its sixteen rows; zstd does the
-rest. Row groups hold whole documents as they come, grouped by document.
+rest. Rows come grouped by document.
+
+Row groups end after so many rows, or where the content says so: then a document more or less moves
+no later group, and whoever stores files by pieces of their bytes, as the Hub does, has the others
+already. Pages are not cut by content: a page that ends in the middle of a dictionary ends nothing,
+and without dictionaries every document would be there sixteen times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from compiler.dataset.columns import COLUMNS, Column, Value
 from compiler.engine.artifact import RowDigest
 from compiler.errors import StoreError
+from compiler.keys import text_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +30,11 @@ Dtypes = Literal["int64", "published"]
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows become bytes. A change of it is another file of the same rows."""
+    """How rows become bytes. A change of it is another file of the same rows.
+
+    `row_group_rows`: rows in a row group; with content-defined groups about so many, whole
+    documents, at least half and, but for one document, at most twice as many.
+    """
 
     dtypes: Dtypes
     row_group_rows: int
@@ -80,14 +90,34 @@ def write(
         dictionary_pagesize_limit=64 << 20,
         data_page_size=8 << 20,
         write_page_index=True,
-        use_dictionary=_dictionaries(shape, layout),
-        use_content_defined_chunking=layout.content_defined_chunking,
     ) as writer:
-        waiting = iter(rows)
-        while chunk := list(islice(waiting, layout.row_group_rows)):
-            for row in chunk:
+        for group in _groups(rows, layout):
+            for row in group:
                 canonical.append(row)
-            writer.write_table(pa.Table.from_pylist(chunk, schema=shape))
+            table = pa.Table.from_pylist(group, schema=shape)
+            writer.write_table(table, row_group_size=len(group))
+
+
+def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[dict[str, Value]]]:
+    """The rows of each row group."""
+    wanted, waiting = layout.row_group_rows, iter(rows)
+    if not layout.content_defined_chunking:
+        while group := list(islice(waiting, wanted)):
+            yield group
+        return
+    # Where a group may end depends on its last document alone, so that two files with most of
+    # their documents in common soon have the same groups again, whatever came before.
+    group = []
+    for doc_id, own in groupby(waiting, key=lambda row: row["doc_id"]):
+        document = list(own)
+        group += document
+        share = len(document) / (wanted / 2)
+        ends = int(text_digest(str(doc_id))[:16], 16) < share * 2**64
+        if len(group) >= 2 * wanted or (len(group) >= wanted / 2 and ends):
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def content_digest(path: Path, layout: Layout) -> str:
@@ -116,16 +146,3 @@ def content_digest(path: Path, layout: Layout) -> str:
         what = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(f"it cannot be read: {what}", where=str(path)) from error
     return found.hexdigest()
-
-
-def _dictionaries(shape: pa.Schema, layout: Layout) -> bool | list[str]:
-    """Which columns keep their values in a dictionary: all, or those without text.
-
-    A dictionary page is compressed as a whole, so one new document would make all of it new. In
-    chunks, a document's text is on one page or two, where compression finds its sixteen copies.
-    """
-    import pyarrow as pa
-
-    if not layout.content_defined_chunking:
-        return True
-    return [field.name for field in shape if pa.types.is_primitive(field.type)]

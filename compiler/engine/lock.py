@@ -43,3 +43,11 @@ def locked(
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait until no other process of this machine holds this file's lock, and hold it."""
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -46,6 +46,7 @@ create table if not exists spend (
   primary key (build, role, round, provider, model)
 );
 """
+_CACHE_KIB = 64 << 10
 _COLUMNS = "pragma table_info(reply)"
 _BOOK = """
 insert into spend values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -274,6 +275,8 @@ class ResponseLog:
             connection = sqlite3.connect(self.path, timeout=60.0)
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
+            # Keys come in no order: what of their index is not in memory is read for every one.
+            connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
             connection.executescript(_SCHEMA)
             if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
                 _add_digests(connection)

@@ -200,12 +200,12 @@ class Publish(Model):
     template_model: str | None = None
     """Value of `generator_model` on templated rows; null says that no model wrote them."""
     row_group_rows: Annotated[int, Field(ge=16)] = 8192
-    """Rows per parquet row group."""
+    """Rows per parquet row group; with content_defined_chunking about so many, at most twice."""
     compression_level: Annotated[int, Field(ge=1, le=22)] = 9
     """zstd level of the parquet files."""
     content_defined_chunking: bool = False
-    """Cut pages where the content says so: a few percent larger, and the Hub stores a new version
-    of a file as what is new in it."""
+    """End row groups where the content says so: then the Hub, which stores files by pieces of their
+    bytes, gets little more than the groups in which a new version of a file differs."""
 
 
 class Rehearsal(Model):

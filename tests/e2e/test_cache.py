@@ -303,7 +303,7 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
     ):
         assert probec("cache", *args) == 2
         assert message in probec.err
-    assert probec("cache", "push", "nowhere://x") == 1
+    assert probec("cache", "push", "nowhere://x") == 2
     assert "Traceback" not in probec.err
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from compiler.engine.artifact import Artifact
@@ -26,12 +26,17 @@ Workplace: TypeAlias = "Callable[[], Bench]"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One step, as it travels. `declared`: the digest of all that its stage declares but inputs."""
+    """One step, as it travels. `declared`: the digest of all that its stage declares but inputs.
+
+    `names`: for who has not the store: what each file that the step reads is called at the
+    exchange.
+    """
 
     stage: str
     part: Part
     declared: str
     needs: Mapping[str, list[tuple[Part, Artifact]]]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.stage} {label(self.part)}"
@@ -41,19 +46,21 @@ class Job:
 class Made:
     """What a step left in the store; None when replies are missing.
 
-    `seconds`: of process time; `process`: where it ran.
+    `seconds`: of process time; `process`: where it ran. `names`: what each file that it left is
+    called at the exchange, if it was left there.
     """
 
     job: Job
     outputs: dict[str, Artifact] | None
     seconds: float
     process: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Executor(Protocol):
     """Runs steps that do not depend on one another."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
         """Run all of them; each is given back as it ends, in any order.
 
         Raises:
@@ -65,7 +72,15 @@ class Executor(Protocol):
 
 
 class Bench:
-    """A store and stages bound to it: where steps run one after another."""
+    """A store and stages bound to it: where steps run one after another.
+
+    `otherwise`: why its stages may declare something else than those of the build, and the remedy.
+    """
+
+    otherwise = (
+        "the spec, a template or a tokenizer changed while the build ran",
+        "run the same command again",
+    )
 
     def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
         self.store = store
@@ -79,10 +94,7 @@ class Bench:
         """
         stage = self._stages[job.stage]
         if declared(stage) != job.declared:
-            raise StoreError(
-                f"step {job}: the spec, a template or a tokenizer changed while the build ran",
-                hint="run the same command again",
-            )
+            raise StoreError(f"step {job}: {self.otherwise[0]}", hint=self.otherwise[1])
         started = time.process_time()
         outputs = Outputs(self.store)
         try:
@@ -99,7 +111,7 @@ class InProcess:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
         """One after another."""
         for job in jobs:
             yield self._bench.attempt(job)

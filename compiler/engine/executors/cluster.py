@@ -1,28 +1,38 @@
 """Workers of a Ray cluster. The only door to ray, which is an optional extra.
 
-Every machine must see the build directory, the project and the response log under the same path:
-a shared file system. The log is only read there; what is asked is asked by the machine that builds.
+Without an exchange, every machine must see the build directory, the project and the response log
+under the same path: a shared file system. The log is only read there; what is asked is asked by the
+machine that builds.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, redirect_stdout
 from functools import lru_cache
+from itertools import islice
 
 from compiler.engine.executors import Bench, Job, Made, Workplace
 from compiler.errors import StoreError, UsageError
 
 _TRIES = 3
+# So many steps more than there is room for wait at the cluster, not here.
+_SPARE = 2
+_KNOCK_SECONDS = 10.0
+# So long may the last word to all machines take; one that is gone does not answer.
+_LAST_SECONDS = 20.0
 
 
 class Cluster:
-    """Steps as Ray tasks, `ahead` of them in flight.
+    """Steps as Ray tasks, `ahead` of them in flight; None: as many as keep the cluster busy.
 
     `address`: of a running cluster, `local` to start one on this machine.
     """
 
-    def __init__(self, workplace: Workplace, address: str, ahead: int) -> None:
+    def __init__(self, workplace: Workplace, address: str, ahead: int | None) -> None:
         try:
             import ray
         except ImportError as error:
@@ -32,28 +42,46 @@ class Cluster:
         self._ray = ray
         # As bytes, so that a worker knows it again.
         self._workplace = pickle.dumps(workplace)
-        self._ahead = ahead
         self._mine = not ray.is_initialized()
+        # Ray tells of dead workers on stdout, which is the result's.
+        self._redirected = ExitStack()
+        self._redirected.enter_context(redirect_stdout(sys.stderr))
         if self._mine:
-            here = address == "local"
-            ray.init(
-                address="local" if here else address,
+            self._join(address, ahead)
+        self._ahead = ahead or _SPARE + int(ray.cluster_resources().get("CPU", 0))
+        # A task whose worker dies is run again by Ray itself.
+        self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
+        self._flying: dict[object, Job] = {}
+
+    def _join(self, address: str, ahead: int | None) -> None:
+        here = address == "local"
+        try:
+            _knock(address)
+            self._ray.init(
+                address=address,
                 num_cpus=ahead if here else None,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="error",
             )
-        # A task whose worker dies is run again by Ray itself.
-        self._attempt = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
+        except Exception as error:  # Ray has many ways to say that nobody answers
+            self._redirected.close()
+            what = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise StoreError(
+                f"the cluster cannot be joined: {what}",
+                where=address,
+                hint="check its address and token (RAY_AUTH_TOKEN), or use --cluster local",
+            ) from error
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
-        """Run all of them, wherever there is room."""
-        waiting = list(reversed(jobs))
-        flying: dict[object, Job] = {}
-        while waiting or flying:
-            while waiting and len(flying) < self._ahead:
-                job = waiting.pop()
+    def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
+        """Run all of them, wherever there is room. A job is taken when there is."""
+        waiting = iter(jobs)
+        flying = self._flying
+        while True:
+            for job in islice(waiting, self._ahead - len(flying)):
                 flying[self._attempt.remote(self._workplace, job)] = job
+            if not flying:
+                return
             (ended, *_), _ = self._ray.wait([*flying], num_returns=1)
             job = flying.pop(ended)
             try:
@@ -67,10 +95,35 @@ class Cluster:
                 raise found
             yield found
 
+    def on_every_machine(self, work: Callable[[], None]) -> None:
+        """End the steps in flight, and run something once on each machine that has workers."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        for each in self._flying:
+            self._ray.cancel(each, force=True)
+        self._flying.clear()
+        run = self._ray.remote(num_cpus=0, max_retries=0)(_do)
+        told = [
+            run.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(pickle.dumps(work))
+            for node in self._ray.nodes()
+            if node["Alive"]
+        ]
+        self._ray.wait(told, num_returns=len(told), timeout=_LAST_SECONDS)
+
     def close(self) -> None:
         """Leave the cluster, and end it if it was started here."""
         if self._mine and self._ray.is_initialized():
             self._ray.shutdown()
+        self._redirected.close()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at `host:port`; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def _attempt(workplace: bytes, job: Job) -> Made | Exception:
@@ -79,6 +132,10 @@ def _attempt(workplace: bytes, job: Job) -> Made | Exception:
         return _bench(workplace).attempt(job)
     except Exception as error:
         return error
+
+
+def _do(work: bytes) -> None:
+    pickle.loads(work)()
 
 
 @lru_cache(maxsize=1)

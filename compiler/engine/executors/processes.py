@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -32,7 +32,7 @@ class Processes:
         self._busy: dict[Connection, Job] = {}
         self._process: dict[Connection, BaseProcess] = {}
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
         """Run all of them at once, as far as there are workers."""
         waiting = deque(jobs)
         died: Counter[str] = Counter()

@@ -1,37 +1,46 @@
-"""A place where rounds are shared: any fsspec URL. One of the two doors to fsspec.
+"""Whole files below a URL: a shared directory or any fsspec URL. One of the two doors to fsspec.
 
-    rounds/<hash>.json      a lock, written last: where it is, everything it needs is
-    bundles/<hash>.json     which chunks hold what
-    chunks/<sha256>         zstd, named by what they hold, never changed
-
-A chunk is written under its name only when it is whole; on a plain directory that takes a rename,
+A file is there under its name only when it is whole; on a plain directory that takes a rename,
 object stores do it by themselves.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fsspec
-
-from compiler.errors import StoreError
+from compiler.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _EXTRA = "install what its protocol needs, such as probec[s3] for s3://"
+_AGAIN = (
+    "check the URL, the rights and credentials of this machine and its network, then run the same "
+    "command again"
+)
 
 
 class Remote:
     """Whole files by name below a URL."""
 
     def __init__(self, url: str) -> None:
+        import fsspec
+
         self.url = url.rstrip("/")
         with self._translated():
             files: AbstractFileSystem
-            files, root = fsspec.core.url_to_fs(self.url)
+            try:
+                files, root = fsspec.core.url_to_fs(self.url)
+            except ValueError as error:
+                raise UsageError(
+                    f"not a place that files can be sent to: {error}",
+                    where=self.url,
+                    hint="a directory, or a URL such as s3://bucket/folder",
+                ) from error
             self._files = files
             self._root = str(root).rstrip("/")
 
@@ -59,27 +68,56 @@ class Remote:
                 return None
             return data
 
+    def fetch(self, name: str, path: Path) -> bool:
+        """Write a file's bytes to a path here, in pieces; False if there is no such file."""
+        with self._translated():
+            try:
+                self._files.get_file(f"{self._root}/{name}", str(path))
+            except FileNotFoundError:
+                return False
+            return True
+
     def put(self, name: str, data: bytes) -> None:
         """Write a whole file or nothing."""
+        with self._whole(name) as path:
+            self._files.pipe_file(path, data)
+
+    def send(self, name: str, path: Path) -> None:
+        """Write the bytes of a file here, in pieces; the whole file or nothing."""
+        with self._whole(name) as target:
+            self._files.put_file(str(path), target)
+
+    def remove(self) -> None:
+        """Remove everything below the URL."""
+        with self._translated():
+            self._files.invalidate_cache()
+            if self._files.exists(self._root):
+                self._files.rm(self._root, recursive=True)
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[str]:
+        """Where to write a file so that it is under its name when all of it is there."""
         path = f"{self._root}/{name}"
         with self._translated():
             if getattr(self._files, "local_file", False):
                 self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._files.pipe_file(f"{path}.part", data)
-                self._files.mv(f"{path}.part", path)
+                # Two machines may write the same file at once.
+                part = f"{path}.{os.urandom(6).hex()}.part"
+                yield part
+                self._files.mv(part, path)
             else:
-                self._files.pipe_file(path, data)
+                yield path
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except UsageError:
+            raise
         except ImportError as error:
             raise StoreError(str(error), where=self.url, hint=_EXTRA) from error
         except Exception as error:  # every fsspec backend raises its own kinds
             what = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"the transfer broke off: {what}",
-                where=self.url,
-                hint="run the same command again: what is across stays there",
+                f"the transfer broke off: {what}", where=self.url, hint=_AGAIN
             ) from error
