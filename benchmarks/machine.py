@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+# Seconds for which memory is looked at often.
+_OFTEN = 30
 
 
 def described() -> str:
@@ -76,7 +78,10 @@ def run(command: Sequence[str], cwd: Path) -> Run:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process and its descendants, a few times a second."""
+    """Looks at the memory of a process and its descendants: five times a second, later once.
+
+    Looking makes the kernel walk their pages, which costs a long run more than it tells.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -85,7 +90,8 @@ class _Watch(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
-        while not self.done.wait(0.2):
+        begun = time.monotonic()
+        while not self.done.wait(0.2 if time.monotonic() - begun < _OFTEN else 1.0):
             self.peak = max(self.peak, sum(map(_pss, _family(self._pid))))
 
 
