@@ -95,7 +95,10 @@ def write(
             for row in group:
                 canonical.append(row)
             table = pa.Table.from_pylist(group, schema=shape)
-            writer.write_table(table, row_group_size=len(group))
+            # Before its columns are packed: as Python objects a group is hundreds of megabytes.
+            group.clear()
+            writer.write_table(table, row_group_size=table.num_rows)
+            del table
 
 
 def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[dict[str, Value]]]:
