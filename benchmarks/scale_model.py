@@ -19,8 +19,8 @@ class Costs:
     """Of one document, unless said otherwise.
 
     `cpu_ms`: local stages, replies in the log; `serial_ms`: the part that one process does alone
-    (ingest, commits, statistics, locks). Bytes are on disk, compressed. Tokens and prices per call, US
-    dollars per million tokens, batched.
+    (ingest, commits, statistics, locks). Bytes are on disk, compressed. Tokens and prices per call,
+    US dollars per million tokens, batched.
     """
 
     slots: int = 16

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Probec
+from tests.conftest import ROOT, Probec
 from tests.e2e.test_build import SPEC
 
 needs_ray = pytest.mark.skipif(
@@ -33,4 +39,28 @@ def test_workers_build_the_same_dataset(probec: Probec, options: tuple[str, ...]
 
 def test_jobs_is_a_number_of_at_least_one(probec: Probec) -> None:
     assert probec("build", SPEC, "--jobs", "0") == 2
-    assert "--jobs" in probec.err
+    assert "--jobs: '0' is no number of at least 1" in probec.err
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
+def test_ctrl_c_while_workers_start_is_the_parents_to_handle(project: Path, seconds: float) -> None:
+    """Sent to the whole group, as a terminal does, at times that no worker can choose."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "compiler", "build", SPEC, "--jobs", "2"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stderr is not None
+        # The first step that leaves this process is about to be given away.
+        assert "ingest" in running.stderr.readline()
+        time.sleep(seconds)
+        os.killpg(running.pid, signal.SIGINT)
+        left = running.stderr.read()
+
+    assert running.wait(30) == 130
+    assert "interrupted; finished steps and replies are kept" in left
+    assert "Traceback" not in left

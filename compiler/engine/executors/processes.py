@@ -11,6 +11,7 @@ import signal
 import traceback
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -71,7 +72,14 @@ class Processes:
     def _start(self) -> Connection:
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(target=_work, args=(theirs, self._workplace), daemon=True)
-        process.start()
+        # A worker inherits what is blocked: Ctrl-C may come before it can say that it ignores it.
+        # Here it is only held back until the worker runs. The tracker's start would unblock it.
+        resource_tracker.ensure_running()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self._process[ours] = process
         return ours
