@@ -163,8 +163,12 @@ class Pool:
         own = self._place[like.doc_id]
         near = sorted(self._near(like.doc_id))
         opening = self._windows(own, tokenizer.identity).opening_at(like.start)
-        for level, drawn in enumerate((self._windows_near, self._windows_anywhere)):
-            for text in islice(drawn(like, opening, tokenizer.identity, near, own, stream), _TRIES):
+        levels = (
+            self._windows_near(like, opening, tokenizer.identity, near, stream),
+            self._windows_anywhere(like, opening, tokenizer.identity, own, stream),
+        )
+        for level, drawn in enumerate(levels):
+            for text in islice(drawn, _TRIES):
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
                     size = self._begin_alike(level, opening, tokenizer.identity, near, own)
                     return text, level, size
@@ -176,7 +180,6 @@ class Pool:
         opening: int,
         tokenizer: str,
         near: Sequence[int],
-        own: int,
         stream: Stream,
     ) -> Iterator[str]:
         """Windows of the nearest documents, each equally likely to come first."""
@@ -189,13 +192,7 @@ class Pool:
             yield donors[which].window(place, like.count)
 
     def _windows_anywhere(
-        self,
-        like: Lens,
-        opening: int,
-        tokenizer: str,
-        near: Sequence[int],
-        own: int,
-        stream: Stream,
+        self, like: Lens, opening: int, tokenizer: str, own: int, stream: Stream
     ) -> Iterator[str]:
         """A window each of the other documents, in random order."""
         for number in stream.order(len(self._donors) - 1):

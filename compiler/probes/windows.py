@@ -20,7 +20,6 @@ _CLOSERS = '"”’)]'
 _CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
 _IN_A_LINE, _SPACED, _NEW_LINE = range(3)
 _MIDDLE, _SENTENCE, _LINE_END = range(3)
-CLOSINGS = {"middle": _MIDDLE, "sentence": _SENTENCE, "line": _LINE_END}
 
 
 class Windows:
@@ -93,7 +92,7 @@ def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
 
 
 def closing_of(text: str) -> int:
-    """How a window ends: with a line, with a sentence, or in the middle of one (`CLOSINGS`)."""
+    """How a window ends: with a line, with a sentence, or in the middle of one."""
     body = text.rstrip()
     if "\n" in text[len(body) :]:
         return _LINE_END
