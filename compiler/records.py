@@ -222,6 +222,13 @@ class ReplyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request that a step read the reply to: its key in the response log."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerRow:
     """All rollouts of one probe: `answers[i]` is None when rollout i brought no text."""
 

@@ -13,7 +13,6 @@ import msgspec
 
 from compiler import __version__
 from compiler.commands.slices import (
-    asked,
     key_list,
     keys_in,
     parts_of,
@@ -41,6 +40,7 @@ from compiler.engine.stage import Part, Stage, Step
 from compiler.engine.store import Manifest, plain
 from compiler.errors import UsageError
 from compiler.keys import Json, bytes_digest
+from compiler.records import RequestRow
 from compiler.stages import sample
 from compiler.stages.context import Context
 
@@ -193,7 +193,8 @@ class _Sealing:
             if stage.weigh is None:
                 continue
             step = Step(stage, part)
-            data = key_list(key for key, _ in asked(self._context, self._graph, step))
+            rows = self._project.store.rows(self._made(step).outputs["requests"], RequestRow)
+            data = key_list(row.key for row in rows)
             self._project.log.seal(keys_in(data))
             found[str(step)] = Asked(len(data) // 32, self._blobs.put(data))
             total.update(data[at : at + 32] for at in range(0, len(data), 32))
@@ -207,12 +208,13 @@ class _Sealing:
         ]
 
     def _manifests(self) -> dict[str, Manifest]:
-        found = {}
-        for stage, part in self._parts():
-            manifest = self._graph.manifest(stage.name, part)
-            assert manifest is not None, "a finished build has every step"
-            found[str(Step(stage, part))] = manifest
-        return found
+        steps = (Step(stage, part) for stage, part in self._parts())
+        return {str(step): self._made(step) for step in steps}
+
+    def _made(self, step: Step) -> Manifest:
+        manifest = self._graph.manifest(step.stage.name, step.part)
+        assert manifest is not None, "a finished build has every step"
+        return manifest
 
     def _recorded(self) -> Recorded:
         project, name = self._project, self._project.spec.name

@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ import zstandard
 
 from compiler.errors import DamagedError, StoreError
 from compiler.llm.messages import Purpose, Reply
+
+_AT_ONCE = 500
 
 _SCHEMA = """
 create table if not exists reply (
@@ -182,14 +185,14 @@ class ResponseLog:
         """Give the rows of these keys that an earlier version wrote a digest each."""
         with self._translated():
             connection = self._open()
-            for key in keys:
-                raw = bytes.fromhex(key)
-                sql = "select value from reply where key = ? and digest is null"
-                row = connection.execute(sql, (raw,)).fetchone()
-                if row is not None:
-                    self._decoder.decode(self._unpack.decompress(row[0]))
+            left = map(bytes.fromhex, keys)
+            while raws := [*islice(left, _AT_ONCE)]:
+                places = ",".join("?" * len(raws))
+                sql = f"select key, value from reply where key in ({places}) and digest is null"
+                for raw, value in connection.execute(sql, raws).fetchall():
+                    self._decoder.decode(self._unpack.decompress(value))
                     connection.execute(
-                        "update reply set digest = ? where key = ?", (_row_digest(raw, row[0]), raw)
+                        "update reply set digest = ? where key = ?", (_row_digest(raw, value), raw)
                     )
             connection.commit()
 

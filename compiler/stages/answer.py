@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.records import AnswerRow
 from compiler.stages.answering import Answering
-from compiler.stages.asking import Asked, Posed, hooks, posed
+from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -23,8 +23,8 @@ def stage(context: Context) -> Stage:
         for each in posed(context, inputs):
             yield each.asked(answering.request(each), samples)
 
-    def row(each: Posed) -> AnswerRow:
-        found = answering.answers(answering.request(each), samples)
+    def row(each: Posed, replies: Replies) -> AnswerRow:
+        found = answering.answers(replies, answering.request(each), samples)
         return AnswerRow(
             each.probe.doc_id,
             each.probe.slot,
@@ -36,8 +36,8 @@ def stage(context: Context) -> Stage:
             found.output_tokens,
         )
 
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("answers", (row(each) for each in posed(context, inputs)))
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[AnswerRow]:
+        return (row(each, replies) for each in posed(context, inputs))
 
     prepare, weigh = hooks(answering.dispatcher, asked)
     return Stage(
@@ -50,5 +50,5 @@ def stage(context: Context) -> Stage:
         prepare=prepare,
         settle=answering.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("answers", answering.dispatcher, rows),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.probes.scoring.reduction import decided
 from compiler.records import AnswerRow, VerdictRow
 from compiler.stages.answering import Answering
-from compiler.stages.asking import Asked, Posed, hooks, posed
+from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -40,12 +40,12 @@ def stage(context: Context) -> Stage | None:
             if goes_on:
                 yield each.asked(answering.request(each), samples)
 
-    def rows(inputs: Inputs) -> Iterator[AnswerRow]:
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[AnswerRow]:
         for each, first, goes_on in undecided(inputs):
             if not goes_on:
                 yield first
                 continue
-            found = answering.answers(answering.request(each), samples)
+            found = answering.answers(replies, answering.request(each), samples)
             yield AnswerRow(
                 first.doc_id,
                 first.slot,
@@ -56,9 +56,6 @@ def stage(context: Context) -> Stage | None:
                 first.input_tokens + found.input_tokens,
                 first.output_tokens + found.output_tokens,
             )
-
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("answers", rows(inputs))
 
     prepare, weigh = hooks(answering.dispatcher, asked)
     return Stage(
@@ -79,5 +76,5 @@ def stage(context: Context) -> Stage | None:
         prepare=prepare,
         settle=answering.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("answers", answering.dispatcher, rows),
     )

@@ -8,7 +8,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Request
 from compiler.probes.sampling import view
-from compiler.stages.asking import Posed, requester, settled
+from compiler.stages.asking import Posed, Replies, requester
 from compiler.stages.context import Context
 
 _USABLE = (Outcome.OK, Outcome.TRUNCATED)
@@ -57,20 +57,20 @@ class Answering:
         """How many characters of its complement the answerer sees."""
         return min(len(each.complement), self._view.max_chars)
 
-    def answers(self, request: Request, samples: range) -> Answers:
-        """The replies from the log; Unsettled while some are missing."""
-        replies = settled(self.dispatcher, request, samples)
-        texts = [reply.text.strip() for reply in replies]
+    def answers(self, replies: Replies, request: Request, samples: range) -> Answers:
+        """The replies as answers; Unsettled while some are missing."""
+        found = replies.to([(request, samples)])
+        texts = [reply.text.strip() for reply in found]
         return Answers(
             tuple(
                 text if text and reply.outcome in _USABLE else None
-                for reply, text in zip(replies, texts, strict=True)
+                for reply, text in zip(found, texts, strict=True)
             ),
             tuple(
                 "empty" if reply.outcome is Outcome.OK and not text else reply.outcome.value
-                for reply, text in zip(replies, texts, strict=True)
+                for reply, text in zip(found, texts, strict=True)
             ),
-            replies[0].model,
-            sum(reply.input_tokens for reply in replies),
-            sum(reply.output_tokens for reply in replies),
+            found[0].model,
+            sum(reply.input_tokens for reply in found),
+            sum(reply.output_tokens for reply in found),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.engine.stage import Inputs, Part, Unsettled
+from compiler.engine.stage import Inputs, Outputs, Part, Unsettled
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Reply, Request
-from compiler.records import Choice, DocRecord, Probe
+from compiler.records import Choice, DocRecord, Probe, RequestRow
 from compiler.stages.context import Context, Role
 
 # Which role each asking stage asks, in the order in which they spend.
@@ -91,22 +91,43 @@ def requester(
     return request
 
 
-def settled(dispatcher: Dispatcher, request: Request, samples: range) -> list[Reply]:
-    """The replies to some samples of a request.
+class Replies:
+    """What one step reads from the log. Remembers the keys, which a round's lock lists."""
 
-    Raises:
-        Unsettled: one of them is not in the log yet.
-    """
-    return logged(dispatcher, dispatcher.keys(request, samples))
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._read: set[str] = set()
+
+    def to(self, asked: Sequence[tuple[Request, range]]) -> list[Reply]:
+        """The replies to some samples of each request, in this order.
+
+        Raises:
+            Unsettled: one of them is not in the log yet.
+        """
+        keys = [key for each in asked for key in self._dispatcher.keys(*each)]
+        found = self._dispatcher.log.get_all(keys)
+        replies = [reply for reply in found if reply is not None]
+        if len(replies) < len(found):
+            raise Unsettled
+        self._read.update(keys)
+        return replies
+
+    def read(self) -> Iterator[RequestRow]:
+        """Every key that was read, sorted."""
+        yield from map(RequestRow, sorted(self._read))
 
 
-def logged(dispatcher: Dispatcher, keys: Sequence[str]) -> list[Reply]:
-    """The replies under some keys; raises as `settled` does."""
-    found = dispatcher.log.get_all(keys)
-    replies = [reply for reply in found if reply is not None]
-    if len(replies) < len(found):
-        raise Unsettled
-    return replies
+def reading(
+    name: str, dispatcher: Dispatcher, rows: Callable[[Inputs, Replies], Iterator[object]]
+) -> Callable[[Part, Inputs, Outputs], None]:
+    """The `run` of a stage that asks: its rows under a name, and `requests`, the keys it read."""
+
+    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
+        replies = Replies(dispatcher)
+        out.rows(name, rows(inputs, replies))
+        out.rows("requests", replies.read())
+
+    return run
 
 
 def hooks(

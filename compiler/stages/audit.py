@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
 from compiler.probes.sampling import Stream, chosen
 from compiler.records import AnswerRow, AuditRow, ControlRow
-from compiler.stages.asking import Asked, Posed, hooks, posed
+from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, whole
 
@@ -42,8 +42,8 @@ def stage(context: Context) -> Stage | None:
         for case in _cases(context, inputs):
             yield from judging.asked(case.each, case.answers, case.repeat, case.kind)
 
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("verdicts", (_row(judging, case) for case in _cases(context, inputs)))
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[AuditRow]:
+        return (_row(judging, replies, case) for case in _cases(context, inputs))
 
     prepare, weigh = hooks(judging.dispatcher, asked)
     params: dict[str, Json] = {
@@ -64,12 +64,12 @@ def stage(context: Context) -> Stage | None:
         prepare=prepare,
         settle=judging.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("verdicts", judging.dispatcher, rows),
     )
 
 
-def _row(judging: Judging, case: _Case) -> AuditRow:
-    found = judging.verdicts(case.each, case.answers, case.repeat)
+def _row(judging: Judging, replies: Replies, case: _Case) -> AuditRow:
+    found = judging.verdicts(replies, case.each, case.answers, case.repeat)
     return AuditRow(
         case.each.probe.doc_id,
         case.each.probe.slot,

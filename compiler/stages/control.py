@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.probes.sampling import chosen
 from compiler.records import ControlRow
 from compiler.spec.scoring import Baseline
 from compiler.stages.answering import Answering
-from compiler.stages.asking import Asked, Posed, hooks, posed
+from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.readers import Reader, readers
 
@@ -32,9 +32,9 @@ def stage(context: Context) -> Stage | None:
         for wanted in _wanted(context, asking, inputs):
             yield wanted.each.asked(wanted.request, wanted.samples, wanted.baseline)
 
-    def rows(inputs: Inputs) -> Iterator[ControlRow]:
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[ControlRow]:
         for wanted in _wanted(context, asking, inputs):
-            found = answering.answers(wanted.request, wanted.samples)
+            found = answering.answers(replies, wanted.request, wanted.samples)
             yield ControlRow(
                 wanted.each.probe.doc_id,
                 wanted.each.probe.slot,
@@ -44,9 +44,6 @@ def stage(context: Context) -> Stage | None:
                 found.input_tokens,
                 found.output_tokens,
             )
-
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("answers", rows(inputs))
 
     prepare, weigh = hooks(answering.dispatcher, asked)
     params: dict[str, Json] = {
@@ -62,7 +59,7 @@ def stage(context: Context) -> Stage | None:
         prepare=prepare,
         settle=answering.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("answers", answering.dispatcher, rows),
     )
 
 

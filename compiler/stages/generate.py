@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.probes import reply
 from compiler.probes.annotate import marked
 from compiler.records import DocRecord, ReplyRow
-from compiler.stages.asking import Asked, hooks, requester, settled
+from compiler.stages.asking import Asked, Replies, hooks, reading, requester
 from compiler.stages.context import Context
 
 VERSION = 1
@@ -26,10 +26,10 @@ def stage(context: Context) -> Stage:
         for record in inputs.rows("sample.records", DocRecord):
             yield Asked(request(record), _ONE, f"document {record.doc_id}")
 
-    def rows(inputs: Inputs) -> Iterator[ReplyRow]:
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[ReplyRow]:
         for record in inputs.rows("sample.records", DocRecord):
             asked_once = request(record)
-            (found,) = settled(dispatcher, asked_once, _ONE)
+            (found,) = replies.to([(asked_once, _ONE)])
             (key,) = dispatcher.keys(asked_once, _ONE)
             yield ReplyRow(
                 record.doc_id,
@@ -41,9 +41,6 @@ def stage(context: Context) -> Stage:
                 found.input_tokens,
                 found.output_tokens,
             )
-
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("replies", rows(inputs))
 
     prepare, weigh = hooks(dispatcher, asked)
     return Stage(
@@ -60,7 +57,7 @@ def stage(context: Context) -> Stage:
         prepare=prepare,
         settle=dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("replies", dispatcher, rows),
     )
 
 

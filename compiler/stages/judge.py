@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.records import AnswerRow, VerdictRow
-from compiler.stages.asking import Asked, Posed, hooks
+from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
@@ -26,9 +26,9 @@ def stage(context: Context) -> Stage | None:
         for each, answers in judged(context, inputs, "answer.answers"):
             yield from judging.asked(each, whole(answers))
 
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        found = judged(context, inputs, "answer.answers")
-        out.rows("verdicts", (verdict_row(judging, each, answers) for each, answers in found))
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[VerdictRow]:
+        for each, answers in judged(context, inputs, "answer.answers"):
+            yield _row(judging, replies, each, answers)
 
     prepare, weigh = hooks(judging.dispatcher, asked)
     return Stage(
@@ -41,13 +41,12 @@ def stage(context: Context) -> Stage | None:
         prepare=prepare,
         settle=judging.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("verdicts", judging.dispatcher, rows),
     )
 
 
-def verdict_row(judging: Judging, each: Posed, answers: AnswerRow) -> VerdictRow:
-    """The row of a probe whose answers were judged in one go."""
-    found = judging.verdicts(each, whole(answers))
+def _row(judging: Judging, replies: Replies, each: Posed, answers: AnswerRow) -> VerdictRow:
+    found = judging.verdicts(replies, each, whole(answers))
     rollouts = range(len(answers.answers))
     return VerdictRow(
         each.probe.doc_id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.stage import Inputs, Stage
 from compiler.records import AnswerRow, VerdictRow
-from compiler.stages.asking import Asked, Posed, hooks
+from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
@@ -24,14 +24,11 @@ def stage(context: Context) -> Stage | None:
         for each, answers in judged(context, inputs, "answer_rest.answers"):
             yield from judging.asked(each, _rest(answers, after))
 
-    def rows(inputs: Inputs) -> Iterator[VerdictRow]:
+    def rows(inputs: Inputs, replies: Replies) -> Iterator[VerdictRow]:
         pairs = judged(context, inputs, "answer_rest.answers")
         firsts = inputs.rows("judge.verdicts", VerdictRow)
         for (each, answers), first in zip(pairs, firsts, strict=True):
-            yield _joined(judging, each, answers, first, after)
-
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        out.rows("verdicts", rows(inputs))
+            yield _joined(judging, replies, each, answers, first, after)
 
     prepare, weigh = hooks(judging.dispatcher, asked)
     return Stage(
@@ -47,7 +44,7 @@ def stage(context: Context) -> Stage | None:
         prepare=prepare,
         settle=judging.dispatcher.settle,
         weigh=weigh,
-        run=run,
+        run=reading("verdicts", judging.dispatcher, rows),
     )
 
 
@@ -56,9 +53,14 @@ def _rest(answers: AnswerRow, after: int) -> dict[int, str]:
 
 
 def _joined(
-    judging: Judging, each: Posed, answers: AnswerRow, first: VerdictRow, after: int
+    judging: Judging,
+    replies: Replies,
+    each: Posed,
+    answers: AnswerRow,
+    first: VerdictRow,
+    after: int,
 ) -> VerdictRow:
-    found = judging.verdicts(each, _rest(answers, after))
+    found = judging.verdicts(replies, each, _rest(answers, after))
     rest = range(after, len(answers.answers))
     return VerdictRow(
         first.doc_id,

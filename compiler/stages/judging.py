@@ -12,7 +12,7 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.records import AnswerRow, Probe
-from compiler.stages.asking import Asked, Posed, logged, posed, requester
+from compiler.stages.asking import Asked, Posed, Replies, posed, requester
 from compiler.stages.context import Context
 
 _BETWEEN = regex.compile(r"[\s,;]+")
@@ -26,6 +26,11 @@ class Question:
     sample: int
     rollouts: tuple[int, ...]
     second: bool
+
+    @property
+    def samples(self) -> range:
+        """Its only sample."""
+        return range(self.sample, self.sample + 1)
 
 
 @dataclass
@@ -77,20 +82,17 @@ class Judging:
     ) -> Iterator[Asked]:
         """The same calls as a stage wants them. `what`: what the answers are, for messages."""
         for question in self.questions(each, answers, repeat):
-            only = range(question.sample, question.sample + 1)
             against = "against target_response" if question.second else ""
-            yield each.asked(question.request, only, f"{what} {against}".strip())
+            yield each.asked(question.request, question.samples, f"{what} {against}".strip())
 
-    def verdicts(self, each: Posed, answers: Mapping[int, str], repeat: int = 0) -> Verdicts:
-        """The judge's words on each answer, from the log; Unsettled while some are missing."""
+    def verdicts(
+        self, replies: Replies, each: Posed, answers: Mapping[int, str], repeat: int = 0
+    ) -> Verdicts:
+        """The judge's words on each answer; Unsettled while some are missing."""
         found = Verdicts({}, {}, {})
         questions = [*self.questions(each, answers, repeat)]
-        keys = [
-            key
-            for each in questions
-            for key in self.dispatcher.keys(each.request, range(each.sample, each.sample + 1))
-        ]
-        for question, reply in zip(questions, logged(self.dispatcher, keys), strict=True):
+        told = replies.to([(each.request, each.samples) for each in questions])
+        for question, reply in zip(questions, told, strict=True):
             found.model = found.model or reply.model
             found.calls += 1
             found.input_tokens += reply.input_tokens
