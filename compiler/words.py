@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
@@ -135,8 +135,22 @@ def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]
 
 def count_between(text: str, start: int, end: int) -> int:
     """How many words lie between two offsets."""
-    found = _between(*spans_of(text), start, end)
-    return len(_spans_within(text, start, end)[0]) if found is None else found.stop - found.start
+    return counts_between(text, [(start, end)])[0]
+
+
+def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:
+    """How many words lie between the offsets of each pair."""
+    starts, ends = spans_of(text)
+    size = len(starts)
+    counts = []
+    # `_between` written out: a text has a hundred sentences.
+    for start, end in places:
+        first, last = bisect_left(starts, start), bisect_right(ends, end)
+        if (first and ends[first - 1] > start) or (last < size and starts[last] < end):
+            counts.append(len(_spans_within(text, start, end)[0]))
+        else:
+            counts.append(last - first)
+    return counts
 
 
 def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice | None:

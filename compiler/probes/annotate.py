@@ -15,9 +15,11 @@ from compiler.probes import segment
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
-from compiler.records import GROUPS, Boundary, Group, ShownSibling, Unit
+from compiler.records import GROUPS, Boundary, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
-from compiler.words import spans_of
+from compiler.words import counts_between, spans_of
+
+_NESTED = tuple(GROUPS[:count] for count in range(len(GROUPS) + 1))
 
 
 def annotate(
@@ -35,41 +37,54 @@ def annotate(
     return ShownSibling(idx, segments.text, tuple(units), tuple(boundaries))
 
 
-def fits(segments: Segments, span: Span, rules: AtomRules) -> bool:
-    """Whether a span is as large as an atom must be, and no larger than it may be."""
-    return (
-        rules.min_chars <= span.end - span.start <= rules.max_chars
-        and segment.word_count(segments.text, span.start, span.end) >= rules.min_words
-        and len(segments.sentences_in(span)) >= rules.min_sentences
-    )
-
-
 def _units(segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
-    text = segments.text
-    units: list[Unit] = []
-    sentence_rules = [scope.atom for scope in scopes if scope.unit == "sentence"]
-    paragraph_rules = [scope.atom for scope in scopes if scope.unit == "paragraph"]
-    prosaic = [segment.is_prose(text[s.start : s.end]) for s in segments.sentences]
-    for number, span in enumerate(segments.sentences, start=1):
-        if (
-            prosaic[number - 1]
-            and text.count(text[span.start : span.end]) == 1
-            and any(fits(segments, span, rules) for rules in sentence_rules)
-        ):
-            units.append(Unit(f"s{number}", "sentence", span.start, span.end))
-    for number, span in enumerate(segments.paragraphs, start=1):
+    text, units = segments.text, list[Unit]()
+    prose: dict[int, bool] = {}
+
+    def prosaic(number: int) -> bool:
+        if number not in prose:
+            span = segments.sentences[number]
+            prose[number] = segment.is_prose(text[span.start : span.end])
+        return prose[number]
+
+    for number, span in _fitting(segments, segments.sentences, _rules(scopes, "sentence")):
+        body = text[span.start : span.end]
+        if prosaic(number) and text.count(body) == 1:
+            units.append(Unit(f"s{number + 1}", "sentence", span.start, span.end))
+    for number, span in _fitting(segments, segments.paragraphs, _rules(scopes, "paragraph")):
+        body = text[span.start : span.end]
+        if not segment.ends_sentence(body):
+            continue
         inside = segments.numbers_in(span)
-        prose = sum(prosaic[inside.start : inside.stop])
-        whole = segment.ends_sentence(text[span.start : span.end])
-        if (
-            whole
-            and prose >= 2
-            and prose * 2 >= len(inside)
-            and text.count(text[span.start : span.end]) == 1
-            and any(fits(segments, span, rules) for rules in paragraph_rules)
-        ):
-            units.append(Unit(f"p{number}", "paragraph", span.start, span.end))
+        found = sum(map(prosaic, inside))
+        if found >= 2 and found * 2 >= len(inside) and text.count(body) == 1:
+            units.append(Unit(f"p{number + 1}", "paragraph", span.start, span.end))
     return units
+
+
+def _rules(scopes: Sequence[WrittenScope], unit: str) -> list[AtomRules]:
+    return [scope.atom for scope in scopes if scope.unit == unit]
+
+
+def _fitting(
+    segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]
+) -> list[tuple[int, Span]]:
+    """The spans, with their places, that are as large as some scope's atoms must be and no larger
+    than they may be.
+    """
+    words = counts_between(segments.text, ((span.start, span.end) for span in spans))
+    found = []
+    for place, (span, count) in enumerate(zip(spans, words, strict=True)):
+        size = span.end - span.start
+        for rule in rules:
+            if (
+                rule.min_chars <= size <= rule.max_chars
+                and count >= rule.min_words
+                and len(segments.numbers_in(span)) >= rule.min_sentences
+            ):
+                found.append((place, span))
+                break
+    return found
 
 
 def _boundaries(
@@ -82,28 +97,21 @@ def _boundaries(
     if rules.suffix_in_generated:
         low = max(low, gen_start)
     whole = round(rules.whole_share * size)
-    groups: dict[int, set[Group]] = {}
+    # How many of GROUPS may split at an offset: each holds what those before it hold.
+    legal: dict[int, int] = {}
     paragraph_gaps = set(segments.paragraph_gaps())
     for gap in segments.sentence_gaps():
         offset = clean_place(text, gap, tokens)
         if offset is None or not low <= offset <= high:
             continue
-        legal = groups.setdefault(offset, set())
-        legal.update(("word_lens", "sentence"))
+        legal[offset] = 2
         if gap in paragraph_gaps:
-            legal.add("paragraph")
-            if whole <= offset <= size - whole:
-                legal.add("whole")
+            legal[offset] = 4 if whole <= offset <= size - whole else 3
     for offset in _word_places(segments, tokens, rules, seed, low, high):
-        groups.setdefault(offset, set()).add("word_lens")
+        legal.setdefault(offset, 1)
     return [
-        Boundary(
-            f"b{number}",
-            offset,
-            tokens.count_before(offset),
-            tuple(g for g in GROUPS if g in groups[offset]),
-        )
-        for number, offset in enumerate(sorted(groups), start=1)
+        Boundary(f"b{number}", offset, tokens.count_before(offset), _NESTED[legal[offset]])
+        for number, offset in enumerate(sorted(legal), start=1)
     ]
 
 
@@ -115,7 +123,10 @@ def clean_place(text: str, gap: Gap, tokens: Tokens) -> int | None:
     """
     newline = "\n" in text[gap.start : gap.end]
     order = range(gap.end, gap.start - 1, -1) if newline else range(gap.start, gap.end + 1)
-    return next((offset for offset in order if tokens.is_clean(offset)), None)
+    for offset in order:
+        if tokens.is_clean(offset):
+            return offset
+    return None
 
 
 def _word_places(

@@ -49,5 +49,6 @@ def repeated_share(text: str) -> float:
     words = text.split()
     if len(words) < _WINDOW * 2:
         words = list(text)
-    windows = [tuple(words[i : i + _WINDOW]) for i in range(len(words) - _WINDOW + 1)]
-    return 1.0 - len(set(windows)) / len(windows) if windows else 0.0
+    count = len(words) - _WINDOW + 1
+    distinct = set(zip(*(words[i:] for i in range(_WINDOW)), strict=False))
+    return 1.0 - len(distinct) / count if count > 0 else 0.0

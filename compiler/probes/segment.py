@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
-from itertools import islice, pairwise
-from operator import attrgetter
+from itertools import islice, pairwise, starmap
+from typing import NamedTuple
 
 import regex
 import sentencex
@@ -27,7 +27,6 @@ IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 MAX_INDEX = 63
 """How far from its split a templated atom may be."""
 
-_start, _end = attrgetter("start"), attrgetter("end")
 _NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
@@ -35,9 +34,9 @@ _TERMINAL = tuple(".!?…。！？")
 _CLOSING = "\"'”’»)]）」』*_"
 # Whitespace as expressions know it; `str.rstrip` takes four control characters more.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
+_END = _SPACES + _CLOSING + "".join(_TERMINAL)
 _BLANKS = _SPACES.replace("\n", "")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
-_MARKS = ("<", "&", "{", "}", "[", "http", "`")
 # A sentence that ends inside another one, as in a quotation of several; "Dr. Smith" is none.
 _INNER_END = regex.compile(
     r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
@@ -58,16 +57,14 @@ _VERBLIKE = regex.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Characters `start` to `end` of a text, trimmed of whitespace, never empty."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Whitespace between two units: characters `start` to `end`, possibly none."""
 
     start: int
@@ -81,10 +78,18 @@ class Segments:
     text: str
     paragraphs: tuple[Span, ...]
     sentences: tuple[Span, ...]
+    # Where sentences start and end, for searching.
+    _starts: list[int] = field(init=False, repr=False, compare=False)
+    _ends: list[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lists what is searched."""
+        object.__setattr__(self, "_starts", [span.start for span in self.sentences])
+        object.__setattr__(self, "_ends", [span.end for span in self.sentences])
 
     def sentence_gaps(self) -> list[Gap]:
         """Gaps between neighbouring sentences, those between paragraphs included."""
-        return [Gap(left.end, right.start) for left, right in pairwise(self.sentences)]
+        return [*starmap(Gap, zip(self._ends, self._starts[1:], strict=False))]
 
     def paragraph_gaps(self) -> list[Gap]:
         """Gaps between neighbouring paragraphs."""
@@ -92,14 +97,14 @@ class Segments:
 
     def within(self, gap: Gap) -> bool:
         """Whether a gap lies inside a sentence."""
-        place = bisect_right(self.sentences, gap.start, key=_start) - 1
-        return place >= 0 and gap.end <= self.sentences[place].end
+        place = bisect_right(self._starts, gap.start) - 1
+        return place >= 0 and gap.end <= self._ends[place]
 
     def numbers_in(self, span: Span) -> range:
         """The places in `sentences` of those that lie within a span."""
         # Sentences are in order and do not overlap.
-        first = bisect_left(self.sentences, span.start, key=_start)
-        return range(first, bisect_right(self.sentences, span.end, first, key=_end))
+        first = bisect_left(self._starts, span.start)
+        return range(first, bisect_right(self._ends, span.end, first))
 
     def sentences_in(self, span: Span) -> list[Span]:
         """The sentences that lie within a span."""
@@ -145,12 +150,29 @@ def is_prose(text: str) -> bool:
     return (
         ends_sentence(text)
         # Expressions are slow to find nothing: each is asked only where it may find something.
-        and not (any(mark in text for mark in _MARKS) and _MARKUP.search(text))
+        and not (_may_hold_markup(text) and _MARKUP.search(text))
         and any(map(_verblike, text.split()))
-        and _LIST_ITEM.match(text) is None
-        and _HEADING.match(text) is None
+        and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
         and not (_ends_within(text) and _INNER_END.search(text))
     )
+
+
+def _may_hold_markup(text: str) -> bool:
+    return (
+        "<" in text
+        or "&" in text
+        or "{" in text
+        or "}" in text
+        or "[" in text
+        or "]" in text
+        or "`" in text
+        or "http" in text
+    )
+
+
+def _may_be_marked(text: str) -> bool:
+    """Whether a text may begin as a list item or a heading: with no letter, or as `a)`."""
+    return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -160,7 +182,7 @@ def _verblike(token: str) -> bool:
 
 
 def _ends_within(text: str) -> bool:
-    body = text.rstrip(_SPACES + _CLOSING + "".join(_TERMINAL))
+    body = text.rstrip(_END)
     return "." in body or "!" in body or "?" in body or "…" in body
 
 
