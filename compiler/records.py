@@ -1,4 +1,7 @@
-"""The rows that stages hand to one another, as frozen dataclasses.
+"""The rows that stages hand to one another.
+
+Frozen, and structs instead of dataclasses: a build makes and reads hundreds of millions of them,
+and they are trees, which the collector of cycles need not look at.
 
 Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
 its DocRecord. All offsets are Python code points into the full text of one sibling,
@@ -7,24 +10,25 @@ its DocRecord. All offsets are Python code points into the full text of one sibl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 Side = Literal["prefix", "suffix"]
 Group = Literal["word_lens", "sentence", "paragraph", "whole"]
 GROUPS: tuple[Group, ...] = ("word_lens", "sentence", "paragraph", "whole")
 
 
-@dataclass(frozen=True, slots=True)
-class Sibling:
+class Sibling(Struct, frozen=True, gc=False):
     """One continuation of a document's source prefix. `idx` is its place in the source."""
 
     idx: int
     continuation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True, gc=False):
     """A source row or sibling that was not used, with a closed reason."""
 
     doc_id: str
@@ -32,8 +36,7 @@ class Skip:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True, gc=False):
     """One source text with its sibling continuations, ordered by `idx`."""
 
     doc_id: str
@@ -42,8 +45,7 @@ class Document:
     siblings: tuple[Sibling, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentId:
+class DocumentId(Struct, frozen=True, gc=False):
     """Where one document lies in the ingested documents, and the digest of its content."""
 
     doc_id: str
@@ -51,8 +53,7 @@ class DocumentId:
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True, gc=False):
     """One planned probe: its scope, the side of its atom, and the distance asked for.
 
     `hint` counts units of the scope outward from the split, 1 = adjacent; None for whole sides.
@@ -64,8 +65,7 @@ class Slot:
     hint: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True, gc=False):
     """A numbered span that may be chosen as an atom: a sentence (`s..`) or paragraph (`p..`)."""
 
     id: str
@@ -74,8 +74,7 @@ class Unit:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Boundary:
+class Boundary(Struct, frozen=True, gc=False):
     """A numbered place where a text may be split, and for which split groups it is legal.
 
     `tokens`: how many tokens of the source tokenizer lie before it.
@@ -87,8 +86,7 @@ class Boundary:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownSibling:
+class ShownSibling(Struct, frozen=True, gc=False):
     """A sibling as the generator sees it: its full text with numbered units and boundaries."""
 
     idx: int
@@ -97,8 +95,7 @@ class ShownSibling:
     boundaries: tuple[Boundary, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DocRecord:
+class DocRecord(Struct, frozen=True, gc=False):
     """A document as drawn into one round. It owns the slots.
 
     `gen_start` is where the source prefix ends and generated text begins. `others` are the usable
@@ -116,8 +113,7 @@ class DocRecord:
     slots: tuple[Slot, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True, gc=False):
     """A slot that became no probe, with the stage and a closed reason; never a silent absence."""
 
     round: int
@@ -129,8 +125,7 @@ class Reject:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Splits:
+class Splits(Struct, frozen=True, gc=False):
     """One number per split group of a doc-record: its offset, or the tokens before it.
 
     None for a group without a legal split; its slots are rejects.
@@ -158,8 +153,7 @@ class Splits:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True, gc=False):
     """What the generator committed to for one doc-record."""
 
     doc_id: str
@@ -172,8 +166,7 @@ class Choice:
     rung: str
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True, gc=False):
     """A question about one atom on one side of one split, before scoring.
 
     `atom_start`, `atom_end`: code points into the chosen sibling's text. `word_distance`: words
@@ -207,9 +200,12 @@ class Probe:
     support: int | None
     flags: tuple[str, ...]
 
+    def flagged(self, flags: Iterable[str]) -> Probe:
+        """The same with these flags."""
+        return replace(self, flags=tuple(flags))
 
-@dataclass(frozen=True, slots=True)
-class ReplyRow:
+
+class ReplyRow(Struct, frozen=True, gc=False):
     """The generator's reply to one doc-record, as it came."""
 
     doc_id: str
@@ -221,15 +217,13 @@ class ReplyRow:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRow:
+class RequestRow(Struct, frozen=True, gc=False):
     """A request that a step read the reply to: its key in the response log."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
+class AnswerRow(Struct, frozen=True, gc=False):
     """All rollouts of one probe: `answers[i]` is None when rollout i brought no text."""
 
     doc_id: str
@@ -242,8 +236,7 @@ class AnswerRow:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
+class VerdictRow(Struct, frozen=True, gc=False):
     """The judge's raw words on each answer of one probe.
 
     `verdicts` are against the spec's first reference, `seconds` against the other one where the
@@ -261,8 +254,7 @@ class VerdictRow:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ControlRow:
+class ControlRow(Struct, frozen=True, gc=False):
     """The answers of one baseline to one probe; None where a rollout brought no text."""
 
     doc_id: str
@@ -274,8 +266,7 @@ class ControlRow:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(Struct, frozen=True, gc=False):
     """What the judge said of answers that are not blind ones: of a baseline, an anchor, or again.
 
     `kind`: a baseline, an anchor, or `again_1`, `again_2`... for repeated judgements.
@@ -290,8 +281,7 @@ class AuditRow:
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
+class ScoreRow(Struct, frozen=True, gc=False):
     """The scores of one probe: exactly K numbers in [0, 1] when `status` is "scored".
 
     With early stopping, a probe that is EASY after the first rollouts has the status "decided",
@@ -308,8 +298,7 @@ class ScoreRow:
     min: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditScore:
+class AuditScore(Struct, frozen=True, gc=False):
     """The scores of an AuditRow or ControlRow; None where a verdict was no number."""
 
     doc_id: str
@@ -318,8 +307,7 @@ class AuditScore:
     scores: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeFact:
+class ProbeFact(Struct, frozen=True, gc=False):
     """What statistics need of one published row.
 
     `chars`: of atom, response, alternative, and of the answers on average (None without any).
@@ -346,8 +334,7 @@ class ProbeFact:
     chars: tuple[int, int, int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True, gc=False):
     """What an atom's row contrasts: the true text and its plausible wrong alternative.
 
     Both are cut to a bounded length; `chars` are their lengths before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
@@ -168,4 +168,4 @@ def _checked(probe: Probe, facts: Facts, slot: Slot, bench: Workbench) -> Probe 
     findings = examine(probe, facts)
     if findings and findings[0].check.severity == "error":
         return bench.reject(slot, findings[0].check.reason, findings[0].detail)
-    return replace(probe, flags=tuple(finding.check.id for finding in findings))
+    return probe.flagged([finding.check.id for finding in findings])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from compiler.probes import leakage
 from compiler.probes.checks import Facts, examine
@@ -94,7 +94,7 @@ class _Bench:
         if findings and findings[0].check.severity == "error":
             return findings[0].check.reason, findings[0].detail
         self._used.add((start, end))
-        return replace(probe, flags=tuple(finding.check.id for finding in findings))
+        return probe.flagged([finding.check.id for finding in findings])
 
     def _span(
         self, slot: Slot, scope: WrittenScope, draft: Draft, split: int
