@@ -36,6 +36,25 @@ def test_canonical_json_reads_back_equal(value: Json) -> None:
     assert value == json.loads(canonical(value))
 
 
+@given(json_values())
+def test_canonical_json_is_what_the_standard_library_writes(value: Json) -> None:
+    written = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    assert canonical(value) == written.encode("utf-8")
+
+
+def test_every_character_is_written_as_the_standard_library_does() -> None:
+    every = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    written = json.dumps(every, ensure_ascii=False, separators=(",", ":"))
+
+    assert canonical([*every]) == written.encode("utf-8")
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_large_integers_are_written_in_full(number: int) -> None:
+    assert canonical({"n": number}) == b'{"n":%d}' % number
+
+
 @given(json_values(), json_values())
 def test_two_values_share_a_digest_only_if_they_are_equal_as_json(left: Json, right: Json) -> None:
     same = json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
