@@ -113,6 +113,34 @@ class DocRecord(Struct, frozen=True, gc=False):
     slots: tuple[Slot, ...]
 
 
+class ShownText(Struct, frozen=True, gc=False):
+    """A ShownSibling without its units and boundaries."""
+
+    idx: int
+    text: str
+
+
+class DocTexts(Struct, frozen=True, gc=False):
+    """A DocRecord for who reads its texts: a fifth of it is what only the generator chooses from.
+
+    Read from the same rows.
+    """
+
+    round: int
+    doc_id: str
+    doc_source: str
+    row_seed: int
+    gen_start: int
+    n_available: int
+    shown: tuple[ShownText, ...]
+    others: tuple[Sibling, ...]
+    slots: tuple[Slot, ...]
+
+    def text(self, sibling: int) -> str:
+        """The full text of the shown sibling with this index."""
+        return next(each.text for each in self.shown if each.idx == sibling)
+
+
 class Reject(Struct, frozen=True, gc=False):
     """A slot that became no probe, with the stage and a closed reason; never a silent absence."""
 

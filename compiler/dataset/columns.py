@@ -15,7 +15,7 @@ from compiler.records import (
     GROUPS,
     AnswerRow,
     Choice,
-    DocRecord,
+    DocTexts,
     Group,
     Probe,
     ScoreRow,
@@ -47,7 +47,7 @@ class Row:
     """One probe with everything its row is made of."""
 
     constants: Constants
-    record: DocRecord
+    record: DocTexts
     choice: Choice
     text: str
     probe: Probe

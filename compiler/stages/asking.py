@@ -9,7 +9,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Unsettled
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Reply, Request
-from compiler.records import Choice, DocRecord, Probe, RequestRow
+from compiler.records import Choice, DocTexts, Probe, RequestRow
 from compiler.stages.context import Context, Role
 
 # Which role each asking stage asks, in the order in which they spend.
@@ -58,10 +58,10 @@ def posed(context: Context, inputs: Inputs) -> Iterator[Posed]:
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     probes = inputs.rows("finalize.probes", Probe)
     probe = next(probes, None)
-    for record in inputs.rows("sample.records", DocRecord):
+    for record in inputs.rows("sample.records", DocTexts):
         while probe is not None and probe.doc_id == record.doc_id:
             choice = choices[record.doc_id]
-            text = next(each.text for each in record.shown if each.idx == choice.sibling)
+            text = record.text(choice.sibling)
             split = choice.splits.of(groups[probe.scope])
             complement = text[:split] if probe.target == "suffix" else text[split:]
             yield Posed(probe, complement, text[probe.atom_start : probe.atom_end])

@@ -18,7 +18,7 @@ from compiler.records import (
     AnswerRow,
     AuditScore,
     Choice,
-    DocRecord,
+    DocTexts,
     Pair,
     Probe,
     ProbeFact,
@@ -151,11 +151,11 @@ def _shard(
         verdicts = {(v.doc_id, v.slot): v for v in found}
     baselines = _baselines(inputs, shard)
     scores = {(s.doc_id, s.slot): s for s in inputs.rows_of(shard["score.scores"], ScoreRow)}
-    for record in inputs.rows_of(shard["sample.records"], DocRecord):
+    for record in inputs.rows_of(shard["sample.records"], DocTexts):
         choice = choices.get(record.doc_id)
         if choice is None:
             continue
-        text = next(each.text for each in record.shown if each.idx == choice.sibling)
+        text = record.text(choice.sibling)
         for probe in sorted(probes.get(record.doc_id, ()), key=lambda probe: probe.slot):
             key = (record.doc_id, probe.slot)
             yield Row(
