@@ -8,11 +8,13 @@ of every upstream step whose part contains its own or lies within it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from compiler.engine.artifact import Artifact, Row, RowDigest
+from compiler.engine.artifact import Artifact, Row, RowDigest, RowWriter
 from compiler.engine.store import Store
 from compiler.keys import Json
 
@@ -73,6 +75,12 @@ class Outputs:
         """Store rows under a name; consumes `rows` as a stream."""
         self.artifacts[name] = self._store.write_rows(rows, frame_rows)
         return self.artifacts[name]
+
+    @contextmanager
+    def appending(self, name: str) -> Iterator[RowWriter]:
+        """A writer of rows that are stored under a name when the block ends."""
+        with self._store.appending(partial(self.artifacts.__setitem__, name)) as writer:
+            yield writer
 
     def file(
         self, name: str, suffix: str, write: Callable[[BinaryIO, RowDigest], None]

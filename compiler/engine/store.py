@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,13 +68,23 @@ class Store:
 
         `frame_rows`: put this many in each compressed frame so that single rows can be read.
         """
+        found: list[Artifact] = []
+        with self.appending(found.append, frame_rows) as writer:
+            writer.extend(rows)
+        return found[0]
+
+    @contextmanager
+    def appending(
+        self, keep: Callable[[Artifact], None], frame_rows: int = 0
+    ) -> Iterator[RowWriter]:
+        """A writer of rows that are stored when the block ends; `keep` is told what they became."""
         with self.writing(".jsonl.zst") as (out, path):
             writer = RowWriter(out, frame_rows)
-            writer.extend(rows)
+            yield writer
             artifact = writer.finish("")
             out.flush()
             os.fsync(out.fileno())
-            return self.adopt(path, artifact, ".jsonl.zst")
+            keep(self.adopt(path, artifact, ".jsonl.zst"))
 
     def adopt(self, path: Path, artifact: Artifact, suffix: str) -> Artifact:
         """Move a finished temporary file to its content address."""

@@ -10,7 +10,7 @@ from compiler.dataset import artefacts, columns, parquet
 from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
 from compiler.dataset.parquet import Layout
-from compiler.engine.artifact import Artifact
+from compiler.engine.artifact import Artifact, RowWriter
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import text_digest
@@ -93,11 +93,9 @@ def _run(
     inputs: Inputs,
     out: Outputs,
 ) -> None:
-    facts: list[ProbeFact] = []
-    pairs: list[Pair] = []
     gathered = Artefacts()
 
-    def published() -> Iterator[dict[str, Value]]:
+    def published(facts: RowWriter, pairs: RowWriter) -> Iterator[dict[str, Value]]:
         for row in rows(constants, needs, inputs):
             facts.append(_fact(row))
             pair = _pair(row, by_response)
@@ -105,23 +103,23 @@ def _run(
                 pairs.append(pair)
             yield columns.values(row)
 
-    out.file(
-        "rows",
-        ".parquet",
-        lambda file, canonical: parquet.write(
-            file,
-            canonical,
-            published(),
-            Layout(
-                publish.dtypes,
-                publish.row_group_rows,
-                publish.compression_level,
-                publish.content_defined_chunking,
+    # A round's facts are too many to hold, so all three are written side by side.
+    with out.appending("facts") as facts, out.appending("pairs") as pairs:
+        out.file(
+            "rows",
+            ".parquet",
+            lambda file, canonical: parquet.write(
+                file,
+                canonical,
+                published(facts, pairs),
+                Layout(
+                    publish.dtypes,
+                    publish.row_group_rows,
+                    publish.compression_level,
+                    publish.content_defined_chunking,
+                ),
             ),
-        ),
-    )
-    out.rows("facts", facts)
-    out.rows("pairs", pairs)
+        )
 
 
 def rows(constants: Constants, needs: Needs, inputs: Inputs) -> Iterator[Row]:
