@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from compiler.keys import Json, canonical, request_key
 from compiler.llm.prices import Rate
 
@@ -68,8 +70,7 @@ class Call:
     purpose: Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """What a call brought back. Tokens as billed; `text` without thinking."""
 
     outcome: Outcome

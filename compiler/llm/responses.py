@@ -128,9 +128,13 @@ class ResponseLog:
         found = {raw.hex(): (raw, value, digest) for raw, value, digest in rows}
         replies: list[Reply | None] = []
         for key in keys:
-            with self._translated(key):
-                text = self._checked(key, *found[key]) if key in found else None
-                replies.append(None if text is None else self._decoder.decode(text))
+            if key not in found:
+                replies.append(None)
+                continue
+            try:
+                replies.append(self._decoder.decode(self._checked(key, *found[key])))
+            except (zstandard.ZstdError, msgspec.DecodeError) as error:
+                raise self._damaged(key, str(error)) from error
         return replies
 
     def text(self, key: str) -> bytes | None:

@@ -248,7 +248,7 @@ def test_a_reply_that_is_here_stays_and_a_damaged_one_is_replaced(
     assert mine is not None
     log = ResponseLog(path)
     log.retire([own])
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     log.put(own, replace(mine, text="another answer"))
     log.close()
