@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import zstandard
 
 from compiler.engine.stamps import Look
@@ -25,6 +26,7 @@ from compiler.errors import SourceError
 from compiler.keys import Json, digest
 from compiler.records import Document, Sibling, Skip
 
+_TEXTS = msgspec.json.Decoder(tuple[str, str, str])
 _FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
 _HUB = "hf://datasets/"
 
@@ -293,7 +295,7 @@ class Grouped:
                     continue
                 own = places.setdefault(str(doc_id), [])
                 own.append((len(own) if idx is None else idx, self.spool.tell()))
-                packed = json.dumps(texts).encode("ascii")
+                packed = msgspec.json.encode(texts)
                 self.spool.write(struct.pack("<I", len(packed)) + packed)
         return places
 
@@ -330,8 +332,7 @@ class Grouped:
     def _read(self, offset: int) -> tuple[str, str, str]:
         self.spool.seek(offset)
         (size,) = struct.unpack("<I", self.spool.read(4))
-        source, prefix, continuation = json.loads(self.spool.read(size))
-        return source, prefix, continuation
+        return _TEXTS.decode(self.spool.read(size))
 
 
 def _id(value: object) -> object:
