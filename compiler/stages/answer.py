@@ -10,7 +10,7 @@ from compiler.stages.answering import Answering
 from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 
 
 def stage(context: Context) -> Stage:

@@ -14,7 +14,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, whole
 
-VERSION = 1
+VERSION = 2
 UNKNOWN = "I don't know."
 # Judgements of anchors take samples that no rollout can have.
 _ANCHORS = 64 * 16

@@ -17,7 +17,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.readers import Reader, readers
 
-VERSION = 1
+VERSION = 2
 
 
 def stage(context: Context) -> Stage | None:

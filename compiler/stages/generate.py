@@ -13,7 +13,7 @@ from compiler.records import DocRecord, ReplyRow
 from compiler.stages.asking import Asked, Replies, hooks, reading, requester
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 _ONE = range(1)
 
 

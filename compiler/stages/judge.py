@@ -10,7 +10,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
-VERSION = 1
+VERSION = 2
 
 
 def stage(context: Context) -> Stage | None:
