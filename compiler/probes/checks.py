@@ -12,8 +12,8 @@ from typing import Literal
 
 import regex
 
-from compiler.probes import leakage
-from compiler.probes.leakage import Sentences
+from compiler.probes import copies, leakage
+from compiler.probes.copies import Sentences
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
@@ -61,7 +61,7 @@ class Facts:
     @property
     def sibling_sentences(self) -> Sentences:
         """The sentences of every sibling."""
-        return leakage.sentences(tuple(self.siblings))
+        return copies.sentences(tuple(self.siblings))
 
     @property
     def text(self) -> str:
@@ -212,7 +212,9 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
         yield "V12", "it stands in the question"
     elif leakage.verbatim_in(alternative, facts.siblings):
         yield "V12", "a sibling wrote it"
-    elif len(alternative) > 40 and leakage.similar(alternative, leakage.bare(atom)) > 0.85:
+    elif len(alternative) > 40 and leakage.alike(
+        alternative.split(), leakage.bare(atom).split(), 0.85
+    ):
         yield "V12", "it is nearly the truth"
     elif isinstance(facts.scope, WrittenScope) and (
         near := facts.sibling_sentences.near_copy(probe.alternative)
