@@ -184,7 +184,7 @@ class Chunks(dict[str, T]):
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
     """Stems of the content words of a text."""
-    return frozenset([stem(word) for word in vocabulary(text) if is_content(word)])
+    return frozenset(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
 
 
 @lru_cache(maxsize=256)
@@ -213,6 +213,9 @@ def chunk_stems(chunk: str) -> tuple[str, ...]:
 
 
 _stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, WORD.findall(chunk)))))
+_content_of = Chunks(
+    lambda chunk: tuple([stem(word) for word in WORD.findall(chunk) if is_content(word)])
+)
 
 
 def says_nothing(text: str) -> bool:

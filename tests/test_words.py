@@ -93,3 +93,10 @@ def test_hyphenated_words_have_the_stems_of_their_parts() -> None:
     assert words.stems("well-known sea-faring men") >= {
         words.stem(each) for each in ("well-known", "well", "known", "sea", "faring", "men")
     }
+
+
+@given(st.one_of(ODD, documents().map(lambda text: text * 9)))
+def test_content_stems_by_chunk_are_those_of_the_words(text: str) -> None:
+    assert words.content_stems(text) == {
+        words.stem(word) for word in WORD.findall(text) if words.is_content(word)
+    }
