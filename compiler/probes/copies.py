@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
@@ -41,34 +41,37 @@ class Sentences:
 
     def near_copy(self, text: str) -> str | None:
         """The sentence of `text` that copies one of these but for a word in eight, if any does."""
-        for own in _SENTENCE_END.split(squash(text)):
+        squashed = squash(text)
+        plain = " ".join(squashed.split())
+        absent = [*self._shingles.absent(plain), len(plain)]
+        start = 0
+        for own in _SENTENCE_END.split(squashed):
             words = own.split()
-            if len(words) >= _FEWEST and self._tells(words):
+            runs = _runs(words, start) if len(words) >= _FEWEST else []
+            # Mostly no run is anywhere, and the texts need not be gone through.
+            told = [
+                plain[a:b]
+                for a, b in runs
+                if absent[bisect_left(absent, a)] + self._shingles.size > b
+            ]
+            if told and self._tells(words, told):
                 return own
+            start += sum(map(len, words)) + len(words)
         return None
 
-    def _tells(self, words: Sequence[str]) -> bool:
+    def _tells(self, words: Sequence[str], runs: Sequence[str]) -> bool:
+        """Whether a sentence that holds one of the runs is a near copy of the words."""
         size = len(words)
         # Of two alike, the longer has at most so many words more than the shorter.
         least, most = size * _NEAR / (2 - _NEAR), size * (2 - _NEAR) / _NEAR
-        seen: set[str] = set()
-        for sentence in self._holding(words):
-            if sentence in seen:
-                continue
-            seen.add(sentence)
+        for sentence in {
+            each for told in self._texts for run in runs for each in told.holding(run)
+        }:
             other = sentence.split()
             long_enough = len(other) >= _FEWEST and least <= len(other) <= most
             if long_enough and alike(words, other, _NEAR):
                 return True
         return False
-
-    def _holding(self, words: Sequence[str]) -> Iterator[str]:
-        """The sentences in which a run of some words stands whole."""
-        text = " ".join(words)
-        # Mostly no run is anywhere, and the texts need not be gone through.
-        for start, end in self._shingles.possible(text, _runs(words)):
-            for told in self._texts:
-                yield from told.holding(text[start:end])
 
 
 class _Told:
@@ -101,17 +104,17 @@ class _Told:
             at = self.text.find(run, after)
 
 
-def _runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Words cut into so many runs that a near copy of them holds one of them whole: from and to
-    which character of the words with a space between them.
+def _runs(words: Sequence[str], start: int) -> list[tuple[int, int]]:
+    """Words cut into so many runs that a near copy of them holds one of them whole.
 
     What a near copy adds or leaves out lies in one run each, or between two, and there is one run
-    more than it may add and leave out.
+    more than it may add and leave out. A run is given as from and to which character it goes, where
+    the words begin at `start` with a space between them.
     """
     count = int(len(words) * _EDITS) + 1
-    starts = [0, *accumulate(len(word) + 1 for word in words)]
+    starts = [*accumulate((len(word) + 1 for word in words), initial=start)]
     edges = [starts[number * len(words) // count] for number in range(count + 1)]
-    return ((start, end - 1) for start, end in pairwise(edges))
+    return [(first, after - 1) for first, after in pairwise(edges)]
 
 
 @lru_cache(maxsize=4)
