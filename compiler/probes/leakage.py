@@ -41,6 +41,8 @@ def _squash(text: str) -> str:
 _squash_long = lru_cache(maxsize=64)(_squash)
 
 
+# Each check of a probe asks about the same three texts again.
+@lru_cache(maxsize=16)
 def bare(text: str) -> str:
     """`squash` without punctuation at the edges."""
     found = squash(text)
