@@ -212,6 +212,11 @@ def chunk_stems(chunk: str) -> tuple[str, ...]:
     return _stems_of[chunk]
 
 
+def stems_in_order(text: str) -> list[str]:
+    """What `stems` finds in a text, as the words are in it; those of parts follow their word's."""
+    return list(chain.from_iterable(map(_stems_of.__getitem__, text.split())))
+
+
 _stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, WORD.findall(chunk)))))
 _content_of = Chunks(
     lambda chunk: tuple([stem(word) for word in WORD.findall(chunk) if is_content(word)])
