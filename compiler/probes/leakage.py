@@ -53,12 +53,6 @@ def bare(text: str) -> str:
     return found[start:end]
 
 
-def recall(of: str, within: frozenset[str]) -> float:
-    """Share of the content stems of a text that are among some stems; 0 if it has none."""
-    wanted = content_stems(of)
-    return len(wanted & within) / len(wanted) if wanted else 0.0
-
-
 def as_words(text: str) -> str:
     """The words of a text, case-folded, with a space before, between and after them."""
     return f" {' '.join(words_of(text)).casefold()} "
