@@ -12,12 +12,13 @@ from typing import Literal
 
 import regex
 
-from compiler.probes import leakage
-from compiler.probes.leakage import Sentences
+from compiler.probes import copies, leakage
+from compiler.probes.copies import Sentences
+from compiler.probes.places import places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import is_content, says_nothing, stem, stems
+from compiler.words import content_stems, is_content, says_nothing, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
@@ -61,7 +62,7 @@ class Facts:
     @property
     def sibling_sentences(self) -> Sentences:
         """The sentences of every sibling."""
-        return leakage.sentences(tuple(self.siblings))
+        return copies.sentences(tuple(self.siblings))
 
     @property
     def text(self) -> str:
@@ -137,15 +138,14 @@ def _all(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
         return
     atom = text[probe.atom_start : probe.atom_end]
     complement = text[slice(*other)]
-    there = stems(text, *other)
     yield from _strings(probe, atom)
     yield from _position(probe, facts)
-    yield from _leaks(probe, atom, complement, there)
+    yield from _leaks(probe, atom, complement, lambda wanted: _held(wanted, facts, other))
     yield from _alternative(probe, atom, facts)
     if isinstance(facts.scope, WrittenScope):
         yield from _written(probe, facts, facts.scope)
     else:
-        yield from _templated(probe, atom, there, facts)
+        yield from _templated(probe, atom, stems(text, *other), facts)
 
 
 def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
@@ -165,7 +165,8 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} is empty"
         elif len(value) > limit:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
-        elif value != atom and _CONTROL.search(value):
+        # Printable characters are quickly told, and control characters are none.
+        elif value != atom and not value.isprintable() and _CONTROL.search(value):
             yield "V11", f"{name} holds a control character"
         elif value != atom and says_nothing(value):
             yield "V11", f"{name} is a placeholder: {value[:40]}"
@@ -190,7 +191,7 @@ def _position(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _leaks(
-    probe: Probe, atom: str, complement: str, there: frozenset[str]
+    probe: Probe, atom: str, complement: str, held: Callable[[frozenset[str]], int]
 ) -> Iterator[tuple[str, str]]:
     squashed = leakage.squash(complement)
     for name, value in (("atom_text", atom), ("target_response", probe.response)):
@@ -198,10 +199,24 @@ def _leaks(
         if len(wanted) >= 20 and wanted in squashed:
             yield "V13", f"{name} stands verbatim in the complement"
             return
-    if len(atom) >= 20 and (share := leakage.recall(atom, there)) > 0.5:
+    if len(atom) >= 20 and (share := _share(content_stems(atom), held)) > 0.5:
         yield "V14", f"{share:.2f} of its content words"
-    if (share := leakage.recall(probe.response, stems(probe.question))) > 0.5:
+    asked = stems(probe.question)
+    if (share := _share(content_stems(probe.response), lambda wanted: len(wanted & asked))) > 0.5:
         yield "V28", f"{share:.2f} of its content words"
+
+
+def _held(wanted: frozenset[str], facts: Facts, side: tuple[int, int]) -> int:
+    """How many of some stems are on one side of the text."""
+    # A word is looked for in the stems of a side, which are at hand then.
+    if isinstance(facts.scope, TemplateScope):
+        return len(wanted & stems(facts.text, *side))
+    return places(facts.text).held(wanted, *side)
+
+
+def _share(wanted: frozenset[str], held: Callable[[frozenset[str]], int]) -> float:
+    """The share of some stems that are held somewhere; 0 of none."""
+    return held(wanted) / len(wanted) if wanted else 0.0
 
 
 def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -212,7 +227,9 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
         yield "V12", "it stands in the question"
     elif leakage.verbatim_in(alternative, facts.siblings):
         yield "V12", "a sibling wrote it"
-    elif len(alternative) > 40 and leakage.similar(alternative, leakage.bare(atom)) > 0.85:
+    elif len(alternative) > 40 and leakage.alike(
+        alternative.split(), leakage.bare(atom).split(), 0.85
+    ):
         yield "V12", "it is nearly the truth"
     elif isinstance(facts.scope, WrittenScope) and (
         near := facts.sibling_sentences.near_copy(probe.alternative)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import regex
 
 from compiler.words import content_stems, stems, words_of
 
-_SPACE = regex.compile(r"\s+")
-_SENTENCE_END = regex.compile(r"(?<=[.!?])\s+")
-_SEPARATOR = regex.compile(r"[\x1c-\x1f]")
+SEPARATORS = "\x1c\x1d\x1e\x1f"
+"""Whitespace to `str.split` and none to expressions: stays in a squashed text, but at its ends."""
+
+# What other whitespace NFKC leaves as it is.
+_BLANKS = "\t\v\f\r\x85\u1680\u2028\u2029"
 _EDGE = regex.compile(r"[\W_]+")
 _LONG = 400
-# Two sentences with so large a share of their words in common, in order, are near copies.
-_NEAR = 0.87
-# Shorter sentences are alike by chance.
-_FEWEST = 5
 
 
 def squash(text: str) -> str:
@@ -31,15 +27,22 @@ def squash(text: str) -> str:
 
 def _squash(text: str) -> str:
     text = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    if _SEPARATOR.search(text) is not None:
-        # Whitespace to `split`, none to the expression.
-        return str(_SPACE.sub(" ", text)).strip()
-    return " ".join(text.split())
+    # Faster than `split` and `join`: few kinds of whitespace, and few doubled spaces, occur.
+    for blank in _BLANKS:
+        if blank in text:
+            text = text.replace(blank, "\n")
+    if "\n" in text:
+        text = " ".join([line for each in text.split("\n") if (line := each.strip(" "))])
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.strip()
 
 
 _squash_long = lru_cache(maxsize=64)(_squash)
 
 
+# Each check of a probe asks about the same three texts again.
+@lru_cache(maxsize=16)
 def bare(text: str) -> str:
     """`squash` without punctuation at the edges."""
     found = squash(text)
@@ -48,12 +51,6 @@ def bare(text: str) -> str:
     while end > start and _EDGE.match(found, end - 1) is not None:
         end -= 1
     return found[start:end]
-
-
-def recall(of: str, within: frozenset[str]) -> float:
-    """Share of the content stems of a text that are among some stems; 0 if it has none."""
-    wanted = content_stems(of)
-    return len(wanted & within) / len(wanted) if wanted else 0.0
 
 
 def as_words(text: str) -> str:
@@ -94,16 +91,21 @@ def support(atom: str, others: Iterable[str]) -> int:
     return sum(len(wanted & stems(other)) >= 0.6 * len(wanted) for other in others)
 
 
-def similar(left: str, right: str) -> float:
-    """Share of words that two texts have in common, in order: 2 M / T as difflib's ratio, where M
-    is the longest common subsequence.
+def alike(left: Sequence[str], right: Sequence[str], share: float) -> bool:
+    """Whether two texts, cut into words, have more than a share of their words in common, in order.
+
+    The share is 2 M / T as difflib's ratio, where M is the longest common subsequence; at least one
+    of the two has a word.
     """
-    return _similar(left.split(), right.split())
-
-
-def _similar(left: Sequence[str], right: Sequence[str]) -> float:
     total = len(left) + len(right)
-    return 2 * _in_common(left, right) / total if total else 1.0
+    # No more than this is in common, which mostly says it all.
+    most = min(_held(left, right), _held(right, left))
+    return 2 * most / total > share and 2 * _in_common(left, right) / total > share
+
+
+def _held(words: Sequence[str], within: Sequence[str]) -> int:
+    """How many words are among others."""
+    return sum(map(set(within).__contains__, words))
 
 
 def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
@@ -120,54 +122,3 @@ def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
         matched = open_ & places.get(word, 0)
         open_ = ((open_ + matched) | (open_ - matched)) & every
     return len(left) - open_.bit_count()
-
-
-class Sentences:
-    """The distinct sentences of some squashed texts, found by the words in them."""
-
-    def __init__(self, squashed: Sequence[str]) -> None:
-        self._texts = squashed
-
-    @cached_property
-    def _words(self) -> list[list[str]]:
-        found = dict.fromkeys(s for text in self._texts for s in _SENTENCE_END.split(text))
-        return [words for s in found if len(words := s.split()) >= _FEWEST]
-
-    @cached_property
-    def _holders(self) -> Mapping[str, list[int]]:
-        holders: dict[str, list[int]] = defaultdict(list)
-        for number, words in enumerate(self._words):
-            for word in words:
-                holders[word].append(number)
-        return holders
-
-    def near_copy(self, text: str) -> str | None:
-        """The sentence of `text` that copies one of these but for a word in eight, if any does."""
-        for own in _SENTENCE_END.split(squash(text)):
-            words = own.split()
-            if len(words) >= _FEWEST and any(
-                _similar(words, self._words[number]) > _NEAR for number in self._likely(words)
-            ):
-                return own
-        return None
-
-    def _likely(self, words: list[str]) -> list[int]:
-        """The sentences that may be so alike."""
-        size = len(words)
-        # Of two alike, the longer has at most so many words more than the shorter, and all but
-        # `missing` words of this one are in the other.
-        most = size * _NEAR / (2 - _NEAR)
-        missing = size - math.ceil(most)
-        # Mostly too many words stand nowhere, and the texts need not be taken apart.
-        if sum(not any(word in text for text in self._texts) for word in words) > missing:
-            return []
-        # Of any more words than may be missing, one at least is there.
-        held = sorted((self._holders.get(word, ()) for word in words), key=len)
-        found = {number for numbers in held[: missing + 1] for number in numbers}
-        return [n for n in found if most <= len(self._words[n]) <= size * (2 - _NEAR) / _NEAR]
-
-
-@lru_cache(maxsize=4)
-def sentences(squashed: tuple[str, ...]) -> Sentences:
-    """The sentences of some squashed texts; those of one document are asked for by each probe."""
-    return Sentences(squashed)

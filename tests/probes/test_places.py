@@ -1,0 +1,28 @@
+"""Where stems stand, against the stems of each side."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler import words
+from compiler.probes.places import Places
+from tests.strategies import documents
+
+# Splits fall within hyphenated words, and next to whitespace of every kind.
+ODD = st.text(st.sampled_from("ab-’' \n\x1c\xa0.9"), min_size=2)
+
+
+@given(st.one_of(ODD, documents().filter(lambda text: len(text) > 1)), st.data())
+def test_each_side_holds_what_its_stems_are(text: str, data: st.DataObject) -> None:
+    found = Places(text)
+    wanted = words.stems(text) | {"nowhere"}
+    for split in data.draw(st.lists(st.integers(1, len(text) - 1), min_size=1, max_size=4)):
+        for side in ((0, split), (split, len(text))):
+            assert found.held(wanted, *side) == len(wanted & words.stems(text, *side))
+
+
+@given(st.one_of(ODD, documents()))
+def test_stems_in_order_are_the_stems(text: str) -> None:
+    assert set(words.stems_in_order(text)) == words.stems(text)
+    assert words.stems_in_order(f"{text} {text}") == 2 * words.stems_in_order(text)
