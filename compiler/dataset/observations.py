@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import chain, islice
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.records import ProbeFact
 
@@ -21,6 +23,12 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Names: TypeAlias = npt.NDArray[np.str_]
 
+# Rows that are turned into arrays at once: as objects, those of a full build take half a gigabyte.
+_BLOCK = 8192
+_COLUMNS = (
+    *("documents", "rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
+    *("others", "chars", "same_split", "leaking", "questions"),
+)
 # The statuses of rows that have blind scores.
 SCORED = ("scored", "decided")
 # Warnings that the complement or the question gives the answer away.
@@ -74,8 +82,7 @@ class Observations:
         return [name for name in known if name in have] + sorted(have - set(known))
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True, gc=False):
     """One row as it is gathered. See Observations."""
 
     document: str
@@ -122,35 +129,28 @@ def sight(fact: ProbeFact) -> Sight:
 
 def gather(rows: Iterable[Sight]) -> Observations:
     """Columns from rows, streamed; holds a few hundred bytes a row."""
-    texts: list[tuple[str, str, str, str, str, str]] = []
-    numbers: list[tuple[int, ...]] = []
-    scores: dict[int, Sequence[float]] = {}
-    seconds: dict[int, Sequence[float]] = {}
-    baselines: dict[str, dict[int, Sequence[float]]] = {}
-    flags: Counter[str] = Counter()
-    for place, row in enumerate(rows):
-        texts.append(
-            (row.document, row.scope, row.target, row.typicality or "", row.status,
-             row.question or "")
-        )  # fmt: skip
-        numbers.append(
-            (row.round, row.slot,
-             *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split,
-             not LEAKS.isdisjoint(row.flags))
-        )  # fmt: skip
-        if row.scores is not None:
-            scores[place] = row.scores
-        if row.seconds is not None:
-            seconds[place] = row.seconds
-        for name, values in row.baselines.items():
-            baselines.setdefault(name, {})[place] = values
-        flags.update(row.flags)
-    count = len(texts)
+    waiting = iter(rows)
+    blocks = [_block([])]
+    while block := list(islice(waiting, _BLOCK)):
+        blocks.append(_block(block))
+    return _joined(blocks)
+
+
+def _block(rows: Sequence[Sight]) -> Observations:
+    texts = [
+        (row.document, row.scope, row.target, row.typicality or "", row.status, row.question or "")
+        for row in rows
+    ]
+    numbers = [
+        (row.round, row.slot,
+         *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split,
+         not LEAKS.isdisjoint(row.flags))
+        for row in rows
+    ]  # fmt: skip
     columns = [np.array(each, dtype=np.str_) for each in zip(*texts, strict=True)] or [
         np.empty(0, dtype=np.str_)
     ] * 6
-    integers = np.array(numbers, dtype=np.int64).reshape(count, 11)
-    numbers_of = _padded(scores, count)
+    integers = np.array(numbers, dtype=np.int64).reshape(len(rows), 11)
     return Observations(
         documents=columns[0],
         rounds=integers[:, 0],
@@ -158,10 +158,13 @@ def gather(rows: Iterable[Sight]) -> Observations:
         scopes=columns[1],
         targets=columns[2],
         typicality=columns[3],
-        statuses=_exact(columns[4], numbers_of),
-        scores=numbers_of,
-        seconds=_padded(seconds, count),
-        baselines={name: _padded(each, count) for name, each in sorted(baselines.items())},
+        statuses=columns[4],
+        scores=_padded([row.scores or () for row in rows]),
+        seconds=_padded([row.seconds or () for row in rows]),
+        baselines={
+            name: _padded([row.baselines.get(name, ()) for row in rows])
+            for name in {name for row in rows for name in row.baselines}
+        },
         distances=integers[:, 2],
         support=integers[:, 3],
         others=integers[:, 4],
@@ -169,6 +172,34 @@ def gather(rows: Iterable[Sight]) -> Observations:
         same_split=integers[:, 9].astype(np.bool_),
         leaking=integers[:, 10].astype(np.bool_),
         questions=columns[5],
+        flags=Counter(chain.from_iterable(row.flags for row in rows)),
+    )
+
+
+def _joined(blocks: Sequence[Observations]) -> Observations:
+    """All of some blocks under one another."""
+    names = sorted({name for block in blocks for name in block.baselines})
+    absent = [np.full((len(block), 0), np.nan) for block in blocks]
+    tables = {
+        name: _stacked(
+            [each.baselines.get(name, gap) for each, gap in zip(blocks, absent, strict=True)]
+        )
+        for name in names
+    }
+    scores = _stacked([block.scores for block in blocks])
+    flags: Counter[str] = Counter()
+    for block in blocks:
+        flags.update(block.flags)
+
+    def column(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(block, name) for block in blocks])
+
+    return Observations(
+        **{name: column(name) for name in _COLUMNS},
+        statuses=_exact(column("statuses"), scores),
+        scores=scores,
+        seconds=_stacked([block.seconds for block in blocks]),
+        baselines=tables,
         flags=Counter(dict(sorted(flags.items()))),
     )
 
@@ -183,10 +214,22 @@ def _or_none(value: int | None) -> int:
     return -1 if value is None else value
 
 
-def _padded(rows: dict[int, Sequence[float]], count: int) -> Floats:
+def _padded(rows: Sequence[Sequence[float]]) -> Floats:
     """Rows of differing length under one another, NaN where there is nothing."""
-    width = max((len(each) for each in rows.values()), default=0)
-    found = np.full((count, width), np.nan)
-    for place, values in rows.items():
-        found[place, : len(values)] = values
+    found = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
+    for place, values in enumerate(rows):
+        if values:
+            found[place, : len(values)] = values
     return found
+
+
+def _stacked(tables: Sequence[Floats]) -> Floats:
+    """Tables of differing width under one another, NaN where there is nothing."""
+    width = max(table.shape[1] for table in tables)
+    wide = (0, 0)
+    return np.concatenate(
+        [
+            np.pad(table, (wide, (0, width - table.shape[1])), constant_values=np.nan)
+            for table in tables
+        ]
+    )
