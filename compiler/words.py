@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import chain, combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import regex
 
@@ -45,6 +45,8 @@ _ENDINGS = tuple(
 
 # Shorter texts are not asked about again; whole documents are, by every probe on them.
 _LONG = 400
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=1 << 17)
@@ -156,6 +158,28 @@ def vocabulary(text: str, start: int = 0, end: int | None = None) -> set[str]:
     return set(WORD.findall(text, start, end) if found is None else words_of(text)[found])
 
 
+class Chunks(dict[str, T]):
+    """What a function finds in a chunk of text without whitespace, kept if the chunk is short.
+
+    No word has whitespace in it, so the words of a text are those of its chunks (`str.split`), in
+    order. Most chunks come again and again.
+    """
+
+    _SHORT = 40
+    _MOST = 1 << 17
+
+    def __init__(self, find: Callable[[str], T]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, chunk: str) -> T:
+        found = self._find(chunk)
+        # What comes often comes early. Without spaces, a chunk is as long as a sentence.
+        if len(chunk) <= self._SHORT and len(self) < self._MOST:
+            self[chunk] = found
+        return found
+
+
 # The same few texts (sides of a split, siblings) are asked about once per probe.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
@@ -167,9 +191,10 @@ def content_stems(text: str) -> frozenset[str]:
 def stems(text: str, start: int = 0, end: int | None = None) -> frozenset[str]:
     """Stems of all words of a text, and of the parts of its hyphenated ones.
 
-    `start`, `end`: of what is between these offsets, which costs less than cutting it out.
+    `start`, `end`: of what is between these offsets.
     """
-    return frozenset(chain.from_iterable(map(_stems, vocabulary(text, start, end))))
+    chunks = set(text[start : len(text) if end is None else end].split())
+    return frozenset(chain.from_iterable(map(_stems_of.__getitem__, chunks)))
 
 
 @lru_cache(maxsize=1 << 17)
@@ -180,6 +205,14 @@ def _stems(word: str) -> tuple[str, ...]:
     parts = word.split("-")
     spans = combinations(range(len(parts) + 1), 2)
     return (stem(word), *(stem("-".join(parts[start:end])) for start, end in spans))
+
+
+def chunk_stems(chunk: str) -> tuple[str, ...]:
+    """What `stems` finds in a chunk without whitespace; a stem may come twice."""
+    return _stems_of[chunk]
+
+
+_stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, WORD.findall(chunk)))))
 
 
 def says_nothing(text: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +48,45 @@ def test_what_is_between_two_offsets_is_what_a_cut_would_hold(
     assert words.count_between(text, start, end) == len(found)
     assert words.vocabulary(text, start, end) == set(WORD.findall(text[start:end]))
     assert words.stems(text, start, end) == words.stems(text[start:end])
+
+
+@given(st.one_of(ODD, documents().map(lambda text: text * 9)), st.data())
+def test_stems_by_chunk_are_those_of_the_words(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+
+    assert words.stems(text, start, end) == {
+        words.stem("-".join(parts[first:last]))
+        for parts in (word.split("-") for word in WORD.findall(text, start, end))
+        for first, last in combinations(range(len(parts) + 1), 2)
+    }
+    assert words.stems(text) == {
+        stem for chunk in text.split() for stem in words.chunk_stems(chunk)
+    }
+
+
+def test_no_word_has_whitespace_in_it_however_it_is_folded() -> None:
+    """Words are looked for between whitespace, and folded words are put between spaces."""
+    for char in map(chr, range(sys.maxunicode + 1)):
+        if char.isspace():
+            assert not WORD.fullmatch(f"a{char}a"), char
+            assert not WORD.fullmatch(f"1{char}1"), char
+        else:
+            assert not any(map(str.isspace, char.casefold())), char
+
+
+def test_chunks_are_found_once_if_short() -> None:
+    asked: list[str] = []
+
+    def size(chunk: str) -> int:
+        asked.append(chunk)
+        return len(chunk)
+
+    chunks = words.Chunks(size)
+
+    long = "x" * 1000
+    assert [chunks[each] for each in ("ab", long, "ab", long)] == [2, 1000, 2, 1000]
+    assert asked == ["ab", long, long]
 
 
 def test_hyphenated_words_have_the_stems_of_their_parts() -> None:
