@@ -8,14 +8,16 @@ numbered in their order, so that numbers in order are words in order.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import WORD, Chunks, chunk_stems, is_content, stem
+from compiler.words import WORD, Chunks, chunk_stems, is_content, stem, stems
 
 _NEAREST = 8
 _LENGTH = 3
@@ -28,15 +30,15 @@ class Stock:
     """The different content words of some texts. `words`: by number."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        content = Chunks(_content_of)
-        found = [set(chain.from_iterable(map(content.__getitem__, t.split()))) for t in texts]
+        found = [_content_words(text) for text in texts]
         self.words = sorted(set().union(*found))
         numbers = {word: number for number, word in enumerate(self.words)}
         self._own = [np.array([numbers[word] for word in each], np.int64) for each in found]
         roots = [stem(word) for word in self.words]
         self._stems = {root: number for number, root in enumerate(sorted(set(roots)))}
         self._roots = np.array([self._stems[root] for root in roots], np.int64)
-        self._stems_in = Chunks(self._stems_of)
+        self._numbering = _Numbering.current()
+        self._roots_anywhere = np.array([self._numbering.of(root) for root in roots], np.int64)
         # By document the stems that it has, each once.
         self._held = [np.unique(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
@@ -47,9 +49,11 @@ class Stock:
 
     def unwritten(self, among: Sequence[int] | None, chunks: Iterable[str]) -> Numbers:
         """The words of some documents, or of all, whose stem is in none of some chunks of text."""
-        fresh = np.ones(len(self._stems), np.bool_)
-        fresh[self._stems_among(chunks)] = False
-        held = fresh[self._roots]
+        written = self._numbering.stems_in(chunks)
+        # Stems have been numbered only now that none of these words has.
+        fresh = np.ones(self._numbering.size, np.bool_)
+        fresh[written] = False
+        held = fresh[self._roots_anywhere]
         if among is not None:
             some = np.zeros(len(held), np.bool_)
             for place in among:
@@ -73,7 +77,8 @@ class Stock:
             frequency = 0.0 if root is None else self._frequency[root]
             found = found[np.abs(self._frequencies[found] - frequency) <= 1]
         found = found[np.abs(self._lengths[found] - len(wanted)) <= _LENGTH]
-        asked = self._stems_among(apart.split())
+        known = self._stems
+        asked = [known[root] for root in stems(apart) if root in known]
         if asked:
             fresh = np.ones(len(self._stems), np.bool_)
             fresh[asked] = False
@@ -89,13 +94,40 @@ class Stock:
         found: list[int] = ranked[score[ranked] > 0].tolist()
         return tuple(found)
 
-    def _stems_among(self, chunks: Iterable[str]) -> list[int]:
-        return list(chain.from_iterable(map(self._stems_in.__getitem__, chunks)))
 
-    def _stems_of(self, chunk: str) -> tuple[int, ...]:
-        """The numbers of those stems in a chunk that any document has in a content word."""
-        known = self._stems
-        return tuple([known[root] for root in chunk_stems(chunk) if root in known])
+class _Numbering:
+    """Numbers of stems, and of those in chunks of text, for all the shards that a process reads.
+
+    Shards have most of their words in common. A numbering that has grown large is left to those
+    that use it, and the next shard starts anew.
+    """
+
+    _LARGE = 1 << 18
+    _current: ClassVar[_Numbering | None] = None
+
+    def __init__(self) -> None:
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: len(self._numbers))
+        self._chunks = Chunks(lambda chunk: tuple(map(self.of, chunk_stems(chunk))))
+
+    @classmethod
+    def current(cls) -> _Numbering:
+        """The numbering that a new shard uses."""
+        if cls._current is None or cls._current.size > cls._LARGE:
+            cls._current = cls()
+        return cls._current
+
+    @property
+    def size(self) -> int:
+        """How many stems have numbers."""
+        return len(self._numbers)
+
+    def of(self, stem: str) -> int:
+        """The number of a stem."""
+        return self._numbers[stem]
+
+    def stems_in(self, chunks: Iterable[str]) -> list[int]:
+        """The numbers of all stems in some chunks; some come twice."""
+        return list(chain.from_iterable(map(self._chunks.__getitem__, chunks)))
 
 
 class _Holders:
@@ -131,8 +163,11 @@ class _Holders:
         return found.astype(np.float64)
 
 
-def _content_of(chunk: str) -> tuple[str, ...]:
-    return tuple([word for word in WORD.findall(chunk) if is_content(word)])
+def _content_words(text: str) -> set[str]:
+    return set(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
+
+
+_content_of = Chunks(lambda chunk: tuple(filter(is_content, WORD.findall(chunk))))
 
 
 # Shards have most of their words in common.
