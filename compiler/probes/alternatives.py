@@ -50,19 +50,32 @@ class Lens:
 class Siblings:
     """All usable siblings of one document: what no alternative may repeat.
 
-    `chunks`: what stands between whitespace in any of them.
+    `squashed`: `leakage.squash` of each; `chunks`: what stands between whitespace in any of them.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.squashed = [leakage.squash(each) for each in texts]
-        self._split = [each.split() for each in texts]
-        self.chunks = frozenset[str]().union(*self._split)
+    def __init__(self, texts: Sequence[str], shared: int) -> None:
+        """`shared`: how many characters at their start the texts have in common."""
+        at = _shared_end(texts, shared)
+        head, tails = texts[0][:at] if texts else "", [text[at:] for text in texts]
+        first = leakage.squash(head)
+        # Nothing is composed, folded or joined across a space.
+        self.squashed = [" ".join(filter(None, (first, leakage.squash(t)))) for t in tails]
+        self._head, self._tails = head.split(), [tail.split() for tail in tails]
+        self.chunks = frozenset[str]().union(self._head, *self._tails)
 
     @cached_property
     def _lines(self) -> list[str]:
-        """`leakage.as_words` of each. Only windows of some words need them."""
-        folded = (filter(None, map(_folded.__getitem__, chunks)) for chunks in self._split)
-        return [f" {' '.join(words)} " for words in folded]
+        """`leakage.as_words` of each, the first words of all but one left out: that has them.
+
+        Only windows of some words need them.
+        """
+        before = _words_in(self._head)
+        last = " ".join(before.split(" ")[1 - _IN_A_ROW :])
+        heads = [before] + [last] * (len(self._tails) - 1)
+        return [
+            f" {' '.join(filter(None, (head, _words_in(tail))))} "
+            for head, tail in zip(heads, self._tails, strict=False)
+        ]
 
     def never_wrote(self, text: str) -> bool:
         """Whether none of them holds a text, or four of its words in a row."""
@@ -70,6 +83,20 @@ class Siblings:
             len(words_of(text)) < _IN_A_ROW
             or not leakage.shares_words(text, self._lines, _IN_A_ROW)
         )
+
+
+def _shared_end(texts: Sequence[str], shared: int) -> int:
+    """Where the last chunk that all texts share ends, with a space or line end after it."""
+    if any(separator in text for text in texts for separator in "\x1c\x1d\x1e\x1f"):
+        # `squash` takes these for whitespace at the ends of a text only.
+        return 0
+    head = texts[0][:shared] if texts else ""
+    return max(head.rfind(" "), head.rfind("\n")) + 1
+
+
+def _words_in(chunks: Iterable[str]) -> str:
+    """The words of some chunks, case-folded, with a space between them."""
+    return " ".join(filter(None, map(_folded.__getitem__, chunks)))
 
 
 # The words of a chunk, case-folded.

@@ -124,7 +124,7 @@ def _document(
     record, text = chosen.record, chosen.sibling.text
     prefix = text[: record.gen_start]
     texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
-    siblings = Siblings(texts)
+    siblings = Siblings(texts, record.gen_start)
     segments = segment(text, record.gen_start)
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
@@ -168,4 +168,5 @@ def _checked(probe: Probe, facts: Facts, slot: Slot, bench: Workbench) -> Probe 
     findings = examine(probe, facts)
     if findings and findings[0].check.severity == "error":
         return bench.reject(slot, findings[0].check.reason, findings[0].detail)
-    return replace(probe, flags=tuple(finding.check.id for finding in findings))
+    flags = tuple(finding.check.id for finding in findings)
+    return replace(probe, flags=flags) if flags else probe
