@@ -38,14 +38,14 @@ class Stock:
         self._stems = {root: number for number, root in enumerate(sorted(set(roots)))}
         self._roots = np.array([self._stems[root] for root in roots], np.int64)
         self._numbering = _Numbering.current()
-        self._roots_anywhere = np.array([self._numbering.of(root) for root in roots], np.int64)
+        self._roots_anywhere = np.array([self._numbering.of(root) for root in roots], np.int32)
         # By document the stems that it has, each once.
         self._held = [np.unique(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
         self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
         self._frequencies = np.array(self._frequency)[self._roots]
-        self._kinds = np.array([_kind(word) for word in self.words], np.int64)
-        self._lengths = np.array([len(word) for word in self.words], np.int64)
+        self._kinds = np.array([_kind(word) for word in self.words], np.uint8)
+        self._lengths = np.array([len(word) for word in self.words], np.int32)
 
     def unwritten(self, among: Sequence[int] | None, chunks: Iterable[str]) -> Numbers:
         """The words of some documents, or of all, whose stem is in none of some chunks of text."""

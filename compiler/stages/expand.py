@@ -13,7 +13,7 @@ from compiler.probes.checks import Facts, examine
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.segment import IDENTITY, Segments
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocRecord, Probe, Reject, ShownSibling, Side, Slot
 from compiler.spec.model import TemplateScope
@@ -125,7 +125,8 @@ def _document(
     prefix = text[: record.gen_start]
     texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
     siblings = Siblings(texts, record.gen_start)
-    segments = segment(text, record.gen_start)
+    # Only written probes are held against sentences: looking for them would be in vain.
+    segments = Segments(text, (), ())
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
         scope = bound.scopes.get(slot.scope)
