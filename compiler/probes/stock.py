@@ -102,7 +102,7 @@ class _Numbering:
     that use it, and the next shard starts anew.
     """
 
-    _LARGE = 1 << 18
+    _LARGE = 1 << 17
     _current: ClassVar[_Numbering | None] = None
 
     def __init__(self) -> None:
