@@ -7,27 +7,20 @@ how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any wit
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import cached_property
+from itertools import islice
 
 from compiler.probes import leakage
 from compiler.probes.sampling import Stream
+from compiler.probes.stock import Numbers, Stock
 from compiler.probes.tokens import Tokenizer, Tokens
-from compiler.probes.windows import OPENINGS, Windows, closing_of
-from compiler.words import is_content, stem, stems, vocabulary
+from compiler.probes.windows import Windows, closing_of
+from compiler.words import WORD, Chunks, words_of
 
-_NEAREST = 8
 _TRIES = 200
-_LENGTH = 3
 _IN_A_ROW = 4
-_ENDINGS = ("ing", "ed", "ly", "s", "")
 
 
 @dataclass(frozen=True)
@@ -39,42 +32,12 @@ class Donor:
     tokens: dict[str, Tokens]
 
 
-class _Words:
-    """The different content words of a shard, by number, with everything that matching looks at.
-
-    `kinds`: capitals and ending; `frequencies`: a log; `roots`: the number of each word's stem.
-    `holders`: by stem, the documents that have it.
-    """
-
-    def __init__(self, words: Iterable[str], holders: Mapping[str, NDArray[np.int64]]) -> None:
-        self.words = sorted(words)
-        self.stems = {root: number for number, root in enumerate(holders)}
-        self._frequency = {root: math.log(1 + len(held)) for root, held in holders.items()}
-        self.roots = np.array([self.stems[stem(word)] for word in self.words], np.int64)
-        self._kinds = np.array([_kind(word) for word in self.words], np.int64)
-        self._lengths = np.array([len(word) for word in self.words], np.int64)
-        self._frequencies = np.array([self._frequency[stem(word)] for word in self.words])
-
-    def alike(self, wanted: str, among: NDArray[np.int64], *, loosely: bool) -> list[str]:
-        """Those of some words with the capitals and about the length of `wanted`; unless `loosely`,
-        also with its ending and about as common.
-        """
-        kind, frequency = _kind(wanted), self._frequency.get(stem(wanted), 0.0)
-        held = np.abs(self._lengths[among] - len(wanted)) <= _LENGTH
-        if loosely:
-            held &= self._kinds[among] // len(_ENDINGS) == kind // len(_ENDINGS)
-        else:
-            held &= self._kinds[among] == kind
-            held &= np.abs(self._frequencies[among] - frequency) <= 1
-        return [self.words[number] for number in among[held].tolist()]
-
-
 @dataclass(frozen=True, slots=True)
 class Lens:
     """A token window that wants an alternative.
 
-    `start`: its offset in its document; `closing`: how it ends (`probes.windows`), None for a
-    window that its end does not tell; `count`: its tokens.
+    `start`: the tokens before it in its document; `closing`: how it ends (`probes.windows`), None
+    for a window that its end does not tell; `count`: its tokens.
     """
 
     doc_id: str
@@ -85,18 +48,86 @@ class Lens:
 
 
 class Siblings:
-    """All usable siblings of one document: what no alternative may repeat."""
+    """All usable siblings of one document: what no alternative may repeat.
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.squashed = [leakage.squash(each) for each in texts]
-        self.stems = frozenset[str]().union(*map(stems, texts))
-        self._lines = [leakage.as_words(each) for each in texts]
+    `squashed`: `leakage.squash` of each; `chunks`: what stands between whitespace in any of them.
+    """
+
+    def __init__(self, texts: Sequence[str], shared: int) -> None:
+        """`shared`: how many characters at their start the texts have in common."""
+        at = _shared_end(texts, shared)
+        head, tails = texts[0][:at] if texts else "", [text[at:] for text in texts]
+        first = leakage.squash(head)
+        # Nothing is composed, folded or joined across a space.
+        self.squashed = [" ".join(filter(None, (first, leakage.squash(t)))) for t in tails]
+        self._head, self._tails = head.split(), [tail.split() for tail in tails]
+        self.chunks = frozenset[str]().union(self._head, *self._tails)
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        """`leakage.as_words` of each, the first words of all but one left out: that has them.
+
+        Only windows of some words need them.
+        """
+        before = _words_in(self._head)
+        last = " ".join(before.split(" ")[1 - _IN_A_ROW :])
+        heads = [before] + [last] * (len(self._tails) - 1)
+        return [
+            f" {' '.join(filter(None, (head, _words_in(tail))))} "
+            for head, tail in zip(heads, self._tails, strict=False)
+        ]
 
     def never_wrote(self, text: str) -> bool:
         """Whether none of them holds a text, or four of its words in a row."""
-        return not leakage.verbatim_in(text, self.squashed) and not leakage.shares_words(
-            text, self._lines, _IN_A_ROW
+        return not leakage.verbatim_in(text, self.squashed) and (
+            len(words_of(text)) < _IN_A_ROW
+            or not leakage.shares_words(text, self._lines, _IN_A_ROW)
         )
+
+
+def _shared_end(texts: Sequence[str], shared: int) -> int:
+    """Where the last chunk that all texts share ends, with a space or line end after it."""
+    if any(separator in text for text in texts for separator in "\x1c\x1d\x1e\x1f"):
+        # `squash` takes these for whitespace at the ends of a text only.
+        return 0
+    head = texts[0][:shared] if texts else ""
+    return max(head.rfind(" "), head.rfind("\n")) + 1
+
+
+def _words_in(chunks: Iterable[str]) -> str:
+    """The words of some chunks, case-folded, with a space between them."""
+    return " ".join(filter(None, map(_folded.__getitem__, chunks)))
+
+
+# The words of a chunk, case-folded.
+_folded = Chunks(lambda chunk: " ".join(WORD.findall(chunk)).casefold())
+
+
+class _Around:
+    """The documents nearest to one, for all of its slots."""
+
+    def __init__(
+        self, places: Sequence[int], stock: Stock, windows: Callable[[int, str], Windows]
+    ) -> None:
+        self._places = places
+        self._stock = stock
+        self._windows = windows
+        self._words: dict[bool, Numbers] = {}
+        self._joined: dict[str, Windows] = {}
+
+    def words(self, siblings: Siblings, *, everywhere: bool) -> Numbers:
+        """The words that no sibling has: of these documents, or of all."""
+        if everywhere not in self._words:
+            among = None if everywhere else self._places
+            self._words[everywhere] = self._stock.unwritten(among, siblings.chunks)
+        return self._words[everywhere]
+
+    def windows(self, tokenizer: str) -> Windows:
+        """The windows of all of these documents."""
+        if tokenizer not in self._joined:
+            parts = [self._windows(place, tokenizer) for place in self._places]
+            self._joined[tokenizer] = Windows.joined(parts)
+        return self._joined[tokenizer]
 
 
 class Pool:
@@ -105,20 +136,10 @@ class Pool:
     def __init__(self, donors: Iterable[Donor]) -> None:
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
         self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
-        words = [[w for w in vocabulary(donor.text) if is_content(w)] for donor in self._donors]
-        self._stems = [frozenset(map(stem, found)) for found in words]
-        holders: dict[str, list[int]] = defaultdict(list)
-        for place, roots in enumerate(self._stems):
-            for each in roots:
-                holders[each].append(place)
-        self._holders = {each: np.array(held) for each, held in holders.items()}
-        self._words = _Words(set().union(*words), self._holders)
-        numbers = {word: number for number, word in enumerate(self._words.words)}
-        self._own = [np.array([numbers[word] for word in found], np.int64) for found in words]
-        self._fresh: tuple[str, tuple[NDArray[np.int64], ...]] = "", ()
-        self._nearest: dict[int, tuple[int, ...]] = {}
+        self._stock = Stock([donor.text for donor in self._donors])
+        self._around: tuple[str, _Around] | None = None
         self._known: dict[tuple[int, str], Windows] = {}
-        self._totals: dict[str, NDArray[np.int64]] = {}
+        self._totals: dict[tuple[str, int], int] = {}
 
     def word(
         self, atom: str, question: str, doc_id: str, siblings: Siblings, stream: Stream
@@ -127,29 +148,15 @@ class Pool:
 
         The pool size counts those of the level; what is one edit away from the atom is never drawn.
         """
-        asked = stems(question)
-        near, every = self._unwritten(doc_id, siblings)
-        for level, among in enumerate((near, every, every)):
-            alike = self._words.alike(atom, among, loosely=level == 2)
-            pool = [word for word in alike if stem(word) not in asked]
+        around = self._near(doc_id)
+        for level in range(3):
+            among = around.words(siblings, everywhere=level > 0)
+            pool = self._stock.alike(atom, among, question, loosely=level == 2)
             for number in stream.order(len(pool)):
-                if not _one_edit(pool[number].casefold(), atom.casefold()):
-                    return pool[number], level, len(pool)
+                word = self._stock.words[pool[number]]
+                if not _one_edit(word.casefold(), atom.casefold()):
+                    return word, level, len(pool)
         return None
-
-    def _unwritten(self, doc_id: str, siblings: Siblings) -> tuple[NDArray[np.int64], ...]:
-        """The words that no sibling of a document has: of the nearest documents, and of all."""
-        if self._fresh[0] != doc_id:
-            known = self._words.stems
-            written = np.zeros(len(known), np.bool_)
-            written[[known[root] for root in siblings.stems if root in known]] = True
-            near = [self._own[place] for place in self._near(doc_id)]
-            found = (
-                np.unique(np.concatenate(near)) if near else np.zeros(0, np.int64),
-                np.arange(len(self._words.words)),
-            )
-            self._fresh = doc_id, tuple(each[~written[self._words.roots[each]]] for each in found)
-        return self._fresh[1]
 
     def window(
         self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
@@ -161,35 +168,26 @@ class Pool:
         """
         mine = frozenset(tokenizer.ids(like.text))
         own = self._place[like.doc_id]
-        near = sorted(self._near(like.doc_id))
         opening = self._windows(own, tokenizer.identity).opening_at(like.start)
         levels = (
-            self._windows_near(like, opening, tokenizer.identity, near, stream),
+            self._windows_near(like, opening, tokenizer.identity, stream),
             self._windows_anywhere(like, opening, tokenizer.identity, own, stream),
         )
         for level, drawn in enumerate(levels):
             for text in islice(drawn, _TRIES):
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
-                    size = self._begin_alike(level, opening, tokenizer.identity, near, own)
+                    size = self._begin_alike(level, opening, tokenizer.identity, like.doc_id)
                     return text, level, size
         return None
 
     def _windows_near(
-        self,
-        like: Lens,
-        opening: int,
-        tokenizer: str,
-        near: Sequence[int],
-        stream: Stream,
+        self, like: Lens, opening: int, tokenizer: str, stream: Stream
     ) -> Iterator[str]:
         """Windows of the nearest documents, each equally likely to come first."""
-        donors = [self._windows(place, tokenizer) for place in near]
-        places = [each.places(opening, like.closing, like.count) for each in donors]
-        ends = [*accumulate(map(len, places))]
-        for number in stream.order(ends[-1] if ends else 0):
-            which = bisect_right(ends, number)
-            place = places[which][number - ends[which]]
-            yield donors[which].window(place, like.count)
+        near = self._near(like.doc_id).windows(tokenizer)
+        places = near.places(opening, like.closing, like.count)
+        for number in stream.order(len(places)):
+            yield near.window(int(places[number]), like.count)
 
     def _windows_anywhere(
         self, like: Lens, opening: int, tokenizer: str, own: int, stream: Stream
@@ -199,53 +197,31 @@ class Pool:
             donor = self._windows(number + (number >= own), tokenizer)
             places = donor.places(opening, like.closing, like.count)
             if len(places):
-                yield donor.window(places[stream.below(len(places))], like.count)
+                yield donor.window(int(places[stream.below(len(places))]), like.count)
 
-    def _begin_alike(
-        self, level: int, opening: int, tokenizer: str, near: Sequence[int], own: int
-    ) -> int:
+    def _begin_alike(self, level: int, opening: int, tokenizer: str, doc_id: str) -> int:
         """How many windows of a level's documents begin as `opening`."""
         if level == 0:
-            return sum(int(self._windows(place, tokenizer).counts[opening]) for place in near)
-        if tokenizer not in self._totals:
-            every = (self._windows(place, tokenizer).counts for place in range(len(self._donors)))
-            self._totals[tokenizer] = sum(every, np.zeros(OPENINGS, np.int64))
-        mine = self._windows(own, tokenizer).counts
-        return int(self._totals[tokenizer][opening] - mine[opening])
+            return self._near(doc_id).windows(tokenizer).count(opening)
+        if (tokenizer, opening) not in self._totals:
+            every = (self._windows(place, tokenizer) for place in range(len(self._donors)))
+            self._totals[tokenizer, opening] = sum(each.count(opening) for each in every)
+        own = self._windows(self._place[doc_id], tokenizer)
+        return self._totals[tokenizer, opening] - own.count(opening)
 
     def _windows(self, place: int, tokenizer: str) -> Windows:
         found = self._known.get((place, tokenizer))
         if found is None:
             donor = self._donors[place]
-            found = self._known[place, tokenizer] = Windows(donor.text, donor.tokens[tokenizer])
+            found = self._known[place, tokenizer] = Windows.of(donor.text, donor.tokens[tokenizer])
         return found
 
-    def _near(self, doc_id: str) -> tuple[int, ...]:
-        """Documents that share the most and the rarest content words, by place."""
-        own = self._place[doc_id]
-        if own not in self._nearest:
-            total = len(self._donors)
-            shared = [self._holders[each] for each in sorted(self._stems[own])]
-            shared = [held for held in shared if 1 < len(held) <= max(2, total // 4)]
-            score: NDArray[np.float64] = np.zeros(total)
-            if shared:
-                weights = [math.log(total / len(held)) for held in shared]
-                weighed = np.repeat(weights, [len(held) for held in shared])
-                score = np.bincount(np.concatenate(shared), weighed, total).astype(np.float64)
-            score[own] = 0
-            # Donors are in the order of their ids, which breaks ties.
-            ranked = np.argsort(-score, kind="stable")[:_NEAREST]
-            ranked = ranked[score[ranked] > 0].tolist()
-            self._nearest[own] = tuple(ranked)
-        return self._nearest[own]
-
-
-def _kind(word: str) -> int:
-    """A number for the capitals of a word and how it ends."""
-    upper = word.isupper() and len(word) > 1
-    case = 2 if upper else 1 if word[:1].isupper() else 0
-    low = word.casefold()
-    return case * len(_ENDINGS) + next(n for n, end in enumerate(_ENDINGS) if low.endswith(end))
+    def _near(self, doc_id: str) -> _Around:
+        """What is around a document. Its slots come one after the other."""
+        if self._around is None or self._around[0] != doc_id:
+            places = sorted(self._stock.nearest(self._place[doc_id]))
+            self._around = doc_id, _Around(places, self._stock, self._windows)
+        return self._around[1]
 
 
 def _one_edit(left: str, right: str) -> bool:

@@ -12,6 +12,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -71,6 +72,8 @@ class Tokenizer:
         self._backend = backend
         self._quick = quicker(backend) if quickly else None
         self.identity = identity
+        # An atom is counted when it is found, told apart from others, and checked.
+        self._ids = lru_cache(maxsize=16)(self._find_ids)
 
     def encode(self, text: str) -> Tokens:
         """Tokens of a text, without special tokens."""
@@ -93,6 +96,9 @@ class Tokenizer:
 
     def ids(self, text: str) -> Sequence[int]:
         """The token ids of a text by itself."""
+        return self._ids(text)
+
+    def _find_ids(self, text: str) -> Sequence[int]:
         known = self._quick.ids(text) if self._quick is not None else None
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""How windows of tokens begin and end, for all places of a document at once.
+"""How windows of tokens begin and end, for all places of some documents at once.
 
 A window is an alternative only if it begins, and where that shows ends, as the atom does: who sees
 neither can then not tell the two apart by their edges.
@@ -6,7 +6,10 @@ neither can then not tell the two apart by their edges.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 import regex
@@ -20,48 +23,87 @@ _CLOSERS = '"”’)]'
 _CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
 _IN_A_LINE, _SPACED, _NEW_LINE = range(3)
 _MIDDLE, _SENTENCE, _LINE_END = range(3)
+_NEITHER = 255
 
 
 class Windows:
-    """A text with its tokens, as a source of windows."""
+    """Texts with their tokens, as a source of windows.
 
-    def __init__(self, text: str, tokens: Tokens) -> None:
-        self.text = text
-        self._clean = np.asarray(tokens.clean)
-        self._before = np.asarray(tokens.before)
+    Everything is by token, one text after the other, and by each text's end: how a window begins
+    that starts there, how one ends that ends there, and the offset; `_NEITHER` and -1 where the
+    text cannot be cut.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        openings: NDArray[np.uint8],
+        closings: NDArray[np.uint8],
+        offsets: NDArray[np.int32],
+        firsts: Sequence[int],
+    ) -> None:
+        self._texts = texts
+        self._openings = openings
+        self._closings = closings
+        self._offsets = offsets
+        self._firsts = firsts
+
+    @classmethod
+    def of(cls, text: str, tokens: Tokens) -> Windows:
+        """The windows of one text."""
+        clean, before = np.array(tokens.clean), np.array(tokens.before)
         kinds = np.concatenate([_kinds().of(text), np.zeros(1, np.uint8)])
-        self._openings = _openings(kinds, self._clean[:-1])
-        self._closings = _closings(kinds[:-1], self._clean)
-        self._counts = np.bincount(self._openings, minlength=OPENINGS)
+        size = int(before[-1]) + 1
+        openings, closings = np.full((2, size), _NEITHER, np.uint8)
+        # No window begins at the end of a text.
+        openings[before[:-1]] = _openings(kinds, clean[:-1])
+        closings[before] = _closings(kinds[:-1], clean)
+        offsets = np.full(size, -1, np.int32)
+        offsets[before] = clean
+        return cls([text], openings, closings, offsets, [0])
 
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """By opening, at how many places a window begins so."""
-        return self._counts
+    @classmethod
+    def joined(cls, parts: Sequence[Windows]) -> Windows:
+        """The windows of several sources, one after the other."""
+        sizes = [len(part._openings) for part in parts]
+        starts = accumulate(sizes, initial=0)
+        return cls(
+            [text for part in parts for text in part._texts],
+            np.concatenate([part._openings for part in parts] or [np.zeros(0, np.uint8)]),
+            np.concatenate([part._closings for part in parts] or [np.zeros(0, np.uint8)]),
+            np.concatenate([part._offsets for part in parts] or [np.zeros(0, np.int32)]),
+            [
+                start + first
+                for start, part in zip(starts, parts, strict=False)
+                for first in part._firsts
+            ],
+        )
 
-    def opening_at(self, offset: int) -> int:
-        """How a window that starts at a clean offset begins."""
-        return int(self._openings[self._clean.searchsorted(offset)])
+    def opening_at(self, token: int) -> int:
+        """How a window that starts at a token begins."""
+        return int(self._openings[token])
+
+    def count(self, opening: int) -> int:
+        """At how many places a window begins so."""
+        return int(np.count_nonzero(self._openings == opening))
 
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """The windows of `count` tokens that begin as `opening` and end as `closing`, if it is not
         None: numbers for `window`.
         """
-        starts = np.flatnonzero(self._openings == opening)
-        wanted = self._before[starts] + count
-        ends = self._before.searchsorted(wanted)
-        held = ends < len(self._before)
-        starts, ends, wanted = starts[held], ends[held], wanted[held]
-        held = self._before[ends] == wanted
-        if closing is not None:
-            held &= self._closings[ends] == closing
-        found: NDArray[np.int64] = starts[held]
+        ends = self._closings[count:]
+        held = self._openings[: len(ends)] == opening
+        held &= ends != _NEITHER if closing is None else ends == closing
+        for first in self._firsts:
+            # What starts here ends in another text.
+            held[max(0, first - count) : first] = False
+        found: NDArray[np.int64] = np.flatnonzero(held)
         return found
 
     def window(self, place: int, count: int) -> str:
         """The window of `count` tokens at a place that `places` gave."""
-        end = self._before.searchsorted(self._before[place] + count)
-        return self.text[self._clean[place] : self._clean[end]]
+        text = self._texts[bisect_right(self._firsts, place) - 1]
+        return text[self._offsets[place] : self._offsets[place + count]]
 
 
 OPENINGS = 3 * 4 * 4

@@ -13,9 +13,9 @@ from compiler.probes.checks import Facts, examine
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.segment import IDENTITY, Segments
 from compiler.probes.tokens import Tokenizer, Tokens
-from compiler.records import Choice, DocRecord, Probe, Reject, ShownSibling, Side, Slot
+from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
 
@@ -37,9 +37,9 @@ class _Bound:
 class _Chosen:
     """A doc-record with its choice."""
 
-    record: DocRecord
+    record: DocTexts
     choice: Choice
-    sibling: ShownSibling
+    sibling: ShownText
 
 
 def stage(context: Context) -> Stage:
@@ -85,7 +85,7 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
 
 def _chosen(inputs: Inputs) -> Iterator[_Chosen]:
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
-    for record in inputs.rows("sample.records", DocRecord):
+    for record in inputs.rows("sample.records", DocTexts):
         choice = choices.get(record.doc_id)
         if choice is not None:
             sibling = next(each for each in record.shown if each.idx == choice.sibling)
@@ -124,8 +124,9 @@ def _document(
     record, text = chosen.record, chosen.sibling.text
     prefix = text[: record.gen_start]
     texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
-    siblings = Siblings(texts)
-    segments = segment(text, record.gen_start)
+    siblings = Siblings(texts, record.gen_start)
+    # Only written probes are held against sentences: looking for them would be in vain.
+    segments = Segments(text, (), ())
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
         scope = bound.scopes.get(slot.scope)
@@ -168,4 +169,5 @@ def _checked(probe: Probe, facts: Facts, slot: Slot, bench: Workbench) -> Probe 
     findings = examine(probe, facts)
     if findings and findings[0].check.severity == "error":
         return bench.reject(slot, findings[0].check.reason, findings[0].detail)
-    return probe.flagged([finding.check.id for finding in findings])
+    flags = [finding.check.id for finding in findings]
+    return probe.flagged(flags) if flags else probe

@@ -40,30 +40,31 @@ def opening_of(text: str, at: int) -> tuple[str, str, str]:
 @given(st.one_of(ODD, documents()))
 def test_windows_that_begin_alike_have_one_number_and_others_another(text: str) -> None:
     cut = tokenizer().encode(text)
-    windows = Windows(text, cut)
+    windows = Windows.of(text, cut)
     places = cut.clean[:-1]
-    numbers = {at: windows.opening_at(at) for at in places}
+    numbers = {at: windows.opening_at(cut.count_before(at)) for at in places}
 
     assert all(0 <= number < OPENINGS for number in numbers.values())
     for one in places:
         for other in places[:: max(1, len(places) // 8)]:
             alike = opening_of(text, one) == opening_of(text, other)
             assert (numbers[one] == numbers[other]) == alike
-    assert windows.counts.sum() == len(places)
+    for number in {*numbers.values(), OPENINGS - 1}:
+        assert windows.count(number) == sum(number == each for each in numbers.values())
 
 
 @given(st.one_of(ODD, documents()), st.integers(1, 5))
 def test_places_are_all_windows_that_begin_and_end_as_asked(text: str, count: int) -> None:
     cut = tokenizer().encode(text)
-    windows = Windows(text, cut)
+    windows = Windows.of(text, cut)
     pairs = list(zip(cut.clean, cut.before, strict=True))
     for at in cut.clean[:-1:7]:
-        opening = windows.opening_at(at)
+        opening = windows.opening_at(cut.count_before(at))
         alike = {
             (start, end)
             for start, before in pairs[:-1]
             for end, after in pairs
-            if after - before == count and windows.opening_at(start) == opening
+            if after - before == count and windows.opening_at(before) == opening
         }
         found = windows.places(opening, None, count)
         assert [windows.window(place, count) for place in found] == [
@@ -93,7 +94,28 @@ def test_how_a_window_ends(text: str, closing: int) -> None:
 
 
 def test_a_text_of_one_token_has_no_longer_windows() -> None:
-    windows = Windows("a", Tokens([0, 1], [0, 1]))
+    windows = Windows.of("a", Tokens([0, 1], [0, 1]))
 
     assert list(windows.places(windows.opening_at(0), None, 1)) == [0]
     assert not len(windows.places(windows.opening_at(0), None, 2))
+
+
+@given(st.lists(st.one_of(ODD, documents()), max_size=4), st.integers(1, 60))
+def test_joined_windows_are_those_of_each_text_one_text_after_the_other(
+    texts: list[str], count: int
+) -> None:
+    parts = [Windows.of(text, tokenizer().encode(text)) for text in texts]
+    joined = Windows.joined([*parts[:1], Windows.joined(parts[1:])])
+
+    for opening in range(OPENINGS):
+        assert joined.count(opening) == sum(part.count(opening) for part in parts)
+        for closing in (None, 0, 1, 2):
+            assert [joined.window(p, count) for p in joined.places(opening, closing, count)] == [
+                part.window(place, count)
+                for part in parts
+                for place in part.places(opening, closing, count)
+            ]
+
+
+def test_no_source_has_no_windows() -> None:
+    assert not len(Windows.joined([]).places(0, None, 1))

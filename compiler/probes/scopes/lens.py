@@ -10,7 +10,6 @@ from bisect import bisect_left
 
 from compiler.probes import leakage
 from compiler.probes.alternatives import Lens
-from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.windows import closing_of
 from compiler.records import Probe, Reject, Slot
@@ -20,21 +19,19 @@ _MAX_TOKENS = 63
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """The probe of one lens slot, or why there is none."""
-    tokens = bench.tokens
-    if not tokens.is_clean(bench.split):
+    if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
-    feasible = _windows(slot, bench)
-    some = bool(feasible)
-    complement = leakage.squash(bench.text[slice(*bench.other_side(slot.target))])
-    while (found := nearest(feasible, slot.hint or 1)) is not None:
-        count, (start, end) = found
-        del feasible[count]
+    some = False
+    for count, (start, end) in _windows(slot, bench):
         atom = bench.text[start:end]
-        bare = leakage.bare(atom)
-        if (len(bare) >= 20 and bare in complement) or bench.tokenizer.count(atom) != count:
+        if not any(map(str.isalnum, atom)) or (slot.scope, start, end) in bench.used:
+            continue
+        some = True
+        if _repeats(leakage.bare(atom), slot, bench) or bench.tokenizer.count(atom) != count:
             continue
         closing = closing_of(atom) if slot.target == "prefix" else None
-        like = Lens(bench.record.doc_id, atom, start, closing, count)
+        before = bench.tokens.count_before(start)
+        like = Lens(bench.record.doc_id, atom, before, closing, count)
         stream = bench.stream(slot, "alternative")
         alternative = bench.pool.window(like, bench.tokenizer, bench.siblings, stream)
         if alternative is None:
@@ -45,20 +42,33 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 
 
-def _windows(slot: Slot, bench: Workbench) -> dict[int, tuple[int, int]]:
-    """The windows that may be atoms, by token count."""
-    tokens, text = bench.tokens, bench.text
-    at = tokens.count_before(bench.split)
-    clean, found = tokens.clean, {}
+def _repeats(bare: str, slot: Slot, bench: Workbench) -> bool:
+    """Whether the complement holds an atom that is long enough to tell."""
+    if len(bare) < 20:
+        return False
+    return bare in leakage.squash(bench.text[slice(*bench.other_side(slot.target))])
+
+
+def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
+    """The windows on the slot's side by token count: the nearest to what the slot asks for first,
+    the shorter one of two equally near.
+    """
+    tokens, split = bench.tokens, bench.split
+    place = bisect_left(tokens.clean, split)
+    at = tokens.before[place]
     # Every clean offset is at least one token from the next.
-    place = bisect_left(clean, bench.split)
-    near = slice(max(0, place - _MAX_TOKENS), place + _MAX_TOKENS + 1)
-    for offset, before in zip(clean[near], tokens.before[near], strict=True):
-        count = before - at if slot.target == "suffix" else at - before
-        if not 1 <= count <= _MAX_TOKENS:
-            continue
-        start, end = sorted((bench.split, offset))
-        atom = text[start:end]
-        if any(map(str.isalnum, atom)) and (slot.scope, start, end) not in bench.used:
-            found[count] = (start, end)
-    return found
+    if slot.target == "suffix":
+        side = slice(place + 1, place + _MAX_TOKENS + 1)
+        offsets, befores = tokens.clean[side], tokens.before[side]
+        found = [(before - at, (split, end)) for end, before in zip(offsets, befores, strict=True)]
+    else:
+        side = slice(max(0, place - _MAX_TOKENS), place)
+        offsets, befores = tokens.clean[side], tokens.before[side]
+        found = [
+            (at - before, (start, split)) for start, before in zip(offsets, befores, strict=True)
+        ]
+    wanted = slot.hint or 1
+    return sorted(
+        (each for each in found if each[0] <= _MAX_TOKENS),
+        key=lambda each: (abs(each[0] - wanted), each[0]),
+    )

@@ -9,7 +9,7 @@ from compiler.probes.alternatives import Pool, Siblings
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import word_count
 from compiler.probes.tokens import Tokenizer, Tokens
-from compiler.records import DocRecord, Probe, Reject, Side, Slot
+from compiler.records import DocTexts, Probe, Reject, Side, Slot
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Workbench:
     taken by earlier slots of this document.
     """
 
-    record: DocRecord
+    record: DocTexts
     sibling: int
     text: str
     split: int

@@ -6,12 +6,14 @@ it. `abs_index` counts content words outward from the split, 1 = the nearest.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import regex
 
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import Span, content_words
-from compiler.records import Probe, Reject, Slot
+from compiler.records import Probe, Reject, Side, Slot
 from compiler.words import stem, stems
 
 # Scripts that do not put spaces between words: a run of letters there is no word.
@@ -20,15 +22,11 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Kh
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """The probe of one word slot, or why there is none."""
-    complement = stems(bench.text, *bench.other_side(slot.target))
-    feasible: dict[int, Span] = {}
-    outward = content_words(bench.text, bench.split, slot.target)
-    for index, span in enumerate(outward, start=1):
-        if not _eligible(bench.text, span):
-            continue
-        found_stem = stem(bench.text[span.start : span.end])
-        if found_stem not in complement and (slot.scope, span.start, span.end) not in bench.used:
-            feasible[index] = span
+    feasible = {
+        index: span
+        for index, span in _words(bench.text, bench.split, slot.target)
+        if (slot.scope, span.start, span.end) not in bench.used
+    }
     some = bool(feasible)
     while (found := nearest(feasible, slot.hint or 1)) is not None:
         index, span = found
@@ -48,6 +46,19 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         return bench.probe(slot, span.start, span.end, index, alternative, None)
     reason = "no_alternative" if some else "no_word"
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
+
+
+# Every slot of a document looks at the same two sides.
+@lru_cache(maxsize=16)
+def _words(text: str, split: int, target: Side) -> list[tuple[int, Span]]:
+    """The words of one side that may be atoms, by their index."""
+    other = (split, len(text)) if target == "prefix" else (0, split)
+    complement = stems(text, *other)
+    return [
+        (index, span)
+        for index, span in enumerate(content_words(text, split, target), start=1)
+        if _eligible(text, span) and stem(text[span.start : span.end]) not in complement
+    ]
 
 
 def _eligible(text: str, span: Span) -> bool:

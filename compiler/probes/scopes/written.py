@@ -94,9 +94,8 @@ class _Bench:
         if findings and findings[0].check.severity == "error":
             return findings[0].check.reason, findings[0].detail
         self._used.add((start, end))
-        if not findings:
-            return probe
-        return probe.flagged([finding.check.id for finding in findings])
+        flags = [finding.check.id for finding in findings]
+        return probe.flagged(flags) if flags else probe
 
     def _span(
         self, slot: Slot, scope: WrittenScope, draft: Draft, split: int

@@ -1,0 +1,180 @@
+"""The content words of a shard's documents, by number: which document has which, and what matching
+looks at.
+
+Everything about a word is worked out once for all documents that have it. Words and stems are
+numbered in their order, so that numbers in order are words in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.words import WORD, Chunks, chunk_stems, is_content, stem, stems
+
+_NEAREST = 8
+_LENGTH = 3
+_ENDINGS = ("ing", "ed", "ly", "s", "")
+
+Numbers = NDArray[np.int64]
+
+
+class Stock:
+    """The different content words of some texts. `words`: by number."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        found = [_content_words(text) for text in texts]
+        self.words = sorted(set().union(*found))
+        numbers = {word: number for number, word in enumerate(self.words)}
+        self._own = [np.array([numbers[word] for word in each], np.int64) for each in found]
+        roots = [stem(word) for word in self.words]
+        self._stems = {root: number for number, root in enumerate(sorted(set(roots)))}
+        self._roots = np.array([self._stems[root] for root in roots], np.int64)
+        self._numbering = _Numbering.current()
+        self._roots_anywhere = np.array([self._numbering.of(root) for root in roots], np.int32)
+        # By document the stems that it has, each once.
+        self._held = [np.unique(self._roots[own]) for own in self._own]
+        self._holders = _Holders(self._held, len(self._stems))
+        self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
+        self._frequencies = np.array(self._frequency)[self._roots]
+        self._kinds = np.array([_kind(word) for word in self.words], np.uint8)
+        self._lengths = np.array([len(word) for word in self.words], np.int32)
+
+    def unwritten(self, among: Sequence[int] | None, chunks: Iterable[str]) -> Numbers:
+        """The words of some documents, or of all, whose stem is in none of some chunks of text."""
+        written = self._numbering.stems_in(chunks)
+        # Stems have been numbered only now that none of these words has.
+        fresh = np.ones(self._numbering.size, np.bool_)
+        fresh[written] = False
+        held = fresh[self._roots_anywhere]
+        if among is not None:
+            some = np.zeros(len(held), np.bool_)
+            for place in among:
+                some[self._own[place]] = True
+            held &= some
+        found: Numbers = np.flatnonzero(held)
+        return found
+
+    def alike(self, wanted: str, among: Numbers, apart: str, *, loosely: bool) -> Numbers:
+        """Those of some words with the capitals and about the length of `wanted`, but for those
+        with a stem of the text `apart`; unless `loosely`, also with its ending and about as common.
+        """
+        kind = _kind(wanted)
+        kinds = self._kinds[among]
+        found: Numbers
+        if loosely:
+            found = among[kinds // len(_ENDINGS) == kind // len(_ENDINGS)]
+        else:
+            found = among[kinds == kind]
+            root = self._stems.get(stem(wanted))
+            frequency = 0.0 if root is None else self._frequency[root]
+            found = found[np.abs(self._frequencies[found] - frequency) <= 1]
+        found = found[np.abs(self._lengths[found] - len(wanted)) <= _LENGTH]
+        known = self._stems
+        asked = [known[root] for root in stems(apart) if root in known]
+        if asked:
+            fresh = np.ones(len(self._stems), np.bool_)
+            fresh[asked] = False
+            found = found[fresh[self._roots[found]]]
+        return found
+
+    def nearest(self, place: int) -> tuple[int, ...]:
+        """Documents that share the most and the rarest stems with one of them."""
+        score = self._holders.score(self._held[place])
+        score[place] = 0
+        # Their order breaks ties.
+        ranked = np.argsort(-score, kind="stable")[:_NEAREST]
+        found: list[int] = ranked[score[ranked] > 0].tolist()
+        return tuple(found)
+
+
+class _Numbering:
+    """Numbers of stems, and of those in chunks of text, for all the shards that a process reads.
+
+    Shards have most of their words in common. A numbering that has grown large is left to those
+    that use it, and the next shard starts anew.
+    """
+
+    _LARGE = 1 << 17
+    _current: ClassVar[_Numbering | None] = None
+
+    def __init__(self) -> None:
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: len(self._numbers))
+        self._chunks = Chunks(lambda chunk: tuple(map(self.of, chunk_stems(chunk))))
+
+    @classmethod
+    def current(cls) -> _Numbering:
+        """The numbering that a new shard uses."""
+        if cls._current is None or cls._current.size > cls._LARGE:
+            cls._current = cls()
+        return cls._current
+
+    @property
+    def size(self) -> int:
+        """How many stems have numbers."""
+        return len(self._numbers)
+
+    def of(self, stem: str) -> int:
+        """The number of a stem."""
+        return self._numbers[stem]
+
+    def stems_in(self, chunks: Iterable[str]) -> list[int]:
+        """The numbers of all stems in some chunks; some come twice."""
+        return list(chain.from_iterable(map(self._chunks.__getitem__, chunks)))
+
+
+class _Holders:
+    """By stem, the documents that have it. `counts`: how many these are."""
+
+    def __init__(self, held: Sequence[Numbers], stems: int) -> None:
+        self._total = len(held)
+        every = np.concatenate([*held, np.zeros(0, np.int64)])
+        sizes = np.array([len(each) for each in held], np.int64)
+        documents = np.repeat(np.arange(len(held)), sizes)
+        self._documents = documents[np.argsort(every, kind="stable")]
+        self.counts = np.bincount(every, minlength=stems)
+        self._ends = np.cumsum(self.counts)
+        # Of how many documents have a stem, by that: none if nearly all or nobody else.
+        most = max(2, self._total // 4)
+        self._weights = np.zeros(self._total + 1)
+        for count in range(2, min(most, self._total) + 1):
+            self._weights[count] = math.log(self._total / count)
+        self._tells = np.zeros(self._total + 1, np.bool_)
+        self._tells[2 : most + 1] = True
+
+    def score(self, stems: Numbers) -> NDArray[np.float64]:
+        """By document, how much the stems weigh that it has, of some in order."""
+        counts = self.counts[stems]
+        tell = self._tells[counts]
+        stems, counts = stems[tell], counts[tell]
+        ends = np.cumsum(counts)
+        size = int(ends[-1]) if len(ends) else 0
+        # All places of `_documents` from each stem's first to its last, one stem after the other.
+        places = np.arange(size) + np.repeat(self._ends[stems] - ends, counts)
+        weights = np.repeat(self._weights[counts], counts)
+        found = np.bincount(self._documents[places], weights, self._total)
+        return found.astype(np.float64)
+
+
+def _content_words(text: str) -> set[str]:
+    return set(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
+
+
+_content_of = Chunks(lambda chunk: tuple(filter(is_content, WORD.findall(chunk))))
+
+
+# Shards have most of their words in common.
+@lru_cache(maxsize=1 << 16)
+def _kind(word: str) -> int:
+    """A number for the capitals of a word and how it ends."""
+    upper = word.isupper() and len(word) > 1
+    case = 2 if upper else 1 if word[:1].isupper() else 0
+    low = word.casefold()
+    return case * len(_ENDINGS) + next(n for n, end in enumerate(_ENDINGS) if low.endswith(end))

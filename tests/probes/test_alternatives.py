@@ -1,0 +1,60 @@
+"""Alternatives where there are few documents or none to draw from."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from compiler.probes import tokens
+from compiler.probes.alternatives import Donor, Lens, Pool, Siblings
+from compiler.probes.sampling import Stream
+from compiler.probes.tokens import Tokenizer
+from tests.conftest import ROOT
+
+OWN = "The harbour was quiet that morning, and nobody spoke of the storm."
+OTHER = "The village was empty this evening, but somebody dreamt of a lantern."
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    found = tokens.find("specs/data/bpe-8k.json.gz", ROOT, online=False)
+    assert found is not None
+    return tokens.load(found)
+
+
+def pool(*texts: str) -> Pool:
+    name = tokenizer().identity
+    return Pool(Donor(f"d{n}", t, {name: tokenizer().encode(t)}) for n, t in enumerate(texts))
+
+
+def lens(text: str) -> Lens:
+    return Lens("d0", text, 0, None, len(tokenizer().ids(text)))
+
+
+def test_a_shard_without_documents_is_no_error() -> None:
+    pool()
+
+
+def test_a_document_alone_finds_nothing() -> None:
+    alone, siblings = pool(OWN), Siblings([OWN], 0)
+
+    assert alone.word("lantern", "Which?", "d0", siblings, Stream("a")) is None
+    assert alone.window(lens("The"), tokenizer(), siblings, Stream("b")) is None
+
+
+def test_a_word_that_no_sibling_wrote_comes_from_the_other_document() -> None:
+    both, siblings = pool(OWN, OTHER), Siblings([OWN, f"{OWN} Village."], len(OWN))
+
+    found = both.word("harbour", "Which lanterns?", "d0", siblings, Stream("a"))
+    assert found is not None
+    # Written by a sibling: village. In the question: lantern. The others are as common.
+    assert found[0] in {"empty", "evening", "somebody", "dreamt"}
+
+
+def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
+    both, name = pool(OWN, OTHER), tokenizer()
+
+    # Only one window of the other document starts a line with a capital.
+    found = both.window(lens("The harbour"), name, Siblings([OWN], 0), Stream("a"))
+    assert found == ("The village", 1, 1)
+    written = Siblings([OWN, f"{OWN} The village."], len(OWN))
+    assert both.window(lens("The harbour"), name, written, Stream("a")) is None

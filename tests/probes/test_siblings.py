@@ -1,0 +1,34 @@
+"""What no alternative may repeat, against the plain definition on each whole text."""
+
+from __future__ import annotations
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from compiler.probes import leakage
+from compiler.probes.alternatives import Siblings
+from tests.strategies import documents
+
+ODD = st.text(st.sampled_from("aB1 .\n\t’-\u0301\u00a8\u00a0é中ﬁ\u1161\u0338\x1c\x1f"), max_size=40)
+TEXT = st.one_of(ODD, documents(), st.tuples(documents(), ODD).map("".join))
+
+
+@given(TEXT, st.lists(TEXT, max_size=4), st.lists(TEXT, max_size=3))
+@example("One two three four", [" five six", ". Seven"], ["two three four five", "one two three"])
+@example("a ", ["\x1cb", "c"], [])
+@example("a ", ["\u0301b", "\u00a8"], [])
+def test_siblings_are_told_from_whole_texts(
+    prefix: str, continuations: list[str], windows: list[str]
+) -> None:
+    texts = [prefix + each for each in continuations]
+    siblings = Siblings(texts, len(prefix))
+    lines = [leakage.as_words(each) for each in texts]
+
+    assert siblings.squashed == [leakage.squash(each) for each in texts]
+    assert siblings.chunks == {chunk for each in texts for chunk in each.split()}
+    cuts = [each[at : at + size] for each in texts for at in range(0, 60, 7) for size in (5, 30)]
+    for window in (*windows, *cuts):
+        written = leakage.verbatim_in(window, siblings.squashed)
+        assert siblings.never_wrote(window) == (
+            not written and not leakage.shares_words(window, lines, 4)
+        )

@@ -1,0 +1,88 @@
+"""The words of a shard by number, against the plain definitions on words and stems."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.probes.stock import Stock
+from compiler.words import is_content, stem, stems, vocabulary
+from tests.strategies import documents
+
+WORDS = st.sampled_from(
+    "boat Boats boating sea-boat harbour Harbour harbours NATO quiet quietly lamp lamps 第二句话 "
+    "ships shipped ship shipping naïve storms storm don’t well-known".split()
+)
+TEXTS = st.lists(st.one_of(st.lists(WORDS, max_size=12).map(" ".join), documents()), max_size=6)
+
+
+def content(text: str) -> set[str]:
+    return {word for word in vocabulary(text) if is_content(word)}
+
+
+def ending(word: str) -> str:
+    return next(end for end in ("ing", "ed", "ly", "s", "") if word.casefold().endswith(end))
+
+
+def case(word: str) -> str:
+    if word.isupper() and len(word) > 1:
+        return "upper"
+    return "title" if word[:1].isupper() else "lower"
+
+
+def is_alike(word: str, wanted: str, texts: list[str], *, loosely: bool) -> bool:
+    def frequency(one: str) -> float:
+        held = sum(stem(one) in map(stem, content(text)) for text in texts)
+        return math.log(1 + held)
+
+    if abs(len(word) - len(wanted)) > 3 or case(word) != case(wanted):
+        return False
+    return loosely or (
+        ending(word) == ending(wanted) and abs(frequency(word) - frequency(wanted)) <= 1
+    )
+
+
+@given(TEXTS, st.lists(documents(), max_size=2), st.sets(st.integers(0, 5)))
+def test_unwritten_words_are_those_whose_stem_stands_nowhere(
+    texts: list[str], written: list[str], places: set[int]
+) -> None:
+    stock = Stock(texts)
+    among = [place for place in places if place < len(texts)]
+    stood = frozenset[str]().union(*map(stems, written))
+    chunks = [chunk for text in written for chunk in text.split()]
+    for some, of in ((among, [texts[place] for place in among]), (None, texts)):
+        found = [stock.words[number] for number in stock.unwritten(some, chunks)]
+        every = set[str]().union(*map(content, of))
+        assert found == sorted(word for word in every if stem(word) not in stood)
+
+
+@given(TEXTS, WORDS, st.lists(WORDS, max_size=3).map(" ".join), st.booleans())
+def test_alike_words_have_the_shape_asked_for_and_no_stem_of_the_question(
+    texts: list[str], wanted: str, question: str, loosely: bool
+) -> None:
+    stock = Stock(texts)
+    found = stock.alike(wanted, stock.unwritten(None, ()), question, loosely=loosely)
+
+    assert [stock.words[number] for number in found] == [
+        word
+        for word in sorted(set().union(*map(content, texts)))
+        if is_alike(word, wanted, texts, loosely=loosely) and stem(word) not in stems(question)
+    ]
+
+
+@given(TEXTS)
+def test_the_nearest_documents_share_the_most_and_the_rarest_stems(texts: list[str]) -> None:
+    stock = Stock(texts)
+    held = [{stem(word) for word in content(text)} for text in texts]
+    for own in range(len(texts)):
+        scores = [0.0] * len(texts)
+        for root in sorted(held[own]):
+            holders = [place for place, stems_of in enumerate(held) if root in stems_of]
+            if 1 < len(holders) <= max(2, len(texts) // 4):
+                for place in holders:
+                    scores[place] += math.log(len(texts) / len(holders))
+        scores[own] = 0
+        ranked = sorted(range(len(texts)), key=lambda place: (-scores[place], place))[:8]
+        assert stock.nearest(own) == tuple(place for place in ranked if scores[place] > 0)
