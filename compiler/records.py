@@ -251,6 +251,14 @@ class RequestRow(Struct, frozen=True, gc=False):
     key: str
 
 
+class UsageRow(Struct, frozen=True, gc=False):
+    """What the replies that a step read used: calls, and tokens as billed."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
 class AnswerRow(Struct, frozen=True, gc=False):
     """All rollouts of one probe: `answers[i]` is None when rollout i brought no text."""
 

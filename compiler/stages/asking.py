@@ -9,7 +9,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Unsettled
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Reply, Request
-from compiler.records import Choice, DocTexts, Probe, RequestRow
+from compiler.records import Choice, DocTexts, Probe, RequestRow, UsageRow
 from compiler.stages.context import Context, Role
 
 # Which role each asking stage asks, in the order in which they spend.
@@ -92,11 +92,14 @@ def requester(
 
 
 class Replies:
-    """What one step reads from the log. Remembers the keys, which a round's lock lists."""
+    """What one step reads from the log. Remembers the keys, which a round's lock lists, and counts
+    what the replies used.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._read: set[str] = set()
+        self._calls = self._input = self._output = 0
 
     def to(self, asked: Sequence[tuple[Request, range]]) -> list[Reply]:
         """The replies to some samples of each request, in this order.
@@ -110,22 +113,33 @@ class Replies:
         if len(replies) < len(found):
             raise Unsettled
         self._read.update(keys)
+        self._calls += len(replies)
+        for reply in replies:
+            self._input += reply.input_tokens
+            self._output += reply.output_tokens
         return replies
 
     def read(self) -> Iterator[RequestRow]:
         """Every key that was read, sorted."""
         yield from map(RequestRow, sorted(self._read))
 
+    def used(self) -> UsageRow:
+        """What they used, each as often as it was read."""
+        return UsageRow(self._calls, self._input, self._output)
+
 
 def reading(
     name: str, dispatcher: Dispatcher, rows: Callable[[Inputs, Replies], Iterator[object]]
 ) -> Callable[[Part, Inputs, Outputs], None]:
-    """The `run` of a stage that asks: its rows under a name, and `requests`, the keys it read."""
+    """The `run` of a stage that asks: its rows under a name, and of the replies that it read the
+    keys, `requests`, and what they used, `usage`.
+    """
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         replies = Replies(dispatcher)
         out.rows(name, rows(inputs, replies))
         out.rows("requests", replies.read())
+        out.rows("usage", [replies.used()])
 
     return run
 

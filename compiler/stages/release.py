@@ -18,17 +18,13 @@ from compiler.keys import Json, digest
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
-    AnswerRow,
-    AuditRow,
     AuditScore,
     Choice,
-    ControlRow,
     Pair,
     ProbeFact,
     Reject,
-    ReplyRow,
     Skip,
-    VerdictRow,
+    UsageRow,
 )
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES, Context
@@ -51,10 +47,8 @@ def stage(context: Context) -> Stage:
         depth=0,
         needs=(
             *("publish.facts", "publish.pairs", "score.audits", *_REJECTS, *_SKIPS),
-            *("finalize.choices", "generate.replies", context.answers_need()),
-            *((context.verdicts_need(),) if context.judged() else ()),
-            *(("control.answers",) if context.baselines() else ()),
-            *(("audit.verdicts",) if context.audited() else ()),
+            "finalize.choices",
+            *(f"{each}.usage" for stages in _asked(context).values() for each in stages),
         ),
         params={
             "facts": plain(facts),
@@ -149,38 +143,26 @@ def _run(
     out.file("card", ".md", write)
 
 
-def _usage(context: Context, inputs: Inputs) -> list[UsageStats]:
-    """What each asking stage used, one entry a stage that asked anything."""
-    found: dict[str, Iterator[tuple[int, int, int]]] = {
-        "generate": (
-            (1, row.input_tokens, row.output_tokens)
-            for row in inputs.rows("generate.replies", ReplyRow)
-        ),
-        "answer": (
-            (len(row.answers), row.input_tokens, row.output_tokens)
-            for row in inputs.rows(context.answers_need(), AnswerRow)
-        ),
-    }
+def _asked(context: Context) -> dict[str, tuple[str, ...]]:
+    """Whose usage is that of each asking stage: its own, and of the stage that goes on with it."""
+    answers = context.answers_need().partition(".")[0]
+    found = {"generate": ("generate",), "answer": tuple(dict.fromkeys(("answer", answers)))}
     if context.judged():
-        found["judge"] = (
-            (row.calls, row.input_tokens, row.output_tokens)
-            for row in inputs.rows(context.verdicts_need(), VerdictRow)
-        )
+        verdicts = context.verdicts_need().partition(".")[0]
+        found["judge"] = tuple(dict.fromkeys(("judge", verdicts)))
     if context.baselines():
-        found["control"] = (
-            (len(row.answers), row.input_tokens, row.output_tokens)
-            for row in inputs.rows("control.answers", ControlRow)
-        )
+        found["control"] = ("control",)
     if context.audited():
-        found["audit"] = (
-            (row.calls, row.input_tokens, row.output_tokens)
-            for row in inputs.rows("audit.verdicts", AuditRow)
-        )
-    usage = []
-    for stage, rows in found.items():
-        calls, tokens_in, tokens_out = 0, 0, 0
-        for one, read, written in rows:
-            calls, tokens_in, tokens_out = calls + one, tokens_in + read, tokens_out + written
+        found["audit"] = ("audit",)
+    return found
+
+
+def _usage(context: Context, inputs: Inputs) -> Iterator[UsageStats]:
+    """What each asking stage used."""
+    for stage, parts in _asked(context).items():
+        rows = [row for each in parts for row in inputs.rows(f"{each}.usage", UsageRow)]
+        calls = sum(row.calls for row in rows)
+        tokens_in = sum(row.input_tokens for row in rows)
+        tokens_out = sum(row.output_tokens for row in rows)
         usd = context.rates[ASKING[stage]].usd(tokens_in, tokens_out)
-        usage.append(UsageStats(stage, ASKING[stage], calls, tokens_in, tokens_out, usd))
-    return usage
+        yield UsageStats(stage, ASKING[stage], calls, tokens_in, tokens_out, usd)
