@@ -180,7 +180,7 @@ class Chunks(dict[str, T]):
     """
 
     _SHORT = 40
-    _MOST = 1 << 17
+    _MOST = 1 << 16
 
     def __init__(self, find: Callable[[str], T]) -> None:
         super().__init__()
