@@ -11,14 +11,16 @@ import contextlib
 import hashlib
 import json
 import math
-from typing import TypeAlias
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
+if TYPE_CHECKING:
+    import msgspec
 
 SCHEME = "probec/1"
 
 _FLOATLESS = frozenset((str, int, bool, type(None)))
-_QUICK = msgspec.json.Encoder(order="deterministic")
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
@@ -31,10 +33,11 @@ def canonical(value: object) -> bytes:
         TypeError: something in it is not str, int, float, bool, None, list or dict[str, ...].
         ValueError: a float is not finite, or a str holds a lone surrogate.
     """
-    if _floatless(value):
-        # The two encoders differ in nothing but floats; lone surrogates are refused below.
+    # The two encoders differ in nothing but floats; lone surrogates are refused below. A build with
+    # nothing to do needs a few keys and loads nothing: the quicker one is not worth it there.
+    if "msgspec" in sys.modules and _floatless(value):
         with contextlib.suppress(UnicodeEncodeError):
-            return _QUICK.encode(value)
+            return _quick().encode(value)
     _refuse_inexact(value, "$")
     return _ENCODER.encode(value).encode("utf-8")
 
@@ -59,6 +62,13 @@ def request_key(body: bytes, sample: int) -> str:
     # `digest("request", {"body": ..., "sample": ...})` written out: a build makes millions of them.
     payload = f'["{SCHEME}","request",{{"body":"{bytes_digest(body)}","sample":{sample:d}}}]'
     return bytes_digest(payload.encode("ascii"))
+
+
+@cache
+def _quick() -> msgspec.json.Encoder:
+    import msgspec
+
+    return msgspec.json.Encoder(order="deterministic")
 
 
 def _floatless(value: object) -> bool:

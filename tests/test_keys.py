@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from compiler.keys import Json, bytes_digest, canonical, digest, request_key
 from tests.strategies import json_values, texts
 
+ROOT = Path(__file__).parent.parent
 PINNED: dict[str, Json] = {
     "null": None,
     "nested": {"b": [1, 2.5, True, "ä"], "a": {"": None}},
@@ -41,6 +42,22 @@ def test_canonical_json_is_what_the_standard_library_writes(value: Json) -> None
     written = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     assert canonical(value) == written.encode("utf-8")
+
+
+def test_keys_are_the_same_before_and_after_the_quicker_encoder_is_loaded() -> None:
+    code = """
+import sys
+from compiler.keys import digest
+value = {"b": [1, "x\u2028\x7f", None, 2**70], "a": {"": True}}
+before = digest("t", value)
+assert "msgspec" not in sys.modules
+import msgspec
+print(before == digest("t", value))
+"""
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert found.stdout == "True\n"
 
 
 def test_every_character_is_written_as_the_standard_library_does() -> None:
@@ -96,7 +113,7 @@ def test_a_digest_is_the_same_in_processes_with_different_hash_seeds() -> None:
         subprocess.run(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parent.parent,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from compiler.dataset import rounds
 from compiler.dataset.rounds import Lock, Rounds
@@ -174,7 +175,7 @@ def test_a_stage_that_does_otherwise_under_its_old_version_is_drift_and_named(
     probec: Probec, elsewhere: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, hashes = elsewhere
-    monkeypatch.setattr(score, "reduced", lambda *args: replace(reduced(*args), mean=0.5))
+    monkeypatch.setattr(score, "reduced", lambda *args: structs.replace(reduced(*args), mean=0.5))
     found = reproduced(probec, 6, hashes[0])
 
     assert found["drifts"][0].startswith("output scores of score 0.0: ")
