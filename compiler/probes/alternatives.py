@@ -106,12 +106,9 @@ _folded = Chunks(lambda chunk: " ".join(WORD.findall(chunk)).casefold())
 class _Around:
     """The documents nearest to one, for all of its slots."""
 
-    def __init__(
-        self, places: Sequence[int], stock: Stock, windows: Callable[[int, str], Windows]
-    ) -> None:
+    def __init__(self, places: Sequence[int], stock: Stock) -> None:
         self._places = places
         self._stock = stock
-        self._windows = windows
         self._words: dict[bool, Numbers] = {}
         self._joined: dict[str, Windows] = {}
 
@@ -122,10 +119,12 @@ class _Around:
             self._words[everywhere] = self._stock.unwritten(among, siblings.chunks)
         return self._words[everywhere]
 
-    def windows(self, tokenizer: str) -> Windows:
-        """The windows of all of these documents."""
+    def windows(self, tokenizer: str, of: Callable[[int, str], Windows]) -> Windows:
+        """The windows of all of these documents; `of`: those of one."""
+        # Kept, `of` would keep the pool that keeps this: a shard of texts, until cycles are looked
+        # for.
         if tokenizer not in self._joined:
-            parts = [self._windows(place, tokenizer) for place in self._places]
+            parts = [of(place, tokenizer) for place in self._places]
             self._joined[tokenizer] = Windows.joined(parts)
         return self._joined[tokenizer]
 
@@ -184,7 +183,7 @@ class Pool:
         self, like: Lens, opening: int, tokenizer: str, stream: Stream
     ) -> Iterator[str]:
         """Windows of the nearest documents, each equally likely to come first."""
-        near = self._near(like.doc_id).windows(tokenizer)
+        near = self._near(like.doc_id).windows(tokenizer, self._windows)
         places = near.places(opening, like.closing, like.count)
         for number in stream.order(len(places)):
             yield near.window(int(places[number]), like.count)
@@ -202,7 +201,7 @@ class Pool:
     def _begin_alike(self, level: int, opening: int, tokenizer: str, doc_id: str) -> int:
         """How many windows of a level's documents begin as `opening`."""
         if level == 0:
-            return self._near(doc_id).windows(tokenizer).count(opening)
+            return self._near(doc_id).windows(tokenizer, self._windows).count(opening)
         if (tokenizer, opening) not in self._totals:
             every = (self._windows(place, tokenizer) for place in range(len(self._donors)))
             self._totals[tokenizer, opening] = sum(each.count(opening) for each in every)
@@ -220,7 +219,7 @@ class Pool:
         """What is around a document. Its slots come one after the other."""
         if self._around is None or self._around[0] != doc_id:
             places = sorted(self._stock.nearest(self._place[doc_id]))
-            self._around = doc_id, _Around(places, self._stock, self._windows)
+            self._around = doc_id, _Around(places, self._stock)
         return self._around[1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from functools import cache
 
 from compiler.probes import tokens
@@ -58,3 +60,17 @@ def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
     assert found == ("The village", 1, 1)
     written = Siblings([OWN, f"{OWN} The village."], len(OWN))
     assert both.window(lens("The harbour"), name, written, Stream("a")) is None
+
+
+def test_a_pool_goes_when_its_shard_is_done() -> None:
+    gc.disable()
+    try:
+        both, siblings = pool(OWN, OTHER), Siblings([OWN], 0)
+        assert both.word("harbour", "Which?", "d0", siblings, Stream("a")) is not None
+        assert both.window(lens("The harbour"), tokenizer(), siblings, Stream("b")) is not None
+        left = weakref.ref(both)
+        # In a cycle it would wait, with all of its texts, until cycles are looked for.
+        del both
+        assert left() is None
+    finally:
+        gc.enable()
