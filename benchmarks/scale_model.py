@@ -27,8 +27,8 @@ class Costs:
     written: int = 6
     built: float = 0.86
     rollouts: int = 5
-    cpu_ms: float = 84.4
-    serial_ms: float = 8.6
+    cpu_ms: float = 49.0
+    serial_ms: float = 2.5
     store_bytes: int = 30_000
     log_bytes: int = 25_000
     parquet_bytes: int = 8_100
