@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
@@ -57,7 +58,8 @@ def stem(word: str) -> str:
     """
     low = word.casefold().replace("’", "'")
     low = low.removesuffix("'s").removesuffix("'")
-    for ending in _ENDINGS:
+    # Most words have no ending, which one question tells.
+    for ending in _ENDINGS if low.endswith(_ENDINGS) else ():
         if low.endswith(ending) and len(low) - len(ending) >= 3:
             low = low[: -len(ending)]
             break
@@ -194,6 +196,17 @@ class Chunks(dict[str, T]):
         return found
 
 
+def words_in(chunk: str) -> Sequence[str]:
+    """The words of a chunk without whitespace."""
+    # Nearly all chunks are one word and signs, which an expression is slow to find.
+    bare = chunk.strip(_SIGNS)
+    return [bare] if bare.isascii() and bare.isalpha() else WORD.findall(chunk)
+
+
+# No part of a word where they begin or end a chunk.
+_SIGNS = string.punctuation + "“”‘’–—…"
+
+
 # The same few texts (sides of a split, siblings) are asked about once per probe.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
@@ -226,14 +239,14 @@ def chunk_stems(chunk: str) -> tuple[str, ...]:
     return _stems_of[chunk]
 
 
-def stems_in_order(text: str) -> list[str]:
-    """What `stems` finds in a text, as the words are in it; those of parts follow their word's."""
-    return list(chain.from_iterable(map(_stems_of.__getitem__, text.split())))
+def stems_by_chunk(text: str) -> list[tuple[str, ...]]:
+    """What `stems` finds in each chunk of a text, in order; those of parts follow their word's."""
+    return [*map(_stems_of.__getitem__, text.split())]
 
 
-_stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, WORD.findall(chunk)))))
+_stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, words_in(chunk)))))
 _content_of = Chunks(
-    lambda chunk: tuple([stem(word) for word in WORD.findall(chunk) if is_content(word)])
+    lambda chunk: tuple([stem(word) for word in words_in(chunk) if is_content(word)])
 )
 
 

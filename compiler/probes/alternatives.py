@@ -17,7 +17,7 @@ from compiler.probes.sampling import Stream
 from compiler.probes.stock import Numbers, Stock
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import Windows, closing_of
-from compiler.words import WORD, Chunks, words_of
+from compiler.words import Chunks, words_in, words_of
 
 _TRIES = 200
 _IN_A_ROW = 4
@@ -100,7 +100,7 @@ def _words_in(chunks: Iterable[str]) -> str:
 
 
 # The words of a chunk, case-folded.
-_folded = Chunks(lambda chunk: " ".join(WORD.findall(chunk)).casefold())
+_folded = Chunks(lambda chunk: " ".join(words_in(chunk)).casefold())
 
 
 class _Around:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import accumulate, chain
 
-from compiler.words import stems, stems_in_order
+from compiler.words import stems, stems_by_chunk
 
 
 class Places:
@@ -13,12 +14,14 @@ class Places:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        found = stems_in_order(text)
+        chunks = stems_by_chunk(text)
+        found = list(chain.from_iterable(chunks))
         numbers = range(len(found))
         # Of several, the one put in last stays.
         self._first = dict(zip(reversed(found), reversed(numbers), strict=True))
         self._last = dict(zip(found, numbers, strict=True))
-        self._before: dict[int, int] = {}
+        # By chunk, how many stems are in those before it.
+        self._before = list(accumulate(map(len, chunks), initial=0))
 
     def held(self, wanted: Iterable[str], start: int, end: int) -> int:
         """How many of some different stems `words.stems` finds between two offsets, of which one is
@@ -28,9 +31,7 @@ class Places:
         if not any(map(str.isspace, self._text[max(0, split - 1) : split + 1])):
             # It may cut a word, whose parts have stems of their own.
             return len(stems(self._text, start, end).intersection(wanted))
-        if split not in self._before:
-            self._before[split] = len(stems_in_order(self._text[:split]))
-        before = self._before[split]
+        before = self._before[len(self._text[:split].split())]
         if start:
             return sum([self._last.get(each, -1) >= before for each in wanted])
         return sum([self._first.get(each, before) < before for each in wanted])

@@ -20,7 +20,7 @@ import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import count_between, is_content, spans_between
+from compiler.words import Chunks, count_between, is_content, spans_between
 
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
@@ -151,7 +151,7 @@ def is_prose(text: str) -> bool:
         ends_sentence(text)
         # Expressions are slow to find nothing: each is asked only where it may find something.
         and not (_may_hold_markup(text) and _MARKUP.search(text))
-        and any(map(_verblike, text.split()))
+        and any(map(_verblike.__getitem__, text.split()))
         and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
         and not (_ends_within(text) and _INNER_END.search(text))
     )
@@ -175,10 +175,8 @@ def _may_be_marked(text: str) -> bool:
     return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
-@lru_cache(maxsize=1 << 16)
-def _verblike(token: str) -> bool:
-    """Whether a verb-like word stands in a stretch of text without space."""
-    return _VERBLIKE.search(token) is not None
+# Whether a verb-like word stands in a chunk.
+_verblike = Chunks(lambda chunk: _VERBLIKE.search(chunk) is not None)
 
 
 def _ends_within(text: str) -> bool:

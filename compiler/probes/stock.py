@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import WORD, Chunks, chunk_stems, is_content, stem, stems
+from compiler.words import Chunks, chunk_stems, is_content, stem, stems, words_in
 
 _NEAREST = 8
 _LENGTH = 3
@@ -167,7 +167,7 @@ def _content_words(text: str) -> set[str]:
     return set(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
 
 
-_content_of = Chunks(lambda chunk: tuple(filter(is_content, WORD.findall(chunk))))
+_content_of = Chunks(lambda chunk: tuple(filter(is_content, words_in(chunk))))
 
 
 # Shards have most of their words in common.

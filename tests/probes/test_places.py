@@ -23,6 +23,6 @@ def test_each_side_holds_what_its_stems_are(text: str, data: st.DataObject) -> N
 
 
 @given(st.one_of(ODD, documents()))
-def test_stems_in_order_are_the_stems(text: str) -> None:
-    assert set(words.stems_in_order(text)) == words.stems(text)
-    assert words.stems_in_order(f"{text} {text}") == 2 * words.stems_in_order(text)
+def test_stems_by_chunk_are_the_stems(text: str) -> None:
+    assert {stem for chunk in words.stems_by_chunk(text) for stem in chunk} == words.stems(text)
+    assert words.stems_by_chunk(f"{text} {text}") == 2 * words.stems_by_chunk(text)
