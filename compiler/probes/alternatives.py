@@ -9,26 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 
 from compiler.probes import leakage
+from compiler.probes.lexicon import Lexicon, Numbers
 from compiler.probes.sampling import Stream
-from compiler.probes.stock import Numbers, Stock
+from compiler.probes.siblings import Siblings
+from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import Windows, closing_of
-from compiler.words import Chunks, words_in, words_of
 
 _TRIES = 200
-_IN_A_ROW = 4
 
 
 @dataclass(frozen=True)
 class Donor:
-    """A document that gives alternatives to others. `tokens`: per lens tokenizer identity."""
+    """A document that gives alternatives to others.
+
+    `chunks`: of its text, in a lexicon; `tokens`: per lens tokenizer identity.
+    """
 
     doc_id: str
     text: str
+    chunks: Numbers
     tokens: dict[str, Tokens]
 
 
@@ -47,62 +50,6 @@ class Lens:
     count: int
 
 
-class Siblings:
-    """All usable siblings of one document: what no alternative may repeat.
-
-    `squashed`: `leakage.squash` of each; `chunks`: what stands between whitespace in any of them.
-    """
-
-    def __init__(self, texts: Sequence[str], shared: int) -> None:
-        """`shared`: how many characters at their start the texts have in common."""
-        at = _shared_end(texts, shared)
-        head, tails = texts[0][:at] if texts else "", [text[at:] for text in texts]
-        first = leakage.squash(head)
-        # Nothing is composed, folded or joined across a space.
-        self.squashed = [" ".join(filter(None, (first, leakage.squash(t)))) for t in tails]
-        self._head, self._tails = head.split(), [tail.split() for tail in tails]
-        self.chunks = frozenset[str]().union(self._head, *self._tails)
-
-    @cached_property
-    def _lines(self) -> list[str]:
-        """`leakage.as_words` of each, the first words of all but one left out: that has them.
-
-        Only windows of some words need them.
-        """
-        before = _words_in(self._head)
-        last = " ".join(before.split(" ")[1 - _IN_A_ROW :])
-        heads = [before] + [last] * (len(self._tails) - 1)
-        return [
-            f" {' '.join(filter(None, (head, _words_in(tail))))} "
-            for head, tail in zip(heads, self._tails, strict=False)
-        ]
-
-    def never_wrote(self, text: str) -> bool:
-        """Whether none of them holds a text, or four of its words in a row."""
-        return not leakage.verbatim_in(text, self.squashed) and (
-            len(words_of(text)) < _IN_A_ROW
-            or not leakage.shares_words(text, self._lines, _IN_A_ROW)
-        )
-
-
-def _shared_end(texts: Sequence[str], shared: int) -> int:
-    """Where the last chunk that all texts share ends, with a space or line end after it."""
-    if any(separator in text for text in texts for separator in "\x1c\x1d\x1e\x1f"):
-        # `squash` takes these for whitespace at the ends of a text only.
-        return 0
-    head = texts[0][:shared] if texts else ""
-    return max(head.rfind(" "), head.rfind("\n")) + 1
-
-
-def _words_in(chunks: Iterable[str]) -> str:
-    """The words of some chunks, case-folded, with a space between them."""
-    return " ".join(filter(None, map(_folded.__getitem__, chunks)))
-
-
-# The words of a chunk, case-folded.
-_folded = Chunks(lambda chunk: " ".join(words_in(chunk)).casefold())
-
-
 class _Around:
     """The documents nearest to one, for all of its slots."""
 
@@ -116,7 +63,7 @@ class _Around:
         """The words that no sibling has: of these documents, or of all."""
         if everywhere not in self._words:
             among = None if everywhere else self._places
-            self._words[everywhere] = self._stock.unwritten(among, siblings.chunks)
+            self._words[everywhere] = self._stock.unwritten(among, siblings.all_chunks)
         return self._words[everywhere]
 
     def windows(self, tokenizer: str, of: Callable[[int, str], Windows]) -> Windows:
@@ -132,10 +79,10 @@ class _Around:
 class Pool:
     """The documents of one shard as a source of alternatives for one another."""
 
-    def __init__(self, donors: Iterable[Donor]) -> None:
+    def __init__(self, donors: Iterable[Donor], lexicon: Lexicon) -> None:
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
         self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
-        self._stock = Stock([donor.text for donor in self._donors])
+        self._stock = Stock([donor.chunks for donor in self._donors], lexicon)
         self._around: tuple[str, _Around] | None = None
         self._known: dict[tuple[int, str], Windows] = {}
         self._totals: dict[tuple[str, int], int] = {}

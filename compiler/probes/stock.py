@@ -8,37 +8,40 @@ numbered in their order, so that numbers in order are words in order.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import Chunks, chunk_stems, is_content, stem, stems, words_in
+from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.words import stem, stems
 
 _NEAREST = 8
 _LENGTH = 3
 _ENDINGS = ("ing", "ed", "ly", "s", "")
 
-Numbers = NDArray[np.int64]
-
 
 class Stock:
     """The different content words of some texts. `words`: by number."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        found = [_content_words(text) for text in texts]
-        self.words = sorted(set().union(*found))
-        numbers = {word: number for number, word in enumerate(self.words)}
-        self._own = [np.array([numbers[word] for word in each], np.int64) for each in found]
+    def __init__(self, texts: Sequence[Numbers], lexicon: Lexicon) -> None:
+        """`texts`: their chunks in the lexicon."""
+        found = [lexicon.content(chunks) for chunks in texts]
+        anywhere = lexicon.content_words
+        held = np.zeros(len(anywhere), np.bool_)
+        for each in found:
+            held[each] = True
+        ordered = sorted(np.flatnonzero(held).tolist(), key=anywhere.__getitem__)
+        self.words = [anywhere[number] for number in ordered]
+        numbers = np.zeros(len(anywhere), np.int64)
+        numbers[ordered] = np.arange(len(ordered))
+        self._own = [numbers[each] for each in found]
         roots = [stem(word) for word in self.words]
         self._stems = {root: number for number, root in enumerate(sorted(set(roots)))}
         self._roots = np.array([self._stems[root] for root in roots], np.int64)
-        self._numbering = _Numbering.current()
-        self._roots_anywhere = np.array([self._numbering.of(root) for root in roots], np.int32)
+        self._lexicon = lexicon
+        self._roots_anywhere = np.array([*map(lexicon.stem_number, roots)], np.int64)
         # By document the stems that it has, each once.
         self._held = [np.unique(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
@@ -47,12 +50,10 @@ class Stock:
         self._kinds = np.array([_kind(word) for word in self.words], np.uint8)
         self._lengths = np.array([len(word) for word in self.words], np.int32)
 
-    def unwritten(self, among: Sequence[int] | None, chunks: Iterable[str]) -> Numbers:
+    def unwritten(self, among: Sequence[int] | None, chunks: Numbers) -> Numbers:
         """The words of some documents, or of all, whose stem is in none of some chunks of text."""
-        written = self._numbering.stems_in(chunks)
-        # Stems have been numbered only now that none of these words has.
-        fresh = np.ones(self._numbering.size, np.bool_)
-        fresh[written] = False
+        fresh = np.ones(self._lexicon.size, np.bool_)
+        fresh[self._lexicon.stems(chunks)] = False
         held = fresh[self._roots_anywhere]
         if among is not None:
             some = np.zeros(len(held), np.bool_)
@@ -95,41 +96,6 @@ class Stock:
         return tuple(found)
 
 
-class _Numbering:
-    """Numbers of stems, and of those in chunks of text, for all the shards that a process reads.
-
-    Shards have most of their words in common. A numbering that has grown large is left to those
-    that use it, and the next shard starts anew.
-    """
-
-    _LARGE = 1 << 17
-    _current: ClassVar[_Numbering | None] = None
-
-    def __init__(self) -> None:
-        self._numbers: defaultdict[str, int] = defaultdict(lambda: len(self._numbers))
-        self._chunks = Chunks(lambda chunk: tuple(map(self.of, chunk_stems(chunk))))
-
-    @classmethod
-    def current(cls) -> _Numbering:
-        """The numbering that a new shard uses."""
-        if cls._current is None or cls._current.size > cls._LARGE:
-            cls._current = cls()
-        return cls._current
-
-    @property
-    def size(self) -> int:
-        """How many stems have numbers."""
-        return len(self._numbers)
-
-    def of(self, stem: str) -> int:
-        """The number of a stem."""
-        return self._numbers[stem]
-
-    def stems_in(self, chunks: Iterable[str]) -> list[int]:
-        """The numbers of all stems in some chunks; some come twice."""
-        return list(chain.from_iterable(map(self._chunks.__getitem__, chunks)))
-
-
 class _Holders:
     """By stem, the documents that have it. `counts`: how many these are."""
 
@@ -161,13 +127,6 @@ class _Holders:
         weights = np.repeat(self._weights[counts], counts)
         found = np.bincount(self._documents[places], weights, self._total)
         return found.astype(np.float64)
-
-
-def _content_words(text: str) -> set[str]:
-    return set(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
-
-
-_content_of = Chunks(lambda chunk: tuple(filter(is_content, words_in(chunk))))
 
 
 # Shards have most of their words in common.

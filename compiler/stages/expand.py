@@ -8,12 +8,14 @@ from functools import partial
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.probes.alternatives import Donor, Pool, Siblings
+from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
+from compiler.probes.lexicon import Lexicon
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import IDENTITY, Segments
+from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
@@ -35,11 +37,17 @@ class _Bound:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A doc-record with its choice."""
+    """A doc-record with its choice. `siblings`: all texts, the chosen one at `place`."""
 
     record: DocTexts
     choice: Choice
-    sibling: ShownText
+    place: int
+    siblings: Siblings
+
+    @property
+    def sibling(self) -> ShownText:
+        """The chosen one."""
+        return self.record.shown[self.place]
 
 
 def stage(context: Context) -> Stage:
@@ -71,10 +79,11 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
     probes: list[Probe] = []
     rejects: list[Reject] = []
     if bound.scopes:
-        chosen = list(_chosen(inputs))
+        lexicon = Lexicon.current()
+        chosen = list(_chosen(inputs, lexicon))
         tokenizers = {name: bound.load(each) for name, each in bound.tokenizer_names.items()}
         donors = [_donor(each, tokenizers) for each in chosen]
-        pool = Pool(donors)
+        pool = Pool(donors, lexicon)
         phrasings = _phrasings(bound.templates)
         for each, donor in zip(chosen, donors, strict=True):
             for made in _document(bound, each, donor, pool, tokenizers, phrasings):
@@ -83,13 +92,17 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
     out.rows("rejects", rejects)
 
 
-def _chosen(inputs: Inputs) -> Iterator[_Chosen]:
+def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     for record in inputs.rows("sample.records", DocTexts):
         choice = choices.get(record.doc_id)
         if choice is not None:
-            sibling = next(each for each in record.shown if each.idx == choice.sibling)
-            yield _Chosen(record, choice, sibling)
+            place = [each.idx for each in record.shown].index(choice.sibling)
+            prefix = record.shown[place].text[: record.gen_start]
+            texts = [s.text for s in record.shown] + [
+                prefix + s.continuation for s in record.others
+            ]
+            yield _Chosen(record, choice, place, Siblings(texts, record.gen_start, lexicon))
 
 
 def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
@@ -97,7 +110,8 @@ def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
     for tokenizer in tokenizers.values():
         if tokenizer.identity not in tokens:
             tokens[tokenizer.identity] = tokenizer.encode(chosen.sibling.text)
-    return Donor(chosen.record.doc_id, chosen.sibling.text, tokens)
+    chunks = chosen.siblings.chunks(chosen.place)
+    return Donor(chosen.record.doc_id, chosen.sibling.text, chunks, tokens)
 
 
 def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
@@ -121,10 +135,7 @@ def _document(
     tokenizers: Mapping[str, Tokenizer],
     phrasings: Callable[[str, Side, int], list[str]],
 ) -> Iterator[Probe | Reject]:
-    record, text = chosen.record, chosen.sibling.text
-    prefix = text[: record.gen_start]
-    texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
-    siblings = Siblings(texts, record.gen_start)
+    record, text, siblings = chosen.record, chosen.sibling.text, chosen.siblings
     # Only written probes are held against sentences: looking for them would be in vain.
     segments = Segments(text, (), ())
     benches: dict[str, Workbench] = {}

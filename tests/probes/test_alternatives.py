@@ -7,8 +7,10 @@ import weakref
 from functools import cache
 
 from compiler.probes import tokens
-from compiler.probes.alternatives import Donor, Lens, Pool, Siblings
+from compiler.probes.alternatives import Donor, Lens, Pool
+from compiler.probes.lexicon import Lexicon
 from compiler.probes.sampling import Stream
+from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer
 from tests.conftest import ROOT
 
@@ -24,8 +26,16 @@ def tokenizer() -> Tokenizer:
 
 
 def pool(*texts: str) -> Pool:
-    name = tokenizer().identity
-    return Pool(Donor(f"d{n}", t, {name: tokenizer().encode(t)}) for n, t in enumerate(texts))
+    name, lexicon = tokenizer().identity, Lexicon.current()
+    donors = [
+        Donor(f"d{n}", text, lexicon.read(text), {name: tokenizer().encode(text)})
+        for n, text in enumerate(texts)
+    ]
+    return Pool(donors, lexicon)
+
+
+def siblings_of(*texts: str) -> Siblings:
+    return Siblings(texts, len(OWN), Lexicon.current())
 
 
 def lens(text: str) -> Lens:
@@ -37,14 +47,14 @@ def test_a_shard_without_documents_is_no_error() -> None:
 
 
 def test_a_document_alone_finds_nothing() -> None:
-    alone, siblings = pool(OWN), Siblings([OWN], 0)
+    alone, siblings = pool(OWN), siblings_of(OWN)
 
     assert alone.word("lantern", "Which?", "d0", siblings, Stream("a")) is None
     assert alone.window(lens("The"), tokenizer(), siblings, Stream("b")) is None
 
 
 def test_a_word_that_no_sibling_wrote_comes_from_the_other_document() -> None:
-    both, siblings = pool(OWN, OTHER), Siblings([OWN, f"{OWN} Village."], len(OWN))
+    both, siblings = pool(OWN, OTHER), siblings_of(OWN, f"{OWN} Village.")
 
     found = both.word("harbour", "Which lanterns?", "d0", siblings, Stream("a"))
     assert found is not None
@@ -56,16 +66,16 @@ def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
     both, name = pool(OWN, OTHER), tokenizer()
 
     # Only one window of the other document starts a line with a capital.
-    found = both.window(lens("The harbour"), name, Siblings([OWN], 0), Stream("a"))
+    found = both.window(lens("The harbour"), name, siblings_of(OWN), Stream("a"))
     assert found == ("The village", 1, 1)
-    written = Siblings([OWN, f"{OWN} The village."], len(OWN))
+    written = siblings_of(OWN, f"{OWN} The village.")
     assert both.window(lens("The harbour"), name, written, Stream("a")) is None
 
 
 def test_a_pool_goes_when_its_shard_is_done() -> None:
     gc.disable()
     try:
-        both, siblings = pool(OWN, OTHER), Siblings([OWN], 0)
+        both, siblings = pool(OWN, OTHER), siblings_of(OWN)
         assert both.word("harbour", "Which?", "d0", siblings, Stream("a")) is not None
         assert both.window(lens("The harbour"), tokenizer(), siblings, Stream("b")) is not None
         left = weakref.ref(both)

@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import Siblings
+from compiler.probes.lexicon import Lexicon
+from compiler.probes.siblings import Siblings
 from tests.strategies import documents
 
 ODD = st.text(st.sampled_from("aB1 .\n\t’-\u0301\u00a8\u00a0é中ﬁ\u1161\u0338\x1c\x1f"), max_size=40)
@@ -21,11 +22,14 @@ def test_siblings_are_told_from_whole_texts(
     prefix: str, continuations: list[str], windows: list[str]
 ) -> None:
     texts = [prefix + each for each in continuations]
-    siblings = Siblings(texts, len(prefix))
+    lexicon = Lexicon()
+    siblings = Siblings(texts, len(prefix), lexicon)
     lines = [leakage.as_words(each) for each in texts]
 
     assert siblings.squashed == [leakage.squash(each) for each in texts]
-    assert siblings.chunks == {chunk for each in texts for chunk in each.split()}
+    for place, text in enumerate(texts):
+        assert siblings.chunks(place).tolist() == lexicon.read(text).tolist()
+    assert set(siblings.all_chunks) == {n for each in texts for n in lexicon.read(each)}
     cuts = [each[at : at + size] for each in texts for at in range(0, 60, 7) for size in (5, 30)]
     for window in (*windows, *cuts):
         written = leakage.verbatim_in(window, siblings.squashed)

@@ -7,6 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.probes.lexicon import Lexicon
 from compiler.probes.stock import Stock
 from compiler.words import is_content, stem, stems, vocabulary
 from tests.strategies import documents
@@ -44,14 +45,19 @@ def is_alike(word: str, wanted: str, texts: list[str], *, loosely: bool) -> bool
     )
 
 
+def stocked(texts: list[str]) -> tuple[Stock, Lexicon]:
+    lexicon = Lexicon()
+    return Stock([lexicon.read(text) for text in texts], lexicon), lexicon
+
+
 @given(TEXTS, st.lists(documents(), max_size=2), st.sets(st.integers(0, 5)))
 def test_unwritten_words_are_those_whose_stem_stands_nowhere(
     texts: list[str], written: list[str], places: set[int]
 ) -> None:
-    stock = Stock(texts)
+    stock, lexicon = stocked(texts)
     among = [place for place in places if place < len(texts)]
     stood = frozenset[str]().union(*map(stems, written))
-    chunks = [chunk for text in written for chunk in text.split()]
+    chunks = lexicon.read(" ".join(written))
     for some, of in ((among, [texts[place] for place in among]), (None, texts)):
         found = [stock.words[number] for number in stock.unwritten(some, chunks)]
         every = set[str]().union(*map(content, of))
@@ -62,8 +68,8 @@ def test_unwritten_words_are_those_whose_stem_stands_nowhere(
 def test_alike_words_have_the_shape_asked_for_and_no_stem_of_the_question(
     texts: list[str], wanted: str, question: str, loosely: bool
 ) -> None:
-    stock = Stock(texts)
-    found = stock.alike(wanted, stock.unwritten(None, ()), question, loosely=loosely)
+    stock, lexicon = stocked(texts)
+    found = stock.alike(wanted, stock.unwritten(None, lexicon.read("")), question, loosely=loosely)
 
     assert [stock.words[number] for number in found] == [
         word
@@ -74,7 +80,7 @@ def test_alike_words_have_the_shape_asked_for_and_no_stem_of_the_question(
 
 @given(TEXTS)
 def test_the_nearest_documents_share_the_most_and_the_rarest_stems(texts: list[str]) -> None:
-    stock = Stock(texts)
+    stock, _ = stocked(texts)
     held = [{stem(word) for word in content(text)} for text in texts]
     for own in range(len(texts)):
         scores = [0.0] * len(texts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compiler.probes.alternatives import Pool, Siblings
+from compiler.probes.alternatives import Pool
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import word_count
+from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocTexts, Probe, Reject, Side, Slot
 

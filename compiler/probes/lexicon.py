@@ -1,0 +1,135 @@
+"""What stands in each chunk of text between whitespace, by number.
+
+No word has whitespace in it, so a text is read once, as the numbers of its chunks, and its words,
+stems and content words are looked up for all chunks together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.words import chunk_stems, is_content, words_in
+
+Numbers = NDArray[np.int64]
+
+UNKNOWN = -1
+"""The number of a word that no chunk has."""
+
+
+class Lexicon:
+    """Chunks of text, stems and words by number, for all the shards that a process reads.
+
+    Shards have most of their chunks in common. A lexicon that has grown large is left to those that
+    use it, and the next shard starts anew.
+    """
+
+    _LARGE = 1 << 17
+    _current: ClassVar[Lexicon | None] = None
+
+    def __init__(self) -> None:
+        self._chunks = _Chunks()
+
+    @classmethod
+    def current(cls) -> Lexicon:
+        """The lexicon that a new shard uses."""
+        if cls._current is None or len(cls._current._chunks) > cls._LARGE:
+            cls._current = cls()
+        return cls._current
+
+    def read(self, text: str) -> Numbers:
+        """The chunks of a text, in order."""
+        chunks = text.split()
+        return np.fromiter(map(self._chunks.__getitem__, chunks), np.int64, len(chunks))
+
+    def words(self, chunks: Numbers) -> Numbers:
+        """The words of some chunks, in order; those that differ in case alone have one number."""
+        return self._chunks.words.of(chunks)
+
+    def stems(self, chunks: Numbers) -> Numbers:
+        """The stems of all words in some chunks, and of their parts; some come twice."""
+        return self._chunks.stems.of(chunks)
+
+    def content(self, chunks: Numbers) -> Numbers:
+        """The content words in some chunks, each once."""
+        return np.unique(self._chunks.content.of(chunks))
+
+    def number(self, word: str) -> int:
+        """The number of a case-folded word, `UNKNOWN` if it is in no chunk."""
+        return self._chunks.word_numbers.get(word, UNKNOWN)
+
+    def stem_number(self, stem: str) -> int:
+        """The number of a stem."""
+        return self._chunks.stem_numbers[stem]
+
+    @property
+    def size(self) -> int:
+        """How many stems have numbers."""
+        return len(self._chunks.stem_numbers)
+
+    @property
+    def content_words(self) -> Sequence[str]:
+        """Every content word, by number."""
+        return list(self._chunks.content_numbers)
+
+
+class _Numbered(dict[str, int]):
+    """Strings by number, in the order in which they are first asked for."""
+
+    def __missing__(self, key: str) -> int:
+        number = self[key] = len(self)
+        return number
+
+
+class _Chunks(_Numbered):
+    """Numbered chunks, and what is in each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.word_numbers, self.stem_numbers, self.content_numbers = (_Numbered() for _ in "123")
+        self.words, self.stems, self.content = _Lists(), _Lists(), _Lists()
+
+    def __missing__(self, key: str) -> int:
+        words = words_in(key)
+        self.words.append(self.word_numbers[word.casefold()] for word in words)
+        self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
+        self.content.append(map(self.content_numbers.__getitem__, filter(is_content, words)))
+        return super().__missing__(key)
+
+
+class _Lists:
+    """Lists of numbers, one after the other."""
+
+    def __init__(self) -> None:
+        self._values = np.zeros(1 << 10, np.int64)
+        # By list, where it starts; and where one after the last would.
+        self._starts = np.zeros(1 << 10, np.int64)
+        self._count = 0
+
+    def append(self, values: Iterable[int]) -> None:
+        """One more list."""
+        start = int(self._starts[self._count])
+        added = list(values)
+        end = start + len(added)
+        self._count += 1
+        self._values = _grown(self._values, end)
+        self._starts = _grown(self._starts, self._count + 1)
+        self._values[start:end] = added
+        self._starts[self._count] = end
+
+    def of(self, lists: Numbers) -> Numbers:
+        """What is in some lists, one after the other."""
+        starts = self._starts[lists]
+        sizes = self._starts[lists + 1] - starts
+        ends = np.cumsum(sizes)
+        size = int(ends[-1]) if len(ends) else 0
+        found: Numbers = self._values[np.arange(size) + np.repeat(starts - ends + sizes, sizes)]
+        return found
+
+
+def _grown(values: Numbers, size: int) -> Numbers:
+    """The same values with room for so many."""
+    return values if size <= len(values) else np.resize(values, 2 * size)
