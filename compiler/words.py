@@ -239,11 +239,6 @@ def chunk_stems(chunk: str) -> tuple[str, ...]:
     return _stems_of[chunk]
 
 
-def stems_by_chunk(text: str) -> list[tuple[str, ...]]:
-    """What `stems` finds in each chunk of a text, in order; those of parts follow their word's."""
-    return [*map(_stems_of.__getitem__, text.split())]
-
-
 _stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, words_in(chunk)))))
 _content_of = Chunks(
     lambda chunk: tuple([stem(word) for word in words_in(chunk) if is_content(word)])

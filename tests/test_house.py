@@ -69,7 +69,7 @@ DOORS = {
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
-        *("probes/lexicon.py", "probes/runs.py", "probes/siblings.py"),
+        *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },
     # Under the GPL: tests and benchmarks may, what is distributed may not.

@@ -18,6 +18,7 @@ from compiler.dataset.rows import PublishedRow
 from compiler.keys import text_digest
 from compiler.probes import leakage
 from compiler.probes.checks import CHECKS, Facts, examine
+from compiler.probes.places import Places
 from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
@@ -108,6 +109,7 @@ class _DocumentFacts:
         self.doc = row.text("doc")
         self.gen_start = row.number("gen_start_char")
         self.segments = segment(self.doc, self.gen_start or 0)
+        self.places = Places.of(self.doc)
         self.squashed = leakage.squash(self.doc)
         self.tokens = tokenizer.encode(self.doc) if tokenizer is not None else None
         self.tokenizer = tokenizer
@@ -143,6 +145,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
         probe,
         Facts(
             facts.segments,
+            facts.places,
             gen_start or 0,
             split,
             _scope(row),

@@ -14,7 +14,7 @@ import regex
 
 from compiler.probes import copies, leakage
 from compiler.probes.copies import Sentences
-from compiler.probes.places import places
+from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
@@ -46,11 +46,12 @@ class Check:
 class Facts:
     """What a probe is held against.
 
-    `siblings`: the squashed full texts of all usable siblings, the chosen one included.
+    `places`: of the stems of the text; `siblings`: the squashed full texts of all usable siblings, the chosen one included.
     `count_tokens`: token count of a text under the scope's tokenizer; None for written scopes.
     """
 
     segments: Segments
+    places: Places
     gen_start: int
     split: int
     scope: TemplateScope | WrittenScope
@@ -145,7 +146,7 @@ def _all(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
     if isinstance(facts.scope, WrittenScope):
         yield from _written(probe, facts, facts.scope)
     else:
-        yield from _templated(probe, atom, stems(text, *other), facts)
+        yield from _templated(probe, atom, other, facts)
 
 
 def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
@@ -208,10 +209,7 @@ def _leaks(
 
 def _held(wanted: frozenset[str], facts: Facts, side: tuple[int, int]) -> int:
     """How many of some stems are on one side of the text."""
-    # A word is looked for in the stems of a side, which are at hand then.
-    if isinstance(facts.scope, TemplateScope):
-        return len(wanted & stems(facts.text, *side))
-    return places(facts.text).held(wanted, *side)
+    return int(facts.places.held(wanted, *side).sum())
 
 
 def _share(wanted: frozenset[str], held: Callable[[frozenset[str]], int]) -> float:
@@ -265,7 +263,7 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
 
 
 def _templated(
-    probe: Probe, atom: str, there: frozenset[str], facts: Facts
+    probe: Probe, atom: str, other: tuple[int, int], facts: Facts
 ) -> Iterator[tuple[str, str]]:
     if probe.response != atom:
         yield "V10", "response and atom differ"
@@ -281,7 +279,7 @@ def _templated(
             yield "V08", "not one content word"
         elif probe.abs_index != _content_index(probe, facts):
             yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"
-        elif root in there or root in stems(probe.question):
+        elif facts.places.held([root], *other).any() or root in stems(probe.question):
             yield "V08", "it stands in the complement or the question"
 
 

@@ -17,7 +17,7 @@ from compiler.words import chunk_stems, is_content, words_in
 Numbers = NDArray[np.int64]
 
 UNKNOWN = -1
-"""The number of a word that no chunk has."""
+"""The number of a word or stem that no chunk has."""
 
 
 class Lexicon:
@@ -53,6 +53,10 @@ class Lexicon:
         """The stems of all words in some chunks, and of their parts; some come twice."""
         return self._chunks.stems.of(chunks)
 
+    def stem_ends(self, chunks: Numbers) -> Numbers:
+        """By place in some chunks, how many stems `stems` gives up to and with it."""
+        return self._chunks.stems.ends(chunks)
+
     def content(self, chunks: Numbers) -> Numbers:
         """The content words in some chunks, each once."""
         return np.unique(self._chunks.content.of(chunks))
@@ -62,8 +66,12 @@ class Lexicon:
         return self._chunks.word_numbers.get(word, UNKNOWN)
 
     def stem_number(self, stem: str) -> int:
-        """The number of a stem."""
+        """The number of a stem, a new one if it is in no chunk."""
         return self._chunks.stem_numbers[stem]
+
+    def known_stem(self, stem: str) -> int:
+        """The number of a stem, `UNKNOWN` if it is in no chunk."""
+        return self._chunks.stem_numbers.get(stem, UNKNOWN)
 
     @property
     def size(self) -> int:
@@ -108,26 +116,41 @@ class _Lists:
         # By list, where it starts; and where one after the last would.
         self._starts = np.zeros(1 << 10, np.int64)
         self._count = 0
+        # Lists come one by one: they are put into the arrays when those are asked.
+        self._new_values: list[int] = []
+        self._new_ends: list[int] = []
 
     def append(self, values: Iterable[int]) -> None:
         """One more list."""
-        start = int(self._starts[self._count])
-        added = list(values)
-        end = start + len(added)
-        self._count += 1
-        self._values = _grown(self._values, end)
-        self._starts = _grown(self._starts, self._count + 1)
-        self._values[start:end] = added
-        self._starts[self._count] = end
+        self._new_values.extend(values)
+        self._new_ends.append(len(self._new_values))
 
     def of(self, lists: Numbers) -> Numbers:
         """What is in some lists, one after the other."""
+        self._settle()
         starts = self._starts[lists]
         sizes = self._starts[lists + 1] - starts
         ends = np.cumsum(sizes)
         size = int(ends[-1]) if len(ends) else 0
         found: Numbers = self._values[np.arange(size) + np.repeat(starts - ends + sizes, sizes)]
         return found
+
+    def ends(self, lists: Numbers) -> Numbers:
+        """Where each of some lists ends in `of` them."""
+        self._settle()
+        return np.cumsum(self._starts[lists + 1] - self._starts[lists])
+
+    def _settle(self) -> None:
+        if not self._new_ends:
+            return
+        start, count = int(self._starts[self._count]), self._count + len(self._new_ends)
+        end = start + len(self._new_values)
+        self._values = _grown(self._values, end)
+        self._starts = _grown(self._starts, count + 1)
+        self._values[start:end] = self._new_values
+        self._starts[self._count + 1 : count + 1] = np.array(self._new_ends) + start
+        self._count = count
+        self._new_values, self._new_ends = [], []
 
 
 def _grown(values: Numbers, size: int) -> Numbers:

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from itertools import accumulate, chain
 
-from compiler.words import stems, stems_by_chunk
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.words import stems
 
 
 class Places:
     """The first and the last place of each stem of a text, counted in stems."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, chunks: Numbers, lexicon: Lexicon) -> None:
+        """`chunks`: of the text, in the lexicon."""
         self._text = text
-        chunks = stems_by_chunk(text)
-        found = list(chain.from_iterable(chunks))
-        numbers = range(len(found))
-        # Of several, the one put in last stays.
-        self._first = dict(zip(reversed(found), reversed(numbers), strict=True))
-        self._last = dict(zip(found, numbers, strict=True))
+        self._lexicon = lexicon
+        found = lexicon.stems(chunks)
         # By chunk, how many stems are in those before it.
-        self._before = list(accumulate(map(len, chunks), initial=0))
+        self._before = np.concatenate([np.zeros(1, np.int64), lexicon.stem_ends(chunks)])
+        # By stem and place, and last what is no stem, so that every look finds something.
+        order = np.argsort(found, kind="stable")
+        self._stems = np.append(found[order], np.iinfo(np.int64).max)
+        self._order = np.append(order, len(found))
 
-    def held(self, wanted: Iterable[str], start: int, end: int) -> int:
-        """How many of some different stems `words.stems` finds between two offsets, of which one is
-        an end of the text.
+    @classmethod
+    def of(cls, text: str) -> Places:
+        """The places of a text that is not read yet."""
+        lexicon = Lexicon.current()
+        return cls(text, lexicon.read(text), lexicon)
+
+    def held(self, wanted: Iterable[str], start: int, end: int) -> NDArray[np.bool_]:
+        """Which of some stems `words.stems` finds between two offsets, of which one is an end of
+        the text.
         """
         split = start or end
         if not any(map(str.isspace, self._text[max(0, split - 1) : split + 1])):
             # It may cut a word, whose parts have stems of their own.
-            return len(stems(self._text, start, end).intersection(wanted))
+            return np.array([*map(stems(self._text, start, end).__contains__, wanted)], np.bool_)
+        numbers = np.array([*map(self._lexicon.known_stem, wanted)], np.int64)
+        first = np.searchsorted(self._stems, numbers)
+        after = np.searchsorted(self._stems, numbers, "right")
         before = self._before[len(self._text[:split].split())]
-        if start:
-            return sum([self._last.get(each, -1) >= before for each in wanted])
-        return sum([self._first.get(each, before) < before for each in wanted])
-
-
-@lru_cache(maxsize=4)
-def places(text: str) -> Places:
-    """The places of a text; each probe of a document asks for those of the same one."""
-    return Places(text)
+        there = self._order[after - 1] >= before if start else self._order[first] < before
+        found: NDArray[np.bool_] = there & (first < after)
+        return found

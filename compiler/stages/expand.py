@@ -11,6 +11,7 @@ from compiler.engine.store import plain
 from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
 from compiler.probes.lexicon import Lexicon
+from compiler.probes.places import Places
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
@@ -138,6 +139,7 @@ def _document(
     record, text, siblings = chosen.record, chosen.sibling.text, chosen.siblings
     # Only written probes are held against sentences: looking for them would be in vain.
     segments = Segments(text, (), ())
+    places = Places(text, donor.chunks, pool.lexicon)
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
         scope = bound.scopes.get(slot.scope)
@@ -152,6 +154,7 @@ def _document(
                 chosen.choice.sibling,
                 text,
                 split,
+                places,
                 donor.tokens[tokenizer.identity],
                 tokenizer,
                 pool,
@@ -163,6 +166,7 @@ def _document(
         if isinstance(made, Probe):
             facts = Facts(
                 segments,
+                places,
                 record.gen_start,
                 split,
                 scope,

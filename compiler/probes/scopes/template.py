@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from compiler.probes.alternatives import Pool
+from compiler.probes.places import Places
 from compiler.probes.sampling import Stream
-from compiler.probes.segment import word_count
+from compiler.probes.segment import Span, word_count
 from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocTexts, Probe, Reject, Side, Slot
@@ -17,19 +18,22 @@ from compiler.records import DocTexts, Probe, Reject, Side, Slot
 class Workbench:
     """One doc-record with its chosen text, split and tokens, and the pool for alternatives.
 
-    `phrasings` renders a scope's template to one question a line. `used` holds the atoms already
-    taken by earlier slots of this document.
+    `phrasings` renders a scope's template to one question a line. `words` keeps those of a side
+    that may be atoms, by their index; `used` the atoms already taken by earlier slots of this
+    document.
     """
 
     record: DocTexts
     sibling: int
     text: str
     split: int
+    places: Places
     tokens: Tokens
     tokenizer: Tokenizer
     pool: Pool
     siblings: Siblings
     phrasings: Callable[[str, Side, int], list[str]]
+    words: dict[Side, list[tuple[int, Span]]] = field(default_factory=dict)
     used: set[tuple[str, int, int]] = field(default_factory=set)
 
     def stream(self, slot: Slot, purpose: str) -> Stream:

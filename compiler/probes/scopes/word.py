@@ -6,8 +6,6 @@ it. `abs_index` counts content words outward from the split, 1 = the nearest.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import regex
 
 from compiler.probes.sampling import nearest
@@ -24,7 +22,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """The probe of one word slot, or why there is none."""
     feasible = {
         index: span
-        for index, span in _words(bench.text, bench.split, slot.target)
+        for index, span in _words(bench, slot.target)
         if (slot.scope, span.start, span.end) not in bench.used
     }
     some = bool(feasible)
@@ -48,17 +46,19 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 
 
-# Every slot of a document looks at the same two sides.
-@lru_cache(maxsize=16)
-def _words(text: str, split: int, target: Side) -> list[tuple[int, Span]]:
+def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:
     """The words of one side that may be atoms, by their index."""
-    other = (split, len(text)) if target == "prefix" else (0, split)
-    complement = stems(text, *other)
-    return [
-        (index, span)
-        for index, span in enumerate(content_words(text, split, target), start=1)
-        if _eligible(text, span) and stem(text[span.start : span.end]) not in complement
-    ]
+    if target not in bench.words:
+        text = bench.text
+        found = content_words(text, bench.split, target)
+        roots = [stem(text[span.start : span.end]) for span in found]
+        held = bench.places.held(roots, *bench.other_side(target)).tolist()
+        bench.words[target] = [
+            (index, span)
+            for index, (span, read) in enumerate(zip(found, held, strict=True), start=1)
+            if not read and _eligible(text, span)
+        ]
+    return bench.words[target]
 
 
 def _eligible(text: str, span: Span) -> bool:

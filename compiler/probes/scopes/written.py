@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from compiler.probes import leakage
 from compiler.probes.checks import Facts, examine
+from compiler.probes.places import Places
 from compiler.probes.reply import Draft, Parsed
 from compiler.probes.segment import Segments, segment, word_count
 from compiler.records import DocRecord, Probe, Reject, Slot
@@ -56,6 +57,7 @@ class _Bench:
         self._parsed = parsed
         self._suffix_in_generated = suffix_in_generated
         self._segments: Segments = segment(parsed.sibling.text, record.gen_start)
+        self._places = Places.of(parsed.sibling.text)
         self._units = {unit.id: unit for unit in parsed.sibling.units}
         self._used: set[tuple[int, int]] = set()
         prefix = parsed.sibling.text[: record.gen_start]
@@ -83,6 +85,7 @@ class _Bench:
         probe = self._draft(slot, scope, draft, split, start, end)
         facts = Facts(
             self._segments,
+            self._places,
             self._record.gen_start,
             split,
             scope,
