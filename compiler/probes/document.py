@@ -36,9 +36,19 @@ def _fault(continuation: str, rules: Siblings) -> str | None:
         return "sibling_empty"
     if len(text) < rules.min_chars:
         return "sibling_short"
-    if repeated_share(text) > rules.max_repeat:
+    if repeats(text, rules.max_repeat):
         return "sibling_looping"
     return None
+
+
+def repeats(text: str, share: float) -> bool:
+    """Whether `repeated_share` of a text is above a share."""
+    words = text.split()
+    # Each word but the last few begins a window, so there are at least as many different windows
+    # as such words. For most texts that is enough; what rounding could decide is counted.
+    windows, words_apart = len(words) - _WINDOW + 1, len(set(words)) - _WINDOW + 1
+    surely_not = len(words) >= _WINDOW * 2 and words_apart > (1.0 - share) * windows + 1
+    return not surely_not and repeated_share(text) > share
 
 
 def repeated_share(text: str) -> float:

@@ -145,6 +145,8 @@ def ends_sentence(text: str) -> bool:
     return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
 
 
+# Siblings begin alike.
+@lru_cache(maxsize=256)
 def is_prose(text: str) -> bool:
     """Whether a sentence can be an atom: one sentence with a verb-like word, no markup or code."""
     return (
