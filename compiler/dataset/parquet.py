@@ -12,6 +12,7 @@ and without dictionaries every document would be there sixteen times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -82,23 +83,32 @@ def write(
     shape = schema(layout.dtypes)
     # The same rows in another layout are another file: the layout is part of its content.
     canonical.append(layout.identity())
-    with pq.ParquetWriter(
-        out,
-        shape,
-        compression="zstd",
-        compression_level=layout.compression_level,
-        dictionary_pagesize_limit=64 << 20,
-        data_page_size=8 << 20,
-        write_page_index=True,
-    ) as writer:
+    with (
+        pq.ParquetWriter(
+            out,
+            shape,
+            compression="zstd",
+            compression_level=layout.compression_level,
+            dictionary_pagesize_limit=64 << 20,
+            data_page_size=8 << 20,
+            write_page_index=True,
+        ) as writer,
+        ThreadPoolExecutor(1) as packer,
+    ):
+        # While a group is packed, which needs no Python, the rows of the next are made.
+        packed: Future[None] | None = None
         for group in _groups(rows, layout):
             for row in group:
                 canonical.append(row)
+            if packed is not None:
+                packed.result()
             table = pa.Table.from_pylist(group, schema=shape)
             # Before its columns are packed: as Python objects a group is hundreds of megabytes.
             group.clear()
-            writer.write_table(table, row_group_size=table.num_rows)
+            packed = packer.submit(writer.write_table, table, row_group_size=table.num_rows)
             del table
+        if packed is not None:
+            packed.result()
 
 
 def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[dict[str, Value]]]:

@@ -21,6 +21,7 @@ class Places:
         found = lexicon.stems(chunks)
         # By chunk, how many stems are in those before it.
         self._before = np.concatenate([np.zeros(1, np.int64), lexicon.stem_ends(chunks)])
+        self._known: dict[int, int] = {}
         # By stem and place, and last what is no stem, so that every look finds something.
         order = np.argsort(found, kind="stable")
         self._stems = np.append(found[order], np.iinfo(np.int64).max)
@@ -43,7 +44,13 @@ class Places:
         numbers = np.array([*map(self._lexicon.known_stem, wanted)], np.int64)
         first = np.searchsorted(self._stems, numbers)
         after = np.searchsorted(self._stems, numbers, "right")
-        before = self._before[len(self._text[:split].split())]
+        before = self._stems_before(split)
         there = self._order[after - 1] >= before if start else self._order[first] < before
         found: NDArray[np.bool_] = there & (first < after)
         return found
+
+    def _stems_before(self, split: int) -> int:
+        """How many stems are before a split that cuts no chunk. A document has few."""
+        if split not in self._known:
+            self._known[split] = int(self._before[len(self._text[:split].split())])
+        return self._known[split]
