@@ -15,7 +15,6 @@ import asyncio
 import hashlib
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from benchmarks import machine
 from compiler.commands.result import table
 from compiler.keys import digest
 from compiler.llm.batches.journal import Journal
@@ -316,20 +316,6 @@ def log(sizes: Sizes, folder: Path) -> None:
     )
 
 
-def machine() -> str:
-    """What this ran on."""
-    name = platform.processor() or platform.machine()
-    cpu = Path("/proc/cpuinfo")
-    for line in cpu.read_text(encoding="utf-8").splitlines() if cpu.is_file() else ():
-        if line.startswith("model name"):
-            name = line.partition(":")[2].strip()
-    load = os.getloadavg()[0]
-    return (
-        f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"load {load:.1f} at the start"
-    )
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
@@ -347,7 +333,7 @@ def main() -> None:
     if given.replies is not None:
         sizes = Sizes(sizes.requests, sizes.batch_bytes, sizes.live, given.replies)
     parts = {"batch": batch, "live": live, "log": log}
-    print(machine())
+    print(machine.described())
     for name, part in parts.items():
         if given.only in (None, name):
             with tempfile.TemporaryDirectory() as folder:
