@@ -148,7 +148,8 @@ def report_build(bench: Bench, run: Run) -> None:
     print(
         f"{bench.documents:,} documents, {probes:,} rows: {run.wall:,.1f} s by the clock, "
         f"{run.cpu:,.1f} s of CPU, {bench.documents / run.wall:,.1f} documents/s, "
-        f"peak memory {run.peak / 2**20:,.0f} MiB ({bench.jobs} process{'es' * (bench.jobs > 1)})"
+        f"peak memory {run.peak / 2**20:,.0f} MiB ({bench.jobs} process{'es' * (bench.jobs > 1)}); "
+        f"meanwhile a fixed piece of work took {run.slowness:.2f} times its best (median)"
     )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 # Seconds for which memory is looked at often.
 _OFTEN = 30
+# Looks at memory from one look at the speed of the machine to the next.
+_PULSE = 5
 
 
 def described() -> str:
@@ -38,13 +42,16 @@ class Run:
     """A finished process with its children: seconds of the wall and of process time, peak memory.
 
     `peak`: bytes, the largest sum over the process and its children at one time, pages that they
-    share counted once (PSS); 0 where the system does not tell.
+    share counted once (PSS); 0 where the system does not tell. `slowness`: what a fixed piece of
+    work took meanwhile, in process time, over the least that it took: the median. A machine that
+    others use as well is above 1.
     """
 
     out: str
     wall: float
     cpu: float
     peak: int
+    slowness: float
 
 
 def probec(*arguments: str, cwd: Path = ROOT) -> Run:
@@ -74,13 +81,14 @@ def run(command: Sequence[str], cwd: Path) -> Run:
     cpu = (
         after.children_user + after.children_system - before.children_user - before.children_system
     )
-    return Run(out, wall, cpu, watch.peak)
+    return Run(out, wall, cpu, watch.peak, watch.slowness())
 
 
 class _Watch(threading.Thread):
     """Looks at the memory of a process and its descendants: five times a second, later once.
 
-    Looking makes the kernel walk their pages, which costs a long run more than it tells.
+    Looking makes the kernel walk their pages, which costs a long run more than it tells. Now and
+    then it times some work of its own, which tells how fast the machine is.
     """
 
     def __init__(self, pid: int) -> None:
@@ -88,11 +96,29 @@ class _Watch(threading.Thread):
         self._pid = pid
         self.done = threading.Event()
         self.peak = 0
+        self._times: list[float] = []
 
     def run(self) -> None:
         begun = time.monotonic()
-        while not self.done.wait(0.2 if time.monotonic() - begun < _OFTEN else 1.0):
+        for look in count():
+            if self.done.wait(0.2 if time.monotonic() - begun < _OFTEN else 1.0):
+                return
             self.peak = max(self.peak, sum(map(_pss, _family(self._pid))))
+            if look % _PULSE == 0:
+                self._times.append(_work())
+
+    def slowness(self) -> float:
+        """Median over least of what the work took; 1 if there was no time for it."""
+        return statistics.median(self._times) / min(self._times) if self._times else 1.0
+
+
+def _work() -> float:
+    """Seconds of process time for a few milliseconds of Python as stages do it."""
+    started = time.thread_time()
+    words = [str(number) for number in range(6000)]
+    known = dict(zip(words, range(len(words)), strict=True))
+    sum(map(known.__getitem__, " ".join(words).split()))
+    return time.thread_time() - started
 
 
 def _family(pid: int) -> list[int]:

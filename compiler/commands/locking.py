@@ -6,6 +6,8 @@ import hashlib
 import platform
 import re
 import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import islice
 
@@ -46,6 +48,8 @@ from compiler.stages.context import Context
 
 # Documents per pack: a few megabytes, so that a transfer that breaks off loses little.
 _PACK = 64
+# Packs that may wait to be compressed.
+_AHEAD = 4
 _LIBRARIES = ("pyarrow", "sentencex", "tokenizers", "zstandard")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -181,9 +185,15 @@ class _Sealing:
 
     def _packs(self) -> tuple[str, ...]:
         rows = sample.documents(*self._sampled())
-        names = []
-        while pack := list(islice(rows, _PACK)):
-            names.append(self._blobs.put(b"".join(_ENCODER.encode(row) + b"\n" for row in pack)))
+        names, ahead = list[str](), deque[Future[str]]()
+        # A pack is compressed and written while the next documents are read.
+        with ThreadPoolExecutor(1) as packer:
+            while pack := list(islice(rows, _PACK)):
+                data = b"".join(_ENCODER.encode(row) + b"\n" for row in pack)
+                ahead.append(packer.submit(self._blobs.put, data))
+                if len(ahead) > _AHEAD:
+                    names.append(ahead.popleft().result())
+            names += [each.result() for each in ahead]
         return tuple(names)
 
     def _requests(self) -> tuple[Asked, dict[str, Asked]]:

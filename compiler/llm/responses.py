@@ -49,6 +49,7 @@ create table if not exists spend (
   primary key (build, role, round, provider, model)
 );
 """
+_UNDIGESTED = "create index if not exists undigested on reply (key) where digest is null"
 _CACHE_KIB = 64 << 10
 _COLUMNS = "pragma table_info(reply)"
 _BOOK = """
@@ -189,6 +190,10 @@ class ResponseLog:
         """Give the rows of these keys that an earlier version wrote a digest each."""
         with self._translated():
             connection = self._open()
+            # All rows are looked at once, to list those; where none is left, no key is looked up.
+            connection.execute(_UNDIGESTED)
+            if connection.execute("select 1 from reply where digest is null").fetchone() is None:
+                return
             left = map(bytes.fromhex, keys)
             while raws := [*islice(left, _AT_ONCE)]:
                 places = ",".join("?" * len(raws))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from compiler.dataset.folder import output_digests
 from compiler.engine.execute import execute
-from compiler.engine.executors import Executor
+from compiler.engine.executors import Executor, Job, declared
 from compiler.engine.executors.cluster import Cluster
 from compiler.engine.executors.processes import Processes
 from compiler.errors import SourceError, StoreError
@@ -111,6 +112,21 @@ def test_an_error_in_a_worker_is_the_same_error(kind: Kind, works: Doubles) -> N
 def test_a_worker_that_was_set_up_otherwise_is_refused(works: Doubles) -> None:
     with pytest.raises(StoreError, match=r"step doubles 0: .* changed while the build ran"):
         execute(works.graph(), Quiet(), Processes(Doubles(works.root, factor=3), 1))
+
+
+def test_workers_end_with_the_steps_that_they_were_started_for(works: Doubles) -> None:
+    graph = works.graph()
+    stage = graph.stages[0]
+    executor = Processes(works, 2)
+    jobs = [
+        Job(stage.name, step.part, declared(stage), graph.needs(step))
+        for step in graph.steps(stage)
+    ]
+    # So that no stage finds the memory of another full.
+    made = list(executor.run(jobs))
+    assert len(made) == len(jobs)
+    assert not multiprocessing.active_children()
+    executor.close()
 
 
 def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:

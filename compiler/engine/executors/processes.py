@@ -22,7 +22,11 @@ _TRIES = 3
 
 
 class Processes:
-    """At most `count` workers, started when there is work for them and kept until the end."""
+    """At most `count` workers, started when there is work for them.
+
+    They end with the steps that they were started for: what a stage keeps in memory to be quick is
+    of no use to the next one, and together it is more than either needs.
+    """
 
     def __init__(self, workplace: Workplace, count: int) -> None:
         self._workplace = workplace
@@ -58,6 +62,7 @@ class Processes:
                 if isinstance(found, BaseException):
                     raise found
                 yield found
+        self.close()
 
     def _give(self, waiting: deque[Job]) -> None:
         while waiting and len(self._busy) < self._count:
