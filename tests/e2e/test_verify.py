@@ -150,6 +150,7 @@ def test_replies_of_an_earlier_version_get_their_digests_when_a_round_is_locked(
 ) -> None:
     path = project / ".probec/responses.sqlite"
     with sqlite3.connect(path) as log:
+        log.execute("drop index undigested")
         log.execute("alter table reply drop column digest")
     for lock in (project / "build/rounds/tiny").iterdir():
         lock.unlink()
