@@ -16,7 +16,7 @@ import pytest
 
 from compiler.dataset.folder import output_digests
 from compiler.engine.execute import execute
-from compiler.engine.executors import Executor, Job, declared
+from compiler.engine.executors import Executor, Job, declared, processes
 from compiler.engine.executors.cluster import Cluster
 from compiler.engine.executors.processes import Processes
 from compiler.errors import SourceError, StoreError
@@ -114,7 +114,11 @@ def test_a_worker_that_was_set_up_otherwise_is_refused(works: Doubles) -> None:
         execute(works.graph(), Quiet(), Processes(Doubles(works.root, factor=3), 1))
 
 
-def test_workers_end_with_the_steps_that_they_were_started_for(works: Doubles) -> None:
+@pytest.mark.parametrize("large", [0, 1 << 40])
+def test_workers_that_have_grown_large_end_with_their_stage(
+    works: Doubles, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(processes, "_LARGE", large)
     graph = works.graph()
     stage = graph.stages[0]
     executor = Processes(works, 2)
@@ -122,11 +126,12 @@ def test_workers_end_with_the_steps_that_they_were_started_for(works: Doubles) -
         Job(stage.name, step.part, declared(stage), graph.needs(step))
         for step in graph.steps(stage)
     ]
-    # So that no stage finds the memory of another full.
     made = list(executor.run(jobs))
-    assert len(made) == len(jobs)
-    assert not multiprocessing.active_children()
+    left = {child.pid for child in multiprocessing.active_children()}
+    assert left == (set() if large == 0 else {each.process for each in made})
+    assert len(list(executor.run(jobs))) == len(jobs)
     executor.close()
+    assert not multiprocessing.active_children()
 
 
 def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:

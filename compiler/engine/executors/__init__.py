@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,14 +51,16 @@ class Job:
 class Made:
     """What a step left in the store; None when replies are missing.
 
-    `seconds`: of process time; `process`: where it ran. `names`: what each file that it left is
-    called at the exchange, if it was left there.
+    `seconds`: of process time; `process`: where it ran; `memory`: the most bytes that this process
+    had so far. `names`: what each file that it left is called at the exchange, if it was left
+    there.
     """
 
     job: Job
     outputs: dict[str, Artifact] | None
     seconds: float
     process: int
+    memory: int
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -108,7 +112,7 @@ class Bench:
             found: dict[str, Artifact] | None = outputs.artifacts
         except Unsettled:
             found = None
-        return Made(job, found, time.process_time() - started, os.getpid())
+        return Made(job, found, time.process_time() - started, os.getpid(), _memory())
 
 
 class InProcess:
@@ -124,6 +128,11 @@ class InProcess:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _memory() -> int:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most << 10
 
 
 def declared(stage: Stage) -> str:

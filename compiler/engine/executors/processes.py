@@ -19,13 +19,15 @@ from compiler.engine.executors import Job, Made, Workplace
 from compiler.errors import StoreError
 
 _TRIES = 3
+# Bytes.
+_LARGE = 384 << 20
 
 
 class Processes:
-    """At most `count` workers, started when there is work for them.
+    """At most `count` workers, started when there is work for them and kept.
 
-    They end with the steps that they were started for: what a stage keeps in memory to be quick is
-    of no use to the next one, and together it is more than either needs.
+    One that has grown large ends with its stage: what a stage keeps in memory to be quick is of no
+    use to the next one, and together it is more than either needs.
     """
 
     def __init__(self, workplace: Workplace, count: int) -> None:
@@ -36,6 +38,7 @@ class Processes:
         self._idle: list[Connection] = []
         self._busy: dict[Connection, Job] = {}
         self._process: dict[Connection, BaseProcess] = {}
+        self._large: set[Connection] = set()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
         """Run all of them at once, as far as there are workers."""
@@ -61,8 +64,12 @@ class Processes:
                 self._idle.append(each)
                 if isinstance(found, BaseException):
                     raise found
+                if found.memory > _LARGE:
+                    self._large.add(each)
                 yield found
-        self.close()
+        for worker in self._large.intersection(self._idle):
+            self._idle.remove(worker)
+            self._bury(worker)
 
     def _give(self, waiting: deque[Job]) -> None:
         while waiting and len(self._busy) < self._count:
@@ -90,6 +97,7 @@ class Processes:
         return ours
 
     def _bury(self, worker: Connection) -> None:
+        self._large.discard(worker)
         process = self._process.pop(worker)
         worker.close()
         process.kill()
