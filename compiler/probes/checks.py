@@ -46,7 +46,8 @@ class Check:
 class Facts:
     """What a probe is held against.
 
-    `places`: of the stems of the text; `siblings`: the squashed full texts of all usable siblings, the chosen one included.
+    `places`: of the stems of the text; `siblings`: the squashed full texts of all usable siblings,
+    the chosen one included.
     `count_tokens`: token count of a text under the scope's tokenizer; None for written scopes.
     """
 

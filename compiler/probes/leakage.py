@@ -58,13 +58,6 @@ def as_words(text: str) -> str:
     return f" {' '.join(words_of(text)).casefold()} "
 
 
-def shares_words(text: str, lines: Iterable[str], n: int) -> bool:
-    """Whether `n` words in a row of a text stand so in one of `lines` (`as_words`)."""
-    words = as_words(text).split()
-    rows = [f" {' '.join(words[at : at + n])} " for at in range(len(words) - n + 1)]
-    return any(row in line for line in lines for row in rows)
-
-
 def verbatim_in(text: str, others: Iterable[str]) -> bool:
     """Whether a text occurs, as whole words, in any of the squashed `others`."""
     wanted = bare(text)

@@ -27,7 +27,8 @@ class Lexicon:
     use it, and the next shard starts anew.
     """
 
-    _LARGE = 1 << 17
+    # Characters of all its chunks: some 150,000 chunks of English.
+    _LARGE = 1 << 20
     _current: ClassVar[Lexicon | None] = None
 
     def __init__(self) -> None:
@@ -36,9 +37,10 @@ class Lexicon:
     @classmethod
     def current(cls) -> Lexicon:
         """The lexicon that a new shard uses."""
-        if cls._current is None or len(cls._current._chunks) > cls._LARGE:
-            cls._current = cls()
-        return cls._current
+        known = cls._current
+        if known is None or known._chunks.chars > cls._LARGE or not known._chunks.whole:
+            cls._current = known = cls()
+        return known
 
     def read(self, text: str) -> Numbers:
         """The chunks of a text, in order."""
@@ -61,13 +63,9 @@ class Lexicon:
         """The content words in some chunks, each once."""
         return np.unique(self._chunks.content.of(chunks))
 
-    def number(self, word: str) -> int:
+    def known_word(self, word: str) -> int:
         """The number of a case-folded word, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
-
-    def stem_number(self, stem: str) -> int:
-        """The number of a stem, a new one if it is in no chunk."""
-        return self._chunks.stem_numbers[stem]
 
     def known_stem(self, stem: str) -> int:
         """The number of a stem, `UNKNOWN` if it is in no chunk."""
@@ -93,25 +91,40 @@ class _Numbered(dict[str, int]):
 
 
 class _Chunks(_Numbered):
-    """Numbered chunks, and what is in each."""
+    """Numbered chunks, and what is in each. `chars`: of all of them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.word_numbers, self.stem_numbers, self.content_numbers = (_Numbered() for _ in "123")
+        self.chars = 0
+        self.word_numbers = _Numbered()
+        self.stem_numbers = _Numbered()
+        self.content_numbers = _Numbered()
         self.words, self.stems, self.content = _Lists(), _Lists(), _Lists()
+        self._whole = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was interrupted while a chunk was added."""
+        lists = self.words, self.stems, self.content
+        return self._whole and all(each.whole for each in lists)
 
     def __missing__(self, key: str) -> int:
+        self._whole = False
         words = words_in(key)
+        self.chars += len(key)
         self.words.append(self.word_numbers[word.casefold()] for word in words)
         self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
         self.content.append(map(self.content_numbers.__getitem__, filter(is_content, words)))
-        return super().__missing__(key)
+        number = super().__missing__(key)
+        self._whole = True
+        return number
 
 
 class _Lists:
-    """Lists of numbers, one after the other."""
+    """Lists of numbers, one after the other. `whole`: False while they are put into the arrays."""
 
     def __init__(self) -> None:
+        self.whole = True
         self._values = np.zeros(1 << 10, np.int64)
         # By list, where it starts; and where one after the last would.
         self._starts = np.zeros(1 << 10, np.int64)
@@ -143,6 +156,7 @@ class _Lists:
     def _settle(self) -> None:
         if not self._new_ends:
             return
+        self.whole = False
         start, count = int(self._starts[self._count]), self._count + len(self._new_ends)
         end = start + len(self._new_values)
         self._values = _grown(self._values, end)
@@ -151,6 +165,7 @@ class _Lists:
         self._starts[self._count + 1 : count + 1] = np.array(self._new_ends) + start
         self._count = count
         self._new_values, self._new_ends = [], []
+        self.whole = True
 
 
 def _grown(values: Numbers, size: int) -> Numbers:

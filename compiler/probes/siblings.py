@@ -56,7 +56,7 @@ class Siblings:
             return False
         words = leakage.as_words(text).split()
         return len(words) < Runs.size or not self._runs.share(
-            np.array([*map(self._lexicon.number, words)], np.int64)
+            np.array([*map(self._lexicon.known_word, words)], np.int64)
         )
 
 

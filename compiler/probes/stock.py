@@ -41,7 +41,7 @@ class Stock:
         self._stems = {root: number for number, root in enumerate(sorted(set(roots)))}
         self._roots = np.array([self._stems[root] for root in roots], np.int64)
         self._lexicon = lexicon
-        self._roots_anywhere = np.array([*map(lexicon.stem_number, roots)], np.int64)
+        self._roots_anywhere = np.array([*map(lexicon.known_stem, roots)], np.int64)
         # By document the stems that it has, each once.
         self._held = [np.unique(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from itertools import pairwise
 
 import pytest
 import regex
@@ -117,14 +116,3 @@ def test_a_copy_of_a_real_sentence_is_found(changed: int) -> None:
     assert Sentences([f"before. {told} after."]).near_copy(" ".join(words)) == (
         " ".join(words) if changed < 3 else None
     )
-
-
-@given(st.lists(st.text(max_size=6), max_size=12), st.lists(st.text(max_size=6), max_size=12))
-def test_words_in_a_row_are_the_common_grams(left: list[str], right: list[str]) -> None:
-    def grams(text: str) -> set[tuple[str, str]]:
-        return set(pairwise(leakage.as_words(text).split()))
-
-    one, other = " ".join(left), " ".join(right)
-    shared = bool(grams(one) & grams(other))
-
-    assert leakage.shares_words(one, [leakage.as_words(other)], 2) == shared
