@@ -27,8 +27,8 @@ class Costs:
     written: int = 6
     built: float = 0.86
     rollouts: int = 5
-    cpu_ms: float = 49.0
-    serial_ms: float = 2.5
+    cpu_ms: float = 37.6
+    serial_ms: float = 1.6
     store_bytes: int = 30_000
     log_bytes: int = 25_000
     parquet_bytes: int = 8_100
