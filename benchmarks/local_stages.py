@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import platform
 import shutil
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import msgspec
 import pyarrow.parquet as pq
 import sentencex
 
+from benchmarks import machine
 from compiler import cli
 from compiler.commands.result import table
 from compiler.engine.store import Manifest, Store
@@ -106,7 +106,7 @@ def report(source: Path, documents: int, data: dict[str, object], texts: list[st
     backend = tokens.load(found)._backend
     encode = seconds(lambda: [backend.encode(text).offsets for text in texts])
     segment = seconds(lambda: [sentencex.get_sentence_boundaries("en", text) for text in texts])
-    print(f"{platform.machine()}, Python {platform.python_version()}, source {source.name}")
+    print(f"{machine.described()}, source {source.name}")
     print(f"{documents} documents, {sum(map(len, texts)) / 1e6:.2f} MB shown to the generator")
     rows = [(name, s, 100 * s / total, documents / s if s else None) for name, s in spent.items()]
     rows.append(("all", total, 100.0, documents / total))

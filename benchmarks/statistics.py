@@ -12,7 +12,6 @@ choice-only test of one cell.
 from __future__ import annotations
 
 import argparse
-import platform
 import resource
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import machine
 from compiler.commands.result import table
 from compiler.dataset.measures import bimodality, maxima, resolving
 from compiler.dataset.measures.choice import MIN_PAIRS, choice
@@ -204,7 +204,7 @@ def main() -> None:
         choice(truths, others, [f"d{n // 2}" for n in range(sizes.pairs)])
     columns = sweep.resampled.shape[1]
     bare = floor(sizes, columns)
-    print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}")
+    print(f"{machine.described()}, numpy {np.__version__}")
     print(
         f"{sizes.probes:,} probes, {sizes.documents:,} documents, {CELLS} cells, "
         f"{sizes.resamples:,} resamples of {columns} columns, {intervals + CELLS} intervals"
