@@ -165,15 +165,6 @@ def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice 
     return slice(first, last)
 
 
-def vocabulary(text: str, start: int = 0, end: int | None = None) -> set[str]:
-    """The different words of a text, or of what is between two of its offsets."""
-    if start == 0 and end is None:
-        return set(words_of(text))
-    end = len(text) if end is None else end
-    found = _between(*spans_of(text), start, end)
-    return set(WORD.findall(text, start, end) if found is None else words_of(text)[found])
-
-
 class Chunks(dict[str, T]):
     """What a function finds in a chunk of text without whitespace, kept if the chunk is short.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.stock import Stock
-from compiler.words import is_content, stem, stems, vocabulary
+from compiler.words import WORD, is_content, stem, stems
 from tests.strategies import documents
 
 WORDS = st.sampled_from(
@@ -20,7 +20,7 @@ TEXTS = st.lists(st.one_of(st.lists(WORDS, max_size=12).map(" ".join), documents
 
 
 def content(text: str) -> set[str]:
-    return {word for word in vocabulary(text) if is_content(word)}
+    return {word for word in WORD.findall(text) if is_content(word)}
 
 
 def ending(word: str) -> str:
