@@ -27,10 +27,17 @@ def described() -> str:
     names = [line.partition(":")[2].strip() for line in _lines(info) if line[:10] == "model name"]
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return (
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
+        f"{names[0] if names else platform.machine()}, {_cores()} cores, "
         f"{pages / 2**30:.0f} GiB, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f} at the start"
     )
+
+
+def _cores() -> str:
+    """How many cores there are, and how many of them this process may use where that is fewer."""
+    there = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    return f"{there}" if allowed == there else f"{allowed} of {there}"
 
 
 def _lines(path: Path) -> list[str]:

@@ -140,16 +140,17 @@ class RowReader:
         self._where = where
 
     def all(self, row: type[Row]) -> Iterator[Row]:
-        """Every row, in order, holding one frame at a time."""
+        """Every row, in order, holding those of a quarter of a megabyte at a time."""
         decoder = msgspec.json.Decoder(row)
         rest = b""
         reader = zstandard.ZstdDecompressor().stream_reader(self._source, read_across_frames=True)
         try:
             while chunk := reader.read(FRAME_BYTES):
-                lines = (rest + chunk).split(b"\n")
-                rest = lines.pop()
-                for line in lines:
-                    yield decoder.decode(line)
+                whole = chunk.rfind(b"\n") + 1
+                if whole:
+                    yield from decoder.decode_lines(rest + chunk[:whole])
+                    rest = b""
+                rest += chunk[whole:]
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
             raise self._broken(error) from error
 

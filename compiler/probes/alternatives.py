@@ -77,14 +77,11 @@ class _Around:
 
 
 class Pool:
-    """The documents of one shard as a source of alternatives for one another.
-
-    `lexicon`: in which their chunks are.
-    """
+    """The documents of one shard as a source of alternatives for one another."""
 
     def __init__(self, donors: Iterable[Donor], lexicon: Lexicon) -> None:
+        """`lexicon`: in which the chunks of the documents are."""
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
-        self.lexicon = lexicon
         self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
         self._stock = Stock([donor.chunks for donor in self._donors], lexicon)
         self._around: tuple[str, _Around] | None = None

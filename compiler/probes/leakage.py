@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import regex
 
-from compiler.words import content_stems, stems, words_of
+from compiler.words import words_of
 
 SEPARATORS = "\x1c\x1d\x1e\x1f"
 """Whitespace to `str.split` and none to expressions: stays in a squashed text, but at its ends."""
@@ -74,14 +74,6 @@ def _occurs(wanted: str, text: str) -> bool:
             return True
         at = text.find(wanted, at + 1)
     return False
-
-
-def support(atom: str, others: Iterable[str]) -> int:
-    """How many other texts hold most of an atom's content: at least 60% of its content stems."""
-    wanted = content_stems(atom)
-    if not wanted:
-        return 0
-    return sum(len(wanted & stems(other)) >= 0.6 * len(wanted) for other in others)
 
 
 def alike(left: Sequence[str], right: Sequence[str], share: float) -> bool:

@@ -1,4 +1,4 @@
-"""All usable siblings of one document: what no alternative may repeat."""
+"""All usable siblings of one document, read once: what its probes are held against."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from compiler.probes import leakage
 from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.probes.places import Places
 from compiler.probes.runs import Runs
+from compiler.words import content_stems
 
 
 class Siblings:
@@ -18,6 +20,8 @@ class Siblings:
     def __init__(self, texts: Sequence[str], shared: int, lexicon: Lexicon) -> None:
         """`shared`: how many characters at their start the texts have in common."""
         self._texts = texts
+        self._start = shared
+        self._places: dict[int, Places] = {}
         self._shared = _shared_end(texts, shared)
         self._lexicon = lexicon
         # What all begin with, and what follows in each. No chunk crosses from one to the other.
@@ -38,6 +42,13 @@ class Siblings:
         """The chunks of one of them, in order."""
         return np.concatenate([self._head, self._tails[place]])
 
+    def places(self, place: int) -> Places:
+        """Where the stems of one of them stand."""
+        if place not in self._places:
+            chunks = self.chunks(place)
+            self._places[place] = Places(self._texts[place], chunks, self._lexicon)
+        return self._places[place]
+
     @property
     def all_chunks(self) -> Numbers:
         """What stands between whitespace in any of them; some come twice."""
@@ -57,6 +68,19 @@ class Siblings:
         words = leakage.as_words(text).split()
         return len(words) < Runs.size or not self._runs.share(
             np.array([*map(self._lexicon.known_word, words)], np.int64)
+        )
+
+    def support(self, atom: str, place: int) -> int:
+        """How many others than the one at `place` hold, after what all have in common, most of the
+        content of an atom: at least 60% of its content stems. A copy of that one is no other.
+        """
+        wanted = content_stems(atom)
+        if not wanted:
+            return 0
+        return sum(
+            int(self.places(other).held(wanted, self._start, len(text)).sum()) >= 0.6 * len(wanted)
+            for other, text in enumerate(self._texts)
+            if text != self._texts[place]
         )
 
 

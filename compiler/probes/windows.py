@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -85,7 +85,12 @@ class Windows:
 
     def count(self, opening: int) -> int:
         """At how many places a window begins so."""
-        return int(np.count_nonzero(self._openings == opening))
+        return int(self._counts[opening])
+
+    @cached_property
+    def _counts(self) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = np.bincount(self._openings, minlength=OPENINGS)
+        return found
 
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """The windows of `count` tokens that begin as `opening` and end as `closing`, if it is not

@@ -11,7 +11,6 @@ from compiler.engine.store import plain
 from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
 from compiler.probes.lexicon import Lexicon
-from compiler.probes.places import Places
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
@@ -139,7 +138,7 @@ def _document(
     record, text, siblings = chosen.record, chosen.sibling.text, chosen.siblings
     # Only written probes are held against sentences: looking for them would be in vain.
     segments = Segments(text, (), ())
-    places = Places(text, donor.chunks, pool.lexicon)
+    places = siblings.places(chosen.place)
     benches: dict[str, Workbench] = {}
     for slot in record.slots:
         scope = bound.scopes.get(slot.scope)

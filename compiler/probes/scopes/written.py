@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.probes import leakage
 from compiler.probes.checks import Facts, examine
-from compiler.probes.places import Places
+from compiler.probes.lexicon import Lexicon
 from compiler.probes.reply import Draft, Parsed
 from compiler.probes.segment import Segments, segment, word_count
+from compiler.probes.siblings import Siblings
 from compiler.records import DocRecord, Probe, Reject, Slot
 from compiler.spec.model import WrittenScope
 
@@ -57,13 +57,13 @@ class _Bench:
         self._parsed = parsed
         self._suffix_in_generated = suffix_in_generated
         self._segments: Segments = segment(parsed.sibling.text, record.gen_start)
-        self._places = Places.of(parsed.sibling.text)
         self._units = {unit.id: unit for unit in parsed.sibling.units}
         self._used: set[tuple[int, int]] = set()
         prefix = parsed.sibling.text[: record.gen_start]
         texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
-        self._siblings = [leakage.squash(text) for text in texts]
-        self._others = [text[record.gen_start :] for text in texts if text != parsed.sibling.text]
+        self._place = texts.index(parsed.sibling.text)
+        self._siblings = Siblings(texts, record.gen_start, Lexicon.current())
+        self._alone = all(text == parsed.sibling.text for text in texts)
 
     def probe(self, slot: Slot, scope: WrittenScope) -> Probe | tuple[str, str]:
         """The probe of one slot, or (reason, detail)."""
@@ -85,11 +85,11 @@ class _Bench:
         probe = self._draft(slot, scope, draft, split, start, end)
         facts = Facts(
             self._segments,
-            self._places,
+            self._siblings.places(self._place),
             self._record.gen_start,
             split,
             scope,
-            self._siblings,
+            self._siblings.squashed,
             len(self._record.shown) - 1,
             self._suffix_in_generated,
         )
@@ -152,7 +152,9 @@ class _Bench:
             pool_level=None,
             pool_size=None,
             support=(
-                leakage.support(text[start:end], self._others) if suffix and self._others else None
+                self._siblings.support(text[start:end], self._place)
+                if suffix and not self._alone
+                else None
             ),
             flags=(),
         )
