@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import inspect
 import json
 import shutil
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        return _failed(_refused(error), as_json)
 
 
 def _run(arguments: list[str], *, own: bool) -> int:
@@ -105,6 +108,20 @@ def _parser(
             own.add_arguments(command)
             asked = command
     return parser, asked
+
+
+def _refused(error: OSError) -> ProbecError:
+    """What the system refused, where nothing nearer to it could say what it was for."""
+    hints = {
+        errno.EACCES: "check its permissions, and run the same command again",
+        errno.EPERM: "check its permissions, and run the same command again",
+        errno.ENOSPC: "free some space, and run the same command again",
+    }
+    return ProbecError(
+        f"the system refuses it: {error.strerror or error}",
+        where=str(error.filename) if error.filename is not None else None,
+        hint=hints.get(error.errno or 0, "check the disk, and run the same command again"),
+    )
 
 
 def _failed(error: ProbecError, as_json: bool) -> int:

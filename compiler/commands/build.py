@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from compiler.commands import arguments, receipt
@@ -54,7 +55,9 @@ def _next(args: argparse.Namespace) -> str:
         options += [flag, value] if value is not None else []
     if args.build_dir is not None:
         options += ["--build-dir", str(args.build_dir)]
-    spec = " ".join(options)
+    for override in args.overrides:
+        options += ["--set", override]
+    spec = shlex.join(options)
     lines = (
         (f"probec stats {spec}", "these numbers again"),
         (f"probec prompt {spec} --role judge", "exactly what the judge was sent"),

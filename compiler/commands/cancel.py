@@ -58,6 +58,11 @@ def run(args: argparse.Namespace) -> Result:
                 journal.move(shard, Event.CANCEL_SENT, now(), next_at=now())
                 canceled.append(shard.batch_id)
                 lines.append(f"batch {shard.batch_id}: canceling, {shard.n:,} requests")
+            else:
+                lines.append(
+                    f"batch {shard.batch_id}: {shard.state.value} already; `probec status "
+                    "--collect` brings in what it holds"
+                )
     if canceled:
         lines.append(
             "what they had finished is billed; the build that sent them collects it and asks the "

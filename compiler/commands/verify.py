@@ -20,6 +20,7 @@ from compiler.dataset.rounds import Lock
 from compiler.engine.artifact import Artifact, content_digest
 from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DamagedError, StoreError
+from compiler.llm.responses import BROKEN
 
 EXAMPLE = "probec verify 9e6b72"
 _SHOWN = 20
@@ -233,7 +234,7 @@ def _replies(lock: Lock, place: Place, count: _Count) -> Iterator[Finding]:
     remedy = f"`probec cache pull URL {lock.hash[:12]}` replaces it from a copy"
     fault = log.fault()
     if fault is not None:
-        yield Finding("log", where, fault, "restore the file from a copy; nothing is deleted")
+        yield Finding("log", where, fault, BROKEN)
     keys: set[str] = set()
     for use in lock.identity.requests.values():
         try:
@@ -243,9 +244,14 @@ def _replies(lock: Lock, place: Place, count: _Count) -> Iterator[Finding]:
     for key in sorted(keys):
         try:
             found = log.get(key)
-        except StoreError as error:
+        except DamagedError as error:
             yield Finding("log", f"{where} key {key[:12]}", error.message, remedy)
             continue
+        except StoreError as error:
+            # The file cannot be read, which is told once.
+            if fault is None:
+                yield Finding("log", where, error.message, error.hint or remedy)
+            break
         count.replies += found is not None
         if found is None:
             count.absent["replies"] += 1

@@ -150,7 +150,8 @@ class Project:
         known: dict[str, Json] = {}
         if memory.is_file():
             try:
-                known = json.loads(memory.read_text(encoding="utf-8"))
+                read = json.loads(memory.read_text(encoding="utf-8"))
+                known = read if isinstance(read, dict) else {}
             except ValueError:
                 known = {}  # a cache only: what is not remembered is read again
         before = dict(known)

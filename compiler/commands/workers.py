@@ -43,6 +43,8 @@ def executor(
     # A worker may have another working directory.
     frozen.overrides, frozen.spec = tuple(args.overrides), args.spec.resolve()
     frozen.build_dir = project.store.root.resolve()
+    if args.source is not None and "://" not in args.source:
+        frozen.source = str(Path(args.source).resolve())
     workplace = partial(_bench, frozen, project.log.path.parent.resolve())
     if args.cluster is not None:
         return _cluster(workplace, args)

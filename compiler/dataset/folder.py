@@ -7,6 +7,7 @@ changed.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,15 @@ from compiler.errors import StoreError
 from compiler.records import AuditScore, Reject
 
 _STAMP = ".installed.json"
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    """An installed file: the content digest of what it was made from, and its size."""
+
+    digest: str
+    bytes: int
+
+
 # What is installed as text: file -> output of the last stage, and what its records are.
 _RECORDS: Mapping[str, tuple[str, type]] = {
     "stats.json": ("stats", Stats),
@@ -41,14 +51,14 @@ def install(store: Store, graph: Graph, name: str) -> Path:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     wanted["README.md"] = release.outputs["card"]
     derived = {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
-    stamp = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
-    if _installed(root) == stamp and all((root / file).is_file() for file in stamp):
+    digests = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
+    if _whole(root, digests):
         return root
     try:
         shutil.rmtree(root, ignore_errors=True)
         (root / "data").mkdir(parents=True)
         for file, artifact in wanted.items():
-            shutil.copyfile(store.path(artifact), root / file)
+            _copy(store.path(artifact), root / file)
     except OSError as error:
         raise StoreError(
             f"cannot write the dataset: {error.strerror}",
@@ -58,16 +68,39 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     for name, (output, kind) in _RECORDS.items():
         records: Iterable[object] = store.rows(release.outputs[output], kind)
         write_atomic(root / name, _written(name, records))
+    stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
+
+
+def _whole(root: Path, digests: Mapping[str, str]) -> bool:
+    """Whether a directory holds these contents, none cut short, and no other data."""
+    found = _installed(root) or {}
+    return (
+        {name: each.digest for name, each in found.items()} == dict(digests)
+        and all(_size(root / name) == each.bytes for name, each in found.items())
+        and {f"data/{path.name}" for path in (root / "data").iterdir()} <= digests.keys()
+    )
+
+
+def _size(path: Path) -> int:
+    """The size of a file; -1 without it."""
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; its bytes are on the disk before anything says that it is installed."""
+    shutil.copyfile(source, target)
+    with target.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:
     """The installed file of a round and the content digest it is installed as; None without it."""
     root = build / "datasets" / name
-    digest = (_installed(root) or {}).get(_round_file(index))
+    copy = (_installed(root) or {}).get(_round_file(index))
     path = root / _round_file(index)
-    return (path, digest) if digest is not None and path.is_file() else None
+    return (path, copy.digest) if copy is not None and path.is_file() else None
 
 
 def installed(build: Path, name: str) -> list[Path]:
@@ -80,7 +113,7 @@ def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
     """Which installed texts of a dataset are not what was installed: the card, the statistics, the
     rejects. Files of rounds are held against their locks."""
     root = build / "datasets" / name
-    for file, digest in (_installed(root) or {}).items():
+    for file, copy in (_installed(root) or {}).items():
         path = root / file
         if path.suffix == ".parquet" or not path.is_file():
             continue
@@ -88,7 +121,7 @@ def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
             found = _text_digest(path)
         except (UnicodeDecodeError, msgspec.DecodeError):
             found = ""
-        if found != digest:
+        if found != copy.digest:
             yield path, "its content changed"
 
 
@@ -158,8 +191,8 @@ def _rounds(graph: Graph) -> list[tuple[tuple[int, ...], Artifact]]:
     return [(part, m.outputs["rows"]) for part, m in graph.manifests("publish")]
 
 
-def _installed(root: Path) -> dict[str, str] | None:
+def _installed(root: Path) -> dict[str, _Copy] | None:
     try:
-        return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, str])
+        return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, _Copy])
     except (OSError, msgspec.DecodeError):
         return None  # not installed, or not by this version: it is written anew

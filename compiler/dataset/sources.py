@@ -13,6 +13,7 @@ import json
 import struct
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +118,7 @@ def _content_digest(file: Path, known: dict[str, Json]) -> str:
     (seen,) = look.files.values()
     stamp: Json = [*seen] if seen is not None else []
     entry = known.get(str(file))
-    if isinstance(entry, dict) and entry["stamp"] == stamp:
+    if isinstance(entry, dict) and entry.get("stamp") == stamp and "digest" in entry:
         return str(entry["digest"])
     with file.open("rb") as source:
         found = hashlib.file_digest(source, "sha256").hexdigest()
@@ -272,8 +273,13 @@ class Grouped:
         """
         places = self._spool()
         if not places:
+            reasons = Counter(skip.reason for skip in self.skips)
+            why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
             raise SourceError(
-                "no usable document", where=self.located.path, hint="check the file and its columns"
+                f"no usable document{f' among the rows: {why}' if why else ''}",
+                where=self.located.path,
+                hint="check the file and its columns: ids are text or whole numbers, and every "
+                "row has a prefix and a continuation, as text",
             )
         for doc_id in sorted(places):
             yield self._document(doc_id, places[doc_id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ def locked(
     path = root / ".lock"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+")
+        # Nothing is left to write when it closes, where a full disk would be an error of its own.
+        handle = path.open("a+b", buffering=0)
     except OSError as error:
         raise StoreError(
             f"the {what} is not writable: {error.strerror}",
@@ -33,15 +35,15 @@ def locked(
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            owner = handle.read().strip() or "unknown"
+            owner = handle.read().decode("ascii", "replace").strip() or "unknown"
             raise BusyError(
                 f"another process is writing this {what} (process {owner})",
                 where=str(root),
                 hint=hint,
             ) from None
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with contextlib.suppress(OSError):  # others are told who holds it where there is room
+            handle.truncate(0)
+            handle.write(str(os.getpid()).encode("ascii"))
         yield
 
 

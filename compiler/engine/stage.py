@@ -8,7 +8,7 @@ of every upstream step whose part contains its own or lies within it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,10 @@ class Outputs:
         """Store rows under a name; consumes `rows` as a stream."""
         self.artifacts[name] = self._store.write_rows(rows, frame_rows)
         return self.artifacts[name]
+
+    def spool(self) -> AbstractContextManager[BinaryIO]:
+        """A nameless file for what a step sets aside while it runs."""
+        return self._store.spool()
 
     @contextmanager
     def appending(self, name: str) -> Iterator[RowWriter]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -62,6 +63,15 @@ class Store:
             finally:
                 out.close()
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def spool(self) -> Iterator[BinaryIO]:
+        """A nameless file on the disk of the store, for what is gone when the block ends."""
+        folder = self.root / "objects" / "tmp"
+        with _translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                yield file
 
     def write_rows(self, rows: Iterable[object], frame_rows: int = 0) -> Artifact:
         """Store rows and describe them.
@@ -231,6 +241,8 @@ def _translated(place: Path) -> Iterator[None]:
     except OSError as error:
         hints = {
             errno.ENOSPC: "free some space and run the same command again; nothing is lost",
+            errno.EDQUOT: "free some space and run the same command again; nothing is lost",
+            errno.EFBIG: "allow larger files (ulimit -f), or name another with --build-dir",
             errno.EACCES: "make it writable, or name another with --build-dir",
             errno.EROFS: "make it writable, or name another with --build-dir",
             errno.ENOTDIR: "name another directory with --build-dir",

@@ -42,20 +42,28 @@ class Purse:
         known = self._earlier.get(purpose.role, purpose.expected_usd)
         return max(known, usd / count) if count >= ENOUGH else known
 
-    def foresee(self, purpose: Purpose, calls: int) -> None:
+    def foresee(self, calls: Mapping[Purpose, int], flying: float = 0.0) -> None:
         """Weigh a pass and all that follows from it, before the first of it is sent.
+
+        `calls`: how many of each purpose, of one role in any rounds. `flying`: dollars of what
+        earlier runs left with providers.
 
         Raises:
             BudgetError: together they would pass the wall.
         """
-        now, later = calls * self.price(purpose), calls * self._later.get(purpose.role, 0.0)
-        self.planned = self.spent + self.in_flight + now + later
-        if self.spent + self.in_flight + now + later > self.wall:
+        if not calls:
+            return
+        now = sum(count * self.price(purpose) for purpose, count in calls.items())
+        later = sum(count * self._later.get(each.role, 0.0) for each, count in calls.items())
+        self.planned = self.spent + flying + now + later
+        if self.planned > self.wall:
+            role = next(iter(calls)).role
             follows = f" and ${later:,.2f} in later passes" if later else ""
+            waiting = f" and ${flying:,.2f} in flight" if flying else ""
             raise BudgetError(
-                f"{calls:,} {purpose.role} requests are expected to cost ${now:,.2f}{follows}; "
-                f"with ${self.spent:,.2f} spent in this run they would pass the wall of "
-                f"${self.wall:,.2f}",
+                f"{sum(calls.values()):,} {role} requests are expected to cost ${now:,.2f}"
+                f"{follows}; with ${self.spent:,.2f} spent in this run{waiting} they would pass "
+                f"the wall of ${self.wall:,.2f}",
                 hint="none of them was sent; see `probec plan`, raise budget.max_usd or --max-usd, "
                 "or build fewer documents",
             )

@@ -83,6 +83,12 @@ class Spend:
     usd: float
 
 
+BROKEN = (
+    "move it aside, never delete it, and bring back what there is a copy of: `probec cache pull`"
+)
+"""What is left to do with a file that is no database any more."""
+
+
 class ResponseLog:
     """The replies of a project, in `.probec/responses.sqlite`. Opens its file at first use."""
 
@@ -307,10 +313,13 @@ class ResponseLog:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            broken = getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT")
             raise StoreError(
                 f"the response log cannot be used: {error}",
                 where=str(self.path),
-                hint="check the disk and its permissions; never delete it to mend a build",
+                hint=BROKEN
+                if broken
+                else "check the disk and its permissions; never delete it to mend a build",
             ) from error
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
             raise self._damaged(key, str(error)) from error

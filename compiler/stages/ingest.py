@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 
@@ -43,7 +42,7 @@ def _run(located: Located, columns: ColumnNames, part: Part, inputs: Inputs, out
             ids.append(DocumentId(document.doc_id, row_digest(document), row))
             yield document
 
-    with tempfile.TemporaryFile() as spool:
+    with out.spool() as spool:
         grouped = Grouped(located, columns, spool)
         out.rows("documents", documents(grouped), frame_rows=1)
     out.rows("ids", ids)

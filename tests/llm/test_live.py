@@ -187,10 +187,10 @@ def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
     assert len(server.bodies) == 4
 
 
-@pytest.mark.parametrize("broken", ["gone", "cut", "html"])
+@pytest.mark.parametrize("broken", ["gone", "cut", "html", 500, 502, 408])
 @pytest.mark.parametrize("most", [SHORT, LONG])
 def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(
-    server: Server, broken: str, most: int
+    server: Server, broken: str | int, most: int
 ) -> None:
     server.script = [broken, broken]
 
@@ -249,7 +249,7 @@ def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:
     assert len(server.bodies) == 2
 
 
-@pytest.mark.parametrize(("status", "sent"), [(400, 1), (500, 1), (429, 5)])
+@pytest.mark.parametrize(("status", "sent"), [(400, 1), (500, 3), (408, 3), (429, 5)])
 def test_a_lasting_failure_is_an_outcome_not_a_crash(
     server: Server, status: int, sent: int
 ) -> None:

@@ -106,8 +106,7 @@ class Batch:
                     canaries[kind].append(each)
             try:
                 # With what these bring with them in later passes, before any is paid for.
-                for purpose, count in fresh.items():
-                    self._purse.foresee(purpose, count)
+                self._purse.foresee(fresh, journal.in_flight_usd())
                 self._afford(packer.usd, [c for each in canaries.values() for c in each])
             except BudgetError:
                 # What was sent before is paid for and comes in all the same.
@@ -161,7 +160,9 @@ class Batch:
     def _afford(self, packed: float, canaries: list[Call]) -> None:
         """All or nothing: what is packed is weighed before the first of it is sent."""
         journal = self._settings.journal
-        new = packed + sum(shard.expected_usd for shard in journal.shards((State.SEALED,)))
+        # What was packed for another server is not sent by this build.
+        sealed = journal.shards((State.SEALED,), self._client.endpoint)
+        new = packed + sum(shard.expected_usd for shard in sealed)
         new += sum(self._purse.price(each.purpose) for each in canaries)
         flying = journal.in_flight_usd()
         if self._purse.spent + flying + new > self._purse.wall:

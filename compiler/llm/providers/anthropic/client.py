@@ -216,6 +216,13 @@ class Client:
             ) from error
 
 
+def may_be_served(failure: Failure) -> bool:
+    """Whether the server may have done what it was asked: no answer came, or a time-out or an error
+    of the server, which say nothing about what it did before.
+    """
+    return failure.status is None or failure.status == 408 or failure.status >= 500
+
+
 def unserved(failure: Failure, endpoint: str) -> ProviderError:
     """What a user is told when the endpoint cannot be used at all."""
     if account_at_fault(failure.kind, failure.message, failure.code, failure.status):

@@ -15,7 +15,13 @@ from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.runner import Clock
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
+from compiler.llm.providers.anthropic.client import (
+    Client,
+    Failure,
+    account_at_fault,
+    may_be_served,
+    unserved,
+)
 
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
@@ -49,8 +55,7 @@ class Endpoint:
             status = failure.status
             if status is None and not failure.sent:
                 raise Refused(failure.message) from failure
-            # A time-out or an error of the server says nothing about what it did before.
-            if status is None or status == 408 or status >= 500:
+            if status is None or may_be_served(failure):
                 raise Uncertain(failure.message) from failure
             if status == 413:
                 raise Refused(failure.message, too_large=True) from failure

@@ -9,7 +9,13 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import Client, Failure, account_at_fault, unserved
+from compiler.llm.providers.anthropic.client import (
+    Client,
+    Failure,
+    account_at_fault,
+    may_be_served,
+    unserved,
+)
 from compiler.llm.providers.anthropic.flight import Flight
 from compiler.llm.providers.anthropic.gate import Gate
 from compiler.llm.purse import Purse
@@ -80,8 +86,7 @@ class Live:
                 refused.extend(replies)
 
         # With what these replies bring with them in later passes, before any is paid for.
-        for purpose, count in Counter(each.purpose for each in calls).items():
-            self._purse.foresee(purpose, count)
+        self._purse.foresee(Counter(each.purpose for each in calls))
         try:
             with self._flight(keep, commit) as flight:
                 for each in calls:
@@ -165,7 +170,7 @@ def _attempts(failure: Failure) -> int:
         return _ATTEMPTS
     # What broke off in the middle of its words may have been billed for those.
     broke_off = failure.status == 200 and failure.kind in _PASSING
-    return _LOST if failure.status is None or broke_off else 1
+    return _LOST if may_be_served(failure) or broke_off else 1
 
 
 def _of_account(failure: Failure) -> bool:
