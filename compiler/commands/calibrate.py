@@ -79,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build every level, compare, choose."""
     project = wire.project(args)
+    if args.write:
+        _writable(args, project.spec)
     # A sweep is no round: it neither obeys locks nor leaves any.
     project.locking = False
     project.wait = not args.detach
@@ -105,7 +107,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     evidence = _evidence(project, built, found, docs)
     picture = args.picture or project.store.root / "calibration" / f"{project.spec.name}.svg"
     _draw(picture, found)
-    written = _written(args, found, evidence) if args.write else ""
+    chosen = args.write and found.chosen is not None
+    written = _written(args.spec, found, evidence) if chosen else ""
     data: dict[str, Json] = {
         **msgspec.to_builtins(found),
         "documents": docs,
@@ -114,7 +117,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         "written": bool(written),
     }
     text = _text(project.spec, found, docs, evidence)
-    return Result(f"{text}\npicture: {folder.shown(picture)}{written}", data)
+    if args.write and not chosen:
+        written = "\nnothing is written: no level is allowed by the rule"
+    code = 1 if args.write and not chosen else 0
+    return Result(f"{text}\npicture: {folder.shown(picture)}{written}", data, code)
 
 
 def _levels(spec: Spec, wanted: str | None) -> list[int]:
@@ -220,23 +226,34 @@ def _evidence(project: Project, built: Mapping[int, _Built], found: SweepStats, 
     return digest("calibration", payload)
 
 
-def _written(args: argparse.Namespace, found: SweepStats, evidence: str) -> str:
-    if found.chosen is None:
-        raise UsageError(
-            "no level is allowed by the rule, so none is written",
-            where="calibration.select",
-            hint="loosen the rule, or mend the addenda of the levels; the sweep itself is kept",
-        )
+def _writable(args: argparse.Namespace, spec: Spec) -> None:
+    """Whether a level could be written, before any is paid for.
+
+    Raises:
+        UsageError: it could not.
+    """
     if args.overrides or args.provider is not None or args.source is not None:
         raise UsageError(
             "a level that was chosen under --set, --provider or --source is not written",
             hint="what was swept is not what the spec says: calibrate the spec itself",
         )
-    path: Path = args.spec
-    text = path.read_text(encoding="utf-8")
-    values: Mapping[str, int | str] = {"level": found.chosen, "evidence": evidence[:16]}
-    write_atomic(path, edit.with_values(text, "calibration", values).encode("utf-8"))
+    edit.with_values(_text_of(args.spec), "calibration", _values(spec.calibration.level, "0" * 16))
+
+
+def _written(path: Path, found: SweepStats, evidence: str) -> str:
+    assert found.chosen is not None
+    text = edit.with_values(_text_of(path), "calibration", _values(found.chosen, evidence[:16]))
+    # A link stays one, and line ends stay what they are.
+    write_atomic(path.resolve(), text.encode("utf-8"))
     return f"\nwritten to {path}: calibration.level {found.chosen}, evidence {evidence[:16]}"
+
+
+def _text_of(path: Path) -> str:
+    return path.read_bytes().decode("utf-8")
+
+
+def _values(level: int, evidence: str) -> Mapping[str, int | str]:
+    return {"level": level, "evidence": evidence}
 
 
 def _draw(path: Path, found: SweepStats) -> None:

@@ -29,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Exit 1 when something would stop a paid build."""
     project = wire.project(args)
-    findings = [*_spec(project), *environment()]
+    servers = _servers(project)
+    findings = [*_spec(project), *environment(needed=bool(servers))]
     if not args.offline:
-        for base_url, models in _servers(project).items():
+        for base_url, models in servers.items():
             findings += server(base_url, models)
     bad = sum(each.state == "bad" for each in findings)
     text = table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings])

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.commands import wire
+from compiler.commands import bands, wire
 from compiler.commands.result import Result
 from compiler.commands.wire import Silent
 from compiler.dataset import folder, measured, report, rows, sample
@@ -15,7 +15,7 @@ from compiler.dataset.stats import Stats
 from compiler.engine.lock import locked
 from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
-from compiler.spec.scoring import Anchors, Bands
+from compiler.spec.scoring import Anchors
 
 EXAMPLE = "probec report specs/demo.yaml"
 _SPECS = (".yaml", ".yml")
@@ -25,7 +25,6 @@ _PAGE = "report.html"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, where to write, how much to show; the bands that bare rows do not state."""
     wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
-    bands = Bands()
     parser.add_argument(
         "--out",
         type=Path,
@@ -35,12 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=int, default=6, metavar="N", help="documents to show in full (default: 6)"
     )
-    parser.add_argument(
-        "--hard", type=float, default=bands.hard, help="FILE, DIR: HARD is a maximum below this"
-    )
-    parser.add_argument(
-        "--easy", type=float, default=bands.easy, help="FILE, DIR: EASY is at least this"
-    )
+    bands.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -102,18 +96,14 @@ def _of_spec(args: argparse.Namespace) -> _Page:
 
 
 def _of_rows(args: argparse.Namespace) -> _Page:
-    if not 0 <= args.hard <= args.easy <= 1:
-        raise UsageError(
-            f"--hard {args.hard} and --easy {args.easy} are no bands",
-            hint="0 <= hard <= easy <= 1",
-        )
     path: Path = args.spec
+    hard, easy = bands.of_rows(args, path)
     files = rows.files(path)
     out = path / _PAGE if path.is_dir() else path.with_suffix(f".{_PAGE}")
     return _Page(
         args.out or out,
         _templates(path),
-        measured.stats(path, args.hard, args.easy),
+        measured.stats(path, hard, easy),
         files,
         path.resolve().name,
         f"the rows in {folder.shown(path)}",

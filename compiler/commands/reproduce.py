@@ -17,7 +17,7 @@ from compiler.commands.replaying import Missing, Rebuilt, rebuild
 from compiler.commands.result import Result
 from compiler.commands.wire import Reporter
 from compiler.dataset.rounds import Lock
-from compiler.errors import DRIFTED, MISSING
+from compiler.errors import DRIFTED, MISSING, UsageError
 from compiler.keys import Json, bytes_digest
 
 EXAMPLE = "probec reproduce 9e6b72"
@@ -81,6 +81,12 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
 @contextmanager
 def _scratch(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
+        if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+            raise UsageError(
+                "a round is rebuilt in an empty directory",
+                where=str(keep),
+                hint="name one that does not exist: what is there would be written over",
+            )
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
         return

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 
 import msgspec
 
-from compiler.commands import place, wire
+from compiler.commands import bands, place, wire
 from compiler.commands.result import Result
 from compiler.commands.tables import everything
 from compiler.commands.wire import Silent
@@ -25,13 +24,7 @@ _HASH = re.compile(r"[0-9a-f]{4,64}")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones; the bands that a bare file does not state."""
     wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR|ROUND")
-    bands = Bands()
-    parser.add_argument(
-        "--hard", type=float, default=bands.hard, help="FILE, DIR: HARD is a maximum below this"
-    )
-    parser.add_argument(
-        "--easy", type=float, default=bands.easy, help="FILE, DIR: EASY is at least this"
-    )
+    bands.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -70,15 +63,9 @@ def _of_round(args: argparse.Namespace) -> Stats:
             where=str(where.build / "datasets" / identity.name),
             hint="build its spec, or `probec reproduce` it with --keep",
         )
-    bands = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
-    return measured.stats(installed[0], bands.hard, bands.easy)
+    stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
+    return measured.stats(installed[0], stated.hard, stated.easy)
 
 
 def _of_file(args: argparse.Namespace) -> Stats:
-    if not 0 <= args.hard <= args.easy <= 1:
-        raise UsageError(
-            f"--hard {args.hard} and --easy {args.easy} are no bands",
-            hint="0 <= hard <= easy <= 1",
-        )
-    path: Path = args.spec
-    return measured.stats(path, args.hard, args.easy)
+    return measured.stats(args.spec, *bands.of_rows(args, args.spec))

@@ -27,7 +27,10 @@ _VALUES = frozenset(
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card says beside the statistics."""
+    """What the card says beside the statistics, and what readers of the rows must know.
+
+    `scopes`: as declared, in their order (`dataset.scopes`).
+    """
 
     name: str
     license: str
@@ -52,6 +55,7 @@ class CardFacts:
     reasons: Mapping[str, str]
     skips: Mapping[str, str]
     checks: Mapping[str, str]
+    scopes: tuple[Mapping[str, object], ...] = ()
 
 
 def render(templates: Path, stats: Stats, facts: CardFacts) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.dataset import published
+import msgspec
+
+from compiler.dataset import published, scopes
 from compiler.dataset.observations import Observations, gather
 from compiler.dataset.rows import files
 from compiler.dataset.stats import Rules, Stats, compute
-from compiler.records import GROUPS
+from compiler.errors import SourceError
 
-# The published scopes in their order; others follow by name.
-_SCOPES = ("word", "lens", *GROUPS[1:])
+_STATED = ("hard_below", "easy_from")
 
 
 def observed(path: Path) -> Observations:
@@ -20,7 +21,26 @@ def observed(path: Path) -> Observations:
     Raises:
         SourceError: there is no such file, or it holds no probes.
     """
-    return gather(published.sights(files(path)))
+    return gather(published.sights(files(path), scopes.groups(scopes.beside(path))))
+
+
+def bands(path: Path) -> tuple[float, float] | None:
+    """HARD and EASY as the statistics beside the data state them; None without `stats.json`.
+
+    Raises:
+        SourceError: it is not of this version.
+    """
+    file = (path if path.is_dir() else path.parent.parent) / "stats.json"
+    if not file.is_file():
+        return None
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
+        hard, easy = (msgspec.convert(found.get(name), float) for name in _STATED)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise SourceError(
+            f"not the statistics of this version: {error}", where=str(file), hint="build again"
+        ) from error
+    return hard, easy
 
 
 def stats(
@@ -34,5 +54,6 @@ def stats(
     """
     found = observed(path) if rows is None else rows
     audits = published.audits(path if path.is_dir() else path.parent.parent)
-    rules = Rules(hard_below, easy_from, _SCOPES)
-    return compute(found, published.pairs(files(path)), audits, rules, None)
+    known = scopes.beside(path)
+    pairs = published.pairs(files(path), scopes.by_response(known))
+    return compute(found, pairs, audits, Rules(hard_below, easy_from, list(known)), None)

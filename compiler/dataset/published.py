@@ -7,7 +7,7 @@ hold float indices and nulls: what is not there is absent, never guessed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,31 +29,29 @@ _PLAIN = (
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
 _ANSWERS = "bb_answer_rollout_answers"
-# Scopes whose alternative is like the answer, not like the atom.
-_BY_RESPONSE = frozenset({"whole"})
 _TEMPLATED = frozenset({"word", "lens"})
 
 
-def sights(files: Sequence[Path]) -> Iterator[Sight]:
-    """The rows of these files, streamed.
+def sights(files: Sequence[Path], groups: Collection[str]) -> Iterator[Sight]:
+    """The rows of these files, streamed. `groups`: the splits that are in use.
 
     Raises:
         SourceError: a file is no parquet, or lacks the columns that make a row a probe.
     """
     for file in files:
         for values in _rows(file):
-            yield _sight(values)
+            yield _sight(values, groups)
 
 
-def pairs(files: Sequence[Path]) -> Iterator[Pair]:
-    """The truth and the alternative of every row that has both."""
+def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
+    """The truth and the alternative of every row that has both. `by_response`: scopes whose
+    alternative is like the answer, not like the atom.
+    """
     columns = (*_REQUIRED, *_TEXTS[:3])
     for file in files:
         found = batches(file, _REQUIRED, columns)
         for values in (row for batch in found for row in batch.to_pylist()):
-            truth = values.get(
-                "target_response" if values["scope"] in _BY_RESPONSE else "atom_text"
-            )
+            truth = values.get("target_response" if values["scope"] in by_response else "atom_text")
             alternative = values.get("incorrect_plausible_answer")
             if isinstance(truth, str) and isinstance(alternative, str):
                 place = (str(values["scope"]), str(values["target"]), str(values["doc_id"]))
@@ -102,13 +100,13 @@ def _mean_length(answers: list[str | None] | None) -> int | None:
     return sum(known) // len(known) if known else None
 
 
-def _sight(values: dict[str, object]) -> Sight:
+def _sight(values: dict[str, object], groups: Collection[str]) -> Sight:
     scores = _numbers(values.get("bb_answer_rollout_scores"))
     scope = str(values.get("scope"))
     written = scope not in _TEMPLATED and values.get("template_id") is None
     question = values.get("verbalizer_prompt")
     splits = values.get("row_splits")
-    places = set(splits.values()) if isinstance(splits, dict) else {0, 1}
+    places = {splits.get(each) for each in groups} if isinstance(splits, dict) else {0, 1}
     available = _integer(values.get("n_siblings_available"))
     flags = values.get("flags")
     slot, chars = _integer(values.get("slot_idx")), values["chars"]

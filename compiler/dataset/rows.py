@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 REQUIRED = ("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt", "doc_id")
-_WRITTEN = frozenset({"sentence", "paragraph", "whole"})
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,8 @@ class PublishedRow:
         return value if isinstance(value, list) else None
 
     @property
-    def written(self) -> bool:
-        """Whether an LLM writes probes of this scope."""
-        return self.text("scope") in _WRITTEN
-
-    @property
     def group(self) -> str:
-        """The split group of the row's scope."""
+        """The split group of the row's scope, as in the published dataset."""
         scope = self.text("scope")
         return scope if scope in GROUPS else "word_lens"
 

@@ -13,6 +13,8 @@ from pydantic_core import CoreSchema
 
 Level = Annotated[int, Field(ge=-3, le=3)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Margin = Annotated[float, Field(ge=0.0, lt=0.5)]
+"""A share that is kept at both ends."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
 

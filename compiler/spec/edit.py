@@ -20,9 +20,12 @@ def with_values(text: str, section: str, values: Mapping[str, int | str]) -> str
     Raises:
         UsageError: the file is written in a way that cannot be edited safely.
     """
-    for name, value in values.items():
-        text = _with_value(text, section, name, value)
-    found = _plain(text)
+    try:
+        for name, value in values.items():
+            text = _with_value(text, section, name, value)
+        found = _plain(text)
+    except yaml.YAMLError:
+        found = None  # what came out is no YAML any more
     there = found.get(section) if isinstance(found, dict) else None
     if not isinstance(there, dict) or any(there.get(n) != v for n, v in values.items()):
         raise UsageError(
@@ -48,11 +51,12 @@ def _added(text: str, found: Mapping[tuple[str, ...], _Mark], section: str, entr
     """With one more entry in a mapping that is there, behind its last one."""
     place = found[(section,)]
     inside = [mark for path, mark in found.items() if len(path) == 2 and path[0] == section]
-    if place.flow:
-        comma = ", " if inside else ""
-        at = text.rindex("}", place.start, place.end)
-        return text[:at].rstrip() + comma + entry + text[at:]
+    if place.flow and not inside:
+        return text[: place.start + 1] + entry + text[place.start + 1 :]
     last = max(inside, key=lambda mark: mark.end)
+    if place.flow:
+        # Right behind a value, before a comma or a comment that may follow it.
+        return f"{text[: last.end]}, {entry}{text[last.end :]}"
     line = text.rfind("\n", 0, last.key) + 1
     indent = text[line : last.key]
     # Behind the line on which the last value ends, whatever comment is on it.

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from compiler.records import Group, Side
-from compiler.spec.base import Level, Model, Name, Share
+from compiler.spec.base import Level, Margin, Model, Name, Share
 from compiler.spec.paid import Batches, Budget, Expectations, Models, Price
 from compiler.spec.scoring import Scoring
 
@@ -67,9 +67,9 @@ class SplitRules(Model):
 
     margin_chars: Annotated[int, Field(ge=1)] = 200
     """At least this many characters stay on each side."""
-    margin_share: Share = 0.1
+    margin_share: Margin = 0.1
     """At least this share of the text stays on each side."""
-    whole_share: Share = 0.25
+    whole_share: Margin = 0.25
     """For the whole split, at least this share of the text stays on each side."""
     suffix_in_generated: bool = True
     """Atoms of suffix targets start in generated text, never in the source prefix."""

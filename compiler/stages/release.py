@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
-from compiler.dataset import card
+from compiler.dataset import card, scopes
 from compiler.dataset.card import CardFacts
 from compiler.dataset.ledger import BuildStats, UsageStats, close, counted, skipped
 from compiler.dataset.observations import gather, sight
@@ -102,6 +102,7 @@ def _facts(context: Context) -> CardFacts:
         reasons=REASONS,
         skips=SKIPS,
         checks={check.id: check.meaning for check in CHECKS.values()},
+        scopes=scopes.stated(spec.ordered_scopes()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, Probec
-from tests.e2e.test_build import build, dataset
+from tests.e2e.test_build import SPEC, build, dataset
 
 Row = dict[str, object]
 TOKENIZER = "specs/data/bpe-8k.json.gz"
@@ -54,7 +55,7 @@ def test_a_published_file_with_all_its_faults_is_read_and_judged(
     for check in ("V01", "V02", "V03", "V04", "V11", "V17", "V18", "V23"):
         assert found[check] >= 1, check
     assert probec("verify-rows", str(path)) == 1
-    assert "not applied: V21, V07 (recount), V20" in probec.out
+    assert "not applied: V21, V07 (recount by bpe-8k.json.gz@" in probec.out
 
 
 def shift(row: Row) -> None:
@@ -81,6 +82,27 @@ def flip(row: Row) -> None:
     row["signed_index"] = -int(str(row["signed_index"] or 1))
 
 
+def shorten(row: Row) -> None:
+    shift(row)
+    row["atom_text"] = str(row["atom_text"])[:-1]
+
+
+def split_outside(row: Row) -> None:
+    splits = row["row_splits"]
+    assert isinstance(splits, dict)
+    splits["whole"] = 10**6
+
+
+def no_scores(row: Row) -> None:
+    row.update(bb_answer_rollout_scores=None, bb_answer_rollout_answers=None)
+
+
+def no_answer(row: Row) -> None:
+    answers = row["bb_answer_rollout_answers"]
+    assert isinstance(answers, list)
+    answers[0] = None
+
+
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
@@ -101,6 +123,13 @@ def flip(row: Row) -> None:
         (lambda row: row.update(bb_answer_rollout_answers=["one"]), "V17"),
         (lambda row: row.update(row_seed=1), "V18"),
         (lambda row: row.update(gen_start_char=10**6), "V22"),
+        (lambda row: row.update(doc_id=None), "V04"),
+        (split_outside, "V03"),
+        (shorten, "V09"),
+        (no_scores, "V16"),
+        (lambda row: row.update(score_status=None), "V17"),
+        (lambda row: row.update(score_status="local"), "V17"),
+        (no_answer, "V17"),
     ],
 )
 def test_each_check_finds_its_damage(
@@ -112,13 +141,81 @@ def test_each_check_finds_its_damage(
     file = next(data.glob("train-*.parquet"))
     table = pq.read_table(file)
     rows: list[Row] = table.to_pylist()
-    wanted = {"V07": "lens", "V10": "lens", "V16": "sentence", "V17": "sentence", "V05": "sentence"}
+    wanted = {
+        "V09": "whole",
+        "V07": "lens",
+        "V10": "lens",
+        "V16": "sentence",
+        "V17": "sentence",
+        "V05": "sentence",
+    }
     scope = wanted.get(check, "sentence")
     damage(next(r for r in rows if r["scope"] == scope and r["target"] == "suffix"))
     pq.write_table(pa.Table.from_pylist(rows, table.schema), file)
     after = findings(probec, data, 1 if check not in ("V15", "V21") or damage is cut_token else 0)
 
     assert after.get(check, 0) > before.get(check, 0)
+
+
+def test_rows_that_stand_twice_in_a_file_are_found(probec: Probec, project: Path) -> None:
+    build(probec)
+    table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
+    path = project / "twice.parquet"
+    pq.write_table(pa.concat_tables([table, table]), path)
+
+    assert findings(probec, path, 1)["V04"] == table.num_rows
+
+
+CLAIM = (
+    "scopes.claim={kind: written, order: 5, slots: 1, split: sentence, unit: sentence, "
+    "synergy: what two pieces say together}"
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (CLAIM, "slots_per_document=17"),
+        ("scopes.word.split=sentence", "scopes.lens.split=sentence"),
+        ("scopes.sentence.split=paragraph",),
+        ("scopes.word.order=9",),
+        ("scopes.whole.alternative=atom",),
+        ("scopes.sentence.alternative=response",),
+        ("scoring.bands={hard: 0.1, easy: 0.2}",),
+    ],
+)
+def test_a_dataset_is_judged_by_the_scopes_that_it_was_built_with(
+    options: tuple[str, ...], probec: Probec, project: Path
+) -> None:
+    sets = [word for option in options for word in ("--set", option)]
+    build(probec, *sets)
+    folder = project / "build/datasets/tiny"
+
+    assert not {name for name in findings(probec, folder, 0) if name < "V14"}
+    assert probec("card", str(folder), "--check") == 0, probec.out
+    assert probec("stats", SPEC, *sets, "--json") == 0
+    ours = json.loads(probec.out)
+    assert probec("stats", str(folder), "--json") == 0
+    theirs = json.loads(probec.out)
+    assert {**theirs, "build": None, "scopes": None} == {**ours, "build": None, "scopes": None}
+
+
+def test_lens_atoms_are_counted_by_the_tokenizer_that_their_rows_name(
+    probec: Probec, project: Path
+) -> None:
+    other = project / "specs/data/other.json.gz"
+    raw = json.loads(gzip.decompress((project / TOKENIZER).read_bytes()))
+    # Without its last merges it cuts some words into more tokens.
+    raw["model"]["merges"] = raw["model"]["merges"][:2000]
+    other.write_bytes(gzip.compress(json.dumps(raw).encode("utf-8")))
+    build(probec, "--set", "scopes.lens.tokenizer=specs/data/other.json.gz")
+    folder = str(project / "build/datasets/tiny")
+
+    assert "V07" not in findings(probec, Path(folder), 0)
+    assert probec("verify-rows", folder, "--tokenizer", TOKENIZER) == 0
+    assert "not applied: V07 (recount by other.json.gz@" in probec.out
+    assert probec("verify-rows", folder, "--tokenizer", TOKENIZER, "--tokenizer", str(other)) == 0
+    assert "V07" not in probec.out
 
 
 def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> None:

@@ -143,13 +143,23 @@ def test_what_cannot_be_swept_or_written_is_said(
     assert probec("calibrate", SPEC, "--docs", "9999") in (1, 2)
     assert "9999" in probec.err
     one = [SPEC, "--levels=0..0", "--docs", "2"]
+    done = {*(project / "build/steps").rglob("*")}
     assert probec("calibrate", *one, "--write", "--set", LOOSE) == 2
     assert "is not written" in probec.err
-    strict = "calibration.select={min_hard: 1.0, min_easy: 1.0}"
-    before = (project / SPEC).read_text(encoding="utf-8")
-    assert probec("calibrate", *one, "--write", "--set", strict) == 2
-    assert "no level is allowed" in probec.err
-    assert (project / SPEC).read_text(encoding="utf-8") == before
+    # Before anything is swept.
+    assert {*(project / "build/steps").rglob("*")} == done
+    spec = project / SPEC
+    strict = "calibration: {level: 0, select: {min_hard: 1.0, min_easy: 1.0}}\n"
+    before = spec.read_text(encoding="utf-8") + strict
+    spec.write_text(before, encoding="utf-8")
+    assert probec("calibrate", *one, "--write") == 1
+    assert "nothing is written: no level is allowed by the rule" in probec.out
+    assert "not allowed: level 0" in probec.out
+    assert spec.read_text(encoding="utf-8") == before
+    # What cannot be edited is said before anything is swept as well.
+    spec.write_text(before.replace(strict, "...\n"), encoding="utf-8")
+    assert probec("calibrate", *one, "--write", "--docs", "3") == 2
+    assert "calibration cannot be edited in place" in probec.err
 
 
 @pytest.mark.parametrize(
@@ -158,6 +168,9 @@ def test_what_cannot_be_swept_or_written_is_said(
         ("a: 1\n", 'a: 1\ncalibration: {level: 2}\ncalibration'),
         ("calibration: {level: -2}   # why\nb: 1\n",
          'calibration: {level: 2, evidence: "e"}   # why\nb: 1\n'),
+        ("calibration: {level: 0,}\n", 'calibration: {level: 2, evidence: "e",}\n'),
+        ("calibration: {\n  level: 0   # why\n}\n",
+         'calibration: {\n  level: 2, evidence: "e"   # why\n}\n'),
         ("calibration: {}\n", 'calibration: {level: 2, evidence: "e"}\n'),
         ("calibration:\n  level: 0 # x\nb: 1\n",
          'calibration:\n  level: 2 # x\n  evidence: "e"\nb: 1\n'),

@@ -28,20 +28,32 @@ class Finding:
     detail: str
 
 
-def environment(names: Mapping[str, str] = os.environ) -> Iterator[Finding]:
-    """Where key and address come from; values of keys are never shown."""
+def environment(names: Mapping[str, str] = os.environ, *, needed: bool = True) -> Iterator[Finding]:
+    """Where key and address come from; values of keys are never shown.
+
+    `needed`: whether a role of the spec is paid for.
+    """
     have = [name for name in _KEYS if names.get(name)]
     if have:
         more = f"; {', '.join(have[1:])} are set as well and not used" if len(have) > 1 else ""
         yield Finding("key", "note" if more else "ok", f"from {have[0]}{more}")
     else:
-        yield Finding("key", "bad", f"none: set {_KEYS[0]} (a profile file may hold one too)")
+        state: Literal["bad", "note"] = "bad" if needed else "note"
+        why = f"set {_KEYS[0]} (a profile file may hold one too)" if needed else "none is needed"
+        yield Finding("key", state, f"none: {why}")
     for name in (*_ADDRESSES, *_ROUTES):
         for spelling in (name, name.lower()):
             if names.get(spelling):
-                shown = "set" if "HEADERS" in name else names[spelling]
+                shown = "set" if "HEADERS" in name else without_password(names[spelling])
                 yield Finding("environment", "note", f"{spelling}: {shown}")
     yield Finding("SDK", "ok", f"anthropic {version('anthropic')}, httpx2 {version('httpx2')}")
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown: a name and password in it are not."""
+    scheme, there, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{there}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def server(base_url: str | None, models: set[str]) -> Iterator[Finding]:
@@ -67,7 +79,8 @@ def _server(client: Client, models: set[str]) -> Iterator[Finding]:
         yield Finding("server", "bad", str(error))
         return
     else:
-        yield Finding("server", "ok", f"{endpoint} answers and takes the key")
+        shown = without_password(endpoint)
+        yield Finding("server", "ok", f"{shown} answers and takes the key")
     if theirs is not None:
         skew = theirs - time.time()
         state: Literal["ok", "note"] = "ok" if abs(skew) <= _SKEW else "note"

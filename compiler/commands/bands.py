@@ -1,0 +1,46 @@
+"""The bands under which rows in files are counted: as told, as stated beside them, or the usual."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from compiler.dataset import measured
+from compiler.errors import UsageError
+from compiler.spec.scoring import Bands
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One option for each."""
+    usual = Bands()
+    parser.add_argument(
+        "--hard",
+        type=float,
+        metavar="SCORE",
+        help="FILE, DIR: HARD is a maximum below this; default: as stated beside the data, else "
+        f"{usual.hard}",
+    )
+    parser.add_argument(
+        "--easy",
+        type=float,
+        metavar="SCORE",
+        help="FILE, DIR: EASY is at least this; default: as stated beside the data, else "
+        f"{usual.easy}",
+    )
+
+
+def of_rows(args: argparse.Namespace, path: Path) -> tuple[float, float]:
+    """HARD and EASY for the rows in a file or directory.
+
+    Raises:
+        UsageError: they are no bands.
+    """
+    usual = Bands()
+    stated = measured.bands(path) or (usual.hard, usual.easy)
+    hard = stated[0] if args.hard is None else args.hard
+    easy = stated[1] if args.easy is None else args.easy
+    if not 0 <= hard <= easy <= 1:
+        raise UsageError(
+            f"--hard {hard} and --easy {easy} are no bands", hint="0 <= hard <= easy <= 1"
+        )
+    return hard, easy
