@@ -18,7 +18,7 @@ from compiler.engine.store import Store
 from compiler.errors import UsageError
 from compiler.keys import Json
 
-EXAMPLE = "probec cache push s3://bucket/probec 9e6b72"
+EXAMPLE = "probec cache push s3://bucket/probec 00b893"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

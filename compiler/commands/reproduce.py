@@ -20,7 +20,7 @@ from compiler.dataset.rounds import Lock
 from compiler.errors import DRIFTED, MISSING, UsageError
 from compiler.keys import Json, bytes_digest
 
-EXAMPLE = "probec reproduce 9e6b72"
+EXAMPLE = "probec reproduce 00b893"
 _SHOWN = 5
 
 
@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use the prompts and templates of the directory instead of those in the lock",
     )
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="rebuild in this directory and leave it there"
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="rebuild in this directory, which must be empty or new, and leave it there",
     )
 
 

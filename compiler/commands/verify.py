@@ -22,7 +22,7 @@ from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DamagedError, StoreError
 from compiler.llm.responses import BROKEN
 
-EXAMPLE = "probec verify 9e6b72"
+EXAMPLE = "probec verify 00b893"
 _SHOWN = 20
 
 

@@ -18,6 +18,17 @@ JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
 INCLUDE = '{% include "generator/_parts/schema.j2" %}'
 
 
+def test_what_the_system_refuses_is_one_line_that_names_it(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert probec("build", SPEC) == 1
+    assert "Permission denied (check its permissions" in probec.err
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [

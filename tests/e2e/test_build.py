@@ -158,6 +158,40 @@ def test_deleting_every_artifact_and_rebuilding_sends_nothing(
     assert len(log) == asked
 
 
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("data/train-round-000.parquet", b"PAR1"),
+        ("stats.json", b"{}"),
+        ("data/train-round-009.parquet", b"somebody's"),
+    ],
+)
+def test_an_installed_dataset_that_is_not_whole_is_installed_again(
+    file: str, data: bytes, probec: Probec, project: Path
+) -> None:
+    """As a full disk or a fall of the machine may leave it."""
+    build(probec)
+    root = project / "build/datasets/tiny"
+    whole = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    (root / file).write_bytes(data)
+
+    assert build(probec) == {}
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == whole
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "{}", '{"PATH": {}}', '{"PATH": {"stamp": []}}', "7", "no JSON"]
+)
+def test_what_was_remembered_of_sources_may_be_anything(
+    text: str, probec: Probec, project: Path
+) -> None:
+    place = str(project / "specs/data/tiny.jsonl")
+    (project / "build").mkdir()
+    (project / "build/sources.json").write_text(text.replace("PATH", place), encoding="utf-8")
+
+    assert build(probec)["ingest"] == 1
+
+
 def test_two_build_directories_hash_seeds_and_shard_sizes_agree(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:

@@ -369,6 +369,10 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert probec("build", *paid(server), "--max-usd", str(alone * 1.2)) == 3
     assert "in later passes" in probec.err
     assert ledger(server)["messages"] == 0
+    # The same documents in other rounds cost the same.
+    rounds = ("--set", "rounds=[{docs: 2}, {docs: 2}, {docs: 2}]")
+    assert probec("build", *paid(server, *rounds), "--max-usd", str(alone * 1.2)) == 3
+    assert ledger(server)["messages"] == 0
 
 
 def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server: Rehearsal) -> None:

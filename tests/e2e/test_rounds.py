@@ -97,6 +97,9 @@ def test_what_is_rebuilt_can_be_kept_and_is_the_dataset(
 ) -> None:
     (first, *_) = build(probec)
     published = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
+    # Nothing is written over, least of all the prompts of a project.
+    assert probec("reproduce", first, "--keep", ".") == 2
+    assert "in an empty directory" in probec.err
     assert probec("reproduce", first, "--keep", str(tmp_path / "kept")) == 0
 
     (again,) = (tmp_path / "kept/build/objects").rglob("*.parquet")

@@ -429,6 +429,19 @@ def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run
     assert our.posts() == 2
 
 
+def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> None:
+    our.wait = False
+    our.again()
+    with pytest.raises(ProbecError):
+        our.ask(12)
+    our.clock.sleep(25 * 3600.0)
+    our.server.faults([{"at": "results", "do": {"status": 404}, "times": 12}])
+    our.wait = True
+    our.again()
+    our.assert_paid_once(our.ask(12))
+    assert our.posts() == 1
+
+
 def test_24_canceled_in_the_middle(our: Desk) -> None:
     our.wait = False
     our.again()

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from compiler.errors import BudgetError, PausedError, ProviderError
 from compiler.llm.messages import Outcome, Purpose, Reply, Request
 from compiler.llm.providers import provider
 from compiler.llm.providers.anthropic.gate import Gate, Leaving
+from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from tests.conftest import ROOT
 from tests.llm.parts import Got, nothing, settings, wanted
@@ -281,6 +282,25 @@ def test_a_pass_over_the_wall_sends_nothing(server: Server) -> None:
         live.ask(calls, got, nothing)
     assert caught.value.exit_code == 3
     assert (server.bodies, got.replies) == ([], {})
+
+
+def test_all_rounds_of_a_pass_are_held_against_the_wall_together(server: Server) -> None:
+    """Each of three rounds would do by itself; with what earlier runs left open, two would not."""
+    live = provider("anthropic", settings(server.url, 4, wall=0.0025))
+    calls = [
+        replace(call, purpose=replace(call.purpose, round=index))
+        for index in range(3)
+        for call in [wanted(live, Request("m", "s", f"u{index}", 50, None))]
+    ]
+
+    with pytest.raises(BudgetError, match="3 answerer requests are expected to cost \\$0.00"):
+        live.ask(calls, Got(), nothing)
+    assert server.bodies == []
+    purse = Purse(0.0025)
+    purse.foresee({call.purpose: 1 for call in calls[:2]}, 0.0004)
+    assert purse.planned == pytest.approx(0.0024)
+    with pytest.raises(BudgetError, match="and \\$0.00 in flight"):
+        purse.foresee({call.purpose: 1 for call in calls[:2]}, 0.0006)
 
 
 def test_the_first_request_goes_alone(server: Server) -> None:

@@ -291,7 +291,11 @@ class Runner:
             collect.fetch(self._api, self._journal, shard)
         except NotThere as error:
             age = now - (shard.created_at or now)
-            if age > _ARCHIVED or (looks > _FETCHES and age > _GONE):
+            # A batch may be collected long after it was made: what counts is how long its results
+            # have not been there since it was seen to have ended.
+            ended = [at for at, _, kind, _ in self._journal.events(shard.id) if kind == Event.ENDED]
+            absent = now - max(ended, default=now)
+            if age > _ARCHIVED or (looks > _FETCHES and absent > _GONE):
                 return self._lost(shard, str(error) or "its results are gone")
             next_at, note = now + min(600.0, 2.0**looks), "its results are not there yet"
             return self._journal.update(shard, looks=looks, next_at=next_at, note=note)
