@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -93,14 +95,20 @@ def spec_page() -> str:
 
 
 def _kind(field: FieldInfo) -> str:
-    kind = field.annotation
-    text = kind.__name__ if inspect.isclass(kind) and "[" not in str(kind) else str(kind)
-    text = text.replace("typing.", "").replace("compiler.spec.model.", "")
-    text = text.replace("compiler.spec.paid.", "").replace("compiler.spec.scoring.", "")
-    while "Annotated[" in text:
-        text = text.replace("Annotated[", "", 1)
-        text = text[: text.index(", ")] + text[text.rindex("]") + 1 :]
-    return text.replace("|", "\\|")
+    return _named(field.annotation).replace("|", "\\|")
+
+
+def _named(kind: object) -> str:
+    """A type as one would write it, whatever version of Python shows it how."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _named(args[0])
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, args))}]"
+    if origin in (Union, UnionType):
+        return " | ".join(map(_named, args))
+    name = "None" if kind in (None, type(None)) else getattr(origin or kind, "__name__", "...")
+    return f"{name}[{', '.join(map(_named, args))}]" if args else name
 
 
 def _default(field: FieldInfo) -> str:

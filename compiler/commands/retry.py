@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         choices=REASONS,
-        help="how the reply ended; may be given more than once",
+        metavar="REASON",
+        help=f"how the reply ended: {', '.join(REASONS)}; may be given more than once",
     )
     parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
 

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import struct
+import sys
 import time
 import zlib
 from collections import Counter
@@ -30,6 +31,15 @@ from compiler.records import Document, Sibling, Skip
 _TEXTS = msgspec.json.Decoder(tuple[str, str, str])
 _FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
 _HUB = "hf://datasets/"
+
+
+# What a compressed file that is cut short or damaged raises.
+_BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError
+
+    # What fsspec reads zstd with there.
+    _BROKEN = (*_BROKEN, ZstdError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +232,7 @@ def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _json_row(line, columns, f"{file}:{number}")
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except _BROKEN as error:
         raise SourceError(
             f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}"
         ) from error
