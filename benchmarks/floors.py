@@ -29,6 +29,7 @@ from compiler.engine.stage import Part
 from compiler.engine.store import Manifest
 from compiler.llm.messages import Request, encode
 from compiler.llm.responses import ResponseLog
+from compiler.probes.tokens import Tokenizer
 from compiler.records import (
     AnswerRow,
     Choice,
@@ -97,6 +98,12 @@ def seconds(work: Callable[[], object]) -> float:
     return min(found)
 
 
+def encoder(tokenizer: Tokenizer) -> Callable[[str], object]:
+    """The library that is asked: the quicker one where there is one."""
+    library = tokenizer._quick._quick if tokenizer._quick is not None else None
+    return library.encode if library is not None else tokenizer._backend.encode
+
+
 class Floors:
     """Measures the floor of every stage on the first shard of a finished build."""
 
@@ -137,9 +144,7 @@ class Floors:
         ]
         name = self._context.spec.source.tokenizer
         tokenizer = self._context.load_tokenizer(name)
-        # The library that is asked: the quicker one where there is one.
-        library = tokenizer._quick._quick if tokenizer._quick is not None else None
-        tokenize = library.encode if library is not None else tokenizer._backend.encode
+        tokenize = encoder(tokenizer)
         replies = [row.text for row in self._rows("generate.replies", ReplyRow)]
         found: dict[str, dict[str, float]] = {
             "ingest": {"rows": self._ingested()},

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import sentencex
 
 from benchmarks import machine
+from benchmarks.floors import encoder
 from compiler import cli
 from compiler.commands.result import table
 from compiler.engine.store import Manifest, Store
@@ -103,8 +104,8 @@ def report(source: Path, documents: int, data: dict[str, object], texts: list[st
     total = sum(spent.values())
     found = tokens.find(TOKENIZER, ROOT, online=False)
     assert found is not None
-    backend = tokens.load(found)._backend
-    encode = seconds(lambda: [backend.encode(text).offsets for text in texts])
+    tokenize = encoder(tokens.load(found))
+    encode = seconds(lambda: [tokenize(text) for text in texts])
     segment = seconds(lambda: [sentencex.get_sentence_boundaries("en", text) for text in texts])
     print(f"{machine.described()}, source {source.name}")
     print(f"{documents} documents, {sum(map(len, texts)) / 1e6:.2f} MB shown to the generator")

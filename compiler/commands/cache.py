@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 
 from compiler.commands import place as places
 from compiler.commands import receipt, transfer
@@ -19,6 +21,7 @@ from compiler.errors import UsageError
 from compiler.keys import Json
 
 EXAMPLE = "probec cache push s3://bucket/probec 00b893"
+_HASH = re.compile(r"[0-9a-f]{6,64}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +49,14 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         return _gc(places.find(args), dry=args.dry_run)
     if args.dry_run:
         raise UsageError("--dry-run goes with gc", hint="leave it out")
-    if args.url is None:
+    if not args.url:
         raise UsageError(f"{args.action} needs a URL", hint=EXAMPLE)
     place = places.find(args, make=args.action == "pull")
+    if _HASH.fullmatch(args.url) and not Path(args.url).exists():
+        raise UsageError(
+            f"{args.url} is no URL but may be a round",
+            hint=f"the URL comes first: {EXAMPLE}; a folder of that name is ./{args.url}",
+        )
     if args.action == "push":
         locks = [place.lock(each)[0] for each in args.hashes] or [
             rounds.read(path) for path in rounds.everywhere(place.locks)
