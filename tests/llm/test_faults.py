@@ -442,6 +442,32 @@ def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> 
     assert our.posts() == 1
 
 
+def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(our: Desk) -> None:
+    our.wait = False
+    our.again()
+    with pytest.raises(ProbecError):
+        our.ask(12)
+    our.server.faults([{"at": "retrieve", "do": {"status": 404}, "times": 10_000}])
+    our.clock.sleep(28 * 86400.0)
+    our.again()
+    with pytest.raises(ProbecError) as caught:
+        our.ask(12)
+    assert caught.value.exit_code == 75
+    (shard,) = our.journal.shards()
+    assert "is this the key of the workspace that sent it?" in shard.note
+    our.clock.sleep(2 * 86400.0)
+    our.again()
+    with pytest.raises(ProviderError, match="are lost: the server knows it no more"):
+        our.ask(12)
+    assert our.posts() == 1
+    our.server.faults([])
+    our.wait = True
+    our.again()
+    keys = our.ask(12)
+    assert all(key in our.log for key in keys)
+    assert our.posts() == 2
+
+
 def test_24_canceled_in_the_middle(our: Desk) -> None:
     our.wait = False
     our.again()

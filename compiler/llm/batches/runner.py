@@ -261,9 +261,15 @@ class Runner:
         next_at = now + min(self._pace.longest, self._pace.first * 1.3 ** min(looks, 20))
         try:
             remote = self._api.retrieve(shard.batch_id)
-        except (NotThere, Unreachable) as error:
+        except NotThere as error:
             # A batch that exists may answer 404 for a while: only its deadline says otherwise.
-            note = f"no answer: {error}" if str(error) else "not found, looking again"
+            if now - (shard.created_at or now) > _ARCHIVED:
+                return self._lost(shard, "the server knows it no more, 29 days after it was made")
+            why = f": {error}" if str(error) else ""
+            note = f"not found{why}, looking again (is this the key of the workspace that sent it?)"
+            return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
+        except Unreachable as error:
+            note = f"no answer: {error}"
             return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
         if remote.ended:
             return self._journal.move(

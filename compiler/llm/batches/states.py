@@ -69,6 +69,11 @@ _TABLE: dict[tuple[State, Event], State] = {
         (state, Event.ENDED): State.ENDED
         for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
     },
+    # What the server has forgotten comes back no more.
+    **{
+        (state, Event.GONE): State.LOST
+        for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
+    },
     # Only results prove whose batch was adopted.
     (State.ENDED, Event.FOREIGN): State.UNKNOWN,
 }
