@@ -47,6 +47,12 @@ def run(args: argparse.Namespace) -> Result:
     if not args.check:
         return Result(text.rstrip("\n"), {"path": file.as_posix(), "card": text})
     checked = check(text)
+    if not checked.claims:
+        raise SourceError(
+            "no card: it states no number that could be checked",
+            where=str(file),
+            hint="a spec, a dataset or a card",
+        )
     counted = recount(path, templates) if path.is_dir() else _NOTHING
     failed = bool(checked.errors or counted.stale)
     found: dict[str, Json] = {

@@ -22,6 +22,7 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.journal import Shard
+from compiler.llm.batches.reconcile import Reconciler, unswept
 from compiler.llm.batches.runner import Pace, Runner
 from compiler.llm.batches.shards import Limits, discard_unsent
 from compiler.llm.batches.states import FINISHED, OPEN, SENT, WAITING, State
@@ -111,13 +112,15 @@ def _collect(project: Project, reporter: Reporter) -> _Collected:
         for shard in journal.shards(WAITING):
             # Now, whenever a build would look. What is looked for in a list keeps its times.
             journal.update(shard, next_at=0.0)
-        for endpoint in dict.fromkeys(shard.endpoint for shard in journal.shards(SENT)):
+        sent = [shard.endpoint for shard in journal.shards(SENT)]
+        for endpoint in dict.fromkeys([*sent, *unswept(journal, project.clock.now())]):
             discard_unsent(journal, endpoint, project.clock.now())
             with batch_api(endpoint) as api:
                 purse = Purse(math.inf)
                 runner = Runner(api, journal, limits, purse, pace, project.clock, reporter)
                 runner.collect(deliver, log.commit)
                 log.commit()
+                Reconciler(api, journal, project.clock).suspects()
             # What must be asked again is packed anew by the build that wants it.
             found.unanswered += sum(s.n for s in journal.shards((State.SEALED,), endpoint))
             discard_unsent(journal, endpoint, project.clock.now())

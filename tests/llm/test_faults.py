@@ -21,12 +21,15 @@ from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, 
 from compiler.keys import Json
 from compiler.llm.batches.api import Unreachable
 from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.reconcile import Reconciler, unswept
 from compiler.llm.batches.runner import WallClock
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.messages import Outcome
 from compiler.llm.providers import batch_api
 from compiler.llm.providers.anthropic import client, endpoint
+from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.providers.anthropic.endpoint import Endpoint
 from tests.llm.desk import Desk, desk
 
 Rule = Mapping[str, object]
@@ -156,6 +159,26 @@ def test_06_listed_after_we_gave_up_is_a_duplicate_detected_and_costed(our: Desk
     ((_, _, _, verdict, usd),) = our.journal.suspects()
     assert verdict == "duplicate"
     assert usd > 0
+
+
+def test_06_a_duplicate_that_is_listed_after_the_run_is_found_when_somebody_looks(
+    our: Desk,
+) -> None:
+    our.server.faults([rule("create", {"drop": "after_commit", "hide": 9000})])
+    our.ask(12)
+    assert [*our.journal.suspects()] == []
+    now = our.clock.now
+    assert unswept(our.journal, now()) == [our.journal.shards()[0].endpoint]
+    our.clock.sleep(9000.0)
+    client = Client(our.server.base_url)
+    Reconciler(Endpoint(client, our.clock), our.journal, our.clock).suspects()
+    client.close()
+    ((_, _, _, verdict, usd),) = our.journal.suspects()
+    assert verdict == "duplicate"
+    assert usd > 0
+    # For two days.
+    our.clock.sleep(2 * 86400.0)
+    assert unswept(our.journal, now()) == []
 
 
 def test_07_other_batches_of_the_same_size_at_the_same_time(our: Desk) -> None:

@@ -25,6 +25,18 @@ _SENDING = 720.0
 _SWEPT = 2 * 86400.0
 
 
+def unswept(journal: Journal, now: float) -> list[str]:
+    """The endpoints at which a batch may yet turn out to have landed twice, or may have."""
+    open_ = [endpoint for _, endpoint, _, verdict, _ in journal.suspects() if verdict == "open"]
+    return [*open_, *(shard.endpoint for shard in journal.shards() if _unswept(shard, now))]
+
+
+def _unswept(shard: Shard, now: float) -> bool:
+    again = shard.sends > 1 and shard.state is State.APPLIED
+    refused = shard.sends > 0 and shard.state in (State.SPLIT, State.DISCARDED)
+    return (again or refused) and (shard.sent_at or 0.0) > now - _SWEPT
+
+
 class Reconciler:
     """Looks for lost batches of one endpoint."""
 
@@ -117,11 +129,8 @@ class Reconciler:
 
     def _sweep(self) -> None:
         """A batch that was sent again may have landed before, listed too late or said refused."""
-        oldest = self._clock.now() - _SWEPT
         for shard in self._journal.shards(endpoint=self._api.endpoint):
-            again = shard.sends > 1 and shard.state is State.APPLIED
-            refused = shard.sends > 0 and shard.state in (State.SPLIT, State.DISCARDED)
-            if (again or refused) and (shard.sent_at or 0.0) > oldest:
+            if _unswept(shard, self._clock.now()):
                 try:
                     for remote in self._candidates(shard):
                         self._journal.suspect(remote.id, shard)
