@@ -88,7 +88,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     docs = _documents(project, args.docs)
     budget = project.spec.budget.max_usd
     wall = budget if args.max_usd is None else min(args.max_usd, budget)
-    project.purse = Purse(wall, later_usd(project), observed_usd(project))
+    swept = replace(project, spec=_with_question_alone(project.spec))
+    project.purse = Purse(wall, later_usd(swept), observed_usd(project))
     with alone(project):
         context = project.context(reporter, remember=not args.dry_run)
         built = {level: _built(project, context, level, docs) for level in levels}
@@ -149,21 +150,27 @@ def _documents(project: Project, wanted: int | None) -> int:
 
 
 def _built(project: Project, context: Context, level: int, docs: int) -> _Built:
-    """One level as a spec of its own: the same documents, and the question alone as a baseline."""
-    spec = project.spec
-    baselines = spec.scoring.baselines
-    if baselines.no_context is None:
-        baselines = baselines.model_copy(update={"no_context": NoContext()})
+    """One level as a spec of its own, over the same documents."""
+    spec = _with_question_alone(project.spec)
     varied = spec.model_copy(
         update={
             "name": f"{spec.name}.level{level:+d}",
             "rounds": [Round(docs=docs)],
             "calibration": spec.calibration.model_copy(update={"level": level, "evidence": None}),
-            "scoring": spec.scoring.model_copy(update={"baselines": baselines}),
         }
     )
     own = replace(context, spec=varied)
     return _Built(varied, own, replace(project, spec=varied).graph(own))
+
+
+def _with_question_alone(spec: Spec) -> Spec:
+    """The spec with the baseline that every level is compared by."""
+    baselines = spec.scoring.baselines
+    if baselines.no_context is not None:
+        return spec
+    baselines = baselines.model_copy(update={"no_context": NoContext()})
+    scoring = spec.scoring.model_copy(update={"baselines": baselines})
+    return spec.model_copy(update={"scoring": scoring})
 
 
 def _price(project: Project, built: Mapping[int, _Built]) -> dict[int, Quote]:

@@ -375,6 +375,17 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert ledger(server)["messages"] == 0
 
 
+def test_a_sweep_is_weighed_as_it_is_announced(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    """The baseline that a sweep adds counts, too."""
+    sweep = [*paid(server), "--levels=0..1", "--docs", "4"]
+    cost: Any = probec.json("calibrate", *sweep, "--dry-run")["usd"]
+    assert probec("calibrate", *sweep, "--max-usd", str(0.98 * cost)) == 3
+    assert "in later passes" in probec.err
+    assert (ledger(server)["posts"], ledger(server)["messages"]) == (0, 0)
+
+
 def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server: Rehearsal) -> None:
     busy: Json = {"status": 429, "headers": {"retry-after": "1"}}
     server.faults([
