@@ -29,6 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def stated_elsewhere(args: argparse.Namespace) -> None:
+    """What has bands of its own takes no others.
+
+    Raises:
+        UsageError: some are given.
+    """
+    if args.hard is not None or args.easy is not None:
+        raise UsageError(
+            "--hard and --easy are for rows in files",
+            hint="a spec and a round state their own: scoring.bands",
+        )
+
+
 def of_rows(args: argparse.Namespace, path: Path) -> tuple[float, float]:
     """HARD and EASY for the rows in a file or directory.
 

@@ -72,6 +72,7 @@ class _Page:
 
 
 def _of_spec(args: argparse.Namespace) -> _Page:
+    bands.stated_elsewhere(args)
     project = wire.project(args)
     blocked = project.blocked()
     if blocked:

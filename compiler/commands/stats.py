@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _of_spec(args: argparse.Namespace) -> Stats:
+    bands.stated_elsewhere(args)
     project = wire.project(args)
     blocked = project.blocked()
     if blocked:
@@ -50,6 +51,7 @@ def _of_spec(args: argparse.Namespace) -> Stats:
 
 def _of_round(args: argparse.Namespace) -> Stats:
     """The installed rows of a locked round, under the bands of its lock."""
+    bands.stated_elsewhere(args)
     args.dir = None
     where = place.find(args)
     lock, _ = where.lock(str(args.spec))

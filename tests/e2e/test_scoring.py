@@ -467,3 +467,5 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     assert "no column 'doc_id', 'scope', 'target'" in probec.err
     assert probec("stats", str(ROOT / "README.md")) == 1
     assert probec("stats", str(file), "--hard", "0.9") == 2
+    assert probec("stats", SPEC, "--hard", "0.9") == 2
+    assert "--hard and --easy are for rows in files" in probec.err
