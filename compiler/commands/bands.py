@@ -48,10 +48,12 @@ def of_rows(args: argparse.Namespace, path: Path) -> tuple[float, float]:
     Raises:
         UsageError: they are no bands.
     """
-    usual = Bands()
-    stated = measured.bands(path) or (usual.hard, usual.easy)
-    hard = stated[0] if args.hard is None else args.hard
-    easy = stated[1] if args.easy is None else args.easy
+    hard, easy = args.hard, args.easy
+    if hard is None or easy is None:
+        usual = Bands()
+        stated = measured.bands(path) or (usual.hard, usual.easy)
+        hard = stated[0] if hard is None else hard
+        easy = stated[1] if easy is None else easy
     if not 0 <= hard <= easy <= 1:
         raise UsageError(
             f"--hard {hard} and --easy {easy} are no bands", hint="0 <= hard <= easy <= 1"

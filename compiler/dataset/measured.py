@@ -12,7 +12,10 @@ from compiler.dataset.rows import files
 from compiler.dataset.stats import Rules, Stats, compute
 from compiler.errors import SourceError
 
-_STATED = ("hard_below", "easy_from")
+
+class _Stated(msgspec.Struct):
+    hard_below: float | None = None
+    easy_from: float | None = None
 
 
 def observed(path: Path) -> Observations:
@@ -25,22 +28,25 @@ def observed(path: Path) -> Observations:
 
 
 def bands(path: Path) -> tuple[float, float] | None:
-    """HARD and EASY as the statistics beside the data state them; None without `stats.json`.
+    """HARD and EASY as the statistics beside the data state them; None where nothing does.
 
     Raises:
-        SourceError: it is not of this version.
+        SourceError: `stats.json` cannot be read.
     """
     file = (path if path.is_dir() else path.parent.parent) / "stats.json"
     if not file.is_file():
         return None
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
-        hard, easy = (msgspec.convert(found.get(name), float) for name in _STATED)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        found = msgspec.json.decode(file.read_bytes(), type=_Stated)
+    except msgspec.DecodeError as error:
         raise SourceError(
-            f"not the statistics of this version: {error}", where=str(file), hint="build again"
+            f"not the statistics of a dataset: {error}",
+            where=str(file),
+            hint="build again, or give --hard and --easy",
         ) from error
-    return hard, easy
+    if found.hard_below is None or found.easy_from is None:
+        return None
+    return found.hard_below, found.easy_from
 
 
 def stats(

@@ -118,8 +118,9 @@ class _Known:
     def counter(self, row: PublishedRow) -> Callable[[str], int] | None:
         """What counts a lens atom: the tokenizer that the row names."""
         stated = row.optional("tokenizer")
-        if stated is None:
-            return self.source.count if self.source is not None else None
+        if stated is None and self.source is not None:
+            return self.source.count
+        stated = stated or "the source's tokenizer"
         for each in self._tokenizers:
             if _same(each.identity, stated):
                 return each.count
@@ -310,7 +311,7 @@ class _Whole:
         found: set[int | None] = set()
         new: set[int] = set()
         for slot in {row.number("slot_idx") for row in block}:
-            # Half a gigabyte less than the names themselves, for a published dataset.
+            # Numbers, since a published dataset has half a million of these names.
             key = hash((*document, slot))
             if key in self._slots:
                 found.add(slot)

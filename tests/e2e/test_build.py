@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -189,6 +190,14 @@ def test_what_was_remembered_of_sources_may_be_anything(
     (project / "build").mkdir()
     (project / "build/sources.json").write_text(text.replace("PATH", place), encoding="utf-8")
 
+    assert build(probec)["ingest"] == 1
+
+
+def test_a_source_is_spooled_where_it_is_built(
+    probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The temporary directory of a machine may be small."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert build(probec)["ingest"] == 1
 
 

@@ -467,5 +467,11 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     assert "no column 'doc_id', 'scope', 'target'" in probec.err
     assert probec("stats", str(ROOT / "README.md")) == 1
     assert probec("stats", str(file), "--hard", "0.9") == 2
+    # Numbers beside the rows that somebody else wrote state no bands.
+    beside = tmp_path / "data" / "x"
+    beside.mkdir(parents=True)
+    pq.write_table(pa.table(rows), beside / "foreign.parquet")
+    (tmp_path / "data/stats.json").write_text('{"rows": 4}', encoding="utf-8")
+    assert probec.json("stats", str(beside / "foreign.parquet"))["hard_below"] == 0.4
     assert probec("stats", SPEC, "--hard", "0.9") == 2
     assert "--hard and --easy are for rows in files" in probec.err

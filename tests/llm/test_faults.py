@@ -435,11 +435,17 @@ def test_23_the_clock_is_wrong_or_jumps(our: Desk, hours: int, sleeps: int) -> N
     assert our.posts() == 1
 
 
-def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run(our: Desk) -> None:
+def leave(our: Desk, count: int) -> None:
+    """Send so many requests and do not wait for them."""
     our.wait = False
     our.again()
-    with pytest.raises(ProbecError):
-        our.ask(12)
+    with pytest.raises(ProbecError) as caught:
+        our.ask(count)
+    assert caught.value.exit_code == 75
+
+
+def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run(our: Desk) -> None:
+    leave(our, 12)
     our.clock.sleep(30 * 86400.0)
     our.wait = True
     our.again()
@@ -453,10 +459,7 @@ def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run
 
 
 def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> None:
-    our.wait = False
-    our.again()
-    with pytest.raises(ProbecError):
-        our.ask(12)
+    leave(our, 12)
     our.clock.sleep(25 * 3600.0)
     our.server.faults([{"at": "results", "do": {"status": 404}, "times": 12}])
     our.wait = True
@@ -466,10 +469,7 @@ def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> 
 
 
 def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(our: Desk) -> None:
-    our.wait = False
-    our.again()
-    with pytest.raises(ProbecError):
-        our.ask(12)
+    leave(our, 12)
     our.server.faults([{"at": "retrieve", "do": {"status": 404}, "times": 10_000}])
     our.clock.sleep(28 * 86400.0)
     our.again()
@@ -492,11 +492,7 @@ def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(
 
 
 def test_24_canceled_in_the_middle(our: Desk) -> None:
-    our.wait = False
-    our.again()
-    with pytest.raises(ProbecError) as caught:
-        our.ask(40)
-    assert caught.value.exit_code == 75
+    leave(our, 40)
     our.clock.sleep(20)
     (shard,) = our.journal.shards()
     assert shard.batch_id is not None
