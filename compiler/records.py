@@ -251,12 +251,26 @@ class RequestRow(Struct, frozen=True, gc=False):
     key: str
 
 
-class UsageRow(Struct, frozen=True, gc=False):
-    """What the replies that a step read used: calls, and tokens as billed."""
+class UsageRow(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the replies that a step read used: calls, and tokens as billed.
+
+    Tokens that a provider's prompt cache took or gave are not in `input_tokens`.
+    """
 
     calls: int
     input_tokens: int
     output_tokens: int
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+
+    @classmethod
+    def total(cls, rows: Iterable[UsageRow]) -> UsageRow:
+        """What several steps used together."""
+        sums = [0] * len(cls.__struct_fields__)
+        for row in rows:
+            for place, name in enumerate(cls.__struct_fields__):
+                sums[place] += getattr(row, name)
+        return cls(*sums)
 
 
 class AnswerRow(Struct, frozen=True, gc=False):

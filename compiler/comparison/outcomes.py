@@ -17,10 +17,16 @@ from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
 from compiler.keys import text_digest
 from compiler.llm.prices import Rate
-from compiler.records import AnswerRow, Probe, Reject, ReplyRow, ScoreRow, VerdictRow
+from compiler.records import Probe, Reject, ScoreRow, UsageRow
 
 BANDS = ("HARD", "middle", "EASY")
 _REJECTS = ("sample", "finalize", "expand")
+# What brought the scores, by role; baselines and audits are no part of them.
+_ASKED = {
+    "generator": ("generate",),
+    "answerer": ("answer", "answer_rest"),
+    "judge": ("judge", "judge_rest"),
+}
 SlotKey = tuple[str, int]
 
 
@@ -36,7 +42,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Calls, tokens and US dollars of one role, as recorded with the replies."""
+    """Calls, tokens and US dollars of one role, as recorded with the replies.
+
+    `input_tokens`: with those of a provider's prompt cache.
+    """
 
     role: str
     calls: int
@@ -216,25 +225,20 @@ def _lost(a: Built, b: Built) -> tuple[Lost, ...]:
 
 
 def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
-    rows: dict[str, list[tuple[int, int, int]]] = {
-        "generator": [
-            (1, row.input_tokens, row.output_tokens)
-            for row in _rows(graph, "generate", "replies", ReplyRow)
-        ],
-        "answerer": [
-            (len(row.answers), row.input_tokens, row.output_tokens)
-            for row in _rows(graph, "answer", "answers", AnswerRow)
-        ],
-        "judge": [
-            (sum(o != "not_asked" for o in row.outcomes), row.input_tokens, row.output_tokens)
-            for row in _rows(graph, "judge", "verdicts", VerdictRow)
-        ],
-    }
-    usage = []
-    for role, counted in rows.items():
-        calls, read, written = (sum(each[i] for each in counted) for i in range(3))
-        usage.append(Usage(role, calls, read, written, rates[role].usd(read, written)))
-    return usage
+    built = {stage.name for stage in graph.stages}
+    found = []
+    for role, stages in _ASKED.items():
+        used = UsageRow.total(
+            row
+            for stage in stages
+            if stage in built
+            for row in _rows(graph, stage, "usage", UsageRow)
+        )
+        written, cached = used.cache_write_tokens, used.cache_read_tokens
+        usd = rates[role].usd(used.input_tokens, used.output_tokens, written, cached)
+        taken = used.input_tokens + written + cached
+        found.append(Usage(role, used.calls, taken, used.output_tokens, usd))
+    return found
 
 
 def _rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[Row]:

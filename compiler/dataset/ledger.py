@@ -32,7 +32,10 @@ class LedgerStats:
 
 @dataclass(frozen=True, slots=True)
 class UsageStats:
-    """Tokens and dollars of one asking stage, as recorded with the replies."""
+    """Tokens and dollars of one asking stage, as recorded with the replies.
+
+    Tokens written to and read from a provider's prompt cache are not in `input_tokens`.
+    """
 
     stage: str
     role: str
@@ -40,6 +43,8 @@ class UsageStats:
     input_tokens: int
     output_tokens: int
     usd: float
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Replies:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._read: set[str] = set()
-        self._calls = self._input = self._output = 0
+        self._calls = self._input = self._output = self._written = self._cached = 0
 
     def to(self, asked: Sequence[tuple[Request, range]]) -> list[Reply]:
         """The replies to some samples of each request, in this order.
@@ -117,6 +117,8 @@ class Replies:
         for reply in replies:
             self._input += reply.input_tokens
             self._output += reply.output_tokens
+            self._written += reply.cache_write_tokens
+            self._cached += reply.cache_read_tokens
         return replies
 
     def read(self) -> Iterator[RequestRow]:
@@ -125,7 +127,7 @@ class Replies:
 
     def used(self) -> UsageRow:
         """What they used, each as often as it was read."""
-        return UsageRow(self._calls, self._input, self._output)
+        return UsageRow(self._calls, self._input, self._output, self._written, self._cached)
 
 
 def reading(

@@ -94,7 +94,8 @@ class Context:
             "max_tokens": use.max_tokens,
             "thinking_tokens": use.thinking.budget_tokens if use.thinking else None,
             "structured": use.structured,
-            "cache": use.cache,
+            # Whose cached tokens are counted: what was read before they were is read again.
+            "cache": {"lifetime": use.cache, "counted": True} if use.cache is not None else None,
         }
 
     def prompt_templates(self, role: Role) -> dict[str, str]:

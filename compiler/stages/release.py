@@ -15,6 +15,7 @@ from compiler.engine.artifact import RowDigest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import Json, digest
+from compiler.llm.prices import CACHE_READ
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
@@ -27,7 +28,7 @@ from compiler.records import (
     UsageRow,
 )
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context
+from compiler.stages.context import ROLES, Context, Role
 
 VERSION = 1
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
@@ -66,14 +67,10 @@ def _facts(context: Context) -> CardFacts:
     spec = context.spec
     models: dict[str, dict[str, str]] = {}
     prompts: dict[str, str] = {}
-    prices: dict[str, dict[str, float]] = {}
     for role in ROLES:
         use = getattr(spec.models, role)
         models[role] = {"model": use.model, "provider": use.provider, "prompt": use.prompt}
         prompts[role] = digest("prompt", context.prompt_templates(role))
-        rate = context.rates[role]
-        if rate.input or rate.output:
-            prices[use.model] = {"input": rate.input, "output": rate.output}
     lens = [s for s in context.templated().values() if s.tokenizer is not None]
     lens_name = lens[0].tokenizer if lens else None
     return CardFacts(
@@ -90,7 +87,7 @@ def _facts(context: Context) -> CardFacts:
         lens_tokenizer=context.tokenizer_files[lens_name or spec.source.tokenizer].identity,
         models=models,
         prompts=prompts,
-        prices=prices,
+        prices=_prices(context),
         level=spec.calibration.level,
         addendum=spec.calibration.levels[spec.calibration.level].text,
         rollouts=spec.scoring.rollouts,
@@ -104,6 +101,25 @@ def _facts(context: Context) -> CardFacts:
         checks={check.id: check.meaning for check in CHECKS.values()},
         scopes=scopes.stated(spec.ordered_scopes()),
     )
+
+
+def _prices(context: Context) -> dict[str, dict[str, float]]:
+    """By model what its tokens cost; by model and role where that differs between roles."""
+    rates = {role: rate for role, rate in context.rates.items() if rate.input or rate.output}
+    uses = {role: getattr(context.spec.models, role) for role in rates}
+    priced: dict[Role, dict[str, float]] = {}
+    for role, rate in rates.items():
+        priced[role] = {"input": rate.input, "output": rate.output}
+        if uses[role].cache is not None:
+            written, read = rate.input * rate.cache_write, rate.input * CACHE_READ
+            priced[role] |= {"written": written, "read": read}
+    found: dict[str, dict[str, float]] = {}
+    for role, price in priced.items():
+        model = uses[role].model
+        same = all(priced[other] == price for other in uses if uses[other].model == model)
+        found[model if same else f"{model} as {role}"] = price
+    # As they come back from card.json, so that the card made from it is this one.
+    return dict(sorted(found.items()))
 
 
 def _run(
@@ -161,9 +177,22 @@ def _asked(context: Context) -> dict[str, tuple[str, ...]]:
 def _usage(context: Context, inputs: Inputs) -> Iterator[UsageStats]:
     """What each asking stage used."""
     for stage, parts in _asked(context).items():
-        rows = [row for each in parts for row in inputs.rows(f"{each}.usage", UsageRow)]
-        calls = sum(row.calls for row in rows)
-        tokens_in = sum(row.input_tokens for row in rows)
-        tokens_out = sum(row.output_tokens for row in rows)
-        usd = context.rates[ASKING[stage]].usd(tokens_in, tokens_out)
-        yield UsageStats(stage, ASKING[stage], calls, tokens_in, tokens_out, usd)
+        role = ASKING[stage]
+        used = UsageRow.total(
+            row for each in parts for row in inputs.rows(f"{each}.usage", UsageRow)
+        )
+        yield UsageStats(
+            stage,
+            role,
+            used.calls,
+            used.input_tokens,
+            used.output_tokens,
+            context.rates[role].usd(
+                used.input_tokens,
+                used.output_tokens,
+                used.cache_write_tokens,
+                used.cache_read_tokens,
+            ),
+            used.cache_write_tokens,
+            used.cache_read_tokens,
+        )

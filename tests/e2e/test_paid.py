@@ -443,6 +443,40 @@ def test_structured_replies_and_cached_prompts_travel_and_are_priced(
     assert "only the generator's replies have a schema" in probec.err
 
 
+def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    system = project / "prompts/answerer/base/system.j2"
+    system.write_text(system.read_text() + "Be brief and exact. " * 1000)
+    options = ("--set", "models.answerer.cache=1h", "--set", "models.judge.provider=anthropic")
+    built = probec.json("build", *paid(server, *options))
+    used = {each["stage"]: each for each in stats(built)["build"]["usage"]}
+    money: Any = built["money"]
+
+    assert used["answer"]["cache_write_tokens"] > 4096
+    assert used["answer"]["cache_read_tokens"] > used["answer"]["cache_write_tokens"]
+    assert used["judge"]["cache_read_tokens"] == 0
+    for name in ("input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens"):
+        assert sum(each[name] for each in used.values()) == sum(r[name] for r in money["spent"])
+    assert used["judge"]["usd"] == pytest.approx(paid_for(money, "judge"))
+    # The first request of a shape went live, at twice what the card says that a token costs.
+    assert 0.8 < used["answer"]["usd"] / paid_for(money, "answerer") < 1
+
+    card = (project / "build/datasets/tiny/README.md").read_text()
+    assert "| tokens in | to cache | from cache | tokens out | US$ |" in card
+    assert f"{MODEL} as answerer; $1 to the provider's prompt cache and $0.05 from it" in card
+    assert f"$1.0 in and $5.0 out per million tokens ({MODEL} as judge)" in card
+    assert probec("card", "build/datasets/tiny", "--check") == 0
+    # What the table says fits its header.
+    (header, rule, *rows) = [line for line in card.splitlines() if line.startswith("| stage |")
+                             or "| generate |" in line or "| answer |" in line]  # fmt: skip
+    assert len({line.count("|") for line in (header, rule, *rows)}) == 1
+
+
+def paid_for(money: dict[str, Any], role: str) -> float:
+    return sum(float(row["usd"]) for row in money["spent"] if row["role"] == role)
+
+
 def test_the_doctor_looks_at_key_server_clock_and_models(
     probec: Probec, server: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
