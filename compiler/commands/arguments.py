@@ -6,6 +6,8 @@ import argparse
 import math
 from pathlib import Path
 
+from compiler.errors import UsageError
+
 # Starting workers takes as long as some hundred documents do.
 FEW_DOCUMENTS = 2048
 
@@ -32,6 +34,21 @@ def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -
     parser.add_argument(
         "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
     )
+
+
+def without_spec(args: argparse.Namespace) -> None:
+    """Rows in files and locked rounds are what they are.
+
+    Raises:
+        UsageError: an option is given that varies a spec.
+    """
+    given = {"--set": args.overrides, "--provider": args.provider, "--source": args.source}
+    for option, value in given.items():
+        if value:
+            raise UsageError(
+                f"{option} varies a spec, and {args.spec} is none",
+                hint="leave it out, or name the spec",
+            )
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:

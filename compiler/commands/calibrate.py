@@ -179,7 +179,7 @@ def _price(project: Project, built: Mapping[int, _Built]) -> dict[int, Quote]:
     for level, each in built.items():
         steps = each.graph.plan()
         counted = count(each.context, each.graph, steps)
-        found[level] = quote(replace(project, spec=each.spec), steps, counted)
+        found[level] = quote(replace(project, spec=each.spec), steps, counted, free=True)
     for dispatcher in next(iter(built.values())).context.dispatchers.values():
         dispatcher.close()
     return found
@@ -273,7 +273,7 @@ def _draw(path: Path, found: SweepStats) -> None:
     ]
     drawn = sweep([each.level for each in levels], series, found.chosen)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, drawn.encode("utf-8"))
+    write_atomic(path, drawn.encode("utf-8"), "--picture")
 
 
 def _text(spec: Spec, found: SweepStats, docs: int, evidence: str) -> str:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         text, data = changes.text(report), report.data()
         if args.html is not None:
             page_text = page.render(a.root / "templates", report)
-            write_atomic(args.html, page_text.encode("utf-8"))
+            write_atomic(args.html, page_text.encode("utf-8"), "--html")
             text += f"\n\npage: {args.html}"
             data["page"] = str(args.html)
     return Result(text, data, int(args.exit_code and report.differs))

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.commands import bands, wire
+from compiler.commands import arguments, bands, wire
 from compiler.commands.result import Result
 from compiler.commands.wire import Silent
 from compiler.dataset import folder, measured, report, rows, sample
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> Result:
     records = sample.choose(page.files, args.sample, (stats.hard_below, stats.easy_from))
     facts = ReportFacts(page.name, page.origin, sample.models(page.files), page.min_gap)
     text = report.render(page.templates, stats, facts, records).encode("utf-8")
-    write_atomic(page.out, text)
+    write_atomic(page.out, text, "--out")
     return Result(
         f"report: {folder.shown(page.out)} "
         f"({len(text) / 1e6:.2f} MB; documents in full: {len(records)})",
@@ -98,6 +98,7 @@ def _of_spec(args: argparse.Namespace) -> _Page:
 
 def _of_rows(args: argparse.Namespace) -> _Page:
     path: Path = args.spec
+    arguments.without_spec(args)
     hard, easy = bands.of_rows(args, path)
     files = rows.files(path)
     out = path / _PAGE if path.is_dir() else path.with_suffix(f".{_PAGE}")

@@ -23,7 +23,6 @@ from compiler.spec.root import project_root
 from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
-_HASH = re.compile(r"[0-9a-f]{6,64}")
 # Parts of a spec of which a lock keeps some keys only.
 _PARTLY = ("source", "calibration", "models")
 _SPEC_OF_A_LOCK = PurePosixPath("specs/locked.yaml")
@@ -101,7 +100,7 @@ def open_side(
         place, short = at_revision(Path(path), revision, target)
         real = project_root(Path(path))
         return _read(label, place, overrides, options, real, f"{target}/", f"{short}:")
-    if _HASH.fullmatch(name):
+    if rounds.HASH.fullmatch(name):
         if spec is None:
             raise UsageError(
                 "a round needs a spec: its lock does not say where the source lies",

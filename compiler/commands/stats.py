@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import re
 
 import msgspec
 
-from compiler.commands import bands, place, wire
+from compiler.commands import arguments, bands, place, wire
 from compiler.commands.result import Result
 from compiler.commands.tables import everything
 from compiler.commands.wire import Silent
-from compiler.dataset import folder, measured
+from compiler.dataset import folder, measured, rounds
 from compiler.dataset.stats import Stats
 from compiler.errors import UsageError
 from compiler.spec.scoring import Bands
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
 _SPECS = (".yaml", ".yml")
-_HASH = re.compile(r"[0-9a-f]{4,64}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +29,7 @@ def run(args: argparse.Namespace) -> Result:
     """Print them; of a spec only when its build is up to date."""
     if args.spec.suffix in _SPECS:
         found = _of_spec(args)
-    elif _HASH.fullmatch(str(args.spec)) and not args.spec.exists():
+    elif rounds.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         found = _of_round(args)
     else:
         found = _of_file(args)
@@ -52,6 +50,7 @@ def _of_spec(args: argparse.Namespace) -> Stats:
 def _of_round(args: argparse.Namespace) -> Stats:
     """The installed rows of a locked round, under the bands of its lock."""
     bands.stated_elsewhere(args)
+    arguments.without_spec(args)
     args.dir = None
     where = place.find(args)
     lock, _ = where.lock(str(args.spec))
@@ -70,4 +69,5 @@ def _of_round(args: argparse.Namespace) -> Stats:
 
 
 def _of_file(args: argparse.Namespace) -> Stats:
+    arguments.without_spec(args)
     return measured.stats(args.spec, *bands.of_rows(args, args.spec))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from compiler.commands import wire
+from compiler.commands.locking import refuse_changed
 from compiler.commands.result import Result
 from compiler.commands.wire import Silent
 from compiler.engine.plan import Planned, State
@@ -40,6 +41,11 @@ def run(args: argparse.Namespace) -> Result:
         steps = [step for step in steps if label(step.step.part) == args.part]
     moved = [step for step in steps if step.state is not State.FRESH]
     text = "\n".join(_explained(step) for step in moved) or f"all {len(steps)} steps are fresh"
+    try:
+        refuse_changed(project, graph)
+    except UsageError as error:
+        # What moved is worth knowing all the same.
+        text += f"\n\nnot as it stands: {error}"
     return Result(text, [_data(step) for step in moved])
 
 

@@ -25,6 +25,8 @@ SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
 SHORT = 16
 _HEX = frozenset("0123456789abcdef")
+# What may name a round where a path may stand as well.
+HASH = re.compile(r"[0-9a-f]{4,64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

@@ -218,9 +218,17 @@ def _encoded(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: temporary file, fsync, rename."""
-    with _translated(path):
+def write_atomic(path: Path, data: bytes, option: str = "--build-dir") -> None:
+    """Write a whole file or nothing: temporary file, fsync, rename.
+
+    `option`: of the command line, which names another place.
+
+    Raises:
+        StoreError: it cannot be written there.
+    """
+    if path.is_dir():
+        raise StoreError("a directory", where=str(path), hint=f"name a file with {option}")
+    with _translated(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -234,7 +242,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _translated(place: Path) -> Iterator[None]:
+def _translated(place: Path, option: str = "--build-dir") -> Iterator[None]:
     """Turns the disk's errors into ours, with the remedy."""
     try:
         yield
@@ -242,11 +250,11 @@ def _translated(place: Path) -> Iterator[None]:
         hints = {
             errno.ENOSPC: "free some space and run the same command again; nothing is lost",
             errno.EDQUOT: "free some space and run the same command again; nothing is lost",
-            errno.EFBIG: "allow larger files (ulimit -f), or name another with --build-dir",
-            errno.EACCES: "make it writable, or name another with --build-dir",
-            errno.EROFS: "make it writable, or name another with --build-dir",
-            errno.ENOTDIR: "name another directory with --build-dir",
-            errno.EEXIST: "name another directory with --build-dir",
+            errno.EFBIG: f"allow larger files (ulimit -f), or name another with {option}",
+            errno.EACCES: f"make it writable, or name another with {option}",
+            errno.EROFS: f"make it writable, or name another with {option}",
+            errno.ENOTDIR: f"name another directory with {option}",
+            errno.EEXIST: f"name another directory with {option}",
         }
         raise StoreError(
             f"cannot write: {error.strerror or error}",

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -205,3 +205,43 @@ def test_an_unreadable_spec_and_a_broken_store_are_named(probec: Probec, project
     assert "not a record of this version" in probec.err
     shutil.rmtree(project / "build/steps")
     assert build(probec)
+
+
+def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, project: Path) -> None:
+    locks: Any = probec.json("build", SPEC)["locks"]
+    rows, short = "build/datasets/tiny", locks[0]["hash"][:4]
+
+    for command, named in (("stats", rows), ("stats", short), ("report", rows)):
+        for option, value in (("--set", "seed=1"), ("--provider", "replay"), ("--source", "x")):
+            assert probec(command, named, option, value) == 2
+            assert f"{option} varies a spec, and {named} is none" in probec.err
+    assert probec("stats", short) == 0
+    assert probec("diff", SPEC, short) == 0
+
+
+def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
+    build(probec)
+    calibrate = ("calibrate", SPEC, "--docs", "2", "--levels", "0", "--picture", "build")
+    for command, option in (
+        (("report", SPEC, "--out", "build"), "--out"),
+        (("diff", SPEC, "--set", "scoring.rollouts=2", "--html", "build"), "--html"),
+        (calibrate, "--picture"),
+    ):
+        assert probec(*command) == 1
+        assert f"build: a directory (name a file with {option})" in probec.err
+
+
+def test_why_tells_of_a_locked_round_and_calibrate_of_requests_that_cost_nothing(
+    probec: Probec, project: Path
+) -> None:
+    build(probec)
+    assert probec("why", SPEC, "--set", "seed=7") == 0
+    assert "sample 0.0: would run" in probec.out
+    assert "not as it stands: build/rounds/tiny/0-" in probec.out.replace(f"{project}/", "")
+    assert probec("why", SPEC, "--set", "scoring.rollouts=2") == 0
+    assert "not as it stands" not in probec.out
+
+    data: Any = probec.json("calibrate", SPEC, "--docs", "2", "--levels", "1", "--dry-run")
+    (level,) = data["levels"].values()
+    assert sum(each["calls"] for each in level["estimates"]) > 20
+    assert data["usd"] == 0
