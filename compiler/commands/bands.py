@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compiler.dataset import measured
+from compiler.dataset import stated
 from compiler.errors import UsageError
 from compiler.spec.scoring import Bands
 
@@ -51,9 +51,9 @@ def of_rows(args: argparse.Namespace, path: Path) -> tuple[float, float]:
     hard, easy = args.hard, args.easy
     if hard is None or easy is None:
         usual = Bands()
-        stated = measured.bands(path) or (usual.hard, usual.easy)
-        hard = stated[0] if hard is None else hard
-        easy = stated[1] if easy is None else easy
+        known = stated.bands(path) or (usual.hard, usual.easy)
+        hard = known[0] if hard is None else hard
+        easy = known[1] if easy is None else easy
     if not 0 <= hard <= easy <= 1:
         raise UsageError(
             f"--hard {hard} and --easy {easy} are no bands", hint="0 <= hard <= easy <= 1"

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from compiler.commands.result import Result, table
-from compiler.dataset import rows, scopes, verify
-from compiler.dataset.verify import INDEX_COLUMNS, Report
+from compiler.dataset import rows, stated, verify
+from compiler.dataset.verify import INDEX_COLUMNS, Report, Stated
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import tokens
@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> Result:
             listed = ", ".join(f"{name} ({kind})" for name, kind in inexact.items())
             report.add("V23", file.name, f"not integers: {listed}")
     every = (row for file in files for row in rows.read(file))
-    verify.verify(every, tokenizers, scopes.beside(args.path), report)
+    beside = Stated(
+        stated.scopes(args.path), stated.bands(args.path), stated.source_tokenizer(args.path)
+    )
+    verify.verify(every, tokenizers, beside, report)
     if args.path.is_dir():
         _counts(args.path, files, report)
     else:
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _counts(folder: Path, files: list[Path], report: Report) -> None:
-    claimed = rows.built_counts(folder)
+    claimed = stated.counts(folder)
     if claimed is None:
         report.not_applied.append("V20")
         return

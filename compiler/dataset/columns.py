@@ -110,7 +110,12 @@ class Column:
 
 def probe_id(row: Row) -> str:
     """A stable id of a probe: round, document and slot."""
-    return digest("probe", [row.record.round, row.record.doc_id, row.probe.slot])[:24]
+    return identity(row.record.round, row.record.doc_id, row.probe.slot)
+
+
+def identity(round_idx: int, doc_id: str, slot: int) -> str:
+    """The probe of one slot of a document."""
+    return digest("probe", [round_idx, doc_id, slot])[:24]
 
 
 def _splits(row: Row) -> dict[str, int | None]:

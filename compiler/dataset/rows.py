@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-import msgspec
-
-from compiler.dataset.stats import Stats
 from compiler.errors import SourceError
 from compiler.records import GROUPS, Probe, Side
 
@@ -204,17 +201,3 @@ def translated(file: Path) -> Iterator[None]:
         raise SourceError(
             f"not a parquet file: {str(error).splitlines()[0]}", where=str(file)
         ) from None
-
-
-def built_counts(folder: Path) -> dict[str, int] | None:
-    """Rows per scope that the statistics beside the data claim; None without `stats.json`."""
-    path = folder / "stats.json"
-    if not path.is_file():
-        return None
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Stats)
-    except msgspec.DecodeError as error:
-        raise SourceError(
-            f"not the statistics of this version: {error}", where=str(path), hint="build again"
-        ) from error
-    return {each.scope: each.built for each in found.scopes}

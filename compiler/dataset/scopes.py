@@ -1,24 +1,17 @@
 """The scopes of finished rows: as their spec declared them, else those of the published dataset.
 
 Rows name their scope and nothing more; what an atom of it is, which split applies and what an
-alternative is shaped like stands in `card.json` beside the data.
+alternative is shaped like stands in `card.json` beside the data (`dataset.stated`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
-from pydantic import TypeAdapter, ValidationError
-
-from compiler.errors import SourceError
-from compiler.spec.model import AtomRules, Scope, TemplateScope, WrittenScope
+from compiler.spec.model import AtomRules, TemplateScope, WrittenScope
 
 Rules: TypeAlias = TemplateScope | WrittenScope
-
-_RULES: TypeAdapter[Rules] = TypeAdapter(Scope)
 
 
 def _published() -> dict[str, Rules]:
@@ -55,36 +48,6 @@ PUBLISHED: Mapping[str, Rules] = _published()
 def stated(scopes: Iterable[tuple[str, Rules]]) -> tuple[Mapping[str, object], ...]:
     """Scopes in their order, as `card.json` holds them."""
     return tuple({"name": name, "rules": rules.model_dump(mode="json")} for name, rules in scopes)
-
-
-class _Stated(msgspec.Struct):
-    name: str
-    rules: object
-
-
-class _Card(msgspec.Struct):
-    scopes: tuple[_Stated, ...] | None = None
-
-
-def beside(path: Path) -> Mapping[str, Rules]:
-    """The scopes of a dataset directory, or of the one that a file of rows belongs to, in order.
-
-    Raises:
-        SourceError: `card.json` is there and not of this version.
-    """
-    file = (path if path.is_dir() else path.parent.parent) / "card.json"
-    if not file.is_file():
-        return PUBLISHED
-    try:
-        found = msgspec.json.decode(file.read_bytes(), type=_Card).scopes
-        if found is None:
-            return PUBLISHED
-        return {each.name: _RULES.validate_python(each.rules) for each in found}
-    except (msgspec.DecodeError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        raise SourceError(
-            f"not the card of this version: {first}", where=str(file), hint="build again"
-        ) from error
 
 
 def by_response(scopes: Mapping[str, Rules]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from compiler.dataset import artefacts
 from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS
+from compiler.dataset.derived import differences
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
 from compiler.keys import text_digest
@@ -59,17 +60,17 @@ class Report:
 def verify(
     rows: Iterable[PublishedRow],
     tokenizers: Sequence[Tokenizer],
-    scopes: Mapping[str, Rules],
+    stated: Stated,
     report: Report,
 ) -> None:
     """Run every check over rows that lie grouped by document; adds to `report`.
 
     `tokenizers`: the source model's first, for token boundaries, then others that lens atoms are
-    counted by; a check that needs one that is not there does not apply. `scopes`: as declared.
+    counted by; a check that needs one that is not there does not apply.
     """
     if not tokenizers:
         report.not_applied.append("V21")
-    known = _Known(tokenizers, scopes)
+    known = _Known(tokenizers, stated)
     whole = _Whole(known)
     block: list[PublishedRow] = []
     for row in rows:
@@ -87,13 +88,28 @@ def verify(
         report.not_applied.append(f"V07 (recount by {names})")
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What stands beside the rows (`dataset.stated`)."""
+
+    scopes: Mapping[str, Rules]
+    bands: tuple[float, float] | None = None
+    tokenizer: str | None = None
+
+
 class _Known:
     """What is known beside the rows. `uncounted`: tokenizers that rows name and nobody gave."""
 
-    def __init__(self, tokenizers: Sequence[Tokenizer], scopes: Mapping[str, Rules]) -> None:
+    def __init__(self, tokenizers: Sequence[Tokenizer], stated: Stated) -> None:
         self.source = tokenizers[0] if tokenizers else None
+        # Boundaries may be looked at with any tokenizer, but numbers are those of the stated one.
+        name = stated.tokenizer
+        self.numbered = (
+            self.source is not None and name is not None and _same(self.source.identity, name)
+        )
+        self.bands = stated.bands
         self._tokenizers = tokenizers
-        self._scopes = scopes
+        self._scopes = stated.scopes
         self.uncounted: set[str] = set()
 
     def declared(self, row: PublishedRow) -> Rules | None:
@@ -224,6 +240,9 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
     )
     for finding in found:
         yield finding.check.id, finding.detail
+    tokens = facts.tokens if facts.known.numbered else None
+    for detail in differences(row, probe, facts.segments, declared, tokens, facts.known.bands):
+        yield "V30", detail
 
 
 def _splits(row: PublishedRow, split: int, declared: Rules | None) -> Iterator[tuple[str, str]]:

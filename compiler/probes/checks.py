@@ -103,6 +103,7 @@ _TABLE = (
     Check("V27", "warning", "V27_balance", "each target has 35 to 65% of a scope's rows", "file"),
     Check("V28", "warning", "V28_question", "at most half of the answer's content is in the question"),
     Check("V29", "warning", "V29_shape", "the alternative is about as long as what it contrasts", "written"),
+    Check("V30", "error", "V30_derived", "what follows from other columns equals what they give", "file"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
@@ -110,7 +111,7 @@ CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
 # What `examine` finds on one probe alone; the others need its row, its document or its file.
 ROW_CHECKS = frozenset(CHECKS) - {
     *("V02", "V04", "V16", "V17", "V18", "V19", "V20"),
-    *("V21", "V23", "V24", "V26", "V27"),
+    *("V21", "V23", "V24", "V26", "V27", "V30"),
 }
 
 

@@ -157,6 +157,53 @@ def test_each_check_finds_its_damage(
     assert after.get(check, 0) > before.get(check, 0)
 
 
+def earlier(row: Row) -> None:
+    """The same atom, said to be one unit further from the split."""
+    row.update(
+        abs_index=int(str(row["abs_index"])) + 1, signed_index=int(str(row["signed_index"])) - 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "scope", "detail"),
+    [
+        (earlier, "sentence", "abs_index 2, worked out 1"),
+        (earlier, "paragraph", "abs_index 2, worked out 1"),
+        (lambda row: row.update(abs_index=1, signed_index=-1), "whole", "abs_index 1, worked out"),
+        (lambda row: row.update(signed_index=None), "word", "signed_index None, worked out -"),
+        (lambda row: row.update(signed_index_hint=2), "lens", "signed_index_hint 2 of a prefix"),
+        (lambda row: row.update(actual_word_distance_from_split=-7), "lens", "split -7, worked"),
+        (lambda row: row.update(band="middle"), "word", "band 'middle', worked out None"),
+        (lambda row: row.update(band=None), "sentence", "band None, worked out '"),
+        (lambda row: row.update(split_token_idx=1), "whole", "split_token_idx 1, worked out "),
+        (lambda row: row.update(split_region="source"), "word", "split_region 'source', worked"),
+        (lambda row: row.update(probe_id="0" * 24), "lens", "probe_id '0000"),
+        (lambda row: row.update(context_chars_seen=10**6), "sentence", "seen 1000000 of "),
+    ],
+)
+def test_columns_that_follow_from_others_are_worked_out_again(
+    damage: Callable[[Row], object], scope: str, detail: str, probec: Probec, project: Path
+) -> None:
+    build(probec)
+    place = project / "build/datasets/tiny"
+    file = next(place.glob("data/train-*.parquet"))
+    table = pq.read_table(file)
+    rows: list[Row] = table.to_pylist()
+    units = ("sentence", "paragraph")
+    fitting = [row for row in rows if (row["scope"], row["target"]) == (scope, "prefix")]
+    damage(next(row for row in fitting if scope not in units or row["abs_index"] == 1))
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), file)
+
+    for path in (place, place / "data", file):
+        assert findings(probec, path, 1)["V30"] >= 1
+    assert probec("verify-rows", str(place), "--tokenizer", TOKENIZER) == 1
+    assert detail in probec.out
+    # Of a foreign file nobody knows how it counts.
+    foreign = project / "foreign.parquet"
+    pq.write_table(table.drop_columns(["probe_id"]), foreign)
+    assert "V30" not in findings(probec, foreign, 0)
+
+
 def test_rows_that_stand_twice_in_a_file_are_found(probec: Probec, project: Path) -> None:
     build(probec)
     table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")

@@ -9,7 +9,7 @@ from compiler.probes.lexicon import Lexicon
 from compiler.probes.reply import Draft, Parsed
 from compiler.probes.segment import Segments, segment, word_count
 from compiler.probes.siblings import Siblings
-from compiler.records import DocRecord, Probe, Reject, Slot
+from compiler.records import DocRecord, Probe, Reject, Side, Slot
 from compiler.spec.model import WrittenScope
 
 
@@ -127,7 +127,7 @@ class _Bench:
         sign = 1 if suffix else -1
         text = self._segments.text
         between = word_count(text, split, start) if suffix else word_count(text, end, split)
-        index = self._index(scope, suffix, split, start, end)
+        index = index_of(scope.unit, self._segments, slot.target, split, (start, end))
         return Probe(
             doc_id=self._record.doc_id,
             slot=slot.index,
@@ -159,16 +159,18 @@ class _Bench:
             flags=(),
         )
 
-    def _index(
-        self, scope: WrittenScope, suffix: bool, split: int, start: int, end: int
-    ) -> int | None:
-        """How many units of the scope lie from the split to the atom, the atom included."""
-        if scope.unit == "side":
-            return None
-        spans = self._segments.sentences if scope.unit == "sentence" else self._segments.paragraphs
-        if suffix:
-            return sum(split <= span.start <= start for span in spans)
-        return sum(end <= span.end <= split for span in spans)
+
+def index_of(
+    unit: str, segments: Segments, target: Side, split: int, atom: tuple[int, int]
+) -> int | None:
+    """How many units lie from the split to the atom, the atom included; None for a side."""
+    if unit == "side":
+        return None
+    start, end = atom
+    spans = segments.sentences if unit == "sentence" else segments.paragraphs
+    if target == "suffix":
+        return sum(split <= span.start <= start for span in spans)
+    return sum(end <= span.end <= split for span in spans)
 
 
 def _stripped(note: str | None) -> str | None:

@@ -1,0 +1,95 @@
+"""The columns of a row that follow from its others, worked out once more.
+
+Only rows of this project's making have them by these definitions; a foreign file may count
+otherwise, and is not held to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.dataset.columns import identity
+from compiler.dataset.rows import PublishedRow
+from compiler.dataset.scopes import Rules
+from compiler.probes.scopes.written import index_of
+from compiler.probes.segment import Segments, word_count
+from compiler.probes.tokens import Tokens
+from compiler.records import Probe
+from compiler.spec.model import WrittenScope
+
+Bands = tuple[float, float]
+
+
+def differences(
+    row: PublishedRow,
+    probe: Probe,
+    segments: Segments,
+    rules: Rules | None,
+    tokens: Tokens | None,
+    bands: Bands | None,
+) -> Iterator[str]:
+    """What a row says otherwise than its text, its scores and its names do.
+
+    `segments`: of its text; `rules`: of its scope, `tokens`: of its text by the source's tokenizer,
+    `bands`: HARD below the first, EASY from the second; what is None is not looked at.
+    """
+    if row.optional("probe_id") is None:
+        return
+    for name, value in _expected(row, probe, segments, rules, tokens, bands):
+        if name in row.values and not _is(row, name, value):
+            yield f"{name} {row.values[name]!r:.60}, worked out {value!r:.60}"
+    hint, seen = row.number("signed_index_hint"), row.number("context_chars_seen")
+    if hint is not None and hint * _sign(probe) < 1:
+        yield f"signed_index_hint {hint} of a {probe.target} target"
+    if seen is not None and not 0 <= seen <= len(row.text("context")):
+        yield f"context_chars_seen {seen} of {len(row.text('context'))}"
+
+
+def _expected(
+    row: PublishedRow,
+    probe: Probe,
+    segments: Segments,
+    rules: Rules | None,
+    tokens: Tokens | None,
+    bands: Bands | None,
+) -> Iterator[tuple[str, object]]:
+    split, gen_start = row.number("split_char_offset"), row.number("gen_start_char")
+    assert split is not None
+    suffix, sign = probe.target == "suffix", _sign(probe)
+    start, end = (split, probe.atom_start) if suffix else (probe.atom_end, split)
+    yield "actual_word_distance_from_split", sign * word_count(segments.text, start, end)
+    index = probe.abs_index
+    if isinstance(rules, WrittenScope):
+        atom = probe.atom_start, probe.atom_end
+        index = index_of(rules.unit, segments, probe.target, split, atom)
+        yield "abs_index", index
+    yield "signed_index", sign * index if index is not None else None
+    if gen_start is not None:
+        yield "split_region", "generated" if split >= gen_start else "source"
+    if tokens is not None and tokens.is_clean(split):
+        yield "split_token_idx", tokens.count_before(split)
+    scores = [s for s in row.items("bb_answer_rollout_scores") or () if isinstance(s, int | float)]
+    if bands is not None:
+        yield "band", _band(max(scores), *bands) if scores else None
+    round_idx, slot = row.number("round_idx"), row.number("slot_idx")
+    if round_idx is not None and slot is not None:
+        yield "probe_id", identity(round_idx, probe.doc_id, slot)
+
+
+def _is(row: PublishedRow, name: str, value: object) -> bool:
+    """Whether a row has a value, however its file holds whole numbers and nothing."""
+    stated = row.values[name]
+    if isinstance(value, int):
+        return row.number(name) == value
+    # NaN is nothing, and differs from itself.
+    return stated == value or (value is None and stated != stated)
+
+
+def _sign(probe: Probe) -> int:
+    return 1 if probe.target == "suffix" else -1
+
+
+def _band(best: float, hard: float, easy: float) -> str:
+    if best < hard:
+        return "hard"
+    return "easy" if best >= easy else "middle"
