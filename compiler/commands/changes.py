@@ -120,6 +120,8 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
                 for s in found.shifts
             ],
         )
+        if said := rollouts(found):
+            yield said
         total = sum(map(sum, found.flips))
         share = f" ({100 * found.flipped / total:.1f}%)" if total else ""
         yield (
@@ -159,6 +161,16 @@ def interval(shift: Shift) -> str:
     if low is None or high is None:
         return f"none ({shift.shift.documents} documents)"
     return f"{signed(low)} .. {signed(high)}"
+
+
+def rollouts(found: Outcomes) -> str:
+    """Which rollouts the shifts are of, where a probe has more."""
+    if found.compared == max(found.rollouts_a, found.rollouts_b):
+        return ""
+    return (
+        f"of the first {found.compared} rollouts of each probe (A has up to {found.rollouts_a}, B "
+        f"{found.rollouts_b}), as the maximum grows with their number; the bands are of all"
+    )
 
 
 def bands(found: Outcomes) -> str:

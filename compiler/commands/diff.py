@@ -159,6 +159,11 @@ def _compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Re
 def _notices(a: Side, b: Side) -> Iterator[str]:
     """What a reader must know about the pair."""
     yield from dict.fromkeys([*a.project.notices, *b.project.notices])
+    for name, side in (("A", a), ("B", b)):
+        if side.round is not None:
+            rounds = len(side.project.spec.rounds)
+            every = f"all {rounds} rounds of the spec" if rounds > 1 else "the spec's one round"
+            yield f"{name} is what round {side.round} was made by, here over {every}"
     one, other = a.project.spec, b.project.spec
     if one.name != other.name:
         yield f"two datasets, {one.name} and {other.name}: paired by document id and slot"

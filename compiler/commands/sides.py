@@ -33,7 +33,8 @@ class Side:
     """One side: how the user named it, its spec as read, and its project.
 
     `root`: of the project as it is here; `home`: what paths in its messages begin with when it was
-    laid out elsewhere, and `prefix` what they are shown with instead.
+    laid out elsewhere, and `prefix` what they are shown with instead. `round`: that it was named
+    by, if it was.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Side:
     root: Path
     home: str = ""
     prefix: str = ""
+    round: int | None = None
 
     def where(self, path: Sequence[str | int]) -> str:
         """`file:line` of the value at `path` of its spec."""
@@ -114,7 +116,8 @@ def open_side(
         base = _read(spec, Path(spec), [], options).project.spec
         overlay(root, _SPEC_OF_A_LOCK, _words(lock, base, root), target)
         place = target / _SPEC_OF_A_LOCK
-        return _read(label, place, overrides, options, root, f"{target}/", f"{name}:")
+        side = _read(label, place, overrides, options, root, f"{target}/", f"{name}:")
+        return replace(side, round=lock.round)
     raise UsageError(f"{name!r} is nothing to compare", hint=f"name {FORMS}")
 
 

@@ -7,12 +7,14 @@ of one document are not independent; intervals resample documents (`dataset.meas
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compiler.dataset.measures.clusters import Clusters, Tally
 from compiler.dataset.measures.intervals import Interval
+from compiler.dataset.observations import SCORED
 from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
 from compiler.keys import text_digest
@@ -32,12 +34,19 @@ SlotKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A scored probe: its scope, scores, and a digest of its question."""
+    """A scored probe: its scope, the score of each rollout, and a digest of its question."""
 
     scope: str
-    mean: float | None
-    max: float | None
+    scores: tuple[float, ...]
     question: str
+
+    def mean(self, rollouts: int) -> float:
+        """Of its first rollouts."""
+        return math.fsum(self.scores[:rollouts]) / rollouts
+
+    def max(self, rollouts: int | None = None) -> float:
+        """Of its first rollouts; None: of all."""
+        return max(self.scores[:rollouts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ class Built:
 class Shift:
     """How one score moved over the paired probes of a scope ("" for all): B less A.
 
-    `a`, `b`: its mean on either side; `shift`: the mean difference with its 95% interval.
+    Of as many rollouts of each (`Outcomes.compared`): the maximum grows with their number. `a`,
+    `b`: its mean on either side; `shift`: the mean difference with its 95% interval.
     """
 
     scope: str
@@ -96,6 +106,8 @@ class Outcomes:
     """The comparison. `flips[i][j]`: pairs in band i of BANDS in A and band j in B.
 
     `only_a`, `only_b`: slots scored on one side only; `same_question`: pairs with one question.
+    `rollouts_a`, `rollouts_b`: most that a paired probe has on either side; `compared`: the first
+    ones, that all of them have, whose scores `shifts` are of. Bands are those of either dataset.
     """
 
     paired: int
@@ -105,6 +117,9 @@ class Outcomes:
     only_b: int
     bands_a: tuple[float, float]
     bands_b: tuple[float, float]
+    rollouts_a: int
+    rollouts_b: int
+    compared: int
     shifts: tuple[Shift, ...]
     flips: tuple[tuple[int, ...], ...]
     lost: tuple[Lost, ...]
@@ -134,11 +149,10 @@ def gather(
     }
     for score in _rows(graph, "score", "scores", ScoreRow):
         scope, question = scopes[score.doc_id, score.slot]
-        if score.status != "scored":
+        if score.status not in SCORED or not score.scores:
             built.lost[scope, score.status] += 1
         else:
-            scored = Scored(scope, score.mean, score.max, question)
-            built.scored[score.doc_id, score.slot] = scored
+            built.scored[score.doc_id, score.slot] = Scored(scope, score.scores, question)
     built.usage = _usage(graph, rates)
     return built
 
@@ -147,6 +161,8 @@ def compare(a: Built, b: Built, seed: int) -> Outcomes:
     """Pair what both sides scored. `seed`: of the resampling."""
     slots = sorted(a.scored.keys() & b.scored.keys())
     pairs = [(a.scored[slot], b.scored[slot]) for slot in slots]
+    sizes = [(len(old.scores), len(new.scores)) for old, new in pairs]
+    compared = min(map(min, sizes), default=0)
     return Outcomes(
         paired=len(pairs),
         documents=len({doc_id for doc_id, _ in slots}),
@@ -155,7 +171,10 @@ def compare(a: Built, b: Built, seed: int) -> Outcomes:
         only_b=len(b.scored) - len(pairs),
         bands_a=a.bands,
         bands_b=b.bands,
-        shifts=_shifts([doc_id for doc_id, _ in slots], pairs, seed),
+        rollouts_a=max((old for old, _ in sizes), default=0),
+        rollouts_b=max((new for _, new in sizes), default=0),
+        compared=compared,
+        shifts=_shifts([doc_id for doc_id, _ in slots], pairs, compared, seed),
         flips=_flips(pairs, a.bands, b.bands),
         lost=_lost(a, b),
         usage_a=tuple(a.usage),
@@ -164,32 +183,22 @@ def compare(a: Built, b: Built, seed: int) -> Outcomes:
 
 
 def _shifts(
-    documents: Sequence[str], pairs: Sequence[tuple[Scored, Scored]], seed: int
+    documents: Sequence[str], pairs: Sequence[tuple[Scored, Scored]], rollouts: int, seed: int
 ) -> tuple[Shift, ...]:
     if not pairs:
         return ()
     tally = Tally(Clusters.of(documents))
     scopes = ["", *dict.fromkeys(old.scope for old, _ in pairs)]
-    reads: dict[str, Callable[[Scored], float | None]] = {
-        "mean": lambda each: each.mean,
-        "max": lambda each: each.max,
-    }
     found = []
     for scope in scopes:
-        for name, read in reads.items():
-            # A score that one of the specs does not publish (scoring.reduce) has no shift.
-            values = [(read(old), read(new)) for old, new in pairs]
-            mask = [
-                scope in ("", old.scope) and None not in value
-                for (old, _), value in zip(pairs, values, strict=True)
-            ]
-            kept = [(x, y) for (x, y), keep in zip(values, mask, strict=True) if keep]
-            both = [(x, y) for x, y in kept if x is not None and y is not None]
-            if both:
-                cell = tally.cell(mask)
-                column = tally.column(cell, [y - x for x, y in both])
-                before, after = (sum(each) / len(both) for each in zip(*both, strict=True))
-                found.append((scope, name, before, after, column))
+        mask = [scope in ("", old.scope) for old, _ in pairs]
+        kept = [pair for pair, keep in zip(pairs, mask, strict=True) if keep]
+        cell = tally.cell(mask)
+        for name, read in (("mean", Scored.mean), ("max", Scored.max)):
+            both = [(read(old, rollouts), read(new, rollouts)) for old, new in kept]
+            column = tally.column(cell, [y - x for x, y in both])
+            before, after = (sum(each) / len(both) for each in zip(*both, strict=True))
+            found.append((scope, name, before, after, column))
     sweep = tally.sweep(seed)
     return tuple(
         Shift(scope, name, round(x, 6), round(y, 6), sweep.mean(column))
@@ -200,11 +209,7 @@ def _shifts(
 def _flips(
     pairs: Sequence[tuple[Scored, Scored]], old: tuple[float, float], new: tuple[float, float]
 ) -> tuple[tuple[int, ...], ...]:
-    counts = Counter(
-        (_band(before.max, old), _band(after.max, new))
-        for before, after in pairs
-        if before.max is not None and after.max is not None
-    )
+    counts = Counter((_band(a.max(), old), _band(b.max(), new)) for a, b in pairs)
     size = range(len(BANDS))
     return tuple(tuple(counts[i, j] for j in size) for i in size)
 

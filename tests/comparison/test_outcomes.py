@@ -14,7 +14,7 @@ BANDS = (0.4, 0.8)
 def built(scores: dict[tuple[str, int], float], **more: str) -> Built:
     """A side whose probes have these maxima, and means of half as much."""
     scored = {
-        slot: Scored("whole" if slot[1] == 9 else "sentence", value / 2, value,
+        slot: Scored("whole" if slot[1] == 9 else "sentence", (0.0, value),
                      more.get("question", slot[0]))
         for slot, value in scores.items()
     }  # fmt: skip
@@ -77,10 +77,14 @@ def test_what_was_lost_is_listed_for_either_side() -> None:
     assert (found.paired, found.shifts, found.flipped) == (0, (), 0)
 
 
-def test_a_score_that_is_not_published_has_no_shift_and_no_band() -> None:
-    a, b = built({("a", 0): 0.1}), built({("a", 0): 0.1})
-    b.scored["a", 0] = Scored("sentence", 0.05, None, "q")
+def test_scores_of_fewer_rollouts_are_compared_with_as_many_of_the_others() -> None:
+    a, b = built({("a", 0): 0.2, ("b", 0): 0.6}), built({("a", 0): 0.2, ("b", 0): 0.6})
+    b.scored["a", 0] = Scored("sentence", (0.5, 0.1, 0.9), "q")
     found = compare(a, b, 1)
 
-    assert {s.score for s in found.shifts} == {"mean"}
-    assert (found.flipped, sum(map(sum, found.flips)), found.same_question) == (0, 0, 0)
+    assert (found.rollouts_a, found.rollouts_b, found.compared) == (2, 3, 2)
+    mean, highest = (s for s in found.shifts if s.scope == "")
+    assert (mean.score, mean.a, mean.b) == ("mean", 0.2, 0.3)
+    assert (highest.score, highest.a, highest.b) == ("max", 0.4, 0.55)
+    # What a dataset says of a probe is from all of its rollouts.
+    assert found.flips == ((0, 0, 1), (0, 1, 0), (0, 0, 0))

@@ -372,6 +372,8 @@ def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
         assert set(changes) <= {"calibration.level", "scoring.rollouts"}
         assert [each["name"] for each in data["templates"]] == ["prompts/judge/*/system.j2"]
         assert "too hard" in data["requests"]["examples"][0]["diff"]
+    assert probec("diff", SPEC, second[:8], "--depth", "spec") == 0
+    assert "B is what round 1 was made by, here over all 2 rounds of the spec" in probec.out
     assert probec("diff", first, second) == 2
     assert "a round needs a spec" in probec.err
     (path,) = (project / "build/rounds/tiny").glob(f"*-{first[:8]}*.json")
@@ -420,6 +422,36 @@ def scored(table: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[float, fl
 
 def band(score: float, hard: float) -> int:
     return 0 if score < hard else 2 if score >= 0.8 else 1
+
+
+def test_probes_that_were_stopped_early_are_compared_at_equal_rollouts(
+    probec: Probec, project: Path
+) -> None:
+    both = ("scoring.bands={hard: 0.05, easy: 0.2}",)
+    sets = ["--set", "scoring.stop={after: 2}", "--set-both", *both]
+    probec.json("build", SPEC, "--set", *both)
+    old = {(row["doc_id"], row["slot_idx"]): row for row in dataset(project)}
+    stopped = [*sets[:2], "--set", *both]
+    probec.json("build", SPEC, *stopped)
+    new = {(row["doc_id"], row["slot_idx"]): row for row in dataset(project)}
+    decided = {key for key, row in new.items() if row["score_status"] == "decided"}
+    assert decided
+    data = compared(probec, SPEC, *sets)
+    found: Any = data["outcomes"]
+
+    # The same replies in the same order: nothing moved, and nothing is lost.
+    assert (found["compared"], found["rollouts_a"], found["rollouts_b"]) == (2, 5, 5)
+    assert {shift["shift"]["value"] for shift in found["shifts"]} == {0.0}
+    assert found["paired"] == sum(row["bb_answer_rollout_scores"] is not None
+                                  for row in old.values())  # fmt: skip
+    assert found["flips"][2][2] >= len(decided)
+    assert not [each for each in found["lost"] if each["reason"] == "decided"]
+    assert probec("diff", SPEC, *sets) == 0
+    assert "of the first 2 rollouts of each probe (A has up to 5, B 5)" in probec.out
+    costs = {each["role"]: each["calls"] for each in found["usage_b"]}
+    built: Any = probec.json("stats", SPEC, *stopped)
+    used = {each["stage"]: each["calls"] for each in built["build"]["usage"]}
+    assert (costs["answerer"], costs["judge"]) == (used["answer"], used["judge"])
 
 
 def test_outcomes_need_no_artifacts_when_all_replies_are_in_the_log(
