@@ -182,7 +182,7 @@ def _slots(draft: Draft) -> list[Problem]:
         parts = " + ".join(f"{name} {slots}" for name, slots in counts.items())
         found.append(
             Problem(
-                draft.where("scopes"),
+                _within(draft.lines, ("scopes",), str(draft.path)),
                 "scopes",
                 f"slots sum to {sum(counts.values())} ({parts}), slots_per_document is {total}",
                 "make them equal",
@@ -350,8 +350,10 @@ def _problem(detail: ErrorDetails, lines: dict[Path_, str], path: Path) -> Probl
         return _at(lines, loc, path, "unknown key", _HINTS["extra_forbidden"])
     if detail["type"] == "missing":
         return _at(lines, loc, path, "required, but not there", _HINTS["missing"])
-    hint = "" if detail["type"] == "value_error" else f"got {_shown(detail['input'])}"
-    return _at(lines, loc, path, message[:1].lower() + message[1:], hint)
+    message = message[:1].lower() + message[1:]
+    if detail["type"] == "value_error":
+        return Problem(_within(lines, loc, str(path)), dotted(loc), message, "")
+    return _at(lines, loc, path, message, f"got {_shown(detail['input'])}")
 
 
 def _shown(value: object) -> str:
@@ -373,6 +375,17 @@ def _nearest(lines: dict[Path_, str], path: Sequence[str | int], fallback: str) 
         if line is not None:
             return line
     return fallback
+
+
+def _within(lines: dict[Path_, str], path: Path_, fallback: str) -> str:
+    """Where a value is that contradicts itself: what was overridden in it is part of the reason."""
+    size = len(path)
+    below = (
+        line
+        for inner, line in lines.items()
+        if line.startswith("--") and 0 < size < len(inner) and inner[:size] == path
+    )
+    return ", ".join(dict.fromkeys([_nearest(lines, path, fallback), *below]))
 
 
 def place(problem: Problem) -> tuple[str, int, str]:

@@ -104,6 +104,25 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
     assert found.at("rounds", 1, "docs") == 9
 
 
+@pytest.mark.parametrize(
+    ("overrides", "where"),
+    [
+        (["scoring.bands.hard=0.9", "seed=3"], "base.yaml:64, --set scoring.bands.hard"),
+        (["scoring.stop.after=9"], "--set scoring.stop.after"),
+        (["scoring={bands: {hard: 0.9}}"], "--set scoring"),
+        (["scopes.lens.slots=0", "scopes.word.slots=2"],
+         "base.yaml:9, --set scopes.word.slots, --set scopes.lens.slots"),
+    ],
+)  # fmt: skip
+def test_an_override_that_does_not_fit_the_file_is_named(
+    overrides: list[str], where: str, project: Path
+) -> None:
+    (problem, *_) = load.read(project / "specs/tiny.yaml", overrides).problems
+
+    assert problem.where.endswith(where)
+    assert "seed" not in problem.where
+
+
 @pytest.mark.parametrize("text", ["nothing", "=3", ""])
 def test_an_override_without_a_value_is_a_usage_error(project: Path, text: str) -> None:
     with pytest.raises(UsageError, match="is not path=value"):
