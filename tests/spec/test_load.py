@@ -111,7 +111,7 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
         (["scoring.stop.after=9"], "--set scoring.stop.after"),
         (["scoring={bands: {hard: 0.9}}"], "--set scoring"),
         (["scopes.lens.slots=0", "scopes.word.slots=2"],
-         "base.yaml:9, --set scopes.word.slots, --set scopes.lens.slots"),
+         "base.yaml:9, --set scopes.lens.slots, --set scopes.word.slots"),
     ],
 )  # fmt: skip
 def test_an_override_that_does_not_fit_the_file_is_named(
