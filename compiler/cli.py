@@ -7,6 +7,7 @@ import errno
 import inspect
 import io
 import json
+import re
 import shutil
 import sys
 import time
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from compiler.llm.purse import Purse
 
 _SLOW = 30.0
+_EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
 account cannot go on, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches are with
 the provider, 130 interrupted
@@ -59,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], *, own: bool) -> int:
+    if any(each == "" or _EMPTY.fullmatch(each) for each in arguments):
+        # An unset variable of the shell, most likely; as a path it would mean the directory here.
+        raise UsageError("an argument is empty", hint="is a variable not set?")
     name = next((each for each in arguments if not each.startswith("-")), None)
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:

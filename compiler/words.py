@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, TypeVar
+from unicodedata import normalize
 
 import regex
 
@@ -56,7 +57,8 @@ def stem(word: str) -> str:
 
     Errs on the side of merging: it is used to keep related words out.
     """
-    low = word.casefold().replace("’", "'")
+    # Composed or not, it is one word.
+    low = (word if word.isascii() else normalize("NFKC", word)).casefold().replace("’", "'")
     low = low.removesuffix("'s").removesuffix("'")
     # Most words have no ending, which one question tells.
     for ending in _ENDINGS if low.endswith(_ENDINGS) else ():
@@ -70,6 +72,8 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=1 << 17)
 def is_content(word: str) -> bool:
     """Whether a word carries content: letters mostly, not a stopword, 4 letters if Latin."""
+    if not word.isascii():
+        word = normalize("NFKC", word)
     letters = sum(char.isalpha() for char in word)
     if letters < 0.8 * len(word) or word.casefold().replace("’", "'") in STOPWORDS:
         return False

@@ -56,6 +56,7 @@ DOORS = {
         "engine/artifact.py",
         "llm/responses.py",
         "llm/batches/collect.py",
+        "dataset/frames.py",
         "dataset/sources.py",
         "dataset/blobs.py",
     },

@@ -20,7 +20,7 @@ from compiler.engine.store import Store
 from compiler.errors import UsageError
 from compiler.keys import Json
 
-EXAMPLE = "probec cache push s3://bucket/probec 00b893"
+EXAMPLE = "probec cache push s3://bucket/probec bbc550"
 _HASH = re.compile(r"[0-9a-f]{6,64}")
 
 

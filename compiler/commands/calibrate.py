@@ -279,7 +279,8 @@ def _draw(path: Path, found: SweepStats) -> None:
 def _text(spec: Spec, found: SweepStats, docs: int, evidence: str) -> str:
     rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
     header = (
-        *("level", "planned", "built", "scored", "mean", "E[max]", "HARD", "EASY", "leaking"),
+        *("level", "planned", "built", "scored", "mean", f"E[max of {found.rollouts}]"),
+        *("HARD", "EASY", "leaking"),
         *("valley", "Sarle", "no context", "E[max] less the level before"),
     )
     rule = spec.calibration.select

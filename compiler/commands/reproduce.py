@@ -20,7 +20,7 @@ from compiler.dataset.rounds import Lock
 from compiler.errors import DRIFTED, MISSING, UsageError
 from compiler.keys import Json, bytes_digest
 
-EXAMPLE = "probec reproduce 00b893"
+EXAMPLE = "probec reproduce bbc550"
 _SHOWN = 5
 
 

@@ -117,7 +117,8 @@ def _collect(project: Project, reporter: Reporter) -> _Collected:
             discard_unsent(journal, endpoint, project.clock.now())
             with batch_api(endpoint) as api:
                 purse = Purse(math.inf)
-                runner = Runner(api, journal, limits, purse, pace, project.clock, reporter)
+                every = (api, journal, limits, purse, pace, project.clock, reporter)
+                runner = Runner(*every, wanted=lambda _: True)
                 runner.collect(deliver, log.commit)
                 log.commit()
                 Reconciler(api, journal, project.clock).suspects()

@@ -79,8 +79,10 @@ def push(place: Place, remote: Remote, locks: list[Lock], notice: Callable[[str]
     try:
         there = remote.sizes("chunks")
         for lock in locks:
+            files, had = moved.files, moved.there
             _push_round(place, log, remote, lock, there, moved)
-            notice(f"round {lock.hash[:12]}: {moved.files} files sent, {moved.there} were there")
+            sent, were = moved.files - files, moved.there - had
+            notice(f"round {lock.hash[:12]}: {sent} files sent, {were} were there")
             moved.rounds.append(lock.hash)
     finally:
         log.close()
@@ -204,12 +206,14 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
     try:
         for each in hashes:
             lock = _pull_lock(place, remote, each)
+            replies, known = moved.replies, moved.known
             _pull_round(place, log, remote, lock, moved)
             own = Rounds(place.locks / lock.identity.name)
             # Last, so that a lock that is here has all it needs.
             if not own.path(lock).is_file():
                 own.save(lock)
-            notice(f"round {lock.hash[:12]}: {moved.replies:,} new replies, {moved.known:,} known")
+            new, had = moved.replies - replies, moved.known - known
+            notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} known")
             moved.rounds.append(lock.hash)
     finally:
         log.close()

@@ -22,7 +22,7 @@ from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DamagedError, StoreError
 from compiler.llm.responses import BROKEN
 
-EXAMPLE = "probec verify 00b893"
+EXAMPLE = "probec verify bbc550"
 _SHOWN = 20
 
 

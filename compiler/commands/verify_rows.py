@@ -46,7 +46,10 @@ def run(args: argparse.Namespace) -> Result:
             report.add("V23", file.name, f"not integers: {listed}")
     every = (row for file in files for row in rows.read(file))
     beside = Stated(
-        stated.scopes(args.path), stated.bands(args.path), stated.source_tokenizer(args.path)
+        stated.scopes(args.path),
+        stated.bands(args.path),
+        stated.source_tokenizer(args.path),
+        stated.suffix_in_generated(args.path),
     )
     verify.verify(every, tokenizers, beside, report)
     if args.path.is_dir():

@@ -292,6 +292,13 @@ def _scaled(args: argparse.Namespace, draft: Draft) -> tuple[Draft, list[str]]:
     sizes = wanted
     if sum(wanted) > have:
         sizes = [docs * have // sum(wanted) for docs in wanted]
+        if have == 0:
+            raise UsageError(
+                "it has no usable document",
+                where=args.source,
+                hint="every row needs an id, as text or a whole number, a prefix and a "
+                "continuation, as text; source.columns maps their names, null where there is none",
+            )
         if min(sizes) == 0:
             raise UsageError(
                 f"{have} documents cannot fill {len(wanted)} rounds",

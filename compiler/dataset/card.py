@@ -56,6 +56,7 @@ class CardFacts:
     skips: Mapping[str, str]
     checks: Mapping[str, str]
     scopes: tuple[Mapping[str, object], ...] = ()
+    suffix_in_generated: bool = True
 
 
 def render(templates: Path, stats: Stats, facts: CardFacts) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.dataset.columns import identity
+from compiler.dataset.columns import COLUMNS, identity
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
 from compiler.probes.scopes.written import index_of
@@ -16,6 +16,7 @@ from compiler.probes.segment import Segments, word_count
 from compiler.probes.tokens import Tokens
 from compiler.records import Probe
 from compiler.spec.model import WrittenScope
+from compiler.spec.scoring import BASELINES
 
 Bands = tuple[float, float]
 
@@ -33,11 +34,12 @@ def differences(
     `segments`: of its text; `rules`: of its scope, `tokens`: of its text by the source's tokenizer,
     `bands`: HARD below the first, EASY from the second; what is None is not looked at.
     """
-    if row.optional("probe_id") is None:
+    if "probe_id" not in row.values:
         return
     for name, value in _expected(row, probe, segments, rules, tokens, bands):
         if name in row.values and not _is(row, name, value):
             yield f"{name} {row.values[name]!r:.60}, worked out {value!r:.60}"
+    yield from _nulls(row, probe, rules)
     hint, seen = row.number("signed_index_hint"), row.number("context_chars_seen")
     if hint is not None and hint * _sign(probe) < 1:
         yield f"signed_index_hint {hint} of a {probe.target} target"
@@ -66,8 +68,11 @@ def _expected(
     yield "signed_index", sign * index if index is not None else None
     if gen_start is not None:
         yield "split_region", "generated" if split >= gen_start else "source"
-    if tokens is not None and tokens.is_clean(split):
-        yield "split_token_idx", tokens.count_before(split)
+    if tokens is not None:
+        clean = tokens.is_clean(split)
+        yield "split_is_token_boundary", clean
+        if clean:
+            yield "split_token_idx", tokens.count_before(split)
     scores = [s for s in row.items("bb_answer_rollout_scores") or () if isinstance(s, int | float)]
     if bands is not None:
         yield "band", _band(max(scores), *bands) if scores else None
@@ -76,10 +81,42 @@ def _expected(
         yield "probe_id", identity(round_idx, probe.doc_id, slot)
 
 
+def _nulls(row: PublishedRow, probe: Probe, rules: Rules | None) -> Iterator[str]:
+    """Columns without a value that must have one, and with one that must not."""
+    for column in COLUMNS:
+        if not column.nullable and column.name in row.values and _nothing(row, column.name):
+            yield f"{column.name} is null"
+    if rules is None:
+        return
+    written = isinstance(rules, WrittenScope)
+    for name in _TEMPLATED if written else _WRITTEN:
+        if name in row.values and not _nothing(row, name):
+            kind = "written" if written else "templated"
+            yield f"{name} {row.values[name]!r:.60} of a {kind} probe"
+    if not written and (probe.n_tokens is None) != (probe.tokenizer is None):
+        yield f"n_tokens_actual {probe.n_tokens} by tokenizer {probe.tokenizer!r}"
+
+
+# What only templated probes have, and what only written ones.
+_TEMPLATED = (
+    *("template_id", "tokenizer", "n_tokens_actual", "alternative_level", "alternative_pool"),
+)
+_WRITTEN = (
+    *("typicality", "sibling_support", "synergy_check", "distribution_check", "difficulty_check"),
+    *("k_rollouts", "answerer_model", "judge_model", "context_chars_seen", "band"),
+    *("bb_answer_response_scores", *(f"{name}_scores" for name in BASELINES)),
+)
+
+
+def _nothing(row: PublishedRow, name: str) -> bool:
+    value = row.values.get(name)
+    return value is None or value != value
+
+
 def _is(row: PublishedRow, name: str, value: object) -> bool:
     """Whether a row has a value, however its file holds whole numbers and nothing."""
     stated = row.values[name]
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return row.number(name) == value
     # NaN is nothing, and differs from itself.
     return stated == value or (value is None and stated != stated)

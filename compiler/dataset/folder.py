@@ -24,13 +24,18 @@ from compiler.errors import StoreError
 from compiler.records import AuditScore, Reject
 
 _STAMP = ".installed.json"
+_ROUND_FILES = "train-round-*.parquet"
 
 
 class _Copy(msgspec.Struct, frozen=True):
-    """An installed file: the content digest of what it was made from, and its size."""
+    """An installed file: the content digest of what it was made from, its size and time.
+
+    Empty and 0 while it is being written.
+    """
 
     digest: str
     bytes: int
+    mtime_ns: int
 
 
 # What is installed as text: file -> output of the last stage, and what its records are.
@@ -43,7 +48,13 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 
 
 def install(store: Store, graph: Graph, name: str) -> Path:
-    """Bring `datasets/<name>/` of the build directory up to date; returns it."""
+    """Bring `datasets/<name>/` of the build directory up to date; returns it.
+
+    What else lies in the directory stays.
+
+    Raises:
+        StoreError: the directory is not one that was installed, or cannot be written.
+    """
     root = store.root / "datasets" / name
     wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     release = graph.manifest("release")
@@ -54,9 +65,13 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     digests = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
     if _whole(root, digests):
         return root
+    _refuse_foreign(root)
     try:
-        shutil.rmtree(root, ignore_errors=True)
-        (root / "data").mkdir(parents=True)
+        # From here on the directory is ours, whenever this ends.
+        (root / "data").mkdir(parents=True, exist_ok=True)
+        write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0, 0))))
+        for path in (root / "data").glob(_ROUND_FILES):
+            path.unlink()
         for file, artifact in wanted.items():
             _copy(store.path(artifact), root / file)
     except OSError as error:
@@ -68,7 +83,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     for name, (output, kind) in _RECORDS.items():
         records: Iterable[object] = store.rows(release.outputs[output], kind)
         write_atomic(root / name, _written(name, records))
-    stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
+    stamp = {name: _Copy(digest, *_stat(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
 
@@ -78,14 +93,37 @@ def _whole(root: Path, digests: Mapping[str, str]) -> bool:
     found = _installed(root) or {}
     return (
         {name: each.digest for name, each in found.items()} == dict(digests)
-        and all(_size(root / name) == each.bytes for name, each in found.items())
+        and all(_stat(root / name) == (each.bytes, each.mtime_ns) for name, each in found.items())
         and {f"data/{path.name}" for path in (root / "data").iterdir()} <= digests.keys()
     )
 
 
-def _size(path: Path) -> int:
-    """The size of a file; -1 without it."""
-    return path.stat().st_size if path.is_file() else -1
+def _refuse_foreign(root: Path) -> None:
+    """Leave alone what no build wrote.
+
+    Raises:
+        StoreError: the directory holds something, and was never installed, or data of others.
+    """
+    hint = "move it away, or name another directory with --build-dir"
+    if root.exists() and not root.is_dir():
+        raise StoreError("a file stands where the dataset goes", where=str(root), hint=hint)
+    ours = {"data", "README.md", *_RECORDS}
+    if not (root / _STAMP).is_file() and root.is_dir():
+        for path in sorted(root.iterdir()):
+            if path.name not in ours:
+                raise StoreError("no build wrote it, nor anything here", where=str(path), hint=hint)
+    for path in sorted((root / "data").glob("*")):
+        if not path.match(_ROUND_FILES):
+            raise StoreError("no build wrote it, and it would be read as data",
+                             where=str(path), hint="move it away")  # fmt: skip
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """The size of a file and its time of change; -1 and 0 without it."""
+    if not path.is_file():
+        return -1, 0
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _copy(source: Path, target: Path) -> None:

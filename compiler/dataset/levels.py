@@ -56,7 +56,7 @@ class SweepStats:
     `effect`: "as meant" when the span's interval is below 0, "reversed" when above, "none" when it
     holds 0, "unknown" with too few documents. `against`: steps that go the wrong way, beyond doubt.
     `chosen`: the level by the declared rule; None when none is allowed. `refused`: why not, by
-    level.
+    level. `rollouts`: K, the first that every scored row of every level has.
     """
 
     levels: tuple[LevelStats, ...]
@@ -66,6 +66,7 @@ class SweepStats:
     against: tuple[int, ...]
     chosen: int | None
     refused: dict[str, str]
+    rollouts: int
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,12 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
     documents = np.concatenate([levels[level].rows.documents for level in order])
     tally = Tally(Clusters.of(documents))
     waiting, start = [], 0
+    # Milder levels have more probes that early stopping decided: all are read to one depth.
+    width = min((w for level in order if (w := levels[level].rows.common())), default=0)
     for level in order:
-        waiting.append(_Waiting(tally, level, levels[level], start, len(documents), hard, easy))
+        waiting.append(
+            _Waiting(tally, level, levels[level], start, len(documents), hard, easy, width)
+        )
         start += len(levels[level].rows)
     sweep = tally.sweep(_SEED)
     found: list[LevelStats] = []
@@ -105,6 +110,7 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
         ),
         chosen,
         refused,
+        width,
     )
 
 
@@ -155,14 +161,13 @@ class _Waiting:
         total: int,
         hard: float,
         easy: float,
+        width: int,
     ) -> None:
         rows = built.rows
         scored = rows.has_scores()
         mask: Bools = np.zeros(total, dtype=np.bool_)
         mask[start : start + len(rows)] = scored
         scores = rows.scores[scored]
-        counts = np.count_nonzero(~np.isnan(scores), axis=1)
-        width = int(counts.min()) if len(counts) else 0
         self._level, self._built = level, built
         self._cell = tally.cell(mask)
         self._tops: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)

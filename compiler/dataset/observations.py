@@ -76,6 +76,14 @@ class Observations:
         """Rows with blind scores: all K, or those of a decided probe."""
         return np.isin(self.statuses, SCORED)
 
+    def common(self) -> int:
+        """How many rollouts every row with blind scores has: early stopping leaves some with fewer.
+
+        What grows with the number of rollouts is compared over the first so many of each.
+        """
+        counts = np.count_nonzero(~np.isnan(self.scores[self.has_scores()]), axis=1)
+        return int(counts.min()) if len(counts) else 0
+
     def order_of_scopes(self, known: Sequence[str]) -> list[str]:
         """The scopes that have rows: `known` ones in their order, then others by name."""
         have = set(np.unique(self.scopes).tolist())
@@ -207,7 +215,8 @@ def _joined(blocks: Sequence[Observations]) -> Observations:
 def _exact(statuses: Names, scores: Floats) -> Names:
     """A row with fewer scores than others is no scored one, whatever a foreign file calls it."""
     counts = np.count_nonzero(~np.isnan(scores), axis=1)
-    return np.where((statuses == "scored") & (counts < scores.shape[1]), "partial", statuses)
+    short = (statuses == "scored") & (counts < scores.shape[1])
+    return np.where(short | (np.isin(statuses, SCORED) & (counts == 0)), "partial", statuses)
 
 
 def _or_none(value: int | None) -> int:

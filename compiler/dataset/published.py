@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +21,9 @@ from compiler.keys import text_digest
 from compiler.records import AuditScore, Pair
 from compiler.spec.scoring import BASELINES
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _REQUIRED = ("doc_id", "scope", "target")
 _PLAIN = (
     *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
@@ -29,6 +33,8 @@ _PLAIN = (
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
 _ANSWERS = "bb_answer_rollout_answers"
+# No index is as large, and columns of numbers hold no more.
+_LARGE = 2**62
 _TEMPLATED = frozenset({"word", "lens"})
 
 
@@ -51,7 +57,8 @@ def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]
     for file in files:
         found = batches(file, _REQUIRED, columns)
         for values in (row for batch in found for row in batch.to_pylist()):
-            truth = values.get("target_response" if values["scope"] in by_response else "atom_text")
+            like = "target_response" if str(values["scope"]) in by_response else "atom_text"
+            truth = values.get(like)
             alternative = values.get("incorrect_plausible_answer")
             if isinstance(truth, str) and isinstance(alternative, str):
                 place = (str(values["scope"]), str(values["target"]), str(values["doc_id"]))
@@ -83,7 +90,9 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
     for batch in batches(file, _REQUIRED, (*_PLAIN, *_TEXTS, _ANSWERS)):
         names = set(batch.schema.names)
         lengths = {
-            name: pc.utf8_length(batch[name]).to_pylist() for name in _TEXTS[:3] if name in names
+            name: pc.utf8_length(texts).to_pylist()
+            for name in _TEXTS[:3]
+            if name in names and (texts := _texts(batch[name])) is not None
         }
         plain = batch.select([name for name in (*_PLAIN, _TEXTS[3]) if name in names])
         answers = batch[_ANSWERS].to_pylist() if _ANSWERS in names else None
@@ -95,8 +104,19 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
             yield values
 
 
-def _mean_length(answers: list[str | None] | None) -> int | None:
-    known = [len(text) for text in answers if isinstance(text, str)] if answers else []
+def _texts(column: pa.Array) -> pa.Array | None:
+    """A column as texts; None if it holds none."""
+    import pyarrow.types as kinds
+
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    return column if kinds.is_string(kind) or kinds.is_large_string(kind) else None
+
+
+def _mean_length(answers: object) -> int | None:
+    listed = answers if isinstance(answers, list) else []
+    known = [len(text) for text in listed if isinstance(text, str)]
     return sum(known) // len(known) if known else None
 
 
@@ -156,5 +176,6 @@ def _numbers(value: object) -> tuple[float, ...] | None:
 
 def _integer(value: object) -> int | None:
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE
+    return value if whole and isinstance(value, int) else None

@@ -160,7 +160,7 @@ def _verbosity(rows: Observations) -> float | None:
     known = rows.has_scores() & (rows.chars[:, 3] >= 0)
     if not known.any():
         return None
-    return spearman(np.nanmean(rows.scores[known], axis=1), rows.chars[known, 3])
+    return spearman(rows.scores[known, : rows.common()].mean(axis=1), rows.chars[known, 3])
 
 
 def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:

@@ -83,12 +83,13 @@ class CellStats:
     """Scores of one cell. An empty `scope`, `target` or `typicality` is pooled over.
 
     `rows`: with blind scores: `scored` of them have all K, `decided` were stopped early as EASY.
-    `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the number
-    of rollouts that every row has; `best[0]` is the mean score. `std`: of the plain maximum, n - 1.
-    `histogram`: of it in [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of
-    it below and at or above the bands. `leak`: share of rows whose complement or question gives the
-    answer away (V14, V28). `shape`: None without rows; `unsolved`: None with fewer than
-    three rollouts. `second`: mean against target_response, where compared with both.
+    `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the
+    number of rollouts that every row of the dataset has; `best[0]` is the mean score. `std`: of
+    the maximum of so many, n - 1. `histogram`: of the maximum of all, in [0, .2), [.2, .4), [.4,
+    .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of it below and at or above the bands. `leak`:
+    share of rows whose complement or question gives the answer away (V14, V28). `shape`: None
+    without rows; `unsolved`: None with fewer than three rollouts. `second`: mean against
+    target_response, where compared with both.
     """
 
     scope: str
@@ -133,7 +134,7 @@ def cells(
 ) -> tuple[CellStats, ...]:
     """Every cell with blind scores: scope, then target, then typicality; last all rows pooled."""
     tally = Tally(Clusters.of(rows.documents))
-    scored = rows.has_scores()
+    scored, width = rows.has_scores(), rows.common()
     waiting = []
     for scope in rows.order_of_scopes(scopes):
         of_scope = scored & (rows.scopes == scope)
@@ -145,8 +146,8 @@ def cells(
             for typicality in names if of_target.any() else ():
                 mask = of_target & (rows.typicality == typicality) if typicality else of_target
                 place = (scope, target, typicality)
-                waiting.append(_Waiting(tally, rows, mask, place, hard, easy))
-    waiting.append(_Waiting(tally, rows, scored, ("", "", ""), hard, easy))
+                waiting.append(_Waiting(tally, rows, mask, place, hard, easy, width))
+    waiting.append(_Waiting(tally, rows, scored, ("", "", ""), hard, easy, width))
     sweep = tally.sweep(_SEED)
     return tuple(each.read(sweep) for each in waiting)
 
@@ -171,13 +172,13 @@ class _Waiting:
         place: tuple[str, str, str],
         hard: float,
         easy: float,
+        width: int,
     ) -> None:
+        """`width`: how many rollouts every row of every cell has."""
         self._place, self._rows, self._mask = place, rows, mask
         scores = rows.scores[mask]
-        counts = np.count_nonzero(~np.isnan(scores), axis=1)
-        # Early stopping leaves some rows with fewer rollouts: all rows have the first ones.
-        width = int(counts.min()) if len(counts) else 0
         self._maxima: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
+        self._first: Floats = scores[:, :width].max(axis=1) if len(scores) else np.empty(0)
         self._cell = tally.cell(mask)
         self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
         self._hard = tally.flags(self._cell, self._maxima < hard)
@@ -201,7 +202,8 @@ class _Waiting:
         if not values.shape[1]:
             return None
         cell = tally.cell(mask & ~np.isnan(values[:, 0]))
-        return tally.column(cell, np.nanmean(values[cell.rows], axis=1)) if cell.n else None
+        of_rows = values[cell.rows][:, : self._width]
+        return tally.column(cell, np.nanmean(of_rows, axis=1)) if cell.n else None
 
     def _paired(
         self, tally: Tally, values: Floats, mask: Bools
@@ -211,7 +213,7 @@ class _Waiting:
         if not cell.n:
             return None
         own = tally.column(cell, np.nanmean(values[cell.rows], axis=1))
-        blind = tally.column(cell, np.nanmean(self._rows.scores[cell.rows], axis=1))
+        blind = tally.column(cell, self._rows.scores[cell.rows, : self._width].mean(axis=1))
         return own, blind, values.shape[1]
 
     def _at(
@@ -228,16 +230,16 @@ class _Waiting:
     def read(self, sweep: Sweep) -> CellStats:
         """The cell with its intervals."""
         statuses = self._rows.statuses[self._mask]
-        best = self._maxima
+        first = self._first
         return CellStats(
             *self._place,
-            rows=len(best),
+            rows=len(first),
             scored=int((statuses == "scored").sum()),
             decided=int((statuses == "decided").sum()),
             documents=self._cell.documents,
             best=maxima.curve(sweep, self._ordered) if self._ordered else (_NOTHING,),
-            std=rounded(best.std(ddof=1)) if len(best) > 1 else None,
-            histogram=bimodality.histogram(best),
+            std=rounded(first.std(ddof=1)) if len(first) > 1 else None,
+            histogram=bimodality.histogram(self._maxima),
             hard_count=self._counts[0],
             easy_count=self._counts[1],
             hard=share(sweep, self._hard),

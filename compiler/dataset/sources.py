@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import struct
-import sys
 import time
 import zlib
 from collections import Counter
@@ -23,6 +22,7 @@ from typing import BinaryIO
 import msgspec
 import zstandard
 
+from compiler.dataset.frames import Frames
 from compiler.engine.stamps import Look
 from compiler.errors import SourceError
 from compiler.keys import Json, digest
@@ -34,12 +34,7 @@ _HUB = "hf://datasets/"
 
 
 # What a compressed file that is cut short or damaged raises.
-_BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, zstandard.ZstdError)
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError
-
-    # What fsspec reads zstd with there.
-    _BROKEN = (*_BROKEN, ZstdError)
+_BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +98,16 @@ def count_documents(located: Located, columns: ColumnNames) -> int:
 
 def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
     place = root / path
-    if place.is_dir():
-        files = sorted(p for p in place.rglob("*") if p.name.endswith(_FORMATS))
+    if place.is_file():
+        files = [place]
+    elif place.is_dir():
+        files = _below(place)
     elif any(char in path for char in "*?["):
         base = Path(place.anchor) if Path(path).is_absolute() else root
         pattern = str(place.relative_to(base))
-        files = sorted(base.glob(pattern))
+        files = sorted(each for each in base.glob(pattern) if each.is_file())
     else:
-        files = [place] if place.is_file() else []
+        files = []
     if not files:
         raise SourceError(
             "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
@@ -119,6 +116,15 @@ def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
     # What a file is called is no part of what it holds; the order of several is.
     content: Json = [_content_digest(file, known) for file in files]
     return Located(path, tuple(str(file) for file in files), digest("source", content), None)
+
+
+def _below(folder: Path) -> list[Path]:
+    """The data files of a directory and those below it; what is hidden is not data."""
+    found = [p for p in sorted(folder.rglob("*")) if p.name.endswith(_FORMATS) and not p.is_dir()]
+    found = [p for p in found if not any(n.startswith(".") for n in p.relative_to(folder).parts)]
+    if lost := [str(p) for p in found if not p.exists()]:
+        raise SourceError("a link to nothing", where=lost[0], hint="remove it")
+    return found
 
 
 def _content_digest(file: Path, known: dict[str, Json]) -> str:
@@ -221,14 +227,16 @@ def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
 def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
     import fsspec
 
-    compression = "gzip" if file.endswith(".gz") else "zstd" if file.endswith(".zst") else None
+    packed = file.endswith((".gz", ".zst"))
     number = 0
     try:
-        # A buffer of our own: not every decompressor behind fsspec can iterate over lines.
         with (
-            fsspec.open(file, "rb", compression=compression) as source,
-            io.BufferedReader(source) as lines,
+            fsspec.open(file, "rb", compression="gzip" if file.endswith(".gz") else None) as source,
+            # A buffer of our own: not every decompressor behind fsspec can iterate over lines.
+            io.BufferedReader(Frames(source) if file.endswith(".zst") else source) as lines,  # type: ignore[type-var]
         ):
+            if packed and not lines.peek(1):
+                raise EOFError("it is empty")
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _json_row(line, columns, f"{file}:{number}")

@@ -29,8 +29,9 @@ class _Scopes(msgspec.Struct):
     scopes: tuple[_Scope, ...] | None = None
 
 
-class _Tokenizer(msgspec.Struct):
+class _Facts(msgspec.Struct):
     source_tokenizer: str | None = None
+    suffix_in_generated: bool = True
 
 
 class _Bands(msgspec.Struct):
@@ -47,7 +48,7 @@ class _Counts(msgspec.Struct):
     scopes: tuple[_Built, ...]
 
 
-T = TypeVar("T", _Scopes, _Tokenizer, _Bands, _Counts)
+T = TypeVar("T", _Scopes, _Facts, _Bands, _Counts)
 
 
 def scopes(path: Path) -> Mapping[str, Rules]:
@@ -72,8 +73,18 @@ def source_tokenizer(path: Path) -> str | None:
     Raises:
         SourceError: `card.json` is there and not of this version.
     """
-    found = _read(path, "card.json", _Tokenizer)
+    found = _read(path, "card.json", _Facts)
     return found.source_tokenizer if found is not None else None
+
+
+def suffix_in_generated(path: Path) -> bool:
+    """Whether atoms of suffix targets start in generated text, as in the published dataset.
+
+    Raises:
+        SourceError: `card.json` is there and not of this version.
+    """
+    found = _read(path, "card.json", _Facts)
+    return found is None or found.suffix_in_generated
 
 
 def bands(path: Path) -> tuple[float, float] | None:

@@ -79,13 +79,26 @@ def verify(
             block = []
         block.append(row)
         whole.see(row)
+        known.ours |= "probe_id" in row.values
         report.rows += 1
     if block:
         _check_block(block, known, whole, report)
     whole.judge(report)
+    report.not_applied += _not_derived(known)
     if known.uncounted:
         names = ", ".join(sorted(known.uncounted))
         report.not_applied.append(f"V07 (recount by {names})")
+
+
+def _not_derived(known: _Known) -> Iterator[str]:
+    """What of V30 was not looked at."""
+    if not known.ours:
+        yield "V30"
+        return
+    if known.bands is None:
+        yield "V30 (band)"
+    if not known.numbered:
+        yield "V30 (split_token_idx, split_is_token_boundary)"
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class Stated:
     scopes: Mapping[str, Rules]
     bands: tuple[float, float] | None = None
     tokenizer: str | None = None
+    suffix_in_generated: bool = True
 
 
 class _Known:
@@ -108,6 +122,8 @@ class _Known:
             self.source is not None and name is not None and _same(self.source.identity, name)
         )
         self.bands = stated.bands
+        self.suffix_in_generated = stated.suffix_in_generated
+        self.ours = False
         self._tokenizers = tokenizers
         self._scopes = stated.scopes
         self.uncounted: set[str] = set()
@@ -234,7 +250,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
             [facts.squashed],
             # Without the number, a label on a suffix row is taken to be due.
             (shown - 1) if shown is not None else 2 if probe.typicality else 0,
-            gen_start is not None,
+            gen_start is not None and facts.known.suffix_in_generated,
             counted,
         ),
     )

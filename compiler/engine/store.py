@@ -112,12 +112,12 @@ class Store:
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
         """Every row of an artifact."""
         with self._open(artifact) as source:
-            yield from RowReader(source, artifact, artifact.file).all(row)
+            yield from RowReader(source, artifact, str(self.path(artifact))).all(row)
 
     def rows_at(self, artifact: Artifact, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
         """Single rows of an artifact that was written with `frame_rows`."""
         with self._open(artifact) as source:
-            yield from RowReader(source, artifact, artifact.file).at(numbers, row)
+            yield from RowReader(source, artifact, str(self.path(artifact))).at(numbers, row)
 
     def path(self, artifact: Artifact) -> Path:
         """The file that holds an artifact's bytes."""
@@ -202,12 +202,9 @@ class Store:
             raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
         try:
             return msgspec.json.decode(data, type=kind)
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                f"not a record of this version: {error}",
-                where=str(path),
-                hint="delete it and build again",
-            ) from error
+        except msgspec.DecodeError:
+            # Cut short, or of another version: a step runs again, and writes it anew.
+            return None
 
 
 def _check(manifest: Manifest) -> str:

@@ -142,6 +142,8 @@ class Dispatcher:
             ProviderError: too many calls ended without a reply.
         """
         asked, self._wanted, self._done = self._wanted, 0, 0
+        # Of this pass: a role is asked in several, and each must stand for itself.
+        seen, self._seen = self._seen, 0
         self._total = asked
         try:
             self._ask()
@@ -151,9 +153,9 @@ class Dispatcher:
             raise
         except BaseException:
             # A failure that was told once may not be told again.
-            self._keep_failures()
+            self._keep_failures(seen)
             raise
-        failed = self._keep_failures()
+        failed = self._keep_failures(seen)
         if failed:
             reply = failed[0][2]
             raise ProviderError(
@@ -162,10 +164,12 @@ class Dispatcher:
                 hint="run the same command again; what was answered is kept",
             )
 
-    def _keep_failures(self) -> list[tuple[str, Purpose, Reply]]:
-        """A few failed calls are kept as such; returns them when they are too many for that."""
+    def _keep_failures(self, seen: int) -> list[tuple[str, Purpose, Reply]]:
+        """A few failed calls of those `seen` are kept as such; returns them when they are too many
+        for that.
+        """
         failed, self._failed = self._failed, []
-        if len(failed) > max(_FEW, _SHARE * self._seen):
+        if len(failed) > max(_FEW, _SHARE * seen):
             return failed
         for key, _, reply in failed:
             self.log.put(key, reply)

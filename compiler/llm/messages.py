@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from compiler.keys import Json, canonical, request_key
 from compiler.llm.prices import Rate
@@ -89,6 +89,16 @@ class Reply(Struct, frozen=True, gc=False):
         return rate.usd(
             self.input_tokens, self.output_tokens, self.cache_write_tokens, self.cache_read_tokens
         )
+
+
+def well_formed(reply: Reply) -> Reply:
+    """A reply with U+FFFD for halves of surrogate pairs, which JSON may hold and no file can."""
+    texts = {
+        name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        for name in ("text", "model", "stop_reason", "request_id", "error")
+        if not (value := str(getattr(reply, name))).isascii()
+    }
+    return structs.replace(reply, **texts) if texts else reply
 
 
 # Makes one reply durable, soon or at once, before what brought it is forgotten.

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
+# No JSON, numbers of thousands of digits, brackets in thousands of brackets.
+_UNREADABLE = (ValueError, RecursionError)
 Rung = Literal["strict", "lenient", "unfenced", "repaired"]
 
 
@@ -31,7 +33,7 @@ def decode(text: str) -> Decoded | None:
     for rung, candidate, strict in _rungs(text):
         try:
             value = json.loads(candidate, strict=strict)
-        except (json.JSONDecodeError, RecursionError):
+        except _UNREADABLE:
             continue
         if isinstance(value, dict):
             return Decoded(value, rung)
@@ -46,7 +48,7 @@ def _rungs(text: str) -> Iterator[tuple[Rung, str, bool]]:
     if inner is not None:
         yield "unfenced", inner, False
         # Prose after the object may hold braces of its own.
-        with contextlib.suppress(json.JSONDecodeError, RecursionError):
+        with contextlib.suppress(*_UNREADABLE):
             _, end = json.JSONDecoder(strict=False).raw_decode(inner)
             yield "unfenced", inner[:end], False
 
@@ -63,7 +65,10 @@ def _repaired(text: str) -> Decoded | None:
         return None
     from json_repair import repair_json
 
-    value = repair_json(inner, return_objects=True, skip_json_loads=True)
+    try:
+        value = repair_json(inner, return_objects=True, skip_json_loads=True)
+    except _UNREADABLE:
+        return None
     if not isinstance(value, dict) or not value:
         return None
     raw = _flat(inner)

@@ -23,7 +23,7 @@ import msgspec
 import zstandard
 
 from compiler.errors import DamagedError, StoreError
-from compiler.llm.messages import Purpose, Reply
+from compiler.llm.messages import Purpose, Reply, well_formed
 
 _AT_ONCE = 500
 
@@ -166,7 +166,7 @@ class ResponseLog:
         twice after a crash. Returns whether the reply was new.
         """
         with self._translated():
-            new = self._insert(key, msgspec.json.encode(reply))
+            new = self._insert(key, msgspec.json.encode(well_formed(reply)))
             if new and purpose is not None:
                 self._book(purpose, reply)
         return new

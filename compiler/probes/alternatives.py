@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from compiler.probes import leakage
+from compiler.probes.checks import has_control
 from compiler.probes.lexicon import Lexicon, Numbers
 from compiler.probes.sampling import Stream
 from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import Windows, closing_of
+from compiler.words import says_nothing
 
 _TRIES = 200
 
@@ -40,7 +42,7 @@ class Lens:
     """A token window that wants an alternative.
 
     `start`: the tokens before it in its document; `closing`: how it ends (`probes.windows`), None
-    for a window that its end does not tell; `count`: its tokens.
+    for a window that its end does not tell; `count`: its tokens; `question`: what is asked.
     """
 
     doc_id: str
@@ -48,6 +50,7 @@ class Lens:
     start: int
     closing: int | None
     count: int
+    question: str
 
 
 class _Around:
@@ -190,4 +193,11 @@ def _unlike(like: Lens, mine: frozenset[int], tokenizer: Tokenizer, text: str) -
         return False
     theirs = frozenset(found := tokenizer.ids(text))
     shared = len(mine & theirs) / len(mine | theirs)
-    return len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
+    told = len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
+    # What the checks would refuse costs a window, not the slot.
+    return (
+        told
+        and not has_control(text)
+        and not says_nothing(text)
+        and not leakage.verbatim_in(text, (leakage.squash(like.question),))
+    )

@@ -168,13 +168,18 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} is empty"
         elif len(value) > limit:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
-        # Printable characters are quickly told, and control characters are none.
-        elif value != atom and not value.isprintable() and _CONTROL.search(value):
+        elif value != atom and has_control(value):
             yield "V11", f"{name} holds a control character"
         elif value != atom and says_nothing(value):
             yield "V11", f"{name} is a placeholder: {value[:40]}"
     if _SCAFFOLD.search(probe.question):
         yield "V15", _SCAFFOLD.findall(probe.question)[0]
+
+
+def has_control(text: str) -> bool:
+    """Whether a text holds a control character other than a line end or a tab."""
+    # Printable characters are quickly told, and control characters are none.
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def _position(probe: Probe, facts: Facts) -> Iterator[tuple[str, str]]:
@@ -259,8 +264,8 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         if scope.alternative == "response"
         else facts.text[probe.atom_start : probe.atom_end]
     )
-    ratio = len(probe.alternative) / len(like)
-    if not 0.5 <= ratio <= 2:
+    # An empty answer is V11's.
+    if like and not 0.5 <= (ratio := len(probe.alternative) / len(like)) <= 2:
         yield "V29", f"{ratio:.2f} times as long"
 
 

@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     "unit_unknown": "the generator named a unit that was not offered in the sibling it chose",
     "unit_wrong_kind": "the generator named a unit of another scope",
     "unit_wrong_side": "the generator named a unit that is not wholly on the target side",
-    "unit_reused": "another slot of this scope already has this atom",
+    "unit_reused": "another slot of the document already has this atom",
     "split_not_given": "the generator gave no split for this group",
     "split_unknown_id": "the generator named a split place that was not offered",
     "split_not_legal": "the generator named a split place that is not legal for this group",

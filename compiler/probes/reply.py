@@ -10,18 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from compiler.keys import Json
 from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
 from compiler.words import says_nothing
 
 RATIONALE = 1000
+# More digits than any number has that was meant.
+_DIGITS = 20
 
 
 def _number(value: object) -> object:
     # Models write slot and sibling numbers as text now and then; nothing is lost by reading them.
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if isinstance(value, str) and len(value) < _DIGITS and value.strip().isdecimal():
+        return int(value)
+    return value
 
 
 def _lower(value: object) -> object:
@@ -32,9 +36,16 @@ def _nothing(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() in _NOTHING else value
 
 
+def _text(value: str | None) -> str | None:
+    """Refuse halves of surrogate pairs, as pydantic does where a text must not be empty."""
+    if value is not None:
+        value.encode()
+    return value
+
+
 _NOTHING = {"", "null", "none", "n/a", "na", "-"}
 Number = Annotated[int, BeforeValidator(_number)]
-Note = Annotated[str | None, BeforeValidator(_nothing)]
+Note = Annotated[str | None, BeforeValidator(_nothing), AfterValidator(_text)]
 
 
 class Draft(BaseModel):

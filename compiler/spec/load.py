@@ -7,6 +7,7 @@ build's identity like any other value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,7 +224,7 @@ def _extend(
     (path,) = files
     parent = tree.pop("extends")
     where = lines.pop(("extends",))
-    if not isinstance(parent, str) or not (path.parent / parent).is_file():
+    if not isinstance(parent, str) or len(parent) > 255 or not (path.parent / parent).is_file():
         problems.append(Problem(where, "extends", f"no such file {parent!r}", "a path beside this"))
         return tree, lines
     files.append(path.parent / parent)
@@ -290,11 +291,15 @@ def _assign(place: Tree, last: str | int, value: Tree) -> bool:
     return False
 
 
+_DOTTED = re.compile(r"[^.\[\]]+(\[-?[0-9]{1,9}\]|\.[^.\[\]]+)*")
+_INDEX = re.compile(r"-?[0-9]{1,9}")
+
+
 def _parse_path(name: str) -> Path_:
-    parts: list[str | int] = []
-    for part in name.strip().replace("[", ".").replace("]", "").split("."):
-        parts.append(int(part) if part.lstrip("-").isdigit() else part)
-    return tuple(parts)
+    if not _DOTTED.fullmatch(name.strip()):
+        raise UsageError(f"--set {name!r} is no path", hint="such as rounds[0].docs")
+    parts = re.findall(r"[^.\[\]]+", name.strip())
+    return tuple(int(part) if _INDEX.fullmatch(part) else part for part in parts)
 
 
 def _step(place: Tree, part: str | int) -> Tree:

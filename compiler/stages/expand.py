@@ -21,7 +21,7 @@ from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, S
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def _facts(context: Context) -> CardFacts:
         skips=SKIPS,
         checks={check.id: check.meaning for check in CHECKS.values()},
         scopes=scopes.stated(spec.ordered_scopes()),
+        suffix_in_generated=spec.splits.suffix_in_generated,
     )
 
 

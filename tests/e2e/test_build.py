@@ -173,11 +173,46 @@ def test_an_installed_dataset_that_is_not_whole_is_installed_again(
     """As a full disk or a fall of the machine may leave it."""
     build(probec)
     root = project / "build/datasets/tiny"
-    whole = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    whole = {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()}
     (root / file).write_bytes(data)
 
     assert build(probec) == {}
-    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == whole
+    assert {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()} == whole
+
+
+def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
+    root = project / "build/datasets/tiny"
+    root.mkdir(parents=True)
+    (root / "thesis.txt").write_text("precious")
+    assert probec("build", SPEC) == 1
+    assert "thesis.txt: no build wrote it" in probec.err
+    (root / "thesis.txt").unlink()
+
+    build(probec)
+    (root / ".git").mkdir()
+    (root / ".git/HEAD").write_text("ref")
+    (root / "notes.txt").write_text("mine")
+    assert build(probec, "--set", "publish.license=mit") == {"release": 1}
+    assert 'license: "mit"' in (root / "README.md").read_text()
+    assert (root / ".git/HEAD").read_text() == "ref"
+    assert (root / "notes.txt").read_text() == "mine"
+
+    # Data of others would be read with ours.
+    (root / "data/more.parquet").write_bytes(b"PAR1")
+    assert probec("build", SPEC) == 1
+    assert "more.parquet: no build wrote it, and it would be read as data" in probec.err
+
+
+def test_an_installed_file_that_was_edited_in_place_is_installed_again(
+    probec: Probec, project: Path
+) -> None:
+    build(probec)
+    card = project / "build/datasets/tiny/README.md"
+    was = card.read_text(encoding="utf-8")
+    card.write_text(was.replace("0", "9"), encoding="utf-8")
+
+    assert build(probec) == {}
+    assert card.read_text(encoding="utf-8") == was
 
 
 @pytest.mark.parametrize(

@@ -294,8 +294,8 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
     shared = str(tmp_path / "shared")
     for args, message in (
         (("push",), "push needs a URL"),
-        (("push", ""), "push needs a URL"),
-        (("push", "00b893"), "00b893 is no URL but may be a round"),
+        (("push", ""), "an argument is empty"),
+        (("push", "bbc550"), "bbc550 is no URL but may be a round"),
         (("gc", shared), "gc takes no URL"),
         (("pull", shared, "--dry-run"), "--dry-run goes with gc"),
         (("pull", shared), "no rounds there"),

@@ -38,8 +38,8 @@ def siblings_of(*texts: str) -> Siblings:
     return Siblings(texts, len(OWN), Lexicon.current())
 
 
-def lens(text: str) -> Lens:
-    return Lens("d0", text, 0, None, len(tokenizer().ids(text)))
+def lens(text: str, question: str = "Which tokens follow?") -> Lens:
+    return Lens("d0", text, 0, None, len(tokenizer().ids(text)), question)
 
 
 def test_a_shard_without_documents_is_no_error() -> None:

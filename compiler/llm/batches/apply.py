@@ -59,12 +59,18 @@ def seal_again(
     applied: Applied,
     limits: Limits,
     price: Callable[[Purpose], float],
+    wanted: Callable[[str], bool],
 ) -> None:
-    """Seal what must be asked again; after a crash only what is not sealed yet.
+    """Seal what must be asked again and is wanted; after a crash only what is not sealed yet.
 
-    When the account was at fault the attempt does not count.
+    What nobody wants now is asked again by the build that does. When the account was at fault the
+    attempt does not count.
     """
-    left = [each for each in applied.again if not journal.is_elsewhere(each.key, shard.id)]
+    left = [
+        each
+        for each in applied.again
+        if wanted(each.key) and not journal.is_elsewhere(each.key, shard.id)
+    ]
     if not left:
         return
     attempt = shard.attempt if applied.paused else shard.attempt + 1

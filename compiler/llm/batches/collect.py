@@ -19,7 +19,7 @@ import zstandard
 from compiler.errors import StoreError
 from compiler.llm.batches.api import BatchApi, Remote, lines
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.shards import ordinal_of, prefix_of
+from compiler.llm.batches.shards import ordinal_of, prefix_of, sync_folder
 
 
 @dataclass
@@ -42,6 +42,7 @@ def fetch(api: BatchApi, journal: Journal, shard: Shard) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+        sync_folder(path.parent)
 
 
 @contextmanager
@@ -64,7 +65,10 @@ def archive(journal: Journal, shard: Shard) -> None:
     with _translated(part):
         with path.open("rb") as raw, part.open("wb") as out:
             zstandard.ZstdCompressor(level=6).copy_stream(raw, out)
+            out.flush()
+            os.fsync(out.fileno())
         os.replace(part, packed)
+        sync_folder(path.parent)
         path.unlink()
 
 

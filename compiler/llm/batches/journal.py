@@ -376,12 +376,22 @@ class Journal:
             with self._connection:
                 yield self._connection
         except (sqlite3.Error, OSError) as error:
+            # Of these, only that of a file that is no database is of this very class.
+            broken = type(error) is sqlite3.DatabaseError
             raise StoreError(
                 f"the batch journal cannot be used: {error}",
                 where=str(self.path),
-                hint="free some space or make it writable, and run the same command again; never "
+                hint=_BROKEN
+                if broken
+                else "free some space or make it writable, and run the same command again; never "
                 "delete it while batches are open",
             ) from error
+
+
+_BROKEN = (
+    "bring back a copy of it; without one, move it aside and look at the provider's console first: "
+    "a build knows nothing then of batches that are open, and would pay for them again"
+)
 
 
 def _shard(row: tuple[object, ...]) -> Shard:

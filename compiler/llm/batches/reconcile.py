@@ -21,6 +21,7 @@ _LOOKS = (0.0, 30.0, 120.0, 300.0, 600.0)
 # The server's clock may differ by so much, and sending may have taken so long.
 _SKEW = 60.0
 _SENDING = 720.0
+_TURNED = 3600.0
 # So long after it was sent a batch may still turn out to have landed twice.
 _SWEPT = 2 * 86400.0
 
@@ -147,10 +148,13 @@ class Reconciler:
         # Sending may have taken long: what counts is when it ended without an answer.
         lost = self._journal.last(shard, Event.UNCERTAIN) or 0.0
         until = max((shard.sent_at or first) + _SENDING, lost + 2 * _SKEW)
-        return [
+        found = [
             remote
-            for remote in self._api.list(first - _SKEW)
+            for remote in self._api.list(first - _TURNED)
             if remote.id not in known
             and remote.may_have(shard.n)
-            and first - _SKEW <= remote.created_at <= until
+            and first - _TURNED <= remote.created_at <= until
         ]
+        # This machine's clock may have been turned back since; an older batch of the size is then
+        # ours unless its results say otherwise.
+        return [remote for remote in found if remote.created_at >= first - _SKEW] or found

@@ -86,7 +86,9 @@ class Runner:
         pace: Pace,
         clock: Clock,
         watcher: Watcher,
+        wanted: Callable[[str], bool],
     ) -> None:
+        """`wanted`: whether a request that must be asked again is to be, by its key."""
         self._api = api
         self._journal = journal
         self._limits = limits
@@ -94,6 +96,7 @@ class Runner:
         self._pace = pace
         self._clock = clock
         self._watcher = watcher
+        self._wanted = wanted
         self._reconciler = Reconciler(api, journal, clock)
         self._reserved: dict[int, float] = {}
 
@@ -247,6 +250,9 @@ class Runner:
                 continue
             if shard.state is State.UNKNOWN:
                 shard = self._reconciler.look(shard)
+                if shard.state is State.SEALED:
+                    # It is not there, so nothing is in flight for it.
+                    self._release(shard)
             if shard.state in WAITING:
                 shard = self._poll(shard)
             if shard.state is State.ENDED:
@@ -355,7 +361,8 @@ class Runner:
         """Results to the log, then what must be asked again is sealed, then the shard is done."""
         applied = read(self._api, self._journal, shard, deliver)
         commit()
-        seal_again(self._journal, shard, applied, self._limits, self._purse.price)
+        limits, price = self._limits, self._purse.price
+        seal_again(self._journal, shard, applied, limits, price, self._wanted)
         self._release(shard)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(applied.counts.items()))
         self._journal.move(shard, Event.APPLIED, self._clock.now(), counts, note=counts)

@@ -169,7 +169,7 @@ class Packer:
             with self._path.open("rb") as written:
                 sha256 = hashlib.file_digest(written, "sha256").hexdigest()
             os.replace(self._path, self._journal.body(self._id))
-            _sync_folder(self._journal.folder)
+            sync_folder(self._journal.folder)
         self._file = None
         shard = Shard(
             id=self._id,
@@ -254,7 +254,8 @@ def _base36(number: int) -> str:
             return digits
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which files a folder has."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -31,7 +31,8 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
             continue
         closing = closing_of(atom) if slot.target == "prefix" else None
         before = bench.tokens.count_before(start)
-        like = Lens(bench.record.doc_id, atom, before, closing, count)
+        question, _ = bench.question(slot, count)
+        like = Lens(bench.record.doc_id, atom, before, closing, count, question)
         stream = bench.stream(slot, "alternative")
         alternative = bench.pool.window(like, bench.tokenizer, bench.siblings, stream)
         if alternative is None:

@@ -16,6 +16,7 @@ from compiler.words import stem, stems
 
 # Scripts that do not put spaces between words: a run of letters there is no word.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_ADDRESS = regex.compile(r"\w://|\bwww\.", regex.IGNORECASE)
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
@@ -66,5 +67,19 @@ def _eligible(text: str, span: Span) -> bool:
     before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
     entity = before == "&" and after == ";"
     markup = before in ("<", "/", "@", "_", "\\") or after in (">", "/", "@", "_", "\\")
+    if entity or markup:
+        return False
     word = text[span.start : span.end]
-    return not (entity or markup or (not word.isascii() and _UNSPACED.search(word)))
+    if not word.isascii() and _UNSPACED.search(word):
+        return False
+    return not _in_address(text, span)
+
+
+def _in_address(text: str, span: Span) -> bool:
+    """Whether a word is a part of `https://www.example.org` or `www.example.org`."""
+    before = text[span.start - 1 : span.start]
+    if (not before or before.isspace()) and text[span.end : span.end + 1] != ":":
+        return False
+    first = next((n for n in range(span.start, 0, -1) if text[n - 1].isspace()), 0)
+    last = next((n for n in range(span.end, len(text)) if text[n].isspace()), len(text))
+    return _ADDRESS.search(text, first, last) is not None

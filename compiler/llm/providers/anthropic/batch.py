@@ -78,6 +78,8 @@ class Batch:
         canaries: dict[str, list[Call]] = defaultdict(list)
         shapes, proven = wire.Shapes(), dict[str, bool]()
         fresh: Counter[Purpose] = Counter()
+        # Half a digest each, as there may be a million.
+        wanted: set[bytes] = set()
         runner = Runner(
             api,
             journal,
@@ -86,11 +88,13 @@ class Batch:
             settings.pace,
             settings.clock,
             settings.watcher,
+            lambda key: bytes.fromhex(key[:32]) in wanted,
         )
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
             # Nobody else sends while this holds the project's lock.
             flying = bool(journal.shards(SENT))
             for each in calls:
+                wanted.add(bytes.fromhex(each.key[:32]))
                 place = journal.where(each.key) if flying else None
                 if place == api.endpoint:
                     continue
