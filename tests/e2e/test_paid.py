@@ -207,6 +207,23 @@ def test_canceled_batches_keep_what_they_finished(
     assert "no batches are open" in probec.out
 
 
+def test_what_was_canceled_is_asked_again_only_if_it_is_still_wanted(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    assert probec("cancel", *paid(server)) == 0
+    system = project / "prompts/generator/base/system.j2"
+    system.write_text(system.read_text() + "\nTake care.\n")
+    built = probec.json("build", *paid(server))
+    money: Any = built["money"]
+
+    # One of either prompt went live to prove its shape; of the old one that is all.
+    generated = sum(row["calls"] for row in money["spent"] if row["role"] == "generator")
+    assert generated == stats(built)["documents"] + 1 == 7
+    assert sum(row["calls"] for row in money["spent"]) == ledger(server)["requests"]
+
+
 def test_truncated_replies_are_asked_again_when_the_user_says_so(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:

@@ -76,6 +76,12 @@ def test_03_reset_before_the_body_was_read(our: Desk) -> None:
     assert sum(our.clock.slept[:5]) >= 600
 
 
+def test_03_what_was_not_there_is_in_flight_no_more(our: Desk) -> None:
+    settles(our, rule("create", {"drop": "before_read"}))
+    assert our.events("not_there") == 1
+    assert our.purse.in_flight == pytest.approx(0)
+
+
 def test_03_nobody_listens(our: Desk) -> None:
     our.server.faults([rule("create", {"drop": "after_commit"}, times=0)])
     our.ask(1)

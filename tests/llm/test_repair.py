@@ -58,3 +58,13 @@ def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) 
     )
 
     assert decode('{"note": "really written",,}') is None
+
+
+@pytest.mark.parametrize(
+    "odd", ["9" * 5000, f"{'[' * 20_000}{']' * 20_000}", "1e999"], ids=["digits", "deep", "large"]
+)
+def test_numbers_and_brackets_without_end_end_nothing(odd: str) -> None:
+    """What cannot be read is no reply; what can be is what it was."""
+    found = decode(GOOD.replace('"slot": 10', f'"slot": {odd}'))
+
+    assert found is None or isinstance(found.value, dict)

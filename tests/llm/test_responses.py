@@ -29,6 +29,19 @@ def test_the_first_value_of_a_key_stays(tmp_path: Path) -> None:
     assert len(again) == 1
 
 
+def test_halves_of_surrogate_pairs_are_kept_as_what_no_text_holds(tmp_path: Path) -> None:
+    log = ResponseLog(tmp_path / "log.sqlite")
+    log.put(KEY, reply("one \ud83d\ude00, half \ud83d, \udc00"))
+    log.put(OTHER, Reply(Outcome.ERRORED, "", "m\ud83d", "", 0, 0, "id", "why \udc00"))
+    log.commit()
+    kept, failed = log.get(KEY), log.get(OTHER)
+    assert kept is not None
+    assert failed is not None
+
+    assert kept.text == "one \U0001f600, half \ufffd, \ufffd"
+    assert (failed.model, failed.error) == ("m\ufffd", "why \ufffd")
+
+
 def test_asking_an_absent_log_creates_nothing(tmp_path: Path) -> None:
     log = ResponseLog(tmp_path / "deep" / "log.sqlite")
 

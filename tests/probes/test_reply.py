@@ -187,6 +187,10 @@ def quoted(r: dict[str, object]) -> str:
         (lambda r: first(r).update(alternative="bell\x07"), "V11_text"),
         (lambda r: first(r).update(alternative="the old harbour"), "V12_alternative"),
         (lambda r: first(r).update(answer=quoted(r)), "V13_leak"),
+        (lambda r: first(r).update(answer=" "), "V11_text"),
+        (lambda r: first(r).update(difficulty_check="half a \ud83d"), "slot_invalid"),
+        (lambda r: first(r).update(question="half a \ud83d"), "slot_invalid"),
+        (lambda r: first(r).update(slot="9" * 5000), "slot_missing"),
     ],
 )
 def test_damage_to_one_slot_rejects_that_slot_only(
@@ -201,6 +205,21 @@ def test_damage_to_one_slot_rejects_that_slot_only(
     assert rejects[int(str(slot))].reason == reason
     assert probes.keys() == whole.keys() - {slot}
     assert rejects.keys() == none.keys() | {slot}
+
+
+def test_an_empty_answer_of_a_whole_side_is_a_reject() -> None:
+    """What its alternative is measured against has no length."""
+    damaged = good()
+    probes = damaged["probes"]
+    assert isinstance(probes, list)
+    whole = {slot.index for slot in RECORD.slots if slot.scope == "whole"}
+    for probe in probes:
+        if probe["slot"] in whole:
+            probe["answer"] = " "
+    _, rejects = build(damaged)
+
+    assert {rejects[slot].reason for slot in whole if slot in rejects} <= {"V11_text"}
+    assert any(slot in rejects for slot in whole)
 
 
 def test_extra_slots_and_unknown_keys_are_set_aside() -> None:
