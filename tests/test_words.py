@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from itertools import combinations
 
 from hypothesis import given
@@ -99,3 +100,13 @@ def test_content_stems_by_chunk_are_those_of_the_words(text: str) -> None:
     assert words.content_stems(text) == {
         words.stem(word) for word in WORD.findall(text) if words.is_content(word)
     }
+
+
+def test_a_word_is_one_composed_or_not() -> None:
+    composed, apart = "Judiciál cafés", unicodedata.normalize("NFD", "Judiciál cafés")
+    assert apart != composed
+
+    assert words.stems(apart) == words.stems(composed)
+    assert words.content_stems(apart) == words.content_stems(composed)
+    assert words.stem("ﬁnding") == words.stem("finding")
+    assert not words.is_content("coｕld")

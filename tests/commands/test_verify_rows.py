@@ -179,6 +179,11 @@ def earlier(row: Row) -> None:
         (lambda row: row.update(split_region="source"), "word", "split_region 'source', worked"),
         (lambda row: row.update(probe_id="0" * 24), "lens", "probe_id '0000"),
         (lambda row: row.update(context_chars_seen=10**6), "sentence", "seen 1000000 of "),
+        (lambda row: row.update(probe_id=None), "word", "probe_id is null"),
+        (lambda row: row.update(split_is_token_boundary=False), "lens", "boundary False, worked"),
+        (lambda row: row.update(typicality="typical"), "word", "typicality 'typical' of a templ"),
+        (lambda row: row.update(n_tokens_actual=3), "whole", "n_tokens_actual 3 of a written"),
+        (lambda row: row.update(tokenizer=None), "lens", "by tokenizer None"),
     ],
 )
 def test_columns_that_follow_from_others_are_worked_out_again(
@@ -245,6 +250,19 @@ def test_a_dataset_is_judged_by_the_scopes_that_it_was_built_with(
     assert probec("stats", str(folder), "--json") == 0
     theirs = json.loads(probec.out)
     assert {**theirs, "build": None, "scopes": None} == {**ours, "build": None, "scopes": None}
+
+
+def test_where_suffix_atoms_may_be_is_what_the_dataset_states(
+    probec: Probec, project: Path
+) -> None:
+    build(probec, "--set", "splits.suffix_in_generated=false")
+    rows = dataset(project)
+    early = [int(str(r["atom_start"])) < int(str(r["gen_start_char"])) for r in rows]
+    assert any(
+        is_early and r["target"] == "suffix" for is_early, r in zip(early, rows, strict=True)
+    )
+
+    assert not {n for n in findings(probec, project / "build/datasets/tiny", 0) if n < "V14"}
 
 
 def test_lens_atoms_are_counted_by_the_tokenizer_that_their_rows_name(

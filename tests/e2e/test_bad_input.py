@@ -219,6 +219,30 @@ def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, proje
     assert probec("diff", SPEC, short) == 0
 
 
+@pytest.mark.parametrize("path", ["rounds[²].docs", "rounds[--5].docs", "rounds[0.docs", "a..b"])
+def test_an_override_of_no_path_is_a_usage_error(path: str, probec: Probec) -> None:
+    assert probec("check", SPEC, "--set", f"{path}=3") == 2
+    assert "is no path (such as rounds[0].docs)" in probec.err
+
+
+@pytest.mark.parametrize("more", [("--build-dir", ""), ("--source", ""), ("--build-dir=",)])
+def test_an_unset_variable_is_no_path(more: tuple[str, ...], probec: Probec, project: Path) -> None:
+    assert probec("build", SPEC, *more) == 2
+    assert "an argument is empty" in probec.err
+    assert not (project / "objects").exists()
+
+
+def test_a_record_of_a_step_that_was_cut_short_is_a_step_to_run(
+    probec: Probec, project: Path
+) -> None:
+    build(probec)
+    steps = sorted((project / "build/steps").rglob("*.json"))
+    steps[0].write_bytes(b"")
+    steps[1].write_bytes(steps[1].read_bytes()[:100])
+
+    assert sum(build(probec).values()) == 2
+
+
 def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
     build(probec)
     calibrate = ("calibrate", SPEC, "--docs", "2", "--levels", "0", "--picture", "build")

@@ -7,6 +7,8 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from compiler.llm.responses import ResponseLog
@@ -93,6 +95,32 @@ def test_early_stopping_saves_what_it_says_and_can_be_taken_back(
     fresh = probec.json("build", SPEC, *options(), "--build-dir", str(project / "fresh"))["stats"]
     assert fresh == stats
     assert script.answered == 5 * len(stopped)
+
+
+def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agrees(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    stats = build(probec, "scoring.stop={after: 2}")
+    cells = stats["cells"]
+    assert isinstance(cells, list)
+    rows = written(dataset(project))
+    for cell in cells:
+        own = [
+            scores_of(row)[:2]
+            for row in rows
+            if cell["scope"] in ("", row["scope"]) and cell["target"] in ("", row["target"])
+            and cell["typicality"] in ("", row["typicality"])
+        ]  # fmt: skip
+        assert len(cell["best"]) == 2
+        assert cell["best"][1]["value"] == pytest.approx(
+            statistics.mean(max(each) for each in own), abs=1e-6
+        )
+        if len(own) > 1:
+            assert cell["std"] == pytest.approx(
+                statistics.stdev(max(each) for each in own), abs=1e-6
+            )
+    assert {cell["decided"] > 0 for cell in cells} == {True, False}
+    assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
 
 
 def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
@@ -475,3 +503,29 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     assert probec.json("stats", str(beside / "foreign.parquet"))["hard_below"] == 0.4
     assert probec("stats", SPEC, "--hard", "0.9") == 2
     assert "--hard and --easy are for rows in files" in probec.err
+
+
+def test_files_that_lack_scores_or_hold_odd_types_have_statistics(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(probec)
+    (file, *_) = sorted((project / "build/datasets/tiny/data").glob("*.parquet"))
+    table = pq.read_table(file)
+    lean = table.drop_columns([n for n in table.column_names if "rollout" in n or "_mean" in n])
+    named = table.column_names.index("atom_text")
+    coded = table.set_column(named, "atom_text", table["atom_text"].dictionary_encode())
+    bare = table.to_pylist()
+    for row in bare:
+        if row["score_status"] == "scored":
+            row.update(score_status="decided", bb_answer_rollout_scores=None)
+    answers = table.column_names.index("bb_answer_rollout_answers")
+    numbers = table.set_column(answers, "bb_answer_rollout_answers", pa.array([1.0] * len(table)))
+    far = table.column_names.index("abs_index")
+    large = table.set_column(far, "abs_index", pa.array([1e300] * len(table)))
+    for odd in (lean, coded, pa.Table.from_pylist(bare, table.schema), numbers, large):
+        pq.write_table(odd, project / "odd.parquet")
+        found = probec.json("stats", "odd.parquet")
+        assert found["probes"] == len(table)
+    for odd in (lean, pa.Table.from_pylist(bare, table.schema)):
+        pq.write_table(odd, project / "odd.parquet")
+        assert probec.json("stats", "odd.parquet")["cells"][-1]["rows"] == 0  # type: ignore[index]

@@ -155,6 +155,20 @@ def raw(name: str, data: bytes) -> Callable[[Path], str]:
     return make
 
 
+def cut_frame(project: Path) -> str:
+    """The second of two frames lacks its end; the first is whole."""
+    lines = (project / "specs/data/tiny.jsonl").read_bytes().splitlines(keepends=True)
+    lines = (lines * 61)[:61]
+    packed = zstandard.compress(b"".join(lines[:60])) + zstandard.compress(lines[60] * 9)[:-20]
+    return raw("cut.jsonl.zst", packed)(project)
+
+
+def dangling(project: Path) -> str:
+    (project / "rows").mkdir()
+    (project / "rows/gone.jsonl").symlink_to(project / "nowhere")
+    return "rows"
+
+
 def truncated(project: Path) -> str:
     pq.write_table(pa.Table.from_pylist(rows_of(project)), project / "cut.parquet")
     data = (project / "cut.parquet").read_bytes()
@@ -175,6 +189,10 @@ def truncated(project: Path) -> str:
         (raw("other.jsonl", b'{"id": 1, "text": "x"}\n'), "no column 'doc_id', 'doc_source'"),
         (raw("broken.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03junkjunk"), "cannot be read"),
         (raw("broken.jsonl.zst", b"junkjunkjunk"), "cannot be read"),
+        (cut_frame, "cut.jsonl.zst:61: cannot be read: it is cut short"),
+        (raw("nothing.jsonl.zst", b""), "it is empty"),
+        (raw("nothing.jsonl.gz", b""), "it is empty"),
+        (dangling, "gone.jsonl: a link to nothing"),
         (raw("deep.jsonl", b"[" * 100_000), "not JSON"),
         (raw("zero.parquet", b""), "not a whole parquet file"),
         (truncated, "not a whole parquet file"),
@@ -189,6 +207,24 @@ def test_a_source_that_cannot_be_read_is_one_clear_error(
     assert probec("build", SPEC, "--set", f"source.path={path}") == 1
     assert message in probec.err
     assert "Traceback" not in probec.err
+
+
+def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Path) -> None:
+    folder = project / "rows"
+    (folder / "part.jsonl").mkdir(parents=True)
+    (folder / ".checkpoints").mkdir()
+    lines = (project / "specs/data/tiny.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "a [1].jsonl").write_bytes(b"".join(lines[: len(lines) // 2]))
+    (folder / "part.jsonl/b.jsonl").write_bytes(b"".join(lines[len(lines) // 2 :]))
+    (folder / ".hidden.jsonl").write_bytes(b"no data")
+    (folder / ".checkpoints/c.jsonl").write_bytes(b"no data")
+
+    assert probec("build", SPEC, "--set", "source.path=rows") == 0
+    # Not a pattern, since there is such a file.
+    whole = folder / "whole [2].jsonl"
+    whole.write_bytes(b"".join(lines))
+    assert probec("check", SPEC, "--source", str(whole)) == 0
+    assert probec("plan", SPEC, "--source", str(whole)) == 0
 
 
 def test_more_documents_asked_for_than_there_are(probec: Probec) -> None:

@@ -72,6 +72,15 @@ def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
     assert both.window(lens("The harbour"), name, written, Stream("a")) is None
 
 
+def test_a_window_that_a_check_would_refuse_costs_no_slot() -> None:
+    both, name = pool(OWN, OTHER), tokenizer()
+
+    asked = lens("The harbour", "What follows: the village?")
+    assert both.window(asked, name, siblings_of(OWN), Stream("a")) is None
+    asked = lens("The harbour", "What follows: the villages?")
+    assert both.window(asked, name, siblings_of(OWN), Stream("a")) is not None
+
+
 def test_a_pool_goes_when_its_shard_is_done() -> None:
     gc.disable()
     try:

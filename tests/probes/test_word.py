@@ -1,0 +1,29 @@
+"""Which words may be atoms of the word scope."""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.probes.scopes.word import _eligible
+from compiler.probes.segment import Span
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "may"),
+    [
+        ("see https://www.example.org/harbour?ships=many today", "example", False),
+        ("see https://www.example.org/harbour?ships=many today", "https", False),
+        ("see https://www.example.org/harbour?ships=many today", "ships", False),
+        ("(www.lantern.org)", "lantern", False),
+        ("HTTP://Lantern.org", "Lantern", False),
+        ("the end.Lantern of it", "Lantern", True),
+        ("note: lantern", "note", True),
+        ('he said "lantern."', "lantern", True),
+        ("a<b>lantern</b>", "lantern", True),
+        ("tom &amp; harbour", "amp", False),
+    ],
+)
+def test_a_word_of_an_address_or_markup_is_no_atom(text: str, word: str, may: bool) -> None:
+    start = text.index(word)
+
+    assert _eligible(text, Span(start, start + len(word))) == may
