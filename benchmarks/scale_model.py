@@ -25,7 +25,7 @@ class Costs:
 
     slots: int = 16
     written: int = 6
-    built: float = 0.86
+    built: float = 0.908
     rollouts: int = 5
     cpu_ms: float = 37.6
     serial_ms: float = 1.6
