@@ -20,6 +20,7 @@ from compiler.llm.dispatch import Priced
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.purse import ENOUGH
+from compiler.llm.responses import Spend
 from compiler.probes import sampling
 from compiler.spec.model import WrittenScope
 from compiler.stages.asking import ASKING
@@ -176,7 +177,16 @@ def later_usd(project: Project) -> dict[str, float]:
 
 def call_usd(project: Project, role: Role) -> float:
     """What one call of a role is expected to cost: as earlier ones did, else as declared."""
-    return project.rate(role).usd(*(_observed(project, role) or _declared(project, role)))
+    rate, rows = project.rate(role), _spent(project, role)
+    calls = sum(row.calls for row in rows)
+    if calls < ENOUGH:
+        return rate.usd(*_declared(project, role))
+    # Tokens that went through the provider's cache have prices of their own.
+    usd = sum(
+        rate.usd(r.input_tokens, r.output_tokens, r.cache_write_tokens, r.cache_read_tokens)
+        for r in rows
+    )
+    return usd / calls
 
 
 def observed_usd(project: Project) -> dict[str, float]:
@@ -191,10 +201,15 @@ def _declared(project: Project, role: Role) -> tuple[int, int]:
     return expected.input, expected.output
 
 
+def _spent(project: Project, role: Role) -> list[Spend]:
+    """What earlier replies of the same role and model used."""
+    model = getattr(project.spec.models, role).model
+    return [s for s in project.log.spent() if s.role == role and s.model == model]
+
+
 def _observed(project: Project, role: Role) -> tuple[float, float] | None:
     """Mean tokens per call of earlier replies of the same role and model."""
-    model = getattr(project.spec.models, role).model
-    rows = [s for s in project.log.spent() if s.role == role and s.model == model]
+    rows = _spent(project, role)
     calls = sum(row.calls for row in rows)
     if calls < ENOUGH:
         return None

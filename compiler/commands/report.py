@@ -19,7 +19,6 @@ from compiler.spec.scoring import Anchors
 
 EXAMPLE = "probec report specs/demo.yaml"
 _SPECS = (".yaml", ".yml")
-_PAGE = "report.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help=f"default: {_PAGE} in the dataset's directory",
+        help=f"default: {folder.PAGE} in the dataset's directory",
     )
     parser.add_argument(
         "--sample", type=int, default=6, metavar="N", help="documents to show in full (default: 6)"
@@ -84,7 +83,7 @@ def _of_spec(args: argparse.Namespace) -> _Page:
     if out is None:
         # The page goes beside the very rows that it shows, whatever was installed there before.
         with locked(project.store.root):
-            out = folder.install(project.store, graph, project.spec.name) / _PAGE
+            out = folder.install(project.store, graph, project.spec.name) / folder.PAGE
     return _Page(
         out,
         project.root / "templates",
@@ -101,7 +100,7 @@ def _of_rows(args: argparse.Namespace) -> _Page:
     arguments.without_spec(args)
     hard, easy = bands.of_rows(args, path)
     files = rows.files(path)
-    out = path / _PAGE if path.is_dir() else path.with_suffix(f".{_PAGE}")
+    out = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
     return _Page(
         args.out or out,
         _templates(path),

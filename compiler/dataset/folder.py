@@ -24,18 +24,19 @@ from compiler.errors import StoreError
 from compiler.records import AuditScore, Reject
 
 _STAMP = ".installed.json"
+PAGE = "report.html"
+"""Where `probec report` writes: it is of the very rows that lie beside it."""
 _ROUND_FILES = "train-round-*.parquet"
 
 
 class _Copy(msgspec.Struct, frozen=True):
-    """An installed file: the content digest of what it was made from, its size and time.
+    """An installed file: the content digest of what it was made from, and its size.
 
     Empty and 0 while it is being written.
     """
 
     digest: str
     bytes: int
-    mtime_ns: int
 
 
 # What is installed as text: file -> output of the last stage, and what its records are.
@@ -69,9 +70,9 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     try:
         # From here on the directory is ours, whenever this ends.
         (root / "data").mkdir(parents=True, exist_ok=True)
-        write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0, 0))))
-        for path in (root / "data").glob(_ROUND_FILES):
-            path.unlink()
+        write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0))))
+        for path in (*(root / "data").glob(_ROUND_FILES), root / PAGE):
+            path.unlink(missing_ok=True)
         for file, artifact in wanted.items():
             _copy(store.path(artifact), root / file)
     except OSError as error:
@@ -83,7 +84,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     for name, (output, kind) in _RECORDS.items():
         records: Iterable[object] = store.rows(release.outputs[output], kind)
         write_atomic(root / name, _written(name, records))
-    stamp = {name: _Copy(digest, *_stat(root / name)) for name, digest in digests.items()}
+    stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(stamp))
     return root
 
@@ -93,7 +94,9 @@ def _whole(root: Path, digests: Mapping[str, str]) -> bool:
     found = _installed(root) or {}
     return (
         {name: each.digest for name, each in found.items()} == dict(digests)
-        and all(_stat(root / name) == (each.bytes, each.mtime_ns) for name, each in found.items())
+        and all(_size(root / name) == each.bytes for name, each in found.items())
+        # The stamp came last: what changed since is not what was installed.
+        and all(_time(root / name) <= _time(root / _STAMP) for name in found)
         and {f"data/{path.name}" for path in (root / "data").iterdir()} <= digests.keys()
     )
 
@@ -107,7 +110,7 @@ def _refuse_foreign(root: Path) -> None:
     hint = "move it away, or name another directory with --build-dir"
     if root.exists() and not root.is_dir():
         raise StoreError("a file stands where the dataset goes", where=str(root), hint=hint)
-    ours = {"data", "README.md", *_RECORDS}
+    ours = {"data", "README.md", PAGE, *_RECORDS}
     if not (root / _STAMP).is_file() and root.is_dir():
         for path in sorted(root.iterdir()):
             if path.name not in ours:
@@ -118,12 +121,13 @@ def _refuse_foreign(root: Path) -> None:
                              where=str(path), hint="move it away")  # fmt: skip
 
 
-def _stat(path: Path) -> tuple[int, int]:
-    """The size of a file and its time of change; -1 and 0 without it."""
-    if not path.is_file():
-        return -1, 0
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+def _size(path: Path) -> int:
+    """The size of a file; -1 without it."""
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -484,6 +484,12 @@ def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
     assert f"{MODEL} as answerer; $1 to the provider's prompt cache and $0.05 from it" in card
     assert f"$1.0 in and $5.0 out per million tokens ({MODEL} as judge)" in card
     assert probec("card", "build/datasets/tiny", "--check") == 0
+    # The wall believes what calls cost, cached tokens at their own prices.
+    each = sum(paid_for(money, role) for role in ("answerer", "judge")) / used["answer"]["calls"]
+    wall = str(27 * 1.5 * each)
+    assert probec("build", *paid(server, *options, "--set", "scoring.rollouts=6"),
+                  "--max-usd", wall) == 0, probec.err  # fmt: skip
+
     # What the table says fits its header.
     (header, rule, *rows) = [line for line in card.splitlines() if line.startswith("| stage |")
                              or "| generate |" in line or "| answer |" in line]  # fmt: skip
