@@ -97,7 +97,7 @@ def _whole(root: Path, digests: Mapping[str, str]) -> bool:
         and all(_size(root / name) == each.bytes for name, each in found.items())
         # The stamp came last: what changed since is not what was installed.
         and all(_time(root / name) <= _time(root / _STAMP) for name in found)
-        and {f"data/{path.name}" for path in (root / "data").iterdir()} <= digests.keys()
+        and {f"data/{path.name}" for path in _data(root)} <= digests.keys()
     )
 
 
@@ -115,10 +115,15 @@ def _refuse_foreign(root: Path) -> None:
         for path in sorted(root.iterdir()):
             if path.name not in ours:
                 raise StoreError("no build wrote it, nor anything here", where=str(path), hint=hint)
-    for path in sorted((root / "data").glob("*")):
+    for path in _data(root):
         if not path.match(_ROUND_FILES):
             raise StoreError("no build wrote it, and it would be read as data",
                              where=str(path), hint="move it away")  # fmt: skip
+
+
+def _data(root: Path) -> list[Path]:
+    """What would be read as data: what is hidden is not."""
+    return [path for path in sorted((root / "data").glob("*")) if path.name[0] != "."]
 
 
 def _size(path: Path) -> int:

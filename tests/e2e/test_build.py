@@ -192,6 +192,7 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     (root / ".git").mkdir()
     (root / ".git/HEAD").write_text("ref")
     (root / "notes.txt").write_text("mine")
+    (root / "data/.gitkeep").write_text("")
     assert build(probec, "--set", "publish.license=mit") == {"release": 1}
     assert 'license: "mit"' in (root / "README.md").read_text()
     assert (root / ".git/HEAD").read_text() == "ref"
