@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from compiler.commands import place as places
@@ -21,7 +20,6 @@ from compiler.errors import UsageError
 from compiler.keys import Json
 
 EXAMPLE = "probec cache push s3://bucket/probec bbc550"
-_HASH = re.compile(r"[0-9a-f]{6,64}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +50,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     if not args.url:
         raise UsageError(f"{args.action} needs a URL", hint=EXAMPLE)
     place = places.find(args, make=args.action == "pull")
-    if _HASH.fullmatch(args.url) and not Path(args.url).exists():
+    if rounds.HASH.fullmatch(args.url) and not Path(args.url).exists():
         raise UsageError(
             f"{args.url} is no URL but may be a round",
             hint=f"the URL comes first: {EXAMPLE}; a folder of that name is ./{args.url}",

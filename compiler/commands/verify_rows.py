@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compiler.commands.result import Result, table
 from compiler.dataset import rows, stated, verify
-from compiler.dataset.verify import INDEX_COLUMNS, Report, Stated
+from compiler.dataset.verify import INDEX_COLUMNS, Report
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import tokens
@@ -45,13 +45,7 @@ def run(args: argparse.Namespace) -> Result:
             listed = ", ".join(f"{name} ({kind})" for name, kind in inexact.items())
             report.add("V23", file.name, f"not integers: {listed}")
     every = (row for file in files for row in rows.read(file))
-    beside = Stated(
-        stated.scopes(args.path),
-        stated.bands(args.path),
-        stated.source_tokenizer(args.path),
-        stated.suffix_in_generated(args.path),
-    )
-    verify.verify(every, tokenizers, beside, report)
+    verify.verify(every, tokenizers, stated.beside(args.path), report)
     if args.path.is_dir():
         _counts(args.path, files, report)
     else:

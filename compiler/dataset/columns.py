@@ -89,10 +89,14 @@ class Row:
         scores = self.score.scores if self.score is not None else None
         if not scores:
             return None
-        best = max(scores)
-        if best < self.constants.hard_below:
-            return "hard"
-        return "easy" if best >= self.constants.easy_from else "middle"
+        return band_of(max(scores), self.constants.hard_below, self.constants.easy_from)
+
+
+def band_of(best: float, hard_below: float, easy_from: float) -> str:
+    """Where a probe's best score lies: hard, middle or easy."""
+    if best < hard_below:
+        return "hard"
+    return "easy" if best >= easy_from else "middle"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ otherwise, and is not held to them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from compiler.dataset.columns import COLUMNS, identity
+from compiler.dataset.columns import COLUMNS, band_of, identity
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
 from compiler.probes.scopes.written import index_of
@@ -18,28 +19,29 @@ from compiler.records import Probe
 from compiler.spec.model import WrittenScope
 from compiler.spec.scoring import BASELINES
 
-Bands = tuple[float, float]
 
+@dataclass(frozen=True)
+class Known:
+    """What a row is worked out from beside itself; what needs something that is None is not.
 
-def differences(
-    row: PublishedRow,
-    probe: Probe,
-    segments: Segments,
-    rules: Rules | None,
-    tokens: Tokens | None,
-    bands: Bands | None,
-) -> Iterator[str]:
-    """What a row says otherwise than its text, its scores and its names do.
-
-    `segments`: of its text; `rules`: of its scope, `tokens`: of its text by the source's tokenizer,
-    `bands`: HARD below the first, EASY from the second; what is None is not looked at.
+    `segments`: of its text; `rules`: of its scope; `tokens`: of its text by the source's tokenizer;
+    `bands`: HARD below the first, EASY from the second.
     """
+
+    segments: Segments
+    rules: Rules | None
+    tokens: Tokens | None
+    bands: tuple[float, float] | None
+
+
+def differences(row: PublishedRow, probe: Probe, known: Known) -> Iterator[str]:
+    """What a row says otherwise than its text, its scores and its names do."""
     if "probe_id" not in row.values:
         return
-    for name, value in _expected(row, probe, segments, rules, tokens, bands):
+    for name, value in _expected(row, probe, known):
         if name in row.values and not _is(row, name, value):
             yield f"{name} {row.values[name]!r:.60}, worked out {value!r:.60}"
-    yield from _nulls(row, probe, rules)
+    yield from _nulls(row, probe, known.rules)
     hint, seen = row.number("signed_index_hint"), row.number("context_chars_seen")
     if hint is not None and hint * _sign(probe) < 1:
         yield f"signed_index_hint {hint} of a {probe.target} target"
@@ -47,14 +49,8 @@ def differences(
         yield f"context_chars_seen {seen} of {len(row.text('context'))}"
 
 
-def _expected(
-    row: PublishedRow,
-    probe: Probe,
-    segments: Segments,
-    rules: Rules | None,
-    tokens: Tokens | None,
-    bands: Bands | None,
-) -> Iterator[tuple[str, object]]:
+def _expected(row: PublishedRow, probe: Probe, known: Known) -> Iterator[tuple[str, object]]:
+    segments, rules, tokens = known.segments, known.rules, known.tokens
     split, gen_start = row.number("split_char_offset"), row.number("gen_start_char")
     assert split is not None
     suffix, sign = probe.target == "suffix", _sign(probe)
@@ -74,8 +70,8 @@ def _expected(
         if clean:
             yield "split_token_idx", tokens.count_before(split)
     scores = [s for s in row.items("bb_answer_rollout_scores") or () if isinstance(s, int | float)]
-    if bands is not None:
-        yield "band", _band(max(scores), *bands) if scores else None
+    if known.bands is not None:
+        yield "band", band_of(max(scores), *known.bands) if scores else None
     round_idx, slot = row.number("round_idx"), row.number("slot_idx")
     if round_idx is not None and slot is not None:
         yield "probe_id", identity(round_idx, probe.doc_id, slot)
@@ -124,9 +120,3 @@ def _is(row: PublishedRow, name: str, value: object) -> bool:
 
 def _sign(probe: Probe) -> int:
     return 1 if probe.target == "suffix" else -1
-
-
-def _band(best: float, hard: float, easy: float) -> str:
-    if best < hard:
-        return "hard"
-    return "easy" if best >= easy else "middle"

@@ -6,6 +6,7 @@ Each is read when it is asked for: what a stranger put there matters to nobody e
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,11 +26,8 @@ class _Scope(msgspec.Struct):
     rules: object
 
 
-class _Scopes(msgspec.Struct):
+class _Card(msgspec.Struct):
     scopes: tuple[_Scope, ...] | None = None
-
-
-class _Facts(msgspec.Struct):
     source_tokenizer: str | None = None
     suffix_in_generated: bool = True
 
@@ -48,43 +46,50 @@ class _Counts(msgspec.Struct):
     scopes: tuple[_Built, ...]
 
 
-T = TypeVar("T", _Scopes, _Facts, _Bands, _Counts)
+T = TypeVar("T", _Card, _Bands, _Counts)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What rows are held against.
+
+    `bands`: HARD below the first, EASY from the second; `tokenizer`: the source model's,
+    name@digest; None where nothing states them.
+    """
+
+    scopes: Mapping[str, Rules]
+    bands: tuple[float, float] | None
+    tokenizer: str | None
+    suffix_in_generated: bool
+
+
+def beside(path: Path) -> Stated:
+    """What a dataset directory states, or the one that a file of rows belongs to.
+
+    Raises:
+        SourceError: `card.json` or `stats.json` is there and not of this version.
+    """
+    card = _read(path, "card.json", _Card) or _Card()
+    found = _rules(card, path)
+    return Stated(found, bands(path), card.source_tokenizer, card.suffix_in_generated)
 
 
 def scopes(path: Path) -> Mapping[str, Rules]:
-    """The scopes of a dataset directory, or of the one that a file of rows belongs to, in order:
-    as declared, else those of the published dataset.
+    """The scopes in order: as declared, else those of the published dataset.
 
     Raises:
         SourceError: `card.json` is there and not of this version.
     """
-    found = _read(path, "card.json", _Scopes)
-    if found is None or found.scopes is None:
+    return _rules(_read(path, "card.json", _Card) or _Card(), path)
+
+
+def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
+    if card.scopes is None:
         return PUBLISHED
     try:
-        return {each.name: _RULES.validate_python(each.rules) for each in found.scopes}
+        return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
         raise _other(str(error), _beside(path, "card.json")) from error
-
-
-def source_tokenizer(path: Path) -> str | None:
-    """The source model's tokenizer, name@digest; None where nothing states it.
-
-    Raises:
-        SourceError: `card.json` is there and not of this version.
-    """
-    found = _read(path, "card.json", _Facts)
-    return found.source_tokenizer if found is not None else None
-
-
-def suffix_in_generated(path: Path) -> bool:
-    """Whether atoms of suffix targets start in generated text, as in the published dataset.
-
-    Raises:
-        SourceError: `card.json` is there and not of this version.
-    """
-    found = _read(path, "card.json", _Facts)
-    return found is None or found.suffix_in_generated
 
 
 def bands(path: Path) -> tuple[float, float] | None:

@@ -8,15 +8,16 @@ have no tokenizer; the checks that need them do not apply and are said not to.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from compiler.dataset import artefacts
 from compiler.dataset.artefacts import Artefacts
 from compiler.dataset.columns import COLUMNS
-from compiler.dataset.derived import differences
+from compiler.dataset.derived import Known, differences
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
+from compiler.dataset.stated import Stated
 from compiler.keys import text_digest
 from compiler.probes import leakage
 from compiler.probes.checks import CHECKS, Facts, examine
@@ -99,16 +100,6 @@ def _not_derived(known: _Known) -> Iterator[str]:
         yield "V30 (band)"
     if not known.numbered:
         yield "V30 (split_token_idx, split_is_token_boundary)"
-
-
-@dataclass(frozen=True)
-class Stated:
-    """What stands beside the rows (`dataset.stated`)."""
-
-    scopes: Mapping[str, Rules]
-    bands: tuple[float, float] | None = None
-    tokenizer: str | None = None
-    suffix_in_generated: bool = True
 
 
 class _Known:
@@ -257,7 +248,8 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
     for finding in found:
         yield finding.check.id, finding.detail
     tokens = facts.tokens if facts.known.numbered else None
-    for detail in differences(row, probe, facts.segments, declared, tokens, facts.known.bands):
+    beside = Known(facts.segments, declared, tokens, facts.known.bands)
+    for detail in differences(row, probe, beside):
         yield "V30", detail
 
 
