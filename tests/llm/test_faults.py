@@ -547,6 +547,14 @@ def test_25_killed_in_the_middle_of_the_application(our: Desk) -> None:
     settles(our)
 
 
+def test_results_that_vanish_before_they_are_applied_are_fetched_again(our: Desk) -> None:
+    dies(our, Event.APPLIED, before=True)
+    (shard,) = our.journal.shards()
+    our.journal.results(shard.id).unlink()
+    settles(our)
+    assert (our.posts(), our.events("mislaid"), our.events("downloaded")) == (1, 1, 2)
+
+
 @pytest.mark.parametrize("what", ["download", "seal"])
 def test_26_the_disk_is_full(our: Desk, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:

@@ -255,6 +255,8 @@ class Runner:
                     self._release(shard)
             if shard.state in WAITING:
                 shard = self._poll(shard)
+            if shard.state is State.DOWNLOADED and not self._journal.results(shard.id).is_file():
+                shard = self._journal.move(shard, Event.MISLAID, self._clock.now(), looks=0)
             if shard.state is State.ENDED:
                 shard = self._fetch(shard)
             if shard.state is State.DOWNLOADED:

@@ -43,6 +43,7 @@ class Event(StrEnum):
     GONE = "gone"
     DISCARDED = "discarded"
     DOWNLOADED = "downloaded"
+    MISLAID = "mislaid"
     APPLIED = "applied"
 
 
@@ -65,6 +66,8 @@ _TABLE: dict[tuple[State, Event], State] = {
     (State.ENDED, Event.GONE): State.LOST,
     (State.ENDED, Event.DOWNLOADED): State.DOWNLOADED,
     (State.DOWNLOADED, Event.APPLIED): State.APPLIED,
+    # The file is gone from here; the server has it still.
+    (State.DOWNLOADED, Event.MISLAID): State.ENDED,
     **{
         (state, Event.ENDED): State.ENDED
         for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
