@@ -368,7 +368,7 @@ class ProbeFact(Struct, frozen=True, gc=False):
     doc_id: str
     slot: int
     scope: str
-    target: Side
+    target: str
     typicality: str | None
     status: str
     scores: tuple[float, ...] | None
@@ -378,7 +378,7 @@ class ProbeFact(Struct, frozen=True, gc=False):
     pool_level: int | None
     same_split: bool
     support: int | None
-    n_others: int
+    n_others: int | None
     question: str | None
     distance: int | None
     chars: tuple[int, int, int, int | None]

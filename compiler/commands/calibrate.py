@@ -18,7 +18,7 @@ from compiler.commands.wire import Project, Reporter
 from compiler.dataset import folder
 from compiler.dataset.card import interval, number, percent
 from compiler.dataset.levels import Level, LevelStats, SweepStats, compare
-from compiler.dataset.observations import gather, sight
+from compiler.dataset.observations import gather
 from compiler.dataset.plots.sweep import Series, signed, sweep
 from compiler.engine.execute import execute_together
 from compiler.engine.plan import Graph
@@ -217,7 +217,7 @@ def _compared(project: Project, built: Mapping[int, _Built], docs: int) -> Sweep
     for level, each in built.items():
         (_, manifest), *_ = each.graph.manifests("publish")
         facts = project.store.rows(manifest.outputs["facts"], ProbeFact)
-        levels[level] = Level(gather(sight(fact) for fact in facts), docs * written)
+        levels[level] = Level(gather(facts), docs * written)
     bands = spec.scoring.bands
     return compare(levels, bands.hard, bands.easy, spec.calibration.select)
 

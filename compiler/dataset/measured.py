@@ -16,7 +16,7 @@ def observed(path: Path) -> Observations:
     Raises:
         SourceError: there is no such file, or it holds no probes.
     """
-    return gather(published.sights(files(path), scopes.groups(stated.scopes(path))))
+    return gather(published.facts(files(path), scopes.groups(stated.scopes(path))))
 
 
 def stats(

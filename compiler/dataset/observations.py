@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
 from compiler.records import ProbeFact
 
@@ -90,52 +89,7 @@ class Observations:
         return [name for name in known if name in have] + sorted(have - set(known))
 
 
-class Sight(Struct, frozen=True, gc=False):
-    """One row as it is gathered. See Observations."""
-
-    document: str
-    round: int
-    slot: int
-    scope: str
-    target: str
-    typicality: str | None
-    status: str
-    scores: Sequence[float] | None
-    seconds: Sequence[float] | None
-    baselines: dict[str, tuple[float, ...]]
-    distance: int | None
-    support: int | None
-    others: int | None
-    chars: tuple[int, int, int, int | None]
-    same_split: bool
-    question: str | None
-    flags: Sequence[str]
-
-
-def sight(fact: ProbeFact) -> Sight:
-    """A row of a build."""
-    return Sight(
-        fact.doc_id,
-        fact.round,
-        fact.slot,
-        fact.scope,
-        fact.target,
-        fact.typicality,
-        fact.status,
-        fact.scores,
-        fact.seconds,
-        fact.baselines,
-        fact.distance,
-        fact.support,
-        fact.n_others,
-        fact.chars,
-        fact.same_split,
-        fact.question,
-        fact.flags,
-    )
-
-
-def gather(rows: Iterable[Sight]) -> Observations:
+def gather(rows: Iterable[ProbeFact]) -> Observations:
     """Columns from rows, streamed; holds a few hundred bytes a row."""
     waiting = iter(rows)
     blocks = [_block([])]
@@ -144,42 +98,35 @@ def gather(rows: Iterable[Sight]) -> Observations:
     return _joined(blocks)
 
 
-def _block(rows: Sequence[Sight]) -> Observations:
-    texts = [
-        (row.document, row.scope, row.target, row.typicality or "", row.status, row.question or "")
-        for row in rows
-    ]
-    numbers = [
-        (row.round, row.slot,
-         *map(_or_none, (row.distance, row.support, row.others, *row.chars)), row.same_split,
-         not LEAKS.isdisjoint(row.flags))
-        for row in rows
-    ]  # fmt: skip
-    columns = [np.array(each, dtype=np.str_) for each in zip(*texts, strict=True)] or [
-        np.empty(0, dtype=np.str_)
-    ] * 6
-    integers = np.array(numbers, dtype=np.int64).reshape(len(rows), 11)
+def _block(rows: Sequence[ProbeFact]) -> Observations:
+    def names(values: list[str | None] | list[str]) -> Names:
+        return np.array([value or "" for value in values], dtype=np.str_)
+
+    def integers(values: list[int | None] | list[int]) -> Ints:
+        return np.array([-1 if value is None else value for value in values], dtype=np.int64)
+
+    chars = list(chain.from_iterable(row.chars for row in rows))
     return Observations(
-        documents=columns[0],
-        rounds=integers[:, 0],
-        slots=integers[:, 1],
-        scopes=columns[1],
-        targets=columns[2],
-        typicality=columns[3],
-        statuses=columns[4],
+        documents=names([row.doc_id for row in rows]),
+        rounds=integers([row.round for row in rows]),
+        slots=integers([row.slot for row in rows]),
+        scopes=names([row.scope for row in rows]),
+        targets=names([row.target for row in rows]),
+        typicality=names([row.typicality for row in rows]),
+        statuses=names([row.status for row in rows]),
         scores=_padded([row.scores or () for row in rows]),
         seconds=_padded([row.seconds or () for row in rows]),
         baselines={
             name: _padded([row.baselines.get(name, ()) for row in rows])
             for name in {name for row in rows for name in row.baselines}
         },
-        distances=integers[:, 2],
-        support=integers[:, 3],
-        others=integers[:, 4],
-        chars=integers[:, 5:9],
-        same_split=integers[:, 9].astype(np.bool_),
-        leaking=integers[:, 10].astype(np.bool_),
-        questions=columns[5],
+        distances=integers([row.distance for row in rows]),
+        support=integers([row.support for row in rows]),
+        others=integers([row.n_others for row in rows]),
+        chars=integers(chars).reshape(len(rows), 4),
+        same_split=np.array([row.same_split for row in rows], dtype=np.bool_),
+        leaking=np.array([not LEAKS.isdisjoint(row.flags) for row in rows], dtype=np.bool_),
+        questions=names([row.question for row in rows]),
         flags=Counter(chain.from_iterable(row.flags for row in rows)),
     )
 
@@ -219,16 +166,12 @@ def _exact(statuses: Names, scores: Floats) -> Names:
     return np.where(short | (np.isin(statuses, SCORED) & (counts == 0)), "partial", statuses)
 
 
-def _or_none(value: int | None) -> int:
-    return -1 if value is None else value
-
-
 def _padded(rows: Sequence[Sequence[float]]) -> Floats:
     """Rows of differing length under one another, NaN where there is nothing."""
-    found = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
-    for place, values in enumerate(rows):
-        if values:
-            found[place, : len(values)] = values
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    found = np.full((len(rows), lengths.max(initial=0)), np.nan)
+    flat = np.fromiter(chain.from_iterable(rows), np.float64, lengths.sum())
+    found[np.arange(found.shape[1]) < lengths[:, None]] = flat
     return found
 
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from compiler.dataset import artefacts
-from compiler.dataset.observations import Sight
 from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
-from compiler.records import AuditScore, Pair
+from compiler.records import AuditScore, Pair, ProbeFact
 from compiler.spec.scoring import BASELINES
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ _LARGE = 2**62
 _TEMPLATED = frozenset({"word", "lens"})
 
 
-def sights(files: Sequence[Path], groups: Collection[str]) -> Iterator[Sight]:
+def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]:
     """The rows of these files, streamed. `groups`: the splits that are in use.
 
     Raises:
@@ -46,7 +45,7 @@ def sights(files: Sequence[Path], groups: Collection[str]) -> Iterator[Sight]:
     """
     for file in files:
         for values in _rows(file):
-            yield _sight(values, groups)
+            yield _fact(values, groups)
 
 
 def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
@@ -120,7 +119,7 @@ def _mean_length(answers: object) -> int | None:
     return sum(known) // len(known) if known else None
 
 
-def _sight(values: dict[str, object], groups: Collection[str]) -> Sight:
+def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
     scores = _numbers(values.get("bb_answer_rollout_scores"))
     scope = str(values.get("scope"))
     written = scope not in _TEMPLATED and values.get("template_id") is None
@@ -131,28 +130,29 @@ def _sight(values: dict[str, object], groups: Collection[str]) -> Sight:
     flags = values.get("flags")
     slot, chars = _integer(values.get("slot_idx")), values["chars"]
     assert isinstance(chars, tuple)
-    return Sight(
-        str(values.get("doc_id")),
-        _integer(values.get("round_idx")) or 0,
-        -1 if slot is None else slot,
-        scope,
-        str(values.get("target")),
-        str(values["typicality"]) if values.get("typicality") is not None else None,
-        _status(values.get("score_status"), scores, written),
-        scores,
-        _numbers(values.get("bb_answer_response_scores")),
-        {
+    return ProbeFact(
+        round=_integer(values.get("round_idx")) or 0,
+        doc_id=str(values.get("doc_id")),
+        slot=-1 if slot is None else slot,
+        scope=scope,
+        target=str(values.get("target")),
+        typicality=str(values["typicality"]) if values.get("typicality") is not None else None,
+        status=_status(values.get("score_status"), scores, written),
+        scores=scores,
+        seconds=_numbers(values.get("bb_answer_response_scores")),
+        baselines={
             name: numbers
             for name in BASELINES
             if (numbers := _numbers(values.get(f"{name}_scores"))) is not None
         },
-        _integer(values.get("abs_index")),
-        _integer(values.get("sibling_support")),
-        available - 1 if available is not None else None,
-        chars,
-        len(places) == 1,
-        text_digest(question)[:16] if written and isinstance(question, str) else None,
-        [str(flag) for flag in flags] if isinstance(flags, list) else (),
+        flags=tuple(str(flag) for flag in flags) if isinstance(flags, list) else (),
+        pool_level=None,
+        same_split=len(places) == 1,
+        support=_integer(values.get("sibling_support")),
+        n_others=available - 1 if available is not None else None,
+        question=text_digest(question)[:16] if written and isinstance(question, str) else None,
+        distance=_integer(values.get("abs_index")),
+        chars=chars,
     )
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from compiler.dataset import card, scopes
 from compiler.dataset.card import CardFacts
 from compiler.dataset.ledger import BuildStats, UsageStats, close, counted, skipped
-from compiler.dataset.observations import gather, sight
+from compiler.dataset.observations import gather
 from compiler.dataset.stats import Rules, compute
 from compiler.engine.artifact import RowDigest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
@@ -134,7 +134,7 @@ def _run(
 ) -> None:
     bands = context.spec.scoring.bands
     rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
-    rows = gather(sight(fact) for fact in inputs.rows("publish.facts", ProbeFact))
+    rows = gather(inputs.rows("publish.facts", ProbeFact))
     ledger = close(slots, rounds, rejects, rows)
     build = BuildStats(
         planned=sum(each.planned for each in ledger),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from compiler.dataset.artefacts import findings
 from compiler.dataset.ledger import close
 from compiler.dataset.measures.agreement import cohen
-from compiler.dataset.observations import gather, sight
+from compiler.dataset.observations import gather
 from compiler.dataset.stats import Rules, Stats, compute
 from compiler.errors import StoreError
 from compiler.probes.scoring import judged
@@ -36,7 +36,7 @@ def fact(doc: str, score: float | None, scope: str = "sentence", **more: object)
 def stats(
     facts: list[ProbeFact], pairs: list[Pair] | None = None, audits: list[AuditScore] | None = None
 ) -> Stats:
-    rows = gather(sight(each) for each in facts)
+    rows = gather(facts)
     return compute(rows, pairs or [], audits or [], RULES, None)
 
 
@@ -55,7 +55,7 @@ def test_means_shares_and_bins_against_another_computation(scores: list[float]) 
 
 def test_a_ledger_that_does_not_close_is_an_error() -> None:
     reject = Reject(0, "d", 1, "sentence", "finalize", "slot_missing", "")
-    rows = gather([sight(fact("d", 0.5))])
+    rows = gather([fact("d", 0.5)])
     assert close({"sentence": 2}, [1], [reject], rows)[0].planned == 2
     with pytest.raises(StoreError, match="round 0 does not close: 3 planned, 1 built, 1 rejected"):
         close({"sentence": 3}, [1], [reject], rows)
@@ -68,7 +68,7 @@ def test_the_ledger_closes_for_every_round_and_scope_and_not_only_in_sum() -> No
         return [fact("d", 0.5), fact("e", None, round=second, status="answer_failed")]
 
     def closed(second: int) -> None:
-        found = gather(sight(each) for each in rows(second))
+        found = gather(rows(second))
         first, other = close({"sentence": 1}, [1, 2], [reject], found)
         assert (first.round, first.planned, first.built) == (0, 1, 1)
         assert first.statuses == {"scored": 1}
