@@ -4,8 +4,9 @@ usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (de
 
 Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
 build fills the response log with replies written by rule (benchmarks/author.py); what is measured
-is a build from nothing that finds every reply there. Then: the same build again (a no-op), and a
-round of more documents. Seconds are process time of the whole process tree, if not of the wall.
+is a build from nothing that finds every reply there. Then: the same build again (a no-op), a round
+of more documents, and a build of as many documents by themselves. Seconds are process time of the
+whole process tree, if not of the wall.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +47,23 @@ class Bench:
         arguments = self.arguments(folder, grown=grown)
         return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
 
+    def build_alone(self) -> Run:
+        """A first build of as many documents as are added, from a source that has no more."""
+        return probec("build", *self.arguments_alone("alone"), "--jobs", str(self.jobs), "--json")
+
+    def arguments_alone(self, folder: str) -> list[str]:
+        """The command line of that."""
+        return self._arguments(folder, "alone.parquet", [self.more])
+
     def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
         """The command line of a build, without the command."""
         rounds = [len(range(i, self.documents, ROUNDS)) for i in range(ROUNDS)]
-        rounds += [self.more] if grown else []
+        return self._arguments(folder, "source.parquet", [*rounds, *([self.more] if grown else [])])
+
+    def _arguments(self, folder: str, source: str, rounds: Sequence[int]) -> list[str]:
         listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
         values = {
-            "source.path": str(self.root / "source.parquet"),
+            "source.path": str(self.root / source),
             # As published: the demo's baselines and audits are work of their own.
             "scoring.baselines": "{}",
             "scoring.anchors": "null",
@@ -94,12 +106,15 @@ def measure(bench: Bench) -> None:
     demo(bench, again)
     grown = bench.build("measured", grown=True)
     share = (grown.cpu - again.cpu) / bench.more / ((cold.cpu - again.cpu) / bench.documents)
+    alone = bench.build_alone()
     spent: dict[str, float] = json.loads(grown.out)["seconds"]
     outside = grown.cpu - sum(spent.values())
     print(
-        f"a round of {bench.more:,} more documents: {grown.cpu:.1f} s of CPU, {share:.2f} of what "
-        f"a document of the first build cost each; of this {spent['release']:.1f} s are statistics "
-        f"over all rows, and {outside:.1f} s planning, starting workers and locking"
+        f"a round of {bench.more:,} more documents: {grown.cpu:.1f} s of CPU, "
+        f"{grown.cpu / alone.cpu:.2f} of a build of {bench.more:,} documents alone "
+        f"({alone.cpu:.1f} s) and {share:.2f} of what a document of the first build cost each; "
+        f"of this {spent['release']:.1f} s are statistics over all rows, and {outside:.1f} s "
+        "planning, starting workers and locking"
     )
 
 
@@ -114,21 +129,18 @@ def prepare(bench: Bench) -> None:
         print(f"source: {chars / texts:,.0f} characters a text, {chars / 1e6:,.1f} MB in all")
     if not (bench.root / "filled").exists():
         # A first build pays, in time, for every reply; its directory is not looked at again.
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.author",
-            "build",
-            "--json",
-            "--jobs",
-            str(bench.jobs),
-        ]
-        filling = machine.run([*command, *bench.arguments("filling", grown=True)], ROOT)
+        recombine.write(bench.root / "alone.parquet", bench.more)
+        author = [sys.executable, "-m", "benchmarks.author", "build", "--json"]
+        author += ["--jobs", str(bench.jobs)]
+        filling = machine.run([*author, *bench.arguments("filling", grown=True)], ROOT)
+        shutil.rmtree(bench.root / "filling")
+        machine.run([*author, *bench.arguments_alone("filling")], ROOT)
         shutil.rmtree(bench.root / "filling")
         (bench.root / "filled").write_text("", encoding="utf-8")
         size = (bench.root / ".probec/responses.sqlite").stat().st_size
         print(f"filling the log: {filling.cpu:,.0f} s of CPU, {size / 1e6:,.0f} MB")
-    shutil.rmtree(bench.root / "measured", ignore_errors=True)
+    for name in ("measured", "alone"):
+        shutil.rmtree(bench.root / name, ignore_errors=True)
 
 
 def report_build(bench: Bench, run: Run) -> None:
