@@ -15,6 +15,11 @@ DRIFTED = 6
 DAMAGED = 7
 
 
+def in_a_line(error: Exception) -> str:
+    """What a library's error says, in its first line; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class ProbecError(Exception):
     """Anything a user can cause or remedy; `cli.py` prints it without a traceback."""
 

@@ -46,7 +46,7 @@ DOORS = {
     "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py", "comparison/page.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
-    "fsspec": {"dataset/sources.py", "engine/remote.py"},
+    "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows", "published", "sample")),
     },

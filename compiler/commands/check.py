@@ -7,6 +7,7 @@ import argparse
 from compiler.commands import problems, wire
 from compiler.commands.result import Result
 from compiler.errors import SpecError
+from compiler.spec import load
 
 EXAMPLE = "probec check specs/demo.yaml"
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Report every problem, or that there is none."""
     draft = wire.read(args)
-    found = problems.find(draft)
+    found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:
         raise SpecError(found)
     assert draft.spec is not None

@@ -15,8 +15,8 @@ import msgspec
 from compiler.commands import wire
 from compiler.commands.slices import slices, texts
 from compiler.commands.wire import Project, Silent
+from compiler.dataset.located import Located
 from compiler.dataset.rounds import TokenizerUse
-from compiler.dataset.sources import Located
 from compiler.engine.executors import Workplace
 from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_worker
 from compiler.engine.stage import Stage

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.dataset import card
+from compiler.dataset.located import local_files
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.llm.providers import FREE, PROVIDERS
 from compiler.llm.providers.extractive import MODEL
@@ -31,6 +32,22 @@ def find(draft: Draft) -> list[Problem]:
     problems.extend(card.problems(draft.root / "templates"))
     problems.extend(_scoring(draft))
     return sorted(dict.fromkeys(problems), key=load.place)
+
+
+def source(draft: Draft) -> list[Problem]:
+    """What is wrong with where the source should be, if that is on this machine.
+
+    No part of `find`: a round that is locked can be rebuilt without its source.
+    """
+    path = draft.at("source", "path")
+    if isinstance(path, str) and "://" not in path:
+        try:
+            local_files(path, Path(draft.root))
+        except SourceError as error:
+            where = draft.where("source", "path")
+            message = f"{error.message}: {error.where!r}"
+            return [Problem(where, "source.path", message, error.hint or "")]
+    return []
 
 
 def _role(draft: Draft, role: str) -> Iterator[Problem]:

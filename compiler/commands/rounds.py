@@ -12,8 +12,8 @@ from compiler.commands.locking import slice_changes
 from compiler.commands.result import Result, table
 from compiler.commands.slices import slices
 from compiler.commands.wire import Project, Silent
+from compiler.dataset.located import Located
 from compiler.dataset.rounds import Lock, Slice
-from compiler.dataset.sources import Located
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.tokens import TokenizerFile

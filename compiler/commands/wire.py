@@ -14,8 +14,9 @@ from typing import Protocol
 from compiler.commands.arguments import add_spec_arguments as add_spec_arguments
 from compiler.commands.problems import find
 from compiler.dataset.blobs import Blobs
+from compiler.dataset.located import Located, locate, needs_network
 from compiler.dataset.rounds import Lock, Rounds, agreed
-from compiler.dataset.sources import Located, count_documents, locate, needs_network
+from compiler.dataset.sources import count_documents
 from compiler.engine.execute import Listener
 from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
@@ -27,7 +28,7 @@ from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
-from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
+from compiler.llm.providers import BATCHED, FREE, PROVIDERS, Settings, provider, replaying
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.extractive import MODEL
 from compiler.llm.purse import Purse
@@ -76,9 +77,16 @@ class Silent:
 
 
 def read(args: argparse.Namespace) -> Draft:
-    """The spec that a command line asks for, with its problems."""
+    """The spec that a command line asks for, with its problems.
+
+    Raises:
+        UsageError: it names a provider that does not exist.
+    """
     overrides = list(args.overrides)
     if args.provider is not None:
+        if args.provider not in PROVIDERS:
+            have = f"have: {', '.join(PROVIDERS)}"
+            raise UsageError(f"--provider: unknown provider {args.provider!r}", hint=have)
         for role in ROLES:
             overrides.append(f"models.{role}.provider={args.provider}")
             if args.provider == "extractive":

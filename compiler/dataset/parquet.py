@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from compiler.dataset.columns import COLUMNS, Column, Value
 from compiler.engine.artifact import RowDigest
-from compiler.errors import StoreError
+from compiler.errors import StoreError, in_a_line
 from compiler.keys import text_digest
 
 if TYPE_CHECKING:
@@ -156,6 +156,5 @@ def content_digest(path: Path, layout: Layout) -> str:
                         row[name] = int(row[name]) if row[name] is not None else None
                     found.append(row)
     except (pa.ArrowException, OSError, ValueError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
-        raise StoreError(f"it cannot be read: {what}", where=str(path)) from error
+        raise StoreError(f"it cannot be read: {in_a_line(error)}", where=str(path)) from error
     return found.hexdigest()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from compiler.errors import SourceError
+from compiler.errors import SourceError, in_a_line
 from compiler.records import GROUPS, Probe, Side
 
 if TYPE_CHECKING:
@@ -198,6 +198,4 @@ def translated(file: Path) -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise SourceError(
-            f"not a parquet file: {str(error).splitlines()[0]}", where=str(file)
-        ) from None
+        raise SourceError(f"not a parquet file: {in_a_line(error)}", where=str(file)) from None

@@ -1,38 +1,30 @@
-"""Source rollouts: found, identified, and streamed as documents with their siblings.
+"""Source rollouts, streamed as documents with their siblings.
 
-Parquet or JSONL; one row per sibling, or one row per document with a list of continuations; local
-paths and globs, any fsspec URL, or a Hub dataset at a resolved commit. Rows of one document may lie
-anywhere: they are spooled to disk and grouped by id, so memory holds an index, never the text.
+Parquet or JSONL; one row per sibling, or one row per document with a list of continuations. Rows of
+one document may lie anywhere: they are spooled to disk and grouped by id, so memory holds an index,
+never the text.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import struct
-import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 import zstandard
 
 from compiler.dataset.frames import Frames
-from compiler.engine.stamps import Look
-from compiler.errors import SourceError
-from compiler.keys import Json, digest
+from compiler.dataset.located import Located, opened
+from compiler.errors import SourceError, in_a_line
 from compiler.records import Document, Sibling, Skip
 
 _TEXTS = msgspec.json.Decoder(tuple[str, str, str])
-_FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
-_HUB = "hf://datasets/"
-
-
 # What a compressed file that is cut short or damaged raises.
 _BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
@@ -53,36 +45,6 @@ class ColumnNames:
         return [name for name in names if name is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """The files of a source, what their content is identified by, and the resolved revision."""
-
-    path: str
-    files: tuple[str, ...]
-    digest: str
-    revision: str | None
-
-
-def needs_network(path: str) -> bool:
-    """Whether finding out what a source holds opens a socket."""
-    return "://" in path and not path.startswith(("file://", "memory://", "local://"))
-
-
-def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) -> Located:
-    """Find a source's files and identify their content.
-
-    `known`: a cache of file digests by path, size and time; this call adds to it.
-
-    Raises:
-        SourceError: nothing is there, or it cannot be reached.
-    """
-    if path.startswith(_HUB):
-        return _on_hub(path, revision)
-    if "://" in path:
-        return _remote(path)
-    return _local(path, root, known)
-
-
 def count_documents(located: Located, columns: ColumnNames) -> int:
     """How many documents with a usable row a source has."""
     found = set()
@@ -91,111 +53,6 @@ def count_documents(located: Located, columns: ColumnNames) -> int:
         if any(_fault(doc_id, texts) is None for _, texts in _siblings(row, columns)):
             found.add(doc_id)
     return len(found)
-
-
-# finding
-
-
-def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
-    place = root / path
-    if place.is_file():
-        files = [place]
-    elif place.is_dir():
-        files = _below(place)
-    elif any(char in path for char in "*?["):
-        base = Path(place.anchor) if Path(path).is_absolute() else root
-        pattern = str(place.relative_to(base))
-        files = sorted(each for each in base.glob(pattern) if each.is_file())
-    else:
-        files = []
-    if not files:
-        raise SourceError(
-            "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
-        )
-    _known_format([str(file) for file in files])
-    # What a file is called is no part of what it holds; the order of several is.
-    content: Json = [_content_digest(file, known) for file in files]
-    return Located(path, tuple(str(file) for file in files), digest("source", content), None)
-
-
-def _below(folder: Path) -> list[Path]:
-    """The data files of a directory and those below it; what is hidden is not data."""
-    found = [p for p in sorted(folder.rglob("*")) if p.name.endswith(_FORMATS) and not p.is_dir()]
-    found = [p for p in found if not any(n.startswith(".") for n in p.relative_to(folder).parts)]
-    if lost := [str(p) for p in found if not p.exists()]:
-        raise SourceError("a link to nothing", where=lost[0], hint="remove it")
-    return found
-
-
-def _content_digest(file: Path, known: dict[str, Json]) -> str:
-    look = Look()
-    look.file(file)
-    rests = look.settled <= time.time_ns()
-    (seen,) = look.files.values()
-    stamp: Json = [*seen] if seen is not None else []
-    entry = known.get(str(file))
-    if isinstance(entry, dict) and entry.get("stamp") == stamp and "digest" in entry:
-        return str(entry["digest"])
-    with file.open("rb") as source:
-        found = hashlib.file_digest(source, "sha256").hexdigest()
-    if rests:
-        known[str(file)] = {"stamp": stamp, "digest": found}
-    return found
-
-
-def _remote(path: str) -> Located:
-    import fsspec
-
-    try:
-        files_system, inner = fsspec.core.url_to_fs(path)
-        found = sorted(name for name in files_system.find(inner) if name.endswith(_FORMATS)) or (
-            [inner] if files_system.isfile(inner) else sorted(files_system.glob(inner))
-        )
-        marks = [[name, str(files_system.checksum(name))] for name in found]
-    except Exception as error:  # every fsspec backend raises its own kinds
-        raise SourceError(
-            f"cannot be reached: {_line(error)}", where=path, hint="check the URL and the network"
-        ) from error
-    if not found:
-        raise SourceError("no files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
-    _known_format(found)
-    urls = tuple(files_system.unstrip_protocol(name) for name in found)
-    return Located(path, urls, digest("source", marks), None)
-
-
-def _on_hub(path: str, revision: str | None) -> Located:
-    from huggingface_hub import HfApi, HfFileSystem
-
-    owner, _, rest = path.removeprefix(_HUB).partition("/")
-    name, _, inner = rest.partition("/")
-    repo = f"{owner}/{name}"
-    try:
-        commit = HfApi().dataset_info(repo, revision=revision).sha
-        found = HfFileSystem().find(f"datasets/{repo}@{commit}/{inner}".rstrip("/"))
-    except Exception as error:  # huggingface_hub and its transports raise many kinds
-        raise SourceError(
-            f"cannot be reached: {_line(error)}",
-            where=path,
-            hint="check the network and the name, or build from a local copy with --source FILE",
-        ) from error
-    files = sorted(file for file in found if file.endswith(_FORMATS))
-    if not files:
-        raise SourceError("no parquet or JSONL files in that dataset", where=path)
-    return Located(
-        path, tuple(f"hf://{file}" for file in files), digest("source", [repo, commit]), commit
-    )
-
-
-def _known_format(files: Sequence[str]) -> None:
-    for file in files:
-        if not file.endswith(_FORMATS):
-            raise SourceError(
-                "not a format that sources have", where=file, hint=f"one of {', '.join(_FORMATS)}"
-            )
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 # reading
@@ -208,30 +65,27 @@ def _rows(located: Located, columns: Sequence[str]) -> Iterator[dict[str, object
 
 
 def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    import fsspec
     import pyarrow
     import pyarrow.parquet as pq
 
     try:
-        with fsspec.open(file, "rb") as source:
+        with opened(file) as source:
             table = pq.ParquetFile(source)
             _require(columns, table.schema_arrow.names, file)
             for batch in table.iter_batches(batch_size=256, columns=list(columns)):
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
         raise SourceError(
-            f"not a whole parquet file: {_line(error)}", where=file, hint="fetch it again"
+            f"not a whole parquet file: {in_a_line(error)}", where=file, hint="fetch it again"
         ) from error
 
 
 def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    import fsspec
-
     packed = file.endswith((".gz", ".zst"))
     number = 0
     try:
         with (
-            fsspec.open(file, "rb", compression="gzip" if file.endswith(".gz") else None) as source,
+            opened(file, "gzip" if file.endswith(".gz") else None) as source,
             # A buffer of our own: not every decompressor behind fsspec can iterate over lines.
             io.BufferedReader(Frames(source) if file.endswith(".zst") else source) as lines,  # type: ignore[type-var]
         ):
@@ -242,7 +96,7 @@ def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
                     yield _json_row(line, columns, f"{file}:{number}")
     except _BROKEN as error:
         raise SourceError(
-            f"cannot be read: {_line(error)}", where=f"{file}:{number + 1}"
+            f"cannot be read: {in_a_line(error)}", where=f"{file}:{number + 1}"
         ) from error
 
 

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from compiler.dataset.scopes import PUBLISHED, Rules
-from compiler.errors import SourceError
+from compiler.errors import SourceError, in_a_line
 from compiler.spec.model import Scope
 
 _DATA = "data"
@@ -89,7 +89,7 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
     try:
         return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
-        raise _other(str(error), _beside(path, "card.json")) from error
+        raise _other(error, _beside(path, "card.json")) from error
 
 
 def bands(path: Path) -> tuple[float, float] | None:
@@ -127,11 +127,9 @@ def _read(path: Path, name: str, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except msgspec.DecodeError as error:
-        raise _other(str(error), file) from error
+        raise _other(error, file) from error
 
 
-def _other(message: str, file: Path) -> SourceError:
+def _other(error: Exception, file: Path) -> SourceError:
     hint = "build again, or give --hard and --easy" if file.name == "stats.json" else "build again"
-    return SourceError(
-        f"not of this version: {message.splitlines()[0]}", where=str(file), hint=hint
-    )
+    return SourceError(f"not of this version: {in_a_line(error)}", where=str(file), hint=hint)

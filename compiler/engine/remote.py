@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.errors import StoreError, UsageError
+from compiler.errors import StoreError, UsageError, in_a_line
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -117,7 +117,6 @@ class Remote:
         except ImportError as error:
             raise StoreError(str(error), where=self.url, hint=_EXTRA) from error
         except Exception as error:  # every fsspec backend raises its own kinds
-            what = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"the transfer broke off: {what}", where=self.url, hint=_AGAIN
+                f"the transfer broke off: {in_a_line(error)}", where=self.url, hint=_AGAIN
             ) from error

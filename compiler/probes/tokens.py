@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from tokenizers import Tokenizer as Backend
 
-from compiler.errors import SourceError
+from compiler.errors import SourceError, in_a_line
 from compiler.keys import bytes_digest
 from compiler.probes.bytelevel import quicker
 
@@ -196,7 +196,7 @@ def _download(name: str) -> Path:
         AutoTokenizer.from_pretrained(name)
     except Exception as error:  # transformers and its transports raise many kinds
         raise SourceError(
-            f"tokenizer {name} cannot be downloaded: {str(error).splitlines()[0]}",
+            f"tokenizer {name} cannot be downloaded: {in_a_line(error)}",
             hint="check the network, or set the tokenizer to the path of a tokenizer.json",
         ) from error
     path = _cached(name)

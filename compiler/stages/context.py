@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from compiler.dataset.sources import Located
+from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.prices import Rate

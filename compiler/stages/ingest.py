@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from compiler.dataset.sources import ColumnNames, Grouped, Located
+from compiler.dataset.located import Located
+from compiler.dataset.sources import ColumnNames, Grouped
 from compiler.engine.artifact import row_digest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain

@@ -64,7 +64,9 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
         (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),
         (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
-        (("build", SPEC, "--provider", "smoke"), "unknown provider 'smoke'"),
+        (("build", SPEC, "--provider", "smoke"), "--provider: unknown provider 'smoke'"),
+        (("check", SPEC, "--source", "x.jsonl"), "--source: source.path: no such source file"),
+        (("check", SPEC, "--set", "source.path=README"), "no such source file: 'README'"),
     ],
 )
 def test_what_does_not_exist_is_named_beside_what_does(

@@ -227,6 +227,22 @@ def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Pa
     assert probec("plan", SPEC, "--source", str(whole)) == 0
 
 
+def test_directories_are_read_through_links_each_once(probec: Probec, project: Path) -> None:
+    expected = outputs(probec)
+    store = project / "elsewhere"
+    store.mkdir()
+    (project / "specs/data/tiny.jsonl").rename(store / "tiny.jsonl")
+    (store / "back").symlink_to(store)
+    folder = project / "rows"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).symlink_to(store)
+
+    assert outputs(probec, "--set", "source.path=rows") == expected
+    stats = json.loads((project / "build/datasets/tiny/stats.json").read_text())
+    assert "row_duplicate" not in stats["build"]["skips"]
+
+
 def test_more_documents_asked_for_than_there_are(probec: Probec) -> None:
     assert probec("build", SPEC, "--set", "rounds=[{docs: 7}, {docs: 2}]") == 1
     assert "rounds ask for 9 documents, the source has 8" in probec.err

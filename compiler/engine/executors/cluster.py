@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import islice
 
 from compiler.engine.executors import Bench, Job, Made, Workplace
-from compiler.errors import StoreError, UsageError
+from compiler.errors import StoreError, UsageError, in_a_line
 
 _TRIES = 3
 # So many steps more than there is room for wait at the cluster, not here.
@@ -66,9 +66,8 @@ class Cluster:
             )
         except Exception as error:  # Ray has many ways to say that nobody answers
             self._redirected.close()
-            what = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"the cluster cannot be joined: {what}",
+                f"the cluster cannot be joined: {in_a_line(error)}",
                 where=address,
                 hint="check its address and token (RAY_AUTH_TOKEN), or use --cluster local",
             ) from error

@@ -1,0 +1,181 @@
+"""Where a source's rows are: local paths, directories and globs, any fsspec URL, or a Hub dataset
+at a resolved commit; and what identifies their content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from compiler.engine.stamps import Look
+from compiler.errors import SourceError, in_a_line
+from compiler.keys import Json, digest
+
+_FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
+_HUB = "hf://datasets/"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The files of a source, what their content is identified by, and the resolved revision."""
+
+    path: str
+    files: tuple[str, ...]
+    digest: str
+    revision: str | None
+
+
+def needs_network(path: str) -> bool:
+    """Whether finding out what a source holds opens a socket."""
+    return "://" in path and not path.startswith(("file://", "memory://", "local://"))
+
+
+def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) -> Located:
+    """Find a source's files and identify their content.
+
+    `known`: a cache of file digests by path, size and time; this call adds to it.
+
+    Raises:
+        SourceError: nothing is there, or it cannot be reached.
+    """
+    if path.startswith(_HUB):
+        return _on_hub(path, revision)
+    if "://" in path:
+        return _remote(path)
+    return _local(path, root, known)
+
+
+@contextmanager
+def opened(file: str, compression: str | None = None) -> Iterator[BinaryIO]:
+    """One of the files, decompressed where `compression` names fsspec's word for it."""
+    import fsspec
+
+    with fsspec.open(file, "rb", compression=compression) as source:
+        yield source
+
+
+def local_files(path: str, root: Path) -> list[Path]:
+    """The files of a source that lies in a file system of this machine, in the order of reading.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    place = root / path
+    if place.is_file():
+        files = [place]
+    elif place.is_dir():
+        files = _below(place)
+    elif any(char in path for char in "*?["):
+        base = Path(place.anchor) if Path(path).is_absolute() else root
+        pattern = str(place.relative_to(base))
+        files = sorted(each for each in base.glob(pattern) if each.is_file())
+    else:
+        files = []
+    if not files:
+        raise SourceError(
+            "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
+        )
+    _known_format([str(file) for file in files])
+    return files
+
+
+def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
+    files = local_files(path, root)
+    # What a file is called is no part of what it holds; the order of several is.
+    content: Json = [_content_digest(file, known) for file in files]
+    return Located(path, tuple(str(file) for file in files), digest("source", content), None)
+
+
+def _below(folder: Path) -> list[Path]:
+    """The data files of a directory and those below it, through links; what is hidden is not data,
+    and a directory that two links lead to is read once.
+    """
+    found: list[Path] = []
+    seen = {folder.resolve()}
+    for here, folders, names in os.walk(folder, onerror=_refused, followlinks=True):
+        found += [Path(here, n) for n in names if n.endswith(_FORMATS) and n[0] != "."]
+        below = {Path(here, name).resolve(): name for name in sorted(folders) if name[0] != "."}
+        folders[:] = sorted(below[place] for place in below.keys() - seen)
+        seen |= below.keys()
+    if lost := [str(path) for path in found if not path.exists()]:
+        raise SourceError("a link to nothing", where=min(lost), hint="remove it")
+    return sorted(found)
+
+
+def _refused(error: OSError) -> None:
+    raise error
+
+
+def _content_digest(file: Path, known: dict[str, Json]) -> str:
+    look = Look()
+    look.file(file)
+    rests = look.settled <= time.time_ns()
+    (seen,) = look.files.values()
+    stamp: Json = [*seen] if seen is not None else []
+    entry = known.get(str(file))
+    if isinstance(entry, dict) and entry.get("stamp") == stamp and "digest" in entry:
+        return str(entry["digest"])
+    with file.open("rb") as source:
+        found = hashlib.file_digest(source, "sha256").hexdigest()
+    if rests:
+        known[str(file)] = {"stamp": stamp, "digest": found}
+    return found
+
+
+def _remote(path: str) -> Located:
+    import fsspec
+
+    try:
+        files_system, inner = fsspec.core.url_to_fs(path)
+        found = sorted(name for name in files_system.find(inner) if name.endswith(_FORMATS)) or (
+            [inner] if files_system.isfile(inner) else sorted(files_system.glob(inner))
+        )
+        marks = [[name, str(files_system.checksum(name))] for name in found]
+    except Exception as error:  # every fsspec backend raises its own kinds
+        raise SourceError(
+            f"cannot be reached: {in_a_line(error)}",
+            where=path,
+            hint="check the URL and the network",
+        ) from error
+    if not found:
+        raise SourceError("no files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
+    _known_format(found)
+    urls = tuple(files_system.unstrip_protocol(name) for name in found)
+    return Located(path, urls, digest("source", marks), None)
+
+
+def _on_hub(path: str, revision: str | None) -> Located:
+    from huggingface_hub import HfApi, HfFileSystem
+
+    owner, _, rest = path.removeprefix(_HUB).partition("/")
+    name, _, inner = rest.partition("/")
+    repo = f"{owner}/{name}"
+    try:
+        commit = HfApi().dataset_info(repo, revision=revision).sha
+        found = HfFileSystem().find(f"datasets/{repo}@{commit}/{inner}".rstrip("/"))
+    except Exception as error:  # huggingface_hub and its transports raise many kinds
+        raise SourceError(
+            f"cannot be reached: {in_a_line(error)}",
+            where=path,
+            hint="check the network and the name, or build from a local copy with --source FILE",
+        ) from error
+    files = sorted(file for file in found if file.endswith(_FORMATS))
+    if not files:
+        raise SourceError("no parquet or JSONL files in that dataset", where=path)
+    return Located(
+        path, tuple(f"hf://{file}" for file in files), digest("source", [repo, commit]), commit
+    )
+
+
+def _known_format(files: Sequence[str]) -> None:
+    for file in files:
+        if not file.endswith(_FORMATS):
+            raise SourceError(
+                "not a format that sources have", where=file, hint=f"one of {', '.join(_FORMATS)}"
+            )
