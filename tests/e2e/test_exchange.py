@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -22,12 +21,7 @@ from tests.e2e.test_cache import bucket, s3
 
 __all__ = ["bucket", "s3"]
 # Ray leaves sockets and a subprocess to the collector when it ends.
-pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed"
-    ),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 
 # What every process of the cluster loads first. It may open nothing below FORBIDDEN, and the first
 # one that writes an output while the file `die` exists is killed.

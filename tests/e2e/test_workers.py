@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -15,17 +14,13 @@ import pytest
 from tests.conftest import ROOT, Probec
 from tests.e2e.test_build import SPEC
 
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed"
-)
-
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize(
     "options",
     [
         pytest.param(("--jobs", "2"), id="processes"),
-        pytest.param(("--cluster", "local", "--jobs", "2"), id="ray", marks=needs_ray),
+        pytest.param(("--cluster", "local", "--jobs", "2"), id="ray"),
     ],
 )
 def test_workers_build_the_same_dataset(probec: Probec, options: tuple[str, ...]) -> None:

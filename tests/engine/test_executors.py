@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -23,12 +22,9 @@ from compiler.errors import SourceError, StoreError
 from tests.conftest import ROOT
 from tests.engine.works import Doubles, Quiet
 
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed"
-)
 KINDS = [
     pytest.param(lambda works: Processes(works, 2), id="processes"),
-    pytest.param(lambda works: Cluster(works, "local", 2), id="ray", marks=needs_ray),
+    pytest.param(lambda works: Cluster(works, "local", 2), id="ray"),
 ]
 # Ray leaves sockets and a subprocess to the collector when it ends.
 quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
