@@ -10,7 +10,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
@@ -22,7 +22,7 @@ def stage(context: Context) -> Stage | None:
 
     def asked(inputs: Inputs) -> Iterator[Asked]:
         for each, answers in judged(context, inputs, "answer_rest.answers"):
-            yield from judging.asked(each, _rest(answers, after))
+            yield from judging.asked(each, _rest(judging, answers, after))
 
     def rows(inputs: Inputs, replies: Replies) -> Iterator[VerdictRow]:
         pairs = judged(context, inputs, "answer_rest.answers")
@@ -48,8 +48,11 @@ def stage(context: Context) -> Stage | None:
     )
 
 
-def _rest(answers: AnswerRow, after: int) -> dict[int, str]:
-    return {i: text for i, text in whole(answers).items() if i >= after}
+def _rest(judging: Judging, answers: AnswerRow, after: int) -> dict[int, str]:
+    """The later answers that no earlier verdict settles."""
+    texts = whole(answers)
+    settled = judging.repeated(texts, after)
+    return {i: text for i, text in texts.items() if i >= after and i not in settled}
 
 
 def _joined(
@@ -60,16 +63,22 @@ def _joined(
     first: VerdictRow,
     after: int,
 ) -> VerdictRow:
-    found = judging.verdicts(replies, each, _rest(answers, after))
-    rest = range(after, len(answers.answers))
+    found = judging.verdicts(replies, each, _rest(judging, answers, after))
+    verdicts, outcomes = [*first.verdicts], [*first.outcomes]
+    seconds = [*first.seconds] if first.seconds is not None else None
+    earlier = judging.repeated(whole(answers), after)
+    for i in range(after, len(answers.answers)):
+        same = earlier.get(i)
+        verdicts.append(found.first.get(i) if same is None else verdicts[same])
+        outcomes.append(found.outcomes.get(i, "not_asked") if same is None else outcomes[same])
+        if seconds is not None:
+            seconds.append(found.second.get(i) if same is None else seconds[same])
     return VerdictRow(
         first.doc_id,
         first.slot,
-        (*first.verdicts, *(found.first.get(i) for i in rest)),
-        (*first.seconds, *(found.second.get(i) for i in rest))
-        if first.seconds is not None
-        else None,
-        (*first.outcomes, *(found.outcomes.get(i, "not_asked") for i in rest)),
+        tuple(verdicts),
+        tuple(seconds) if seconds is not None else None,
+        tuple(outcomes),
         first.model,
         first.calls + found.calls,
         first.input_tokens + found.input_tokens,

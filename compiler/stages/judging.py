@@ -103,6 +103,13 @@ class Judging:
                 found.outcomes.update(dict.fromkeys(question.rollouts, reply.outcome.value))
         return found
 
+    def repeated(self, answers: Mapping[int, str], after: int) -> dict[int, int]:
+        """Rollouts from `after` on that need no call, each with the earlier one it repeats."""
+        if self._together or not self._once:
+            return {}
+        first = {answers[i]: i for i in sorted(answers, reverse=True) if i < after}
+        return {i: first[t] for i, t in answers.items() if i >= after and t in first}
+
     def _grouped(self, answers: Mapping[int, str]) -> list[tuple[int, ...]]:
         """Which rollouts share a call."""
         if not answers:

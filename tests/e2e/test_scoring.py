@@ -136,8 +136,9 @@ def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
     assert pooled["decided"] + pooled["scored"] == pooled["rows"] == len(rows)
 
 
+@pytest.mark.parametrize("more", [(), ("scoring.stop={after: 2}",)])
 def test_identical_answers_are_judged_once_when_asked_so(
-    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+    more: tuple[str, ...], probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted = Script(lambda question, rollout: 0.9 if rollout == 4 else 0.2)
 
@@ -146,7 +147,7 @@ def test_identical_answers_are_judged_once_when_asked_so(
         return text.replace(f"rollout {sample}", "the same") if "<context" in user else text
 
     monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
-    stats = build(probec, "scoring.identical=once")
+    stats = build(probec, "scoring.identical=once", *more)
     rows = written(dataset(project))
 
     assert len(planted.judged) == 2 * len(rows)
