@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+_KINDS = {"family": "cpu family", "model": "model"}
 # Seconds for which memory is looked at often.
 _OFTEN = 30
 # Looks at memory from one look at the speed of the machine to the next.
@@ -23,14 +24,24 @@ _PULSE = 5
 
 def described() -> str:
     """Processor, cores, memory, Python and load, in one line."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in _lines(info) if line[:10] == "model name"]
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return (
-        f"{names[0] if names else platform.machine()}, {_cores()} cores, "
+        f"{_processor()}, {_cores()} cores, "
         f"{pages / 2**30:.0f} GiB, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f} at the start"
     )
+
+
+def _processor() -> str:
+    """Its name with family and model, since a name may stand for several."""
+    info = {}
+    for line in reversed(_lines(Path("/proc/cpuinfo"))):
+        key, _, value = line.partition(":")
+        info[key.strip()] = value.strip()
+    if "model name" not in info:
+        return platform.machine()
+    kind = ", ".join(f"{key} {info[f]}" for key, f in _KINDS.items() if f in info)
+    return f"{info['model name']} ({kind})" if kind else info["model name"]
 
 
 def _cores() -> str:

@@ -25,13 +25,13 @@ class Costs:
 
     slots: int = 16
     written: int = 6
-    built: float = 0.908
+    built: float = 0.909
     rollouts: int = 5
-    cpu_ms: float = 37.6
-    serial_ms: float = 1.6
-    store_bytes: int = 30_000
+    cpu_ms: float = 17.7
+    serial_ms: float = 0.7
+    store_bytes: int = 33_000
     log_bytes: int = 25_000
-    parquet_bytes: int = 8_100
+    parquet_bytes: int = 8_300
     body_bytes: tuple[int, int, int] = (28_000, 5_900, 1_700)
     tokens: tuple[tuple[int, int], ...] = ((7000, 10_500), (1300, 80), (400, 5))
     price: tuple[float, float] = (0.5, 2.5)
@@ -39,8 +39,8 @@ class Costs:
     batch_bytes: int = 250_000_000
     queue_requests: int = 200_000
     turnaround_hours: float = 1.0
-    plan_us_per_step: float = 900.0
-    ids_us: float = 6.0
+    plan_us_per_step: float = 250.0
+    ids_us: float = 3.0
     id_bytes: int = 600
     shard_docs: int = 512
 
