@@ -43,7 +43,7 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {"probes/prompts.py", "dataset/card.py", "dataset/report.py", "comparison/page.py"},
+    "jinja2": {"probes/prompts.py", "dataset/pages.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},

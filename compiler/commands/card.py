@@ -8,13 +8,12 @@ from pathlib import Path
 
 from compiler.commands import wire
 from compiler.commands.result import Result, table
-from compiler.commands.wire import Silent
 from compiler.dataset import card, folder
 from compiler.dataset.claims.checked import Checked, check, data
 from compiler.dataset.claims.page import decode
 from compiler.dataset.claims.rules import RULES
 from compiler.dataset.recount import Recount, recount
-from compiler.errors import SourceError, UsageError
+from compiler.errors import SourceError
 from compiler.keys import Json
 
 EXAMPLE = "probec card build/datasets/demo --check"
@@ -71,11 +70,7 @@ def _place(args: argparse.Namespace) -> tuple[Path, Path | None]:
         found = (each / "templates" for each in above)
         return path, next((t for t in found if (t / card.TEMPLATE).is_file()), None)
     project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build first, or name a local file with --source")
-    graph = project.graph(project.context(Silent()))
-    graph.plan()
+    graph = project.planned()
     folder.stats(project.store, graph)
     return project.store.root / "datasets" / project.spec.name, project.root / "templates"
 

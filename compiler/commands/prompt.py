@@ -93,9 +93,7 @@ def _sent(
     project: Project, role: Role, doc_id: str | None, slot: int | None
 ) -> tuple[Request, bytes]:
     """The request and its wire body."""
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    project.require_local()
     context = project.context(Silent())
     request = _request(context, project.graph(context), role, doc_id, slot)
     return request, encode(context.dispatchers[role].provider, request)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from compiler.commands import arguments, bands, wire
 from compiler.commands.result import Result
-from compiler.commands.wire import Silent
 from compiler.dataset import folder, measured, report, rows, sample
 from compiler.dataset.report import ReportFacts
 from compiler.dataset.stats import Stats
@@ -73,11 +72,7 @@ class _Page:
 def _of_spec(args: argparse.Namespace) -> _Page:
     bands.stated_elsewhere(args)
     project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build first, or name a local file with --source")
-    graph = project.graph(project.context(Silent()))
-    graph.plan()
+    graph = project.planned()
     stats = folder.stats(project.store, graph)
     out: Path | None = args.out
     if out is None:

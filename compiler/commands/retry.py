@@ -12,7 +12,6 @@ from compiler.commands.result import Result
 from compiler.commands.wire import Project, Silent
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
-from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.repair import decode
@@ -55,9 +54,7 @@ class _Found:
 def run(args: argparse.Namespace) -> Result:
     """Retire such replies of this spec, so that the next build asks for them anew."""
     project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    project.require_local()
     context = project.context(Silent())
     graph = project.graph(context)
     with locked(project.store.root):

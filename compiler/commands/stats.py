@@ -9,7 +9,6 @@ import msgspec
 from compiler.commands import arguments, bands, place, wire
 from compiler.commands.result import Result
 from compiler.commands.tables import everything
-from compiler.commands.wire import Silent
 from compiler.dataset import folder, measured, rounds
 from compiler.dataset.stats import Stats
 from compiler.errors import UsageError
@@ -39,11 +38,7 @@ def run(args: argparse.Namespace) -> Result:
 def _of_spec(args: argparse.Namespace) -> Stats:
     bands.stated_elsewhere(args)
     project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build first, or name a local file with --source")
-    graph = project.graph(project.context(Silent()))
-    graph.plan()
+    graph = project.planned()
     return folder.stats(project.store, graph)
 
 

@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Explain what is not fresh."""
     project = wire.project(args)
-    blocked = project.blocked()
-    if blocked:
-        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+    project.require_local()
     graph = project.graph(project.context(Silent()))
     names = [stage.name for stage in graph.stages]
     if args.stage is not None and args.stage not in names:

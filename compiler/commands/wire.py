@@ -182,6 +182,28 @@ class Project:
         )
         return found
 
+    def require_local(self) -> None:
+        """Refuse what would open sockets.
+
+        Raises:
+            UsageError: the source or a tokenizer must be fetched first.
+        """
+        blocked = self.blocked()
+        if blocked:
+            hint = "build once, or name a local file with --source"
+            raise UsageError("; ".join(blocked), hint=hint)
+
+    def planned(self) -> Graph:
+        """The steps with what is known of each; asks and fetches nothing.
+
+        Raises:
+            UsageError: the source or a tokenizer must be fetched first.
+        """
+        self.require_local()
+        graph = self.graph(self.context(Silent()))
+        graph.plan()
+        return graph
+
     def context(
         self, reporter: Reporter, *, remember: bool = False, located: Located | None = None
     ) -> Context:

@@ -1,14 +1,12 @@
-"""A comparison as one page that needs nothing else. A door to jinja2: what is rendered is HTML."""
+"""A comparison as one page that needs nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, names, titles
-from compiler.errors import PromptError
+from compiler.dataset.pages import Page
 
 TEMPLATE = "diff.html.j2"
 
@@ -19,24 +17,11 @@ def render(templates: Path, report: Report) -> str:
     Raises:
         PromptError: the project has no template of it, or the template fails.
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        # Documents and prompts hold markup of their own.
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(signed=signed, usd=usd, rate=rate)
     values = {"r": report, "bands": BANDS, "names": names, "titles": titles, "axis": axis}
-    try:
-        return environment.get_template(TEMPLATE).render(values)
-    except Exception as error:  # a template can raise anything that its expressions can
-        raise PromptError(
-            f"cannot be rendered: {type(error).__name__}: {error}",
-            where=str(templates / TEMPLATE),
-            hint="take the template from a probec checkout",
-        ) from error
+    remedy = "take the template from a probec checkout"
+    # Documents and prompts hold markup of their own.
+    page = Page(templates / TEMPLATE, remedy, escaped=True, signed=signed, usd=usd, rate=rate)
+    return page.render(values)
 
 
 def signed(value: float | None, digits: int = 3) -> str:

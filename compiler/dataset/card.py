@@ -1,7 +1,4 @@
-"""The dataset card, rendered from one Stats record and the column table; no number is typed.
-
-The other door to jinja2: the card is not a prompt, and nothing here reaches a model.
-"""
+"""The dataset card, rendered from one Stats record and the column table; no number is typed."""
 
 from __future__ import annotations
 
@@ -9,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta
-
 from compiler.dataset.artefacts import findings
 from compiler.dataset.columns import COLUMNS
 from compiler.dataset.measures.clusters import RESAMPLES
 from compiler.dataset.measures.intervals import Interval
+from compiler.dataset.pages import Page
 from compiler.dataset.scores import EDGES, CellStats
 from compiler.dataset.stats import Stats
-from compiler.errors import Problem, PromptError
+from compiler.errors import Problem
 
 TEMPLATE = "card.md.j2"
 _VALUES = frozenset(
@@ -71,45 +67,19 @@ def render(templates: Path, stats: Stats, facts: CardFacts) -> str:
         "size": _size(stats.probes),
         "findings": [*findings(stats.artefacts)],
     }
-    try:
-        return _environment(templates).get_template(TEMPLATE).render(values)
-    except Exception as error:  # a template can raise anything that its expressions can
-        raise PromptError(
-            f"cannot be rendered: {type(error).__name__}: {error}",
-            where=str(templates / TEMPLATE),
-            hint="mend the template and build again; nothing is asked again",
-        ) from error
+    return _page(templates).render(values)
 
 
 def problems(templates: Path) -> list[Problem]:
     """What is wrong with the card's template, before there is anything to render."""
-    path = templates / TEMPLATE
-    environment = _environment(templates)
-    try:
-        text = path.read_text(encoding="utf-8")
-        # This generates its code, and so finds filters that do not exist as well.
-        undeclared = meta.find_undeclared_variables(environment.parse(text)) - _VALUES
-    except TemplateSyntaxError as error:
-        where = f"{path}:{error.lineno}"
-        return [Problem(where, "", f"template: {error.message}", "mend the template")]
-    except (OSError, UnicodeDecodeError) as error:
-        return [Problem(str(path), "", f"cannot be read: {error}", "a card needs its template")]
-    have = f"the card has: {', '.join(sorted(_VALUES))}"
-    return [
-        Problem(str(path), "", f"undefined variable {name!r}", have) for name in sorted(undeclared)
-    ]
+    return _page(templates).problems(_VALUES)
 
 
-def _environment(templates: Path) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
+def _page(templates: Path) -> Page:
+    return Page(
+        templates / TEMPLATE,
+        "mend the template and build again; nothing is asked again",
+        escaped=False,
         share=share,
         bars=bars,
         number=number,
@@ -117,7 +87,6 @@ def _environment(templates: Path) -> Environment:
         percent=percent,
         percent_of=percent_of,
     )
-    return environment
 
 
 def share(count: int, of: int) -> str:

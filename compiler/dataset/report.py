@@ -1,7 +1,7 @@
 """The report: one HTML page of the statistics as plots and a few documents to read.
 
-A door to jinja2, with escaping on: every text of a dataset is somebody else's. The page loads
-nothing: styles, pictures and the few lines of script are in it, and it is whole without the script.
+It is rendered with escaping on: every text of a dataset is somebody else's. The page loads nothing:
+styles, pictures and the few lines of script are in it, and it is whole without the script.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from compiler.dataset.figures import sections
 from compiler.dataset.figures.headline import headline
 from compiler.dataset.measures.clusters import RESAMPLES
+from compiler.dataset.pages import Page
 from compiler.dataset.passages import visible
 from compiler.dataset.sample import ShownRecord
 from compiler.dataset.stats import Stats
-from compiler.errors import PromptError
 
 TEMPLATE = "report.html.j2"
 
@@ -54,26 +52,9 @@ def render(
         "marks": max((len(record.splits) for record in records), default=0),
         "resamples": RESAMPLES,
     }
-    try:
-        return _environment(templates).get_template(TEMPLATE).render(values)
-    except Exception as error:  # a template can raise anything that its expressions can
-        raise PromptError(
-            f"cannot be rendered: {type(error).__name__}: {error}",
-            where=str(templates / TEMPLATE),
-            hint="mend the template and run the same command again",
-        ) from error
-
-
-def _environment(templates: Path) -> Environment:
-    return Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
+    remedy = "mend the template and run the same command again"
+    page = Page(templates / TEMPLATE, remedy, escaped=True, shown=_shown)
+    return page.render(values)
 
 
 def _shown(value: object) -> object:
