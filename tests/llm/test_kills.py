@@ -84,6 +84,15 @@ def _dies_while_sealed(our: Desk) -> None:
         our.ask(COUNT)
 
 
+def _mislays(our: Desk) -> None:
+    """Results that are here and not applied vanish."""
+    kill_at_event(our, Event.APPLIED, before=True)
+    with pytest.raises(Killed):
+        our.ask(COUNT)
+    (shard,) = our.journal.shards()
+    our.journal.results(shard.id).unlink()
+
+
 def _archived(our: Desk) -> None:
     _submits(our)
     our.clock.sleep(30 * 86400.0)
@@ -117,6 +126,7 @@ WAYS: Mapping[Event, tuple[Scenario | None, Scenario]] = {
     Event.GONE: (_archived, PLAIN),
     Event.DISCARDED: (_dies_while_sealed, PLAIN),
     Event.DOWNLOADED: (None, PLAIN),
+    Event.MISLAID: (_mislays, PLAIN),
     Event.APPLIED: (None, PLAIN),
 }
 
