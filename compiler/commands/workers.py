@@ -64,7 +64,7 @@ def _exchanged(
             hint="leave it out, or name a cluster: --cluster local",
         )
     url = args.exchange if "://" in args.exchange else str(Path(args.exchange).resolve())
-    if url.startswith("memory:"):
+    if any(part.partition(":")[0] == "memory" for part in url.split("::")):
         raise UsageError(
             "the memory of this process is no exchange",
             where=url,

@@ -313,13 +313,18 @@ class ResponseLog:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            broken = getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+            hints = {
+                **dict.fromkeys(("SQLITE_NOTADB", "SQLITE_CORRUPT"), BROKEN),
+                "SQLITE_BUSY": "another process writes it: wait until that has ended, and run the "
+                "same command again",
+            }
             raise StoreError(
                 f"the response log cannot be used: {error}",
                 where=str(self.path),
-                hint=BROKEN
-                if broken
-                else "check the disk and its permissions; never delete it to mend a build",
+                hint=hints.get(
+                    getattr(error, "sqlite_errorname", ""),
+                    "check the disk and its permissions; never delete it to mend a build",
+                ),
             ) from error
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
             raise self._damaged(key, str(error)) from error

@@ -15,7 +15,7 @@ import pytest
 
 from compiler.dataset.folder import output_digests
 from compiler.engine.execute import execute
-from compiler.engine.executors import Executor, Job, declared, processes
+from compiler.engine.executors import Executor, Job, cluster, declared, processes
 from compiler.engine.executors.cluster import Cluster
 from compiler.engine.executors.processes import Processes
 from compiler.errors import SourceError, StoreError
@@ -163,3 +163,19 @@ def until(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("it did not happen")
+
+
+@quiet_ray
+def test_a_cluster_without_a_machine_for_steps_is_an_error(
+    works: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "_BARREN_SECONDS", 0.4)
+    ray.init(num_cpus=0, include_dashboard=False, logging_level="error")
+    try:
+        with pytest.raises(StoreError, match="no machine that runs steps"):
+            execute(works.graph(), Quiet(), Cluster(works, "local", 2))
+    finally:
+        ray.shutdown()

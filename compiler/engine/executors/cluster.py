@@ -22,6 +22,9 @@ _TRIES = 3
 # So many steps more than there is room for wait at the cluster, not here.
 _SPARE = 2
 _KNOCK_SECONDS = 10.0
+# How often a cluster that ends no step is looked at, and how long it may have no machine for steps.
+_LOOK_SECONDS = 20.0
+_BARREN_SECONDS = 300.0
 # So long may the last word to all machines take; one that is gone does not answer.
 _LAST_SECONDS = 20.0
 
@@ -81,7 +84,7 @@ class Cluster:
                 flying[self._attempt.remote(self._workplace, job)] = job
             if not flying:
                 return
-            (ended, *_), _ = self._ray.wait([*flying], num_returns=1)
+            ended = self._ended()
             job = flying.pop(ended)
             try:
                 found = self._ray.get(ended)
@@ -93,6 +96,24 @@ class Cluster:
             if isinstance(found, BaseException):
                 raise found
             yield found
+
+    def _ended(self) -> object:
+        """The next step that ends.
+
+        Raises:
+            StoreError: no machine is left that could run one; Ray would wait without a word.
+        """
+        barren = 0.0
+        while True:
+            ended, _ = self._ray.wait([*self._flying], num_returns=1, timeout=_LOOK_SECONDS)
+            if ended:
+                return ended[0]
+            barren = 0.0 if self._ray.cluster_resources().get("CPU") else barren + _LOOK_SECONDS
+            if barren >= _BARREN_SECONDS:
+                raise StoreError(
+                    f"the cluster has no machine that runs steps, for {barren:,.0f} s now",
+                    hint="finished steps are kept: start a machine and run the same command again",
+                )
 
     def on_every_machine(self, work: Callable[[], None]) -> None:
         """End the steps in flight, and run something once on each machine that has workers."""

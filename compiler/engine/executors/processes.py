@@ -11,6 +11,7 @@ import signal
 import traceback
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -87,11 +88,8 @@ class Processes:
         # A worker inherits what is blocked: Ctrl-C may come before it can say that it ignores it.
         # Here it is only held back until the worker runs. The tracker's start would unblock it.
         resource_tracker.ensure_running()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _held():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self._process[ours] = process
         return ours
@@ -105,10 +103,22 @@ class Processes:
 
     def close(self) -> None:
         """Kill the workers: what they had not finished is nobody's."""
-        for worker in [*self._process]:
-            self._bury(worker)
+        # Who presses Ctrl-C again is heard when they are gone.
+        with _held():
+            for worker in [*self._process]:
+                self._bury(worker)
         self._idle.clear()
         self._busy.clear()
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Ctrl-C waits until the block ends."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _work(pipe: Connection, workplace: Workplace) -> None:
@@ -126,4 +136,7 @@ def _work(pipe: Connection, workplace: Workplace) -> None:
         except Exception as error:
             error.add_note(f"in a worker process:\n{traceback.format_exc()}")
             answer = error
-        pipe.send(answer)
+        try:
+            pipe.send(answer)
+        except OSError:
+            return  # nobody is there to hear it
