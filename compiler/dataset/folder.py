@@ -16,7 +16,7 @@ import msgspec
 
 from compiler.dataset.card import CardFacts
 from compiler.dataset.stats import Stats
-from compiler.engine.artifact import Artifact, RowDigest
+from compiler.engine.artifact import Artifact, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -74,7 +74,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
         for path in (*(root / "data").glob(_ROUND_FILES), root / PAGE):
             path.unlink(missing_ok=True)
         for file, artifact in wanted.items():
-            _copy(store.path(artifact), root / file)
+            _copy(store.path(artifact), root / file, artifact.sha256)
     except OSError as error:
         raise StoreError(
             f"cannot write the dataset: {error.strerror}",
@@ -135,11 +135,19 @@ def _time(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; its bytes are on the disk before anything says that it is installed."""
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file; its bytes are on the disk before anything says that it is installed.
+
+    Raises:
+        StoreError: they are not those of this digest; the copy is removed.
+    """
     shutil.copyfile(source, target)
     with target.open("rb") as written:
         os.fsync(written.fileno())
+        found = hashlib.file_digest(written, "sha256").hexdigest()
+    if sha256 not in ("", found):
+        target.unlink()
+        raise damaged(source, "its bytes are not those that were written")
 
 
 def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:

@@ -29,7 +29,8 @@ class Artifact:
     """A named output of a step: `digest` is its identity, `file` where its bytes are in the store.
 
     `offsets`: where each frame of a rows artifact starts in the file; `frame_rows` rows are in each
-    frame when every frame holds equally many, else 0.
+    frame when every frame holds equally many, else 0. `sha256`: of the bytes of a file that is not
+    rows; the frames of rows carry checksums of their own.
     """
 
     digest: str
@@ -38,6 +39,7 @@ class Artifact:
     rows: int
     frame_rows: int = 0
     offsets: tuple[int, ...] = ()
+    sha256: str = ""
 
 
 class RowDigest:
@@ -83,6 +85,15 @@ def content_digest(path: Path) -> str:
     return found.hexdigest()
 
 
+def damaged(path: Path, how: str) -> StoreError:
+    """What is said of a file of the store that is not what was written."""
+    return StoreError(
+        f"a stored file is damaged: {how}",
+        where=str(path),
+        hint="delete that file and build again; replies are not in it",
+    )
+
+
 class RowWriter:
     """Writes rows to an open file, hashing them on the way."""
 
@@ -94,7 +105,9 @@ class RowWriter:
         self._pending_rows = 0
         self._offsets: list[int] = []
         self._at = 0
-        self._compressor = zstandard.ZstdCompressor(level=3, write_content_size=True)
+        self._compressor = zstandard.ZstdCompressor(
+            level=3, write_content_size=True, write_checksum=True
+        )
 
     def append(self, row: object) -> None:
         """Write one row, a dataclass of JSON-like values."""
@@ -170,8 +183,4 @@ class RowReader:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"a stored file is damaged: {error}",
-            where=self._where,
-            hint="delete that file and build again; replies are not in it",
-        )
+        return damaged(Path(self._where), str(error))

@@ -7,6 +7,7 @@ of every upstream step whose part contains its own or lies within it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -98,7 +99,9 @@ class Outputs:
             canonical = RowDigest()
             write(out, canonical)
             out.flush()
-            described = Artifact(canonical.hexdigest(), "", 0, canonical.rows)
+            with path.open("rb") as written:
+                found = hashlib.file_digest(written, "sha256").hexdigest()
+            described = Artifact(canonical.hexdigest(), "", 0, canonical.rows, sha256=found)
             self.artifacts[name] = self._store.adopt(path, described, suffix)
         return self.artifacts[name]
 

@@ -61,8 +61,11 @@ class Store:
             try:
                 yield out, path
             finally:
-                out.close()
-                path.unlink(missing_ok=True)
+                try:
+                    # On a full disk this fails as well.
+                    out.close()
+                finally:
+                    path.unlink(missing_ok=True)
 
     @contextmanager
     def spool(self) -> Iterator[BinaryIO]:
@@ -107,7 +110,7 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             size = target.stat().st_size
-        return Artifact(content, name, size, artifact.rows, artifact.frame_rows, artifact.offsets)
+        return replace(artifact, file=name, bytes=size)
 
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
         """Every row of an artifact."""
@@ -136,9 +139,11 @@ class Store:
     # manifests and heads
 
     def manifest(self, key: str) -> Manifest | None:
-        """The manifest of a finished step, if all its files are there in full size."""
+        """The manifest of a finished step, if it is what was written and all its files are there in
+        full size.
+        """
         found = self.read_manifest(key)
-        if found is None:
+        if found is None or found.key != key or found.check not in ("", _check(found)):
             return None
         for artifact in found.outputs.values():
             try:
@@ -208,11 +213,23 @@ class Store:
 
 
 def _check(manifest: Manifest) -> str:
-    return digest("manifest", plain(replace(manifest, check="")))
+    return digest("manifest", _fields(replace(manifest, check="")))
 
 
 def _encoded(manifest: Manifest) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    return msgspec.json.format(msgspec.json.encode(_fields(manifest)), indent=1)
+
+
+def _fields(manifest: Manifest) -> dict[str, Json]:
+    fields = plain(manifest)
+    assert isinstance(fields, dict)
+    outputs = fields["outputs"]
+    assert isinstance(outputs, dict)
+    for output in outputs.values():
+        # Rows have none, and manifests of earlier versions were written without the field.
+        if isinstance(output, dict) and not output["sha256"]:
+            del output["sha256"]
+    return fields
 
 
 def write_atomic(path: Path, data: bytes, option: str = "--build-dir") -> None:
@@ -252,10 +269,12 @@ def _translated(place: Path, option: str = "--build-dir") -> Iterator[None]:
             errno.EROFS: f"make it writable, or name another with {option}",
             errno.ENOTDIR: f"name another directory with {option}",
             errno.EEXIST: f"name another directory with {option}",
+            errno.EISDIR: "remove it and run the same command again",
         }
         raise StoreError(
             f"cannot write: {error.strerror or error}",
-            where=str(error.filename or place),
+            # Of a rename, the place where something is in the way.
+            where=str(error.filename2 or error.filename or place),
             hint=hints.get(error.errno or 0),
         ) from error
 
