@@ -320,7 +320,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
     parser.add_argument("--small", action="store_true", help="only to see that it runs")
-    parser.add_argument("--replies", type=int, help="of the response log; default: 200,000")
+    parser.add_argument(
+        "--replies", type=machine.at_least_one, help="of the response log; default: 200,000"
+    )
     parser.add_argument("--only", choices=("batch", "live", "log"), help="one of the parts")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -1,8 +1,10 @@
 """What each stage costs at least: the libraries under it, on the rows that the build itself made.
 
 A floor does what the stage cannot do without and nothing else: read its input rows, call the
-library, write its output rows. Where a stage asks, the floor renders each prompt once, hashes each
-body once and reads each reply once. Seconds of process time, for the documents of one shard.
+library, write its output rows. Where a stage asks, the floor renders each template once on the
+values that the stage gives it, hashes each body once, and fetches and unpacks each reply once, from
+a bare SQLite connection. Seconds of process time, for the documents of one shard or, where a stage
+has one step a round or one in all, of its first round.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
+import jinja2
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,12 +33,13 @@ from compiler.engine.plan import Graph
 from compiler.engine.stage import Part
 from compiler.engine.store import Manifest
 from compiler.llm.messages import Request, encode
-from compiler.llm.responses import ResponseLog
+from compiler.probes import prompts
 from compiler.probes.tokens import Tokenizer
 from compiler.records import (
     AnswerRow,
     Choice,
     DocRecord,
+    DocTexts,
     Document,
     Pair,
     Probe,
@@ -67,23 +73,21 @@ ROWS: dict[str, type] = {
     "publish.facts": ProbeFact,
     "publish.pairs": Pair,
 }
+# Of the doc-records, most stages read the texts alone.
+_TEXTS = "sample.records (texts)"
+_POSED = (_TEXTS, "finalize.choices", "finalize.probes")
 # What a stage reads of another: by name, because a floor reads what the stage reads.
 READS: dict[str, tuple[str, ...]] = {
     "sample": (),
     "generate": ("sample.records",),
     "finalize": ("sample.records", "generate.replies"),
-    "expand": ("sample.records", "finalize.choices"),
-    "answer": ("sample.records", "finalize.choices", "finalize.probes"),
-    "judge": ("sample.records", "finalize.choices", "finalize.probes", "answer.answers"),
-    "score": ("answer.answers", "judge.verdicts"),
+    "expand": (_TEXTS, "finalize.choices"),
+    "answer": _POSED,
+    "judge": (*_POSED, "answer.answers"),
+    "score": (*_POSED, "answer.answers", "judge.verdicts"),
     "publish": (
-        "sample.records",
-        "finalize.choices",
-        "finalize.probes",
-        "expand.probes",
-        "answer.answers",
-        "judge.verdicts",
-        "score.scores",
+        *(*_POSED, "expand.probes"),
+        *("answer.answers", "judge.verdicts", "score.scores"),
     ),
 }
 
@@ -152,30 +156,35 @@ class Floors:
                 "tokenizer": seconds(lambda: [tokenize(t) for t in texts]),
                 "segmenter": _segmented(texts),
             },
-            "generate": self._asked("generator", self._generate()),
+            "generate": self._asked("generator", self._generate),
             "finalize": {
                 "JSON": seconds(lambda: [json.loads(each) for each in replies if each[:1] == "{"]),
                 "segmenter": _segmented(chosen),
             },
-            "expand": {
-                "tokenizer": seconds(lambda: [tokenize(t) for t in chosen]),
-                "segmenter": _segmented(chosen),
-            },
-            "answer": self._asked("answerer", self._answer()),
-            "judge": self._asked("judge", self._judge()),
+            "expand": {"tokenizer": seconds(lambda: [tokenize(t) for t in chosen])},
+            "answer": self._asked("answerer", self._answer),
+            "judge": self._asked("judge", self._judge),
             "score": {},
             "publish": {"parquet": self._parquet()},
         }
         for stage, reads in READS.items():
             found[stage]["rows in"] = sum(self._read(name) for name in reads)
             found[stage]["rows out"] = self._written(stage)
-        return {
+        shares = {
             stage: {what: s / self.documents for what, s in parts.items()}
             for stage, parts in found.items()
         }
+        return {**shares, "release": {"rows in": self._released()}}
 
     def _read(self, name: str) -> float:
+        if name == _TEXTS:
+            return seconds(lambda: sum(1 for _ in self._rows("sample.records", DocTexts)))
         return seconds(lambda: sum(1 for _ in self._rows(name, ROWS[name])))
+
+    def _released(self) -> float:
+        """Reading what one round's rows are to statistics, per document of the round."""
+        documents = {fact.doc_id for fact in self._rows("publish.facts", ProbeFact)}
+        return (self._read("publish.facts") + self._read("publish.pairs")) / len(documents)
 
     def _written(self, stage: str) -> float:
         total = 0.0
@@ -224,40 +233,51 @@ class Floors:
             for question in judging.questions(each, whole(answers))
         ]
 
-    def _asked(self, role: Role, asked: list[tuple[Request, int]]) -> dict[str, float]:
-        """Rendering is timed on the template with its own output as the one value: all of its text.
-
-        The wire body is canonical JSON; each sample is one lookup in the log by a SHA-256 key.
-        """
+    def _asked(self, role: Role, asks: Callable[[], list[tuple[Request, int]]]) -> dict[str, float]:
+        """The wire body is canonical JSON; each sample is one row of the log by a SHA-256 key."""
         dispatcher = self._context.dispatchers[role]
-        bodies = [(encode(dispatcher.provider, each), n) for each, n in asked]
-        keys = [key for each, n in asked for key in dispatcher.keys(each, range(n))]
-        encoder = msgspec.json.Encoder(order="deterministic")
-        with closing(ResponseLog(self._log)) as log:
-            return {
-                "template": self._rendered(role),
-                "JSON": seconds(
-                    lambda: [encoder.encode(dispatcher.provider.encode(each)) for each, _ in asked]
-                ),
-                "hash": seconds(
-                    lambda: [
-                        hashlib.sha256(hashlib.sha256(b).digest() if i else b).digest()
-                        for b, n in bodies
-                        for i in range(n)
-                    ]
-                ),
-                "log": seconds(lambda: [log.get(key) for key in keys]),
-            }
+        rendered: list[tuple[jinja2.Template, Mapping[str, object]]] = []
 
-    def _rendered(self, role: str) -> float:
-        request: Callable[[], object]
-        if role == "generator":
-            request = self._generate
-        elif role == "answerer":
-            request = self._answer
-        else:
-            request = self._judge
-        return seconds(request)
+        def recorded(template: jinja2.Template, values: Mapping[str, object]) -> str:
+            rendered.append((template, values))
+            return real(template, values)
+
+        real = prompts.render
+        with mock.patch.object(prompts, "render", recorded):
+            asked = asks()
+        bodies = [(encode(dispatcher.provider, each), n) for each, n in asked]
+        keys = [
+            [bytes.fromhex(key) for key in dispatcher.keys(each, range(n))] for each, n in asked
+        ]
+        encoder = msgspec.json.Encoder(order="deterministic")
+        return {
+            "template": _rendered(rendered),
+            "JSON": seconds(
+                lambda: [encoder.encode(dispatcher.provider.encode(each)) for each, _ in asked]
+            ),
+            "hash": seconds(
+                lambda: [
+                    hashlib.sha256(hashlib.sha256(b).digest() if i else b).digest()
+                    for b, n in bodies
+                    for i in range(n)
+                ]
+            ),
+            "log": self._fetched(keys),
+        }
+
+    def _fetched(self, keys: Sequence[Sequence[bytes]]) -> float:
+        """The samples of a request are fetched in one question."""
+        unpack = zstandard.ZstdDecompressor()
+        with closing(sqlite3.connect(self._log)) as log:
+
+            def work() -> None:
+                for each in keys:
+                    places = ",".join("?" * len(each))
+                    sql = f"select value from reply where key in ({places})"
+                    for (value,) in log.execute(sql, each).fetchall():
+                        unpack.decompress(value)
+
+            return seconds(work)
 
     def _parquet(self) -> float:
         """The rows of the shard as columns, written by pyarrow in the layout of the build."""
@@ -294,6 +314,15 @@ class Floors:
             )
 
         return seconds(work)
+
+
+def _rendered(calls: Sequence[tuple[jinja2.Template, Mapping[str, object]]]) -> float:
+    """What the code that jinja2 makes of a template takes on values that are ready for it."""
+    ready = [
+        (template.root_render_func, template.new_context({**template.globals, **values}, True))
+        for template, values in calls
+    ]
+    return seconds(lambda: ["".join(render(context)) for render, context in ready])
 
 
 def _segmented(texts: list[str]) -> float:

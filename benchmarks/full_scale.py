@@ -1,12 +1,14 @@
 """The published dataset's size on this machine: seconds, memory, ratios to floors.
 
-usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (default 36,997)
+usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (default 36,997; the
+results in the repository are those of --jobs 2)
 
 Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
 build fills the response log with replies written by rule (benchmarks/author.py); what is measured
 is a build from nothing that finds every reply there. Then: the same build again (a no-op), a round
 of more documents, and a build of as many documents by themselves. Seconds are process time of the
-whole process tree, if not of the wall.
+whole process tree, if not of the wall. The last line has what `benchmarks/scale_model.py` takes of
+it.
 """
 
 from __future__ import annotations
@@ -16,16 +18,22 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import machine, recombine
 from benchmarks.floors import Floors
 from benchmarks.machine import Run, probec
+from benchmarks.scale_model import Costs
 from compiler.commands import build as build_command
 from compiler.commands import wire
 from compiler.commands.result import table
+from compiler.commands.wire import Project
+from compiler.engine.plan import Graph
+from compiler.llm.responses import ResponseLog
 
 ROOT = Path(__file__).parent.parent
 QWEN = recombine.SHARED / "tokenizers/qwen3/tokenizer.json.gz"
@@ -42,6 +50,26 @@ class Bench:
     more: int
     jobs: int
 
+    @property
+    def source(self) -> Path:
+        """The documents of all rounds."""
+        return self.root / f"source-{self.documents + self.more}.parquet"
+
+    @property
+    def alone(self) -> Path:
+        """As many documents as are added."""
+        return self.root / f"alone-{self.more}.parquet"
+
+    @property
+    def log(self) -> Path:
+        """The response log."""
+        return self.root / ".probec/responses.sqlite"
+
+    @property
+    def filled(self) -> Path:
+        """There when the log holds every reply to documents of these sources."""
+        return self.root / f"filled-{self.documents}-{self.more}"
+
     def build(self, folder: str, *, grown: bool = False) -> Run:
         """One build, as a user would run it."""
         arguments = self.arguments(folder, grown=grown)
@@ -53,17 +81,17 @@ class Bench:
 
     def arguments_alone(self, folder: str) -> list[str]:
         """The command line of that."""
-        return self._arguments(folder, "alone.parquet", [self.more])
+        return self._arguments(folder, self.alone, [self.more])
 
     def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
         """The command line of a build, without the command."""
-        rounds = [len(range(i, self.documents, ROUNDS)) for i in range(ROUNDS)]
-        return self._arguments(folder, "source.parquet", [*rounds, *([self.more] if grown else [])])
+        rounds = [len(range(i, self.documents, ROUNDS)) for i in range(min(ROUNDS, self.documents))]
+        return self._arguments(folder, self.source, [*rounds, *([self.more] if grown else [])])
 
-    def _arguments(self, folder: str, source: str, rounds: Sequence[int]) -> list[str]:
+    def _arguments(self, folder: str, source: Path, rounds: Sequence[int]) -> list[str]:
         listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
         values = {
-            "source.path": str(self.root / source),
+            "source.path": str(source),
             # As published: the demo's baselines and audits are work of their own.
             "scoring.baselines": "{}",
             "scoring.anchors": "null",
@@ -81,9 +109,9 @@ class Bench:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("documents", type=int, nargs="?", default=FULL)
-    parser.add_argument("--more", type=int, help="documents of the added round")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("documents", type=machine.at_least_one, nargs="?", default=FULL)
+    parser.add_argument("--more", type=machine.at_least_one, help="documents of the added round")
+    parser.add_argument("--jobs", type=machine.at_least_one, default=1)
     parser.add_argument("--keep", type=Path, help="work here and leave everything in place")
     args = parser.parse_args()
     more = args.more if args.more is not None else max(1, min(1000, args.documents // 10))
@@ -99,7 +127,9 @@ def main() -> None:
 def measure(bench: Bench) -> None:
     """Fill the log, then measure cold, no-op and growing."""
     prepare(bench)
+    logged = entries(bench)
     cold = bench.build("measured")
+    calibration = calibrated(bench, cold)
     report_build(bench, cold)
     again = bench.build("measured")
     assert json.loads(again.out)["up_to_date"]
@@ -116,31 +146,80 @@ def measure(bench: Bench) -> None:
         f"of this {spent['release']:.1f} s are statistics over all rows, and {outside:.1f} s "
         "planning, starting workers and locking"
     )
+    print(calibration)
+    if entries(bench) != logged:
+        raise SystemExit("the log did not hold every reply: these numbers are not what they say")
+
+
+def entries(bench: Bench) -> int:
+    """How many replies the log holds."""
+    with closing(ResponseLog(bench.log)) as log:
+        return len(log)
+
+
+def calibrated(bench: Bench, cold: Run) -> str:
+    """What the scale model takes from a first build: bytes on disk, and CPU by who does it.
+
+    `serial`: grouping the source, statistics, and all that the process does that hands out steps.
+    """
+    data = json.loads(cold.out)
+    spent: dict[str, float] = data["seconds"]
+    serial = spent["ingest"] + spent["release"] + cold.cpu - sum(spent.values())
+    graph, project = planned(bench)
+    started = time.process_time()
+    steps = len(graph.plan())
+    planning = time.process_time() - started
+    project.log.close()
+    folder = bench.root / "measured"
+    costs = Costs()
+    built = 1 - (costs.slots - data["stats"]["probes"] / bench.documents) / costs.written
+    return (
+        f"for the scale model, of a document: built {built:.3f}, "
+        f"cpu_ms {1000 * cold.cpu / bench.documents:.1f}, "
+        f"serial_ms {1000 * serial / bench.documents:.1f}, "
+        f"store_bytes {size(folder / 'objects') / bench.documents:,.0f}, "
+        f"parquet_bytes {size(folder / 'datasets') / bench.documents:,.0f}, "
+        f"log_bytes {bench.log.stat().st_size / (bench.documents + 2 * bench.more):,.0f}; "
+        f"planning {steps} steps {planning:.2f} s of CPU"
+    )
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def prepare(bench: Bench) -> None:
     """The project, its source, and a log that holds every reply."""
     for name in ("prompts", "templates", "specs"):
         shutil.copytree(ROOT / name, bench.root / name, dirs_exist_ok=True)
-    source = bench.root / "source.parquet"
-    if not source.exists():
-        chars = recombine.write(source, bench.documents + bench.more)
+    if not bench.source.exists():
+        chars = made(bench.source, bench.documents + bench.more)
         texts = recombine.Shape().siblings * (bench.documents + bench.more)
         print(f"source: {chars / texts:,.0f} characters a text, {chars / 1e6:,.1f} MB in all")
-    if not (bench.root / "filled").exists():
+    if not bench.filled.exists():
         # A first build pays, in time, for every reply; its directory is not looked at again.
-        recombine.write(bench.root / "alone.parquet", bench.more)
+        made(bench.alone, bench.more)
+        shutil.rmtree(bench.root / "filling", ignore_errors=True)
         author = [sys.executable, "-m", "benchmarks.author", "build", "--json"]
         author += ["--jobs", str(bench.jobs)]
         filling = machine.run([*author, *bench.arguments("filling", grown=True)], ROOT)
         shutil.rmtree(bench.root / "filling")
         machine.run([*author, *bench.arguments_alone("filling")], ROOT)
         shutil.rmtree(bench.root / "filling")
-        (bench.root / "filled").write_text("", encoding="utf-8")
-        size = (bench.root / ".probec/responses.sqlite").stat().st_size
-        print(f"filling the log: {filling.cpu:,.0f} s of CPU, {size / 1e6:,.0f} MB")
+        bench.filled.write_text("", encoding="utf-8")
+        filled = bench.log.stat().st_size
+        print(f"filling the log: {filling.cpu:,.0f} s of CPU, {filled / 1e6:,.0f} MB")
     for name in ("measured", "alone"):
         shutil.rmtree(bench.root / name, ignore_errors=True)
+
+
+def made(path: Path, documents: int) -> int:
+    """Write a source, whole or not at all; returns the characters of its texts."""
+    part = path.with_suffix(".part")
+    chars = recombine.write(part, documents)
+    part.replace(path)
+    return chars
 
 
 def report_build(bench: Bench, run: Run) -> None:
@@ -170,17 +249,20 @@ def report_build(bench: Bench, run: Run) -> None:
 
 def measured_floors(bench: Bench) -> dict[str, dict[str, float]]:
     """Seconds per document of the libraries, on the first shard of the measured build."""
-    parser = argparse.ArgumentParser()
-    build_command.add_arguments(parser)
-    args = parser.parse_args(bench.arguments("measured"))
-    project = wire.project(args)
-    context = project.context(wire.Silent())
-    graph = project.graph(context)
+    graph, project = planned(bench)
     graph.plan()
     try:
-        return Floors(graph, context, project.log.path).measure()
+        return Floors(graph, project.context(wire.Silent()), project.log.path).measure()
     finally:
         project.log.close()
+
+
+def planned(bench: Bench) -> tuple[Graph, Project]:
+    """The graph of the measured build, not planned yet, in its project."""
+    parser = argparse.ArgumentParser()
+    build_command.add_arguments(parser)
+    project = wire.project(parser.parse_args(bench.arguments("measured")))
+    return project.graph(project.context(wire.Silent())), project
 
 
 def demo(bench: Bench, again: Run) -> None:
@@ -188,16 +270,16 @@ def demo(bench: Bench, again: Run) -> None:
     arguments = [str(bench.root / "specs/demo.yaml"), "--build-dir", str(bench.root / "demo")]
     probec("build", *arguments)
     rows = [
-        ("no-op of the full build", again.cpu, again.wall, again.peak / 2**20),
+        ("no-op of the full build", again.cpu, again.wall),
         *(
-            (what, best.cpu, best.wall, best.peak / 2**20)
+            (what, best.cpu, best.wall)
             for what, best in (
                 ("no-op of the demo", quickest("build", *arguments)),
                 ("probec --help", quickest("--help")),
             )
         ),
     ]
-    print(table(("doing nothing", "CPU s", "wall s", "peak MiB"), rows))
+    print(table(("doing nothing", "CPU s", "wall s"), rows))
 
 
 def quickest(*arguments: str) -> Run:

@@ -10,10 +10,10 @@ texts: a ratio of 1.0 would mean that the stage costs nothing on top.
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -86,7 +86,11 @@ def records(folder: Path) -> list[DocRecord]:
 
 def main() -> None:
     """Measure and print."""
-    source = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEFAULT
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path, nargs="?", default=DEFAULT, help="rollouts, a file")
+    source = parser.parse_args().source.resolve()
+    if not source.is_file():
+        parser.error(f"{source} is no file")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         for name in ("prompts", "templates", "specs"):

@@ -100,7 +100,7 @@ def _row(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("documents", type=int, nargs="?", default=FULL)
+    parser.add_argument("documents", type=machine.at_least_one, nargs="?", default=FULL)
     args = parser.parse_args()
     print(machine.described())
     with tempfile.TemporaryDirectory() as folder:

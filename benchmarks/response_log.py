@@ -33,9 +33,16 @@ def key(number: int) -> str:
 
 
 def texts(chars: int) -> Callable[[int], str]:
-    """Replies by number: a slice of real text that starts where the number says."""
+    """Replies by number: a slice of real text that starts where the number says.
+
+    Raises:
+        SystemExit: there is not so much text.
+    """
     docs = [part for found in recombine.paragraphs().values() for doc in found for part in doc]
     whole = " ".join(docs)
+
+    if chars >= len(whole):
+        raise SystemExit(f"a reply has at most {len(whole) - 1:,} characters here")
 
     def text(number: int) -> str:
         at = (number * 7919) % (len(whole) - chars)
@@ -65,8 +72,8 @@ def timed(work: Callable[[], object], calls: int) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("entries", type=int, nargs="?", default=FULL)
-    parser.add_argument("--chars", type=int, default=600)
+    parser.add_argument("entries", type=machine.at_least_one, nargs="?", default=FULL)
+    parser.add_argument("--chars", type=machine.at_least_one, default=600)
     args = parser.parse_args()
     print(machine.described())
     with tempfile.TemporaryDirectory() as folder:
