@@ -2,9 +2,10 @@
 
 usage: python -m benchmarks.scale_model
 
-`Costs` holds what one document costs; its local part is calibrated by `benchmarks.full_scale`, its
-paid part by the published dataset's declared tokens and prices. Everything is linear in documents
-but what has a fixed size. docs/scale.md shows the table that this prints.
+`Costs` holds what one document costs. Its local part is what `benchmarks.full_scale` prints in its
+last line; its paid part are the published dataset's shares, tokens and prices, as declared in
+specs/qwen3.5-9b.yaml. Everything is linear in documents but what has a fixed size. docs/scale.md
+shows the table that this prints.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ SIZES = (36_997, 1_000_000, 100_000_000)
 class Costs:
     """Of one document, unless said otherwise.
 
-    `cpu_ms`: local stages, replies in the log; `serial_ms`: the part that one process does alone
-    (ingest, commits, statistics, locks). Bytes are on disk, compressed. Tokens and prices per call,
-    US dollars per million tokens, batched.
+    `built`: share of written slots that become rows; `asked`: of those that are asked about, in the
+    published dataset. `cpu_ms`: local stages, replies in the log; `serial_ms`: the part that one
+    process does alone (ingest, commits, statistics, locks). Bytes are on disk, compressed.
+    `body_bytes`, `tokens`, `price`: of a call of the generator, the answerer and the judge, 4.2
+    bytes a token; US dollars per million tokens, batched. `ids_us`, `id_bytes`: planning and memory
+    for the index of ids.
     """
 
     slots: int = 16
     written: int = 6
     built: float = 0.909
+    asked: float = 0.850605
     rollouts: int = 5
     cpu_ms: float = 17.7
     serial_ms: float = 0.7
     store_bytes: int = 33_000
     log_bytes: int = 25_000
     parquet_bytes: int = 8_300
-    body_bytes: tuple[int, int, int] = (28_000, 5_900, 1_700)
+    body_bytes: tuple[int, int, int] = (29_400, 5_460, 1_680)
     tokens: tuple[tuple[int, int], ...] = ((7000, 10_500), (1300, 80), (400, 5))
     price: tuple[float, float] = (0.5, 2.5)
     batch_requests: int = 100_000
@@ -43,6 +48,7 @@ class Costs:
     ids_us: float = 3.0
     id_bytes: int = 600
     shard_docs: int = 512
+    rounds: int = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Bounds:
 
 def bounds(documents: int, costs: Costs) -> Bounds:
     """The model."""
-    probes = documents * costs.written * costs.built
+    probes = documents * costs.written * costs.asked
     calls = (documents, probes * costs.rollouts, probes * costs.rollouts)
     batches = sum(
         max(-(-int(n) // costs.batch_requests), -(-int(n * body) // costs.batch_bytes))
@@ -78,7 +84,9 @@ def bounds(documents: int, costs: Costs) -> Bounds:
         for n, (read, written) in zip(calls, costs.tokens, strict=True)
     )
     requests = int(sum(calls))
-    steps = 8 * -(-documents // costs.shard_docs) + 5
+    # Seven stages on shards, one on rounds; ingest and release.
+    shards = costs.rounds * -(-documents // (costs.rounds * costs.shard_docs))
+    steps = 7 * shards + costs.rounds + 2
     rows = documents * (costs.slots - costs.written * (1 - costs.built))
     return Bounds(
         documents,
