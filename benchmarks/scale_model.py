@@ -32,11 +32,11 @@ class Costs:
     built: float = 0.909
     asked: float = 0.850605
     rollouts: int = 5
-    cpu_ms: float = 17.7
-    serial_ms: float = 0.7
+    cpu_ms: float = 15.8
+    serial_ms: float = 0.8
     store_bytes: int = 33_000
-    log_bytes: int = 25_000
-    parquet_bytes: int = 8_300
+    log_bytes: int = 24_200
+    parquet_bytes: int = 8_400
     body_bytes: tuple[int, int, int] = (29_400, 5_460, 1_680)
     tokens: tuple[tuple[int, int], ...] = ((7000, 10_500), (1300, 80), (400, 5))
     price: tuple[float, float] = (0.5, 2.5)

@@ -18,6 +18,8 @@ from compiler.keys import Json
 
 EXAMPLE = "probec card build/datasets/demo --check"
 _SPECS = (".yaml", ".yml")
+# So many stale numbers are listed; --json has all of them.
+_MOST = 20
 _NOTHING = Recount((), ("a card alone: there are no rows to hold it against",))
 
 
@@ -79,7 +81,8 @@ def _text(file: Path, checked: Checked, counted: Recount) -> str:
     parts = []
     if counted.stale:
         rows = [
-            (each.where, _short(each.stated), _short(each.recomputed)) for each in counted.stale
+            (each.where, _short(each.stated), _short(each.recomputed))
+            for each in counted.stale[:_MOST]
         ]
         parts.append(table(("stale", "stated", "from the rows"), rows))
     if checked.contradictions:

@@ -11,7 +11,7 @@ from compiler.commands.result import Result
 from compiler.commands.tables import everything
 from compiler.dataset import folder, measured, rounds
 from compiler.dataset.stats import Stats
-from compiler.errors import UsageError
+from compiler.errors import SourceError, UsageError
 from compiler.spec.scoring import Bands
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
@@ -65,4 +65,7 @@ def _of_round(args: argparse.Namespace) -> Stats:
 
 def _of_file(args: argparse.Namespace) -> Stats:
     arguments.without_spec(args)
-    return measured.stats(args.spec, *bands.of_rows(args, args.spec))
+    found = measured.stats(args.spec, *bands.of_rows(args, args.spec))
+    if not found.probes:
+        raise SourceError("no probes in it", where=str(args.spec), hint="name a file that has rows")
+    return found

@@ -141,6 +141,8 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
     Raises:
         StoreError: they are not those of this digest; the copy is removed.
     """
+    # A link would be written through.
+    target.unlink(missing_ok=True)
     shutil.copyfile(source, target)
     with target.open("rb") as written:
         os.fsync(written.fileno())

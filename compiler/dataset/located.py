@@ -4,8 +4,10 @@ at a resolved commit; and what identifies their content.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,9 +74,10 @@ def local_files(path: str, root: Path) -> list[Path]:
     elif place.is_dir():
         files = _below(place)
     elif any(char in path for char in "*?["):
-        base = Path(place.anchor) if Path(path).is_absolute() else root
-        pattern = str(place.relative_to(base))
-        files = sorted(each for each in base.glob(pattern) if each.is_file())
+        # As a shell does it: what is hidden is found by a pattern that says so.
+        pattern = path if Path(path).is_absolute() else f"{glob.escape(str(root))}/{path}"
+        found = map(Path, glob.iglob(pattern, recursive=True))
+        files = sorted(each for each in found if each.is_file())
     else:
         files = []
     if not files:
@@ -105,7 +108,7 @@ def _below(folder: Path) -> list[Path]:
         seen |= below.keys()
     if lost := [str(path) for path in found if not path.exists()]:
         raise SourceError("a link to nothing", where=min(lost), hint="remove it")
-    return sorted(found)
+    return sorted(path for path in found if path.is_file())
 
 
 def _refused(error: OSError) -> None:
@@ -133,8 +136,11 @@ def _remote(path: str) -> Located:
 
     try:
         files_system, inner = fsspec.core.url_to_fs(path)
-        found = sorted(name for name in files_system.find(inner) if name.endswith(_FORMATS)) or (
-            [inner] if files_system.isfile(inner) else sorted(files_system.glob(inner))
+        below = [name for name in files_system.find(inner) if _is_data(name, inner)]
+        found = sorted(below) or (
+            [inner]
+            if files_system.isfile(inner)
+            else sorted(name for name in files_system.glob(inner) if _is_data(name, inner))
         )
         marks = [[name, str(files_system.checksum(name))] for name in found]
     except Exception as error:  # every fsspec backend raises its own kinds
@@ -148,6 +154,14 @@ def _remote(path: str) -> Located:
     _known_format(found)
     urls = tuple(files_system.unstrip_protocol(name) for name in found)
     return Located(path, urls, digest("source", marks), None)
+
+
+def _is_data(name: str, inner: str) -> bool:
+    """Whether what was found under a path, or by its pattern, is of a known format and shown."""
+    plain = re.split(r"[*?\[]", inner, maxsplit=1)[0]
+    base = plain if plain == inner else plain.rpartition("/")[0]
+    parts = name.removeprefix(base.rstrip("/")).split("/")
+    return name.endswith(_FORMATS) and not any(part.startswith(".") for part in parts)
 
 
 def _on_hub(path: str, revision: str | None) -> Located:

@@ -22,14 +22,14 @@ def observed(path: Path) -> Observations:
 def stats(
     path: Path, hard_below: float, easy_from: float, rows: Observations | None = None
 ) -> Stats:
-    """The statistics of what `observed` reads (`rows`, where it did), with audits beside the data:
-    in the directory itself, or in the one of the dataset that a single file belongs to.
+    """The statistics of what `observed` reads (`rows`, where it did), with the audits of the
+    dataset that they belong to.
 
     Raises:
         SourceError: there is no such file, or it holds no probes.
     """
     found = observed(path) if rows is None else rows
-    audits = published.audits(path if path.is_dir() else path.parent.parent)
+    audits = published.audits(stated.folder(path))
     known = stated.scopes(path)
     pairs = published.pairs(files(path), scopes.by_response(known))
     return compute(found, pairs, audits, Rules(hard_below, easy_from, list(known)), None)

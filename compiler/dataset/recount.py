@@ -22,7 +22,6 @@ from compiler.dataset.stats import ScopeStats, Stats
 from compiler.errors import SourceError, StoreError
 from compiler.records import Reject
 
-_MOST = 20
 T = TypeVar("T")
 
 
@@ -74,7 +73,7 @@ def recount(folder: Path, templates: Path | None) -> Recount:
         missing.append(f"no {what}: the card was not rendered again")
     else:
         stale += _card(folder / "README.md", card.render(templates, found, facts))
-    return Recount(tuple(stale[:_MOST]), tuple(missing))
+    return Recount(tuple(stale), tuple(missing))
 
 
 def _aligned(found: Stats, stated: Stats) -> tuple[ScopeStats, ...]:
@@ -116,6 +115,8 @@ def _ledger(build: BuildStats, rows: Observations, folder: Path) -> tuple[Ledger
     """
     path = folder / "rejects.jsonl"
     lines = path.read_bytes().splitlines() if path.is_file() else []
+    if not all(0 <= e.round < len(build.rounds) and build.rounds[e.round] for e in build.ledger):
+        raise StoreError("it has rounds that build.rounds has not")
     decoder = msgspec.json.Decoder(Reject)
     rejects = [_decoded(decoder, line, path) for line in lines]
     slots = {e.scope: e.planned // build.rounds[e.round] for e in build.ledger}

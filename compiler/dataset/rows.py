@@ -128,12 +128,21 @@ class PublishedRow:
 
 
 def files(path: Path) -> list[Path]:
-    """The parquet files of a path: itself, or those below a directory.
+    """The parquet files of a path: itself, or those below a directory, of a dataset those of its
+    `data`; what is hidden is no part of it.
 
     Raises:
         SourceError: there are none.
     """
-    found = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if path.is_dir():
+        folder = path / "data" if (path / "data").is_dir() else path
+        found = sorted(
+            file
+            for file in folder.rglob("*.parquet")
+            if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        )
+    else:
+        found = [path]
     if not found or not found[0].is_file():
         raise SourceError(
             "no parquet file there", where=str(path), hint="a file, or a dataset directory"

@@ -85,12 +85,15 @@ class _Seen:
 
 def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     """The different values of the columns that name models, by column; absent columns are not."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     found: dict[str, set[str]] = {}
     for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
         for name in batch.schema.names:
-            values = pc.unique(batch[name]).to_pylist()
+            # Of lists and the like it makes no list of different ones, and they name no model.
+            nested = pa.types.is_nested(batch[name].type)
+            values = [] if nested else pc.unique(batch[name]).to_pylist()
             found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
     return {name: tuple(sorted(found[name])) for name in _MODELS if found.get(name)}
 

@@ -107,7 +107,7 @@ def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, obje
         raise SourceError(
             f"not UTF-8 at byte {error.start} of the line", where=where, hint="save it as UTF-8"
         ) from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"not JSON: {error}", where=where, hint="one object a line") from error
     if not isinstance(row, dict):
         raise SourceError("not a JSON object", where=where, hint="one object a line")

@@ -89,7 +89,7 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
     try:
         return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
-        raise _other(error, _beside(path, "card.json")) from error
+        raise _other(error, folder(path) / "card.json") from error
 
 
 def bands(path: Path) -> tuple[float, float] | None:
@@ -114,14 +114,14 @@ def counts(path: Path) -> dict[str, int] | None:
     return {each.scope: each.built for each in found.scopes} if found is not None else None
 
 
-def _beside(path: Path, name: str) -> Path:
-    """A dataset's file, from its directory, from that of its data, or from a file there."""
-    folder = path if path.is_dir() else path.parent
-    return (folder.parent if folder.resolve().name == _DATA else folder) / name
+def folder(path: Path) -> Path:
+    """A dataset's directory, from itself, from that of its data, or from a file there."""
+    here = path if path.is_dir() else path.parent
+    return here.parent if here.resolve().name == _DATA else here
 
 
 def _read(path: Path, name: str, kind: type[T]) -> T | None:
-    file = _beside(path, name)
+    file = folder(path) / name
     if not file.is_file():
         return None
     try:

@@ -26,14 +26,17 @@ from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
 from compiler.spec.model import TemplateScope, WrittenScope
+from compiler.spec.scoring import BASELINES
 
 INDEX_COLUMNS = frozenset(column.name for column in COLUMNS if column.index)
 _EXAMPLES = 3
 _DOCUMENT = (
     *("doc", "row_seed", "doc_source", "doc_idx", "source_model"),
     *("doc_choice_rationale", "split_rationale", "row_splits", "gen_start_char"),
+    *("n_siblings_available", "n_siblings_shown"),
 )
 _AGGREGATES = ("mean", "max", "min")
+_OTHER_SCORES = ("bb_answer_response_scores", *(f"{name}_scores" for name in BASELINES))
 _WITH_SCORES = frozenset({"scored", "decided"})
 
 
@@ -287,6 +290,17 @@ def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
     if not all(isinstance(answer, str) for answer in answers or ()):
         yield "V17", "an answer is no text"
     yield from _numbers(row, scores, answers or [], decided=status == "decided")
+    for name in _OTHER_SCORES:
+        others = row.items(name)
+        if others is not None and not _are_scores(others):
+            yield "V16", f"{name} holds what is not a number in [0, 1]"
+    seconds = row.items("bb_answer_response_scores")
+    if seconds is not None and len(seconds) != len(scores):
+        yield "V17", f"{len(seconds)} scores against target_response, {len(scores)} others"
+
+
+def _are_scores(values: list[object]) -> bool:
+    return all(isinstance(each, int | float) and 0 <= each <= 1 for each in values)
 
 
 def _numbers(
@@ -298,10 +312,10 @@ def _numbers(
     whole = counts[0] == counts[1] < wanted if decided else counts == (wanted, wanted)
     if not whole or not scores:
         yield "V17", f"{counts[1]} answers, {counts[0]} scores, K = {wanted}"
-    numbers = [s for s in scores if isinstance(s, int | float) and 0 <= s <= 1]
-    if len(numbers) != len(scores):
+    if not _are_scores(scores):
         yield "V16", "a score is not a number in [0, 1]"
         return
+    numbers = [each for each in scores if isinstance(each, int | float)]
     if not numbers:
         return
     values = sum(numbers) / len(numbers), max(numbers), min(numbers)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from compiler.engine.store import Store
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, build
 
+Row: TypeAlias = dict[str, object]
 DATA = "build/datasets/tiny/data/train-round-000.parquet"
 
 
@@ -88,3 +93,62 @@ def test_a_record_of_a_step_that_is_not_its_own_is_none(
 
     assert found["ran"]["score"] == 1  # type: ignore[index]
     assert found["outputs"] == outputs
+
+
+def test_what_is_hidden_or_beside_the_data_is_no_row_of_a_dataset(
+    probec: Probec, project: Path
+) -> None:
+    build(probec)
+    root = project / "build/datasets/tiny"
+    for copy in ("data/.backup.parquet", "extra.parquet"):
+        (root / copy).write_bytes((project / DATA).read_bytes())
+
+    assert probec("verify-rows", str(root)) == 0
+    assert probec("card", str(root), "--check") == 0, probec.out
+
+
+def test_a_link_in_a_dataset_is_not_written_through(probec: Probec, project: Path) -> None:
+    build(probec)
+    card = project / "build/datasets/tiny/README.md"
+    card.unlink()
+    (project / "mine.md").write_text("mine")
+    card.symlink_to(project / "mine.md")
+
+    build(probec, "--set", "publish.license=mit")
+    assert (project / "mine.md").read_text() == "mine"
+    assert 'license: "mit"' in card.read_text()
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_the_card_of_early_stopping_contradicts_nothing(after: int, probec: Probec) -> None:
+    build(probec, "--set", f"scoring.stop={{after: {after}}}")
+
+    assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda rows: rows[:0],
+        lambda rows: [{**rows[0], "flags": ["V99"]}, *rows[1:]],
+        lambda rows: [{**row, "tokenizer": [row["tokenizer"]]} for row in rows],
+    ],
+    ids=["no rows", "a flag of another version", "a list for a model"],
+)
+@pytest.mark.parametrize("command", ["stats", "verify-rows", "report"])
+def test_odd_rows_end_in_no_traceback(
+    command: str,
+    damage: Callable[[list[Row]], list[Row]],
+    probec: Probec,
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    build(probec)
+    table = pq.read_table(project / DATA)
+    rows = damage(table.to_pylist())
+    odd = pa.Table.from_pylist(rows) if rows else table.slice(0, 0)
+    pq.write_table(odd, tmp_path / "odd.parquet")
+    out = ("--out", "page.html") if command == "report" else ()
+
+    # What went wrong otherwise than as an error of ours would be raised here.
+    assert probec(command, str(tmp_path / "odd.parquet"), *out) in (0, 1)

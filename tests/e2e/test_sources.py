@@ -194,6 +194,7 @@ def truncated(project: Path) -> str:
         (raw("nothing.jsonl.gz", b""), "it is empty"),
         (dangling, "gone.jsonl: a link to nothing"),
         (raw("deep.jsonl", b"[" * 100_000), "not JSON"),
+        (raw("long.jsonl", b'{"doc_idx": ' + b"9" * 5000 + b"}"), "not JSON"),
         (raw("zero.parquet", b""), "not a whole parquet file"),
         (truncated, "not a whole parquet file"),
         (lambda project: "memory://nothing/here.parquet", "no files there"),
@@ -220,6 +221,9 @@ def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Pa
     (folder / ".checkpoints/c.jsonl").write_bytes(b"no data")
 
     assert probec("build", SPEC, "--set", "source.path=rows") == 0
+    for pattern in ("rows/*.jsonl", "rows/**/*.jsonl", "rows/**.jsonl", f"file://{folder}"):
+        one = ("--set", f"source.path={pattern}", "--set", "rounds=[{docs: 1}]")
+        assert probec("plan", SPEC, *one, "--build-dir", "patterns") == 0, probec.err
     # Not a pattern, since there is such a file.
     whole = folder / "whole [2].jsonl"
     whole.write_bytes(b"".join(lines))
