@@ -133,10 +133,12 @@ def measure(bench: Bench) -> None:
     report_build(bench, cold)
     again = bench.build("measured")
     assert json.loads(again.out)["up_to_date"]
-    demo(bench, again)
     grown = bench.build("measured", grown=True)
     share = (grown.cpu - again.cpu) / bench.more / ((cold.cpu - again.cpu) / bench.documents)
     alone = bench.build_alone()
+    if entries(bench) != logged:
+        raise SystemExit("the log did not hold every reply: there is nothing to measure")
+    demo(bench, again)
     spent: dict[str, float] = json.loads(grown.out)["seconds"]
     outside = grown.cpu - sum(spent.values())
     print(
@@ -147,8 +149,6 @@ def measure(bench: Bench) -> None:
         "planning, starting workers and locking"
     )
     print(calibration)
-    if entries(bench) != logged:
-        raise SystemExit("the log did not hold every reply: these numbers are not what they say")
 
 
 def entries(bench: Bench) -> int:
