@@ -20,6 +20,7 @@ from benchmarks import (
     statistics,
 )
 from benchmarks.scale_model import Costs
+from compiler import cli
 from compiler.dataset.measures.dip import dip_statistic
 from tests.conftest import ROOT
 
@@ -153,3 +154,15 @@ def test_bounds_are_linear_and_no_batch_is_too_large() -> None:
     assert ten.usd == pytest.approx(10 * one.usd)
     assert ten.requests == pytest.approx(10 * one.requests, rel=1e-6)
     assert one.batches * costs.batch_requests >= one.requests
+
+
+def test_the_scale_model_and_the_plan_of_the_published_spec_agree(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["plan", "specs/qwen3.5-9b.yaml", "--json"]) == 0
+    price = json.loads(capsys.readouterr().out)["price"]
+    found = scale_model.bounds(36_997, Costs())
+
+    assert found.requests == pytest.approx(sum(each["calls"] for each in price["estimates"]), abs=2)
+    assert found.usd == pytest.approx(sum(each["usd"] for each in price["estimates"]), rel=1e-3)
