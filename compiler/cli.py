@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProbecError as error:
         return _failed(error, as_json)
     except KeyboardInterrupt:
+        if argv is None:
+            # Who presses it again would only interrupt the end.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(
             "\ninterrupted; finished steps and replies are kept, run the same command to go on",
             file=sys.stderr,
