@@ -33,6 +33,11 @@ from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
 from compiler.stages.context import ROLES, Context
 
+_NO_REPLIES = (
+    "the response log holds no reply, and rounds are locked here: what is missing of them is asked "
+    "again (bring .probec back, or `probec cache pull URL ROUND`)"
+)
+
 SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C it first"
 
 
@@ -58,6 +63,8 @@ def make(
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
         refuse_changed(project, graph)
+        if project.held and project.log.is_empty():
+            reporter.notice(_NO_REPLIES)
         _announce(project, graph, wall, reporter)
         with running(project, context):
             crew = workers.executor(project, context, graph, args, reporter.notice)

@@ -123,6 +123,8 @@ def _seen(files: Sequence[Path]) -> list[_Seen]:
             for values in batch.to_pylist():
                 row = PublishedRow(values)
                 key = row.text("doc_id"), row.number("round_idx") or 0
+                if not key[0]:
+                    continue  # no text: there is nothing to find its document by
                 places.setdefault(key, file)
                 scores = _scores(row.items(_SCORES))
                 if scores:

@@ -131,5 +131,6 @@ def _read(path: Path, name: str, kind: type[T]) -> T | None:
 
 
 def _other(error: Exception, file: Path) -> SourceError:
-    hint = "build again, or give --hard and --easy" if file.name == "stats.json" else "build again"
+    bands = " (`stats` and `report` take --hard and --easy instead)"
+    hint = f"build again{bands if file.name == 'stats.json' else ''}"
     return SourceError(f"not of this version: {in_a_line(error)}", where=str(file), hint=hint)

@@ -107,6 +107,13 @@ class ResponseLog:
             found = self._open().execute("select 1 from reply where key = ?", (bytes.fromhex(key),))
             return found.fetchone() is not None
 
+    def is_empty(self) -> bool:
+        """Whether there is no reply."""
+        if not self._exists():
+            return True
+        with self._translated():
+            return self._open().execute("select 1 from reply limit 1").fetchone() is None
+
     def __len__(self) -> int:
         if not self._exists():
             return 0

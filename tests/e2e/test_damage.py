@@ -132,8 +132,10 @@ def test_the_card_of_early_stopping_contradicts_nothing(after: int, probec: Prob
         lambda rows: rows[:0],
         lambda rows: [{**rows[0], "flags": ["V99"]}, *rows[1:]],
         lambda rows: [{**row, "tokenizer": [row["tokenizer"]]} for row in rows],
+        lambda rows: [{**row, "target": "left"} for row in rows],
+        lambda rows: [{**row, "doc_id": str(row["doc_id"]).encode()} for row in rows],
     ],
-    ids=["no rows", "a flag of another version", "a list for a model"],
+    ids=["no rows", "a flag of another version", "a list for a model", "sides", "ids"],
 )
 @pytest.mark.parametrize("command", ["stats", "verify-rows", "report"])
 def test_odd_rows_end_in_no_traceback(
@@ -152,3 +154,14 @@ def test_odd_rows_end_in_no_traceback(
 
     # What went wrong otherwise than as an error of ours would be raised here.
     assert probec(command, str(tmp_path / "odd.parquet"), *out) in (0, 1)
+
+
+def test_a_log_without_replies_beside_locked_rounds_is_said(probec: Probec, project: Path) -> None:
+    build(probec)
+    assert probec("build", SPEC, "--set", "publish.license=apache-2.0") == 0
+    assert "the response log holds no reply" not in probec.err
+
+    for path in (project / ".probec").glob("responses.sqlite*"):
+        path.unlink()
+    assert probec("build", SPEC, "--set", "publish.license=mit") == 0
+    assert "the response log holds no reply" in probec.err

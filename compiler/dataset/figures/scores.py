@@ -30,6 +30,8 @@ NO_SCORES = (
     "the section from slots to scores."
 )
 
+NO_SIDES = "No scored row names a side (prefix or suffix), so there is no task to show scores of."
+
 
 def section(stats: Stats) -> Section:
     """All of it; absent when nothing is scored."""
@@ -43,6 +45,8 @@ def section(stats: Stats) -> Section:
     )
     if not stats.pooled.rows:
         return Section("scores", "Blind scores", lead, (), (NO_SCORES,))
+    if not open_cells(stats):
+        return Section("scores", "Blind scores", lead, (), (NO_SIDES,))
     figures = (_distribution(stats), _maxima(stats), _shares(stats), _shape(stats))
     unsolved = _unsolved(stats)
     absent = (
