@@ -171,7 +171,7 @@ def finished(probec: Probec, server: Rehearsal, *args: str) -> int:
 
 def settings(server: Rehearsal, flag: str) -> list[str]:
     """All roles played by the server's model."""
-    values = ["budget.max_usd=50", "batches.poll_seconds=0.1", "models.answerer.concurrency=4"]
+    values = ["budget.max_usd=50", "batches.poll_seconds=0.01", "models.answerer.concurrency=4"]
     for role in ROLES:
         values += [
             f"models.{role}.provider=anthropic-batch",

@@ -30,7 +30,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsa
 
 def paid(server: Rehearsal, *more: str, provider: str = "anthropic-batch") -> list[str]:
     """The spec, with all roles played by the server's model."""
-    args = [SPEC, "--set", "budget.max_usd=50", "--set", "batches.poll_seconds=0.1"]
+    args = [SPEC, "--set", "budget.max_usd=50", "--set", "batches.poll_seconds=0.01"]
     for role in ("generator", "answerer", "judge"):
         for name, value in (
             ("provider", provider), ("model", MODEL), ("base_url", server.base_url),
