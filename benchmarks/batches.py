@@ -28,6 +28,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from benchmarks import machine
+from compiler.commands.arguments import at_least_one
 from compiler.commands.result import table
 from compiler.keys import digest
 from compiler.llm.batches.journal import Journal
@@ -321,7 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
     parser.add_argument("--small", action="store_true", help="only to see that it runs")
     parser.add_argument(
-        "--replies", type=machine.at_least_one, help="of the response log; default: 200,000"
+        "--replies", type=at_least_one, help="of the response log; default: 200,000"
     )
     parser.add_argument("--only", choices=("batch", "live", "log"), help="one of the parts")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)

@@ -30,6 +30,7 @@ from benchmarks.machine import Run, probec
 from benchmarks.scale_model import Costs
 from compiler.commands import build as build_command
 from compiler.commands import wire
+from compiler.commands.arguments import at_least_one
 from compiler.commands.result import table
 from compiler.commands.wire import Project
 from compiler.engine.plan import Graph
@@ -109,9 +110,9 @@ class Bench:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("documents", type=machine.at_least_one, nargs="?", default=FULL)
-    parser.add_argument("--more", type=machine.at_least_one, help="documents of the added round")
-    parser.add_argument("--jobs", type=machine.at_least_one, default=1)
+    parser.add_argument("documents", type=at_least_one, nargs="?", default=FULL)
+    parser.add_argument("--more", type=at_least_one, help="documents of the added round")
+    parser.add_argument("--jobs", type=at_least_one, default=1)
     parser.add_argument("--keep", type=Path, help="work here and leave everything in place")
     args = parser.parse_args()
     more = args.more if args.more is not None else max(1, min(1000, args.documents // 10))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import statistics
@@ -21,17 +20,6 @@ _KINDS = {"family": "cpu family", "model": "model"}
 _OFTEN = 30
 # Looks at memory from one look at the speed of the machine to the next.
 _PULSE = 5
-
-
-def at_least_one(text: str) -> int:
-    """A size on a command line.
-
-    Raises:
-        ArgumentTypeError: it is no whole number, or below 1.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
-    return int(text)
 
 
 def described() -> str:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import machine
 from benchmarks.chain import Chain
+from compiler.commands.arguments import at_least_one
 from compiler.commands.result import table
 from compiler.dataset import parquet
 from compiler.dataset.columns import COLUMNS, Value
@@ -100,7 +101,7 @@ def _row(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("documents", type=machine.at_least_one, nargs="?", default=FULL)
+    parser.add_argument("documents", type=at_least_one, nargs="?", default=FULL)
     args = parser.parse_args()
     print(machine.described())
     with tempfile.TemporaryDirectory() as folder:

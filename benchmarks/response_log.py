@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import machine, recombine
+from compiler.commands.arguments import at_least_one
 from compiler.commands.result import table
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.responses import ResponseLog
@@ -72,8 +73,8 @@ def timed(work: Callable[[], object], calls: int) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("entries", type=machine.at_least_one, nargs="?", default=FULL)
-    parser.add_argument("--chars", type=machine.at_least_one, default=600)
+    parser.add_argument("entries", type=at_least_one, nargs="?", default=FULL)
+    parser.add_argument("--chars", type=at_least_one, default=600)
     args = parser.parse_args()
     print(machine.described())
     with tempfile.TemporaryDirectory() as folder:

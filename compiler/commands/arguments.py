@@ -55,7 +55,7 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     """How many workers, and where."""
     parser.add_argument(
         "--jobs",
-        type=_count,
+        type=at_least_one,
         metavar="N",
         help="worker processes for the local work; default: one a core from "
         f"{FEW_DOCUMENTS:,} documents on, else none; with --cluster, how many steps it is handed",
@@ -73,7 +73,12 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """A number of things on a command line.
+
+    Raises:
+        ArgumentTypeError: it is no whole number, or below 1.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
     return int(text)

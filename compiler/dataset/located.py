@@ -172,14 +172,15 @@ def _on_hub(path: str, revision: str | None) -> Located:
     repo = f"{owner}/{name}"
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
-        found = HfFileSystem().find(f"datasets/{repo}@{commit}/{inner}".rstrip("/"))
+        place = f"datasets/{repo}@{commit}/{inner}".rstrip("/")
+        found = HfFileSystem().find(place)
     except Exception as error:  # huggingface_hub and its transports raise many kinds
         raise SourceError(
             f"cannot be reached: {in_a_line(error)}",
             where=path,
             hint="check the network and the name, or build from a local copy with --source FILE",
         ) from error
-    files = sorted(file for file in found if file.endswith(_FORMATS))
+    files = sorted(file for file in found if _is_data(file, place))
     if not files:
         raise SourceError("no parquet or JSONL files in that dataset", where=path)
     return Located(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,6 +219,7 @@ def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Pa
     (folder / "a [1].jsonl").write_bytes(b"".join(lines[: len(lines) // 2]))
     (folder / "part.jsonl/b.jsonl").write_bytes(b"".join(lines[len(lines) // 2 :]))
     (folder / ".hidden.jsonl").write_bytes(b"no data")
+    os.mkfifo(folder / "pipe.jsonl")
     (folder / ".checkpoints/c.jsonl").write_bytes(b"no data")
 
     assert probec("build", SPEC, "--set", "source.path=rows") == 0
