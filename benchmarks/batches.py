@@ -29,7 +29,6 @@ from urllib.parse import urlsplit
 
 from benchmarks import machine
 from compiler.commands.arguments import at_least_one
-from compiler.commands.result import table
 from compiler.keys import digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Pace, WallClock
@@ -43,6 +42,7 @@ from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
+from compiler.report.terminal import table
 
 ROOT = Path(__file__).parent.parent
 MODEL = "claude-haiku-4-5-20251001"

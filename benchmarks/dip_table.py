@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compiler.dataset.measures import dip
-from compiler.dataset.measures.draws import Draws
-from compiler.dataset.measures.units import Floats
+from compiler.statistics.measures import dip
+from compiler.statistics.measures.draws import Draws
+from compiler.statistics.measures.units import Floats
 
 TABLE = Path(dip.__file__).with_name("dip_table.json")
 # One less than a round number: (1 + how many reach it) / (1 + simulations) is then round as well.

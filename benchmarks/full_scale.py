@@ -29,12 +29,12 @@ from benchmarks.floors import Floors
 from benchmarks.machine import Run, probec
 from benchmarks.scale_model import Costs
 from compiler.commands import build as build_command
-from compiler.commands import wire
-from compiler.commands.arguments import at_least_one
-from compiler.commands.result import table
-from compiler.commands.wire import Project
+from compiler.commands.arguments import at_least_one, variant
 from compiler.engine.plan import Graph
 from compiler.llm.responses import ResponseLog
+from compiler.project import wire
+from compiler.project.wire import Project
+from compiler.report.terminal import table
 
 ROOT = Path(__file__).parent.parent
 QWEN = recombine.SHARED / "tokenizers/qwen3/tokenizer.json.gz"
@@ -262,7 +262,7 @@ def planned(bench: Bench) -> tuple[Graph, Project]:
     """The graph of the measured build, not planned yet, in its project."""
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
-    project = wire.project(parser.parse_args(bench.arguments("measured")))
+    project = wire.project(variant(parser.parse_args(bench.arguments("measured"))))
     return project.graph(project.context(wire.Silent())), project
 
 

@@ -27,10 +27,10 @@ import sentencex
 from benchmarks import machine
 from benchmarks.floors import encoder
 from compiler import cli
-from compiler.commands.result import table
 from compiler.engine.store import Manifest, Store
 from compiler.probes import tokens
 from compiler.records import DocRecord
+from compiler.report.terminal import table
 
 ROOT = Path(__file__).parent.parent
 DEFAULT = ROOT / "specs/data/rollouts.jsonl"

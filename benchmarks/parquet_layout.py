@@ -25,12 +25,12 @@ import pyarrow.parquet as pq
 from benchmarks import machine
 from benchmarks.chain import Chain
 from compiler.commands.arguments import at_least_one
-from compiler.commands.result import table
 from compiler.dataset import parquet
 from compiler.dataset.columns import COLUMNS, Value
 from compiler.dataset.parquet import Layout
 from compiler.engine.artifact import RowDigest
 from compiler.probes.sampling import Stream
+from compiler.report.terminal import table
 
 FULL = 6000
 _ROWS = 16

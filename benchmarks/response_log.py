@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks import machine, recombine
 from compiler.commands.arguments import at_least_one
-from compiler.commands.result import table
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.responses import ResponseLog
+from compiler.report.terminal import table
 
 FULL = 2_000_000
 _COMMIT = 1000

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks import machine
-from compiler.commands.result import table
-from compiler.dataset.measures import bimodality, maxima, resolving
-from compiler.dataset.measures.choice import MIN_PAIRS, choice
-from compiler.dataset.measures.clusters import (
+from compiler.report.terminal import table
+from compiler.statistics.measures import bimodality, maxima, resolving
+from compiler.statistics.measures.choice import MIN_PAIRS, choice
+from compiler.statistics.measures.clusters import (
     Cell,
     Clusters,
     Column,
@@ -33,8 +33,8 @@ from compiler.dataset.measures.clusters import (
     clustered_error,
     product,
 )
-from compiler.dataset.measures.heaping import heaping
-from compiler.dataset.measures.units import Flags, Floats, Ints
+from compiler.statistics.measures.heaping import heaping
+from compiler.statistics.measures.units import Flags, Floats, Ints
 
 ROLLOUTS = 5
 CELLS = 16

@@ -21,7 +21,7 @@ from benchmarks import (
 )
 from benchmarks.scale_model import Costs
 from compiler import cli
-from compiler.dataset.measures.dip import dip_statistic
+from compiler.statistics.measures.dip import dip_statistic
 from tests.conftest import ROOT
 
 

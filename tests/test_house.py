@@ -43,12 +43,13 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {"probes/prompts.py", "dataset/pages.py"},
+    "jinja2": {"probes/prompts.py", "report/pages.py"},
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows", "published", "sample")),
+        *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows")),
+        *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
     "sqlite3": {"llm/responses.py", "llm/batches/journal.py", "rehearsal/store.py"},
@@ -58,15 +59,15 @@ DOORS = {
         "llm/batches/collect.py",
         "dataset/frames.py",
         "dataset/sources.py",
-        "dataset/blobs.py",
+        "rounds/blobs.py",
     },
     "numpy": {
         *(
             path.relative_to(ROOT / "compiler").as_posix()
-            for path in (ROOT / "compiler/dataset/measures").glob("*.py")
+            for path in (ROOT / "compiler/statistics/measures").glob("*.py")
         ),
         *(
-            f"dataset/{name}.py"
+            f"statistics/{name}.py"
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
@@ -128,7 +129,7 @@ def test_no_bag_of_anything_travels(path: Path) -> None:
 def test_names_of_registry_entries_are_compared_only_at_home(path: Path) -> None:
     """`if scope == "lens"` outside its package is a special case on top of the registry."""
     home = ("probes/scopes/", "llm/providers/", "probes/scoring/")
-    if name_of(path).startswith(home) or name_of(path) == "commands/problems.py":
+    if name_of(path).startswith(home) or name_of(path) == "project/problems.py":
         return
     names = {*SCOPES, *PROVIDERS, *POLICIES} - {"anthropic"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -136,7 +137,7 @@ def test_names_of_registry_entries_are_compared_only_at_home(path: Path) -> None
             for side in (node.left, *node.comparators):
                 if isinstance(side, ast.Constant) and side.value in names:
                     # wire.py gives the embedded model its own name when a user asks for it.
-                    assert name_of(path) == "commands/wire.py", f"line {node.lineno}"
+                    assert name_of(path) == "project/wire.py", f"line {node.lineno}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

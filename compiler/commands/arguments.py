@@ -6,10 +6,9 @@ import argparse
 import math
 from pathlib import Path
 
+from compiler.building.jobs import FEW_DOCUMENTS, Workers
 from compiler.errors import UsageError
-
-# Starting workers takes as long as some hundred documents do.
-FEW_DOCUMENTS = 2048
+from compiler.project.variant import Variant
 
 
 def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
@@ -36,11 +35,16 @@ def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -
     )
 
 
+def variant(args: argparse.Namespace) -> Variant:
+    """The spec and its variation, from the options of `add_spec_arguments`."""
+    return Variant(args.spec, tuple(args.overrides), args.provider, args.source, args.build_dir)
+
+
 def without_spec(args: argparse.Namespace) -> None:
-    """Rows in files and locked rounds are what they are.
+    """Refuse options that vary a spec where rows in a file or a locked round are named.
 
     Raises:
-        UsageError: an option is given that varies a spec.
+        UsageError: such an option is given.
     """
     given = {"--set": args.overrides, "--provider": args.provider, "--source": args.source}
     for option, value in given.items():
@@ -71,6 +75,55 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --cluster: its machines see nothing of this one, files pass through this "
         "fsspec URL, such as s3://bucket/folder; removed from there when the build ends",
     )
+
+
+def workers(args: argparse.Namespace) -> Workers:
+    """The options of `add_worker_arguments`."""
+    return Workers(args.jobs, args.cluster, args.exchange)
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which directory, for the commands that take a hash instead of a spec."""
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        metavar="DIR",
+        help="a directory with build/rounds and .probec; default: the nearest at or above here",
+    )
+    parser.add_argument(
+        "--build-dir", type=Path, metavar="DIR", help="default: build/ of that directory"
+    )
+
+
+def add_band_arguments(parser: argparse.ArgumentParser) -> None:
+    """The thresholds of HARD and EASY for rows in files."""
+    parser.add_argument(
+        "--hard",
+        type=float,
+        metavar="SCORE",
+        help="FILE, DIR: HARD is a maximum below this; default: as stated beside the data, else "
+        "the default of scoring.bands",
+    )
+    parser.add_argument(
+        "--easy",
+        type=float,
+        metavar="SCORE",
+        help="FILE, DIR: EASY is at least this; default: as stated beside the data, else "
+        "the default of scoring.bands",
+    )
+
+
+def without_bands(args: argparse.Namespace) -> None:
+    """Refuse --hard and --easy where a spec or a lock states the bands.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    if args.hard is not None or args.easy is not None:
+        raise UsageError(
+            "--hard and --easy are for rows in files",
+            hint="a spec and a round state their own: scoring.bands",
+        )
 
 
 def at_least_one(text: str) -> int:

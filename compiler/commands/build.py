@@ -6,11 +6,13 @@ import argparse
 import shlex
 from typing import TYPE_CHECKING
 
-from compiler.commands import arguments, receipt
+from compiler.building import receipt
+from compiler.building.receipt import Request
+from compiler.commands import arguments
 from compiler.commands.result import Result
 
 if TYPE_CHECKING:
-    from compiler.commands.wire import Reporter
+    from compiler.project.wire import Reporter
 
 EXAMPLE = "probec build specs/demo.yaml"
 
@@ -34,30 +36,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Say what the last build came to, if all it looked at is as it was; else build."""
-    asked = receipt.request(args)
+    asked = _request(args)
     kept = receipt.recall(asked, args.spec, args.build_dir) if asked is not None else None
     if kept is not None:
         for notice in kept.notices:
             reporter.notice(notice)
-        return kept.result
+        return Result(kept.text, kept.data, kept.code)
 
-    from compiler.commands import building, wire
+    from compiler.building.build import make
+    from compiler.project import wire
 
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     project.wait = not args.detach
-    return building.make(project, args, reporter, _next(args), asked)
+    made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
+    return Result(made.text, made.data, made.code)
+
+
+def _request(args: argparse.Namespace) -> Request | None:
+    """The request that a receipt may answer; a cluster is not this machine's to watch."""
+    if not args.own or args.cluster is not None:
+        return None
+    return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
 
 
 def _next(args: argparse.Namespace) -> str:
     """Commands that make sense now, with the options that this build had."""
-    options = [str(args.spec)]
-    for flag, value in (("--provider", args.provider), ("--source", args.source)):
-        options += [flag, value] if value is not None else []
-    if args.build_dir is not None:
-        options += ["--build-dir", str(args.build_dir)]
-    for override in args.overrides:
-        options += ["--set", override]
-    spec = shlex.join(options)
+    spec = shlex.join(arguments.variant(args).arguments())
     lines = (
         (f"probec stats {spec}", "these numbers again"),
         (f"probec prompt {spec} --role judge", "exactly what the judge was sent"),

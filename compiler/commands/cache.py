@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compiler.commands import place as places
-from compiler.commands import receipt, transfer
-from compiler.commands.place import Place
+from compiler.building import receipt
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.transfer import Moved
-from compiler.commands.wire import Reporter
-from compiler.dataset import rounds
 from compiler.engine import sweep
 from compiler.engine.lock import locked
 from compiler.engine.remote import Remote
 from compiler.engine.store import Store
 from compiler.errors import UsageError
 from compiler.keys import Json
+from compiler.project import place as places
+from compiler.project.place import Place
+from compiler.project.wire import Reporter
+from compiler.reproduction import transfer
+from compiler.reproduction.transfer import Moved
+from compiler.rounds import locks
 
 EXAMPLE = "probec cache push s3://bucket/probec bbc550"
 
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "hashes", nargs="*", metavar="HASH", help="push, pull: which rounds; default: all"
     )
-    places.add_arguments(parser)
+    arguments.add_place_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="gc: say what would be removed")
 
 
@@ -44,24 +46,24 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     if args.action == "gc":
         if args.url is not None:
             raise UsageError("gc takes no URL", hint="probec cache gc --dry-run")
-        return _gc(places.find(args), dry=args.dry_run)
+        return _gc(places.find(args.dir, args.build_dir), dry=args.dry_run)
     if args.dry_run:
         raise UsageError("--dry-run goes with gc", hint="leave it out")
     if not args.url:
         raise UsageError(f"{args.action} needs a URL", hint=EXAMPLE)
-    place = places.find(args, make=args.action == "pull")
-    if rounds.HASH.fullmatch(args.url) and not Path(args.url).exists():
+    place = places.find(args.dir, args.build_dir, make=args.action == "pull")
+    if locks.HASH.fullmatch(args.url) and not Path(args.url).exists():
         raise UsageError(
             f"{args.url} is no URL but may be a round",
             hint=f"the URL comes first: {EXAMPLE}; a folder of that name is ./{args.url}",
         )
     if args.action == "push":
-        locks = [place.lock(each)[0] for each in args.hashes] or [
-            rounds.read(path) for path in rounds.everywhere(place.locks)
+        chosen = [place.lock(each)[0] for each in args.hashes] or [
+            locks.read(path) for path in locks.everywhere(place.locks)
         ]
-        if not locks:
+        if not chosen:
             raise UsageError("no locked round here", where=str(place.locks), hint="build first")
-        moved = transfer.push(place, Remote(args.url), locks, reporter.notice)
+        moved = transfer.push(place, Remote(args.url), chosen, reporter.notice)
         return _moved("pushed", args.url, moved)
     remote = Remote(args.url)
     hashes = transfer.wanted(remote, args.hashes)
@@ -95,8 +97,8 @@ def _gc(place: Place, *, dry: bool) -> Result:
     with locked(place.build):
         roots = [
             key
-            for path in rounds.everywhere(place.locks)
-            for key in rounds.read(path).recorded.steps.values()
+            for path in locks.everywhere(place.locks)
+            for key in locks.read(path).recorded.steps.values()
         ]
         found = sweep.survey(store, roots)
         useless = receipt.useless(store.root, [path for path, _ in found.files])

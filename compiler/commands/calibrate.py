@@ -9,17 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.commands import wire
+from compiler.building import folder
+from compiler.building.build import alone, running
+from compiler.building.estimate import Quote, count, later_usd, observed_usd, quote
+from compiler.commands import arguments
 from compiler.commands.arguments import usd
-from compiler.commands.building import alone, running
-from compiler.commands.estimate import Quote, count, later_usd, observed_usd, quote
-from compiler.commands.result import Result, table
-from compiler.commands.wire import Project, Reporter
-from compiler.dataset import folder
-from compiler.dataset.card import interval, number, percent
-from compiler.dataset.levels import Level, LevelStats, SweepStats, compare
-from compiler.dataset.observations import gather
-from compiler.dataset.plots.sweep import Series, signed, sweep
+from compiler.commands.result import Result
 from compiler.engine.execute import execute_together
 from compiler.engine.plan import Graph
 from compiler.engine.store import write_atomic
@@ -27,11 +22,19 @@ from compiler.errors import UsageError
 from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
 from compiler.probes.checks import CHECKS
+from compiler.project import wire
+from compiler.project.variant import Variant
+from compiler.project.wire import Project, Reporter
 from compiler.records import ProbeFact
+from compiler.report.card import interval, number, percent
+from compiler.report.plots.sweep import Series, signed, sweep
+from compiler.report.terminal import table
 from compiler.spec import edit
 from compiler.spec.model import Round, Spec, WrittenScope
 from compiler.spec.scoring import NoContext
 from compiler.stages.context import Context
+from compiler.statistics.levels import Level, LevelStats, SweepStats, compare
+from compiler.statistics.observations import gather
 
 EXAMPLE = "probec calibrate specs/demo.yaml --levels=-2..2 --docs 40"
 _DOCS = 100
@@ -48,7 +51,7 @@ class _Built:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, which levels, and what to do with the choice."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument(
         "--levels", metavar="LOW..HIGH", help="such as =-2..2; default: all that the spec declares"
     )
@@ -78,9 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build every level, compare, choose."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     if args.write:
-        _writable(args, project.spec)
+        _writable(arguments.variant(args), project.spec)
     # A sweep is no round: it neither obeys locks nor leaves any.
     project.locking = False
     project.wait = not args.detach
@@ -233,18 +236,20 @@ def _evidence(project: Project, built: Mapping[int, _Built], found: SweepStats, 
     return digest("calibration", payload)
 
 
-def _writable(args: argparse.Namespace, spec: Spec) -> None:
+def _writable(variant: Variant, spec: Spec) -> None:
     """Whether a level could be written, before any is paid for.
 
     Raises:
         UsageError: it could not.
     """
-    if args.overrides or args.provider is not None or args.source is not None:
+    if variant.varied:
         raise UsageError(
             "a level that was chosen under --set, --provider or --source is not written",
             hint="what was swept is not what the spec says: calibrate the spec itself",
         )
-    edit.with_values(_text_of(args.spec), "calibration", _values(spec.calibration.level, "0" * 16))
+    edit.with_values(
+        _text_of(variant.path), "calibration", _values(spec.calibration.level, "0" * 16)
+    )
 
 
 def _written(path: Path, found: SweepStats, evidence: str) -> str:

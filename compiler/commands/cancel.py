@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from compiler.commands import wire
-from compiler.commands.building import SPENDING
+from compiler.building.build import SPENDING
+from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.engine.lock import locked
 from compiler.errors import ProviderError
@@ -13,18 +13,19 @@ from compiler.keys import Json
 from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.states import SENT, Event, State
 from compiler.llm.providers import batch_api
+from compiler.project import wire
 
 EXAMPLE = "probec cancel specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Only the shared ones."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
     """Cancel every open batch of the project. Requests that were served stay billed and kept."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     journal, now = project.journal, project.clock.now
     lines: list[str] = []
     canceled: list[Json] = []

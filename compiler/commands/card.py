@@ -6,15 +6,19 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from compiler.commands import wire
-from compiler.commands.result import Result, table
-from compiler.dataset import card, folder
-from compiler.dataset.claims.checked import Checked, check, data
-from compiler.dataset.claims.page import decode
-from compiler.dataset.claims.rules import RULES
-from compiler.dataset.recount import Recount, recount
+from compiler.building import folder
+from compiler.checking.claims.checked import Checked, check, data
+from compiler.checking.claims.page import decode
+from compiler.checking.claims.rules import RULES
+from compiler.checking.recount import Recount, recount
+from compiler.commands import arguments
+from compiler.commands.result import Result
 from compiler.errors import SourceError
 from compiler.keys import Json
+from compiler.probes.prompts import Library
+from compiler.project import wire
+from compiler.report import card
+from compiler.report.terminal import table
 
 EXAMPLE = "probec card build/datasets/demo --check"
 _SPECS = (".yaml", ".yml")
@@ -25,7 +29,7 @@ _NOTHING = Recount((), ("a card alone: there are no rows to hold it against",))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and whether to check."""
-    wire.add_spec_arguments(parser, metavar="SPEC|DIR|CARD.md")
+    arguments.add_spec_arguments(parser, metavar="SPEC|DIR|CARD.md")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -64,17 +68,18 @@ def run(args: argparse.Namespace) -> Result:
     return Result(_text(file, checked, counted), found, 1 if failed else 0)
 
 
-def _place(args: argparse.Namespace) -> tuple[Path, Path | None]:
+def _place(args: argparse.Namespace) -> tuple[Path, Library | None]:
     """The dataset directory or card, and the templates that render it again."""
     path: Path = args.spec
     if path.suffix not in _SPECS:
         above = [*path.resolve().parents, Path.cwd(), *Path.cwd().parents]
         found = (each / "templates" for each in above)
-        return path, next((t for t in found if (t / card.TEMPLATE).is_file()), None)
-    project = wire.project(args)
+        there = next((folder for folder in found if (folder / card.TEMPLATE).is_file()), None)
+        return path, Library(there) if there is not None else None
+    project = wire.project(arguments.variant(args))
     graph = project.planned()
     folder.stats(project.store, graph)
-    return project.store.root / "datasets" / project.spec.name, project.root / "templates"
+    return project.store.root / "datasets" / project.spec.name, Library(project.root / "templates")
 
 
 def _text(file: Path, checked: Checked, counted: Recount) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from compiler.commands import problems, wire
+from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
+from compiler.project import problems, wire
 from compiler.spec import load
 
 EXAMPLE = "probec check specs/demo.yaml"
@@ -14,12 +15,12 @@ EXAMPLE = "probec check specs/demo.yaml"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Only the shared ones."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
     """Report every problem, or that there is none."""
-    draft = wire.read(args)
+    draft = wire.read(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:
         raise SpecError(found)

@@ -9,18 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.commands import changes, pricing
 from compiler.commands.result import Result
-from compiler.commands.sides import FORMS, Options, Side, is_spec, open_side, spec_of
-from compiler.commands.wire import Reporter
-from compiler.comparison import fields, outcomes, page, requests, templates
+from compiler.comparison import changes, fields, outcomes, page, pricing, requests, templates
 from compiler.comparison.listing import Listing, Walk
 from compiler.comparison.report import DEPTHS, Report
 from compiler.comparison.scratch import Scratch
+from compiler.comparison.sides import FORMS, Options, Side, is_spec, open_side, spec_of
 from compiler.engine.store import write_atomic
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
+from compiler.project.wire import Reporter
 from compiler.spec.model import TemplateScope
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             report = replace(report, notices=(f"both sides: {both}", *report.notices))
         text, data = changes.text(report), report.data()
         if args.html is not None:
-            page_text = page.render(a.root / "templates", report)
+            page_text = page.render(Library(a.root / "templates"), report)
             write_atomic(args.html, page_text.encode("utf-8"), "--html")
             text += f"\n\npage: {args.html}"
             data["page"] = str(args.html)
@@ -103,7 +102,7 @@ def _sides(stack: ExitStack, args: argparse.Namespace) -> tuple[Side, Side]:
                 where=a,
                 hint="name B, or override a value: --set calibration.level=-1",
             )
-    options = Options.of(args)
+    options = Options(args.provider, args.source, args.build_dir)
     both = list(args.overrides_both)
     return (
         open_side(stack, a, args.overrides_a, options, own, both),

@@ -7,13 +7,15 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 
-from compiler.commands import wire
-from compiler.commands.result import Result, table
-from compiler.commands.wire import Project
+from compiler.commands import arguments
+from compiler.commands.result import Result
 from compiler.keys import Json
 from compiler.llm.batches.states import OPEN
 from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.providers.anthropic import Finding, environment, server
+from compiler.project import wire
+from compiler.project.wire import Project
+from compiler.report.terminal import table
 from compiler.stages.context import ROLES
 
 EXAMPLE = "probec doctor specs/demo.yaml --offline"
@@ -22,13 +24,13 @@ _SPACE = 10_000_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and whether to ask the server."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument("--offline", action="store_true", help="open no socket")
 
 
 def run(args: argparse.Namespace) -> Result:
     """Exit 1 when something would stop a paid build."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     servers = _servers(project)
     findings = [*_spec(project), *environment(needed=bool(servers))]
     if not args.offline:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from compiler.commands import wire
-from compiler.commands.estimate import Quote, count, quote
-from compiler.commands.locking import refuse_changed
-from compiler.commands.result import Result, table
-from compiler.commands.wire import Project, Silent
+from compiler.building.estimate import Quote, count, quote
+from compiler.building.locking import refuse_changed
+from compiler.commands import arguments
+from compiler.commands.result import Result
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.keys import Json
+from compiler.project import wire
+from compiler.project.wire import Project, Silent
+from compiler.report.terminal import table
 
 EXAMPLE = "probec plan specs/demo.yaml"
 
@@ -23,12 +25,12 @@ _AUDITS = ("control", "audit")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Only the shared ones."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
     """Plan, or say what must be known first."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:

@@ -6,17 +6,18 @@ import argparse
 import json
 from contextlib import ExitStack
 
-from compiler.commands import wire
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.sides import FORMS, Options, is_directory, open_side
-from compiler.commands.wire import Project, Silent
 from compiler.comparison import bodies
 from compiler.comparison.hunks import hunks, unified
+from compiler.comparison.sides import FORMS, Options, is_directory, open_side
 from compiler.engine.plan import Graph, State
 from compiler.engine.stage import Inputs
 from compiler.errors import ProbecError, UsageError
 from compiler.keys import Json, request_key
 from compiler.llm.messages import Request, encode
+from compiler.project import wire
+from compiler.project.wire import Project, Silent
 from compiler.records import DocRecord
 from compiler.stages import generate
 from compiler.stages.answering import Answering
@@ -31,7 +32,7 @@ _STAGE = {"generator": "generate", "answerer": "answer", "judge": "judge"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and which prompt."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument("--role", choices=ROLES, default="generator", help="default: generator")
     parser.add_argument("--doc", metavar="ID", help="a doc_id; default: the first drawn")
     parser.add_argument(
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> Result:
     role: Role = args.role
     if role == "generator" and args.slot is not None:
         raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
-    sent = _sent(wire.project(args), role, args.doc, args.slot)
+    sent = _sent(wire.project(arguments.variant(args)), role, args.doc, args.slot)
     if args.against is not None:
         with ExitStack() as stack:
             return _against(stack, args, sent)
@@ -67,7 +68,8 @@ def _against(stack: ExitStack, args: argparse.Namespace, sent: tuple[Request, by
     spec = str(args.spec)
     # A prompt directory is tried in the spec as it is asked for; any other side is itself.
     overrides = args.overrides if is_directory(args.against, spec) else []
-    other = open_side(stack, args.against, overrides, Options.of(args), spec)
+    shared = Options(args.provider, args.source, args.build_dir)
+    other = open_side(stack, args.against, overrides, shared, spec)
     try:
         _, theirs = _sent(other.project, args.role, args.doc, args.slot)
     except ProbecError as error:

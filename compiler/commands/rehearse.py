@@ -12,16 +12,22 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from compiler.commands import build, building, wire
-from compiler.commands.result import Result, table
-from compiler.commands.wire import Project, Reporter
+from compiler.building.build import make
+from compiler.commands import arguments, build
+from compiler.commands.result import Result
 from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.llm.providers import BATCHED, FREE
+from compiler.project import wire
+from compiler.project.variant import Variant
+from compiler.project.wire import Project, Reporter
 from compiler.rehearsal.process import Rehearsal
+from compiler.report.terminal import table
+from compiler.spec.load import Draft
 from compiler.stages.context import ROLES
 
 EXAMPLE = "probec rehearse specs/demo.yaml --faults specs/faults.json"
@@ -48,28 +54,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build against the server, then hold our ledger against the server's."""
     faults = _faults(args.faults)
-    _paid(args)
-    build_dir = args.build_dir
-    probe = wire.read(args)
-    root = (build_dir or probe.root / "build") / "rehearsal"
-    args.build_dir = root / "build"
+    wanted = arguments.variant(args)
+    draft = wire.read(wanted)
+    root = (args.build_dir or draft.root / "build") / "rehearsal"
+    wanted = replace(_paid(wanted, draft, args.max_usd), build_dir=root / "build")
     with (
         Rehearsal.start(root / "server", latency=args.latency, speed=args.speed) as server,
         _key(),
     ):
         # Also when there are none: rules of an earlier rehearsal would still be in force.
         server.faults(faults)
-        for role in ROLES:
-            args.overrides.append(f"models.{role}.base_url={server.base_url}")
-        project = wire.project(args, root / "state")
+        local = (f"models.{role}.base_url={server.base_url}" for role in ROLES)
+        project = wire.project(wanted.adding(*local), root / "state")
         project.clock = SpedClock(server.now(), args.speed)
         project.wait = not args.detach
         project.locking = False
-        result = building.make(project, args, reporter, onward="")
+        made = make(project, reporter, args.max_usd, arguments.workers(args))
         ledger = server.ledger()
     text, data = _compare(project, ledger)
-    merged = {**cast(dict[str, Json], result.data), "server": data}
-    return Result(f"{result.text}\n\n{text}", merged, result.code)
+    merged = {**cast(dict[str, Json], made.data), "server": data}
+    return Result(f"{made.text}\n\n{text}", merged, made.code)
 
 
 class SpedClock:
@@ -103,11 +107,11 @@ def _faults(path: Path | None) -> list[dict[str, Json]]:
     return found
 
 
-def _paid(args: argparse.Namespace) -> None:
-    """Roles that a free provider plays are given to the batch API, so that there is a paid path."""
-    draft = wire.read(args)
+def _paid(variant: Variant, draft: Draft, max_usd: float | None) -> Variant:
+    """The variant with the roles of free providers given to the batch API."""
     if draft.spec is None or draft.problems:
-        return
+        return variant
+    overrides: list[str] = []
     model = next(iter(draft.spec.prices), None)
     for role in ROLES:
         if getattr(draft.spec.models, role).provider not in FREE:
@@ -118,9 +122,10 @@ def _paid(args: argparse.Namespace) -> None:
                 hint="add one under prices, or set the role's provider and model",
             )
         (batched,) = BATCHED
-        args.overrides += [f"models.{role}.provider={batched}", f"models.{role}.model={model}"]
-        if args.max_usd is None:
-            args.overrides.append("budget.max_usd=1000000")
+        overrides += [f"models.{role}.provider={batched}", f"models.{role}.model={model}"]
+        if max_usd is None:
+            overrides.append("budget.max_usd=1000000")
+    return variant.adding(*overrides)
 
 
 @contextmanager

@@ -6,15 +6,20 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.commands import arguments, bands, wire
+from compiler.building import folder
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.dataset import folder, measured, report, rows, sample
-from compiler.dataset.report import ReportFacts
-from compiler.dataset.stats import Stats
+from compiler.dataset import rows, stated
 from compiler.engine.lock import locked
 from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
+from compiler.probes.prompts import Library
+from compiler.project import wire
+from compiler.report import report, sample
+from compiler.report.report import ReportFacts
 from compiler.spec.scoring import Anchors
+from compiler.statistics import measured
+from compiler.statistics.stats import Stats
 
 EXAMPLE = "probec report specs/demo.yaml"
 _SPECS = (".yaml", ".yml")
@@ -22,7 +27,7 @@ _SPECS = (".yaml", ".yml")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, where to write, how much to show; the bands that bare rows do not state."""
-    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
+    arguments.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
     parser.add_argument(
         "--out",
         type=Path,
@@ -32,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=int, default=6, metavar="N", help="documents to show in full (default: 6)"
     )
-    bands.add_arguments(parser)
+    arguments.add_band_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -61,7 +66,7 @@ class _Page:
     """What a page is made from."""
 
     out: Path
-    templates: Path
+    templates: Library
     stats: Stats
     files: list[Path]
     name: str
@@ -70,8 +75,8 @@ class _Page:
 
 
 def _of_spec(args: argparse.Namespace) -> _Page:
-    bands.stated_elsewhere(args)
-    project = wire.project(args)
+    arguments.without_bands(args)
+    project = wire.project(arguments.variant(args))
     graph = project.planned()
     stats = folder.stats(project.store, graph)
     out: Path | None = args.out
@@ -81,7 +86,7 @@ def _of_spec(args: argparse.Namespace) -> _Page:
             out = folder.install(project.store, graph, project.spec.name) / folder.PAGE
     return _Page(
         out,
-        project.root / "templates",
+        Library(project.root / "templates"),
         stats,
         folder.rows(project.store, graph),
         project.spec.name,
@@ -93,7 +98,7 @@ def _of_spec(args: argparse.Namespace) -> _Page:
 def _of_rows(args: argparse.Namespace) -> _Page:
     path: Path = args.spec
     arguments.without_spec(args)
-    hard, easy = bands.of_rows(args, path)
+    hard, easy = stated.bands_of(path, args.hard, args.easy)
     files = rows.files(path)
     out = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
     return _Page(
@@ -107,12 +112,12 @@ def _of_rows(args: argparse.Namespace) -> _Page:
     )
 
 
-def _templates(path: Path) -> Path:
+def _templates(path: Path) -> Library:
     """Of the project that holds the rows, else of the one that the command runs in."""
     for start in (path.resolve(), Path.cwd() / "here"):
         for root in start.parents:
             if (root / "templates" / report.TEMPLATE).is_file():
-                return root / "templates"
+                return Library(root / "templates")
     raise UsageError(
         f"no project here: no directory above holds templates/{report.TEMPLATE}",
         where=str(path),

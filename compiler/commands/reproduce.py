@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.commands import place as places
-from compiler.commands.locking import slice_changes
-from compiler.commands.place import Place
-from compiler.commands.replaying import Missing, Rebuilt, rebuild
+from compiler.building.locking import slice_changes
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.wire import Reporter
-from compiler.dataset.rounds import Lock
 from compiler.errors import DRIFTED, MISSING, UsageError
 from compiler.keys import Json, bytes_digest
+from compiler.project import place as places
+from compiler.project.place import Place
+from compiler.project.wire import Reporter
+from compiler.reproduction.replaying import Missing, Rebuilt, rebuild
+from compiler.rounds.locks import Lock
 
 EXAMPLE = "probec reproduce bbc550"
 _SHOWN = 5
@@ -27,7 +28,7 @@ _SHOWN = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which round, where, and with whose templates."""
     parser.add_argument("hash", metavar="HASH", help="a round's hash, or the start of it")
-    places.add_arguments(parser)
+    arguments.add_place_arguments(parser)
     parser.add_argument(
         "--tree",
         action="store_true",
@@ -56,7 +57,7 @@ class Verdict:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Rebuild, compare every digest, and say which of the three it is."""
-    place = places.find(args)
+    place = places.find(args.dir, args.build_dir)
     lock, path = place.lock(args.hash)
     with _scratch(args.keep) as scratch:
         found = rebuild(lock, place, scratch, reporter, tree=args.tree)

@@ -1,8 +1,7 @@
-"""What a command hands back to `cli.py`, and plain-text tables for people."""
+"""The result of a command, as `cli.py` shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.keys import Json
@@ -15,30 +14,3 @@ class Result:
     text: str
     data: Json
     code: int = 0
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Aligned columns; numbers to the right, the rest to the left."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
-        for i in range(len(header))
-    ]
-
-    def line(values: Sequence[str]) -> str:
-        padded = (
-            value.rjust(width) if flush else value.ljust(width)
-            for value, width, flush in zip(values, widths, right, strict=True)
-        )
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(header), line(["-" * w for w in widths]), *(line(r) for r in cells)])
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

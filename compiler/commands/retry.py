@@ -6,16 +6,17 @@ import argparse
 from collections import Counter
 from dataclasses import dataclass, field
 
-from compiler.commands import wire
-from compiler.commands.estimate import call_usd
+from compiler.building.estimate import call_usd
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.wire import Project, Silent
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.repair import decode
 from compiler.probes.reply import interpret
+from compiler.project import wire
+from compiler.project.wire import Project, Silent
 from compiler.records import DocRecord
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
@@ -28,7 +29,7 @@ REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which replies."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument(
         "--reason",
         action="append",
@@ -53,7 +54,7 @@ class _Found:
 
 def run(args: argparse.Namespace) -> Result:
     """Retire such replies of this spec, so that the next build asks for them anew."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     project.require_local()
     context = project.context(Silent())
     graph = project.graph(context)

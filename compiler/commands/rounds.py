@@ -7,23 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.commands import wire
-from compiler.commands.locking import slice_changes
-from compiler.commands.result import Result, table
-from compiler.commands.slices import slices
-from compiler.commands.wire import Project, Silent
+from compiler.building.locking import slice_changes
+from compiler.building.slices import slices
+from compiler.commands import arguments
+from compiler.commands.result import Result
 from compiler.dataset.located import Located
-from compiler.dataset.rounds import Lock, Slice
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.tokens import TokenizerFile
+from compiler.project import wire
+from compiler.project.wire import Project, Silent
+from compiler.report.terminal import table
+from compiler.rounds.locks import Lock, Slice
 
 EXAMPLE = "probec rounds specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Only the shared ones."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Line:
 
 def run(args: argparse.Namespace) -> Result:
     """Read the locks; opens no socket and reads no source."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     lines: list[Line] = []
     held = project.held
     locks = project.rounds.all() if project.locking else []

@@ -6,13 +6,17 @@ import argparse
 
 import msgspec
 
-from compiler.commands import arguments, bands, place, wire
+from compiler.building import folder
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.tables import everything
-from compiler.dataset import folder, measured, rounds
-from compiler.dataset.stats import Stats
+from compiler.dataset import stated
 from compiler.errors import SourceError, UsageError
+from compiler.project import place, wire
+from compiler.report.tables import everything
+from compiler.rounds import locks
 from compiler.spec.scoring import Bands
+from compiler.statistics import measured
+from compiler.statistics.stats import Stats
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
 _SPECS = (".yaml", ".yml")
@@ -20,15 +24,15 @@ _SPECS = (".yaml", ".yml")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones; the bands that a bare file does not state."""
-    wire.add_spec_arguments(parser, metavar="SPEC|FILE|DIR|ROUND")
-    bands.add_arguments(parser)
+    arguments.add_spec_arguments(parser, metavar="SPEC|FILE|DIR|ROUND")
+    arguments.add_band_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
     """Print them; of a spec only when its build is up to date."""
     if args.spec.suffix in _SPECS:
         found = _of_spec(args)
-    elif rounds.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
+    elif locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         found = _of_round(args)
     else:
         found = _of_file(args)
@@ -36,18 +40,17 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _of_spec(args: argparse.Namespace) -> Stats:
-    bands.stated_elsewhere(args)
-    project = wire.project(args)
+    arguments.without_bands(args)
+    project = wire.project(arguments.variant(args))
     graph = project.planned()
     return folder.stats(project.store, graph)
 
 
 def _of_round(args: argparse.Namespace) -> Stats:
     """The installed rows of a locked round, under the bands of its lock."""
-    bands.stated_elsewhere(args)
+    arguments.without_bands(args)
     arguments.without_spec(args)
-    args.dir = None
-    where = place.find(args)
+    where = place.find(None, args.build_dir)
     lock, _ = where.lock(str(args.spec))
     identity = lock.identity
     installed = folder.installed_round(where.build, identity.name, identity.round)
@@ -65,7 +68,7 @@ def _of_round(args: argparse.Namespace) -> Stats:
 
 def _of_file(args: argparse.Namespace) -> Stats:
     arguments.without_spec(args)
-    found = measured.stats(args.spec, *bands.of_rows(args, args.spec))
+    found = measured.stats(args.spec, *stated.bands_of(args.spec, args.hard, args.easy))
     if not found.probes:
         raise SourceError("no probes in it", where=str(args.spec), hint="name a file that has rows")
     return found

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from compiler.commands import wire
-from compiler.commands.building import SPENDING
-from compiler.commands.money import money
-from compiler.commands.result import Result, table
-from compiler.commands.wire import Project, Reporter
+from compiler.building.build import SPENDING
+from compiler.building.money import money
+from compiler.commands import arguments
+from compiler.commands.result import Result
 from compiler.engine.lock import locked
 from compiler.errors import ProviderError
 from compiler.keys import Json
@@ -29,13 +28,16 @@ from compiler.llm.batches.states import FINISHED, OPEN, SENT, WAITING, State
 from compiler.llm.messages import BILLED, Purpose, Reply
 from compiler.llm.providers import batch_api
 from compiler.llm.purse import Purse
+from compiler.project import wire
+from compiler.project.wire import Project, Reporter
+from compiler.report.terminal import table
 
 EXAMPLE = "probec status specs/demo.yaml --poll"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and whether to ask the provider."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument("--poll", action="store_true", help="ask the provider how each batch is")
     parser.add_argument(
         "--collect",
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Show every open batch of the project and the ledger of this spec."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     journal = project.journal
     collected = _collect(project, reporter) if args.collect else None
     shards = journal.shards(None if args.all else OPEN)

@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from compiler.commands import place as places
-from compiler.commands.locking import same_libraries
-from compiler.commands.place import Place
-from compiler.commands.replaying import documents, needed
-from compiler.commands.result import Result, table
-from compiler.commands.slices import keys_in
-from compiler.dataset import folder, parquet
-from compiler.dataset.rounds import Lock
+from compiler.building import folder
+from compiler.building.locking import same_libraries
+from compiler.building.slices import keys_in
+from compiler.commands import arguments
+from compiler.commands.result import Result
+from compiler.dataset import parquet
 from compiler.engine.artifact import Artifact, content_digest
 from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DamagedError, StoreError
 from compiler.llm.responses import BROKEN
+from compiler.project import place as places
+from compiler.project.place import Place
+from compiler.report.terminal import table
+from compiler.reproduction.replaying import documents, needed
+from compiler.rounds.locks import Lock
 
 EXAMPLE = "probec verify bbc550"
 _SHOWN = 20
@@ -29,7 +32,7 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which round, and where."""
     parser.add_argument("hash", metavar="HASH", help="a round's hash, or the start of it")
-    places.add_arguments(parser)
+    arguments.add_place_arguments(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class _Count:
 
 def run(args: argparse.Namespace) -> Result:
     """Look at the lock, the store, the dataset, the log and what is kept beside it."""
-    place = places.find(args)
+    place = places.find(args.dir, args.build_dir)
     lock, path = place.lock(args.hash)
     count = _Count()
     findings = list(_look(lock, place, count))

@@ -6,13 +6,15 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from compiler.commands.result import Result, table
-from compiler.dataset import rows, stated, verify
-from compiler.dataset.verify import INDEX_COLUMNS, Report
+from compiler.checking import verify
+from compiler.checking.verify import INDEX_COLUMNS, Report
+from compiler.commands.result import Result
+from compiler.dataset import rows, stated
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.checks import CHECKS
+from compiler.report.terminal import table
 
 EXAMPLE = "probec verify-rows build/datasets/demo --tokenizer specs/data/bpe-8k.json.gz"
 

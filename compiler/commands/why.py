@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import argparse
 
-from compiler.commands import wire
-from compiler.commands.locking import refuse_changed
+from compiler.building.locking import refuse_changed
+from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.commands.wire import Silent
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.errors import UsageError
 from compiler.keys import Json
+from compiler.project import wire
+from compiler.project.wire import Silent
 
 EXAMPLE = "probec why specs/demo.yaml judge 0.1 --set scoring.compare=target_response"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared ones, and which step."""
-    wire.add_spec_arguments(parser)
+    arguments.add_spec_arguments(parser)
     parser.add_argument("stage", nargs="?", help="only this stage")
     parser.add_argument("part", nargs="?", help="only this part, such as 0.1 (round 0, shard 1)")
 
 
 def run(args: argparse.Namespace) -> Result:
     """Explain what is not fresh."""
-    project = wire.project(args)
+    project = wire.project(arguments.variant(args))
     project.require_local()
     graph = project.graph(project.context(Silent()))
     names = [stage.name for stage in graph.stages]

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from compiler.dataset.measures.clusters import Clusters, Tally
-from compiler.dataset.measures.intervals import Interval
-from compiler.dataset.observations import SCORED
 from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
 from compiler.keys import text_digest
 from compiler.llm.prices import Rate
 from compiler.records import Probe, Reject, ScoreRow, UsageRow
+from compiler.statistics.measures.clusters import Clusters, Tally
+from compiler.statistics.measures.intervals import Interval
+from compiler.statistics.observations import SCORED
 
 BANDS = ("HARD", "middle", "EASY")
 _REJECTS = ("sample", "finalize", "expand")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, names, titles
-from compiler.dataset.pages import Page
+from compiler.probes.prompts import Library
+from compiler.report.pages import Page
 
 TEMPLATE = "diff.html.j2"
 
 
-def render(templates: Path, report: Report) -> str:
+def render(templates: Library, report: Report) -> str:
     """The page.
 
     Raises:
@@ -20,7 +19,7 @@ def render(templates: Path, report: Report) -> str:
     values = {"r": report, "bands": BANDS, "names": names, "titles": titles, "axis": axis}
     remedy = "take the template from a probec checkout"
     # Documents and prompts hold markup of their own.
-    page = Page(templates / TEMPLATE, remedy, escaped=True, signed=signed, usd=usd, rate=rate)
+    page = Page(templates, TEMPLATE, remedy, escaped=True, signed=signed, usd=usd, rate=rate)
     return page.render(values)
 
 

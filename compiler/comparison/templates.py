@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from compiler.comparison.hunks import Hunk, hunks
-from compiler.dataset import card
 from compiler.probes.prompts import Library
+from compiler.report import card
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +73,5 @@ def compare(old: Mapping[str, Template], new: Mapping[str, Template]) -> list[Te
 
 
 def _template(folder: str, library: Library, name: str) -> Template:
-    text = (library.root / name).read_text(encoding="utf-8")
+    text = library.text(name)
     return Template(f"{folder}/{name}", text)

@@ -14,8 +14,9 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from compiler.dataset.scopes import PUBLISHED, Rules
-from compiler.errors import SourceError, in_a_line
+from compiler.errors import SourceError, UsageError, in_a_line
 from compiler.spec.model import Scope
+from compiler.spec.scoring import Bands
 
 _DATA = "data"
 _RULES: TypeAdapter[Rules] = TypeAdapter(Scope)
@@ -134,3 +135,21 @@ def _other(error: Exception, file: Path) -> SourceError:
     bands = " (`stats` and `report` take --hard and --easy instead)"
     hint = f"build again{bands if file.name == 'stats.json' else ''}"
     return SourceError(f"not of this version: {in_a_line(error)}", where=str(file), hint=hint)
+
+
+def bands_of(path: Path, hard: float | None, easy: float | None) -> tuple[float, float]:
+    """HARD and EASY for the rows at `path`: from the options, the metadata, or the defaults.
+
+    Raises:
+        UsageError: they are not in order, or not within [0, 1].
+    """
+    if hard is None or easy is None:
+        usual = Bands()
+        known = bands(path) or (usual.hard, usual.easy)
+        hard = known[0] if hard is None else hard
+        easy = known[1] if easy is None else easy
+    if not 0 <= hard <= easy <= 1:
+        raise UsageError(
+            f"--hard {hard} and --easy {easy} are no bands", hint="0 <= hard <= easy <= 1"
+        )
+    return hard, easy

@@ -11,8 +11,17 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError, meta, nodes
+from jinja2 import (
+    FunctionLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
 from jinja2.exceptions import TemplateError
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment
 
 from compiler.errors import Problem, PromptError
@@ -53,24 +62,37 @@ class Prompt:
 
 
 class Library:
-    """The templates below one directory.
+    """The templates below one directory, each read once: what is hashed is what is rendered.
 
-    `partial`: not all of them are there. One that is absent has the digest "" in a closure, and
-    fails only when it is rendered.
+    `texts`: templates by name that stand for the files. `partial`: not all of them exist; an
+    absent one has the digest "" in a closure, and fails only when it is rendered.
     """
 
-    def __init__(self, root: Path, *, partial: bool = False) -> None:
+    def __init__(
+        self, root: Path, texts: Mapping[str, str] | None = None, *, partial: bool = False
+    ) -> None:
         self.root = root
         self.partial = partial
+        self._texts = dict(texts or {})
+        self._closed = texts is not None
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The templates that were read so far, by name."""
+        return self._texts
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
-        return _environment(FileSystemLoader(self.root))
+        return _environment(self.loader())
+
+    def loader(self) -> FunctionLoader:
+        """A loader of these templates for an environment of jinja2."""
+        return FunctionLoader(lambda name: (self.text(name), str(self.root / name), None))
 
     def prompt(self, name: str) -> Prompt:
         """The prompt variant `<role>/<variant>`."""
         system = f"{name}/system.j2"
-        fixed = not any(_undeclared(self._read(each)) for each in self.closure(system))
+        fixed = not any(_undeclared(self.text(each)) for each in self.closure(system))
         return Prompt(self.template(system), self.template(f"{name}/user.j2"), fixed=fixed)
 
     def template(self, name: str) -> Template:
@@ -105,10 +127,10 @@ class Library:
             name = waiting.pop()
             if name in found:
                 continue
-            if self.partial and not (self.root / name).is_file():
+            if self.partial and not self._exists(name):
                 found[name] = ""
             else:
-                text = self._read(name)
+                text = self.text(name)
                 found[name] = text_digest(text)
                 waiting.extend(self._includes(name, text))
         return dict(sorted(found.items()))
@@ -162,7 +184,7 @@ class Library:
         self, name: str, file: Path, free: dict[str, str]
     ) -> tuple[Sequence[str], Problem | None]:
         try:
-            text = self._read(name)
+            text = self.text(name)
             includes = self._includes(name, text)
             undeclared = _undeclared(text)
         except PromptError as error:
@@ -174,7 +196,28 @@ class Library:
             free.setdefault(variable, f"{file}:{line}")
         return includes, None
 
+    def _exists(self, name: str) -> bool:
+        return name in self._texts if self._closed else (self.root / name).is_file()
+
+    def text(self, name: str) -> str:
+        """The text of one template.
+
+        Raises:
+            PromptError: there is none, it cannot be read, or it lies outside of the directory.
+        """
+        if name not in self._texts:
+            self._texts[name] = self._read(name)
+        return self._texts[name]
+
     def _read(self, name: str) -> str:
+        try:
+            split_template_path(name)
+        except TemplateNotFound as error:
+            raise PromptError(
+                f"the template {name!r} lies outside of {self.root.name}/", hint="include its copy"
+            ) from error
+        if self._closed:
+            raise PromptError("not among the templates of the round", where=name)
         try:
             return (self.root / name).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -204,7 +247,7 @@ class Library:
         return found
 
 
-def _environment(loader: FileSystemLoader | None) -> SandboxedEnvironment:
+def _environment(loader: FunctionLoader | None) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=loader,
         undefined=StrictUndefined,

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from compiler.dataset import artefacts, columns, parquet
-from compiler.dataset.artefacts import Artefacts
+from compiler.dataset import columns, parquet
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
 from compiler.dataset.parquet import Layout
 from compiler.engine.artifact import Artifact, RowWriter
@@ -28,6 +27,8 @@ from compiler.records import (
 from compiler.spec.model import Publish
 from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
+from compiler.statistics import artefacts
+from compiler.statistics.artefacts import Artefacts
 
 VERSION = 1
 

@@ -6,11 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
-from compiler.dataset import card, scopes
-from compiler.dataset.card import CardFacts
-from compiler.dataset.ledger import BuildStats, UsageStats, close, counted, skipped
-from compiler.dataset.observations import gather
-from compiler.dataset.stats import Rules, compute
+from compiler.dataset import scopes
 from compiler.engine.artifact import RowDigest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
@@ -27,8 +23,13 @@ from compiler.records import (
     Skip,
     UsageRow,
 )
+from compiler.report import card
+from compiler.report.card import CardFacts
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES, Context, Role
+from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, skipped
+from compiler.statistics.observations import gather
+from compiler.statistics.stats import Rules, compute
 
 VERSION = 1
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
@@ -148,7 +149,7 @@ def _run(
     audits = list(inputs.rows("score.audits", AuditScore))
     rules = Rules(bands.hard, bands.easy, list(slots))
     stats = compute(rows, inputs.rows("publish.pairs", Pair), audits, rules, build)
-    text = card.render(context.templates.root, stats, facts)
+    text = card.render(context.templates, stats, facts)
     out.rows("stats", [stats])
     out.rows("rejects", rejects)
     out.rows("audits", audits)

@@ -107,8 +107,8 @@ def test_a_round_travels_with_exactly_its_replies_and_is_verified_there(
 
 
 def all_keys(place: Path, index: int, stage: str) -> list[str]:
-    from compiler.commands.slices import keys_in
-    from compiler.dataset.blobs import Blobs
+    from compiler.building.slices import keys_in
+    from compiler.rounds.blobs import Blobs
 
     found = []
     for step, use in locks(place)[index].identity.requests.items():
@@ -154,7 +154,7 @@ def flaky() -> Iterator[str]:
 def test_a_transfer_that_breaks_off_anywhere_goes_on_where_it_was(
     probec: Probec, project: Path, tmp_path: Path, flaky: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compiler.commands import transfer
+    from compiler.reproduction import transfer
 
     monkeypatch.setattr(transfer, "_CHUNK", 4000)
     first, _ = build(probec)

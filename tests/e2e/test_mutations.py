@@ -32,7 +32,6 @@ from jinja2 import Environment
 from pydantic import BaseModel
 
 from compiler import cli
-from compiler.commands import wire
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
 from compiler.llm.providers import FREE, PROVIDERS
@@ -40,6 +39,7 @@ from compiler.llm.providers.anthropic.wire import messages_body
 from compiler.llm.providers.extractive import respond
 from compiler.probes import alternatives
 from compiler.probes.prompts import Library
+from compiler.project import wire
 from compiler.spec import load
 from compiler.spec.model import Spec
 from tests.conftest import ROOT

@@ -18,15 +18,19 @@ from pathlib import Path
 
 import pytest
 
+from compiler.building import build as builds
+from compiler.building import receipt
+from compiler.building.jobs import Workers
+from compiler.building.locking import lock_rounds
+from compiler.building.receipt import Request
+from compiler.commands import arguments
 from compiler.commands import build as build_command
-from compiler.commands import building, receipt, wire
-from compiler.commands.locking import lock_rounds
-from compiler.commands.receipt import Request
-from compiler.dataset.rounds import Lock
 from compiler.engine import stamps
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import State
 from compiler.probes import tokens
+from compiler.project import wire
+from compiler.rounds.locks import Lock
 from tests.conftest import ROOT, Probec, make_project
 
 SPEC = "specs/tiny.yaml"
@@ -47,7 +51,7 @@ class Run:
     @property
     def hit(self) -> bool:
         """Whether a receipt answered."""
-        return "compiler.commands.building" not in self.modules
+        return "compiler.building.build" not in self.modules
 
     @property
     def up_to_date(self) -> bool:
@@ -486,8 +490,8 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
     parsed = parser.parse_args([str(project / SPEC), *args])
-    opened = wire.project(parsed)
-    building.make(opened, parsed, wire.Silent(), "", Request("one.json", began, ""))
+    opened = wire.project(arguments.variant(parsed))
+    builds.make(opened, wire.Silent(), None, Workers(), asked=Request("one.json", began, ""))
     return receipt.everywhere(project / "build")
 
 
@@ -532,7 +536,7 @@ def test_what_vanishes_while_it_is_built_is_not_remembered_as_absent(
         return locks
 
     time.sleep(0.1)
-    monkeypatch.setattr(building, "lock_rounds", vanish)
+    monkeypatch.setattr(builds, "lock_rounds", vanish)
 
     assert make(project, time.time_ns()) == []
 
@@ -545,7 +549,7 @@ def test_what_is_cut_short_while_it_is_built_is_not_remembered(
         return lock_rounds(*args)  # type: ignore[arg-type]
 
     time.sleep(0.1)
-    monkeypatch.setattr(building, "lock_rounds", cut)
+    monkeypatch.setattr(builds, "lock_rounds", cut)
 
     assert make(project, time.time_ns()) == []
 

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from compiler.dataset import rounds
-from compiler.dataset.rounds import Lock, Rounds
 from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.llm.providers.extractive import Extractive
 from compiler.probes.sampling import draw
 from compiler.probes.scoring.reduction import reduced
+from compiler.rounds.locks import Lock, Rounds, seal
 from compiler.stages import judge, score
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, dataset, edit
@@ -113,8 +112,8 @@ def delete_reply(there: Path, key: str) -> None:
 
 def keys_of(there: Path, lock: Lock, stage: str) -> list[str]:
     """The request keys of a stage's first step, from the kept list."""
-    from compiler.commands.slices import keys_in
-    from compiler.dataset.blobs import Blobs
+    from compiler.building.slices import keys_in
+    from compiler.rounds.blobs import Blobs
 
     step = next(each for each in lock.identity.requests if each.startswith(stage))
     data = Blobs(there / ".probec/blobs").get(lock.identity.requests[step].digest)
@@ -374,7 +373,7 @@ def test_locks_that_contradict_one_another_stop_everything_that_reads_them(
     build(probec)
     own = Rounds(project / "build/rounds/tiny")
     one, two = own.all()
-    swapped = rounds.seal(replace(one.identity, documents=two.identity.documents), one.recorded)
+    swapped = seal(replace(one.identity, documents=two.identity.documents), one.recorded)
     path = own.save(swapped)
 
     assert probec("build", SPEC) == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from compiler.dataset.rounds import Lock
+from compiler.rounds.locks import Lock
 from tests.conftest import Probec
 from tests.e2e.test_rounds import build, keys_of, locks
 

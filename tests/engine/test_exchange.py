@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.dataset.folder import output_digests
+from compiler.building.folder import output_digests
 from compiler.engine.execute import execute
 from compiler.engine.executors import Bench, Job, Made
 from compiler.engine.executors.exchange import Exchange, Exchanged, Outpost

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.dataset.folder import output_digests
+from compiler.building.folder import output_digests
 from compiler.engine.execute import execute
 from compiler.engine.executors import Executor, Job, cluster, declared, processes
 from compiler.engine.executors.cluster import Cluster

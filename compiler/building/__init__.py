@@ -1,0 +1,1 @@
+"""Builds: plan, price, execute, install, lock."""

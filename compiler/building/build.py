@@ -1,0 +1,230 @@
+"""Builds a project, installs its dataset, locks its rounds, and says what came of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from compiler.building import folder, workers
+from compiler.building.estimate import later_usd, observed_usd, quote
+from compiler.building.jobs import Workers
+from compiler.building.locking import lock_rounds, refuse_changed
+from compiler.building.money import money
+from compiler.building.receipt import Receipt, Request
+from compiler.building.watch import Watch
+from compiler.engine.execute import Outcome, execute
+from compiler.engine.lock import locked
+from compiler.engine.plan import Graph
+from compiler.errors import Interrupted, ProbecError
+from compiler.keys import Json
+from compiler.llm.batches.states import SENT
+from compiler.llm.providers import FREE
+from compiler.llm.purse import Purse
+from compiler.project.wire import Project, Reporter
+from compiler.report.tables import summary
+from compiler.rounds.locks import Lock
+from compiler.stages.context import ROLES, Context
+from compiler.statistics.stats import Stats
+
+_NO_REPLIES = (
+    "the response log holds no reply, and rounds are locked here: what is missing of them is asked "
+    "again (bring .probec back, or `probec cache pull URL ROUND`)"
+)
+
+SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C it first"
+
+
+def make(
+    project: Project,
+    reporter: Reporter,
+    max_usd: float | None,
+    where: Workers,
+    onward: str = "",
+    asked: Request | None = None,
+) -> Receipt:
+    """Build a project.
+
+    `max_usd`: a lower ceiling than the spec's. `where`: the workers of the local stages. `onward`:
+    commands to propose after the result. `asked`: the command line that may be answered from a
+    receipt when nothing is left to do.
+    """
+    budget = project.spec.budget.max_usd
+    wall = budget if max_usd is None else min(max_usd, budget)
+    project.purse = Purse(wall, later_usd(project), observed_usd(project))
+    for notice in project.notices:
+        reporter.notice(notice)
+    with alone(project):
+        # What a killed build left half-written belongs to nobody once the lock is held.
+        shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
+        context = project.context(reporter, remember=True)
+        graph = project.graph(context)
+        refuse_changed(project, graph)
+        if project.held and project.log.is_empty():
+            reporter.notice(_NO_REPLIES)
+        _announce(project, graph, wall, reporter)
+        with running(project, context):
+            crew = workers.executor(project, context, graph, where, reporter.notice)
+            outcome = execute(graph, reporter, crew)
+        place = folder.install(project.store, graph, project.spec.name)
+        locks = lock_rounds(project, context, graph) if project.locking else []
+        left = project.journal.shards(SENT)
+        close(project)
+        watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
+        remember = not left and watch.begin()
+        made = _Made(project, place, outcome, locks, folder.stats(project.store, graph), onward)
+        digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
+        bill = money(project)
+        close(project)
+        result = made.result(digests, bill)
+        if remember:
+            watch.keep(made.again().result(digests, bill), _held(project))
+    if left:
+        reporter.notice(
+            f"{len(left)} batches that this build does not need are with the provider; "
+            "`probec status --collect` brings them in when they have ended, as does the spec that "
+            "sent them"
+        )
+    return result
+
+
+def close(project: Project) -> None:
+    """Close the log and the journal."""
+    project.log.close()
+    project.journal.close()
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A finished build, before it is put into words. `locks`: each with whether it is new."""
+
+    project: Project
+    place: Path
+    outcome: Outcome
+    locks: list[tuple[Lock, bool]]
+    stats: Stats
+    onward: str
+
+    def again(self) -> _Made:
+        """What the next build comes to when nothing changes before it: no step runs."""
+        steps = self.outcome.steps
+        outcome = Outcome(steps, dict.fromkeys(steps, 0), dict.fromkeys(steps, 0.0))
+        return replace(self, outcome=outcome, locks=[(lock, False) for lock, _ in self.locks])
+
+    def result(self, digests: dict[str, str], bill: tuple[str, Json]) -> Receipt:
+        """What people and machines are told."""
+        outcome = self.outcome
+        total_steps = sum(outcome.steps.values())
+        head = (
+            f"everything is up to date: {total_steps} steps, none ran"
+            if outcome.up_to_date
+            else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
+        )
+        failures = _failures(self.project, self.stats)
+        place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
+        parts = [head, summary(self.stats), bill[0], place, *failures]
+        data: dict[str, Json] = {
+            "dataset": self.place.as_posix(),
+            "up_to_date": outcome.up_to_date,
+            "steps": {**outcome.steps},
+            "ran": {**outcome.ran},
+            "seconds": {**outcome.seconds},
+            "outputs": {**digests},
+            "stats": msgspec.to_builtins(self.stats),
+            "money": bill[1],
+            "locks": [{"round": each.identity.round, "hash": each.hash} for each, _ in self.locks],
+            "failures": [*failures],
+        }
+        return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
+
+
+def _failures(project: Project, stats: Stats) -> list[str]:
+    """What the build holds against itself: scores by a judge that cannot tell truth from error."""
+    anchors = project.spec.scoring.anchors
+    return [
+        f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
+        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap asks for "
+        f"{anchors.min_gap}). Its scores there mean little: look at `probec prompt --role judge`, "
+        "and at what it compares with (scoring.compare)"
+        for each in stats.judge.gaps
+        if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
+    ]
+
+
+def _locked(locks: list[tuple[Lock, bool]]) -> str:
+    return "".join(
+        f"round {lock.identity.round}: {lock.hash[:12]}{' (locked now)' if new else ''}\n"
+        for lock, new in locks
+    )
+
+
+@contextmanager
+def running(project: Project, context: Context) -> Iterator[None]:
+    """Run steps: an interruption or error says how to go on, and what is open is closed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _interrupted(project) from None
+    except ProbecError as error:
+        error.hint = error.hint or "run the same command again; what was finished is kept"
+        raise
+    finally:
+        for dispatcher in context.dispatchers.values():
+            dispatcher.close()
+        project.log.close()
+        project.journal.close()
+
+
+@contextmanager
+def alone(project: Project) -> Iterator[None]:
+    """Hold the build directory, and the project's paid path if this build may spend."""
+    with locked(project.store.root):
+        if _spends(project):
+            with locked(project.journal.folder, "project's paid path", SPENDING):
+                yield
+        else:
+            yield
+
+
+def _held(project: Project) -> list[Path]:
+    """The directories that `alone` locks."""
+    return [project.store.root, *([project.journal.folder] if _spends(project) else [])]
+
+
+def _spends(project: Project) -> bool:
+    """Whether any role of the build is played by a provider that costs something."""
+    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+
+
+def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -> None:
+    """Say what may be spent before any of it is."""
+    if not _spends(project):
+        return
+    costs = quote(project, graph.plan())
+    expected, low, high = costs.usd()
+    if costs.estimates:
+        reporter.notice(
+            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log "
+            f"or in flight; the wall is ${wall:,.2f}; `probec plan` counts exactly"
+        )
+
+
+def _interrupted(project: Project) -> Interrupted:
+    """What Ctrl-C leaves: finished steps, and batches that the provider goes on with."""
+    sent = project.journal.shards(SENT)
+    if not sent:
+        return Interrupted(
+            "interrupted; finished steps and replies are kept",
+            hint="run the same command to go on",
+        )
+    ids = ", ".join(shard.batch_id or f"shard {shard.id}, not yet confirmed" for shard in sent[:5])
+    return Interrupted(
+        f"detached from {len(sent)} batch{'es' if len(sent) > 1 else ''} that the provider goes on "
+        f"with ({ids}{', ...' if len(sent) > 5 else ''})",
+        hint="run the same command to collect them; `probec status` shows them, `probec cancel` "
+        "stops them",
+    )

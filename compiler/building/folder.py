@@ -1,0 +1,255 @@
+"""The dataset directory: what `datasets.load_dataset(DIR)` reads, installed from the store.
+
+It holds copies, so editing them cannot hurt the store, and it is rewritten only where the content
+changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from compiler.engine.artifact import Artifact, RowDigest, damaged
+from compiler.engine.plan import Graph
+from compiler.engine.stage import label
+from compiler.engine.store import Store, write_atomic
+from compiler.errors import StoreError
+from compiler.records import AuditScore, Reject
+from compiler.report.card import CardFacts
+from compiler.statistics.stats import Stats
+
+_STAMP = ".installed.json"
+PAGE = "report.html"
+"""Where `probec report` writes: it is of the very rows that lie beside it."""
+_ROUND_FILES = "train-round-*.parquet"
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    """An installed file: the content digest of what it was made from, and its size.
+
+    Empty and 0 while it is being written.
+    """
+
+    digest: str
+    bytes: int
+
+
+# What is installed as text: file -> output of the last stage, and what its records are.
+_RECORDS: Mapping[str, tuple[str, type]] = {
+    "stats.json": ("stats", Stats),
+    "card.json": ("facts", CardFacts),
+    "rejects.jsonl": ("rejects", Reject),
+    "audits.jsonl": ("audits", AuditScore),
+}
+
+
+def install(store: Store, graph: Graph, name: str) -> Path:
+    """Bring `datasets/<name>/` of the build directory up to date; returns it.
+
+    What else lies in the directory stays.
+
+    Raises:
+        StoreError: the directory is not one that was installed, or cannot be written.
+    """
+    root = store.root / "datasets" / name
+    wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
+    release = graph.manifest("release")
+    if release is None:
+        raise StoreError("nothing is released yet", hint="run `probec build`")
+    wanted["README.md"] = release.outputs["card"]
+    derived = {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    digests = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
+    if _whole(root, digests):
+        return root
+    _refuse_foreign(root)
+    try:
+        # From here on the directory is ours, whenever this ends.
+        (root / "data").mkdir(parents=True, exist_ok=True)
+        write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0))))
+        for path in (*(root / "data").glob(_ROUND_FILES), root / PAGE):
+            path.unlink(missing_ok=True)
+        for file, artifact in wanted.items():
+            _copy(store.path(artifact), root / file, artifact.sha256)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the dataset: {error.strerror}",
+            where=str(root),
+            hint="free some space or make it writable, and run the same command again",
+        ) from error
+    for name, (output, kind) in _RECORDS.items():
+        records: Iterable[object] = store.rows(release.outputs[output], kind)
+        write_atomic(root / name, _written(name, records))
+    stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
+    write_atomic(root / _STAMP, msgspec.json.encode(stamp))
+    return root
+
+
+def _whole(root: Path, digests: Mapping[str, str]) -> bool:
+    """Whether a directory holds these contents, none cut short, and no other data."""
+    found = _installed(root) or {}
+    return (
+        {name: each.digest for name, each in found.items()} == dict(digests)
+        and all(_size(root / name) == each.bytes for name, each in found.items())
+        # The stamp came last: what changed since is not what was installed.
+        and all(_time(root / name) <= _time(root / _STAMP) for name in found)
+        and {f"data/{path.name}" for path in _data(root)} <= digests.keys()
+    )
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Leave alone what no build wrote.
+
+    Raises:
+        StoreError: the directory holds something, and was never installed, or data of others.
+    """
+    hint = "move it away, or name another directory with --build-dir"
+    if root.exists() and not root.is_dir():
+        raise StoreError("a file stands where the dataset goes", where=str(root), hint=hint)
+    ours = {"data", "README.md", PAGE, *_RECORDS}
+    if not (root / _STAMP).is_file() and root.is_dir():
+        for path in sorted(root.iterdir()):
+            if path.name not in ours:
+                raise StoreError("no build wrote it, nor anything here", where=str(path), hint=hint)
+    for path in _data(root):
+        if not path.match(_ROUND_FILES):
+            raise StoreError("no build wrote it, and it would be read as data",
+                             where=str(path), hint="move it away")  # fmt: skip
+
+
+def _data(root: Path) -> list[Path]:
+    """What would be read as data: what is hidden is not."""
+    return [path for path in sorted((root / "data").glob("*")) if path.name[0] != "."]
+
+
+def _size(path: Path) -> int:
+    """The size of a file; -1 without it."""
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file; its bytes are on the disk before anything says that it is installed.
+
+    Raises:
+        StoreError: they are not those of this digest; the copy is removed.
+    """
+    # A link would be written through.
+    target.unlink(missing_ok=True)
+    shutil.copyfile(source, target)
+    with target.open("rb") as written:
+        os.fsync(written.fileno())
+        found = hashlib.file_digest(written, "sha256").hexdigest()
+    if sha256 not in ("", found):
+        target.unlink()
+        raise damaged(source, "its bytes are not those that were written")
+
+
+def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:
+    """The installed file of a round and the content digest it is installed as; None without it."""
+    root = build / "datasets" / name
+    copy = (_installed(root) or {}).get(_round_file(index))
+    path = root / _round_file(index)
+    return (path, copy.digest) if copy is not None and path.is_file() else None
+
+
+def installed(build: Path, name: str) -> list[Path]:
+    """The files that were installed for a dataset, and what says which they are."""
+    root = build / "datasets" / name
+    return [root / _STAMP, *(root / file for file in _installed(root) or {})]
+
+
+def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
+    """Which installed texts of a dataset are not what was installed: the card, the statistics, the
+    rejects. Files of rounds are held against their locks."""
+    root = build / "datasets" / name
+    for file, copy in (_installed(root) or {}).items():
+        path = root / file
+        if path.suffix == ".parquet" or not path.is_file():
+            continue
+        try:
+            found = _text_digest(path)
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            found = ""
+        if found != copy.digest:
+            yield path, "its content changed"
+
+
+def _text_digest(path: Path) -> str:
+    """The content digest of an installed text; empty if it is not written as `install` writes."""
+    found, data = RowDigest(), path.read_bytes()
+    written = data
+    if path.suffix == ".md":
+        found.append(data.decode("utf-8"))
+    else:
+        _, kind = _RECORDS[path.name]
+        lines = data.splitlines() if path.suffix == ".jsonl" else [data]
+        decoded: list[object] = [msgspec.json.decode(line, type=kind) for line in lines]
+        written = _written(path.name, decoded)
+        for record in decoded:
+            found.append(record)
+    return found.hexdigest() if written == data else ""
+
+
+def _written(name: str, records: Iterable[object]) -> bytes:
+    """The bytes of an installed text: one record, indented, or one a line."""
+    if name.endswith(".jsonl"):
+        return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+    (only,) = records
+    return msgspec.json.format(msgspec.json.encode(only))
+
+
+def _round_file(index: int) -> str:
+    return f"data/train-round-{index:03d}.parquet"
+
+
+def stats(store: Store, graph: Graph) -> Stats:
+    """The statistics of a finished build.
+
+    Raises:
+        StoreError: the build is not finished.
+    """
+    release = graph.manifest("release")
+    if release is None:
+        raise StoreError("not built, or not up to date", hint="run `probec build`")
+    (found,) = store.rows(release.outputs["stats"], Stats)
+    return found
+
+
+def rows(store: Store, graph: Graph) -> list[Path]:
+    """The parquet files of a finished build, in the order of rounds, as they lie in the store."""
+    return [store.path(artifact) for _, artifact in _rounds(graph)]
+
+
+def output_digests(graph: Graph) -> Iterator[tuple[str, str, str]]:
+    """(stage, part, digest over all outputs) of every step that is done."""
+    for stage in graph.stages:
+        for part, manifest in graph.manifests(stage.name):
+            joined = "\n".join(f"{n} {a.digest}" for n, a in sorted(manifest.outputs.items()))
+            yield stage.name, label(part), hashlib.sha256(joined.encode()).hexdigest()
+
+
+def shown(place: Path) -> str:
+    """A path as a user would type it from here."""
+    try:
+        return str(place.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(place)
+
+
+def _rounds(graph: Graph) -> list[tuple[tuple[int, ...], Artifact]]:
+    return [(part, m.outputs["rows"]) for part, m in graph.manifests("publish")]
+
+
+def _installed(root: Path) -> dict[str, _Copy] | None:
+    try:
+        return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, _Copy])
+    except (OSError, msgspec.DecodeError):
+        return None  # not installed, or not by this version: it is written anew

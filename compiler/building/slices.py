@@ -1,0 +1,124 @@
+"""What of a spec and of this version of the compiler makes a round, and which calls it takes.
+
+Works over whatever stages there are: those that are cut by round, and what those need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from compiler.engine.plan import Graph
+from compiler.engine.stage import Part, Stage, Step
+from compiler.engine.store import plain
+from compiler.keys import text_digest
+from compiler.rounds.locks import Slice
+from compiler.spec.model import Spec
+from compiler.stages.context import Context
+
+# What of a spec says where a source lies, what things cost and how requests travel. No row depends
+# on it; the round's documents are in the lock by content.
+_APART: tuple[tuple[str, ...], ...] = (
+    ("rounds",),
+    ("prices",),
+    ("expect",),
+    ("batches",),
+    ("budget",),
+    ("rehearsal",),
+    ("calibration", "select"),
+    ("calibration", "evidence"),
+    ("source", "path"),
+    ("source", "revision"),
+    ("source", "columns"),
+    ("source", "license"),
+    ("source", "homepage"),
+)
+_TRAVEL = ("base_url", "concurrency")
+FOLDERS = ("prompts", "templates")
+
+
+def spec_slice(spec: Spec) -> dict[str, object]:
+    """The spec without what no row depends on; of the calibration levels only the one in use."""
+    tree: dict[str, object] = spec.model_dump(mode="json")
+    for *above, last in _APART:
+        place = tree
+        for name in above:
+            place = _table(place[name])
+        del place[last]
+    for use in _table(tree["models"]).values():
+        for name in _TRAVEL:
+            del _table(use)[name]
+    calibration = _table(tree["calibration"])
+    used = str(spec.calibration.level)
+    calibration["levels"] = {used: _table(calibration["levels"])[used]}
+    return tree
+
+
+def _table(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value
+
+
+def round_stages(stages: Sequence[Stage]) -> list[Stage]:
+    """The stages that make a round: those cut by round, and all that these need."""
+    needed: set[str] = set()
+    chosen: list[Stage] = []
+    for stage in reversed(stages):
+        if stage.depth > 0 or stage.name in needed:
+            needed |= stage.upstream()
+            chosen.append(stage)
+    return chosen[::-1]
+
+
+def slices(stages: Sequence[Stage]) -> dict[str, Slice]:
+    """What of each of a round's stages makes the round."""
+    return {
+        stage.name: Slice(
+            stage.version, plain(stage.params) if stage.depth else None, dict(stage.templates)
+        )
+        for stage in round_stages(stages)
+    }
+
+
+def texts(context: Context, closures: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The full text of every template of some closures as this build read it.
+
+    By its path from the project root; a template that does not exist is left out.
+    """
+    libraries = zip(FOLDERS, (context.prompts, context.templates), strict=True)
+    read = {
+        (name, text_digest(text)): (f"{folder}/{name}", text)
+        for folder, library in libraries
+        for name, text in library.texts.items()
+    }
+    wanted = {item for each in closures for item in each.items() if item[1]}
+    return dict(sorted(read[item] for item in wanted))
+
+
+def parts_of(graph: Graph, stage: Stage, index: int) -> list[Part]:
+    """The parts of a stage that belong to a round."""
+    return [step.part for step in graph.steps(stage) if step.part[:1] == (index,)]
+
+
+def asked(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str]]:
+    """Every request key of a step with the place it is about; asks nothing."""
+    if step.stage.weigh is None:
+        return
+    found: list[tuple[str, str]] = []
+    try:
+        for dispatcher in context.dispatchers.values():
+            dispatcher.on_asked = lambda key, place: found.append((key, place))
+        step.stage.weigh(step.part, graph.inputs(step))
+    finally:
+        for dispatcher in context.dispatchers.values():
+            dispatcher.on_asked = None
+    yield from found
+
+
+def key_list(keys: Iterable[str]) -> bytes:
+    """Request keys as they are kept: each once, sorted, 32 bytes each."""
+    return b"".join(sorted({bytes.fromhex(key) for key in keys}))
+
+
+def keys_in(data: bytes) -> list[str]:
+    """The request keys of a kept list."""
+    return [data[at : at + 32].hex() for at in range(0, len(data), 32)]

@@ -1,0 +1,161 @@
+"""What a build looked at, and what it consists of: the files that its receipt is good for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+
+from compiler.building import folder
+from compiler.building.receipt import FOLDER, Receipt, Request, encode, patience, trusted
+from compiler.engine.plan import Graph
+from compiler.engine.stage import label
+from compiler.engine.stamps import Look
+from compiler.engine.store import write_atomic
+from compiler.errors import StoreError
+from compiler.project.wire import Project
+from compiler.rounds.locks import Lock
+from compiler.stages.context import Context
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+class Watch:
+    """Looks at the files of a finished build, whose directory is still locked."""
+
+    def __init__(
+        self,
+        asked: Request | None,
+        project: Project,
+        context: Context,
+        graph: Graph,
+        locks: Sequence[Lock],
+    ) -> None:
+        self._asked = asked
+        self._project = project
+        self._context = context
+        self._graph = graph
+        self._locks = locks
+        self._looks: list[Look] = []
+
+    def begin(self) -> bool:
+        """Look at everything, before the result is read off it; whether a receipt can be kept.
+
+        It cannot where the source is not a file here, or where something changed so lately that
+        another change might not show.
+        """
+        if self._asked is None or "://" in self._project.spec.source.path:
+            return False
+        try:
+            inputs, code, state = self._inputs(), self._code(), self._state()
+            wait = patience(state)
+            if wait is None or not trusted(self._asked, inputs, code):
+                return False
+            if wait:
+                time.sleep(wait)
+                state = self._state()
+        except OSError:
+            return False  # what cannot be looked at now cannot be compared later
+        self._looks = [inputs, code, state]
+        return patience(state) == 0
+
+    def keep(self, again: Receipt, holds: Iterable[Path]) -> None:
+        """Write the receipt, if everything still is as it was. `again`: what it says."""
+        assert self._asked is not None
+        if not all(look.holds() for look in self._looks):
+            return
+        receipt = replace(again, notices=tuple(self._project.notices))
+        data = encode(self._asked, self._looks, holds, receipt)
+        try:
+            write_atomic(self._project.store.root / FOLDER / self._asked.name, data)
+        except StoreError:
+            # The build is finished, and the next one finds out what is wrong with the disk.
+            return
+
+    def _inputs(self) -> Look:
+        """What is only read."""
+        look, project = Look(), self._project
+        for path in (*map(str, project.files), *self._context.located.files):
+            look.file(path)
+        for root in self._nearer_roots():
+            look.perhaps(root)
+        for each in (project.root / "prompts", project.root / "templates"):
+            look.file(each)
+            look.tree(each)
+        self._list_source(look)
+        self._tokenizers(look)
+        return look
+
+    def _nearer_roots(self) -> Iterator[Path]:
+        """What would make a directory between the spec and the project its project."""
+        spec = self._project.files[0].resolve()
+        below = takewhile(lambda folder: folder != self._project.root, spec.parents)
+        return (folder / "prompts" for folder in below)
+
+    def _list_source(self, look: Look) -> None:
+        """Which files a directory or a pattern leads to."""
+        path, root = self._project.spec.source.path, self._project.root
+        place = root / path
+        if place.is_dir():
+            look.listing(place, "**/*")
+        elif any(char in path for char in "*?["):
+            base = Path(place.anchor) if Path(path).is_absolute() else root
+            look.listing(base, str(place.relative_to(base)))
+
+    def _tokenizers(self, look: Look) -> None:
+        """Their files, and what would come in their place."""
+        project = self._project
+        names = {*self._context.tokenizer_files, project.spec.rehearsal.tokenizer}
+        for name in sorted(names):
+            look.perhaps(project.root / name)
+        for file in self._context.tokenizer_files.values():
+            look.file(file.path)
+            if file.path != project.root / file.name:
+                # In the Hub's cache: <repo>/snapshots/<commit>/tokenizer.json.
+                commit = file.path.parent
+                look.perhaps(commit.parent.parent / "refs" / "main")
+                look.perhaps(commit.parent.parent / ".no_exist" / commit.name / file.path.name)
+
+    def _code(self) -> Look:
+        """Every module that is loaded, all of the compiler, and where packages are installed."""
+        look = Look()
+        # Python itself adds directories to it, for bytecode.
+        look.tree(_PACKAGE, removals=False)
+        for module in [*sys.modules.values()]:
+            file = getattr(module, "__file__", None)
+            if file is not None:
+                look.file(file)
+        for path in sys.path:
+            if path.endswith("-packages"):
+                look.perhaps(path)
+        return look
+
+    def _state(self) -> Look:
+        """What builds write."""
+        look, project, graph = Look(), self._project, self._graph
+        store = project.store
+        for stage in graph.stages:
+            for part, manifest in graph.manifests(stage.name):
+                look.file(store.manifest_path(manifest.key))
+                look.file(store.head_path(graph.build, stage.name, label(part)))
+                for artifact in manifest.outputs.values():
+                    if look.file(store.path(artifact)) != artifact.bytes:
+                        raise OSError(f"{artifact.file} is not whole")
+        for file in folder.installed(store.root, project.spec.name):
+            look.file(file)
+        look.tree(store.root / "datasets" / project.spec.name)
+        look.listing(store.root / "objects" / "tmp", "*")
+        for path in (project.log.path, project.journal.path):
+            # What was not yet moved from it into the database counts.
+            look.perhaps(path)
+            look.perhaps(path.with_name(f"{path.name}-wal"))
+        if project.locking:
+            look.tree(project.rounds.folder)
+            for lock in self._locks:
+                look.file(project.rounds.path(lock))
+                for name in lock.needs():
+                    look.file(project.blobs.path(name))
+        return look

@@ -1,0 +1,1 @@
+"""Calibration levels swept, compared and chosen."""

@@ -1,0 +1,1 @@
+"""Rows and cards checked against what they state."""

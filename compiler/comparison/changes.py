@@ -1,0 +1,190 @@
+"""A comparison as text for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from compiler.comparison.fields import FieldChange
+from compiler.comparison.hunks import unified
+from compiler.comparison.outcomes import BANDS, Outcomes, Shift
+from compiler.comparison.report import Report, RequestRow, Requests, names, titles
+from compiler.keys import Json
+from compiler.report.terminal import table
+
+_LONGEST = 72
+
+
+def text(report: Report) -> str:
+    """All depths that there are, and why others are not."""
+    parts = [f"A  {report.a}\nB  {report.b}", *report.notices]
+    if report.fields is not None:
+        parts.append(_fields(report.fields))
+    if report.templates is not None:
+        parts += [f"templates: {_count(len(report.templates), 'differs', 'differ')}"]
+        parts += [unified(*names(each), each.hunks, whole=False) for each in report.templates]
+    if report.requests is not None:
+        parts += _requests(report.requests)
+    if report.outcomes is not None:
+        parts += _outcomes(report.outcomes)
+    parts += [f"{depth}: not compared: {why}" for depth, why in report.absent.items()]
+    return "\n\n".join(part for part in parts if part)
+
+
+def shown(value: Json) -> str:
+    """A value of a spec in one line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split()) or '""'
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """With its sign; a dash for nothing."""
+    return "-" if value is None else f"{value:+,.{digits}f}"
+
+
+def _fields(changes: tuple[FieldChange, ...]) -> str:
+    lines = [f"spec: {_count(len(changes), 'field differs', 'fields differ')}"]
+    for each in changes:
+        lines.append(f"  {each.path}")
+        if each.old_where is not None:
+            lines.append(f"    - {shown(each.old)}  ({each.old_where})")
+        if each.new_where is not None:
+            lines.append(f"    + {shown(each.new)}  ({each.new_where})")
+    return "\n".join(lines)
+
+
+def _requests(requests: Requests) -> Iterator[str]:
+    rows = requests.rows
+    yield table(
+        ("requests", "scope", "A", "B", "same", "changed", "only A", "only B", "B has",
+         "B sends", "how known"),
+        [
+            (r.stage, r.scope or "-", r.a, r.b, r.same, r.changed, r.only_a, r.only_b, r.known,
+             r.new, r.basis)
+            for r in rows
+        ],
+    )  # fmt: skip
+    for why, stages in requests.causes().items():
+        yield f"{' and '.join(stages)}: estimated, as the inputs need replies; {why}"
+    yield _money(rows)
+    yield _summary(requests)
+    for each in requests.examples:
+        yield unified(*titles(each), each.hunks, whole=False)
+
+
+def _money(rows: tuple[RequestRow, ...]) -> str:
+    """Tokens of all requests of either side, and dollars where anything costs some."""
+    header = ["all requests of", "scope", "tokens in A", "B - A", "tokens out A", "B - A"]
+    paid = any(r.a_usd or r.b_usd for r in rows)
+    cells: list[list[object]] = [
+        [r.stage, r.scope or "-", r.a_input, r.b_input - r.a_input, r.a_output,
+         r.b_output - r.a_output]
+        for r in rows
+    ]  # fmt: skip
+    if paid:
+        header += ["US$ A", "B - A", "to build B"]
+        for row, r in zip(cells, rows, strict=True):
+            row += [r.a_usd, r.b_usd - r.a_usd, r.usd]
+    for row, r in zip(cells, rows, strict=True):
+        row.append(r.tokens)
+    return table([*header, "tokens by"], cells)
+
+
+def _summary(requests: Requests) -> str:
+    rows: tuple[RequestRow, ...] = requests.rows
+    new, usd = sum(r.new for r in rows), sum(r.usd for r in rows)
+    low, high = sum(r.low for r in rows), sum(r.high for r in rows)
+    about = "about " if any(r.guessed("B") for r in rows) else ""
+    return (
+        f"{requests.differing:,} requests differ as counted; building B now sends {about}{new:,}, "
+        f"for ${usd:,.2f} (${low:,.2f} to ${high:,.2f})"
+    )
+
+
+def _outcomes(found: Outcomes) -> Iterator[str]:
+    yield (
+        f"outcomes: {found.paired:,} scored probes paired by document and slot, of "
+        f"{found.documents:,} documents; {found.same_question:,} pairs ask the same question; "
+        f"{found.only_a:,} are scored in A only, {found.only_b:,} in B only"
+    )
+    if found.shifts:
+        yield table(
+            ("score", "scope", "pairs", "A", "B", "B - A", "95% interval"),
+            [
+                (s.score, s.scope or "all", s.shift.n, s.a, s.b, signed(s.shift.value), interval(s))
+                for s in found.shifts
+            ],
+        )
+        if said := rollouts(found):
+            yield said
+        total = sum(map(sum, found.flips))
+        share = f" ({100 * found.flipped / total:.1f}%)" if total else ""
+        yield (
+            table(
+                ("A \\ B", *BANDS, "all"),
+                [
+                    (band, *row, sum(row))
+                    for band, row in zip(BANDS, found.flips, strict=True)
+                ] + [("all", *(sum(c) for c in zip(*found.flips, strict=True)), total)],
+            )
+            + f"\n{found.flipped:,} of {total:,} pairs{share} are in another band; "
+            + bands(found)
+        )  # fmt: skip
+    if found.lost:
+        yield table(
+            ("lost from", "reason", "A", "B", "A rate", "B rate"),
+            [
+                (each.scope, each.reason, each.a, each.b,
+                 rate(each.a, each.a_planned), rate(each.b, each.b_planned))
+                for each in found.lost
+            ],
+        )  # fmt: skip
+    yield table(
+        ("cost", "calls A", "calls B", "tokens in A", "tokens in B", "tokens out A",
+         "tokens out B", "US$ A", "US$ B"),
+        [
+            (x.role, x.calls, y.calls, x.input_tokens, y.input_tokens, x.output_tokens,
+             y.output_tokens, x.usd, y.usd)
+            for x, y in zip(found.usage_a, found.usage_b, strict=True)
+        ],
+    )  # fmt: skip
+
+
+def interval(shift: Shift) -> str:
+    """`+0.012 .. +0.034`, or why there is none."""
+    low, high = shift.shift.low, shift.shift.high
+    if low is None or high is None:
+        return f"none ({shift.shift.documents} documents)"
+    return f"{signed(low)} .. {signed(high)}"
+
+
+def rollouts(found: Outcomes) -> str:
+    """Which rollouts the shifts are of, where a probe has more."""
+    if found.compared == max(found.rollouts_a, found.rollouts_b):
+        return ""
+    return (
+        f"of the first {found.compared} rollouts of each probe (A has up to {found.rollouts_a}, B "
+        f"{found.rollouts_b}), as the maximum grows with their number; the bands are of all"
+    )
+
+
+def bands(found: Outcomes) -> str:
+    """The cuts of the bands."""
+    (hard, easy), other = found.bands_a, found.bands_b
+    own = f"HARD is a max score below {hard:g}, EASY at least {easy:g}"
+    same = found.bands_a == other
+    return own if same else f"{own}; in B below {other[0]:g} and at least {other[1]:g}"
+
+
+def rate(count: int, of: int) -> str:
+    """`1.3%`, or a dash when nothing was planned."""
+    return f"{100 * count / of:.1f}%" if of else "-"
+
+
+def _count(n: int, one: str, more: str) -> str:
+    return "none differ" if n == 0 else f"{n:,} {one if n == 1 else more}"

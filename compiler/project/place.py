@@ -1,0 +1,67 @@
+"""Where locks, replies and builds are, for the commands that take a hash instead of a spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.errors import UsageError
+from compiler.llm.responses import ResponseLog
+from compiler.rounds import locks
+from compiler.rounds.blobs import Blobs
+from compiler.rounds.locks import Lock
+
+_MARKS = ("prompts", ".probec", "build/rounds")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory with round locks under `build/rounds` and replies under `.probec`."""
+
+    root: Path
+    build: Path
+
+    @property
+    def locks(self) -> Path:
+        """The folder of all locks, by dataset."""
+        return self.build / "rounds"
+
+    @property
+    def state(self) -> Path:
+        """Where replies and what rounds need are kept."""
+        return self.root / ".probec"
+
+    @property
+    def blobs(self) -> Blobs:
+        """What rounds need beside replies."""
+        return Blobs(self.state / "blobs")
+
+    def log(self) -> ResponseLog:
+        """The response log."""
+        return ResponseLog(self.state / "responses.sqlite")
+
+    def lock(self, prefix: str) -> tuple[Lock, Path]:
+        """The round whose hash starts so, and its file."""
+        return locks.find(self.locks, prefix)
+
+
+def find(directory: Path | None, build: Path | None, *, make: bool = False) -> Place:
+    """The place at `directory`, or the nearest at or above the working directory.
+
+    `build`: its build directory if not the default one. `make`: it may be empty yet.
+
+    Raises:
+        UsageError: there is nothing of a project there.
+    """
+    start = (directory or Path()).resolve()
+    # A directory that is named is meant, whatever lies above it.
+    for folder in (start,) if directory is not None else (start, *start.parents):
+        if any((folder / mark).is_dir() for mark in _MARKS):
+            return Place(folder, build or folder / "build")
+    if not make:
+        raise UsageError(
+            "no project here: there is no build/rounds, .probec or prompts",
+            where=str(start),
+            hint="name one with --dir",
+        )
+    return Place(start, build or start / "build")

@@ -1,0 +1,173 @@
+"""Everything that can be wrong with a spec and with what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from compiler.dataset.located import local_files
+from compiler.errors import Problem, PromptError, SourceError
+from compiler.llm.providers import FREE, PROVIDERS
+from compiler.llm.providers.extractive import MODEL
+from compiler.probes import tokens
+from compiler.probes.prompts import Library
+from compiler.probes.scopes import SCOPES
+from compiler.probes.scoring import POLICIES
+from compiler.report import card
+from compiler.spec import load
+from compiler.spec.load import Draft
+from compiler.stages.context import ROLES
+
+
+def find(draft: Draft) -> list[Problem]:
+    """Every problem, sorted by place: the shape of the spec, and whether what it names exists.
+
+    Works on plain data, so that a spec that is wrong in shape still hears of the rest.
+    """
+    problems = list(draft.problems)
+    for role in ROLES:
+        problems.extend(_role(draft, role))
+    problems.extend(_scopes(draft))
+    problems.extend(_tokenizers(draft))
+    problems.extend(card.problems(Library(draft.root / "templates")))
+    problems.extend(_scoring(draft))
+    return sorted(dict.fromkeys(problems), key=load.place)
+
+
+def source(draft: Draft) -> list[Problem]:
+    """What is wrong with where the source should be, if that is on this machine.
+
+    No part of `find`: a round that is locked can be rebuilt without its source.
+    """
+    path = draft.at("source", "path")
+    if isinstance(path, str) and "://" not in path:
+        try:
+            local_files(path, Path(draft.root))
+        except SourceError as error:
+            where = draft.where("source", "path")
+            message = f"{error.message}: {error.where!r}"
+            return [Problem(where, "source.path", message, error.hint or "")]
+    return []
+
+
+def _role(draft: Draft, role: str) -> Iterator[Problem]:
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(draft.where("models", role, key), f"models.{role}.{key}", message, hint)
+
+    provider = draft.at("models", role, "provider")
+    model = draft.at("models", role, "model")
+    if isinstance(provider, str) and provider not in PROVIDERS:
+        yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(PROVIDERS)}")
+    elif isinstance(provider, str) and isinstance(model, str):
+        if provider == "extractive" and model != MODEL:
+            yield problem("model", f"the embedded model is called {MODEL}", f"not {model!r}")
+        prices = draft.at("prices")
+        if provider not in FREE and not (isinstance(prices, dict) and model in prices):
+            yield problem("model", f"model {model!r} has no price", "add it to prices")
+    temperature = draft.at("models", role, "temperature")
+    if isinstance(temperature, int | float) and temperature != 1.0:
+        yield problem(
+            "temperature",
+            f"the provider's API refuses sampling parameters, {temperature} cannot be honoured",
+            "1.0, the API's own default, is declared and never sent",
+        )
+    prompt = draft.at("models", role, "prompt")
+    if isinstance(prompt, str) and prompt.startswith(f"{role}/"):
+        library = Library(draft.root / "prompts")
+        names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
+        where = draft.where("models", role, "prompt")
+        together = role == "judge" and draft.at("scoring", "judging") == "together"
+        given = "judge of all answers together" if together else role
+        yield from library.problems(given, names, where, f"models.{role}.prompt")
+
+
+def _scoring(draft: Draft) -> Iterator[Problem]:
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(draft.where("scoring", key), f"scoring.{key}", message, hint)
+
+    policy = draft.at("scoring", "policy")
+    known = isinstance(policy, str) and policy in POLICIES
+    if isinstance(policy, str) and not known:
+        yield problem("policy", f"unknown policy {policy!r}", f"have: {', '.join(POLICIES)}")
+    if known and not POLICIES[str(policy)].judged:
+        for key in ("anchors", "rejudge", "stop"):
+            if draft.at("scoring", key) is not None:
+                yield problem(key, f"policy {policy!r} asks no judge", "leave it out, or null")
+        for key, plain in (("judging", "each"), ("identical", "each")):
+            if draft.at("scoring", key) not in (None, plain):
+                yield problem(key, f"policy {policy!r} asks no judge", f"leave it at {plain}")
+    yield from _baseline_prompts(draft)
+    yield from _room_for_numbers(draft)
+
+
+def _room_for_numbers(draft: Draft) -> Iterator[Problem]:
+    rollouts, most = draft.at("scoring", "rollouts"), draft.at("models", "judge", "max_tokens")
+    if draft.at("scoring", "judging") == "together" and isinstance(rollouts, int):
+        needed = 8 * rollouts
+        if isinstance(most, int) and most < needed:
+            message = f"max_tokens {most} is too short for {rollouts} numbers in one reply"
+            place = draft.where("models", "judge", "max_tokens")
+            yield Problem(place, "models.judge.max_tokens", message, f"at least {needed}")
+
+
+def _baseline_prompts(draft: Draft) -> Iterator[Problem]:
+    library = Library(draft.root / "prompts")
+    for name in ("no_context", "full_information"):
+        path = ("scoring", "baselines", name)
+        declared = draft.at(*path)
+        if not isinstance(declared, dict):
+            continue
+        prompt = declared.get("prompt", f"answerer/{name}")
+        if isinstance(prompt, str):
+            names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
+            where = draft.where(*path, "prompt")
+            yield from library.problems(name, names, where, f"{load.dotted(path)}.prompt")
+
+
+def _scopes(draft: Draft) -> Iterator[Problem]:
+    scopes = draft.at("scopes")
+    library = Library(draft.root / "templates")
+    for name, scope in scopes.items() if isinstance(scopes, dict) else ():
+        if not isinstance(scope, dict) or scope.get("kind") != "template":
+            continue
+        where = draft.where("scopes", str(name))
+        if name in SCOPES:
+            path = f"probes/{name}.j2"
+            found = library.problems("probes", (path,), where, f"scopes.{name}")
+            yield from found or _phrasings(library, str(name))
+        else:
+            yield Problem(
+                where,
+                f"scopes.{name}",
+                f"unknown templated scope {name!r}",
+                f"have: {', '.join(SCOPES)}",
+            )
+
+
+def _phrasings(library: Library, name: str) -> Iterator[Problem]:
+    """A templated scope must have a question for either side, near and far."""
+    for target in ("prefix", "suffix"):
+        for distance in (1, 2, 63):
+            try:
+                library.phrasings(name, target, distance)
+            except PromptError as error:
+                yield Problem(error.where or name, "", error.message, error.hint or "")
+                return
+
+
+def _tokenizers(draft: Draft) -> Iterator[Problem]:
+    paths: list[tuple[str | int, ...]] = [("source", "tokenizer"), ("rehearsal", "tokenizer")]
+    scopes = draft.at("scopes")
+    paths += [("scopes", str(n), "tokenizer") for n in scopes] if isinstance(scopes, dict) else []
+    for path in paths:
+        name = draft.at(*path)
+        if isinstance(name, str):
+            try:
+                tokens.find(name, Path(draft.root), online=False)
+            except SourceError as error:
+                yield Problem(
+                    draft.where(*path),
+                    load.dotted(path),
+                    f"{error.message}: {name!r}",
+                    error.hint or "",
+                )

@@ -1,0 +1,333 @@
+"""A few doc-records of a dataset, whole, chosen without luck: over rounds, from hard to easy.
+
+Choosing reads three columns; only the chosen documents' rows are read in full.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.dataset.rows import REQUIRED, PublishedRow, batches, translated
+from compiler.keys import text_digest
+from compiler.probes.checks import CHECKS
+from compiler.records import GROUPS
+from compiler.report.passages import Atom, Stretch, stretches
+from compiler.spec.scoring import BASELINES
+
+_SCORES = "bb_answer_rollout_scores"
+_MODELS = ("source_model", "generator_model", "answerer_model", "judge_model", "tokenizer")
+_NOTES = ("synergy_check", "distribution_check", "difficulty_check")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One blind answer; `score` is None where it has none."""
+
+    answer: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class ShownProbe:
+    """One row for reading.
+
+    `number`: its place in the record; `name`, `split`: of its atom and its split in the text;
+    `located`: whether its atom and split are known and lie in the text. `facts`: what else the row
+    says, by name; `baselines`: the scores of other readers.
+    """
+
+    name: str
+    number: int
+    slot: int | None
+    scope: str
+    target: str
+    split: str
+    located: bool
+    status: str
+    band: str | None
+    question: str
+    atom: str
+    response: str
+    alternative: str
+    rollouts: tuple[Rollout, ...]
+    baselines: Mapping[str, tuple[float, ...]]
+    flags: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ShownRecord:
+    """A doc-record. `splits`: names as the text's marks have them, with offsets."""
+
+    doc_id: str
+    doc_source: str
+    round: int
+    sibling: int | None
+    chars: int
+    best: float | None
+    splits: tuple[tuple[str, str, int], ...]
+    text: tuple[Stretch, ...]
+    probes: tuple[ShownProbe, ...]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What choosing needs to know of a document."""
+
+    doc_id: str
+    round: int
+    file: Path
+    best: float | None
+
+
+def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """The different values of the columns that name models, by column; absent columns are not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: dict[str, set[str]] = {}
+    for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
+        for name in batch.schema.names:
+            # Of lists and the like it makes no list of different ones, and they name no model.
+            nested = pa.types.is_nested(batch[name].type)
+            values = [] if nested else pc.unique(batch[name]).to_pylist()
+            found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
+    return {name: tuple(sorted(found[name])) for name in _MODELS if found.get(name)}
+
+
+def choose(
+    files: Sequence[Path], count: int, bands: tuple[float, float]
+) -> tuple[ShownRecord, ...]:
+    """At most `count` doc-records with all of their rows. `bands`: hard, easy.
+
+    Rounds take turns; within each, documents are taken at even steps from the one with the lowest
+    mean of best scores to the one with the highest. Documents without scores come in only where a
+    round has no others.
+
+    Raises:
+        SourceError: a file is no parquet, or lacks a column without which a row says nothing.
+    """
+    chosen = _picked(_seen(files), count)
+    rows = _read(chosen)
+    return tuple(_record(rows[each.doc_id, each.round], each, bands) for each in chosen)
+
+
+def _seen(files: Sequence[Path]) -> list[_Seen]:
+    places: dict[tuple[str, int], Path] = {}
+    best: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for file in files:
+        for batch in batches(file, REQUIRED, ("doc_id", "round_idx", _SCORES)):
+            for values in batch.to_pylist():
+                row = PublishedRow(values)
+                key = row.text("doc_id"), row.number("round_idx") or 0
+                if not key[0]:
+                    continue  # no text: there is nothing to find its document by
+                places.setdefault(key, file)
+                scores = _scores(row.items(_SCORES))
+                if scores:
+                    best[key].append(max(scores))
+    return [
+        _Seen(doc_id, index, file, sum(found) / len(found) if found else None)
+        for (doc_id, index), file in places.items()
+        for found in (best.get((doc_id, index)),)
+    ]
+
+
+def _picked(seen: Sequence[_Seen], count: int) -> list[_Seen]:
+    """`count` documents: rounds take turns, levels of difficulty rise from pick to pick."""
+    by_round: dict[int, list[_Seen]] = defaultdict(list)
+    for each in seen:
+        by_round[each.round].append(each)
+    for index, group in by_round.items():
+        scored = [each for each in group if each.best is not None]
+        # Among equals an order that has nothing to do with how ids are given.
+        by_round[index] = sorted(
+            scored or group, key=lambda each: (each.best or 0.0, text_digest(each.doc_id))
+        )
+    rounds = sorted(by_round)
+    if len(rounds) > count:
+        rounds = [rounds[place * len(rounds) // count] for place in range(count)]
+    found: list[_Seen] = []
+    wanted = min(count, sum(len(by_round[index]) for index in rounds))
+    turn = 0
+    while len(found) < wanted:
+        group = by_round[rounds[turn % len(rounds)]]
+        turn += 1
+        if group:
+            level = len(found) / max(1, wanted - 1)
+            found.append(group.pop(round(level * (len(group) - 1))))
+    return found
+
+
+def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
+    """All rows of these documents; of each file only the row groups that hold some of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted: dict[Path, set[str]] = defaultdict(set)
+    for each in chosen:
+        wanted[each.file].add(each.doc_id)
+    found: dict[tuple[str, int], list[PublishedRow]] = defaultdict(list)
+    for file, names in wanted.items():
+        with translated(file), pq.ParquetFile(file) as table:
+            for group in range(table.num_row_groups):
+                ids = table.read_row_group(group, columns=["doc_id"])["doc_id"]
+                mask = pc.is_in(ids, value_set=pa.array(sorted(names), type=ids.type))
+                if not pc.any(mask).as_py():
+                    continue
+                for values in table.read_row_group(group).filter(mask).to_pylist():
+                    row = PublishedRow(values)
+                    key = row.text("doc_id"), row.number("round_idx") or 0
+                    found[key].append(row)
+    return found
+
+
+def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]) -> ShownRecord:
+    ordered = sorted(enumerate(rows), key=lambda each: (_slot(each[1]), each[0]))
+    rows = [row for _, row in ordered]
+    text = rows[0].text("doc")
+    offsets: dict[int, list[str]] = defaultdict(list)
+    stated = rows[0].values.get("row_splits")
+    if isinstance(stated, dict):
+        for group in GROUPS:
+            if isinstance(stated.get(group), int):
+                offsets[stated[group]].append(group)
+    for row in rows:
+        split = _split(row)
+        if split is not None and split not in offsets:
+            offsets[split].append(row.group)
+    names = {offset: f"x{number}" for number, offset in enumerate(sorted(offsets))}
+    probes, atoms = [], []
+    for number, row in enumerate(rows):
+        probe, atom = _probe(row, number, text, names, bands)
+        probes.append(probe)
+        atoms += [atom] if atom is not None else []
+    return ShownRecord(
+        seen.doc_id,
+        rows[0].text("doc_source"),
+        seen.round,
+        rows[0].number("doc_idx"),
+        len(text),
+        seen.best,
+        tuple(
+            (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
+            for offset, groups in sorted(offsets.items())
+        ),
+        stretches(
+            text,
+            {name: offset for offset, name in names.items()},
+            atoms,
+            rows[0].number("gen_start_char"),
+        ),
+        tuple(probes),
+    )
+
+
+def _probe(
+    row: PublishedRow,
+    number: int,
+    text: str,
+    names: Mapping[int, str],
+    bands: tuple[float, float],
+) -> tuple[ShownProbe, Atom | None]:
+    split = _split(row)
+    # A foreign row may leave the split to its context; the atom is then looked for beside it.
+    span = PublishedRow({**row.values, "split_char_offset": split}).span()
+    name = f"a{number}"
+    located = (
+        split is not None
+        and span is not None
+        and 0 < split < len(text)
+        and 0 <= span[0] < span[1] <= len(text)
+        and row.text("doc") == text
+    )
+    scores = _scores(row.items(_SCORES))
+    answers = row.items("bb_answer_rollout_answers") or []
+    flags = [str(flag) for flag in row.items("flags") or []]
+    probe = ShownProbe(
+        name,
+        number,
+        row.number("slot_idx"),
+        row.text("scope"),
+        row.text("target"),
+        names.get(split, "") if split is not None else "",
+        located,
+        row.text("score_status") or ("scored" if scores else "no status given"),
+        _band(scores, bands),
+        row.text("verbalizer_prompt"),
+        row.text("atom_text"),
+        row.text("target_response"),
+        row.text("incorrect_plausible_answer"),
+        tuple(_rollouts(answers, scores)),
+        {name: found for name in BASELINES if (found := _scores(row.items(f"{name}_scores")))},
+        tuple((flag, CHECKS[flag].meaning if flag in CHECKS else "") for flag in flags),
+        tuple(_facts(row)),
+    )
+    return probe, Atom(name, *span) if located and span is not None else None
+
+
+def _rollouts(answers: Sequence[object], scores: Sequence[float]) -> Iterator[Rollout]:
+    for place in range(max(len(answers), len(scores))):
+        answer = answers[place] if place < len(answers) else None
+        score = scores[place] if place < len(scores) else None
+        yield Rollout(answer if isinstance(answer, str) else "", score)
+
+
+def _facts(row: PublishedRow) -> Iterator[tuple[str, str]]:
+    """What else a row says that helps in reading it."""
+    index, hint = row.number("signed_index"), row.number("signed_index_hint")
+    if index is not None:
+        asked = f", {hint:+d} was asked for" if hint is not None and hint != index else ""
+        yield "distance", f"{index:+d} in units of {row.text('scope')}{asked}"
+    if row.text("typicality"):
+        support, available = row.number("sibling_support"), row.number("n_siblings_available")
+        counted = (
+            f"; {support} of {available - 1} other siblings hold its content"
+            if support is not None and available is not None
+            else ""
+        )
+        yield "typicality", f"{row.text('typicality')}{counted}"
+    seen, context = row.number("context_chars_seen"), len(row.text("context"))
+    if seen is not None:
+        yield "read blind", f"{seen:,} of the complement's {context:,} characters"
+    seconds = _scores(row.items("bb_answer_response_scores"))
+    if seconds:
+        yield "against the response", ", ".join(f"{each:.2f}" for each in seconds)
+    for name in _NOTES:
+        if row.text(name):
+            yield name.replace("_", " "), row.text(name)
+
+
+def _band(scores: Sequence[float], bands: tuple[float, float]) -> str | None:
+    if not scores:
+        return None
+    best = max(scores)
+    return "hard" if best < bands[0] else "easy" if best >= bands[1] else "middle"
+
+
+def _slot(row: PublishedRow) -> int:
+    slot = row.number("slot_idx")
+    return 10**9 if slot is None else slot
+
+
+def _split(row: PublishedRow) -> int | None:
+    """The split of a row: as stated, else where its context ends or begins."""
+    stated = row.number("split_char_offset")
+    if stated is not None:
+        return stated
+    context, text = row.text("context"), row.text("doc")
+    if not context or row.target is None:
+        return None
+    if row.target == "suffix":
+        return len(context) if text.startswith(context) else None
+    return len(text) - len(context) if text.endswith(context) else None
+
+
+def _scores(value: list[object] | None) -> tuple[float, ...]:
+    if not value:
+        return ()
+    return tuple(float(each) for each in value if isinstance(each, int | float))

@@ -1,0 +1,1 @@
+"""Rounds rebuilt from their locks, verified and shared."""

@@ -1,0 +1,203 @@
+"""A round rebuilt from its lock, the response log and the kept documents alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from pydantic import ValidationError
+
+from compiler.building.slices import asked, key_list, round_stages, slices
+from compiler.engine.artifact import row_digest
+from compiler.engine.execute import run_step
+from compiler.engine.plan import Graph, State
+from compiler.engine.store import Manifest, Store, plain, write_atomic
+from compiler.errors import DamagedError
+from compiler.keys import Json
+from compiler.llm.batches.journal import Journal
+from compiler.llm.responses import ResponseLog
+from compiler.probes.tokens import TokenizerFile
+from compiler.project.place import Place
+from compiler.project.wire import Project, Reporter
+from compiler.records import Document
+from compiler.rounds.blobs import Blobs
+from compiler.rounds.locks import Identity, Lock, Slice
+from compiler.spec.model import Spec
+from compiler.stages.context import ROLES, Context
+
+_SOURCE = "documents.jsonl"
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that the round needs and that is not here. `where`: the step it is for."""
+
+    what: str
+    name: str
+    where: str
+    place: str
+
+
+@dataclass
+class Rebuilt:
+    """How far a round could be rebuilt.
+
+    `spec_problem`: why this version cannot read the lock's spec. `slices`: what this version makes
+    of it. `requests`: the key list of each asking step. `waiting`: steps that lack an input.
+    """
+
+    spec_problem: str = ""
+    slices: dict[str, Slice] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    requests: dict[str, bytes] = field(default_factory=dict)
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+
+
+def needed(identity: Identity) -> list[tuple[str, str]]:
+    """The blobs without which a round cannot be rebuilt: (what, name)."""
+    return [
+        *(("documents", name) for name in identity.packs),
+        *((f"tokenizer {name}", use.digest) for name, use in identity.tokenizers.items()),
+    ]
+
+
+def rebuild(
+    lock: Lock, place: Place, scratch: Path, reporter: Reporter, *, tree: bool = False
+) -> Rebuilt:
+    """Rebuild a round in `scratch`, asking nobody.
+
+    `tree`: with the prompts and templates of the place instead of those in the lock.
+
+    Raises:
+        DamagedError: something that is kept is not what it was.
+    """
+    found = Rebuilt()
+    identity, blobs = lock.identity, place.blobs
+    found.missing += [
+        Missing(what, name, "the round", "") for what, name in needed(identity) if name not in blobs
+    ]
+    if found.missing:
+        return found
+    source = scratch / _SOURCE
+    try:
+        spec = _spec(identity, source)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        found.spec_problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return found
+    _write_source(identity, blobs, source)
+    log, store = place.log(), Store(scratch / "build")
+    project = Project(spec, place.root, store, log, Journal(scratch / "batches"))
+    project.replay, project.tokenizers = True, _tokenizers(identity, blobs, scratch)
+    project.texts = None if tree else identity.templates
+    project.held = {identity.round: lock}
+    try:
+        context = project.context(reporter)
+        graph = project.graph(context)
+        stages = round_stages(graph.stages)
+        found.slices = slices(stages)
+        leaves = [part for part in graph.leaves if part[0] == identity.round]
+        _run(context, Graph(spec.name, store, stages, leaves), log, reporter, found)
+    finally:
+        log.close()
+    return found
+
+
+def _spec(identity: Identity, path: Path) -> Spec:
+    """The spec in a lock, with stand-ins for what no row depends on."""
+    tree = plain(identity.spec)
+    assert isinstance(tree, dict)
+    source = tree.get("source")
+    assert isinstance(source, dict)
+    nothing: Json = {role: {"input": 0, "output": 0} for role in ROLES}
+    size: Json = {"docs": len(identity.documents)}
+    columns: Json = {"doc_idx": "doc_idx"}
+    whole: dict[str, Json] = {
+        **tree,
+        "source": {**source, "path": str(path), "columns": columns},
+        "rounds": [size] * (identity.round + 1),
+        "expect": nothing,
+        "budget": {"max_usd": 0},
+        "rehearsal": {"tokenizer": ""},
+    }
+    # As JSON, because the levels of calibration are numbers and JSON's keys are not.
+    return Spec.model_validate_json(json.dumps(whole))
+
+
+def documents(identity: Identity, blobs: Blobs) -> Iterator[Document]:
+    """The documents of a round in draw order, each held against its digest in the lock.
+
+    Raises:
+        DamagedError: one is not what was locked, or is missing from its pack.
+    """
+    decoder = msgspec.json.Decoder(Document)
+    left = dict(identity.documents)
+    for name in identity.packs:
+        for line in (blobs.get(name) or b"").splitlines():
+            document = decoder.decode(line)
+            if left.pop(document.doc_id, None) != row_digest(document):
+                raise DamagedError(
+                    f"document {document.doc_id!r} is not the one that was locked",
+                    where=str(blobs.path(name)),
+                )
+            yield document
+    if left:
+        raise DamagedError(f"no pack holds document {next(iter(left))!r}", where="the round lock")
+
+
+def _write_source(identity: Identity, blobs: Blobs, path: Path) -> None:
+    with path.open("wb") as out:
+        for each in documents(identity, blobs):
+            for sibling in each.siblings:
+                row = {
+                    "doc_id": each.doc_id,
+                    "doc_source": each.doc_source,
+                    "prefix": each.prefix,
+                    "doc_idx": sibling.idx,
+                    "continuation": sibling.continuation,
+                }
+                out.write(_ENCODER.encode(row) + b"\n")
+
+
+def _tokenizers(identity: Identity, blobs: Blobs, scratch: Path) -> dict[str, TokenizerFile]:
+    found = {}
+    for name, use in identity.tokenizers.items():
+        data = blobs.get(use.digest)
+        assert data is not None, "checked before"
+        # Only a last suffix says how to read the file; nothing else of it becomes a path.
+        suffix = use.suffix if use.suffix.lstrip(".").isalnum() else ""
+        path = scratch / f"{use.digest}{suffix}"
+        write_atomic(path, data)
+        found[name] = TokenizerFile(name, path, use.digest)
+    return found
+
+
+def _run(
+    context: Context, graph: Graph, log: ResponseLog, reporter: Reporter, found: Rebuilt
+) -> None:
+    """Every step that has its inputs and its replies, stage by stage."""
+    for stage in graph.stages:
+        steps = graph.steps(stage)
+        reporter.stage_started(stage.name, len(steps), len(steps))
+        for step in steps:
+            planned = graph.resolve(step)
+            if planned.state is State.WAITS:
+                found.waiting.append(str(step))
+                continue
+            wanted = list(asked(context, graph, step))
+            if stage.weigh is not None:
+                found.requests[str(step)] = key_list(key for key, _ in wanted)
+            lost = dict(each for each in wanted if each[0] not in log)
+            if lost:
+                found.missing += [Missing("reply", k, str(step), p) for k, p in lost.items()]
+                continue
+            manifest: Manifest = planned.manifest or run_step(graph, planned, reporter)
+            graph.record(step, manifest)
+            if step.part:
+                outputs = {name: a.digest for name, a in sorted(manifest.outputs.items())}
+                found.outputs[str(step)] = outputs

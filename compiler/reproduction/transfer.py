@@ -1,0 +1,324 @@
+"""Rounds on their way to and from a shared place, with exactly what they need.
+
+    rounds/<hash>.json      a lock, written last: where it is, everything it needs is
+    bundles/<hash>.json     which chunks hold what
+    chunks/<sha256>         zstd, named by what they hold, never changed
+
+What is across is never sent again: chunks are named by what they hold. What arrives is held
+against its name before anything enters the log. No reply that is there is replaced unless it is
+damaged, and then it is kept aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from compiler.building.slices import keys_in
+from compiler.engine.remote import Remote
+from compiler.errors import DamagedError, StoreError, UsageError
+from compiler.keys import bytes_digest
+from compiler.llm.responses import ResponseLog
+from compiler.project.place import Place
+from compiler.reproduction.replaying import documents, needed
+from compiler.rounds import locks
+from compiler.rounds.blobs import pack, unpack
+from compiler.rounds.locks import Identity, Lock, Rounds
+
+# Bytes of replies in a chunk, before packing: what an interruption can lose.
+_CHUNK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of replies: its name and how many of the step's keys, in order, it answers."""
+
+    name: str
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a round needs: blobs by name, each asking step's replies in the order of its keys."""
+
+    hash: str
+    blobs: tuple[str, ...]
+    replies: dict[str, tuple[Chunk, ...]]
+
+
+@dataclass
+class Moved:
+    """What a transfer did: files and bytes moved, files that were there, and replies."""
+
+    files: int = 0
+    bytes: int = 0
+    there: int = 0
+    replies: int = 0
+    known: int = 0
+    mended: int = 0
+    rounds: list[str] = field(default_factory=list)
+
+
+def _blob_names(identity: Identity) -> list[str]:
+    names = [name for _, name in needed(identity)]
+    names += [use.digest for use in identity.requests.values()]
+    return list(dict.fromkeys(names))
+
+
+def push(place: Place, remote: Remote, locks: list[Lock], notice: Callable[[str], None]) -> Moved:
+    """Bring rounds and what they need to a shared place.
+
+    Raises:
+        StoreError: something they need is not here, or the transfer broke off.
+        DamagedError: something they need is not what it was.
+    """
+    moved = Moved()
+    log = place.log()
+    try:
+        there = remote.sizes("chunks")
+        for lock in locks:
+            files, had = moved.files, moved.there
+            _push_round(place, log, remote, lock, there, moved)
+            sent, were = moved.files - files, moved.there - had
+            notice(f"round {lock.hash[:12]}: {sent} files sent, {were} were there")
+            moved.rounds.append(lock.hash)
+    finally:
+        log.close()
+    return moved
+
+
+def _push_round(
+    place: Place, log: ResponseLog, remote: Remote, lock: Lock, there: dict[str, int], moved: Moved
+) -> None:
+    identity = lock.identity
+
+    def send(data: bytes) -> str:
+        name, packed = bytes_digest(data), pack(data)
+        if there.get(name) == len(packed):
+            moved.there += 1
+        else:
+            remote.put(f"chunks/{name}", packed)
+            there[name] = len(packed)
+            moved.files += 1
+            moved.bytes += len(packed)
+        return name
+
+    blobs = _blob_names(identity)
+    for name in blobs:
+        send(_kept(place, name))
+    # Reading every document proves that what is sent is what is locked.
+    for _ in documents(identity, place.blobs):
+        pass
+    replies: dict[str, tuple[Chunk, ...]] = {}
+    for step, use in identity.requests.items():
+        chunks = []
+        for count, data in _cut(log, keys_in(_kept(place, use.digest)), step):
+            chunks.append(Chunk(send(data), count))
+            moved.replies += count
+        replies[step] = tuple(chunks)
+    bundle = msgspec.json.encode(Bundle(lock.hash, tuple(blobs), replies))
+    for name, data in ((f"bundles/{lock.hash}.json", bundle), (_lock_name(lock), lock.encode())):
+        # A lock that is there has the same identity; what else it records is its first pusher's.
+        have = remote.get(name)
+        if have is None or (have != data and name != _lock_name(lock)):
+            remote.put(name, data)
+            moved.files += 1
+            moved.bytes += len(data)
+        else:
+            moved.there += 1
+
+
+def _lock_name(lock: Lock) -> str:
+    return f"rounds/{lock.hash}.json"
+
+
+def _kept(place: Place, name: str) -> bytes:
+    data = place.blobs.get(name)
+    if data is None:
+        raise StoreError(
+            "something that the round needs is not kept here",
+            where=str(place.blobs.path(name)),
+            hint="`probec reproduce HASH` says what; `probec build` makes it again",
+        )
+    return data
+
+
+def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, bytes]]:
+    """Replies as lines of `key json`, in chunks of about equal bytes."""
+    lines: list[bytes] = []
+    size = 0
+    for key in keys:
+        text = log.text(key)
+        if text is None:
+            raise StoreError(
+                f"the reply to request {key[:12]} of {step} is not in the log",
+                where=str(log.path),
+                hint="`probec reproduce HASH` lists what is missing; nothing incomplete is pushed",
+            )
+        lines.append(key.encode("ascii") + b" " + text + b"\n")
+        size += len(lines[-1])
+        if size >= _CHUNK:
+            yield len(lines), b"".join(lines)
+            lines, size = [], 0
+    if lines:
+        yield len(lines), b"".join(lines)
+
+
+def shared(remote: Remote) -> list[str]:
+    """The hashes of the rounds at a shared place."""
+    names = sorted(remote.sizes("rounds"))
+    return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
+
+def wanted(remote: Remote, prefixes: list[str]) -> list[str]:
+    """The hashes at a shared place that these prefixes name; all of them without any.
+
+    Raises:
+        UsageError: a prefix names none or more than one.
+    """
+    have = shared(remote)
+    found = [] if prefixes else have
+    for prefix in prefixes:
+        named = [each for each in have if each.startswith(prefix.lower())]
+        if len(named) != 1:
+            raise UsageError(
+                f"{prefix} names {len(named)} rounds of {len(have)} there",
+                where=remote.url,
+                hint="give the start of one hash" if named else "push it first",
+            )
+        found += named
+    if not found:
+        raise UsageError("no rounds there", where=remote.url, hint="push some first")
+    return found
+
+
+def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str], None]) -> Moved:
+    """Bring rounds and what they need here.
+
+    Raises:
+        DamagedError: something is not what its name says; nothing of it was kept.
+        StoreError: something is not there, or the transfer broke off; what arrived is kept.
+    """
+    moved = Moved()
+    log = place.log()
+    try:
+        for each in hashes:
+            lock = _pull_lock(place, remote, each)
+            replies, known = moved.replies, moved.known
+            _pull_round(place, log, remote, lock, moved)
+            own = Rounds(place.locks / lock.identity.name)
+            # Last, so that a lock that is here has all it needs.
+            if not own.path(lock).is_file():
+                own.save(lock)
+            new, had = moved.replies - replies, moved.known - known
+            notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} known")
+            moved.rounds.append(lock.hash)
+    finally:
+        log.close()
+    return moved
+
+
+def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
+    name = f"rounds/{hash_}.json"
+    lock = locks.decode(_there(remote, name), f"{remote.url}/{name}")
+    if lock.hash != hash_:
+        raise DamagedError("the lock is of another round", where=f"{remote.url}/{name}")
+    folder = place.locks / lock.identity.name
+    # A lock that contradicts those here would stop every later build.
+    try:
+        locks.agreed([*Rounds(folder).all(), lock], folder)
+    except DamagedError:
+        raise
+    except StoreError as error:
+        error.hint = "it was drawn otherwise than the rounds here: pull it elsewhere, with --dir"
+        raise
+    return lock
+
+
+def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, moved: Moved) -> None:
+    name = f"bundles/{lock.hash}.json"
+    try:
+        bundle = msgspec.json.decode(_there(remote, name), type=Bundle)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"no bundle: {error}", where=f"{remote.url}/{name}") from error
+    for blob in _blob_names(lock.identity):
+        if _is_kept(place, blob):
+            moved.there += 1
+        else:
+            place.blobs.put(_chunk(remote, blob, moved))
+    for step, use in lock.identity.requests.items():
+        keys = keys_in(place.blobs.get(use.digest) or b"")
+        chunks = bundle.replies.get(step, ())
+        if sum(chunk.keys for chunk in chunks) != len(keys):
+            raise DamagedError(
+                f"the bundle does not answer all requests of {step}", where=f"{remote.url}/{name}"
+            )
+        at = 0
+        for chunk in chunks:
+            _pull_chunk(log, remote, chunk, keys[at : at + chunk.keys], moved)
+            at += chunk.keys
+
+
+def _is_kept(place: Place, name: str) -> bool:
+    """Whether a blob is here and whole; a damaged one makes room."""
+    try:
+        return place.blobs.get(name) is not None
+    except DamagedError:
+        place.blobs.path(name).unlink()
+        return False
+
+
+def _pull_chunk(
+    log: ResponseLog, remote: Remote, chunk: Chunk, keys: list[str], moved: Moved
+) -> None:
+    damaged = [key for key in keys if _is_damaged(log, key)]
+    if not damaged and all(key in log for key in keys):
+        moved.there += 1
+        moved.known += len(keys)
+        return
+    lines = _chunk(remote, chunk.name, moved).split(b"\n")[:-1]
+    replies = [line.partition(b" ")[::2] for line in lines]
+    if [key.decode("ascii", "replace") for key, _ in replies] != keys:
+        raise DamagedError(
+            "a chunk answers other requests than the round has",
+            where=f"{remote.url}/chunks/{chunk.name}",
+        )
+    # A damaged reply is kept aside, never thrown away.
+    moved.mended += log.retire(damaged)
+    for key, (_, text) in zip(keys, replies, strict=True):
+        new = log.adopt(key, text)
+        moved.replies += new
+        moved.known += not new
+    log.commit()
+
+
+def _is_damaged(log: ResponseLog, key: str) -> bool:
+    try:
+        log.get(key)
+    except DamagedError:
+        return True
+    return False
+
+
+def _there(remote: Remote, name: str) -> bytes:
+    data = remote.get(name)
+    if data is None:
+        raise StoreError(
+            "not there, or not wholly pushed yet",
+            where=f"{remote.url}/{name}",
+            hint="push the round again from where it was built",
+        )
+    return data
+
+
+def _chunk(remote: Remote, name: str, moved: Moved) -> bytes:
+    packed = _there(remote, f"chunks/{name}")
+    moved.files += 1
+    moved.bytes += len(packed)
+    try:
+        return unpack(packed, name, f"{remote.url}/chunks/{name}")
+    except DamagedError as error:
+        error.hint = "nothing of it was kept; delete that file there and push the round again"
+        raise

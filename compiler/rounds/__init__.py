@@ -1,0 +1,1 @@
+"""Round locks, and the files that a locked round needs."""

@@ -1,0 +1,1 @@
+"""Rows as numbers, and the statistics computed from them."""

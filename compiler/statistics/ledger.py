@@ -1,0 +1,141 @@
+"""The ledger: for each round and scope, planned = rejected by stage and reason + built.
+
+If it does not close, that is a defect of the compiler, and the build fails instead of printing
+numbers that contradict one another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from compiler.errors import StoreError
+from compiler.records import Reject, Skip
+from compiler.statistics.observations import Observations
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStats:
+    """One scope in one round: planned = sum of `rejected` over stages and reasons + built.
+
+    `statuses`: what became of the built ones; they add up to `built`.
+    """
+
+    round: int
+    scope: str
+    planned: int
+    rejected: dict[str, dict[str, int]]
+    built: int
+    statuses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageStats:
+    """Tokens and dollars of one asking stage, as recorded with the replies.
+
+    Tokens written to and read from a provider's prompt cache are not in `input_tokens`.
+    """
+
+    stage: str
+    role: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStats:
+    """What a build knows beside its rows. `rejected`: by scope and reason, over all rounds."""
+
+    planned: int
+    documents_drawn: int
+    rounds: tuple[int, ...]
+    ledger: tuple[LedgerStats, ...]
+    skips: dict[str, int]
+    rungs: dict[str, int]
+    usage: tuple[UsageStats, ...]
+
+    def planned_of(self, scope: str) -> int:
+        """Slots planned for a scope over all rounds."""
+        return sum(each.planned for each in self.ledger if each.scope == scope)
+
+    def rejected_of(self, scope: str) -> dict[str, int]:
+        """Rejects of a scope by reason, over all rounds and stages."""
+        found: Counter[str] = Counter()
+        for each in self.ledger:
+            if each.scope == scope:
+                for reasons in each.rejected.values():
+                    found.update(reasons)
+        return dict(sorted(found.items()))
+
+
+def close(
+    slots: Mapping[str, int],
+    rounds: Sequence[int],
+    rejects: Iterable[Reject],
+    rows: Observations,
+) -> tuple[LedgerStats, ...]:
+    """The ledger. `slots`: per scope and document; `rounds`: documents drawn in each.
+
+    Raises:
+        StoreError: it does not close for some round and scope, or there are rows of an unplanned
+            one.
+    """
+    statuses: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
+    places = zip(rows.rounds.tolist(), rows.scopes.tolist(), rows.statuses.tolist(), strict=True)
+    for (index, scope, status), count in Counter(places).items():
+        statuses[index, scope][status] += count
+    rejected: dict[tuple[int, str], dict[str, Counter[str]]] = defaultdict(dict)
+    for reject in rejects:
+        stages = rejected[reject.round, reject.scope]
+        stages.setdefault(reject.stage, Counter())[reject.reason] += 1
+    entries = []
+    for index, documents in enumerate(rounds):
+        for scope, each in slots.items():
+            entries.append(
+                _entry(
+                    index,
+                    scope,
+                    each * documents,
+                    rejected.pop((index, scope), {}),
+                    statuses.pop((index, scope), Counter()),
+                )
+            )
+    for index, scope in [*rejected, *statuses]:
+        raise _open(index, scope, "rows of a round or scope that was not planned")
+    return tuple(entries)
+
+
+def counted(items: Iterable[str]) -> dict[str, int]:
+    """How often each occurs, by name."""
+    return dict(sorted(Counter(items).items()))
+
+
+def skipped(skips: Iterable[Skip]) -> dict[str, int]:
+    """Rows and siblings of the source that were not used, by reason."""
+    return counted(skip.reason for skip in skips)
+
+
+def _entry(
+    index: int,
+    scope: str,
+    planned: int,
+    stages: Mapping[str, Counter[str]],
+    found: Counter[str],
+) -> LedgerStats:
+    lost = sum(each.total() for each in stages.values())
+    if planned != lost + found.total():
+        raise _open(index, scope, f"{planned} planned, {found.total()} built, {lost} rejected")
+    by_stage = {stage: dict(sorted(each.items())) for stage, each in sorted(stages.items())}
+    return LedgerStats(index, scope, planned, by_stage, found.total(), dict(sorted(found.items())))
+
+
+def _open(index: int, scope: str, detail: str) -> StoreError:
+    return StoreError(
+        f"the ledger of scope {scope} in round {index} does not close: {detail}",
+        hint="this is a defect of probec: please report it with the spec",
+    )

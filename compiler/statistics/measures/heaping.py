@@ -1,0 +1,46 @@
+"""A judge that likes some numbers: how scores heap on few values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.statistics.measures.units import SCALE, rounded, scaled
+
+TOP = 5
+_ANCHORS = (0, SCALE // 2, SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """One value and its share of all scores."""
+
+    value: float | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heaping:
+    """`distinct` values among `n` scores; the five commonest, ties by value, lower first.
+
+    `anchors`: share of scores on 0, 0.5 or 1, the numbers that a rubric names; None without scores.
+    """
+
+    n: int
+    distinct: int
+    top: tuple[Heap, ...]
+    anchors: float | None
+
+
+def heaping(values: npt.ArrayLike) -> Heaping:
+    """Heaps of scores of any shape, compared in millionths."""
+    found, counts = np.unique(scaled(values), return_counts=True)
+    n = int(counts.sum())
+    if n == 0:
+        return Heaping(0, 0, (), None)
+    order = np.lexsort((found, -counts))[:TOP]
+    top = tuple(Heap(rounded(found[i] / SCALE), rounded(counts[i] / n)) for i in order)
+    anchored = int(counts[np.isin(found, _ANCHORS)].sum())
+    return Heaping(n, len(found), top, rounded(anchored / n))

@@ -1,0 +1,216 @@
+"""How far the judge can be trusted: known answers, repeated judgements, and its habits.
+
+Anchors are answers whose score is known beforehand: the truth in two forms should be near 1, the
+alternative low, the answer to another document's question, "I don't know" and the echoed question
+near 0. Repeated judgements of the same answers tell how far the judge agrees with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.records import AuditScore
+from compiler.statistics.measures.agreement import Agreement, agreement, flipped, spearman
+from compiler.statistics.measures.clusters import Clusters, Column, Tally
+from compiler.statistics.measures.heaping import Heaping, heaping
+from compiler.statistics.measures.intervals import Interval
+from compiler.statistics.measures.variance import Components, components
+from compiler.statistics.observations import Bools, Floats, Ints, Names, Observations
+
+ANCHORS = ("gold", "atom", "alternative", "foreign", "unknown", "echo")
+_SEED = 20_260_502
+_AGAIN = "again_"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorStats:
+    """One kind of known answer in one scope. `failed`: anchors whose verdict was no number."""
+
+    scope: str
+    kind: str
+    mean: Interval
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapStats:
+    """How far the truth (`gold`) is above the alternative in one scope, paired by probe."""
+
+    scope: str
+    gap: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class AgainStats:
+    """The same answers judged `times` times: `probes` probes of `rollouts` answers each.
+
+    `agreement` is over single answers; `flips`: share of probes whose best score lies in another
+    band when judged again; `variance`: where the spread of scores comes from.
+    """
+
+    probes: int
+    rollouts: int
+    times: int
+    agreement: Agreement
+    flips: Interval
+    variance: Components
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStats:
+    """What is known of the judge.
+
+    `heaping`: of all blind scores; `verbosity`: rank correlation of a probe's mean score and the
+    mean length of its answers; `again`: None when nothing was judged again.
+    """
+
+    anchors: tuple[AnchorStats, ...]
+    gaps: tuple[GapStats, ...]
+    heaping: Heaping
+    verbosity: float | None
+    again: AgainStats | None
+
+
+def reliability(
+    rows: Observations,
+    audits: Iterable[AuditScore],
+    scopes: Sequence[str],
+    bands: tuple[float, float],
+) -> JudgeStats:
+    """The judge's statistics; parts for which there are no rows are empty. `bands`: hard, easy."""
+    table = _Table(rows, audits)
+    tally = Tally(Clusters.of(rows.documents))
+    anchors = list(_anchors(table, tally, scopes))
+    gaps = list(_gaps(table, tally, scopes))
+    sweep = tally.sweep(_SEED)
+    return JudgeStats(
+        tuple(AnchorStats(s, k, sweep.mean(column), lost) for s, k, column, lost in anchors),
+        tuple(GapStats(s, sweep.difference(*pair)) for s, pair in gaps),
+        heaping(rows.scores[~np.isnan(rows.scores)]),
+        _verbosity(rows),
+        _again(table, bands),
+    )
+
+
+class _Table:
+    """Audited scores by kind, as columns beside the rows that they are about."""
+
+    def __init__(self, rows: Observations, audits: Iterable[AuditScore]) -> None:
+        self.rows = rows
+        places = {
+            key: place
+            for place, key in enumerate(
+                zip(rows.documents.tolist(), rows.slots.tolist(), strict=True)
+            )
+            if rows.statuses[place] != "local"
+        }
+        self.scores: dict[str, dict[int, tuple[float | None, ...]]] = {}
+        for audit in audits:
+            # The audits of a dataset may be about rounds whose rows are not looked at.
+            place = places.get((audit.doc_id, audit.slot))
+            if place is not None:
+                self.scores.setdefault(audit.kind, {})[place] = audit.scores
+
+    def column(self, kind: str, scope: str) -> tuple[Ints, Floats, int]:
+        """Places and scores of the anchors of a kind in a scope, and how many have none."""
+        places, values, failed = [], [], 0
+        for place, scores in sorted(self.scores.get(kind, {}).items()):
+            if self.rows.scopes[place] == scope:
+                if scores[0] is None:
+                    failed += 1
+                else:
+                    places.append(place)
+                    values.append(scores[0])
+        return np.array(places, dtype=np.int64), np.array(values, dtype=np.float64), failed
+
+
+def _anchors(
+    table: _Table, tally: Tally, scopes: Sequence[str]
+) -> Iterator[tuple[str, str, Column, int]]:
+    for scope in scopes:
+        for kind in ANCHORS:
+            places, values, failed = table.column(kind, scope)
+            if len(places) or failed:
+                cell = tally.cell(_mask(table.rows, places))
+                yield scope, kind, tally.column(cell, values), failed
+
+
+def _gaps(
+    table: _Table, tally: Tally, scopes: Sequence[str]
+) -> Iterator[tuple[str, tuple[Column, Column]]]:
+    for scope in scopes:
+        true_at, true, _ = table.column("gold", scope)
+        false_at, false, _ = table.column("alternative", scope)
+        both = np.intersect1d(true_at, false_at)
+        if len(both):
+            cell = tally.cell(_mask(table.rows, both))
+            yield (
+                scope,
+                (
+                    tally.column(cell, true[np.isin(true_at, both)]),
+                    tally.column(cell, false[np.isin(false_at, both)]),
+                ),
+            )
+
+
+def _verbosity(rows: Observations) -> float | None:
+    known = rows.has_scores() & (rows.chars[:, 3] >= 0)
+    if not known.any():
+        return None
+    return spearman(rows.scores[known, : rows.common()].mean(axis=1), rows.chars[known, 3])
+
+
+def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
+    """Repeated judgements beside the first ones, for probes with all of their rollouts."""
+    repeats = sorted(
+        (kind for kind in table.scores if kind.startswith(_AGAIN)),
+        key=lambda kind: int(kind.removeprefix(_AGAIN)),
+    )
+    if not repeats:
+        return None
+    rollouts = table.rows.rollouts
+    places = [
+        place
+        for place in sorted(table.scores[repeats[0]])
+        if table.rows.statuses[place] == "scored"
+        and all(len(table.scores[kind].get(place, ())) == rollouts for kind in repeats)
+    ]
+    if not places:
+        return None
+    # (probes, rollouts, times), NaN for a verdict that was no number.
+    scores = np.full((len(places), rollouts, 1 + len(repeats)), np.nan)
+    scores[:, :, 0] = table.rows.scores[places]
+    for number, kind in enumerate(repeats, 1):
+        for line, place in enumerate(places):
+            scores[line, :, number] = [
+                np.nan if each is None else each for each in table.scores[kind][place]
+            ]
+    documents = table.rows.documents[places]
+    items = Clusters.of(np.repeat(documents, rollouts))
+    return AgainStats(
+        len(places),
+        rollouts,
+        1 + len(repeats),
+        agreement(scores.reshape(-1, 1 + len(repeats)), items, _SEED, bands),
+        _flips(scores, documents, bands),
+        components(scores),
+    )
+
+
+def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Interval:
+    """Probes whose band by the best rollout changes between the first and the second judging."""
+    whole = ~np.isnan(scores[:, :, :2]).any(axis=(1, 2))
+    tally = Tally(Clusters.of(documents))
+    cell = tally.cell(whole)
+    best = scores[whole].max(axis=1)
+    column = tally.flags(cell, flipped(best[:, 0], best[:, 1], bands))
+    return tally.sweep(_SEED).mean(column)
+
+
+def _mask(rows: Observations, places: Ints) -> Bools:
+    mask = np.zeros(len(rows), dtype=np.bool_)
+    mask[places] = True
+    return mask

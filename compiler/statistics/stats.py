@@ -1,0 +1,133 @@
+"""Every number that is reported, computed once from the rows (and, of a build, from its ledger).
+
+What concerns rows alone is computed from their columns, whoever built them; a build adds what it
+planned, rejected and paid. Nothing here is pooled without saying so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.records import AuditScore, Pair
+from compiler.statistics.artefacts import Artefacts, ArtefactStats
+from compiler.statistics.ledger import BuildStats, counted
+from compiler.statistics.observations import Observations
+from compiler.statistics.reliability import JudgeStats, reliability
+from compiler.statistics.scores import CellStats, cells
+from compiler.statistics.typicality import TypicalityStats, typicality
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeStats:
+    """The rows of one scope, by side, by label and by score status."""
+
+    scope: str
+    built: int
+    targets: dict[str, int]
+    typicality: dict[str, int]
+    statuses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Everything that the card, the report and the tables say.
+
+    `cells`: see CellStats; the last one is all scored rows pooled. `build`: None for rows that come
+    from a file alone.
+    """
+
+    probes: int
+    documents: int
+    rows_by_round: dict[str, int]
+    scopes: tuple[ScopeStats, ...]
+    cells: tuple[CellStats, ...]
+    artefacts: tuple[ArtefactStats, ...]
+    flags: dict[str, int]
+    typicality: TypicalityStats
+    same_split_share: float | None
+    judge: JudgeStats
+    hard_below: float
+    easy_from: float
+    build: BuildStats | None
+
+    @property
+    def pooled(self) -> CellStats:
+        """All scored rows as one cell."""
+        return self.cells[-1]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the numbers are computed under: the bands, and the known scopes in their order."""
+
+    hard_below: float
+    easy_from: float
+    scopes: Sequence[str]
+
+
+def compute(
+    rows: Observations,
+    pairs: Iterable[Pair],
+    audits: Iterable[AuditScore],
+    rules: Rules,
+    build: BuildStats | None,
+) -> Stats:
+    """The statistics of a dataset."""
+    scopes = rows.order_of_scopes(rules.scopes)
+    return Stats(
+        probes=len(rows),
+        documents=len(np.unique(rows.documents)),
+        rows_by_round=counted(str(index) for index in rows.rounds.tolist()),
+        scopes=_scopes(rows, list(rules.scopes) if build is not None else scopes),
+        cells=cells(rows, rules.hard_below, rules.easy_from, scopes),
+        artefacts=_artefacts(rows, pairs, scopes),
+        flags=dict(sorted(rows.flags.items())),
+        typicality=typicality(rows),
+        same_split_share=_same_split(rows),
+        judge=reliability(rows, audits, scopes, (rules.hard_below, rules.easy_from)),
+        hard_below=rules.hard_below,
+        easy_from=rules.easy_from,
+        build=build,
+    )
+
+
+def _scopes(rows: Observations, names: Sequence[str]) -> tuple[ScopeStats, ...]:
+    found = []
+    for name in names:
+        of_scope = rows.scopes == name
+        labels = rows.typicality[of_scope].tolist()
+        found.append(
+            ScopeStats(
+                name,
+                int(of_scope.sum()),
+                counted(rows.targets[of_scope].tolist()),
+                counted(label for label in labels if label),
+                counted(rows.statuses[of_scope].tolist()),
+            )
+        )
+    return tuple(found)
+
+
+def _artefacts(
+    rows: Observations, pairs: Iterable[Pair], scopes: Sequence[str]
+) -> tuple[ArtefactStats, ...]:
+    gathered = Artefacts()
+    columns = (rows.scopes, rows.targets, rows.questions, rows.typicality)
+    counts = Counter(zip(*(column.tolist() for column in columns), strict=True))
+    for (scope, target, question, label), count in counts.items():
+        gathered.row(scope, target, question or None, label or None, count)
+    for pair in pairs:
+        gathered.pair(pair)
+    return gathered.cells(scopes)
+
+
+def _same_split(rows: Observations) -> float | None:
+    """The share of documents whose splits are all at one offset."""
+    if not len(rows):
+        return None
+    names, first = np.unique(rows.documents, return_index=True)
+    return round(float(rows.same_split[first].sum()) / len(names), 6)

@@ -1,0 +1,38 @@
+"""How the generator's typicality labels agree with what the other siblings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.statistics.measures.agreement import cohen
+from compiler.statistics.observations import Observations
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalityStats:
+    """The generator's typicality labels beside the mechanical ones.
+
+    Mechanical: typical when at least min(3, n) of the n other usable siblings hold the atom's
+    content (`sibling_support`). Counts are (label, mechanical); `kappa` is Cohen's (1960), None
+    when either side uses one label only.
+    """
+
+    both_typical: int
+    only_label: int
+    only_mechanical: int
+    both_atypical: int
+    kappa: float | None
+
+
+def typicality(rows: Observations) -> TypicalityStats:
+    """The table of all rows with a label, a support, and at least two other siblings."""
+    known = (rows.typicality != "") & (rows.support >= 0) & (rows.others >= 2)
+    label = rows.typicality[known] == "typical"
+    mechanical = rows.support[known] >= np.minimum(3, rows.others[known])
+    a = int((label & mechanical).sum())
+    b = int((label & ~mechanical).sum())
+    c = int((~label & mechanical).sum())
+    d = int((~label & ~mechanical).sum())
+    return TypicalityStats(a, b, c, d, cohen(a, b, c, d))

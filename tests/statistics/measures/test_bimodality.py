@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import diptest
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize, stats
+
+from compiler.statistics.measures.bimodality import (
+    UNIFORM_ASHMAN,
+    UNIFORM_SARLE,
+    bin_columns,
+    bins,
+    dip,
+    histogram,
+    lattice,
+    mixture,
+    sarle,
+    valley,
+    valley_ratio,
+)
+from compiler.statistics.measures.clusters import Clusters, Tally
+from compiler.statistics.measures.units import Floats, Ints
+
+PUBLISHED = (33518, 45525, 25803, 52087, 31961)
+
+
+@given(st.lists(st.integers(0, 100), min_size=4, max_size=80))
+def test_sarle_is_scipys_moments(hundredths: list[int]) -> None:
+    values = np.asarray(hundredths) / 100
+    n = len(values)
+    if len(set(hundredths)) == 1:
+        assert sarle(values) is None
+        return
+    skewness, kurtosis = stats.skew(values, bias=False), stats.kurtosis(values, bias=False)
+    expected = (skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3)))
+
+    assert sarle(values) == pytest.approx(expected, abs=1e-5)
+
+
+def test_sarle_of_the_published_histogram() -> None:
+    values = np.repeat([0.1, 0.3, 0.5, 0.7, 0.9], PUBLISHED)
+
+    assert sarle(values) == pytest.approx(0.598, abs=0.0005)
+    assert sarle([0.1, 0.2, 0.3]) is None
+
+
+def test_the_published_valley() -> None:
+    values = np.repeat([0.0, 0.2, 0.4, 0.6, 1.0], PUBLISHED)
+
+    assert histogram(values) == PUBLISHED
+    assert valley(PUBLISHED).round(3) == 0.567
+    assert np.isnan(valley([0, 0, 5, 1, 1]))
+    assert valley([9, 1, 3, 2, 6]) == 0.5
+
+
+def test_bins_are_closed_below_and_the_last_above() -> None:
+    assert bins([0, 0.199999, 0.2, 0.4, 0.6, 0.8, 1.0]).tolist() == [0, 0, 1, 2, 3, 4, 4]
+    with pytest.raises(ValueError, match="outside"):
+        bins([1.1])
+
+
+def test_the_valley_has_a_clustered_interval() -> None:
+    rng = np.random.default_rng(1)
+    shared = rng.choice(5, 400, p=np.asarray(PUBLISHED) / sum(PUBLISHED))
+    values = np.repeat(shared / 5 + 0.1, 4)
+
+    def interval(documents: Ints) -> tuple[float, float]:
+        tally = Tally(Clusters.of(documents))
+        columns = bin_columns(tally, tally.cell(), values)
+        found = valley_ratio(tally.sweep(1, 400), columns)
+        assert found.value == pytest.approx(float(valley(histogram(values))), abs=1e-6)
+        assert found.low is not None
+        assert found.high is not None
+        return found.low, found.high
+
+    low, high = interval(np.repeat(np.arange(400), 4))
+    too_low, too_high = interval(np.arange(1600))
+    assert low < 0.567 < high
+    # Four equal rows a document: twice as wide as if they were independent.
+    assert (high - low) / (too_high - too_low) == pytest.approx(2, abs=0.4)
+
+
+def samples() -> dict[str, Floats]:
+    rng = np.random.default_rng(1)
+    return {
+        "normal": rng.normal(0.5, 0.15, 4000),
+        "uniform": rng.random(4000),
+        "bimodal": np.where(rng.random(4000) < 0.4, 0.2, 0.75) + rng.normal(0, 0.08, 4000),
+    }
+
+
+def test_the_three_shapes_are_told_apart() -> None:
+    found = {name: np.clip(values, 0, 1).round(2) for name, values in samples().items()}
+    everything = Clusters.of(np.arange(4000))
+    coefficients = {name: sarle(values) for name, values in found.items()}
+    dips = {name: dip(values, everything, 1) for name, values in found.items()}
+    chances = {name: each.p or 0.0 for name, each in dips.items()}
+    ratios = {name: float(valley(histogram(values))) for name, values in found.items()}
+
+    assert coefficients["normal"] == pytest.approx(1 / 3, abs=0.03)
+    assert coefficients["uniform"] == pytest.approx(UNIFORM_SARLE, abs=0.015)
+    assert (coefficients["bimodal"] or 0) > 0.65
+    assert chances["normal"] > 0.5
+    assert chances["uniform"] > 0.05
+    assert chances["bimodal"] < 0.001
+    assert all((each.n, each.documents, each.grid) == (4000, 2000, 0.01) for each in dips.values())
+    assert ratios["normal"] > 1
+    assert ratios["uniform"] == pytest.approx(1, abs=0.15)
+    assert ratios["bimodal"] < 0.4
+
+
+def test_ashmans_d_says_separated_of_a_uniform_too() -> None:
+    """The customary cut of 2 is for Gaussian parts: a uniform sample has 3.03, fitted or not."""
+    found = {name: mixture(values.round(2)) for name, values in samples().items()}
+    uniform = mixture((np.arange(1000) + 0.5) / 1000)
+
+    assert found["normal"] is None or (found["normal"].ashman or 0) < 2
+    assert uniform is not None
+    assert uniform.ashman == pytest.approx(UNIFORM_ASHMAN, abs=0.01)
+    assert uniform.means == pytest.approx((0.259, 0.741), abs=0.001)
+    assert found["uniform"] is not None
+    assert found["uniform"].ashman == pytest.approx(UNIFORM_ASHMAN, abs=0.2)
+    assert found["bimodal"] is not None
+    assert (found["bimodal"].ashman or 0) > 5
+
+
+def test_the_mixture_is_the_likeliest_and_recovers_what_was_planted() -> None:
+    values = samples()["bimodal"].round(2)
+    found = mixture(values)
+    assert found is not None
+    assert found.means == pytest.approx((0.2, 0.75), abs=0.01)
+    assert found.deviations == pytest.approx((0.08, 0.08), abs=0.01)
+    assert found.weights == pytest.approx((0.4, 0.6), abs=0.02)
+
+    def loss(p: Floats) -> float:
+        first = stats.norm.logpdf(values, p[0], np.exp(p[2])) - np.log1p(np.exp(-p[4]))
+        second = stats.norm.logpdf(values, p[1], np.exp(p[3])) - np.log1p(np.exp(p[4]))
+        return -float(np.logaddexp(first, second).sum())
+
+    best = optimize.minimize(loss, [0.1, 0.9, -2, -2, 0], method="BFGS").x
+    assert found.means == pytest.approx(best[:2], abs=1e-4)
+    assert found.deviations == pytest.approx(np.exp(best[2:4]), abs=1e-4)
+    expected = np.sqrt(2) * (best[1] - best[0]) / np.sqrt(np.exp(2 * best[2:4]).sum())
+    assert found.ashman == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.5] * 100,
+        [0.0, 1.0] * 50,
+        [0.1, 0.2, 0.3],
+        # One value apart from all others: a component would sit on it.
+        [0.0] * 50 + [0.8, 0.85, 0.9] * 20,
+    ],
+)
+def test_no_mixture_where_a_component_collapses(values: list[float]) -> None:
+    assert mixture(values) is None
+
+
+def test_continuous_values_are_fitted_in_thousandths() -> None:
+    values = samples()["bimodal"]
+    exact, coarse = mixture(values), mixture(values.round(3))
+
+    assert exact is not None
+    assert coarse is not None
+    assert exact.ashman == pytest.approx(coarse.ashman, abs=1e-3)
+    assert exact.means == pytest.approx(coarse.means, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0.5, 1], 0.5), ([0, 0.25, 0.5], 0.25), ([0.05, 0.15], 0.05), ([0.1, 0.3], 0.1),
+        ([0.2, 0.4], 0.2), ([0.01, 0.02], 0.01), ([0.125, 0.35], 0.025), ([0.1234567], 0.0),
+        ([0.5] * 99 + [0.123456], 0.5), ([], 0.0),
+    ],
+)  # fmt: skip
+def test_the_lattice_of_scores(values: list[float], expected: float) -> None:
+    assert lattice(values) == expected
+
+
+def test_a_lattice_dips_and_its_jitter_does_not() -> None:
+    values = np.random.default_rng(1).integers(0, 21, 2000) / 20
+
+    assert diptest.diptest(values)[1] < 0.001
+    found = dip(values, Clusters.of(np.arange(2000)), 1)
+    assert found.p is not None
+    assert found.p > 0.05
+    smooth = np.random.default_rng(1).random(2000).round(6)
+    unjittered = dip(smooth, Clusters.of(np.arange(2000)), 1, 0.0)
+    assert unjittered.statistic == round(diptest.dipstat(smooth), 6)
+    assert unjittered.p == pytest.approx(diptest.diptest(smooth)[1], abs=0.015)
+
+
+def test_a_document_counts_once_however_many_rows_it_has() -> None:
+    """Of all rows the dip would be larger than that of documents, and significant for nothing."""
+    rng = np.random.default_rng(2)
+    scores = rng.random(200).round(2)
+    once = dip(scores, Clusters.of(np.arange(200)), 1)
+    often = dip(np.repeat(scores, 30), Clusters.of(np.repeat(np.arange(200), 30)), 1)
+
+    assert (often.n, often.documents) == (6000, 200)
+    assert (often.statistic, often.p) == pytest.approx((once.statistic, once.p), abs=0.02)
+    assert once.p is not None
+    assert once.p > 0.05
+    assert diptest.diptest(np.repeat(scores, 30) + rng.normal(0, 0.002, 6000))[1] < 0.001
+
+
+def test_the_dip_takes_one_value_a_document_and_no_order() -> None:
+    rng = np.random.default_rng(5)
+    documents, values = rng.integers(0, 300, 1500), rng.integers(0, 11, 1500) / 10
+    shuffled = rng.permutation(1500)
+    found = dip(values, Clusters.of(documents), 3)
+
+    assert found.documents == len(set(documents.tolist()))
+    assert found == dip(values[shuffled], Clusters.of(documents[shuffled]), 3)
+    assert dip(values[:3], Clusters.of([1, 2, 3]), 3).statistic is None
+    assert dip([], Clusters.of([]), 3).p is None
+    few = dip([0.1] * 9, Clusters.of([1] * 9), 3)
+    assert (few.statistic, few.p, few.n, few.documents) == (None, None, 9, 1)
