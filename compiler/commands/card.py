@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from compiler.building import folder
-from compiler.checking.claims.checked import Checked, check, data
+from compiler.checking.claims.checked import RULES, Checked, check, data
 from compiler.checking.claims.page import decode
-from compiler.checking.claims.rules import RULES
 from compiler.checking.recount import Recount, recount
 from compiler.commands import arguments
 from compiler.commands.result import Result

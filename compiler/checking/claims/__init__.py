@@ -1,1 +1,1 @@
-"""What a dataset card claims about itself, and what must hold between the claims."""
+"""The numbers that a dataset card states, and the rules between them."""

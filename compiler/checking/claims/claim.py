@@ -1,123 +1,152 @@
-"""One thing a card says, with the place where it says it."""
+"""Claims (the numbers that a card states), and trials of rules on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 
 Keys = tuple[tuple[str, str], ...]
 ZERO = Decimal(0)
 
 
 def keys(of: Mapping[str, str]) -> Keys:
-    """What a claim is about, in one order: `(("round", "0"), ("scope", "word"))`."""
+    """Sort the subject of a claim: `(("round", "0"), ("scope", "word"))`."""
     return tuple(sorted(of.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A number or a word of the card.
+    """A number on a card.
 
-    `name`: what is claimed (`built`, `calls`, `hard`); `of`: about which part (scope, round, role).
-    `value`: a percentage is in percent, a count in units (`1.5M` is 1500000). `slack`: how far the
-    rounding of what is written can lie from the truth; 0 for an exact number. `written`: the
-    characters on the card, at `line` and `column` (both from 1) of `text`, the whole line.
-    `block`: the line on which its table or histogram begins, 0 in prose. `partial`: other rows of
-    its column have no number, so that the column adds up to nothing known.
+    `name`: the quantity (`built`, `calls`, `hard`); `of`: its subject (scope, round, role).
+    `value`: a percentage is in percent, a count in units (`1.5M` is 1500000). `slack`: largest
+    rounding error of the written number, 0 for an exact one. `written`: the characters at `line`
+    and `column`, both from 1. `block`: the first line of its table, 0 outside of tables.
+    `judged`: the scoring path in its row names a judge.
     """
 
     name: str
-    value: Decimal | str
+    value: Decimal
     line: int
     column: int
-    text: str
     written: str
     of: Keys = ()
     slack: Decimal = ZERO
     block: int = 0
-    partial: bool = False
-
-    @property
-    def number(self) -> Decimal:
-        """The value of a numeric claim; TypeError for a word."""
-        if isinstance(self.value, str):
-            raise TypeError(f"{self.label} is no number")
-        return self.value
-
-    @property
-    def is_number(self) -> bool:
-        """Whether arithmetic applies to it."""
-        return not isinstance(self.value, str)
+    judged: bool = False
 
     @property
     def label(self) -> str:
-        """The claim in words, for a message: `built of scope=word`."""
+        """Name the claim in a message: `built of scope=word`."""
         about = ", ".join(f"{key}={value}" for key, value in self.of)
         name = self.name.replace("_", " ")
         return f"{name} of {about}" if about else name
 
-    def get(self, key: str) -> str | None:
-        """Which scope, round or role it is about."""
-        return dict(self.of).get(key)
+    def get(self, key: str) -> str:
+        """Return its scope, round or role; empty where it has none."""
+        return dict(self.of).get(key, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claims:
-    """Everything found on a card, in the order of its text; what is absent is absent."""
+    """All claims of a card, in the order of its text."""
 
     found: tuple[Claim, ...]
-
-    def __iter__(self) -> Iterator[Claim]:
-        return iter(self.found)
 
     def __len__(self) -> int:
         return len(self.found)
 
-    @cached_property
-    def _named(self) -> dict[str, tuple[Claim, ...]]:
-        named: dict[str, list[Claim]] = {}
-        for claim in self.found:
-            named.setdefault(claim.name, []).append(claim)
-        return {name: tuple(each) for name, each in named.items()}
-
     def named(self, name: str) -> tuple[Claim, ...]:
-        """Every claim of that name, whatever it is about."""
-        return self._named.get(name, ())
+        """Return every claim of that name, of any subject."""
+        return tuple(claim for claim in self.found if claim.name == name)
 
     def all(self, name: str, **of: str) -> tuple[Claim, ...]:
-        """Every claim of that name about exactly that."""
-        wanted = keys(of)
-        return tuple(claim for claim in self.named(name) if claim.of == wanted)
+        """Return every claim of that name with exactly that subject."""
+        return tuple(claim for claim in self.named(name) if claim.of == keys(of))
 
     def one(self, name: str, **of: str) -> Claim | None:
-        """The first claim of that name about exactly that."""
+        """Return the first claim of that name with exactly that subject."""
         return next(iter(self.all(name, **of)), None)
 
     def by(self, name: str, key: str) -> dict[str, Claim]:
-        """The claims of that name that differ in `key` alone, by its value; the first of each."""
+        """Return the first claim of that name for each value of `key`, its only key."""
         found: dict[str, Claim] = {}
         for claim in self.named(name):
-            if len(claim.of) == 1 and claim.of[0][0] == key:
+            if [each for each, _ in claim.of] == [key]:
                 found.setdefault(claim.of[0][1], claim)
         return found
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A rule applied to some claims.
+
+    `out`: the claim that is compared with the others, `claims` all of them. `expected`: the value
+    that would keep the rule; `how` it was computed.
+    """
+
+    claims: tuple[Claim, ...]
+    holds: bool
+    out: Claim
+    expected: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Amount:
-    """A number derived from claims: its value, its slack, and what it was derived from."""
+    """A number derived from claims, with its slack."""
 
     value: Decimal
-    slack: Decimal
     claims: tuple[Claim, ...]
+    slack: Decimal = ZERO
 
     @classmethod
     def of(cls, *claims: Claim) -> Amount:
-        """The sum of claims."""
-        value = sum((claim.number for claim in claims), ZERO)
-        return cls(value, sum((claim.slack for claim in claims), ZERO), claims)
+        """Add claims up."""
+        value = sum((claim.value for claim in claims), ZERO)
+        return cls(value, claims, sum((claim.slack for claim in claims), ZERO))
 
-    def agrees(self, claim: Claim) -> bool:
-        """Whether a claim can be this amount, given how both are rounded."""
-        return abs(self.value - claim.number) <= self.slack + claim.slack
+
+def equals(out: Claim, amount: Amount, how: str) -> Trial:
+    """Require `out` to be that amount, up to rounding."""
+    holds = abs(out.value - amount.value) <= out.slack + amount.slack
+    return Trial((out, *amount.claims), holds, out, figure(amount.value), how)
+
+
+def at_most(out: Claim, limit: Amount, how: str) -> Trial:
+    """Require `out` to be at most that amount, up to rounding."""
+    holds = out.value <= limit.value + limit.slack + out.slack
+    return Trial((out, *limit.claims), holds, out, f"at most {figure(limit.value)}", how)
+
+
+def figure(value: Decimal) -> str:
+    """Format a number with thousands separators and at most four decimals."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def terms(parts: Iterable[Claim]) -> str:
+    """Write a sum in the card's own figures."""
+    return " + ".join(part.written for part in parts)
+
+
+def columns(claims: Claims, name: str) -> list[tuple[Claim, ...]]:
+    """Group the claims of a name by block and by the keys of their subjects, in card order."""
+    found: dict[tuple[int, frozenset[str]], list[Claim]] = {}
+    for claim in claims.named(name):
+        found.setdefault((claim.block, frozenset(dict(claim.of))), []).append(claim)
+    return [tuple(column) for column in found.values()]
+
+
+def parts_of(column: Iterable[Claim], of: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
+    """Return the claims of a column that belong to a subject."""
+    return tuple(claim for claim in column if set(of) <= set(claim.of))
+
+
+def amount(claims: Claims, name: str, **of: str) -> Amount | None:
+    """Return the stated number of a subject, or the sum of its coarsest parts."""
+    for column in sorted(columns(claims, name), key=lambda each: len(each[0].of)):
+        parts = parts_of(column, keys(of))
+        if parts:
+            return Amount.of(*(parts[:1] if parts[0].of == keys(of) else parts))
+    return None

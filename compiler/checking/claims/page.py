@@ -1,72 +1,78 @@
-"""The text of a card with its places: lines, offsets, and what is marked up."""
+"""The text of a card by line and column, and the numbers in it: `590,741`, `~1227.3M`, `$0.50`."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cached_property
+from decimal import Decimal
+from itertools import accumulate
 
 from compiler.checking.claims.claim import ZERO, Claim, Keys
-from compiler.checking.claims.number import parse
 from compiler.errors import SourceError
 
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty"
+).split()
+_SCALES = {"K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9}
+# No digit, letter or separator on either side: part of a number is not a number.
+NUMBER = (
+    r"(?:[~≈]\s?)?\$?(?<![0-9A-Za-z_.,-])"
+    r"-?(?:[0-9]{1,3}(?:[,\u00a0\u2009\u202f'][0-9]{3}){1,5}|[0-9]{1,15})(?:\.[0-9]{1,9})?"
+    r"(?:[KkMBG]|\s?%)?(?![0-9A-Za-z])(?![.,][0-9])"
+)
+COUNT_WORD = rf"(?:{NUMBER}|\b(?:{'|'.join(_WORDS)})\b)"
+_SEPARATORS = re.compile("[,\u00a0\u2009\u202f']")
 _MARKS = re.compile(r"\*\*|`")
 
 
+def parse(written: str) -> tuple[Decimal, Decimal]:
+    """Return the value and the slack of a match of `NUMBER` or `COUNT_WORD`.
+
+    A plain integer is exact. Decimals, `K`/`M`/`B`, `~` and `%` are rounded to half of the last
+    digit; dollars with cents are decimals.
+    """
+    text = _SEPARATORS.sub("", written).strip()
+    if text.casefold() in _WORDS:
+        return Decimal(_WORDS.index(text.casefold())), ZERO
+    digits = text.lstrip("~≈ $\u00a0").rstrip("% \u00a0")
+    scale = _SCALES.get(digits[-1].upper(), 1)
+    digits = digits.rstrip("KkMBG")
+    rounded = text[0] in "~≈" or text[-1] == "%" or scale > 1 or "." in digits
+    last = Decimal(1).scaleb(-len(digits.partition(".")[2]))
+    return Decimal(digits) * scale, last * scale / 2 if rounded else ZERO
+
+
 class Page:
-    """A card's text with `\\n` line ends; offsets count its characters."""
+    """A card's text with `\\n` line ends, its bold and code marks replaced by blanks."""
 
     def __init__(self, text: str) -> None:
-        self.text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        self.text = _MARKS.sub(lambda mark: " " * len(mark[0]), text)
         self.lines = self.text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]
 
-    @cached_property
-    def prose(self) -> str:
-        """The same text, character for character, with bold and code marks blanked."""
-        return _MARKS.sub(lambda mark: " " * len(mark[0]), self.text)
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        starts = [0]
-        for line in self.lines[:-1]:
-            starts.append(starts[-1] + len(line) + 1)
-        return starts
-
-    def place(self, offset: int) -> tuple[int, int]:
-        """Line and column, both from 1."""
+    def at(self, name: str, written: str, offset: int, of: Keys = ()) -> Claim:
+        """Return the claim written at an offset of the text."""
         line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        return self.on(name, written, line, offset - self._starts[line - 1] + 1, of)
 
-    def number(self, name: str, written: str, offset: int, of: Keys = (), block: int = 0) -> Claim:
-        """A numeric claim at an offset."""
-        line, column = self.place(offset)
-        return self.number_at(name, written, line, column, of, block)
-
-    def number_at(
+    def on(
         self, name: str, written: str, line: int, column: int, of: Keys = (), block: int = 0
     ) -> Claim:
-        """A numeric claim on a line; `column` is where `written` begins."""
-        quantity = parse(written)
-        text = self.lines[line - 1]
-        return Claim(name, quantity.value, line, column, text, written, of, quantity.slack, block)
-
-    def word(self, name: str, value: str, line: int, column: int, of: Keys = ()) -> Claim:
-        """A claim that is a word or a sentence."""
-        return Claim(name, value, line, column, self.lines[line - 1], value, of, ZERO)
+        """Return the claim written on a line; `column` is the place of its first character."""
+        value, slack = parse(written)
+        return Claim(name, value, line, column, written, of, slack, block)
 
 
 def decode(data: bytes, where: str) -> str:
-    """The text of a card's file; SourceError when the file is no text."""
+    """Decode the file of a card; SourceError for a binary file."""
     try:
         text = data.decode("utf-8-sig")
+        problem = "it holds a zero byte" if "\0" in text else None
     except UnicodeDecodeError as error:
-        raise SourceError(
-            f"is no text: byte {error.start} is not UTF-8",
-            where=where,
-            hint="give the card's README.md",
-        ) from error
-    if "\0" in text:
-        raise SourceError(
-            "is no text: it holds a zero byte", where=where, hint="give the card's README.md"
-        )
+        problem = f"byte {error.start} is not UTF-8"
+    if problem is not None:
+        hint = "give the card's README.md"
+        raise SourceError(f"is not a text file: {problem}", where=where, hint=hint)
     return text
