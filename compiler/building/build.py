@@ -26,7 +26,8 @@ from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
 from compiler.project.wire import Project, Reporter
-from compiler.report.tables import summary
+from compiler.report import terminal
+from compiler.report.sections import summary
 from compiler.rounds.locks import Lock
 from compiler.stages.context import ROLES, Context
 from compiler.statistics.stats import Stats
@@ -126,7 +127,8 @@ class _Made:
         )
         failures = _failures(self.project, self.stats)
         place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
-        parts = [head, summary(self.stats), bill[0], place, *failures]
+        tables = map(terminal.render, summary(self.stats))
+        parts = [head, *tables, bill[0], place, *failures]
         data: dict[str, Json] = {
             "dataset": self.place.as_posix(),
             "up_to_date": outcome.up_to_date,

@@ -26,8 +26,9 @@ from compiler.project import wire
 from compiler.project.variant import Variant
 from compiler.project.wire import Project, Reporter
 from compiler.records import ProbeFact
-from compiler.report.card import interval, number, percent
-from compiler.report.plots.sweep import Series, signed, sweep
+from compiler.report.numbers import estimate, percent_estimate, score
+from compiler.report.numbers import level as level_text
+from compiler.report.plots.sweep import Series, sweep
 from compiler.report.terminal import table
 from compiler.spec import edit
 from compiler.spec.model import Round, Spec, WrittenScope
@@ -198,7 +199,7 @@ def _priced(costs: Mapping[int, Quote], docs: int) -> Result:
     for level, quoted in costs.items():
         expected, low, high = quoted.usd()
         calls = sum(each.calls for each in quoted.estimates)
-        rows.append((signed(level), calls, f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"))
+        rows.append((level_text(level), calls, f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"))
     expected, low, high = _sum(costs)
     calls = sum(each.calls for quoted in costs.values() for each in quoted.estimates)
     rows.append(("all", calls, f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"))
@@ -302,36 +303,37 @@ def _text(spec: Spec, found: SweepStats, docs: int, evidence: str) -> str:
         parts.append("chosen: none, as none is allowed")
     else:
         parts.append(
-            f"chosen: level {signed(found.chosen)}, the spec has "
-            f"{signed(spec.calibration.level)}; "
+            f"chosen: level {level_text(found.chosen)}, the spec has "
+            f"{level_text(spec.calibration.level)}; "
             f"evidence {evidence[:16]}"
         )
     parts += [
-        f"not allowed: level {signed(int(level))}: {why}" for level, why in found.refused.items()
+        f"not allowed: level {level_text(int(level))}: {why}"
+        for level, why in found.refused.items()
     ]
     return "\n\n".join([*parts[:2], "\n".join(parts[2:])])
 
 
 def _row(each: LevelStats) -> tuple[object, ...]:
     return (
-        signed(each.level),
+        level_text(each.level),
         each.planned,
         each.built,
         each.scored,
-        interval(each.mean),
-        interval(each.best),
-        percent(each.hard),
-        percent(each.easy),
-        percent(each.leak),
-        interval(each.valley),
-        number(each.sarle),
-        interval(each.no_context),
-        interval(each.step),
+        estimate(each.mean),
+        estimate(each.best),
+        percent_estimate(each.hard),
+        percent_estimate(each.easy),
+        percent_estimate(each.leak),
+        estimate(each.valley),
+        score(each.sarle),
+        estimate(each.no_context),
+        estimate(each.step),
     )
 
 
 def _effect(found: SweepStats) -> str:
-    span, order = interval(found.span), number(found.order)
+    span, order = estimate(found.span), score(found.order)
     said = {
         "as meant": "the levels do what they say",
         "reversed": "the levels work the wrong way round",
@@ -347,4 +349,4 @@ def _effect(found: SweepStats) -> str:
 
 
 def _listed(levels: Sequence[int]) -> str:
-    return ", ".join(signed(level) for level in levels)
+    return ", ".join(level_text(level) for level in levels)

@@ -12,7 +12,8 @@ from compiler.commands.result import Result
 from compiler.dataset import stated
 from compiler.errors import SourceError, UsageError
 from compiler.project import place, wire
-from compiler.report.tables import everything
+from compiler.report import terminal
+from compiler.report.sections import sections
 from compiler.rounds import locks
 from compiler.spec.scoring import Bands
 from compiler.statistics import measured
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> Result:
         found = _of_round(args)
     else:
         found = _of_file(args)
-    return Result(everything(found), msgspec.to_builtins(found))
+    parts = [terminal.render(table) for each in sections(found) for table in each.tables]
+    return Result("\n\n".join(parts), msgspec.to_builtins(found))
 
 
 def _of_spec(args: argparse.Namespace) -> Stats:

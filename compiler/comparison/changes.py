@@ -10,6 +10,7 @@ from compiler.comparison.hunks import unified
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, RequestRow, Requests, names, titles
 from compiler.keys import Json
+from compiler.report.numbers import share, signed
 from compiler.report.terminal import table
 
 _LONGEST = 72
@@ -40,11 +41,6 @@ def shown(value: Json) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     line = " ".join(text.split()) or '""'
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
-
-
-def signed(value: float | None, digits: int = 3) -> str:
-    """With its sign; a dash for nothing."""
-    return "-" if value is None else f"{value:+,.{digits}f}"
 
 
 def _fields(changes: tuple[FieldChange, ...]) -> str:
@@ -123,7 +119,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
         if said := rollouts(found):
             yield said
         total = sum(map(sum, found.flips))
-        share = f" ({100 * found.flipped / total:.1f}%)" if total else ""
+        part = f" ({100 * found.flipped / total:.1f}%)" if total else ""
         yield (
             table(
                 ("A \\ B", *BANDS, "all"),
@@ -132,7 +128,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
                     for band, row in zip(BANDS, found.flips, strict=True)
                 ] + [("all", *(sum(c) for c in zip(*found.flips, strict=True)), total)],
             )
-            + f"\n{found.flipped:,} of {total:,} pairs{share} are in another band; "
+            + f"\n{found.flipped:,} of {total:,} pairs{part} are in another band; "
             + bands(found)
         )  # fmt: skip
     if found.lost:
@@ -140,7 +136,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
             ("lost from", "reason", "A", "B", "A rate", "B rate"),
             [
                 (each.scope, each.reason, each.a, each.b,
-                 rate(each.a, each.a_planned), rate(each.b, each.b_planned))
+                 share(each.a, each.a_planned), share(each.b, each.b_planned))
                 for each in found.lost
             ],
         )  # fmt: skip
@@ -179,11 +175,6 @@ def bands(found: Outcomes) -> str:
     own = f"HARD is a max score below {hard:g}, EASY at least {easy:g}"
     same = found.bands_a == other
     return own if same else f"{own}; in B below {other[0]:g} and at least {other[1]:g}"
-
-
-def rate(count: int, of: int) -> str:
-    """`1.3%`, or a dash when nothing was planned."""
-    return f"{100 * count / of:.1f}%" if of else "-"
 
 
 def _count(n: int, one: str, more: str) -> str:

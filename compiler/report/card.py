@@ -8,17 +8,14 @@ from dataclasses import asdict, dataclass
 from compiler.dataset.columns import COLUMNS
 from compiler.errors import Problem
 from compiler.probes.prompts import Library
+from compiler.report import markdown, numbers
 from compiler.report.pages import Page
-from compiler.statistics.artefacts import findings
+from compiler.report.sections import sections
 from compiler.statistics.measures.clusters import RESAMPLES
-from compiler.statistics.measures.intervals import Interval
-from compiler.statistics.scores import EDGES, CellStats
 from compiler.statistics.stats import Stats
 
 TEMPLATE = "card.md.j2"
-_VALUES = frozenset(
-    {"stats", "build", "pooled", "facts", "columns", "size", "findings", "resamples"}
-)
+_VALUES = frozenset({"stats", "build", "sections", "facts", "columns", "size", "resamples"})
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,11 @@ def render(templates: Library, stats: Stats, facts: CardFacts) -> str:
     values = {
         "stats": stats,
         "build": stats.build,
+        "sections": sections(stats),
         "resamples": RESAMPLES,
-        "pooled": stats.pooled,
         "facts": asdict(facts),
         "columns": COLUMNS,
         "size": _size(stats.probes),
-        "findings": [*findings(stats.artefacts)],
     }
     return _page(templates).render(values)
 
@@ -81,59 +77,10 @@ def _page(templates: Library) -> Page:
         TEMPLATE,
         "mend the template and build again; nothing is asked again",
         escaped=False,
-        share=share,
-        bars=bars,
-        number=number,
-        interval=interval,
-        percent=percent,
-        percent_of=percent_of,
+        count=numbers.count,
+        usd=numbers.usd,
+        table=markdown.render,
     )
-
-
-def share(count: int, of: int) -> str:
-    """`41.8%`, or a dash when there is nothing to share."""
-    return f"{100 * count / of:.1f}%" if of else "-"
-
-
-def number(value: float | None) -> str:
-    """Three decimals, or a dash for nothing."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def interval(found: Interval | None) -> str:
-    """`0.461 [0.452, 0.470]`; the value alone where there are too few documents."""
-    if found is None or found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{found.value:.3f}"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def percent(found: Interval | None) -> str:
-    """`41.8% [41.1, 42.5]`."""
-    if found is None or found.value is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{100 * found.value:.1f}%"
-    return f"{100 * found.value:.1f}% [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-
-
-def percent_of(value: float | None) -> str:
-    """`41.8%`, or a dash for nothing."""
-    return "-" if value is None else f"{100 * value:.1f}%"
-
-
-def bars(scores: CellStats) -> str:
-    """The histogram as text, one bin a line, with counts, shares and bars."""
-    lines = []
-    for place, count in enumerate(scores.histogram):
-        closing = "]" if place == len(scores.histogram) - 1 else ")"
-        bar = "#" * round(40 * count / scores.rows) if scores.rows else ""
-        lines.append(
-            f"[{EDGES[place]:.1f}, {EDGES[place + 1]:.1f}{closing} {count:>9,} "
-            f"({share(count, scores.rows):>6}) {bar}".rstrip()
-        )
-    return "\n".join(lines)
 
 
 def _size(rows: int) -> str:

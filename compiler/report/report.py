@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from compiler.probes.prompts import Library
-from compiler.report.figures import sections
+from compiler.report import html, numbers
+from compiler.report.figures import FIGURES
 from compiler.report.figures.headline import headline
 from compiler.report.pages import Page
 from compiler.report.passages import visible
 from compiler.report.sample import ShownRecord
+from compiler.report.sections import sections
 from compiler.statistics.measures.clusters import RESAMPLES
 from compiler.statistics.stats import Stats
 
@@ -47,13 +50,23 @@ def render(
         "facts": facts,
         "headline": headline(stats, facts.min_gap),
         "sections": sections(stats, facts.min_gap),
+        "figures": {name: partial(draw, stats, facts.min_gap) for name, draw in FIGURES.items()},
         "records": records,
         "most": max((len(record.probes) for record in records), default=0),
         "marks": max((len(record.splits) for record in records), default=0),
         "resamples": RESAMPLES,
     }
     remedy = "mend the template and run the same command again"
-    page = Page(templates, TEMPLATE, remedy, escaped=True, shown=_shown)
+    page = Page(
+        templates,
+        TEMPLATE,
+        remedy,
+        escaped=True,
+        shown=_shown,
+        table=html.render,
+        count=numbers.count,
+        usd=numbers.usd,
+    )
     return page.render(values)
 
 

@@ -1,18 +1,34 @@
-"""Plain-text tables for a terminal."""
+"""Tables as plain text for a terminal."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+
+from compiler.report.numbers import count, score
+from compiler.report.tree import Table
+
+# Of running text; a table is as wide as its columns.
+_WIDTH = 100
+
+
+def render(table: Table) -> str:
+    """The title with its meaning, then aligned columns."""
+    columns = _aligned(table.header, table.cells, [not column.words for column in table.columns])
+    return f"{textwrap.fill(f'{table.title}: {table.meaning}', _WIDTH)}\n{columns}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Aligned columns; numbers to the right, the rest to the left."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    """Aligned columns of values; numbers to the right, the rest to the left."""
     right = [
         bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
         for i in range(len(header))
     ]
+    return _aligned(header, [[_cell(value) for value in row] for row in rows], right)
+
+
+def _aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(values: Sequence[str]) -> str:
         padded = (
@@ -25,8 +41,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+    if isinstance(value, float):
+        return score(value)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return count(value)
+    return str(value)

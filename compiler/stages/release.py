@@ -31,7 +31,7 @@ from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, s
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, compute
 
-VERSION = 1
+VERSION = 2
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 

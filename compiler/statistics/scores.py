@@ -43,7 +43,7 @@ class DistanceStats:
     low: int
     high: int
     mean: Interval
-    best: Interval
+    expected_max: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ class CellStats:
     """Scores of one cell. An empty `scope`, `target` or `typicality` is pooled over.
 
     `rows`: with blind scores: `scored` of them have all K, `decided` were stopped early as EASY.
-    `best[k - 1]`: mean over rows of the expected maximum of k rollouts (unbiased), up to the
-    number of rollouts that every row of the dataset has; `best[0]` is the mean score. `std`: of
-    the maximum of so many, n - 1. `histogram`: of the maximum of all, in [0, .2), [.2, .4), [.4,
-    .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of it below and at or above the bands. `leak`:
-    share of rows whose complement or question gives the answer away (V14, V28). `shape`: None
-    without rows; `unsolved`: None with fewer than three rollouts. `second`: mean against
+    `expected_max[k - 1]`: mean over rows of the unbiased expected maximum of k rollouts, up to the
+    number of rollouts that every row of the dataset has; `expected_max[0]` is the mean score.
+    `std`: of the maximum of as many, n - 1. `histogram`: of the maximum of all, in [0, .2), [.2,
+    .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of it below and at or above the bands.
+    `leak`: share of rows whose complement or question gives the answer away (V14, V28). `shape`:
+    None without rows; `unsolved`: None with fewer than three rollouts. `second`: mean against
     target_response, where compared with both.
     """
 
@@ -99,7 +99,7 @@ class CellStats:
     scored: int
     decided: int
     documents: int
-    best: tuple[Interval, ...]
+    expected_max: tuple[Interval, ...]
     std: float | None
     histogram: tuple[int, ...]
     hard_count: int
@@ -116,12 +116,12 @@ class CellStats:
     @property
     def mean(self) -> Interval:
         """The mean score."""
-        return self.best[0]
+        return self.expected_max[0]
 
     @property
     def top(self) -> Interval:
         """The expected maximum of as many rollouts as every row has."""
-        return self.best[-1]
+        return self.expected_max[-1]
 
     @property
     def name(self) -> str:
@@ -237,7 +237,7 @@ class _Waiting:
             scored=int((statuses == "scored").sum()),
             decided=int((statuses == "decided").sum()),
             documents=self._cell.documents,
-            best=maxima.curve(sweep, self._ordered) if self._ordered else (_NOTHING,),
+            expected_max=maxima.curve(sweep, self._ordered) if self._ordered else (_NOTHING,),
             std=rounded(first.std(ddof=1)) if len(first) > 1 else None,
             histogram=bimodality.histogram(self._maxima),
             hard_count=self._counts[0],

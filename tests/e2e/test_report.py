@@ -107,37 +107,36 @@ def number(shown: str) -> float:
 
 def test_numbers_on_the_page_are_those_of_the_rows(built: Path, project: Path) -> None:
     found, rows = page(built / "report.html"), scored(dataset(project))
-    by_cell: dict[str, list[dict[str, object]]] = {}
+    by_cell: dict[tuple[str, str], list[dict[str, object]]] = {("all", "all"): rows}
     for row in rows:
-        by_cell.setdefault(f"{row['scope']}, {row['target']}", []).append(row)
-    by_cell["all, pooled"] = rows
+        by_cell.setdefault((str(row["scope"]), str(row["target"])), []).append(row)
 
-    shown = found.table("cell", "n", "0 to 0.2", "sd")
-    assert {line["cell"] for line in shown} == set(by_cell)
+    shown = found.table("scope", "target", "scored", "0 to 0.2")
+    assert {(line["scope"], line["target"]) for line in shown} == set(by_cell)
     for line in shown:
-        values = [best(row) for row in by_cell[line["cell"]]]
-        assert line["n"] == str(len(values))
+        values = [best(row) for row in by_cell[line["scope"], line["target"]]]
+        assert line["scored"] == str(len(values))
         low = sum(value < 0.2 for value in values)
-        assert line["0 to 0.2"] == f"{low} ({round(100 * low / len(values), 1):g}%)"
+        assert line["0 to 0.2"] == f"{low} ({100 * low / len(values):.1f}%)"
         top = sum(value >= 0.8 for value in values)
         assert line["0.8 to 1"].startswith(f"{top} ")
+    for line in found.table("scope", "target", "std of max", "HARD (max < 0.4)", "leaking"):
+        values = [best(row) for row in by_cell[line["scope"], line["target"]]]
+        hard = sum(value < 0.4 for value in values)
+        assert line["HARD (max < 0.4)"].split(" ")[0] == f"{100 * hard / len(values):.1f}%"
         if len(values) > 1:
-            assert line["sd"] == f"{statistics.stdev(values):.3f}"
-    for line in found.table("cell", "hard", "HARD", "EASY"):
-        if line["cell"] in by_cell:
-            values = [best(row) for row in by_cell[line["cell"]]]
-            hard = sum(value < 0.4 for value in values)
-            assert line["hard"] == str(hard)
-            assert line["HARD"].split(" ")[0] == f"{100 * hard / len(values):.1f}%"
-    for line in found.table("cell", "n", "k = 1", "k = 5"):
-        means = [float(str(row["bb_answer_score_mean"])) for row in by_cell[line["cell"]]]
-        tops = [best(row) for row in by_cell[line["cell"]]]
+            assert line["std of max"] == f"{statistics.stdev(values):.3f}"
+    for line in found.table("scope", "target", "k = 1", "k = 5"):
+        own = by_cell[line["scope"], line["target"]]
+        means = [float(str(row["bb_answer_score_mean"])) for row in own]
+        tops = [best(row) for row in own]
         assert number(line["k = 1"]) == pytest.approx(statistics.fmean(means), abs=6e-4)
         assert number(line["k = 5"]) == pytest.approx(statistics.fmean(tops), abs=6e-4)
-    for line in found.table("cell", "reader", "answers each"):
+    for line in found.table("reader", "scope", "target", "rollouts"):
         name = line["reader"].replace(" ", "_") + "_scores"
-        values = [float(score) for row in by_cell[line["cell"]] for score in row[name] or ()]  # type: ignore[attr-defined]
-        assert number(line["mean"]) == pytest.approx(statistics.fmean(values), abs=6e-4)
+        own = by_cell[line["scope"], line["target"]]
+        values = [float(score) for row in own for score in row[name] or ()]  # type: ignore[attr-defined]
+        assert number(line["mean score"]) == pytest.approx(statistics.fmean(values), abs=6e-4)
 
 
 def test_the_ledger_on_the_page_closes_with_the_rows_and_rejects(
@@ -146,6 +145,9 @@ def test_the_ledger_on_the_page_closes_with_the_rows_and_rejects(
     found, rows = page(built / "report.html"), dataset(project)
     lost = (built / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     for line in found.table("scope", "planned", "rejected", "built", "prefix"):
+        if line["scope"] == "all":
+            assert int(line["planned"]) == len(rows) + len(lost)
+            continue
         own = [row for row in rows if row["scope"] == line["scope"]]
         rejected = sum(f'"scope":"{line["scope"]}"' in each for each in lost)
         assert int(line["built"]) == len(own)
@@ -239,11 +241,11 @@ def test_a_directory_gives_the_same_scores_and_says_what_it_cannot_know(
     of_spec = page(built / "report.html")
     assert probec("report", str(built), "--out", str(built.parent / "other.html")) == 0
     of_rows = page(built.parent / "other.html")
-    names = ("cell", "hard", "HARD", "EASY")
+    names = ("scope", "target", "HARD (max < 0.4)", "leaking")
 
     assert of_rows.table(*names) == of_spec.table(*names)
-    assert "do not say what was planned" in of_rows.text
-    assert "do not say what was planned" not in of_spec.text
+    assert "do not say how many slots were planned" in of_rows.text
+    assert "do not say how many slots were planned" not in of_spec.text
 
 
 def test_a_new_build_takes_the_stale_report_away_and_the_same_one_leaves_it(
@@ -303,8 +305,8 @@ def test_a_foreign_file_of_the_fewest_columns_has_a_page_that_says_what_is_missi
         "No row has blind scores",
         "The judge was given no known answers",
         "No answers were judged twice",
-        "do not say what was planned",
-        "No row carries a warning",
+        "do not say how many slots were planned",
+        "No row carries a flag",
     ):
         assert said in found.text
     # Splits and atoms are found from the context all the same.

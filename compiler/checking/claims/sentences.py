@@ -37,6 +37,7 @@ _LABELLED = tuple(
         r"probes scored ?: ?{scored}",
         r"scored probes(?: pooled)?[,:] {scored}",
         r"all {scored} scored probes",
+        r"{scored} scored rows by their maximum",
         _ROLE + r" calls ?: ?{calls_each} ?[×x*] ?{calls_of} ?= ?{calls}",
         _ROLE + r" calls ?: ?{calls}(?! ?[×x*])",
         r"{rollouts} stochastic (?:answerer )?rollouts",

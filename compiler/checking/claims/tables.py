@@ -32,14 +32,19 @@ _MEASURES: dict[str, tuple[str, Keys]] = {
     **dict.fromkeys(("tokens in", "input tokens"), ("tokens_in", ())),
     **dict.fromkeys(("tokens out", "output tokens"), ("tokens_out", ())),
     **dict.fromkeys(("us$", "usd", "cost", "dollars"), ("usd", ())),
-    **dict.fromkeys(("mean of max", "mean"), ("mean", ())),
-    **dict.fromkeys(("std", "sd"), ("std", ())),
+    **dict.fromkeys(("mean of max", "expected max", "mean"), ("mean", ())),
+    **dict.fromkeys(("std", "sd", "std of max"), ("std", ())),
     "hard": ("hard", ()),
     "easy": ("easy", ()),
 }
 _TOTALS = frozenset({"all", "total", "sum", "any", "pooled"})
 # Sections about other data than the dataset's own rows.
-_APART = re.compile(r"control|anchor|baseline|sample|re-?judg|calibrat|example|source", re.I)
+_APART = re.compile(
+    r"control|anchor|baseline|sample|judg|alternative|calibrat|example|source", re.I
+)
+# Thresholds, and the number of rollouts of an expected maximum.
+_QUALIFIED = re.compile(r" \(max(?:imum)? [^()]{1,20}\)$|(?<=expected max) of [0-9]{1,3}$")
+_SCORED = frozenset({"scored", "decided"})
 _LEADING = re.compile(rf"[\s*]*({NUMBER})(?=$|[\s(\[±|*])")
 
 
@@ -77,9 +82,12 @@ def _table(page: Page, start: int, end: int) -> Iterator[Claim]:
     A column with an empty cell cannot be added up: only its totals are read. Neither can a table by
     typicality, a label that many rows lack.
     """
-    head = [_plain(text) for text, _ in _cells(page.lines[start])]
+    head = [_head(text) for text, _ in _cells(page.lines[start])]
     rows = [_cells(page.lines[n], len(head)) for n in range(start + 2, end)]
     key_places = {n: _KEYS[name] for n, name in enumerate(head) if name in _KEYS}
+    if {"scope", "status", "rows"} <= {*head}:
+        yield from _statuses(page, start, head, rows)
+        return
     about = [_about(row, key_places) for row in rows]
     if not key_places or "typicality" in head or len(set(about)) < len(about):
         return
@@ -100,6 +108,24 @@ def _table(page: Page, start: int, end: int) -> Iterator[Claim]:
                 claim = page.on(measure[0], found[1], start + 3 + n, column, of, start + 1)
                 judged = path is not None and "judge" in rows[n][path][0].casefold()
                 yield replace(claim, judged=judged)
+
+
+def _statuses(
+    page: Page, start: int, head: list[str], rows: list[list[tuple[str, int]]]
+) -> Iterator[Claim]:
+    """Return the unscored rows of a table by score status."""
+    scope, status, count = (head.index(name) for name in ("scope", "status", "rows"))
+    for n, row in enumerate(rows):
+        found = _LEADING.match(row[count][0])
+        if found and _plain(row[status][0]) not in _SCORED:
+            of = keys({"scope": _plain(row[scope][0]), "status": _plain(row[status][0])})
+            column = row[count][1] + found.start(1) + 1
+            yield page.on("unscored", found[1], start + 3 + n, column, of, start + 1)
+
+
+def _head(text: str) -> str:
+    """Return a head without what qualifies it, such as `HARD (max < 0.4)`."""
+    return _QUALIFIED.sub("", _plain(text))
 
 
 def _plain(text: str) -> str:

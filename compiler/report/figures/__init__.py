@@ -1,21 +1,27 @@
-"""The sections of the report: statistics arranged as figures and tables. The order is the page's.
-
-Each module turns one `Stats` into sections; no number is computed here but shares of counts.
-"""
+"""Pictures of the reported statistics, by the name of the table that holds their numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from compiler.report.figures import artefacts, judge, losses, readers, scores
-from compiler.report.figures.figure import Section
+from compiler.report.figures.figure import Figure
 from compiler.statistics.stats import Stats
 
-
-def sections(stats: Stats, min_gap: float) -> tuple[Section, ...]:
-    """All sections. `min_gap`: by how much the judge must put truth above alternative."""
-    return (
-        scores.section(stats),
-        readers.section(stats),
-        judge.section(stats, min_gap),
-        losses.section(stats),
-        artefacts.section(stats),
-    )
+FIGURES: Mapping[str, Callable[[Stats, float], Figure]] = {
+    "slots": losses.fates,
+    "rejects": losses.reasons,
+    "scores": scores.bands,
+    "distribution": scores.distribution,
+    "maxima": scores.maxima,
+    "unsolved": scores.unsolved,
+    "baselines": readers.baselines,
+    "distances": readers.distances,
+    "anchors": judge.anchors,
+    "gaps": judge.gaps,
+    "values": judge.values,
+    "again": judge.again,
+    "flags": artefacts.flags,
+    "repeated": artefacts.repeated,
+    "choice": artefacts.choice,
+}

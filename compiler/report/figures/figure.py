@@ -1,8 +1,8 @@
-"""What a section of the report is made of: figures of panels, and tables that say the same."""
+"""Panels of pictures that show the numbers of one table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compiler.statistics.scores import CellStats
@@ -11,7 +11,7 @@ from compiler.statistics.stats import Stats
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture. `svg`: markup, its texts escaped; `note`: what it is of, in numbers."""
+    """One picture. `svg`: markup, its texts escaped; `note`: the number of its probes."""
 
     title: str
     svg: str
@@ -19,44 +19,11 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Plain texts. The first `labels` and the last `notes` columns are words, others numbers."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    labels: int = 1
-    notes: int = 0
-
-    def worded(self, index: int) -> bool:
-        """Whether a column, from 0, holds words."""
-        return index < self.labels or index >= len(self.header) - self.notes
-
-
-@dataclass(frozen=True)
 class Figure:
-    """`reading`: one sentence on how to read it; `watch`: what to watch for, where that is clear.
+    """`wide`: the panels are long lists, so fewer stand side by side."""
 
-    `wide`: panels are long lists, so fewer stand side by side. A figure without panels shows its
-    table at once.
-    """
-
-    title: str
-    reading: str
-    watch: str
     panels: tuple[Panel, ...]
-    table: Table
     wide: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """`notes`: what is not here and why, and what needs no figure; one sentence each."""
-
-    name: str
-    title: str
-    lead: str
-    figures: tuple[Figure, ...]
-    notes: tuple[str, ...] = ()
 
 
 def open_cells(stats: Stats) -> list[CellStats]:
@@ -64,24 +31,14 @@ def open_cells(stats: Stats) -> list[CellStats]:
     return [cell for cell in stats.cells if cell.rows and cell.scope and not cell.typicality]
 
 
-def pooled_too(stats: Stats) -> list[CellStats]:
-    """The same, and the pooled one last: for tables, where it says that it is pooled."""
-    return [*open_cells(stats), *([stats.pooled] if stats.pooled.rows else [])]
-
-
 def place(cell: CellStats) -> str:
-    """`sentence, suffix, typical`, or that it is pooled."""
-    return ", ".join(cell.name.split(" ")) if cell.scope else "all, pooled"
+    """`sentence, suffix, typical`."""
+    return ", ".join(cell.name.split(" "))
 
 
 def of(rows: int, documents: int) -> str:
     """`52 probes of 38 documents`."""
     return f"{rows:,} probe{'s'[: rows != 1]} of {documents:,} document{'s'[: documents != 1]}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def top_of(values: Iterator[float | None]) -> float:

@@ -1,4 +1,4 @@
-"""The few numbers that matter, per scope and target, and what to look at first."""
+"""The first numbers of a report: bands and scores of every scope and target, and what is broken."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compiler.probes.reasons import STATUSES
-from compiler.report.figures.artefacts import broken
+from compiler.report import numbers
 from compiler.report.figures.figure import open_cells
-from compiler.report.plots.canvas import percent
+from compiler.report.sections.artefacts import violations
+from compiler.report.sections.cells import easy, expected_max, hard
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import SCORED
 from compiler.statistics.stats import Stats
+
+_LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Headline:
-    """`names`: of the numbers of every line. `warnings`: what breaks a rule of the whole set."""
+    """`names`: of the numbers of every line. `warnings`: statements about the whole set."""
 
     names: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -54,12 +57,7 @@ def headline(stats: Stats, min_gap: float) -> Headline:
         )
         for cell in open_cells(stats)
     )
-    names = (
-        f"HARD (best < {stats.hard_below:g})",
-        f"EASY (best ≥ {stats.easy_from:g})",
-        "mean blind score",
-        f"expected best of {len(stats.pooled.best)}",
-    )
+    names = (hard(stats), easy(stats), "mean score", expected_max(stats))
     return Headline(names, lines, tuple(_warnings(stats, min_gap)))
 
 
@@ -67,31 +65,31 @@ def _warnings(stats: Stats, min_gap: float) -> Iterator[str]:
     for each in stats.judge.gaps:
         if each.gap.value is not None and each.gap.value < min_gap:
             yield (
-                f"{each.scope}: the judge scores the truth only {each.gap.value:.2f} above the "
-                f"wrong alternative, less than {min_gap:g}; its scores in this scope mean little."
+                f"{each.scope}: the judge scores the truth only {numbers.score(each.gap.value)} "
+                f"above the alternative, less than {numbers.short(min_gap)}; its scores in this "
+                "scope mean little."
             )
     for scope in stats.scopes:
         for status, count in scope.statuses.items():
             if status not in (*SCORED, _LOCAL):
                 meaning = STATUSES.get(status, "no blind scores")
                 yield f"{scope.scope}: {count:,} of {scope.built:,} rows {status} ({meaning})."
-    yield from broken(stats)
-
-
-_LOCAL = "local"
+    broken = violations(stats)
+    for check, cell, detail, meaning in broken.cells if broken is not None else ():
+        yield f"{check} is broken in {cell} ({detail}): {meaning}."
 
 
 def _share(found: Interval) -> Number:
-    if found.value is None:
-        return Number("-", "")
-    return Number(percent(round(found.value, 3)), _bounds(found, 100, 0))
+    return Number(numbers.percent(found.value), _bounds(found, 100, 1))
 
 
 def _score(found: Interval) -> Number:
-    return Number("-" if found.value is None else f"{found.value:.3f}", _bounds(found, 1, 2))
+    return Number(numbers.score(found.value), _bounds(found, 1, 3))
 
 
 def _bounds(found: Interval, times: int, digits: int) -> str:
+    if found.value is None:
+        return ""
     if found.low is None or found.high is None:
         return "too few"
-    return f"{times * found.low:.{digits}f}–{times * found.high:.{digits}f}"
+    return f"[{times * found.low:.{digits}f}, {times * found.high:.{digits}f}]"

@@ -104,16 +104,6 @@ def ceiling(value: float, at_least: float = 0.1) -> float:
     return 1.0
 
 
-def percent(value: float) -> str:
-    """`40%`, `2.5%`."""
-    return f"{round(100 * value, 1):g}%"
-
-
-def plain(value: float) -> str:
-    """`0.4`, `1`."""
-    return f"{value:g}"
-
-
 def fitted(text: str, width: float) -> str:
     """A label cut with an ellipsis to what fits into `width`."""
     most = max(4, int(width / _CHAR))

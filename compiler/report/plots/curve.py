@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compiler.report.numbers import short
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
     dot,
     element,
     picture,
-    plain,
     rule,
     ticks,
     words,
@@ -27,7 +27,7 @@ def curve(points: Sequence[Interval], across_title: str, kind: str, top: float =
     parts = []
     for tick in ticks(0.0, top):
         parts.append(rule(34.0, up(tick), WIDTH - 10, up(tick)))
-        parts.append(words(28.0, up(tick) + 4, plain(tick), "small", "end"))
+        parts.append(words(28.0, up(tick) + 4, short(tick), "small", "end"))
     known = [(across(k), each) for k, each in enumerate(points, 1) if each.value is not None]
     band = [(x, each.low, each.high) for x, each in known if each.low is not None]
     if len(band) > 1:

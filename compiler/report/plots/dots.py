@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from compiler.report.numbers import short
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
@@ -12,7 +13,6 @@ from compiler.report.plots.canvas import (
     element,
     fitted,
     picture,
-    plain,
     room,
     rule,
     ticks,
@@ -50,7 +50,7 @@ def dots(
     low: float = 0.0,
     high: float = 1.0,
     marks: tuple[()] | tuple[Mark] | tuple[Mark, Mark] = (),
-    shown: Callable[[float], str] = plain,
+    shown: Callable[[float], str] = short,
 ) -> str:
     """Rows from top to bottom. `title`: of the axis; `shown`: how its ticks are written."""
     left = 12 + room([row.label for row in rows], 140.0)
@@ -86,7 +86,7 @@ def _row(row: Dot, across: Scale, y: float, shown: Callable[[float], str]) -> li
         return [*parts, words(across.end + 8, y + 4, "none", "small faint")]
     if found.low is not None and found.high is not None:
         parts.append(whisker(across(found.low), y, across(found.high), y, row.kind))
-    value = shown(found.value) if shown is not plain else f"{found.value:.2f}"
+    value = shown(found.value) if shown is not short else f"{found.value:.2f}"
     parts.append(dot(across(found.value), y, row.kind, f"{row.label}: {value}, n = {found.n:,}"))
     parts.append(words(WIDTH, y + 4, value, "small strong", "end"))
     return parts

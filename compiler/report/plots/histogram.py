@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compiler.report.numbers import short, short_percent
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
     box,
-    percent,
     picture,
-    plain,
     rule,
     ticks,
     words,
@@ -39,18 +38,18 @@ def histogram(
     ]
     for tick in ticks(0.0, top):
         parts.append(rule(across.start, up(tick), across.end, up(tick)))
-        parts.append(words(across.start - 6, up(tick) + 4, percent(tick), "small", "end"))
+        parts.append(words(across.start - 6, up(tick) + 4, short_percent(tick), "small", "end"))
     for place, count in enumerate(counts):
         low, high = edges[place], edges[place + 1]
         share = count / total if total else 0.0
         left, right = across(low) + 2, across(high) - 2
-        title = f"{plain(low)} to {plain(high)}: {count:,} ({percent(share)})"
+        title = f"{short(low)} to {short(high)}: {count:,} ({short_percent(share)})"
         parts.append(box(left, up(share), right - left, up(0) - up(share), f"bar {kind}", title))
         middle = (left + right) / 2
         parts.append(words(middle, up(share) - 4, f"{count:,}", "small strong", "middle"))
     parts.append(rule(across.start, up(0), across.end, up(0), "axis"))
     for edge in edges:
-        parts.append(words(across(edge), _HEIGHT - 24, plain(edge), "small", "middle"))
+        parts.append(words(across(edge), _HEIGHT - 24, short(edge), "small", "middle"))
     middle = (across.start + across.end) / 2
     parts.append(words(middle, _HEIGHT - 6, "best blind score of a probe", "small", "middle"))
     label = f"histogram of {total:,} best scores: " + ", ".join(f"{count:,}" for count in counts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.report.numbers import short_percent
 from compiler.report.plots.canvas import (
     LINE,
     WIDTH,
@@ -12,7 +13,6 @@ from compiler.report.plots.canvas import (
     box,
     ceiling,
     fitted,
-    percent,
     picture,
     rule,
     words,
@@ -37,11 +37,15 @@ def shares(rows: Sequence[Share], of: str) -> str:
     parts = [rule(0.5, 0.0, 0.5, _ROW * len(rows), "axis")]
     for number, row in enumerate(rows):
         y = _ROW * number
-        text = percent(row.share) if row.count is None else f"{percent(row.share)} ({row.count:,})"
+        text = (
+            short_percent(row.share)
+            if row.count is None
+            else f"{short_percent(row.share)} ({row.count:,})"
+        )
         parts.append(words(6, y + 12, fitted(row.label, WIDTH - 6)))
         parts.append(box(0.5, y + 17, across(row.share), 9.0, f"bar {row.kind}", text))
         parts.append(words(across(row.share) + 6, y + 26, text, "small strong"))
     bottom = _ROW * len(rows)
     parts.append(words(0, bottom + LINE, of, "small"))
-    label = f"{of}: " + ", ".join(f"{row.label} {percent(row.share)}" for row in rows)
+    label = f"{of}: " + ", ".join(f"{row.label} {short_percent(row.share)}" for row in rows)
     return picture(bottom + LINE + 6, label, parts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.report.numbers import short_percent
 from compiler.report.plots.canvas import (
     LINE,
     WIDTH,
     box,
     element,
     fitted,
-    percent,
     picture,
     words,
 )
@@ -71,10 +71,10 @@ def _bar(row: Stack, y: float) -> list[str]:
         if part.size <= 0 or not total:
             continue
         width = WIDTH * part.size / total
-        title = f"{part.text} ({percent(part.size / total)})"
+        title = f"{part.text} ({short_percent(part.size / total)})"
         found.append(box(x, y, max(1.0, width - 1), 15, part.kind, title))
         if width >= _SMALLEST:
-            share = percent(round(part.size / total, 2))
+            share = short_percent(round(part.size / total, 2))
             place = {"class": f"small on-{part.kind}", "x": x + 4, "y": y + 11.5}
             found.append(element("text", place, share))
         x += width

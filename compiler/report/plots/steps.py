@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.report.numbers import short
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
     dot,
     element,
     picture,
-    plain,
     rule,
     ticks,
     whisker,
@@ -38,7 +38,7 @@ def steps(places: Sequence[Step], across_title: str, kind: str, top: float = 1.0
     parts = []
     for tick in ticks(0.0, top):
         parts.append(rule(34.0, up(tick), WIDTH - 10, up(tick)))
-        parts.append(words(28.0, up(tick) + 4, plain(tick), "small", "end"))
+        parts.append(words(28.0, up(tick) + 4, short(tick), "small", "end"))
     parts.append(rule(34.0, up(0), WIDTH - 10, up(0), "axis"))
     line, marks = [], []
     for number, each in enumerate(places):

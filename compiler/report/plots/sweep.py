@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.report.numbers import level as level_text
+from compiler.report.numbers import short
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
     dot,
     element,
     picture,
-    plain,
     rule,
     ticks,
     whisker,
@@ -60,14 +61,14 @@ def sweep(levels: Sequence[int], series: Sequence[Series], chosen: int | None) -
     parts = [element("style", {}, _STYLE)]
     for tick in ticks(0.0, 1.0):
         parts.append(rule(34.0, up(tick), WIDTH - 10, up(tick)))
-        parts.append(words(28.0, up(tick) + 4, plain(tick), "small", "end"))
+        parts.append(words(28.0, up(tick) + 4, short(tick), "small", "end"))
     if chosen is not None:
         parts.append(rule(across(chosen), 10.0, across(chosen), up(0), "chosen"))
     for number, each in enumerate(series):
         parts += _drawn(levels, each, across, up, 3.0 * (number - (len(series) - 1) / 2))
     parts.append(rule(34.0, up(0), WIDTH - 10, up(0), "axis"))
     for level in levels:
-        parts.append(words(across(level), up(0) + 15, signed(level), "small", "middle"))
+        parts.append(words(across(level), up(0) + 15, level_text(level), "small", "middle"))
     parts.append(words(WIDTH / 2, up(0) + 30, "calibration level", "small", "middle"))
     width = (WIDTH - 20) / max(1, len(series))
     for number, each in enumerate(series):
@@ -77,11 +78,6 @@ def sweep(levels: Sequence[int], series: Sequence[Series], chosen: int | None) -
     drawn = picture(_HEIGHT, label, parts)
     # By itself, as a file that a browser opens, it must say what it is.
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-
-
-def signed(level: int) -> str:
-    """`-2`, `0`, `+1`."""
-    return f"{level:+d}" if level else "0"
 
 
 def _drawn(

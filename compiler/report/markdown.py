@@ -1,0 +1,16 @@
+"""Tables as markdown."""
+
+from __future__ import annotations
+
+from compiler.report.tree import Table
+
+
+def render(table: Table) -> str:
+    """The table in pipes, its numbers to the right."""
+    aligned = ("---" if column.words else "---:" for column in table.columns)
+    lines = [_line(table.header), f"|{'|'.join(aligned)}|", *map(_line, table.cells)]
+    return "\n".join(lines)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"

@@ -1,0 +1,172 @@
+"""Slots planned, probes built, rows scored, and everything that was lost on the way."""
+
+from __future__ import annotations
+
+from compiler.probes.reasons import REASONS, SKIPS, STATUSES
+from compiler.report.tree import ALL, Section, Table, count, percent, rows, word
+from compiler.statistics.observations import SCORED
+from compiler.statistics.stats import ScopeStats, Stats
+
+UNKNOWN = "a reason of another version"
+_LEAD = (
+    "A document has a fixed number of slots per scope. A slot that becomes no scored probe is "
+    "counted with its reason: planned = rejected + built, for every scope."
+)
+_ROWS_ONLY = (
+    "These numbers come from the rows alone, which do not say how many slots were planned or "
+    "rejected: `probec report SPEC` and `probec stats SPEC` of the build do."
+)
+
+
+def section(stats: Stats) -> Section:
+    """From slots to scores; of rows in a file, only their statuses."""
+    entries = (slots, rejects, statuses, ledger, skips)
+    tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
+    notes = (_ROWS_ONLY,) if stats.build is None else ()
+    return Section("losses", "From slots to scores", _LEAD, tables, notes)
+
+
+def slots(stats: Stats) -> Table:
+    """Slots and probes of every scope, and their sums."""
+    build = stats.build
+    found = [
+        (
+            scope.scope,
+            *((build.planned_of(scope.scope),) if build is not None else ()),
+            *((build.planned_of(scope.scope) - scope.built,) if build is not None else ()),
+            *_built(scope),
+        )
+        for scope in stats.scopes
+    ]
+    planned = ("planned", "rejected") if build is not None else ()
+    names = (*planned, "built", "prefix", "suffix", "typical", "atypical", "scored")
+    sums = (sum(int(str(row[n + 1])) for row in found) for n in range(len(names)))
+    return Table(
+        "slots",
+        "Probes per scope",
+        "planned = rejected + built; scored: with blind scores",
+        (word("scope"), *map(count, names)),
+        rows([*found, (ALL, *sums)]),
+        "A scope that loses much more than the others: its probes are a selection.",
+    )
+
+
+def _built(scope: ScopeStats) -> tuple[int, ...]:
+    return (
+        scope.built,
+        scope.targets.get("prefix", 0),
+        scope.targets.get("suffix", 0),
+        scope.typicality.get("typical", 0),
+        scope.typicality.get("atypical", 0),
+        sum(scope.statuses.get(name, 0) for name in SCORED),
+    )
+
+
+def rejects(stats: Stats) -> Table | None:
+    """Rejected slots by scope and reason, the commonest first."""
+    build = stats.build
+    if build is None:
+        return None
+    found = [
+        (
+            scope.scope,
+            reason,
+            lost,
+            lost / build.planned_of(scope.scope),
+            REASONS.get(reason, UNKNOWN),
+        )
+        for scope in stats.scopes
+        for reason, lost in sorted(
+            build.rejected_of(scope.scope).items(), key=lambda each: (-each[1], each[0])
+        )
+    ]
+    names = (word("scope"), word("reason"), count("slots"))
+    return _unless_empty(
+        Table(
+            "rejects",
+            "Rejected slots",
+            "every planned slot that became no probe, by reason",
+            (*names, percent("of planned"), word("meaning")),
+            rows(found),
+            "A common reason that names a rule (V...): the generator keeps breaking it.",
+        )
+    )
+
+
+def statuses(stats: Stats) -> Table | None:
+    """Rows by score status."""
+    found = [
+        (scope.scope, status, rows_, STATUSES.get(status, UNKNOWN))
+        for scope in stats.scopes
+        for status, rows_ in scope.statuses.items()
+    ]
+    return _unless_empty(
+        Table(
+            "statuses",
+            "Score status",
+            "rows by `score_status`",
+            (word("scope"), word("status"), count("rows"), word("meaning")),
+            rows(found),
+            "Rows not scored: shares of HARD and EASY say nothing about them.",
+        )
+    )
+
+
+def ledger(stats: Stats) -> Table | None:
+    """Planned, rejected by stage, built and scored of every round and scope."""
+    if stats.build is None:
+        return None
+    entries = stats.build.ledger
+    stages = list(dict.fromkeys(stage for each in entries for stage in each.rejected))
+    other = [name for name in STATUSES if any(name in each.statuses for each in entries)]
+    other = [name for name in other if name not in SCORED]
+    early = any("decided" in each.statuses for each in entries)
+    found = [
+        (
+            each.round,
+            each.scope,
+            each.planned,
+            *(sum(each.rejected.get(stage, {}).values()) for stage in stages),
+            each.built,
+            sum(each.statuses.get(status, 0) for status in SCORED),
+            *((each.statuses.get("decided", 0),) if early else ()),
+            *(each.statuses.get(status, 0) for status in other),
+        )
+        for each in entries
+    ]
+    return Table(
+        "ledger",
+        "Ledger",
+        "by round: planned - rejected by stage = built = scored + the other statuses",
+        (
+            count("round"),
+            word("scope"),
+            count("planned"),
+            *(count(f"rejected in {stage}") for stage in stages),
+            count("built"),
+            count("scored"),
+            *((count("of these decided early"),) if early else ()),
+            *map(count, other),
+        ),
+        rows(found),
+    )
+
+
+def skips(stats: Stats) -> Table | None:
+    """Source rows and siblings that were not used."""
+    if stats.build is None:
+        return None
+    found = [(reason, n, SKIPS.get(reason, UNKNOWN)) for reason, n in stats.build.skips.items()]
+    return _unless_empty(
+        Table(
+            "skips",
+            "Skipped source rows and siblings",
+            "parts of the source that no slot was planned for",
+            (word("reason"), count("count"), word("meaning")),
+            rows(found),
+        )
+    )
+
+
+def _unless_empty(table: Table) -> Table | None:
+    return table if table.rows else None

@@ -1,0 +1,239 @@
+"""Blind scores: their distribution, expected maxima, bands, and the reliability of HARD."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from compiler.report.numbers import count as grouped
+from compiler.report.numbers import share, short
+from compiler.report.sections.cells import CELL, easy, expected_max, hard, place, typed, untyped
+from compiler.report.tree import (
+    Column,
+    Section,
+    Table,
+    bar,
+    count,
+    estimate,
+    percent,
+    percent_estimate,
+    rows,
+    score,
+    word,
+)
+from compiler.statistics.scores import EDGES, CellStats
+from compiler.statistics.stats import Stats
+
+_NO_SCORES = (
+    "No row has blind scores. Templated probes (words and lens windows) are scored locally, "
+    "against the model whose hidden state is read."
+)
+_NO_TARGETS = "No scored row names its target (prefix or suffix)."
+
+
+def section(stats: Stats) -> Section:
+    """All tables of blind scores; none when nothing is scored."""
+    lead = (
+        "A reader of the complement answers each written probe several times, without the hidden "
+        f"state; each answer is scored from 0 to 1. A probe is HARD when its maximum is below "
+        f"{short(stats.hard_below)}, EASY when it is at least {short(stats.easy_from)}. Scopes and "
+        "targets are different tasks: only rows called “all” pool them. Intervals are 95%, from "
+        "resampling documents; cells of fewer than 30 documents have none. The maximum grows with "
+        "the number of rollouts: compare it at equal k only."
+    )
+    if not stats.pooled.rows:
+        return Section("scores", "Blind scores", lead, (), (_NO_SCORES,))
+    if not any(cell.scope for cell in untyped(stats)):
+        return Section("scores", "Blind scores", lead, (), (_NO_TARGETS,))
+    entries = (scores, by_typicality, histogram, distribution, maxima, shape, unsolved)
+    tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
+    few = (
+        ()
+        if unsolved(stats)
+        else ("Re-solve rates of HARD probes need at least three rollouts of every probe.",)
+    )
+    return Section("scores", "Blind scores", lead, tables, few)
+
+
+def scores(stats: Stats) -> Table:
+    """Means, expected maxima and bands of every scope and target."""
+    second = any(cell.second is not None for cell in untyped(stats))
+    return Table(
+        "scores",
+        "Scores of each cell",
+        "mean score and expected maximum, shares of HARD and EASY; leaking: the complement holds "
+        "most of the atom's content (V14), or the question most of the answer's (V28)",
+        (
+            *CELL,
+            *_measures(stats),
+            percent_estimate("leaking"),
+            *((estimate("mean against target_response"),) if second else ()),
+        ),
+        rows(
+            (
+                *place(cell),
+                *_measured(cell),
+                cell.leak,
+                *((cell.second,) if second else ()),
+            )
+            for cell in untyped(stats)
+        ),
+        "Nearly all probes in one band: such a set cannot separate methods.",
+    )
+
+
+def by_typicality(stats: Stats) -> Table | None:
+    """The same of suffix targets by the generator's label."""
+    found = [(*place(cell), cell.typicality, *_measured(cell)) for cell in typed(stats)]
+    if not found:
+        return None
+    return Table(
+        "scores_by_typicality",
+        "Blind scores by typicality",
+        "suffix targets by the generator's label",
+        (*CELL, word("typicality"), *_measures(stats)),
+        rows(found),
+        "Typical probes no easier than atypical ones: the label would be noise.",
+    )
+
+
+def _measures(stats: Stats) -> tuple[Column, ...]:
+    return (
+        count("scored"),
+        count("documents"),
+        estimate("mean score"),
+        estimate(expected_max(stats)),
+        score("std of max"),
+        percent_estimate(hard(stats)),
+        percent_estimate(easy(stats)),
+    )
+
+
+def _measured(cell: CellStats) -> tuple[object, ...]:
+    return (cell.rows, cell.documents, cell.mean, cell.top, cell.std, cell.hard, cell.easy)
+
+
+def histogram(stats: Stats) -> Table:
+    """The maximum of every scored row, all cells pooled."""
+    pooled = stats.pooled
+    bins = list(pairwise(EDGES))
+    return Table(
+        "histogram",
+        "Maximum blind score",
+        f"{pooled.rows:,} scored rows by their maximum, all cells pooled",
+        (word("max"), count("probes"), percent("share"), bar("")),
+        rows(
+            (f"[{low:.1f}, {high:.1f}{']' if high == EDGES[-1] else ')'}", n, n / pooled.rows,
+             n / pooled.rows)
+            for (low, high), n in zip(bins, pooled.histogram, strict=True)
+        ),
+    )  # fmt: skip
+
+
+def distribution(stats: Stats) -> Table:
+    """The maximum of every scored row, by cell."""
+    bins = (word(f"{low:g} to {high:g}") for low, high in pairwise(EDGES))
+    return Table(
+        "distribution",
+        "Maximum blind score by cell",
+        "rows by their maximum, with shares of the cell",
+        (*CELL, count("scored"), *bins),
+        rows(
+            (
+                *place(cell),
+                cell.rows,
+                *(f"{grouped(n)} ({share(n, cell.rows)})" for n in cell.histogram),
+            )
+            for cell in untyped(stats)
+        ),
+    )
+
+
+def maxima(stats: Stats) -> Table:
+    """The expected maximum of k rollouts against k."""
+    width = max(len(cell.expected_max) for cell in untyped(stats))
+    return Table(
+        "maxima",
+        "Expected maximum of k rollouts",
+        "unbiased expected maximum of k scores; k = 1 is the mean score",
+        (*CELL, count("scored"), *(estimate(f"k = {k}") for k in range(1, width + 1))),
+        rows(
+            (
+                *place(cell),
+                cell.rows,
+                *cell.expected_max,
+                *([None] * (width - len(cell.expected_max))),
+            )
+            for cell in untyped(stats)
+        ),
+        "A curve that still climbs at its end: HARD then depends on the number of rollouts.",
+    )
+
+
+def shape(stats: Stats) -> Table:
+    """Measures of bimodality of the maximum."""
+    return Table(
+        "shape",
+        "Bimodality of the maximum",
+        "valley ratio: the middle bin over the lower of the two sides' peaks, below 1 with two "
+        "groups; a uniform sample has a Sarle coefficient of 0.556 and an Ashman D of 3.03",
+        (
+            *CELL,
+            count("scored"),
+            estimate("valley ratio"),
+            score("Sarle coefficient"),
+            score("Ashman D"),
+        ),
+        rows(
+            (
+                *place(cell),
+                cell.rows,
+                cell.shape.valley,
+                cell.shape.sarle,
+                cell.shape.mixture.ashman if cell.shape.mixture is not None else None,
+            )
+            for cell in untyped(stats)
+            if cell.shape is not None
+        ),
+        "Any one of them as a verdict: each is fooled by something else, and pooling scopes can "
+        "make two groups out of none.",
+    )
+
+
+def unsolved(stats: Stats) -> Table | None:
+    """Rows that no rollout solved, and the share that new rollouts would solve."""
+    found = [(cell, cell.unsolved) for cell in untyped(stats) if cell.unsolved is not None]
+    if not found:
+        return None
+    k = len(stats.pooled.expected_max)
+    return Table(
+        "unsolved",
+        "Re-solve rate of HARD probes",
+        f"rows of which no rollout reached {short(stats.hard_below)} were selected by a noisy "
+        "maximum; the share that fresh rollouts would solve, by a beta-binomial fit and by two "
+        "held-out rollouts",
+        (
+            *CELL,
+            count("scored"),
+            count("never solved"),
+            percent_estimate(f"re-solved by {k} new"),
+            percent_estimate("re-solved by 2 held out"),
+            score("solve rate at most"),
+            score("fitted solve rate"),
+            score("fitted correlation"),
+        ),
+        rows(
+            (
+                *place(cell),
+                cell.rows,
+                each.rows,
+                each.fresh,
+                each.held_out,
+                each.bound,
+                each.fit.rate,
+                each.fit.correlation,
+            )
+            for cell, each in found
+        ),
+        "A high share: many HARD probes were only unlucky. Report results on HARD with rollouts "
+        "that did not select it.",
+    )
