@@ -29,10 +29,8 @@ class Sibling(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False):
-    """A source row or sibling that was not used, with a closed reason."""
+    """The closed reason why one source row or sibling was not used."""
 
-    doc_id: str
-    idx: int | None
     reason: str
 
 
@@ -234,14 +232,11 @@ class Probe(Struct, frozen=True, gc=False):
 
 
 class ReplyRow(Struct, frozen=True, gc=False):
-    """The generator's reply to one doc-record, as it came."""
+    """The generator's reply to one doc-record, as it came; rows are in the order of the records."""
 
-    doc_id: str
-    key: str
     outcome: str
     text: str
     model: str
-    input_tokens: int
     output_tokens: int
 
 
@@ -279,29 +274,22 @@ class AnswerRow(Struct, frozen=True, gc=False):
     doc_id: str
     slot: int
     answers: tuple[str | None, ...]
-    outcomes: tuple[str, ...]
     model: str
     context_chars_seen: int
-    input_tokens: int
-    output_tokens: int
 
 
 class VerdictRow(Struct, frozen=True, gc=False):
     """The judge's raw words on each answer of one probe.
 
     `verdicts` are against the spec's first reference, `seconds` against the other one where the
-    spec compares with both. `calls`: how many judge calls there were.
+    spec compares with both.
     """
 
     doc_id: str
     slot: int
     verdicts: tuple[str | None, ...]
     seconds: tuple[str | None, ...] | None
-    outcomes: tuple[str, ...]
     model: str
-    calls: int
-    input_tokens: int
-    output_tokens: int
 
 
 class ControlRow(Struct, frozen=True, gc=False):
@@ -311,13 +299,10 @@ class ControlRow(Struct, frozen=True, gc=False):
     slot: int
     baseline: str
     answers: tuple[str | None, ...]
-    model: str
-    input_tokens: int
-    output_tokens: int
 
 
 class AuditRow(Struct, frozen=True, gc=False):
-    """What the judge said of answers that are not blind ones: of a baseline, an anchor, or again.
+    """The judge's raw words on answers to one probe beyond the first judgement of blind ones.
 
     `kind`: a baseline, an anchor, or `again_1`, `again_2`... for repeated judgements.
     """
@@ -326,9 +311,6 @@ class AuditRow(Struct, frozen=True, gc=False):
     slot: int
     kind: str
     verdicts: tuple[str | None, ...]
-    calls: int
-    input_tokens: int
-    output_tokens: int
 
 
 class ScoreRow(Struct, frozen=True, gc=False):
@@ -375,7 +357,6 @@ class ProbeFact(Struct, frozen=True, gc=False):
     seconds: tuple[float, ...] | None
     baselines: dict[str, tuple[float, ...]]
     flags: tuple[str, ...]
-    pool_level: int | None
     same_split: bool
     support: int | None
     n_others: int | None

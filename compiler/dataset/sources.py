@@ -163,13 +163,11 @@ class Grouped:
             doc_id = _id(row[self.columns.doc_id])
             siblings = list(_siblings(row, self.columns))
             if not siblings:
-                shown = doc_id if isinstance(doc_id, str) else ""
-                self.skips.append(Skip(shown, None, "row_empty"))
+                self.skips.append(Skip("row_empty"))
             for idx, texts in siblings:
                 reason = _fault(doc_id, texts)
                 if reason is not None:
-                    shown = doc_id if isinstance(doc_id, str) and reason == "row_null" else ""
-                    self.skips.append(Skip(shown, idx, reason))
+                    self.skips.append(Skip(reason))
                     continue
                 own = places.setdefault(str(doc_id), [])
                 own.append((len(own) if idx is None else idx, self.spool.tell()))
@@ -197,7 +195,7 @@ class Grouped:
                     hint="make (doc_id, doc_idx) unique",
                 )
             if idx in siblings:
-                self.skips.append(Skip(doc_id, idx, "row_duplicate"))
+                self.skips.append(Skip("row_duplicate"))
             siblings[idx] = continuation
         assert first is not None
         return Document(

@@ -26,7 +26,7 @@ def usable(document: Document, rules: Siblings) -> tuple[list[Sibling], list[Ski
             seen.add(sibling.continuation)
             kept.append(sibling)
         else:
-            skipped.append(Skip(document.doc_id, sibling.idx, reason))
+            skipped.append(Skip(reason))
     return kept, skipped
 
 

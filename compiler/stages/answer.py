@@ -10,7 +10,7 @@ from compiler.stages.answering import Answering
 from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage:
@@ -29,11 +29,8 @@ def stage(context: Context) -> Stage:
             each.probe.doc_id,
             each.probe.slot,
             found.texts,
-            found.outcomes,
             found.model,
             answering.seen(each),
-            found.input_tokens,
-            found.output_tokens,
         )
 
     def rows(inputs: Inputs, replies: Replies) -> Iterator[AnswerRow]:

@@ -11,7 +11,7 @@ from compiler.stages.answering import Answering
 from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
@@ -50,11 +50,8 @@ def stage(context: Context) -> Stage | None:
                 first.doc_id,
                 first.slot,
                 (*first.answers, *found.texts),
-                (*first.outcomes, *found.outcomes),
                 first.model,
                 first.context_chars_seen,
-                first.input_tokens + found.input_tokens,
-                first.output_tokens + found.output_tokens,
             )
 
     prepare, weigh = hooks(answering.dispatcher, asked)

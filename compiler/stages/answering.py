@@ -16,13 +16,10 @@ _USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The replies to one question: a text, or None with the outcome that says why."""
+    """The replies to one question: a text each, or None where a reply is unusable."""
 
     texts: tuple[str | None, ...]
-    outcomes: tuple[str, ...]
     model: str
-    input_tokens: int
-    output_tokens: int
 
 
 class Answering:
@@ -66,11 +63,5 @@ class Answering:
                 text if text and reply.outcome in _USABLE else None
                 for reply, text in zip(found, texts, strict=True)
             ),
-            tuple(
-                "empty" if reply.outcome is Outcome.OK and not text else reply.outcome.value
-                for reply, text in zip(found, texts, strict=True)
-            ),
             found[0].model,
-            sum(reply.input_tokens for reply in found),
-            sum(reply.output_tokens for reply in found),
         )

@@ -14,7 +14,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, whole
 
-VERSION = 2
+VERSION = 3
 UNKNOWN = "I don't know."
 # Judgements of anchors take samples that no rollout can have.
 _ANCHORS = 64 * 16
@@ -75,9 +75,6 @@ def _row(judging: Judging, replies: Replies, case: _Case) -> AuditRow:
         case.each.probe.slot,
         case.kind,
         tuple(found.first.get(i) for i in range(case.length)),
-        found.calls,
-        found.input_tokens,
-        found.output_tokens,
     )
 
 

@@ -17,7 +17,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
 from compiler.stages.context import Context
 from compiler.stages.readers import Reader, readers
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
@@ -40,9 +40,6 @@ def stage(context: Context) -> Stage | None:
                 wanted.each.probe.slot,
                 wanted.baseline,
                 found.texts,
-                found.model,
-                found.input_tokens,
-                found.output_tokens,
             )
 
     prepare, weigh = hooks(answering.dispatcher, asked)

@@ -13,7 +13,7 @@ from compiler.records import DocRecord, ReplyRow
 from compiler.stages.asking import Asked, Replies, hooks, reading, requester
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 _ONE = range(1)
 
 
@@ -28,17 +28,12 @@ def stage(context: Context) -> Stage:
 
     def rows(inputs: Inputs, replies: Replies) -> Iterator[ReplyRow]:
         for record in inputs.rows("sample.records", DocRecord):
-            asked_once = request(record)
-            (found,) = replies.to([(asked_once, _ONE)])
-            (key,) = dispatcher.keys(asked_once, _ONE)
+            (found,) = replies.to([(request(record), _ONE)])
             yield ReplyRow(
-                record.doc_id,
-                key,
                 found.outcome.value,
                 # A call that failed for good has no words but its error.
                 found.text or found.error,
                 found.model,
-                found.input_tokens,
                 found.output_tokens,
             )
 

@@ -14,7 +14,7 @@ from compiler.records import Document, DocumentId
 from compiler.spec.model import Spec
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 
 
 def stage(context: Context) -> Stage:

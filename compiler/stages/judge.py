@@ -10,7 +10,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
@@ -53,9 +53,5 @@ def _row(judging: Judging, replies: Replies, each: Posed, answers: AnswerRow) ->
         each.probe.slot,
         tuple(found.first.get(i) for i in rollouts),
         tuple(found.second.get(i) for i in rollouts) if judging.both else None,
-        tuple(found.outcomes.get(i, "not_asked") for i in rollouts),
         found.model or judging.model,
-        found.calls,
-        found.input_tokens,
-        found.output_tokens,
     )

@@ -10,7 +10,7 @@ from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
-VERSION = 3
+VERSION = 4
 
 
 def stage(context: Context) -> Stage | None:
@@ -64,13 +64,12 @@ def _joined(
     after: int,
 ) -> VerdictRow:
     found = judging.verdicts(replies, each, _rest(judging, answers, after))
-    verdicts, outcomes = [*first.verdicts], [*first.outcomes]
+    verdicts = [*first.verdicts]
     seconds = [*first.seconds] if first.seconds is not None else None
     earlier = judging.repeated(whole(answers), after)
     for i in range(after, len(answers.answers)):
         same = earlier.get(i)
         verdicts.append(found.first.get(i) if same is None else verdicts[same])
-        outcomes.append(found.outcomes.get(i, "not_asked") if same is None else outcomes[same])
         if seconds is not None:
             seconds.append(found.second.get(i) if same is None else seconds[same])
     return VerdictRow(
@@ -78,9 +77,5 @@ def _joined(
         first.slot,
         tuple(verdicts),
         tuple(seconds) if seconds is not None else None,
-        tuple(outcomes),
         first.model,
-        first.calls + found.calls,
-        first.input_tokens + found.input_tokens,
-        first.output_tokens + found.output_tokens,
     )

@@ -39,11 +39,7 @@ class Verdicts:
 
     first: dict[int, str | None]
     second: dict[int, str | None]
-    outcomes: dict[int, str]
     model: str | None = None
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
 
 
 class Judging:
@@ -89,18 +85,13 @@ class Judging:
         self, replies: Replies, each: Posed, answers: Mapping[int, str], repeat: int = 0
     ) -> Verdicts:
         """The judge's words on each answer; Unsettled while some are missing."""
-        found = Verdicts({}, {}, {})
+        found = Verdicts({}, {})
         questions = [*self.questions(each, answers, repeat)]
         told = replies.to([(each.request, each.samples) for each in questions])
         for question, reply in zip(questions, told, strict=True):
             found.model = found.model or reply.model
-            found.calls += 1
-            found.input_tokens += reply.input_tokens
-            found.output_tokens += reply.output_tokens
             words = self._words(reply, question.rollouts)
             (found.second if question.second else found.first).update(words)
-            if not question.second:
-                found.outcomes.update(dict.fromkeys(question.rollouts, reply.outcome.value))
         return found
 
     def repeated(self, answers: Mapping[int, str], after: int) -> dict[int, int]:

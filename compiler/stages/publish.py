@@ -30,7 +30,7 @@ from compiler.stages.context import Context
 from compiler.statistics import artefacts
 from compiler.statistics.artefacts import Artefacts
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,6 @@ def _fact(row: Row) -> ProbeFact:
         score.seconds if score is not None else None,
         dict(row.baselines),
         probe.flags,
-        probe.pool_level,
         len(splits) == 1,
         probe.support,
         row.record.n_available - 1,

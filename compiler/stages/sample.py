@@ -18,7 +18,7 @@ from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibli
 from compiler.spec.model import Siblings, Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 # Which of the parameters a spec declares: a locked round keeps them.
 DECLARED = ("seed", "siblings", "splits", "slots", "atoms")
 _NAMED = 5

@@ -146,7 +146,6 @@ def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
             if (numbers := _numbers(values.get(f"{name}_scores"))) is not None
         },
         flags=tuple(str(flag) for flag in flags) if isinstance(flags, list) else (),
-        pool_level=None,
         same_split=len(places) == 1,
         support=_integer(values.get("sibling_support")),
         n_others=available - 1 if available is not None else None,

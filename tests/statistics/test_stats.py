@@ -27,7 +27,7 @@ def fact(doc: str, score: float | None, scope: str = "sentence", **more: object)
         "round": 0, "doc_id": doc, "slot": 10, "scope": scope, "target": "suffix",
         "typicality": None, "status": "scored" if score is not None else "local",
         "scores": None if score is None else (score,), "seconds": None, "baselines": {},
-        "flags": (), "pool_level": None, "same_split": True, "support": None, "n_others": 0,
+        "flags": (), "same_split": True, "support": None, "n_others": 0,
         "question": None, "distance": 1, "chars": (9, 9, 9, None),
     }  # fmt: skip
     return ProbeFact(**{**values, **more})  # type: ignore[arg-type]
@@ -208,8 +208,8 @@ def test_a_verdict_is_one_number_between_0_and_1_or_nothing(
 
 
 def test_a_probe_is_scored_when_all_rollouts_are() -> None:
-    answers = AnswerRow("d", 1, ("a", "b"), ("ok", "ok"), "m", 9, 1, 1)
-    some = AnswerRow("d", 1, ("a", None), ("ok", "refused"), "m", 9, 1, 1)
+    answers = AnswerRow("d", 1, ("a", "b"), "m", 9)
+    some = AnswerRow("d", 1, ("a", None), "m", 9)
     reducers = frozenset({"mean", "max", "min"})
 
     good = reduced(answers, (0.2, 0.6), (0.4, 0.4), 2, reducers)
@@ -227,7 +227,7 @@ def test_a_probe_is_scored_when_all_rollouts_are() -> None:
 
 def test_a_probe_is_decided_by_numbers_only() -> None:
     def verdicts(*words: str | None) -> VerdictRow:
-        return VerdictRow("d", 1, words, None, ("ok",) * len(words), "m", 2, 1, 1)
+        return VerdictRow("d", 1, words, None, "m")
 
     assert decided(verdicts("0.2", "0.8"), 0.8) is True
     assert decided(verdicts("0.2", "0.79"), 0.8) is False
