@@ -13,6 +13,10 @@ import pytest
 from hypothesis import settings
 
 from compiler import cli
+from compiler.engine.stage import Stage
+from compiler.project import wire
+from compiler.project.variant import Variant
+from compiler.stages import bound
 
 # Machines differ in speed, and CI must not depend on luck; by hand, every run tries new examples.
 settings.register_profile("hand", deadline=None)
@@ -53,6 +57,13 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert expected == text, f"{name} changed; if meant, run `make golden` and read the diff"
 
     return compare
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> list[Stage]:
+    """All stages, bound for a spec that uses each."""
+    variant = Variant(ROOT / "specs/demo.yaml", ("scoring.stop={after: 2}",), build_dir=tmp_path)
+    return bound(wire.project(variant, tmp_path).context(wire.Silent()))
 
 
 @pytest.fixture

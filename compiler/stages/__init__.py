@@ -7,7 +7,6 @@ from collections.abc import Callable
 from compiler.engine.stage import Stage
 from compiler.stages import (
     answer,
-    answer_rest,
     audit,
     control,
     expand,
@@ -15,7 +14,6 @@ from compiler.stages import (
     generate,
     ingest,
     judge,
-    judge_rest,
     publish,
     release,
     sample,
@@ -32,8 +30,8 @@ PIPELINE: tuple[Callable[[Context], Stage | None], ...] = (
     expand.stage,
     answer.stage,
     judge.stage,
-    answer_rest.stage,
-    judge_rest.stage,
+    answer.rest,
+    judge.rest,
     control.stage,
     audit.stage,
     score.stage,

@@ -1,51 +1,103 @@
-"""Written probes -> blind answers: K rollouts that see only the complement."""
+"""Written probes -> blind answers: K rollouts that see only the complement.
+
+With early stopping in two passes: `answer` has the first rollouts of every probe, `answer_rest`
+adds the remaining ones where the verdicts on the first leave a probe undecided.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Stage
-from compiler.records import AnswerRow
+from compiler.keys import Json
+from compiler.probes.scoring.reduction import decided
+from compiler.records import AnswerRow, VerdictRow
 from compiler.stages.answering import Answering
-from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
+from compiler.stages.asking import POSED, Asked, Asking, Posed, Replies, posed
 from compiler.stages.context import Context
 
 VERSION = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A probe with the rollouts that a pass wants of it, and its answers from the pass before."""
+
+    each: Posed
+    samples: range
+    first: AnswerRow | None = None
+
+
 def stage(context: Context) -> Stage:
-    """Asks the answerer about every written probe: all rollouts, or the first ones."""
-    answering = Answering(context)
+    """Bind the first pass: all rollouts of a probe, or with early stopping the first."""
     stop = context.spec.scoring.stop
     samples = range(stop.after if stop is not None else context.spec.scoring.rollouts)
 
-    def asked(inputs: Inputs) -> Iterator[Asked]:
-        for each in posed(context, inputs):
-            yield each.asked(answering.request(each), samples)
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        return (_Case(each, samples) for each in posed(context, inputs))
 
-    def row(each: Posed, replies: Replies) -> AnswerRow:
-        found = answering.answers(replies, answering.request(each), samples)
-        return AnswerRow(
-            each.probe.doc_id,
-            each.probe.slot,
-            found.texts,
-            found.model,
-            answering.seen(each),
+    return _pass(context, "answer", cases, POSED, {"rollouts": len(samples)})
+
+
+def rest(context: Context) -> Stage | None:
+    """Bind the second pass, for probes without an EASY score; None without early stopping.
+
+    A probe whose first rollouts failed gets no more: it cannot become scored.
+    """
+    scoring = context.spec.scoring
+    if scoring.stop is None or not context.judged():
+        return None
+    after, rollouts, easy = scoring.stop.after, scoring.rollouts, scoring.bands.easy
+
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        rows = zip(
+            posed(context, inputs),
+            inputs.rows("answer.answers", AnswerRow),
+            inputs.rows("judge.verdicts", VerdictRow),
+            strict=True,
         )
+        for each, first, verdicts in rows:
+            undecided = decided(verdicts, easy) is False
+            yield _Case(each, range(after, rollouts if undecided else after), first)
 
-    def rows(inputs: Inputs, replies: Replies) -> Iterator[AnswerRow]:
-        return (row(each, replies) for each in posed(context, inputs))
+    return _pass(
+        context,
+        "answer_rest",
+        cases,
+        (*POSED, "answer.answers", "judge.verdicts"),
+        {"after": after, "rollouts": rollouts, "easy": easy},
+    )
 
-    prepare, weigh = hooks(answering.dispatcher, asked)
-    return Stage(
-        name="answer",
-        version=VERSION,
-        depth=2,
-        needs=("sample.records", "finalize.choices", "finalize.probes"),
-        params={**answering.params, "rollouts": len(samples)},
-        templates=context.prompt_templates("answerer"),
-        prepare=prepare,
-        settle=answering.dispatcher.settle,
-        weigh=weigh,
-        run=reading("answers", answering.dispatcher, rows),
+
+def _pass(
+    context: Context,
+    name: str,
+    cases: Callable[[Inputs], Iterator[_Case]],
+    needs: tuple[str, ...],
+    params: dict[str, Json],
+) -> Stage:
+    answering = Answering(context)
+
+    def asked(case: _Case) -> Iterator[Asked]:
+        if case.samples:
+            yield case.each.asked(answering.request(case.each), case.samples)
+
+    def row(case: _Case, replies: Replies) -> AnswerRow:
+        each, first = case.each, case.first
+        if first is not None and not case.samples:
+            return first
+        found = answering.answers(replies, answering.request(each), case.samples)
+        if first is not None:
+            return replace(first, answers=(*first.answers, *found.texts))
+        return AnswerRow(*each.key, found.texts, found.model, answering.seen(each))
+
+    return Asking(answering.dispatcher, "answers", cases, asked, row).stage(
+        name,
+        VERSION,
+        needs,
+        {**answering.params, **params},
+        context.prompt_templates("answerer"),
     )

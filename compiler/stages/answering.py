@@ -1,4 +1,4 @@
-"""What the answering stages share: what a reader of a probe sees, and replies as answers."""
+"""Shared parts of the answering stages: requests to a reader of probes, replies as answers."""
 
 from __future__ import annotations
 

@@ -1,18 +1,19 @@
-"""What the three asking stages share: from a role's values to requests, wanted or weighed."""
+"""Shared parts of the asking stages: their requests, and the replies that a step reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from compiler.engine.stage import Inputs, Outputs, Part, Unsettled
+from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Reply, Request
 from compiler.records import Choice, DocTexts, Probe, RequestRow, UsageRow
 from compiler.stages.context import Context, Role
 
-# Which role each asking stage asks, in the order in which they spend.
+# The role that each asking stage sends requests to, in the order in which they spend.
 ASKING: dict[str, Role] = {
     "generate": "generator",
     "answer": "answerer",
@@ -22,6 +23,10 @@ ASKING: dict[str, Role] = {
     "control": "answerer",
     "audit": "judge",
 }
+# The needs of `posed`.
+POSED = ("sample.records", "finalize.choices", "finalize.probes")
+
+Case = TypeVar("Case")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Posed:
     probe: Probe
     complement: str
     atom: str
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The document and slot, which begin every row about the probe."""
+        return self.probe.doc_id, self.probe.slot
 
     @property
     def place(self) -> str:
@@ -130,33 +140,57 @@ class Replies:
         return UsageRow(self._calls, self._input, self._output, self._written, self._cached)
 
 
-def reading(
-    name: str, dispatcher: Dispatcher, rows: Callable[[Inputs, Replies], Iterator[object]]
-) -> Callable[[Part, Inputs, Outputs], None]:
-    """The `run` of a stage that asks: its rows under a name, and of the replies that it read the
-    keys, `requests`, and what they used, `usage`.
+@dataclass(frozen=True, slots=True)
+class Asking(Generic[Case]):
+    """An asking stage over cases: each has some requests, and gives one row of `output`.
+
+    `asked`: the requests of a case, none where its row needs no reply. `row`: its row, from the
+    replies to them.
     """
 
-    def run(part: Part, inputs: Inputs, out: Outputs) -> None:
-        replies = Replies(dispatcher)
-        out.rows(name, rows(inputs, replies))
+    dispatcher: Dispatcher
+    output: str
+    cases: Callable[[Inputs], Iterable[Case]]
+    asked: Callable[[Case], Iterable[Asked]]
+    row: Callable[[Case, Replies], object]
+
+    def stage(
+        self,
+        name: str,
+        version: int,
+        needs: tuple[str, ...],
+        params: Json,
+        templates: Mapping[str, str],
+    ) -> Stage:
+        """Bind it under a name, one step per shard."""
+        return Stage(
+            name=name,
+            version=version,
+            depth=2,
+            needs=needs,
+            params=params,
+            templates=templates,
+            prepare=self._prepare,
+            settle=self.dispatcher.settle,
+            weigh=self._weigh,
+            run=self._run,
+        )
+
+    def _prepare(self, part: Part, inputs: Inputs) -> None:
+        for each in self._requests(inputs):
+            self.dispatcher.want(each.request, each.samples, part[0], each.place)
+
+    def _weigh(self, part: Part, inputs: Inputs) -> None:
+        for each in self._requests(inputs):
+            self.dispatcher.price(each.request, each.samples, each.place, each.scope)
+
+    def _requests(self, inputs: Inputs) -> Iterator[Asked]:
+        for case in self.cases(inputs):
+            yield from self.asked(case)
+
+    def _run(self, part: Part, inputs: Inputs, out: Outputs) -> None:
+        """Write the rows, the keys of the replies that they were made from, and their usage."""
+        replies = Replies(self.dispatcher)
+        out.rows(self.output, (self.row(case, replies) for case in self.cases(inputs)))
         out.rows("requests", replies.read())
         out.rows("usage", [replies.used()])
-
-    return run
-
-
-def hooks(
-    dispatcher: Dispatcher, asked: Callable[[Inputs], Iterator[Asked]]
-) -> tuple[Callable[[Part, Inputs], None], Callable[[Part, Inputs], None]]:
-    """The `prepare` and `weigh` of a stage that asks these."""
-
-    def prepare(part: Part, inputs: Inputs) -> None:
-        for each in asked(inputs):
-            dispatcher.want(each.request, each.samples, part[0], each.place)
-
-    def weigh(part: Part, inputs: Inputs) -> None:
-        for each in asked(inputs):
-            dispatcher.price(each.request, each.samples, each.place, each.scope)
-
-    return prepare, weigh

@@ -1,4 +1,4 @@
-"""What the judge says of answers that are not the blind ones: of baselines, anchors, and again."""
+"""Answers of baselines, known answers, and blind answers again -> the judge's verdicts on them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
 from compiler.probes.sampling import Stream, chosen
 from compiler.records import AnswerRow, AuditRow, ControlRow
-from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
+from compiler.stages.asking import POSED, Asked, Asking, Posed, Replies, posed
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, whole
 
 VERSION = 3
 UNKNOWN = "I don't know."
-# Judgements of anchors take samples that no rollout can have.
-_ANCHORS = 64 * 16
+# Judgements of anchors take the samples of a repetition that no spec can declare.
+_ANCHORS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Answers to one probe that the judge is asked about."""
+    """Answers to one probe, of one kind, for the judge. `length`: of the row's verdicts."""
 
     each: Posed
     kind: str
@@ -32,49 +32,35 @@ class _Case:
 
 
 def stage(context: Context) -> Stage | None:
-    """Asks the judge about them; None when the spec declares none of it."""
+    """Bind the stage that has them judged; None when the spec declares none of it."""
     scoring = context.spec.scoring
     if not context.audited():
         return None
     judging = Judging(context)
 
-    def asked(inputs: Inputs) -> Iterator[Asked]:
-        for case in _cases(context, inputs):
-            yield from judging.asked(case.each, case.answers, case.repeat, case.kind)
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        return _cases(context, inputs)
 
-    def rows(inputs: Inputs, replies: Replies) -> Iterator[AuditRow]:
-        return (_row(judging, replies, case) for case in _cases(context, inputs))
+    def asked(case: _Case) -> Iterator[Asked]:
+        return judging.asked(case.each, case.answers, case.repeat, case.kind)
 
-    prepare, weigh = hooks(judging.dispatcher, asked)
+    def row(case: _Case, replies: Replies) -> AuditRow:
+        found = judging.verdicts(replies, case.each, case.answers, case.repeat)
+        verdicts = tuple(found.first.get(i) for i in range(case.length))
+        return AuditRow(*case.each.key, case.kind, verdicts)
+
     params: dict[str, Json] = {
         "anchors": scoring.anchors.share if scoring.anchors is not None else None,
         "rejudge": scoring.rejudge.model_dump(mode="json") if scoring.rejudge else None,
         "seed": context.spec.seed,
     }
-    return Stage(
-        name="audit",
-        version=VERSION,
-        depth=2,
-        needs=(
-            *("sample.records", "finalize.choices", "finalize.probes", context.answers_need()),
-            *(("control.answers",) if context.baselines() else ()),
-        ),
-        params={**judge_params(context), **params},
-        templates=context.prompt_templates("judge"),
-        prepare=prepare,
-        settle=judging.dispatcher.settle,
-        weigh=weigh,
-        run=reading("verdicts", judging.dispatcher, rows),
-    )
-
-
-def _row(judging: Judging, replies: Replies, case: _Case) -> AuditRow:
-    found = judging.verdicts(replies, case.each, case.answers, case.repeat)
-    return AuditRow(
-        case.each.probe.doc_id,
-        case.each.probe.slot,
-        case.kind,
-        tuple(found.first.get(i) for i in range(case.length)),
+    baselines = ("control.answers",) if context.baselines() else ()
+    return Asking(judging.dispatcher, "verdicts", cases, asked, row).stage(
+        "audit",
+        VERSION,
+        (*POSED, context.answers_need(), *baselines),
+        {**judge_params(context), **params},
+        context.prompt_templates("judge"),
     )
 
 
@@ -87,23 +73,22 @@ def _cases(context: Context, inputs: Inputs) -> Iterator[_Case]:
     answers = inputs.rows(context.answers_need(), AnswerRow)
     pairs = list(zip(posed(context, inputs), answers, strict=True))
     for number, (each, blind) in enumerate(pairs):
-        place = (each.probe.doc_id, each.probe.slot)
-        for row in controls[place]:
+        for row in controls[each.key]:
             given = {i: text for i, text in enumerate(row.answers) if text is not None}
             yield _Case(each, row.baseline, given, 0, len(row.answers))
-        if scoring.anchors is not None and chosen(scoring.anchors.share, seed, "anchors", *place):
-            foreign = _foreign(pairs, number, Stream(seed, "foreign", *place))
+        anchors, rejudge = scoring.anchors, scoring.rejudge
+        if anchors is not None and chosen(anchors.share, seed, "anchors", *each.key):
+            foreign = _foreign(pairs, number, Stream(seed, "foreign", *each.key))
             for kind, text in _anchors(each, foreign):
-                yield _Case(each, kind, {0: text}, _ANCHORS // 64, 1)
-        rejudge = scoring.rejudge
-        if rejudge is not None and chosen(rejudge.share, seed, "rejudge", *place):
+                yield _Case(each, kind, {0: text}, _ANCHORS, 1)
+        if rejudge is not None and chosen(rejudge.share, seed, "rejudge", *each.key):
             given = whole(blind)
             for repeat in range(1, rejudge.times) if given else ():
                 yield _Case(each, f"again_{repeat}", given, repeat, len(blind.answers))
 
 
 def _anchors(each: Posed, foreign: str | None) -> Iterator[tuple[str, str]]:
-    """Answers whose score is known: the truth in two forms, and five ways to be wrong."""
+    """Answers whose score is known: the truth in two forms, and four ways to be wrong."""
     yield "gold", each.probe.response
     yield "atom", each.atom
     yield "alternative", each.probe.alternative

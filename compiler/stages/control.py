@@ -13,7 +13,7 @@ from compiler.probes.sampling import chosen
 from compiler.records import ControlRow
 from compiler.spec.scoring import Baseline
 from compiler.stages.answering import Answering
-from compiler.stages.asking import Asked, Posed, Replies, hooks, posed, reading
+from compiler.stages.asking import POSED, Asked, Asking, Posed, Replies, posed
 from compiler.stages.context import Context
 from compiler.stages.readers import Reader, readers
 
@@ -21,48 +21,38 @@ VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
-    """Asks the answerer for every baseline; None when the spec declares none."""
+    """Bind the stage that runs every declared baseline; None without any."""
     declared = context.baselines()
     if not declared:
         return None
     answering = Answering(context)
-    asking = readers(context, answering)
+    requests = readers(context, answering)
 
-    def asked(inputs: Inputs) -> Iterator[Asked]:
-        for wanted in _wanted(context, asking, inputs):
-            yield wanted.each.asked(wanted.request, wanted.samples, wanted.baseline)
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        return _cases(context, requests, inputs)
 
-    def rows(inputs: Inputs, replies: Replies) -> Iterator[ControlRow]:
-        for wanted in _wanted(context, asking, inputs):
-            found = answering.answers(replies, wanted.request, wanted.samples)
-            yield ControlRow(
-                wanted.each.probe.doc_id,
-                wanted.each.probe.slot,
-                wanted.baseline,
-                found.texts,
-            )
+    def asked(case: _Case) -> Iterator[Asked]:
+        yield case.each.asked(case.request, case.samples, case.baseline)
 
-    prepare, weigh = hooks(answering.dispatcher, asked)
+    def row(case: _Case, replies: Replies) -> ControlRow:
+        found = answering.answers(replies, case.request, case.samples)
+        return ControlRow(*case.each.key, case.baseline, found.texts)
+
     params: dict[str, Json] = {
         name: each.model_dump(mode="json") for name, each in declared.items()
     }
-    return Stage(
-        name="control",
-        version=VERSION,
-        depth=2,
-        needs=("sample.records", "finalize.choices", "finalize.probes"),
-        params={**answering.params, "baselines": params, "seed": context.spec.seed},
-        templates=_templates(context, declared),
-        prepare=prepare,
-        settle=answering.dispatcher.settle,
-        weigh=weigh,
-        run=reading("answers", answering.dispatcher, rows),
+    return Asking(answering.dispatcher, "answers", cases, asked, row).stage(
+        "control",
+        VERSION,
+        POSED,
+        {**answering.params, "baselines": params, "seed": context.spec.seed},
+        _templates(context, declared),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """One baseline's question about one probe."""
+class _Case:
+    """The request of one baseline about one probe."""
 
     each: Posed
     baseline: str
@@ -70,18 +60,17 @@ class _Wanted:
     samples: range
 
 
-def _wanted(context: Context, asking: Mapping[str, Reader], inputs: Inputs) -> Iterator[_Wanted]:
+def _cases(context: Context, requests: Mapping[str, Reader], inputs: Inputs) -> Iterator[_Case]:
     alike: dict[tuple[str, str], list[Posed]] = defaultdict(list)
     for each in posed(context, inputs):
         alike[each.probe.scope, each.probe.target].append(each)
     declared = context.baselines()
     for each in (each for kind in alike.values() for each in kind):
-        place = (each.probe.doc_id, each.probe.slot)
         for name, baseline in declared.items():
-            if chosen(baseline.share, context.spec.seed, name, *place):
-                request = asking[name](each, alike[each.probe.scope, each.probe.target])
+            if chosen(baseline.share, context.spec.seed, name, *each.key):
+                request = requests[name](each, alike[each.probe.scope, each.probe.target])
                 if request is not None:
-                    yield _Wanted(each, name, request, range(baseline.rollouts))
+                    yield _Case(each, name, request, range(baseline.rollouts))
 
 
 def _templates(context: Context, declared: dict[str, Baseline]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from compiler.llm.messages import Request
 from compiler.probes import reply
 from compiler.probes.annotate import marked
 from compiler.records import DocRecord, ReplyRow
-from compiler.stages.asking import Asked, Replies, hooks, reading, requester
+from compiler.stages.asking import Asked, Asking, Replies, requester
 from compiler.stages.context import Context
 
 VERSION = 3
@@ -18,41 +18,36 @@ _ONE = range(1)
 
 
 def stage(context: Context) -> Stage:
-    """Asks the generator about every doc-record."""
+    """Bind the stage that sends the generator one request per doc-record."""
     dispatcher = context.dispatchers["generator"]
     request = requests(context)
 
-    def asked(inputs: Inputs) -> Iterator[Asked]:
-        for record in inputs.rows("sample.records", DocRecord):
-            yield Asked(request(record), _ONE, f"document {record.doc_id}")
+    def cases(inputs: Inputs) -> Iterator[DocRecord]:
+        return inputs.rows("sample.records", DocRecord)
 
-    def rows(inputs: Inputs, replies: Replies) -> Iterator[ReplyRow]:
-        for record in inputs.rows("sample.records", DocRecord):
-            (found,) = replies.to([(request(record), _ONE)])
-            yield ReplyRow(
-                found.outcome.value,
-                # A call that failed for good has no words but its error.
-                found.text or found.error,
-                found.model,
-                found.output_tokens,
-            )
+    def asked(record: DocRecord) -> Iterator[Asked]:
+        yield Asked(request(record), _ONE, f"document {record.doc_id}")
 
-    prepare, weigh = hooks(dispatcher, asked)
-    return Stage(
-        name="generate",
-        version=VERSION,
-        depth=2,
-        needs=("sample.records",),
-        params={
+    def row(record: DocRecord, replies: Replies) -> ReplyRow:
+        (found,) = replies.to([(request(record), _ONE)])
+        return ReplyRow(
+            found.outcome.value,
+            # A call that failed for good has no words but its error.
+            found.text or found.error,
+            found.model,
+            found.output_tokens,
+        )
+
+    return Asking(dispatcher, "replies", cases, asked, row).stage(
+        "generate",
+        VERSION,
+        ("sample.records",),
+        {
             "model": context.model_params("generator"),
             "addendum": _addendum(context),
             "scopes": [_scope_tag(context, name) for name in context.written()],
         },
-        templates=context.prompt_templates("generator"),
-        prepare=prepare,
-        settle=dispatcher.settle,
-        weigh=weigh,
-        run=reading("replies", dispatcher, rows),
+        context.prompt_templates("generator"),
     )
 
 

@@ -1,57 +1,122 @@
-"""Answers -> a verdict on each, in the judge's own words."""
+"""Answers -> a verdict on each, in the judge's own words.
+
+With early stopping in two passes, as the answers: `judge_rest` adds the verdicts on the later ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Stage
+from compiler.keys import Json
 from compiler.records import AnswerRow, VerdictRow
-from compiler.stages.asking import Asked, Posed, Replies, hooks, reading
+from compiler.stages.asking import POSED, Asked, Asking, Posed, Replies
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judge_params, judged, whole
 
 VERSION = 3
+REST_VERSION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A probe with its answers, and its verdicts from the pass before."""
+
+    each: Posed
+    answers: AnswerRow
+    first: VerdictRow | None
 
 
 def stage(context: Context) -> Stage | None:
-    """Asks the judge about every rollout; a probe with a failed rollout is not judged.
+    """Bind the first pass, over all answers that there are; None where the policy has no judge.
 
-    None when the scoring policy needs no judge.
+    A probe with a failed rollout is not judged.
     """
     if not context.judged():
         return None
+
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        for each, answers in judged(context, inputs, "answer.answers"):
+            yield _Case(each, answers, None)
+
+    return _pass(context, "judge", VERSION, cases, 0, (*POSED, "answer.answers"), {})
+
+
+def rest(context: Context) -> Stage | None:
+    """Bind the second pass, over the later rollouts; None without early stopping."""
+    stop = context.spec.scoring.stop
+    if stop is None or not context.judged():
+        return None
+
+    def cases(inputs: Inputs) -> Iterator[_Case]:
+        pairs = judged(context, inputs, "answer_rest.answers")
+        firsts = inputs.rows("judge.verdicts", VerdictRow)
+        for (each, answers), first in zip(pairs, firsts, strict=True):
+            yield _Case(each, answers, first)
+
+    return _pass(
+        context,
+        "judge_rest",
+        REST_VERSION,
+        cases,
+        stop.after,
+        (*POSED, "judge.verdicts", "answer_rest.answers"),
+        {"after": stop.after},
+    )
+
+
+def _pass(
+    context: Context,
+    name: str,
+    version: int,
+    cases: Callable[[Inputs], Iterator[_Case]],
+    after: int,
+    needs: tuple[str, ...],
+    params: dict[str, Json],
+) -> Stage:
+    """The pass over the rollouts from `after` on."""
     judging = Judging(context)
 
-    def asked(inputs: Inputs) -> Iterator[Asked]:
-        for each, answers in judged(context, inputs, "answer.answers"):
-            yield from judging.asked(each, whole(answers))
+    def pending(case: _Case) -> dict[int, str]:
+        """The answers that no earlier verdict settles."""
+        texts = whole(case.answers)
+        settled = judging.repeated(texts, after)
+        return {i: text for i, text in texts.items() if i >= after and i not in settled}
 
-    def rows(inputs: Inputs, replies: Replies) -> Iterator[VerdictRow]:
-        for each, answers in judged(context, inputs, "answer.answers"):
-            yield _row(judging, replies, each, answers)
+    def asked(case: _Case) -> Iterator[Asked]:
+        return judging.asked(case.each, pending(case))
 
-    prepare, weigh = hooks(judging.dispatcher, asked)
-    return Stage(
-        name="judge",
-        version=VERSION,
-        depth=2,
-        needs=("sample.records", "finalize.choices", "finalize.probes", "answer.answers"),
-        params=judge_params(context),
-        templates=context.prompt_templates("judge"),
-        prepare=prepare,
-        settle=judging.dispatcher.settle,
-        weigh=weigh,
-        run=reading("verdicts", judging.dispatcher, rows),
+    def row(case: _Case, replies: Replies) -> VerdictRow:
+        first, count = case.first, len(case.answers.answers)
+        found = judging.verdicts(replies, case.each, pending(case))
+        same = judging.repeated(whole(case.answers), after)
+        if first is None:
+            model = found.model or judging.model
+            first = VerdictRow(*case.each.key, (), () if judging.both else None, model)
+        verdicts = _extended(first.verdicts, found.first, same, count)
+        seconds = first.seconds
+        if seconds is not None:
+            seconds = _extended(seconds, found.second, same, count)
+        return replace(first, verdicts=verdicts, seconds=seconds)
+
+    return Asking(judging.dispatcher, "verdicts", cases, asked, row).stage(
+        name,
+        version,
+        needs,
+        {**judge_params(context), **params},
+        context.prompt_templates("judge"),
     )
 
 
-def _row(judging: Judging, replies: Replies, each: Posed, answers: AnswerRow) -> VerdictRow:
-    found = judging.verdicts(replies, each, whole(answers))
-    rollouts = range(len(answers.answers))
-    return VerdictRow(
-        each.probe.doc_id,
-        each.probe.slot,
-        tuple(found.first.get(i) for i in rollouts),
-        tuple(found.second.get(i) for i in rollouts) if judging.both else None,
-        found.model or judging.model,
-    )
+def _extended(
+    words: tuple[str | None, ...], found: dict[int, str | None], same: dict[int, int], count: int
+) -> tuple[str | None, ...]:
+    """Verdicts on the first rollouts, then on the others up to `count`.
+
+    `same`: of later rollouts the first one that they equal, whose verdict they share.
+    """
+    later = range(len(words), count)
+    return (*words, *(words[same[i]] if i in same else found.get(i) for i in later))

@@ -1,4 +1,4 @@
-"""What the judging stages share: from answers to judge requests, and from replies to verdicts."""
+"""Shared parts of the judging stages: judge requests about answers, and verdicts from replies."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from compiler.stages.asking import Asked, Posed, Replies, posed, requester
 from compiler.stages.context import Context
 
 _BETWEEN = regex.compile(r"[\s,;]+")
+# Samples per repetition of a judgement: more than a probe has rollouts.
+_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,10 @@ class Judging:
         self.model = context.spec.models.judge.model
         scoring = context.spec.scoring
         self.both = scoring.compare == "both"
-        self._by_response = scoring.compare == "target_response"
+        self._compare = scoring.compare
         self._together = scoring.judging == "together"
         self._once = scoring.identical == "once"
         self._render = requester(context, "judge")
-
-    def references(self, each: Posed) -> list[str]:
-        """What the answers face, the leading one first."""
-        if self._by_response:
-            return [each.probe.response]
-        return [each.atom, each.probe.response] if self.both else [each.atom]
 
     def questions(
         self, each: Posed, answers: Mapping[int, str], repeat: int = 0
@@ -68,10 +64,10 @@ class Judging:
 
         `repeat`: which repetition of the same judgement; its samples are others than before.
         """
-        for number, reference in enumerate(self.references(each)):
+        for number, reference in enumerate(references(self._compare, each)):
             for rollouts in self._grouped(answers):
                 request = self._request(each.probe, reference, [answers[i] for i in rollouts])
-                yield Question(request, rollouts[0] + 64 * repeat, rollouts, number == 1)
+                yield Question(request, rollouts[0] + _SAMPLES * repeat, rollouts, number == 1)
 
     def asked(
         self, each: Posed, answers: Mapping[int, str], repeat: int = 0, what: str = ""
@@ -140,6 +136,13 @@ def judge_params(context: Context) -> dict[str, Json]:
         "judging": scoring.judging,
         "identical": scoring.identical,
     }
+
+
+def references(compare: str, each: Posed) -> list[str]:
+    """The texts that answers to a probe are compared with, the leading one first."""
+    if compare == "target_response":
+        return [each.probe.response]
+    return [each.atom, each.probe.response] if compare == "both" else [each.atom]
 
 
 def judged(context: Context, inputs: Inputs, need: str) -> Iterator[tuple[Posed, AnswerRow]]:

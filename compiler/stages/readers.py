@@ -52,7 +52,7 @@ def _misled(seed: int, answering: Answering) -> Reader:
     """The question beside the complement of another document's probe of the same kind."""
 
     def request(each: Posed, alike: Sequence[Posed]) -> Request | None:
-        start = Stream(seed, "shuffled", each.probe.doc_id, each.probe.slot).below(len(alike))
+        start = Stream(seed, "shuffled", *each.key).below(len(alike))
         for donor in (*alike[start:], *alike[:start]):
             if donor.probe.doc_id != each.probe.doc_id:
                 return answering.request(each, donor.complement)

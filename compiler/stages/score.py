@@ -10,8 +10,9 @@ from compiler.probes.scoring import POLICIES
 from compiler.probes.scoring.policy import Policy
 from compiler.probes.scoring.reduction import Numbers, reduced
 from compiler.records import AnswerRow, AuditRow, AuditScore, ControlRow, ScoreRow, VerdictRow
-from compiler.stages.asking import Posed, posed
+from compiler.stages.asking import POSED, Posed, posed
 from compiler.stages.context import Context
+from compiler.stages.judging import references
 
 VERSION = 1
 
@@ -29,7 +30,7 @@ def stage(context: Context) -> Stage:
                 seconds = verdicts.seconds
                 second = None if seconds is None else _numbers(policy, seconds)
             else:
-                truths = _truths(scoring.compare, each)
+                truths = references(scoring.compare, each)
                 first = _numbers(policy, answers.answers, truths[0])
                 second = _numbers(policy, answers.answers, truths[1]) if len(truths) > 1 else None
             yield reduced(answers, first, second, scoring.rollouts, reducers)
@@ -54,7 +55,7 @@ def stage(context: Context) -> Stage:
 
 
 def _needs(context: Context, policy: Policy) -> tuple[str, ...]:
-    needs = ["sample.records", "finalize.choices", "finalize.probes", context.answers_need()]
+    needs = [*POSED, context.answers_need()]
     if policy.judged:
         needs.append(context.verdicts_need())
         needs += ["audit.verdicts"] if context.audited() else []
@@ -76,12 +77,6 @@ def _judged(
         yield each, answer, verdict
 
 
-def _truths(compare: str, each: Posed) -> list[str]:
-    if compare == "target_response":
-        return [each.probe.response]
-    return [each.atom, each.probe.response] if compare == "both" else [each.atom]
-
-
 def _numbers(policy: Policy, texts: tuple[str | None, ...], truth: str = "") -> Numbers:
     return tuple(None if text is None else policy.number(text, truth) for text in texts)
 
@@ -95,7 +90,7 @@ def _audits(context: Context, policy: Policy, inputs: Inputs) -> Iterator[AuditS
                 yield AuditScore(row.doc_id, row.slot, row.kind, numbers)
     elif context.baselines():
         truths: Mapping[tuple[str, int], str] = {
-            (each.probe.doc_id, each.probe.slot): _truths(context.spec.scoring.compare, each)[0]
+            each.key: references(context.spec.scoring.compare, each)[0]
             for each in posed(context, inputs)
         }
         for control in inputs.rows("control.answers", ControlRow):

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib import import_module
 
-from compiler.stages import PIPELINE
+from compiler.engine.stage import Stage
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC
 
 
 def test_stage_outputs_are_pinned_per_version(
-    probec: Probec, golden: Callable[[str, str], None]
+    probec: Probec, stages: list[Stage], golden: Callable[[str, str], None]
 ) -> None:
     outputs = probec.json("build", SPEC)["outputs"]
     assert isinstance(outputs, dict)
     found = {}
-    for bind in PIPELINE:
-        name = bind.__module__.rpartition(".")[2]
-        version = import_module(bind.__module__).VERSION
-        own = {step: digest for step, digest in outputs.items() if step.split()[0] == name}
-        found[f"{name} v{version}"] = own
+    for stage in stages:
+        own = {step: digest for step, digest in outputs.items() if step.split()[0] == stage.name}
+        found[f"{stage.name} v{stage.version}"] = own
 
     golden("digests.json", json.dumps(found, indent=1) + "\n")
 
