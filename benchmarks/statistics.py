@@ -135,14 +135,13 @@ def estimates(sweep: Sweep, columns: Columns) -> int:
 
 
 def unresampled(found: Scored, cell: Cell) -> None:
-    """What needs no resampling: analytic error, heaps, Sarle, mixture, dip."""
+    """What needs no resampling: analytic error, heaps, Sarle, mixture."""
     scores = found.scores[cell.rows]
     best, clusters = scores.max(axis=1), Clusters.of(found.documents[cell.rows])
     clustered_error(best, clusters)
     heaping(scores)
     bimodality.sarle(best)
     bimodality.mixture(best)
-    bimodality.dip(best, clusters, 1)
 
 
 def floor(sizes: Sizes, columns: int) -> float:
@@ -195,7 +194,7 @@ def main() -> None:
         for each in cells:
             resolving.resolve_rate(sweep, each.counts, ROLLOUTS)
             resolving.fit(sweep.totals[[column.index for column in each.counts]])
-    with clock.phase("error, heaps, Sarle, mixture, dip"):
+    with clock.phase("error, heaps, Sarle, mixture"):
         for each in cells:
             unresampled(found, each.cell)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

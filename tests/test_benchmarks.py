@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks import (
     batches,
-    dip_table,
     full_scale,
     local_stages,
     parquet_layout,
@@ -21,7 +20,6 @@ from benchmarks import (
 )
 from benchmarks.scale_model import Costs
 from compiler import cli
-from compiler.statistics.measures.dip import dip_statistic
 from tests.conftest import ROOT
 
 
@@ -61,36 +59,6 @@ def test_the_benchmark_of_the_statistics_runs(
     assert "4,000 probes, 800 documents, 16 cells, 50 resamples" in out
     assert "floor: the bare matrix product" in out
     assert "choice-only test: 50 pairs" in out
-
-
-def test_the_table_of_dips_is_written_and_compared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = tmp_path / "dip_table.json"
-    monkeypatch.setattr(dip_table, "TABLE", written)
-    monkeypatch.setattr(dip_table, "SIZES", (4, 30))
-    monkeypatch.setattr(dip_table, "SIMULATIONS", 199)
-    monkeypatch.setattr(sys, "argv", ["dip_table"])
-    dip_table.main()
-    monkeypatch.setattr(sys, "argv", ["dip_table", "--check"])
-    dip_table.main()
-
-    assert capsys.readouterr().out == "dip_table.json: 2 sizes, 199 samples of each\n" * 2
-    # Ours in place of diptest: the same table.
-    assert written.read_text(encoding="utf-8") == dip_table.tabulated((4, 30), 199, dip_statistic)
-    monkeypatch.setattr(dip_table, "SIMULATIONS", 198)
-    with pytest.raises(SystemExit, match="not what this program writes"):
-        dip_table.main()
-
-
-def test_the_committed_table_is_what_its_program_writes() -> None:
-    """Of the smallest size only; all of them take minutes."""
-    table = json.loads(dip_table.TABLE.read_text(encoding="utf-8"))
-    found = dip_table.simulated(4, dip_table.SIMULATIONS, dip_table.by_diptest)
-
-    assert table["simulations"] == dip_table.SIMULATIONS
-    assert (table["sizes"], table["chances"]) == (list(dip_table.SIZES), list(dip_table.CHANCES))
-    assert table["quantiles"][0] == dip_table.quantiles(found, dip_table.CHANCES)
 
 
 def run(name: str, *arguments: str) -> Callable[[pytest.MonkeyPatch], None]:

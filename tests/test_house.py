@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,8 +74,6 @@ DOORS = {
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },
-    # Under the GPL: tests and benchmarks may, what is distributed may not.
-    "diptest": set(),
     "datasets": set(),
     "random": set(),
 }
@@ -225,13 +222,6 @@ def test_every_spec_field_is_in_the_docs() -> None:
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             for field in klass.model_fields:
                 assert f"`{field}`" in text, f"docs/spec.md does not say what {field} is"
-
-
-def test_a_library_under_the_gpl_is_for_development_only() -> None:
-    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-    assert not [each for each in required["dependencies"] if each.startswith("diptest")]
-    assert not re.search(r"^diptest", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE)
 
 
 def test_no_index_address_or_machine_path_is_committed() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.statistics.measures import bimodality, maxima, resolving
-from compiler.statistics.measures.bimodality import Dip, Mixture
+from compiler.statistics.measures.bimodality import Mixture
 from compiler.statistics.measures.clusters import Cell, Clusters, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import Interval, wilson
 from compiler.statistics.measures.resolving import BetaBinomial
@@ -51,13 +51,12 @@ class ShapeStats:
     """Is the best score of two kinds? Measures that are fooled by different things; no verdict.
 
     `sarle`: 0.556 for a uniform sample; `valley`: middle bin over the lower of the two sides'
-    peaks; `mixture`: None when two Gaussians do not fit better than one; `dip`: of jittered scores.
+    peaks; `mixture`: None when two Gaussians do not fit better than one.
     """
 
     sarle: float | None
     valley: Interval
     mixture: Mixture | None
-    dip: Dip
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +271,6 @@ class _Waiting:
             bimodality.sarle(self._maxima),
             bimodality.valley_ratio(sweep, self._bins),
             bimodality.mixture(self._maxima),
-            bimodality.dip(self._maxima, Clusters.of(self._rows.documents[self._mask]), _SEED),
         )
 
     def _unsolved(self, sweep: Sweep) -> UnsolvedStats | None:

@@ -1,24 +1,20 @@
-"""Are scores of two kinds? Several measures, because each is fooled by something else.
+"""Bimodality of scores: three measures, because each is fooled by something else.
 
-None of them is a verdict. Sarle's coefficient rises with skewness alone; the dip of a lattice is
-significant for any large sample; Ashman's D of a fitted mixture is 3.03 for uniform scores, well
-above its customary cut of 2; the valley depends on the bins. A reader sees all of them beside what
-a uniform sample would give (`UNIFORM_SARLE`, `UNIFORM_ASHMAN`).
+None of them is a verdict. Sarle's coefficient rises with skewness alone; Ashman's D of a fitted
+mixture is 3.03 for uniform scores, well above its customary cut of 2; the valley depends on the
+bins. A reader sees all of them beside their values for a uniform sample (`UNIFORM_SARLE`,
+`UNIFORM_ASHMAN`).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
-from compiler.statistics.measures.clusters import Cell, Clusters, Column, Sweep, Tally
-from compiler.statistics.measures.dip import dip_chance, dip_statistic
-from compiler.statistics.measures.draws import Draws
+from compiler.statistics.measures.clusters import Cell, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.measures.units import SCALE, Floats, Ints, divided, rounded, scaled
 
@@ -26,11 +22,6 @@ BINS = 5
 UNIFORM_SARLE = 5 / 9
 # Two Gaussians fitted to a uniform distribution: means .259 and .741 of its width, sd .159.
 UNIFORM_ASHMAN = 3.03
-JITTERS = 20
-SUBSAMPLE = 2000
-# Steps that score lattices have, coarsest first, in millionths.
-_STEPS = (500_000, 250_000, 200_000, 100_000, 50_000, 25_000, 20_000, 10_000, 5_000, 2_000, 1_000)
-_ON_LATTICE = 0.95
 _ITERATIONS = 2000
 _TOLERANCE = 1e-7
 # A component this light, or this narrow beside the sample, has run onto single values.
@@ -169,67 +160,4 @@ def _mixture(means: Floats, variances: Floats, shares: Floats) -> Mixture:
         (rounded(deviations[low]), rounded(deviations[high])),
         (rounded(shares[low]), rounded(shares[high])),
         rounded(float(np.sqrt(2 / variances.sum()) * abs(means[0] - means[1]))),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Dip:
-    """Hartigan's dip of jittered scores: of a subsample with one value per document.
-
-    `statistic` is the mean and `p`, against a uniform, the median over 20 jitters of that
-    subsample. There is none of the whole sample: rows of one document are not independent, so it
-    would dip for their number. `n`: values there were; `documents`: values in the subsample.
-    `grid`: the step that was jittered away, 0 for values on no lattice. `statistic` and `p` are
-    None for fewer than four documents.
-    """
-
-    statistic: float | None
-    p: float | None
-    n: int
-    documents: int
-    grid: float
-
-
-def lattice(values: npt.ArrayLike) -> float:
-    """The coarsest usual step of which 95% of `values` are multiples; 0 when there is none."""
-    units = scaled(values)
-    for step in _STEPS:
-        if units.size and np.count_nonzero(units % step == 0) >= _ON_LATTICE * units.size:
-            return step / SCALE
-    return 0.0
-
-
-def dip(values: npt.ArrayLike, clusters: Clusters, seed: int, grid: float | None = None) -> Dip:
-    """Hartigan and Hartigan (1985) dip test, for `values` (n,) on the rows of `clusters`.
-
-    Scores lie on a lattice, and any lattice dips: each value gets uniform noise of half a step to
-    either side, 20 times. `grid`: the step; `lattice(values)` without one. Heaps on coarser
-    numbers than the grid remain, and dip as well. At most 2,000 documents are taken: one row of
-    each, by chance.
-    """
-    units = scaled(values)
-    step = lattice(values) if grid is None else grid
-    # Sorted by document and value, so that which row came first cannot matter.
-    order = np.lexsort((units, clusters.codes))
-    codes, ordered = clusters.codes[order], units[order] / SCALE
-    draws = Draws(seed)
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    sizes = np.diff(np.append(starts, len(codes)))
-    chosen = draws.chosen(len(starts), SUBSAMPLE)
-    # One draw below 2**31 scaled to each document's size: documents differ in size.
-    within = draws.below(2**31, len(chosen)) * sizes[chosen] >> 31
-    sample = np.sort(ordered[starts[chosen] + within])
-    if len(sample) < 4:
-        return Dip(None, None, len(ordered), len(sample), step)
-    statistics = []
-    for _ in range(JITTERS):
-        noise = (draws.uniform(len(sample)) - 0.5) * step
-        statistics.append(dip_statistic(sample + noise))
-    chances = [dip_chance(each, len(sample)) for each in statistics]
-    return Dip(
-        rounded(math.fsum(statistics) / JITTERS),
-        rounded(median(chances)),
-        len(ordered),
-        len(sample),
-        step,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.statistics.measures.units import Floats, Ints
+from compiler.statistics.measures.units import Ints
 
 
 class Draws:
@@ -30,19 +30,3 @@ class Draws:
             np.int64
         )
         return found
-
-    def uniform(self, size: int) -> Floats:
-        """`size` numbers in [0, 1), multiples of 2**-53."""
-        words = self._bits.random_raw(size)
-        found: Floats = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        return found
-
-    def chosen(self, size: int, count: int) -> Ints:
-        """`count` different places of `size`, ascending; all of them when there are no more.
-
-        The places of the smallest raw words, ties by place.
-        """
-        if count >= size:
-            return np.arange(size, dtype=np.int64)
-        words = self._bits.random_raw(size)
-        return np.sort(np.argsort(words, kind="stable")[:count]).astype(np.int64)

@@ -52,7 +52,6 @@ def measured(shuffle: int) -> str:
         "wilson": wilson(int((best < 0.4).sum()), len(best)),
         "sarle": bimodality.sarle(best),
         "mixture": bimodality.mixture(scores),
-        "dip": bimodality.dip(scores.max(axis=1), clusters, 3),
         "agreement": agreement(
             np.stack([scores[:, 0], again[:, 0]], axis=1), clusters, 2, resamples=300
         ),

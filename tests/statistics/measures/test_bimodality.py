@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import diptest
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,9 +11,7 @@ from compiler.statistics.measures.bimodality import (
     UNIFORM_SARLE,
     bin_columns,
     bins,
-    dip,
     histogram,
-    lattice,
     mixture,
     sarle,
     valley,
@@ -93,19 +90,12 @@ def samples() -> dict[str, Floats]:
 
 def test_the_three_shapes_are_told_apart() -> None:
     found = {name: np.clip(values, 0, 1).round(2) for name, values in samples().items()}
-    everything = Clusters.of(np.arange(4000))
     coefficients = {name: sarle(values) for name, values in found.items()}
-    dips = {name: dip(values, everything, 1) for name, values in found.items()}
-    chances = {name: each.p or 0.0 for name, each in dips.items()}
     ratios = {name: float(valley(histogram(values))) for name, values in found.items()}
 
     assert coefficients["normal"] == pytest.approx(1 / 3, abs=0.03)
     assert coefficients["uniform"] == pytest.approx(UNIFORM_SARLE, abs=0.015)
     assert (coefficients["bimodal"] or 0) > 0.65
-    assert chances["normal"] > 0.5
-    assert chances["uniform"] > 0.05
-    assert chances["bimodal"] < 0.001
-    assert all((each.n, each.documents, each.grid) == (4000, 2000, 0.01) for each in dips.values())
     assert ratios["normal"] > 1
     assert ratios["uniform"] == pytest.approx(1, abs=0.15)
     assert ratios["bimodal"] < 0.4
@@ -168,56 +158,3 @@ def test_continuous_values_are_fitted_in_thousandths() -> None:
     assert coarse is not None
     assert exact.ashman == pytest.approx(coarse.ashman, abs=1e-3)
     assert exact.means == pytest.approx(coarse.means, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0, 0.5, 1], 0.5), ([0, 0.25, 0.5], 0.25), ([0.05, 0.15], 0.05), ([0.1, 0.3], 0.1),
-        ([0.2, 0.4], 0.2), ([0.01, 0.02], 0.01), ([0.125, 0.35], 0.025), ([0.1234567], 0.0),
-        ([0.5] * 99 + [0.123456], 0.5), ([], 0.0),
-    ],
-)  # fmt: skip
-def test_the_lattice_of_scores(values: list[float], expected: float) -> None:
-    assert lattice(values) == expected
-
-
-def test_a_lattice_dips_and_its_jitter_does_not() -> None:
-    values = np.random.default_rng(1).integers(0, 21, 2000) / 20
-
-    assert diptest.diptest(values)[1] < 0.001
-    found = dip(values, Clusters.of(np.arange(2000)), 1)
-    assert found.p is not None
-    assert found.p > 0.05
-    smooth = np.random.default_rng(1).random(2000).round(6)
-    unjittered = dip(smooth, Clusters.of(np.arange(2000)), 1, 0.0)
-    assert unjittered.statistic == round(diptest.dipstat(smooth), 6)
-    assert unjittered.p == pytest.approx(diptest.diptest(smooth)[1], abs=0.015)
-
-
-def test_a_document_counts_once_however_many_rows_it_has() -> None:
-    """Of all rows the dip would be larger than that of documents, and significant for nothing."""
-    rng = np.random.default_rng(2)
-    scores = rng.random(200).round(2)
-    once = dip(scores, Clusters.of(np.arange(200)), 1)
-    often = dip(np.repeat(scores, 30), Clusters.of(np.repeat(np.arange(200), 30)), 1)
-
-    assert (often.n, often.documents) == (6000, 200)
-    assert (often.statistic, often.p) == pytest.approx((once.statistic, once.p), abs=0.02)
-    assert once.p is not None
-    assert once.p > 0.05
-    assert diptest.diptest(np.repeat(scores, 30) + rng.normal(0, 0.002, 6000))[1] < 0.001
-
-
-def test_the_dip_takes_one_value_a_document_and_no_order() -> None:
-    rng = np.random.default_rng(5)
-    documents, values = rng.integers(0, 300, 1500), rng.integers(0, 11, 1500) / 10
-    shuffled = rng.permutation(1500)
-    found = dip(values, Clusters.of(documents), 3)
-
-    assert found.documents == len(set(documents.tolist()))
-    assert found == dip(values[shuffled], Clusters.of(documents[shuffled]), 3)
-    assert dip(values[:3], Clusters.of([1, 2, 3]), 3).statistic is None
-    assert dip([], Clusters.of([]), 3).p is None
-    few = dip([0.1] * 9, Clusters.of([1] * 9), 3)
-    assert (few.statistic, few.p, few.n, few.documents) == (None, None, 9, 1)
