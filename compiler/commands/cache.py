@@ -21,7 +21,7 @@ from compiler.reproduction import transfer
 from compiler.reproduction.transfer import Moved
 from compiler.rounds import locks
 
-EXAMPLE = "probec cache push s3://bucket/probec bbc550"
+EXAMPLE = "probec cache push s3://bucket/probec 7ed459"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from compiler.project.wire import Reporter
 from compiler.reproduction.replaying import Missing, Rebuilt, rebuild
 from compiler.rounds.locks import Lock
 
-EXAMPLE = "probec reproduce bbc550"
+EXAMPLE = "probec reproduce 7ed459"
 _SHOWN = 5
 
 

@@ -25,7 +25,7 @@ from compiler.report.terminal import table
 from compiler.reproduction.replaying import documents, needed
 from compiler.rounds.locks import Lock
 
-EXAMPLE = "probec verify bbc550"
+EXAMPLE = "probec verify 7ed459"
 _SHOWN = 20
 
 
