@@ -135,13 +135,12 @@ def estimates(sweep: Sweep, columns: Columns) -> int:
 
 
 def unresampled(found: Scored, cell: Cell) -> None:
-    """What needs no resampling: analytic error, heaps, Sarle, mixture."""
+    """What needs no resampling: analytic error, heaps, Sarle."""
     scores = found.scores[cell.rows]
     best, clusters = scores.max(axis=1), Clusters.of(found.documents[cell.rows])
     clustered_error(best, clusters)
     heaping(scores)
     bimodality.sarle(best)
-    bimodality.mixture(best)
 
 
 def floor(sizes: Sizes, columns: int) -> float:
@@ -194,7 +193,7 @@ def main() -> None:
         for each in cells:
             resolving.resolve_rate(sweep, each.counts, ROLLOUTS)
             resolving.fit(sweep.totals[[column.index for column in each.counts]])
-    with clock.phase("error, heaps, Sarle, mixture"):
+    with clock.phase("error, heaps, Sarle"):
         for each in cells:
             unresampled(found, each.cell)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

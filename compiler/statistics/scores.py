@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.statistics.measures import bimodality, maxima, resolving
-from compiler.statistics.measures.bimodality import Mixture
 from compiler.statistics.measures.clusters import Cell, Clusters, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import Interval, wilson
 from compiler.statistics.measures.resolving import BetaBinomial
@@ -48,15 +47,14 @@ class DistanceStats:
 
 @dataclass(frozen=True, slots=True)
 class ShapeStats:
-    """Is the best score of two kinds? Measures that are fooled by different things; no verdict.
+    """Measures of bimodality of the maximum; neither is a verdict.
 
     `sarle`: 0.556 for a uniform sample; `valley`: middle bin over the lower of the two sides'
-    peaks; `mixture`: None when two Gaussians do not fit better than one.
+    peaks.
     """
 
     sarle: float | None
     valley: Interval
-    mixture: Mixture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +268,6 @@ class _Waiting:
         return ShapeStats(
             bimodality.sarle(self._maxima),
             bimodality.valley_ratio(sweep, self._bins),
-            bimodality.mixture(self._maxima),
         )
 
     def _unsolved(self, sweep: Sweep) -> UnsolvedStats | None:

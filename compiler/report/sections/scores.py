@@ -175,13 +175,12 @@ def shape(stats: Stats) -> Table:
         "shape",
         "Bimodality of the maximum",
         "valley ratio: the middle bin over the lower of the two sides' peaks, below 1 with two "
-        "groups; a uniform sample has a Sarle coefficient of 0.556 and an Ashman D of 3.03",
+        "groups; a uniform sample has a Sarle coefficient of 0.556",
         (
             *CELL,
             count("scored"),
             estimate("valley ratio"),
             score("Sarle coefficient"),
-            score("Ashman D"),
         ),
         rows(
             (
@@ -189,13 +188,12 @@ def shape(stats: Stats) -> Table:
                 cell.rows,
                 cell.shape.valley,
                 cell.shape.sarle,
-                cell.shape.mixture.ashman if cell.shape.mixture is not None else None,
             )
             for cell in untyped(stats)
             if cell.shape is not None
         ),
-        "Any one of them as a verdict: each is fooled by something else, and pooling scopes can "
-        "make two groups out of none.",
+        "Either of them as a verdict: skewness alone raises Sarle's coefficient, the valley ratio "
+        "depends on the bins, and pooling scopes can make two groups out of none.",
     )
 
 

@@ -1,14 +1,11 @@
-"""Bimodality of scores: three measures, because each is fooled by something else.
+"""Bimodality of scores: two measures, because each is fooled by something else.
 
-None of them is a verdict. Sarle's coefficient rises with skewness alone; Ashman's D of a fitted
-mixture is 3.03 for uniform scores, well above its customary cut of 2; the valley depends on the
-bins. A reader sees all of them beside their values for a uniform sample (`UNIFORM_SARLE`,
-`UNIFORM_ASHMAN`).
+Neither is a verdict. Sarle's coefficient rises with skewness alone; the valley ratio depends on
+where the bins end. A reader sees both, with the coefficient of a uniform sample beside them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -20,13 +17,6 @@ from compiler.statistics.measures.units import SCALE, Floats, Ints, divided, rou
 
 BINS = 5
 UNIFORM_SARLE = 5 / 9
-# Two Gaussians fitted to a uniform distribution: means .259 and .741 of its width, sd .159.
-UNIFORM_ASHMAN = 3.03
-_ITERATIONS = 2000
-_TOLERANCE = 1e-7
-# A component this light, or this narrow beside the sample, has run onto single values.
-_MIN_WEIGHT = 0.01
-_MIN_WIDTH = 0.02
 
 
 def sarle(values: npt.ArrayLike) -> float | None:
@@ -94,70 +84,3 @@ def bin_columns(tally: Tally, cell: Cell, values: npt.ArrayLike) -> tuple[Column
 def valley_ratio(sweep: Sweep, columns: tuple[Column, ...]) -> Interval:
     """The valley ratio with its document-clustered interval; `columns` from `bin_columns`."""
     return sweep.statistic(lambda *sums: valley(np.stack(sums, axis=1)), *columns)
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """Two Gaussians fitted by maximum likelihood, the lower mean first; sd are not variances."""
-
-    means: tuple[float | None, float | None]
-    deviations: tuple[float | None, float | None]
-    weights: tuple[float | None, float | None]
-    ashman: float | None
-
-
-def mixture(values: npt.ArrayLike) -> Mixture | None:
-    """Two-component Gaussian mixture by EM (Dempster et al. 1977), and Ashman's D of it.
-
-    D = sqrt 2 |m1 - m2| / sqrt(s1^2 + s2^2) (Ashman et al. 1994). Components are fitted, never cut
-    at a point: cutting a uniform sample in half gives 3.46. Starts at the quartiles with the
-    sample's variance; values are taken in thousandths when there are more than 1,001 different.
-
-    None when it says nothing: fewer than 10 values or 3 different ones; no convergence in 2,000
-    steps (one Gaussian is enough, and the two cannot be told apart); or a component holds less than
-    1% of the sample or is narrower than 2% of the sample's deviation (it sits on one value).
-    """
-    units = scaled(values)
-    if len(np.unique(units)) > 1001:
-        units = np.rint(units / 1000) * 1000
-    found, counts = np.unique(units, return_counts=True)
-    n, x, weight = counts.sum(), found / SCALE, counts.astype(np.float64)
-    if n < 10 or len(x) < 3:
-        return None
-    below = np.cumsum(counts)
-    means = x[np.searchsorted(below, np.asarray([n / 4, 3 * n / 4]))]
-    centre = float((x * weight).sum() / n)
-    spread = float(((x - centre) ** 2 * weight).sum() / n)
-    variances, shares = np.full(2, spread), np.full(2, 0.5)
-    for _ in range(_ITERATIONS):
-        exponent = np.log(shares) - 0.5 * np.log(variances)
-        exponent = exponent[:, None] - 0.5 * (x - means[:, None]) ** 2 / variances[:, None]
-        density = np.exp(exponent - exponent.max(axis=0))
-        part = density / density.sum(axis=0) * weight
-        sizes = part.sum(axis=1)
-        if sizes.min() < _MIN_WEIGHT * n:
-            return None
-        new_means = (part * x).sum(axis=1) / sizes
-        new_variances = (part * (x - new_means[:, None]) ** 2).sum(axis=1) / sizes
-        if new_variances.min() < _MIN_WIDTH**2 * spread:
-            return None
-        moved = max(
-            float(np.abs(new_means - means).max()),
-            float(np.abs(np.sqrt(new_variances) - np.sqrt(variances)).max()),
-            float(np.abs(sizes / n - shares).max()),
-        )
-        means, variances, shares = new_means, new_variances, sizes / n
-        if moved < _TOLERANCE:
-            return _mixture(means, variances, shares)
-    return None
-
-
-def _mixture(means: Floats, variances: Floats, shares: Floats) -> Mixture:
-    low, high = (0, 1) if means[0] <= means[1] else (1, 0)
-    deviations = np.sqrt(variances)
-    return Mixture(
-        (rounded(means[low]), rounded(means[high])),
-        (rounded(deviations[low]), rounded(deviations[high])),
-        (rounded(shares[low]), rounded(shares[high])),
-        rounded(float(np.sqrt(2 / variances.sum()) * abs(means[0] - means[1]))),
-    )

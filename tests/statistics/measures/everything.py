@@ -51,7 +51,6 @@ def measured(shuffle: int) -> str:
         "error": clustered_error(scores.max(axis=1), clusters),
         "wilson": wilson(int((best < 0.4).sum()), len(best)),
         "sarle": bimodality.sarle(best),
-        "mixture": bimodality.mixture(scores),
         "agreement": agreement(
             np.stack([scores[:, 0], again[:, 0]], axis=1), clusters, 2, resamples=300
         ),

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, stats
+from scipy import stats
 
 from compiler.statistics.measures.bimodality import (
-    UNIFORM_ASHMAN,
     UNIFORM_SARLE,
     bin_columns,
     bins,
     histogram,
-    mixture,
     sarle,
     valley,
     valley_ratio,
@@ -99,62 +97,3 @@ def test_the_three_shapes_are_told_apart() -> None:
     assert ratios["normal"] > 1
     assert ratios["uniform"] == pytest.approx(1, abs=0.15)
     assert ratios["bimodal"] < 0.4
-
-
-def test_ashmans_d_says_separated_of_a_uniform_too() -> None:
-    """The customary cut of 2 is for Gaussian parts: a uniform sample has 3.03, fitted or not."""
-    found = {name: mixture(values.round(2)) for name, values in samples().items()}
-    uniform = mixture((np.arange(1000) + 0.5) / 1000)
-
-    assert found["normal"] is None or (found["normal"].ashman or 0) < 2
-    assert uniform is not None
-    assert uniform.ashman == pytest.approx(UNIFORM_ASHMAN, abs=0.01)
-    assert uniform.means == pytest.approx((0.259, 0.741), abs=0.001)
-    assert found["uniform"] is not None
-    assert found["uniform"].ashman == pytest.approx(UNIFORM_ASHMAN, abs=0.2)
-    assert found["bimodal"] is not None
-    assert (found["bimodal"].ashman or 0) > 5
-
-
-def test_the_mixture_is_the_likeliest_and_recovers_what_was_planted() -> None:
-    values = samples()["bimodal"].round(2)
-    found = mixture(values)
-    assert found is not None
-    assert found.means == pytest.approx((0.2, 0.75), abs=0.01)
-    assert found.deviations == pytest.approx((0.08, 0.08), abs=0.01)
-    assert found.weights == pytest.approx((0.4, 0.6), abs=0.02)
-
-    def loss(p: Floats) -> float:
-        first = stats.norm.logpdf(values, p[0], np.exp(p[2])) - np.log1p(np.exp(-p[4]))
-        second = stats.norm.logpdf(values, p[1], np.exp(p[3])) - np.log1p(np.exp(p[4]))
-        return -float(np.logaddexp(first, second).sum())
-
-    best = optimize.minimize(loss, [0.1, 0.9, -2, -2, 0], method="BFGS").x
-    assert found.means == pytest.approx(best[:2], abs=1e-4)
-    assert found.deviations == pytest.approx(np.exp(best[2:4]), abs=1e-4)
-    expected = np.sqrt(2) * (best[1] - best[0]) / np.sqrt(np.exp(2 * best[2:4]).sum())
-    assert found.ashman == pytest.approx(expected, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [0.5] * 100,
-        [0.0, 1.0] * 50,
-        [0.1, 0.2, 0.3],
-        # One value apart from all others: a component would sit on it.
-        [0.0] * 50 + [0.8, 0.85, 0.9] * 20,
-    ],
-)
-def test_no_mixture_where_a_component_collapses(values: list[float]) -> None:
-    assert mixture(values) is None
-
-
-def test_continuous_values_are_fitted_in_thousandths() -> None:
-    values = samples()["bimodal"]
-    exact, coarse = mixture(values), mixture(values.round(3))
-
-    assert exact is not None
-    assert coarse is not None
-    assert exact.ashman == pytest.approx(coarse.ashman, abs=1e-3)
-    assert exact.means == pytest.approx(coarse.means, abs=1e-4)
