@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -105,6 +106,30 @@ def test_every_library_has_one_door(path: Path) -> None:
     for module in imports(path):
         library = module.partition(".")[0]
         assert name_of(path) in DOORS.get(library, {name_of(path)}), f"{library} is imported here"
+
+
+def imported_modules(path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of the package that one imports, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in modules else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if modules.get(name, path) != path}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Imports for type checkers and imports inside functions count: they would hide a circle."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in MODULES
+    }
+    graph = {name: imported_modules(path, modules) for name, path in modules.items()}
+
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert sorted(order) == sorted(modules)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

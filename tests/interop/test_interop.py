@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from compiler.keys import Json
+from compiler.llm.batches.clock import WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace, WallClock
+from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.dispatch import Dispatcher

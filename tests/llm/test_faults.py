@@ -20,9 +20,9 @@ from compiler.engine.lock import locked
 from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
 from compiler.keys import Json
 from compiler.llm.batches.api import Unreachable
+from compiler.llm.batches.clock import WallClock
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.reconcile import Reconciler, unswept
-from compiler.llm.batches.runner import WallClock
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.messages import Outcome

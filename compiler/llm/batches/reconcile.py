@@ -6,15 +6,11 @@ other open shard has, and the time it was sent; only its results prove that it i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compiler.llm.batches.api import BatchApi, NotThere, Remote, Unreachable
+from compiler.llm.batches.clock import Clock
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.shards import prefix_of
 from compiler.llm.batches.states import Event, State
-
-if TYPE_CHECKING:
-    from compiler.llm.batches.runner import Clock
 
 # A landed batch may be listed late: it is looked for at these seconds after it was first missed.
 _LOOKS = (0.0, 30.0, 120.0, 300.0, 600.0)

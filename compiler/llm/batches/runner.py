@@ -6,7 +6,6 @@ longer than the next due step, and a run may end at any point: the journal knows
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +14,7 @@ from compiler.errors import PausedError, ProviderError, WaitingError
 from compiler.llm.batches import collect, shards
 from compiler.llm.batches.api import BatchApi, NotThere, Refused, Uncertain, Unreachable
 from compiler.llm.batches.apply import read, seal_again
+from compiler.llm.batches.clock import Clock
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.reconcile import Reconciler
 from compiler.llm.batches.shards import Limits
@@ -31,28 +31,6 @@ _GONE = 24 * 3600.0
 _ARCHIVED = 29 * 24 * 3600.0
 _HOURLY = 3600.0
 _BACKOFF_CAP = 900.0
-
-
-class Clock(Protocol):
-    """The wall clock, or one that a test turns."""
-
-    def now(self) -> float:
-        """Epoch seconds."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class WallClock:
-    """The machine's own."""
-
-    def now(self) -> float:
-        """Epoch seconds."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 class Watcher(Protocol):

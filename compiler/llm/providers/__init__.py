@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from compiler.errors import ProviderError
 from compiler.llm.batches.api import BatchApi
-from compiler.llm.batches.runner import WallClock
+from compiler.llm.batches.clock import WallClock
 from compiler.llm.messages import Provider
 from compiler.llm.providers import anthropic, extractive, replay
 from compiler.llm.providers.anthropic.batch import BatchSettings

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from compiler.errors import BudgetError, ProviderError
 from compiler.keys import Json
+from compiler.llm.batches.clock import Clock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Clock, Pace, Runner, Watcher
+from compiler.llm.batches.runner import Pace, Runner, Watcher
 from compiler.llm.batches.shards import Limits, Packer, discard_unsent
 from compiler.llm.batches.states import SENT, State
 from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request

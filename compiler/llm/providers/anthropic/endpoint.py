@@ -13,7 +13,7 @@ import msgspec
 from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
-from compiler.llm.batches.runner import Clock
+from compiler.llm.batches.clock import Clock
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import (
     Client,
