@@ -28,6 +28,10 @@ class Scratch(Store):
         """The manifest of a step that either of the two has."""
         return super().manifest(key) or self._below.manifest(key)
 
+    def makers(self, artifact: Artifact) -> list[str]:
+        """The stages with a manifest of this artifact in either of the two."""
+        return sorted({*super().makers(artifact), *self._below.makers(artifact)})
+
     def head(self, build: str, stage: str, place: str) -> str | None:
         """The key that a place of the build had last."""
         return self._below.head(build, stage, place)

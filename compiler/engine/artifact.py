@@ -7,7 +7,7 @@ never of the compressed bytes, so another compressor or frame size is not anothe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -94,6 +94,23 @@ def damaged(path: Path, how: str) -> StoreError:
     )
 
 
+def reshaped(path: Path, makers: Iterable[str], how: str) -> StoreError:
+    """The error for a file of the store that is intact and holds rows of another shape.
+
+    `makers`: the stages that stored it, each with its version; a worker without shared storage
+    has no record of them.
+    """
+    made_by = " and ".join(makers) or "an earlier stage"
+    return StoreError(
+        f"the rows that {made_by} stored have another shape than this version of the compiler "
+        f"declares: {how}",
+        where=str(path),
+        hint="after a change of the row's type, raise VERSION of that stage; otherwise install the "
+        "version of probec that built it, or delete `steps` in the build directory and build "
+        "again; replies are not in it",
+    )
+
+
 class RowWriter:
     """Writes rows to an open file, hashing them on the way."""
 
@@ -145,12 +162,18 @@ class RowWriter:
 
 
 class RowReader:
-    """Reads rows of one type from an artifact's file."""
+    """Reads rows of one type from an artifact's file.
 
-    def __init__(self, source: BinaryIO, artifact: Artifact, where: str) -> None:
+    `makers`: finds the stages that stored the artifact, each with its version, for an error.
+    """
+
+    def __init__(
+        self, source: BinaryIO, artifact: Artifact, path: Path, makers: Callable[[], Iterable[str]]
+    ) -> None:
         self._source = source
         self._artifact = artifact
-        self._where = where
+        self._path = path
+        self._makers = makers
 
     def all(self, row: type[Row]) -> Iterator[Row]:
         """Every row, in order, holding those of a quarter of a megabyte at a time."""
@@ -183,4 +206,13 @@ class RowReader:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> StoreError:
-        return damaged(Path(self._where), str(error))
+        """The error for rows that cannot be read: another shape if the content is intact."""
+        if isinstance(error, msgspec.ValidationError) and self._is_intact():
+            return reshaped(self._path, self._makers(), str(error))
+        return damaged(self._path, str(error))
+
+    def _is_intact(self) -> bool:
+        try:
+            return content_digest(self._path) == self._artifact.digest
+        except StoreError:
+            return False

@@ -115,12 +115,15 @@ class Store:
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
         """Every row of an artifact."""
         with self._open(artifact) as source:
-            yield from RowReader(source, artifact, str(self.path(artifact))).all(row)
+            yield from self._reader(source, artifact).all(row)
 
     def rows_at(self, artifact: Artifact, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
         """Single rows of an artifact that was written with `frame_rows`."""
         with self._open(artifact) as source:
-            yield from RowReader(source, artifact, str(self.path(artifact))).at(numbers, row)
+            yield from self._reader(source, artifact).at(numbers, row)
+
+    def _reader(self, source: BinaryIO, artifact: Artifact) -> RowReader:
+        return RowReader(source, artifact, self.path(artifact), lambda: self.makers(artifact))
 
     def path(self, artifact: Artifact) -> Path:
         """The file that holds an artifact's bytes."""
@@ -160,6 +163,18 @@ class Store:
     def read_manifest(self, key: str) -> Manifest | None:
         """The manifest of a step, whether its files are there or not."""
         return self._load(self.manifest_path(key), Manifest)
+
+    def makers(self, artifact: Artifact) -> list[str]:
+        """The stages with a manifest that has this artifact, each with its version."""
+        found = set()
+        for path in (self.root / "steps").glob("*/*.json"):
+            manifest = self._load(path, Manifest)
+            if manifest is not None and any(
+                each.file == artifact.file for each in manifest.outputs.values()
+            ):
+                preimage = manifest.preimage
+                found.add(f"stage {preimage['stage']}, version {preimage['version']},")
+        return sorted(found)
 
     def is_whole(self, key: str) -> bool:
         """Whether the manifest of a step is byte for byte what was written under this key."""

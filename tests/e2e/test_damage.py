@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -10,8 +11,11 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import defstruct
 
 from compiler.engine.store import Store
+from compiler.records import ScoreRow
+from compiler.stages import publish, score
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, build
 
@@ -53,6 +57,27 @@ def test_rows_with_a_flipped_bit_go_into_no_dataset(
     rows.unlink()
     assert build(probec, "--set", "publish.source_label=other")["expand"] == 1
     assert probec("verify-rows", "build/datasets/tiny") == 0
+
+
+def test_rows_of_another_shape_name_their_stage_and_both_remedies(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field was added to a row's type, and the stage that writes the rows kept its version."""
+    build(probec)
+    published = (project / DATA).read_bytes()
+    wider = defstruct("ScoreRow", [("weight", float)], bases=(ScoreRow,), kw_only=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "ScoreRow", wider)
+        assert probec("build", SPEC, "--set", "publish.source_label=other") == 1
+    assert f"the rows that stage score, version {score.VERSION}, stored have another" in probec.err
+    assert "missing required field `weight`" in probec.err
+    assert "raise VERSION of that stage" in probec.err
+    assert "damaged" not in probec.err
+    assert (project / DATA).read_bytes() == published
+
+    shutil.rmtree(project / "build/steps")
+    assert build(probec)["score"] == 3
+    assert (project / DATA).read_bytes() == published
 
 
 def test_a_published_file_with_a_flipped_bit_is_not_installed(

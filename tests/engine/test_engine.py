@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +18,9 @@ from compiler.engine.explain import changes
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, State
 from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled
-from compiler.engine.store import Store
+from compiler.engine.store import Manifest, Store
 from compiler.errors import BusyError, StoreError
-from compiler.keys import Json
+from compiler.keys import Json, digest
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,56 @@ def test_a_damaged_file_is_named(works: Works) -> None:
     path.write_bytes(b"x" * path.stat().st_size)
 
     with pytest.raises(StoreError, match=r"damaged"):
+        list(works.store.rows(manifest.outputs["sum"], Number))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A Number whose declaration got a field."""
+
+    value: int
+    unit: str
+
+
+def test_rows_of_another_shape_are_told_with_their_stage_and_no_damage(works: Works) -> None:
+    works.build()
+    graph = works.graph()
+    graph.plan()
+    manifest = graph.manifest("halves", (0, 0))
+    assert manifest is not None
+    artifact = manifest.outputs["half"]
+
+    with pytest.raises(StoreError) as found:
+        list(works.store.rows(artifact, Measured))
+    assert found.value.message == (
+        "the rows that stage halves, version 1, stored have another shape than this version of "
+        "the compiler declares: Object missing required field `unit` - at `$[0]`"
+    )
+    assert "raise VERSION of that stage" in str(found.value.hint)
+    assert found.value.where == str(works.store.path(artifact))
+
+
+def test_a_single_row_of_another_shape_names_every_stage_that_stored_it(works: Works) -> None:
+    framed = works.store.write_rows([Number(1), Number(2)], frame_rows=1)
+    for stage, version in (("numbers", 1), ("numbers", 2)):
+        preimage: dict[str, object] = {"stage": stage, "version": version}
+        key = digest("step", preimage)
+        works.store.commit(Manifest(key, preimage, {"value": framed}, 0.0))
+
+    with pytest.raises(StoreError, match="version 1, and stage numbers, version 2, stored"):
+        list(works.store.rows_at(framed, [1], Measured))
+
+
+def test_whole_rows_that_are_not_those_stored_are_damage_and_no_other_shape(works: Works) -> None:
+    works.build()
+    graph = works.graph()
+    graph.plan()
+    manifest = graph.manifest("total")
+    assert manifest is not None
+    path = works.store.path(manifest.outputs["sum"])
+    path.write_bytes(zstandard.ZstdCompressor().compress(b'{"other":30}\n'))
+
+    with pytest.raises(StoreError, match="a stored file is damaged: Object missing required field"):
         list(works.store.rows(manifest.outputs["sum"], Number))
 
 
