@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,14 @@ _FLOATLESS = frozenset((str, int, bool, type(None)))
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`("rounds", 0, "docs")` as `rounds[0].docs`."""
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else part
+    return out
 
 
 def canonical(value: object) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.keys import Json, bytes_digest, canonical, digest, request_key
+from compiler.keys import Json, bytes_digest, canonical, digest, dotted, request_key
 from tests.strategies import json_values, texts
 
 ROOT = Path(__file__).parent.parent
@@ -129,3 +129,7 @@ def test_a_request_key_is_the_digest_of_its_body_and_sample(body: bytes, sample:
     payload = {"body": bytes_digest(body), "sample": sample}
 
     assert request_key(body, sample) == digest("request", payload)
+
+
+def test_dotted_paths_read_as_a_user_writes_them() -> None:
+    assert dotted(("rounds", 0, "docs")) == "rounds[0].docs"

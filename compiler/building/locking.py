@@ -8,6 +8,7 @@ import re
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 
@@ -40,7 +41,6 @@ from compiler.rounds.locks import (
     Recorded,
     Slice,
     TokenizerUse,
-    moved,
     seal,
 )
 from compiler.stages import sample
@@ -77,7 +77,7 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
             assert isinstance(params, dict)
             was |= {name: before.get(name) for name in sample.DECLARED}
             now |= {name: params[name] for name in sample.DECLARED}
-        found = next(iter(changes(was, plain(now))), None)
+        found = min(changes(was, plain(now)), default=None)
         if found is not None:
             raise UsageError(
                 f"round {index} of {project.spec.name} is locked with another {found}",
@@ -121,13 +121,11 @@ class _Sealing:
 
         Requests and document packs follow from the rest, and are not made only to be compared.
         """
-        wanted = plain(self._identity((), Asked(0, ""), {}))
-        assert isinstance(wanted, dict)
-        names = [name for name in wanted if name not in ("packs", "asked", "requests")]
+        packs, total, requests = (), Asked(0, ""), dict[str, Asked]()
+        wanted = plain(self._identity(packs, total, requests))
         for lock in locks:
-            was = plain(lock.identity)
-            assert isinstance(was, dict)
-            if not moved(was, {name: wanted[name] for name in names}):
+            rest = replace(lock.identity, packs=packs, asked=total, requests=requests)
+            if not any(changes(plain(rest), wanted)):
                 return lock
         return None
 
@@ -272,4 +270,4 @@ def same_libraries(recorded: Recorded) -> bool:
 
 def slice_changes(was: dict[str, Slice], now: dict[str, Slice]) -> list[str]:
     """Fields of the stages' slices that moved, as `judge.version: 1 -> 2`."""
-    return [str(each) for each in changes(plain(was), plain(now))]
+    return [str(each) for each in sorted(changes(plain(was), plain(now)))]

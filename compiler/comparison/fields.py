@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from compiler.engine.explain import Place, changes
 from compiler.keys import Json
-from compiler.spec.load import dotted
 from compiler.spec.model import Spec
 
-Place = tuple["str | int", ...]
 Where = Callable[[Place], str]
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +30,17 @@ class FieldChange:
 
 def compare(old: Spec, new: Spec, old_where: Where, new_where: Where) -> list[FieldChange]:
     """Every leaf that differs, in the order of the spec; values as validated, defaults included."""
-    found = []
-    for path, left, right in _leaves(old.model_dump(), new.model_dump(), ()):
-        change = "changed"
-        if left is _ABSENT or right is _ABSENT:
-            change = "added" if left is _ABSENT else "removed"
-        found.append(
-            FieldChange(
-                dotted(path),
-                change,
-                None if left is _ABSENT else _plain(left),
-                None if right is _ABSENT else _plain(right),
-                None if left is _ABSENT else old_where(path),
-                None if right is _ABSENT else new_where(path),
-            )
+    return [
+        FieldChange(
+            each.field,
+            each.kind,
+            _plain(each.old),
+            _plain(each.new),
+            None if each.kind == "added" else old_where(each.path),
+            None if each.kind == "removed" else new_where(each.path),
         )
-    return found
-
-
-def _leaves(old: object, new: object, path: Place) -> Iterator[tuple[Place, object, object]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            yield from _leaves(old.get(key, _ABSENT), new.get(key, _ABSENT), (*path, key))
-    elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            left = old[index] if index < len(old) else _ABSENT
-            right = new[index] if index < len(new) else _ABSENT
-            yield from _leaves(left, right, (*path, index))
-    elif old != new or type(old) is not type(new):
-        yield path, old, new
+        for each in changes(old.model_dump(), new.model_dump(), by_item=True)
+    ]
 
 
 def _plain(value: object) -> Json:

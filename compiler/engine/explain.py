@@ -1,36 +1,65 @@
-"""Why a step is stale: the fields of its key that moved, old value beside new."""
+"""Differences of two trees of plain data, leaf by leaf, such as those that make a step stale."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal, TypeAlias
 
+from compiler.keys import dotted
+
+Place: TypeAlias = "tuple[str | int, ...]"
 _ABSENT = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Change:
-    """One field of a preimage: its dotted path, what it was and what it is (None when absent)."""
+    """One leaf that differs: its path and both values, None on the side that does not have it.
 
-    field: str
+    Changes of the same two trees sort by path.
+    """
+
+    path: Place
+    kind: Literal["changed", "added", "removed"]
     old: object
     new: object
+
+    @property
+    def field(self) -> str:
+        """The path as text."""
+        return dotted(self.path)
 
     def __str__(self) -> str:
         return f"{self.field}: {_shown(self.old)} -> {_shown(self.new)}"
 
 
-def changes(old: object, new: object, path: str = "") -> Iterator[Change]:
-    """Every leaf that differs between two preimages."""
+def changes(old: object, new: object, *, by_item: bool = False) -> Iterator[Change]:
+    """Every leaf that differs in value or type, in the order of `old`, then of `new`.
+
+    Two lists of different lengths are one leaf, or are compared item by item with `by_item`.
+    """
+    return _changes(old, new, by_item, ())
+
+
+def _changes(old: object, new: object, by_item: bool, path: Place) -> Iterator[Change]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            here = f"{path}.{key}" if path else str(key)
-            yield from changes(old.get(key, _ABSENT), new.get(key, _ABSENT), here)
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from changes(left, right, f"{path}[{index}]")
-    elif old != new:
-        yield Change(path, None if old is _ABSENT else old, None if new is _ABSENT else new)
+        for key in dict.fromkeys([*old, *new]):
+            left, right = old.get(key, _ABSENT), new.get(key, _ABSENT)
+            yield from _changes(left, right, by_item, (*path, key))
+    elif (
+        isinstance(old, list | tuple)
+        and isinstance(new, list | tuple)
+        and (by_item or len(old) == len(new))
+    ):
+        for index, (left, right) in enumerate(zip_longest(old, new, fillvalue=_ABSENT)):
+            yield from _changes(left, right, by_item, (*path, index))
+    elif old is _ABSENT:
+        yield Change(path, "added", None, new)
+    elif new is _ABSENT:
+        yield Change(path, "removed", old, None)
+    elif old != new or type(old) is not type(new):
+        yield Change(path, "changed", old, new)
 
 
 def _shown(value: object) -> str:

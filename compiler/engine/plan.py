@@ -171,5 +171,5 @@ class Graph:
         before = self.store.preimage(last)
         if before is None:
             return (), "its last manifest is gone"
-        moved = tuple(changes(before, preimage))
+        moved = tuple(sorted(changes(before, preimage)))
         return moved, "; ".join(str(change) for change in moved[:3])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compiler.dataset.located import local_files
 from compiler.errors import Problem, PromptError, SourceError
+from compiler.keys import dotted
 from compiler.llm.providers import FREE, PROVIDERS
 from compiler.llm.providers.extractive import MODEL
 from compiler.probes import tokens
@@ -121,7 +122,7 @@ def _baseline_prompts(draft: Draft) -> Iterator[Problem]:
         if isinstance(prompt, str):
             names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
             where = draft.where(*path, "prompt")
-            yield from library.problems(name, names, where, f"{load.dotted(path)}.prompt")
+            yield from library.problems(name, names, where, f"{dotted(path)}.prompt")
 
 
 def _scopes(draft: Draft) -> Iterator[Problem]:
@@ -167,7 +168,7 @@ def _tokenizers(draft: Draft) -> Iterator[Problem]:
             except SourceError as error:
                 yield Problem(
                     draft.where(*path),
-                    load.dotted(path),
+                    dotted(path),
                     f"{error.message}: {name!r}",
                     error.hint or "",
                 )

@@ -11,7 +11,7 @@ and two rounds that share a document are an error wherever locks are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import msgspec
 
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import DamagedError, StoreError, UsageError
-from compiler.keys import Json, digest
+from compiler.keys import digest
 
 SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
@@ -314,8 +314,3 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
 def everywhere(root: Path) -> list[Path]:
     """The files of all locks of all datasets below `root`."""
     return sorted(root.glob("*/*-*.json"))
-
-
-def moved(locked: Mapping[str, object], now: Mapping[str, Json]) -> list[str]:
-    """The names whose values differ between a lock's values and those of now."""
-    return [name for name in now if plain(locked.get(name)) != now[name]]

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from compiler.errors import Problem, SpecError, UsageError
+from compiler.keys import dotted
 from compiler.spec.model import Spec
 from compiler.spec.root import project_root
 
@@ -190,14 +191,6 @@ def _slots(draft: Draft) -> list[Problem]:
             )
         )
     return found
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """`("rounds", 0, "docs")` as `rounds[0].docs`."""
-    out = ""
-    for part in path:
-        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else part
-    return out
 
 
 def _read_file(path: Path) -> tuple[Tree, dict[Path_, str], list[Problem]]:

@@ -21,6 +21,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled
 from compiler.engine.store import Manifest, Store
 from compiler.errors import BusyError, StoreError
 from compiler.keys import Json, digest
+from tests.strategies import json_values
 
 
 @dataclass(frozen=True)
@@ -344,10 +345,40 @@ def test_an_artifact_is_identified_by_content_not_by_compression(tmp_path: Path)
 
 def test_changes_name_every_leaf() -> None:
     old = {"a": 1, "b": {"c": [1, 2]}, "gone": 1}
-    new = {"a": 1, "b": {"c": [1, 3]}, "new": None}
+    new = {"new": None, "a": 1, "b": {"c": [1, 3]}}
 
-    assert [str(c) for c in changes(old, new)] == [
+    found = list(changes(old, new))
+    assert [str(c) for c in found] == [
         "b.c[1]: 2 -> 3",
         "gone: 1 -> None",
         "new: None -> None",
     ]
+    assert [c.kind for c in found] == ["changed", "removed", "added"]
+
+
+def test_changes_sort_by_path_whatever_the_order_of_the_trees() -> None:
+    found = sorted(changes({"b": 1, "a": {"d": 1, "c": 1}}, {"a": {"c": 2, "d": 2}, "b": 2}))
+
+    assert [each.field for each in found] == ["a.c", "a.d", "b"]
+
+
+def test_lists_of_different_lengths_are_one_leaf_unless_compared_by_item() -> None:
+    old, new = {"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}, 4]}
+
+    assert [str(each) for each in changes(old, new)] == ["a: 2 items -> 3 items"]
+    assert [(c.path, c.kind) for c in changes(old, new, by_item=True)] == [
+        (("a", 1, "b"), "changed"),
+        (("a", 2), "added"),
+    ]
+
+
+def test_values_of_different_types_differ_as_their_digests_do() -> None:
+    assert [str(each) for each in changes({"a": 1, "b": True}, {"a": 1.0, "b": 1})] == [
+        "a: 1 -> 1.0",
+        "b: True -> 1",
+    ]
+
+
+@given(tree=json_values())
+def test_a_tree_does_not_differ_from_itself(tree: Json) -> None:
+    assert list(changes(tree, tree)) == list(changes(tree, tree, by_item=True)) == []

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.errors import SpecError, UsageError
 from compiler.spec import load
-from compiler.spec.load import Draft, dotted
+from compiler.spec.load import Draft
 from tests.conftest import ROOT, Probec
 
 
@@ -193,7 +193,3 @@ def test_a_spec_outside_a_project_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="holds prompts/"):
         load.read(tmp_path / "spec.yaml")
-
-
-def test_dotted_paths_read_as_a_user_writes_them() -> None:
-    assert dotted(("rounds", 0, "docs")) == "rounds[0].docs"
