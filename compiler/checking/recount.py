@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from compiler.engine.explain import Place, changes
 from compiler.errors import SourceError, StoreError
 from compiler.probes.prompts import Library
 from compiler.records import Reject
@@ -64,10 +65,7 @@ def recount(folder: Path, templates: Library | None) -> Recount:
         planned = sum(each.planned for each in build.ledger)
         build = replace(build, planned=planned, documents_drawn=sum(build.rounds))
     found = replace(found, build=build, scopes=_aligned(found, stated))
-    stale += [
-        Stale(f"stats.json {path}", one, other)
-        for path, one, other in _leaves(msgspec.to_builtins(stated), msgspec.to_builtins(found), "")
-    ]
+    stale += _differing(stated, found)
     missing = []
     facts = _read(folder / "card.json", CardFacts)
     if facts is None or templates is None:
@@ -88,16 +86,32 @@ def _aligned(found: Stats, stated: Stats) -> tuple[ScopeStats, ...]:
     return (*(both[name] for name in order if name in both), *rest)
 
 
-def _leaves(stated: object, found: object, path: str) -> Iterator[tuple[str, str, str]]:
-    """Every place where two plain values differ."""
-    if isinstance(stated, dict) and isinstance(found, dict):
-        for key in dict.fromkeys([*stated, *found]):
-            yield from _leaves(stated.get(key), found.get(key), f"{path}.{key}".lstrip("."))
-    elif isinstance(stated, list | tuple) and isinstance(found, list | tuple):
-        for place, (one, other) in enumerate(zip_longest(stated, found)):
-            yield from _leaves(one, other, f"{path}[{_name(one or other, place)}]")
-    elif stated != found:
-        yield path, str(stated), str(found)
+def _differing(stated: Stats, found: Stats) -> Iterator[Stale]:
+    """Every number that differs, named as a reader of the file finds it."""
+    # As it comes back from the file.
+    found = msgspec.json.decode(msgspec.json.encode(found), type=Stats)
+    trees = msgspec.to_builtins(stated), msgspec.to_builtins(found)
+    for each in changes(*trees, by_item=True):
+        yield Stale(f"stats.json {_named(each.path, trees)}", str(each.old), str(each.new))
+
+
+def _named(path: Place, trees: tuple[object, object]) -> str:
+    """A path with the members of its lists by name, from whichever tree has them."""
+    words = ""
+    for part in path:
+        trees = _inner(trees[0], part), _inner(trees[1], part)
+        if isinstance(part, int):
+            words += f"[{_name(trees[0] or trees[1], part)}]"
+        else:
+            words += f".{part}" if words else part
+    return words
+
+
+def _inner(tree: object, part: str | int) -> object:
+    if isinstance(tree, dict):
+        return tree.get(part)
+    assert isinstance(tree, list | tuple | None)
+    return tree[part] if tree is not None and isinstance(part, int) and part < len(tree) else None
 
 
 def _name(value: object, place: int) -> str:
