@@ -18,8 +18,8 @@ from typing import cast
 from compiler import cli
 from compiler.keys import Json
 from compiler.llm import providers
-from compiler.llm.messages import Call, Deliver, Outcome, Provider, Reply, Request
-from compiler.llm.providers import Settings
+from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
+from compiler.llm.providers import Entry
 from compiler.llm.providers.extractive import MODEL, Extractive
 
 _SLOT = re.compile(r'<slot index="(\d+)" scope="(\w+)" split="(\w+)" target="(\w+)"')
@@ -142,8 +142,8 @@ def _drafts(
 
 def main(arguments: Sequence[str]) -> int:
     """`probec`, with the embedded model replaced."""
-    known = cast("dict[str, Callable[[Settings], Provider]]", providers.PROVIDERS)
-    known["extractive"] = lambda _: Quick()
+    known = cast("dict[str, Entry]", providers.PROVIDERS)
+    known["extractive"] = Entry(lambda _: Quick(), free=True)
     return cli.main(arguments)
 
 

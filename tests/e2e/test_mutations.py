@@ -34,7 +34,7 @@ from pydantic import BaseModel
 from compiler import cli
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
-from compiler.llm.providers import FREE, PROVIDERS
+from compiler.llm.providers import FREE, PROVIDERS, Entry
 from compiler.llm.providers.anthropic.wire import messages_body
 from compiler.llm.providers.extractive import respond
 from compiler.probes import alternatives
@@ -548,7 +548,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         # Half of a build would go by in the search for alternatives among so few documents.
         patch.setattr(alternatives, "_TRIES", 30)
         for name in ("anthropic", "anthropic-batch"):
-            patch.setitem(PROVIDERS, name, lambda _: StandIn())
+            patch.setitem(PROVIDERS, name, Entry(lambda _: StandIn()))
         made.begin()
         yield made
 
@@ -698,7 +698,7 @@ OTHER: Mapping[str, tuple[object, ...]] = {
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in FREE])
 @pytest.mark.parametrize("part", [each.name for each in fields(Request)])
 def test_every_field_of_a_request_is_in_the_body_that_is_sent(name: str, part: str) -> None:
-    provider = PROVIDERS[name](settings())
+    provider = PROVIDERS[name].open(settings())
     changed = [replace(REQUEST, **{part: o}) for o in OTHER[part]]  # type: ignore[arg-type]
     bodies = [encode(provider, each) for each in (REQUEST, *changed)]
 
@@ -706,7 +706,7 @@ def test_every_field_of_a_request_is_in_the_body_that_is_sent(name: str, part: s
 
 
 def test_text_cannot_move_between_the_fields_of_a_request_unseen() -> None:
-    provider = PROVIDERS["anthropic"](settings())
+    provider = PROVIDERS["anthropic"].open(settings())
     asked = [
         replace(REQUEST, system="ab", user="c"),
         replace(REQUEST, system="a", user="bc"),
@@ -719,7 +719,7 @@ def test_text_cannot_move_between_the_fields_of_a_request_unseen() -> None:
 def test_live_and_batched_requests_are_the_same_bytes() -> None:
     names = [name for name in PROVIDERS if name not in FREE]
 
-    assert len({encode(PROVIDERS[name](settings()), REQUEST) for name in names}) == 1
+    assert len({encode(PROVIDERS[name].open(settings()), REQUEST) for name in names}) == 1
 
 
 @pytest.fixture(scope="module")

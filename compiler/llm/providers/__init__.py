@@ -27,23 +27,37 @@ class Settings:
     batches: BatchSettings
 
 
-PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {
-    "extractive": lambda _: extractive.Extractive(),
-    "replay": lambda _: replay.Replay(),
-    "anthropic": lambda s: anthropic.Live(
-        Client(s.base_url),
-        s.concurrency,
-        s.purse,
-        s.batches.watcher.notice,
-        s.batches.journal.where,
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A provider in the registry.
+
+    `free`: it costs nothing and needs no price. `batched`: it bills at the batch price.
+    """
+
+    open: Callable[[Settings], Provider]
+    free: bool = False
+    batched: bool = False
+
+
+PROVIDERS: Mapping[str, Entry] = {
+    "extractive": Entry(lambda _: extractive.Extractive(), free=True),
+    "replay": Entry(lambda _: replay.Replay(), free=True),
+    "anthropic": Entry(
+        lambda s: anthropic.Live(
+            Client(s.base_url),
+            s.concurrency,
+            s.purse,
+            s.batches.watcher.notice,
+            s.batches.journal.where,
+        )
     ),
-    "anthropic-batch": lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse),
+    "anthropic-batch": Entry(
+        lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse), batched=True
+    ),
 }
 
-# Providers that bill batched requests at the batch price.
-BATCHED = frozenset({"anthropic-batch"})
-# Providers that need no price because they cost nothing.
-FREE = frozenset({"extractive", "replay"})
+BATCHED = frozenset(name for name, entry in PROVIDERS.items() if entry.batched)
+FREE = frozenset(name for name, entry in PROVIDERS.items() if entry.free)
 
 
 @contextmanager
@@ -64,7 +78,7 @@ def provider(name: str, settings: Settings) -> Provider:
     """
     if name not in PROVIDERS:
         raise ProviderError(f"unknown provider {name!r}", hint=f"have: {', '.join(PROVIDERS)}")
-    return PROVIDERS[name](settings)
+    return PROVIDERS[name].open(settings)
 
 
 def replaying(name: str, settings: Settings) -> Provider:
