@@ -8,7 +8,7 @@ from compiler.probes.scoring import judged, local
 from compiler.probes.scoring.policy import Policy
 
 POLICIES: Mapping[str, Policy] = {
-    "judged": Policy(True, judged.parse),
-    "exact_match": Policy(False, local.exact_match),
-    "token_f1": Policy(False, local.token_f1),
+    "judged": Policy(judged=True, number=judged.parse),
+    "exact_match": Policy(judged=False, number=local.exact_match),
+    "token_f1": Policy(judged=False, number=local.token_f1),
 }

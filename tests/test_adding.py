@@ -1,0 +1,203 @@
+"""The examples of docs/adding.md, applied to a copy of the project and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, make_project
+
+Row: TypeAlias = dict[str, object]
+DATA = "build/datasets/demo/data/train-round-000.parquet"
+PAGE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_PATH = re.compile(r"(?:# |\{# )([\w./-]+)(?: #\})?")
+
+
+def sections() -> dict[str, list[tuple[str, str]]]:
+    """Heading -> the blocks below it: language and text."""
+    return {
+        part.partition("\n")[0]: _BLOCK.findall(part)
+        for part in re.split(r"^## ", PAGE, flags=re.M)
+    }
+
+
+SECTIONS = {heading: blocks for heading, blocks in sections().items() if blocks}
+
+
+@dataclass
+class Copy:
+    """A copy of the project with a demo of three documents."""
+
+    root: Path
+    out: str = ""
+
+    @classmethod
+    def at(cls, root: Path) -> Copy:
+        make_project(root)
+        shutil.copytree(ROOT / "compiler", root / "compiler")
+        tiny = (root / "specs/tiny.yaml").read_text(encoding="utf-8")
+        demo = tiny.replace("name: tiny", "name: demo")
+        demo = demo.replace("[{docs: 4}, {docs: 2}]", "[{docs: 3}]")
+        (root / "specs/demo.yaml").write_text(demo, encoding="utf-8")
+        command = root / "bin/probec"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m compiler "$@"\n')
+        command.chmod(0o755)
+        return cls(root)
+
+    def apply(self, heading: str, *, run: bool = True) -> None:
+        """Apply the blocks of a section in order; `out` is what its last command prints."""
+        for language, text in SECTIONS[heading]:
+            first, _, rest = text.partition("\n")
+            if language == "sh":
+                if run:
+                    self._run(text)
+            elif language == "diff":
+                self._patch(self.root / first.removeprefix("--- "), rest)
+            else:
+                named = _PATH.fullmatch(first)
+                assert named, f"the block names no file: {first}"
+                path = self.root / named[1]
+                assert not path.exists()
+                path.write_text(rest, encoding="utf-8")
+
+    def _run(self, commands: str) -> None:
+        environment = {
+            **os.environ,
+            "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root),
+        }
+        for command in commands.splitlines():
+            done = subprocess.run(
+                command, shell=True, cwd=self.root, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            assert "Traceback" not in done.stderr
+            self.out = done.stdout
+
+    @staticmethod
+    def _patch(path: Path, hunks: str) -> None:
+        """Replace the context and removed lines of each hunk, which stand once in the file."""
+        text = path.read_text(encoding="utf-8")
+        for hunk in re.split(r"^@@\n", hunks, flags=re.M)[1:]:
+            lines = hunk.splitlines(keepends=True)
+            old = "".join(line[1:] for line in lines if line[0] in " -")
+            new = "".join(line[1:] for line in lines if line[0] in " +")
+            at = [place.start() for place in re.finditer(re.escape(old), text)]
+            starts = [place for place in at if not place or text[place - 1] == "\n"]
+            assert len(starts) == 1, f"{path.name} has these lines {len(starts)} times:\n{old}"
+            text = text[: starts[0]] + new + text[starts[0] + len(old) :]
+        path.write_text(text, encoding="utf-8")
+
+    def rows(self) -> list[Row]:
+        """The rows of the dataset."""
+        rows: list[Row] = pq.read_table(self.root / DATA).to_pylist()
+        return rows
+
+    def scopes(self) -> set[object]:
+        """The scopes that have rows."""
+        return {row["scope"] for row in self.rows()}
+
+    def manifests(self, stage: str) -> Iterator[dict[str, object]]:
+        """What the keys of a stage's steps were made of."""
+        for path in (self.root / "build/steps").glob("*/*.json"):
+            preimage = json.loads(path.read_text(encoding="utf-8"))["preimage"]
+            if preimage["stage"] == stage:
+                yield preimage
+
+
+def a_written_scope(copy: Copy) -> None:
+    assert "pair" in copy.scopes()
+
+
+def a_prompt_variant(copy: Copy) -> None:
+    assert "Nothing else is read." in copy.out
+    assert all("judge/terse/user.j2" in each["templates"] for each in copy.manifests("judge"))  # type: ignore[operator]
+    assert any(row["bb_answer_rollout_scores"] for row in copy.rows())
+
+
+def a_templated_scope(copy: Copy) -> None:
+    rows = [row for row in copy.rows() if row["scope"] == "capital"]
+    assert rows
+    assert all(str(row["atom_text"])[0].isupper() for row in rows)
+
+
+def a_provider(copy: Copy) -> None:
+    written = [row for row in copy.rows() if row["judge_model"] is not None]
+    assert {row["judge_model"] for row in written} == {"equality-1"}
+    scores = [row["bb_answer_rollout_scores"] for row in written]
+    assert {score for each in scores for score in each} <= {0.0, 1.0}  # type: ignore[attr-defined]
+
+
+def a_scoring_policy(copy: Copy) -> None:
+    scored = [row for row in copy.rows() if row["score_status"] == "scored"]
+    assert scored
+    assert {row["judge_model"] for row in scored} == {None}
+    (preimage,) = copy.manifests("score")
+    assert preimage["params"]["policy"] == "containment"  # type: ignore[index]
+
+
+def a_stage(copy: Copy) -> None:
+    assert json.loads(copy.out)["ran"]["repeats"] == 1
+
+
+def a_command(copy: Copy) -> None:
+    found = json.loads(copy.out)
+    counts: dict[object, int] = {}
+    for row in copy.rows():
+        counts[row["verbalizer_prompt"]] = counts.get(row["verbalizer_prompt"], 0) + 1
+    assert {each["question"]: each["probes"] for each in found} == {
+        question: n for question, n in counts.items() if n > 1
+    }
+
+
+def an_executor(copy: Copy) -> None:
+    assert not any(json.loads(copy.out)["ran"].values())
+    assert copy.rows()
+
+
+def a_column(copy: Copy) -> None:
+    rows = copy.rows()
+    assert rows
+    assert all(row["atom_chars"] == len(str(row["atom_text"])) for row in rows)
+
+
+EFFECTS: dict[str, Callable[[Copy], None]] = {
+    "A written scope": a_written_scope,
+    "A prompt variant": a_prompt_variant,
+    "A templated scope": a_templated_scope,
+    "A provider": a_provider,
+    "A scoring policy": a_scoring_policy,
+    "A stage": a_stage,
+    "A command": a_command,
+    "An executor": an_executor,
+    "A column": a_column,
+}
+# A section that goes on from another one.
+AFTER = {"A command": "A stage"}
+
+
+def test_every_section_has_a_checked_effect() -> None:
+    assert list(SECTIONS) == list(EFFECTS)
+
+
+@pytest.mark.parametrize("heading", EFFECTS)
+def test_an_example_works_as_it_stands(heading: str, tmp_path: Path) -> None:
+    copy = Copy.at(tmp_path / "project")
+    if heading in AFTER:
+        copy.apply(AFTER[heading], run=False)
+    copy.apply(heading)
+
+    EFFECTS[heading](copy)
