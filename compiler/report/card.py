@@ -44,6 +44,7 @@ class CardFacts:
     view_keep: str
     compare: str
     policy: str
+    judged: bool
     stop_after: int | None
     reasons: Mapping[str, str]
     skips: Mapping[str, str]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
+from compiler.probes.scoring import POLICIES
 from compiler.probes.scoring.reduction import decided
 from compiler.records import AnswerRow, VerdictRow
 from compiler.stages.answering import Answering
@@ -51,6 +52,7 @@ def rest(context: Context) -> Stage | None:
     if scoring.stop is None or not context.judged():
         return None
     after, rollouts, easy = scoring.stop.after, scoring.rollouts, scoring.bands.easy
+    policy = POLICIES[scoring.policy]
 
     def cases(inputs: Inputs) -> Iterator[_Case]:
         rows = zip(
@@ -60,7 +62,7 @@ def rest(context: Context) -> Stage | None:
             strict=True,
         )
         for each, first, verdicts in rows:
-            undecided = decided(verdicts, easy) is False
+            undecided = decided(verdicts, policy, easy) is False
             yield _Case(each, range(after, rollouts if undecided else after), first)
 
     return _pass(
@@ -68,7 +70,7 @@ def rest(context: Context) -> Stage | None:
         "answer_rest",
         cases,
         (*POSED, "answer.answers", "judge.verdicts"),
-        {"after": after, "rollouts": rollouts, "easy": easy},
+        {"after": after, "rollouts": rollouts, "easy": easy, "policy": scoring.policy},
     )
 
 

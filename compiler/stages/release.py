@@ -96,6 +96,7 @@ def _facts(context: Context) -> CardFacts:
         view_keep=spec.scoring.view.keep,
         compare=spec.scoring.compare,
         policy=spec.scoring.policy,
+        judged=context.judged(),
         stop_after=spec.scoring.stop.after if spec.scoring.stop is not None else None,
         reasons=REASONS,
         skips=SKIPS,

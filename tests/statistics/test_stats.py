@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.errors import StoreError
-from compiler.probes.scoring import judged
+from compiler.probes.scoring import POLICIES, judged
 from compiler.probes.scoring.local import exact_match, token_f1
 from compiler.probes.scoring.reduction import decided, reduced
 from compiler.records import AnswerRow, AuditScore, Pair, ProbeFact, Reject, VerdictRow
@@ -229,10 +229,10 @@ def test_a_probe_is_decided_by_numbers_only() -> None:
     def verdicts(*words: str | None) -> VerdictRow:
         return VerdictRow("d", 1, words, None, "m")
 
-    assert decided(verdicts("0.2", "0.8"), 0.8) is True
-    assert decided(verdicts("0.2", "0.79"), 0.8) is False
-    assert decided(verdicts("0.9", "1.2"), 0.8) is None
-    assert decided(verdicts("0.9", None), 0.8) is None
+    assert decided(verdicts("0.2", "0.8"), POLICIES["judged"], 0.8) is True
+    assert decided(verdicts("0.2", "0.79"), POLICIES["judged"], 0.8) is False
+    assert decided(verdicts("0.9", "1.2"), POLICIES["judged"], 0.8) is None
+    assert decided(verdicts("0.9", None), POLICIES["judged"], 0.8) is None
 
 
 @pytest.mark.parametrize(

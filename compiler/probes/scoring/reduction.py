@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from compiler.probes.scoring.judged import parse
+from compiler.probes.scoring.policy import Policy
 from compiler.records import AnswerRow, ScoreRow, VerdictRow
 
 Numbers = tuple[float | None, ...]
@@ -41,8 +41,8 @@ def reduced(
     )
 
 
-def decided(verdicts: VerdictRow, easy: float) -> bool | None:
+def decided(verdicts: VerdictRow, policy: Policy, easy: float) -> bool | None:
     """Whether a probe is EASY by these verdicts already; None when one of them is no number."""
-    numbers = [parse(each) if each is not None else None for each in verdicts.verdicts]
+    numbers = [policy.number(each, "") if each is not None else None for each in verdicts.verdicts]
     known = [number for number in numbers if number is not None]
     return max(known) >= easy if len(known) == len(numbers) else None
