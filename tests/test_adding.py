@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -174,6 +175,21 @@ def a_column(copy: Copy) -> None:
     assert all(row["atom_chars"] == len(str(row["atom_text"])) for row in rows)
 
 
+def a_statistic(copy: Copy) -> None:
+    rows = [row for row in copy.rows() if row["scope"] == "word"]
+    median = statistics.median(len(str(row["atom_text"])) for row in rows)
+    page = (copy.root / "report.html").read_text(encoding="utf-8")
+    card = (copy.root / "build/datasets/demo/README.md").read_text(encoding="utf-8")
+    assert f"word       {median:10.3f}" in copy.out
+    assert f"| word | {median:.3f} |" in card
+    assert f"<td>{median:.3f}</td>" in page
+
+
+def a_picture(copy: Copy) -> None:
+    page = (copy.root / "report.html").read_text(encoding="utf-8")
+    assert "median length, as a share of the longest" in page
+
+
 EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A written scope": a_written_scope,
     "A prompt variant": a_prompt_variant,
@@ -184,9 +200,11 @@ EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A command": a_command,
     "An executor": an_executor,
     "A column": a_column,
+    "A statistic": a_statistic,
+    "A picture": a_picture,
 }
 # A section that goes on from another one.
-AFTER = {"A command": "A stage"}
+AFTER = {"A command": "A stage", "A picture": "A statistic"}
 
 
 def test_every_section_has_a_checked_effect() -> None:
