@@ -25,7 +25,8 @@ from compiler.keys import Json
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
-from compiler.project.wire import Project, Reporter
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.report.tables import summary
 from compiler.rounds.locks import Lock
 from compiler.stages.context import ROLES, Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from compiler.keys import Json
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.report.terminal import table
 
 

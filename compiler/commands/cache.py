@@ -16,7 +16,7 @@ from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.project import place as places
 from compiler.project.place import Place
-from compiler.project.wire import Reporter
+from compiler.project.reporter import Reporter
 from compiler.reproduction import transfer
 from compiler.reproduction.transfer import Moved
 from compiler.rounds import locks

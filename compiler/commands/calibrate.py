@@ -22,9 +22,10 @@ from compiler.errors import UsageError
 from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
 from compiler.probes.checks import CHECKS
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.project.variant import Variant
-from compiler.project.wire import Project, Reporter
 from compiler.records import ProbeFact
 from compiler.report.card import interval, number, percent
 from compiler.report.plots.sweep import Series, signed, sweep
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build every level, compare, choose."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     if args.write:
         _writable(arguments.variant(args), project.spec)
     # A sweep is no round: it neither obeys locks nor leaves any.

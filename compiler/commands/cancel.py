@@ -13,7 +13,7 @@ from compiler.keys import Json
 from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.states import SENT, Event, State
 from compiler.llm.providers import batch_api
-from compiler.project import wire
+from compiler.project import opening
 
 EXAMPLE = "probec cancel specs/demo.yaml"
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Cancel every open batch of the project. Requests that were served stay billed and kept."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     journal, now = project.journal, project.clock.now
     lines: list[str] = []
     canceled: list[Json] = []

@@ -16,7 +16,7 @@ from compiler.commands.result import Result
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes.prompts import Library
-from compiler.project import wire
+from compiler.project import opening
 from compiler.report import card
 from compiler.report.terminal import table
 
@@ -76,7 +76,7 @@ def _place(args: argparse.Namespace) -> tuple[Path, Library | None]:
         found = (each / "templates" for each in above)
         there = next((folder for folder in found if (folder / card.TEMPLATE).is_file()), None)
         return path, Library(there) if there is not None else None
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     graph = project.planned()
     folder.stats(project.store, graph)
     return project.store.root / "datasets" / project.spec.name, Library(project.root / "templates")

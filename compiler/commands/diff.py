@@ -19,7 +19,7 @@ from compiler.engine.store import write_atomic
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
-from compiler.project.wire import Reporter
+from compiler.project.reporter import Reporter
 from compiler.spec.model import TemplateScope
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES

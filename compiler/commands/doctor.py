@@ -13,8 +13,8 @@ from compiler.keys import Json
 from compiler.llm.batches.states import OPEN
 from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.providers.anthropic import Finding, environment, server
-from compiler.project import wire
-from compiler.project.wire import Project
+from compiler.project import opening
+from compiler.project.project import Project
 from compiler.report.terminal import table
 from compiler.stages.context import ROLES
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Exit 1 when something would stop a paid build."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     servers = _servers(project)
     findings = [*_spec(project), *environment(needed=bool(servers))]
     if not args.offline:

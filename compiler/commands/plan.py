@@ -12,8 +12,9 @@ from compiler.commands.result import Result
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.keys import Json
-from compiler.project import wire
-from compiler.project.wire import Project, Silent
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
 from compiler.report.terminal import table
 
 EXAMPLE = "probec plan specs/demo.yaml"
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Plan, or say what must be known first."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:

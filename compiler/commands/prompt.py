@@ -16,8 +16,9 @@ from compiler.engine.stage import Inputs
 from compiler.errors import ProbecError, UsageError
 from compiler.keys import Json, request_key
 from compiler.llm.messages import Request, encode
-from compiler.project import wire
-from compiler.project.wire import Project, Silent
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
 from compiler.records import DocRecord
 from compiler.stages import generate
 from compiler.stages.answering import Answering
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> Result:
     role: Role = args.role
     if role == "generator" and args.slot is not None:
         raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
-    sent = _sent(wire.project(arguments.variant(args)), role, args.doc, args.slot)
+    sent = _sent(opening.project(arguments.variant(args)), role, args.doc, args.slot)
     if args.against is not None:
         with ExitStack() as stack:
             return _against(stack, args, sent)

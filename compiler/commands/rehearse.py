@@ -22,9 +22,10 @@ from compiler.commands.result import Result
 from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.llm.providers import BATCHED, FREE
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.project.variant import Variant
-from compiler.project.wire import Project, Reporter
 from compiler.rehearsal.process import Rehearsal
 from compiler.report.terminal import table
 from compiler.spec.load import Draft
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Build against the server, then hold our ledger against the server's."""
     faults = _faults(args.faults)
     wanted = arguments.variant(args)
-    draft = wire.read(wanted)
+    draft = opening.draft(wanted)
     root = (args.build_dir or draft.root / "build") / "rehearsal"
     wanted = replace(_paid(wanted, draft, args.max_usd), build_dir=root / "build")
     with (
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         # Also when there are none: rules of an earlier rehearsal would still be in force.
         server.faults(faults)
         local = (f"models.{role}.base_url={server.base_url}" for role in ROLES)
-        project = wire.project(wanted.adding(*local), root / "state")
+        project = opening.project(wanted.adding(*local), root / "state")
         project.clock = SpedClock(server.now(), args.speed)
         project.wait = not args.detach
         project.locking = False

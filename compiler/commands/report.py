@@ -14,7 +14,7 @@ from compiler.engine.lock import locked
 from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
 from compiler.probes.prompts import Library
-from compiler.project import wire
+from compiler.project import opening
 from compiler.report import report, sample
 from compiler.report.report import ReportFacts
 from compiler.spec.scoring import Anchors
@@ -76,7 +76,7 @@ class _Page:
 
 def _of_spec(args: argparse.Namespace) -> _Page:
     arguments.without_bands(args)
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     graph = project.planned()
     stats = folder.stats(project.store, graph)
     out: Path | None = args.out

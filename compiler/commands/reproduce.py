@@ -17,7 +17,7 @@ from compiler.errors import DRIFTED, MISSING, UsageError
 from compiler.keys import Json, bytes_digest
 from compiler.project import place as places
 from compiler.project.place import Place
-from compiler.project.wire import Reporter
+from compiler.project.reporter import Reporter
 from compiler.reproduction.replaying import Missing, Rebuilt, rebuild
 from compiler.rounds.locks import Lock
 

@@ -15,8 +15,9 @@ from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.repair import decode
 from compiler.probes.reply import interpret
-from compiler.project import wire
-from compiler.project.wire import Project, Silent
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
 from compiler.records import DocRecord
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
@@ -54,7 +55,7 @@ class _Found:
 
 def run(args: argparse.Namespace) -> Result:
     """Retire such replies of this spec, so that the next build asks for them anew."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     project.require_local()
     context = project.context(Silent())
     graph = project.graph(context)

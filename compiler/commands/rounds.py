@@ -15,8 +15,9 @@ from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.tokens import TokenizerFile
-from compiler.project import wire
-from compiler.project.wire import Project, Silent
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
 from compiler.report.terminal import table
 from compiler.rounds.locks import Lock, Slice
 
@@ -41,7 +42,7 @@ class Line:
 
 def run(args: argparse.Namespace) -> Result:
     """Read the locks; opens no socket and reads no source."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     lines: list[Line] = []
     held = project.held
     locks = project.rounds.all() if project.locking else []

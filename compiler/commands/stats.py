@@ -11,7 +11,7 @@ from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.dataset import stated
 from compiler.errors import SourceError, UsageError
-from compiler.project import place, wire
+from compiler.project import opening, place
 from compiler.report.tables import everything
 from compiler.rounds import locks
 from compiler.spec.scoring import Bands
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> Result:
 
 def _of_spec(args: argparse.Namespace) -> Stats:
     arguments.without_bands(args)
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     graph = project.planned()
     return folder.stats(project.store, graph)
 

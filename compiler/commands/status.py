@@ -28,8 +28,9 @@ from compiler.llm.batches.states import FINISHED, OPEN, SENT, WAITING, State
 from compiler.llm.messages import BILLED, Purpose, Reply
 from compiler.llm.providers import batch_api
 from compiler.llm.purse import Purse
-from compiler.project import wire
-from compiler.project.wire import Project, Reporter
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.report.terminal import table
 
 EXAMPLE = "probec status specs/demo.yaml --poll"
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Show every open batch of the project and the ledger of this spec."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     journal = project.journal
     collected = _collect(project, reporter) if args.collect else None
     shards = journal.shards(None if args.all else OPEN)

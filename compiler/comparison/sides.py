@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from compiler.errors import Problem, SpecError, UsageError
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.project import Project
 from compiler.project.revision import at_revision, overlay
 from compiler.project.variant import Variant
-from compiler.project.wire import Project
 from compiler.report import card
 from compiler.rounds import locks
 from compiler.rounds.locks import Identity
@@ -197,13 +197,13 @@ def _read(
     build = options.build_dir if options.build_dir is not None or real is None else real / "build"
     variant = Variant(spec, tuple(overrides), options.provider, options.source, build)
     try:
-        project = wire.project(variant, real / ".probec" if real is not None else None)
+        project = opening.project(variant, real / ".probec" if real is not None else None)
     except SpecError as error:
         problems = [
             replace(each, where=_shown(each.where, home, prefix)) for each in error.problems
         ]
         raise SpecError([Problem(p.where, p.path, p.message, p.hint) for p in problems]) from None
-    draft = wire.read(variant)
+    draft = opening.draft(variant)
     return Side(label, draft, project, real or draft.root, home, prefix)
 
 
