@@ -19,7 +19,7 @@ from compiler.stages.ingest import column_names
 
 
 def draft(variant: Variant) -> Draft:
-    """The spec of a variant, with its problems.
+    """Read the spec of a variant, with its problems.
 
     Raises:
         UsageError: it names a provider that does not exist.
@@ -38,7 +38,7 @@ def draft(variant: Variant) -> Draft:
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:
-    """The checked spec of a variant, in its project.
+    """Open the checked spec of a variant in its project.
 
     `state`: where replies and batches are kept instead of the project's `.probec`.
 
@@ -59,7 +59,7 @@ def project(variant: Variant, state: Path | None = None) -> Project:
 
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
-    """A rehearsal: the rounds shrink in proportion when the file holds fewer documents."""
+    """Shrink the rounds in proportion where a rehearsal's file holds fewer documents."""
     spec = read.spec
     assert spec is not None
     located = locate(spec.source.path, None, read.root, {})

@@ -81,12 +81,12 @@ class Project:
         return Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
 
     def ceiling(self, max_usd: float | None) -> float:
-        """The most that a run may spend: the spec's budget, or `max_usd` where that is lower."""
+        """Decide the most that a run may spend: the spec's budget, or `max_usd` where lower."""
         budget = self.spec.budget.max_usd
         return budget if max_usd is None else min(max_usd, budget)
 
     def spent(self) -> list[Spend]:
-        """Everything that builds of this dataset have paid, by role, round and model."""
+        """Read everything that builds of this dataset have paid, by role, round and model."""
         return [row for row in self.log.spent() if row.build == self.spec.name]
 
     @cached_property

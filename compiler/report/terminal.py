@@ -1,4 +1,4 @@
-"""Plain-text tables for a terminal."""
+"""Plain-text tables and sizes for a terminal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         return "  ".join(padded).rstrip()
 
     return "\n".join([line(header), line(["-" * w for w in widths]), *(line(r) for r in cells)])
+
+
+def size(count: int) -> str:
+    """Format bytes in decimal units."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{count} B" if unit == "B" else f"{amount:,.1f} {unit}"
 
 
 def _cell(value: object) -> str:

@@ -267,11 +267,11 @@ class Spec(Model):
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
 
     def documents(self) -> int:
-        """The documents of all rounds."""
+        """Count the documents of all rounds."""
         return sum(each.docs for each in self.rounds)
 
     def written_slots(self) -> int:
-        """The slots of a document whose probes a model writes."""
+        """Count the slots of a document whose probes a model writes."""
         return sum(s.slots for s in self.scopes.values() if isinstance(s, WrittenScope))
 
 
