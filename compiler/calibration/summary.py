@@ -1,0 +1,112 @@
+"""A sweep as text for a terminal, and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compiler.calibration.choice import DIGITS
+from compiler.calibration.sweep import Costs, Swept
+from compiler.probes.checks import CHECKS
+from compiler.report.card import interval, number, percent
+from compiler.report.plots.sweep import Series, signed, sweep
+from compiler.report.terminal import table
+from compiler.spec.model import Spec
+from compiler.statistics.levels import LevelStats, SweepStats
+
+
+def price(costs: Costs) -> str:
+    """Format the price of every level as a table."""
+    rows: list[tuple[object, ...]] = []
+    for level, quoted in costs.quotes.items():
+        calls = sum(each.calls for each in quoted.estimates)
+        rows.append((signed(level), calls, *_dollars(*quoted.usd())))
+    calls = sum(each.calls for quoted in costs.quotes.values() for each in quoted.estimates)
+    rows.append(("all", calls, *_dollars(*costs.usd())))
+    return table((f"level, {costs.documents} documents", "new requests", "US$", "interval"), rows)
+
+
+def picture(found: SweepStats) -> str:
+    """Draw the levels, in SVG."""
+    levels = found.levels
+    series = [
+        Series("E[max]", "best", [each.best for each in levels]),
+        Series("HARD", "hard", [each.hard for each in levels]),
+        Series("EASY", "easy", [each.easy for each in levels]),
+        Series("no context", "none", [each.no_context for each in levels]),
+    ]
+    return sweep([each.level for each in levels], series, found.chosen)
+
+
+def text(spec: Spec, swept: Swept) -> str:
+    """Format a finished sweep: a table, its effect, the rule and the choice."""
+    found = swept.stats
+    rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
+    header = (
+        *("level", "planned", "built", "scored", "mean", f"E[max of {found.rollouts}]"),
+        *("HARD", "EASY", "leaking"),
+        *("valley", "Sarle", "no context", "E[max] less the level before"),
+    )
+    rule = spec.calibration.select
+    parts = [
+        table(header, rows),
+        f"all written scopes and both targets pooled, {swept.documents} documents, intervals "
+        "clustered and differences paired by document; leaking: "
+        f"not so that {CHECKS['V14'].meaning}, or {CHECKS['V28'].meaning}",
+        _effect(found),
+        f"the rule: {rule.measure} nearest to {rule.target}, HARD at least {rule.min_hard:.0%}, "
+        f"EASY at least {rule.min_easy:.0%}, leaking at most {rule.max_leak:.0%}",
+    ]
+    if found.chosen is None:
+        parts.append("chosen: none, as none is allowed")
+    else:
+        parts.append(
+            f"chosen: level {signed(found.chosen)}, the spec has "
+            f"{signed(spec.calibration.level)}; "
+            f"evidence {swept.evidence[:DIGITS]}"
+        )
+    parts += [
+        f"not allowed: level {signed(int(level))}: {why}" for level, why in found.refused.items()
+    ]
+    return "\n\n".join([*parts[:2], "\n".join(parts[2:])])
+
+
+def _row(each: LevelStats) -> tuple[object, ...]:
+    return (
+        signed(each.level),
+        each.planned,
+        each.built,
+        each.scored,
+        interval(each.mean),
+        interval(each.best),
+        percent(each.hard),
+        percent(each.easy),
+        percent(each.leak),
+        interval(each.valley),
+        number(each.sarle),
+        interval(each.no_context),
+        interval(each.step),
+    )
+
+
+def _effect(found: SweepStats) -> str:
+    span, order = interval(found.span), number(found.order)
+    said = {
+        "as meant": "the levels do what they say",
+        "reversed": "the levels work the wrong way round",
+        "none": "no effect that these documents can show; the generator may ignore the addendum",
+        "unknown": "too few documents to say whether the levels have an effect",
+    }[found.effect]
+    against = _listed(found.against)
+    wrong = f"; a step up that makes probes easier: to {against}" if against else ""
+    return (
+        f"{said}: E[max] of the strictest less the mildest level is {span}, rank correlation of "
+        f"level and E[max] {order}{wrong}"
+    )
+
+
+def _listed(levels: Sequence[int]) -> str:
+    return ", ".join(signed(level) for level in levels)
+
+
+def _dollars(expected: float, low: float, high: float) -> tuple[str, str]:
+    return f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"
