@@ -25,8 +25,7 @@ def text(spec: Spec, costs: Quote) -> str:
             f"{e.bytes / 1_000_000:,.1f}",
             e.input_tokens,
             e.output_tokens,
-            f"{e.usd:,.2f}",
-            f"{e.low:,.2f} .. {e.high:,.2f}",
+            *cells(e.usd, e.low, e.high),
             f"{e.basis}, tokens {e.tokens}",
         )
         for e in costs.estimates
@@ -76,3 +75,8 @@ def text(spec: Spec, costs: Quote) -> str:
 def dollars(expected: float, low: float, high: float) -> str:
     """Format an expected amount with its interval."""
     return f"${expected:,.2f} (${low:,.2f} to ${high:,.2f})"
+
+
+def cells(expected: float, low: float, high: float) -> tuple[str, str]:
+    """Format an expected amount and its interval for two columns of a table."""
+    return f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compiler.building.quotes import cells
 from compiler.calibration.choice import DIGITS
 from compiler.calibration.sweep import Costs, Swept
 from compiler.probes.checks import CHECKS
@@ -19,9 +20,9 @@ def price(costs: Costs) -> str:
     rows: list[tuple[object, ...]] = []
     for level, quoted in costs.quotes.items():
         calls = sum(each.calls for each in quoted.estimates)
-        rows.append((signed(level), calls, *_dollars(*quoted.usd())))
+        rows.append((signed(level), calls, *cells(*quoted.usd())))
     calls = sum(each.calls for quoted in costs.quotes.values() for each in quoted.estimates)
-    rows.append(("all", calls, *_dollars(*costs.usd())))
+    rows.append(("all", calls, *cells(*costs.usd())))
     return table((f"level, {costs.documents} documents", "new requests", "US$", "interval"), rows)
 
 
@@ -106,7 +107,3 @@ def _effect(found: SweepStats) -> str:
 
 def _listed(levels: Sequence[int]) -> str:
     return ", ".join(signed(level) for level in levels)
-
-
-def _dollars(expected: float, low: float, high: float) -> tuple[str, str]:
-    return f"{expected:,.2f}", f"{low:,.2f} .. {high:,.2f}"
