@@ -32,8 +32,9 @@ from compiler.commands import build as build_command
 from compiler.commands.arguments import at_least_one, variant
 from compiler.engine.plan import Graph
 from compiler.llm.responses import ResponseLog
-from compiler.project import wire
-from compiler.project.wire import Project
+from compiler.project import opening
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
 from compiler.report.terminal import table
 
 ROOT = Path(__file__).parent.parent
@@ -253,7 +254,7 @@ def measured_floors(bench: Bench) -> dict[str, dict[str, float]]:
     graph, project = planned(bench)
     graph.plan()
     try:
-        return Floors(graph, project.context(wire.Silent()), project.log.path).measure()
+        return Floors(graph, project.context(Silent()), project.log.path).measure()
     finally:
         project.log.close()
 
@@ -262,8 +263,8 @@ def planned(bench: Bench) -> tuple[Graph, Project]:
     """The graph of the measured build, not planned yet, in its project."""
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
-    project = wire.project(variant(parser.parse_args(bench.arguments("measured"))))
-    return project.graph(project.context(wire.Silent())), project
+    project = opening.project(variant(parser.parse_args(bench.arguments("measured"))))
+    return project.graph(project.context(Silent())), project
 
 
 def demo(bench: Bench, again: Run) -> None:

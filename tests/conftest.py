@@ -14,7 +14,8 @@ from hypothesis import settings
 
 from compiler import cli
 from compiler.engine.stage import Stage
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.reporter import Silent
 from compiler.project.variant import Variant
 from compiler.stages import bound
 
@@ -63,7 +64,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 def stages(tmp_path: Path) -> list[Stage]:
     """All stages, bound for a spec that uses each."""
     variant = Variant(ROOT / "specs/demo.yaml", ("scoring.stop={after: 2}",), build_dir=tmp_path)
-    return bound(wire.project(variant, tmp_path).context(wire.Silent()))
+    return bound(opening.project(variant, tmp_path).context(Silent()))
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, workers
+from compiler.building import folder, money, workers
 from compiler.building.estimate import later_usd, observed_usd, quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
-from compiler.building.money import money
+from compiler.building.money import Bill
+from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
@@ -25,7 +26,8 @@ from compiler.keys import Json
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
-from compiler.project.wire import Project, Reporter
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.report import terminal
 from compiler.report.sections import summary
 from compiler.rounds.locks import Lock
@@ -54,8 +56,7 @@ def make(
     commands to propose after the result. `asked`: the command line that may be answered from a
     receipt when nothing is left to do.
     """
-    budget = project.spec.budget.max_usd
-    wall = budget if max_usd is None else min(max_usd, budget)
+    wall = project.ceiling(max_usd)
     project.purse = Purse(wall, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
@@ -79,7 +80,7 @@ def make(
         remember = not left and watch.begin()
         made = _Made(project, place, outcome, locks, folder.stats(project.store, graph), onward)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
-        bill = money(project)
+        bill = money.bill(project)
         close(project)
         result = made.result(digests, bill)
         if remember:
@@ -116,7 +117,7 @@ class _Made:
         outcome = Outcome(steps, dict.fromkeys(steps, 0), dict.fromkeys(steps, 0.0))
         return replace(self, outcome=outcome, locks=[(lock, False) for lock, _ in self.locks])
 
-    def result(self, digests: dict[str, str], bill: tuple[str, Json]) -> Receipt:
+    def result(self, digests: dict[str, str], bill: Bill) -> Receipt:
         """What people and machines are told."""
         outcome = self.outcome
         total_steps = sum(outcome.steps.values())
@@ -128,7 +129,7 @@ class _Made:
         failures = _failures(self.project, self.stats)
         place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
         tables = map(terminal.render, summary(self.stats))
-        parts = [head, *tables, bill[0], place, *failures]
+        parts = [head, *tables, money.text(bill), place, *failures]
         data: dict[str, Json] = {
             "dataset": self.place.as_posix(),
             "up_to_date": outcome.up_to_date,
@@ -137,7 +138,7 @@ class _Made:
             "seconds": {**outcome.seconds},
             "outputs": {**digests},
             "stats": msgspec.to_builtins(self.stats),
-            "money": bill[1],
+            "money": bill.data(),
             "locks": [{"round": each.identity.round, "hash": each.hash} for each, _ in self.locks],
             "failures": [*failures],
         }
@@ -207,11 +208,10 @@ def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -
     if not _spends(project):
         return
     costs = quote(project, graph.plan())
-    expected, low, high = costs.usd()
     if costs.estimates:
         reporter.notice(
-            f"may cost ${expected:,.2f} (${low:,.2f} to ${high:,.2f}), less what is in the log "
-            f"or in flight; the wall is ${wall:,.2f}; `probec plan` counts exactly"
+            f"may cost {dollars(*costs.usd())}, less what is in the log or in flight; the wall is "
+            f"${wall:,.2f}; `probec plan` counts exactly"
         )
 
 

@@ -20,7 +20,7 @@ from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.purse import ENOUGH
 from compiler.llm.responses import Spend
 from compiler.probes import sampling
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.spec.model import WrittenScope
 from compiler.stages.asking import ASKING
@@ -162,14 +162,13 @@ def count(
 def later_usd(project: Project) -> dict[str, float]:
     """What one call of a role brings with it in later passes, as expected, in US dollars."""
     spec = project.spec
-    written = sum(s.slots for s in spec.scopes.values() if isinstance(s, WrittenScope))
     per_call = {role: call_usd(project, role) for role in ROLES}
     calls = calls_per_probe(spec)
     usd = sum(count * per_call[ASKING[stage]] for stage, count in calls.items())
     answers = sum(count for stage, count in calls.items() if ASKING[stage] == "answerer")
     verdicts = sum(count for stage, count in calls.items() if ASKING[stage] == "judge")
     return {
-        "generator": written * spec.expect.built * usd,
+        "generator": spec.written_slots() * spec.expect.built * usd,
         "answerer": per_call["judge"] * verdicts / answers,
         "judge": 0.0,
     }

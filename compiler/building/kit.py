@@ -21,8 +21,8 @@ from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_wo
 from compiler.engine.stage import Stage
 from compiler.engine.store import Store
 from compiler.probes.tokens import TokenizerFile
-from compiler.project import wire
-from compiler.project.wire import Project, Silent
+from compiler.project.project import Project, opened
+from compiler.project.reporter import Silent
 from compiler.spec.model import Spec
 from compiler.stages import bound
 from compiler.stages.context import Context
@@ -63,7 +63,7 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
 def unpack(kit: Kit) -> tuple[Store, Sequence[Stage]]:
     """The store and the stages of a kit; its providers answer from the response log alone."""
     spec = Spec.model_validate_json(kit.spec)
-    project = wire.opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
+    project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates
     project.tokenizers = {
         name: TokenizerFile(name, Path(path), kit.digests[name])

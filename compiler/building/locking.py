@@ -30,7 +30,7 @@ from compiler.engine.stage import Part, Stage, Step
 from compiler.engine.store import Manifest, plain
 from compiler.errors import UsageError
 from compiler.keys import Json, bytes_digest
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.records import RequestRow
 from compiler.rounds.locks import (
     SCHEMA,

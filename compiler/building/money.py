@@ -1,27 +1,54 @@
-"""The cost ledger: what was expected beside what was billed, per role and round of a build."""
+"""The cost ledger: expected cost beside billed cost, per role and round of a dataset."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import msgspec
 
 from compiler.keys import Json
-from compiler.project.wire import Project
+from compiler.llm.responses import Spend
+from compiler.project.project import Project
 from compiler.report.terminal import table
 
 
-def money(project: Project) -> tuple[str, Json]:
-    """(text, data) of everything that this build ever paid for; empty when nothing was."""
-    rows = [row for row in project.log.spent() if row.build == project.spec.name]
+@dataclass(frozen=True)
+class Bill:
+    """Everything that builds of a dataset have paid.
+
+    `duplicates`: the ids of batches that the provider ran twice, billed for about `wasted` dollars
+    beside the rows.
+    """
+
+    rows: tuple[Spend, ...]
+    duplicates: tuple[str, ...]
+    wasted: float
+
+    def data(self) -> Json:
+        """As JSON."""
+        return {
+            "spent": msgspec.to_builtins([*self.rows]),
+            "usd": sum(row.usd for row in self.rows),
+            "duplicate_batches": [*self.duplicates],
+            "duplicate_usd": self.wasted,
+        }
+
+
+def bill(project: Project) -> Bill:
+    """Read the bill of a dataset from the log and the journal."""
     duplicates = [s for s in project.journal.suspects() if s[3] == "duplicate"]
-    wasted = sum(each[4] for each in duplicates)
-    data: Json = {
-        "spent": msgspec.to_builtins(rows),
-        "usd": sum(row.usd for row in rows),
-        "duplicate_batches": [each[0] for each in duplicates],
-        "duplicate_usd": wasted,
-    }
+    return Bill(
+        tuple(project.spent()),
+        tuple(each[0] for each in duplicates),
+        sum(each[4] for each in duplicates),
+    )
+
+
+def text(found: Bill) -> str:
+    """Format a bill as a table; empty when nothing was paid."""
+    rows = found.rows
     if not rows:
-        return "", data
+        return ""
     lines: list[tuple[object, ...]] = [
         (
             row.role,
@@ -39,7 +66,10 @@ def money(project: Project) -> tuple[str, Json]:
     calls = sum(row.calls for row in rows)
     lines.append(("all", "", "", calls, "", "", f"{expected:,.4f}", f"{usd:,.4f}"))
     header = ("paid for", "round", "model", "calls", "tokens in", "tokens out")
-    text = table((*header, "US$ expected", "US$ billed"), lines)
-    if duplicates:
-        text += f"\nduplicate batches, billed beside these: {len(duplicates)}, about ${wasted:,.2f}"
-    return text, data
+    shown = table((*header, "US$ expected", "US$ billed"), lines)
+    if found.duplicates:
+        shown += (
+            f"\nduplicate batches, billed beside these: {len(found.duplicates)}, about "
+            f"${found.wasted:,.2f}"
+        )
+    return shown

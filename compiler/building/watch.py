@@ -16,7 +16,7 @@ from compiler.engine.stage import label
 from compiler.engine.stamps import Look
 from compiler.engine.store import write_atomic
 from compiler.errors import StoreError
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.rounds.locks import Lock
 from compiler.stages.context import Context
 

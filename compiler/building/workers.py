@@ -14,7 +14,7 @@ from compiler.engine.executors.exchange import Exchange, Exchanged
 from compiler.engine.executors.processes import Processes
 from compiler.engine.plan import Graph
 from compiler.errors import UsageError
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.stages.context import Context
 
 
@@ -30,7 +30,7 @@ def executor(
     Raises:
         UsageError: the options contradict one another, or name a place that cannot be used.
     """
-    documents = sum(each.docs for each in project.spec.rounds)
+    documents = project.spec.documents()
     jobs = where.jobs or (_cores() if documents >= FEW_DOCUMENTS else 1)
     if where.exchange is None and where.cluster is None and jobs <= 1:
         return None

@@ -95,6 +95,12 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_round_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which round, and the directory that it is in."""
+    parser.add_argument("hash", metavar="HASH", help="a round's hash, or the start of it")
+    add_place_arguments(parser)
+
+
 def add_band_arguments(parser: argparse.ArgumentParser) -> None:
     """The thresholds of HARD and EASY for rows in files."""
     parser.add_argument(

@@ -12,7 +12,7 @@ from compiler.commands import arguments
 from compiler.commands.result import Result
 
 if TYPE_CHECKING:
-    from compiler.project.wire import Reporter
+    from compiler.project.reporter import Reporter
 
 EXAMPLE = "probec build specs/demo.yaml"
 
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         return Result(kept.text, kept.data, kept.code)
 
     from compiler.building.build import make
-    from compiler.project import wire
+    from compiler.project import opening
 
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     project.wait = not args.detach
     made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
     return Result(made.text, made.data, made.code)

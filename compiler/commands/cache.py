@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compiler.building import receipt
+from compiler.building import garbage
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.engine import sweep
 from compiler.engine.lock import locked
 from compiler.engine.remote import Remote
-from compiler.engine.store import Store
+from compiler.engine.sweep import Sweep
 from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.project import place as places
-from compiler.project.place import Place
-from compiler.project.wire import Reporter
+from compiler.project.reporter import Reporter
+from compiler.report.numbers import size
 from compiler.reproduction import transfer
 from compiler.reproduction.transfer import Moved
 from compiler.rounds import locks
@@ -46,7 +45,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     if args.action == "gc":
         if args.url is not None:
             raise UsageError("gc takes no URL", hint="probec cache gc --dry-run")
-        return _gc(places.find(args.dir, args.build_dir), dry=args.dry_run)
+        place = places.find(args.dir, args.build_dir)
+        return _gc(garbage.collect(place, dry_run=args.dry_run), dry_run=args.dry_run)
     if args.dry_run:
         raise UsageError("--dry-run goes with gc", hint="leave it out")
     if not args.url:
@@ -58,11 +58,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             hint=f"the URL comes first: {EXAMPLE}; a folder of that name is ./{args.url}",
         )
     if args.action == "push":
-        chosen = [place.lock(each)[0] for each in args.hashes] or [
-            locks.read(path) for path in locks.everywhere(place.locks)
-        ]
-        if not chosen:
-            raise UsageError("no locked round here", where=str(place.locks), hint="build first")
+        chosen = transfer.chosen(place, args.hashes)
         moved = transfer.push(place, Remote(args.url), chosen, reporter.notice)
         return _moved("pushed", args.url, moved)
     remote = Remote(args.url)
@@ -92,21 +88,8 @@ def _moved(verb: str, url: str, moved: Moved) -> Result:
     return Result(text, data)
 
 
-def _gc(place: Place, *, dry: bool) -> Result:
-    store = Store(place.build)
-    with locked(place.build):
-        roots = [
-            key
-            for path in locks.everywhere(place.locks)
-            for key in locks.read(path).recorded.steps.values()
-        ]
-        found = sweep.survey(store, roots)
-        useless = receipt.useless(store.root, [path for path, _ in found.files])
-        for path in receipt.everywhere(store.root):
-            found.weigh(path, keep=path not in useless)
-        if not dry:
-            sweep.remove(found)
-    verb = "would be removed" if dry else "removed"
+def _gc(found: Sweep, *, dry_run: bool) -> Result:
+    verb = "would be removed" if dry_run else "removed"
     text = (
         f"{len(found.files):,} files with {size(found.bytes)} {verb}; {found.kept_files:,} with "
         f"{size(found.kept_bytes)} are in use by a build or a lock; replies are never touched"
@@ -116,16 +99,6 @@ def _gc(place: Place, *, dry: bool) -> Result:
         "bytes": found.bytes,
         "kept_files": found.kept_files,
         "kept_bytes": found.kept_bytes,
-        "dry_run": dry,
+        "dry_run": dry_run,
     }
     return Result(text, data)
-
-
-def size(count: int) -> str:
-    """Bytes for people, in decimal units."""
-    amount, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            break
-        amount /= 1000
-    return f"{count} B" if unit == "B" else f"{amount:,.1f} {unit}"

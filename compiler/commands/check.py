@@ -7,7 +7,7 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
-from compiler.project import problems, wire
+from compiler.project import opening, problems
 from compiler.spec import load
 
 EXAMPLE = "probec check specs/demo.yaml"
@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Report every problem, or that there is none."""
-    draft = wire.read(arguments.variant(args))
+    draft = opening.draft(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:
         raise SpecError(found)
     assert draft.spec is not None
     spec = draft.spec
-    docs = sum(each.docs for each in spec.rounds)
+    docs = spec.documents()
     text = (
         f"{args.spec}: no problems; {spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
         f"{docs * spec.slots_per_document:,} slots, calibration level {spec.calibration.level}"

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections import defaultdict
-from collections.abc import Iterator
 
+from compiler.building import readiness
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.keys import Json
-from compiler.llm.batches.states import OPEN
-from compiler.llm.providers import BATCHED, FREE
-from compiler.llm.providers.anthropic import Finding, environment, server
-from compiler.project import wire
-from compiler.project.wire import Project
+from compiler.project import opening
 from compiler.report.terminal import table
-from compiler.stages.context import ROLES
 
 EXAMPLE = "probec doctor specs/demo.yaml --offline"
-_SPACE = 10_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,50 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Exit 1 when something would stop a paid build."""
-    project = wire.project(arguments.variant(args))
-    servers = _servers(project)
-    findings = [*_spec(project), *environment(needed=bool(servers))]
-    if not args.offline:
-        for base_url, models in servers.items():
-            findings += server(base_url, models)
-    bad = sum(each.state == "bad" for each in findings)
-    text = table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings])
+    project = opening.project(arguments.variant(args))
+    found = readiness.findings(project, online=not args.offline)
+    bad = sum(each.state == "bad" for each in found)
+    text = table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in found])
     text += f"\n\n{bad} problem{'s' if bad != 1 else ''}" if bad else "\n\nready"
-    data: list[Json] = [{"what": f.what, "state": f.state, "detail": f.detail} for f in findings]
+    data: list[Json] = [{"what": f.what, "state": f.state, "detail": f.detail} for f in found]
     return Result(text, {"findings": data, "problems": bad}, 1 if bad else 0)
-
-
-def _spec(project: Project) -> Iterator[Finding]:
-    spec = project.spec
-    for role in ROLES:
-        use = getattr(spec.models, role)
-        free = use.provider in FREE
-        rate = project.rate(role)
-        price = "free" if free else f"${rate.input:g} in, ${rate.output:g} out per million tokens"
-        yield Finding(role, "ok", f"{use.model} through {use.provider}, {price}")
-    if any(getattr(spec.models, role).provider in BATCHED for role in ROLES):
-        limits = spec.batches
-        yield Finding(
-            "batches",
-            "ok",
-            f"at most {limits.max_requests:,} requests and {limits.max_bytes:,} bytes each, "
-            f"{limits.queue_requests:,} requests waiting at once",
-        )
-    open_shards = project.journal.shards(OPEN)
-    if open_shards:
-        text = f"{len(open_shards)} open from earlier runs; see `probec status`"
-        yield Finding("journal", "note", text)
-    yield Finding("wall", "ok", f"${spec.budget.max_usd:,.2f} a run")
-    free_bytes = shutil.disk_usage(project.root).free
-    enough = free_bytes >= _SPACE
-    space = f"{free_bytes / 1e9:,.1f} GB free; bodies and results of a full build take several"
-    yield Finding("disk", "ok" if enough else "note", space)
-
-
-def _servers(project: Project) -> dict[str | None, set[str]]:
-    found: dict[str | None, set[str]] = defaultdict(set)
-    for role in ROLES:
-        use = getattr(project.spec.models, role)
-        if use.provider not in FREE:
-            found[use.base_url].add(use.model)
-    return found

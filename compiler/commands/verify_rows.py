@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
-from compiler.checking import verify
-from compiler.checking.verify import INDEX_COLUMNS, Report
+from compiler.checking import files
 from compiler.commands.result import Result
-from compiler.dataset import rows, stated
-from compiler.errors import SourceError
-from compiler.keys import Json
-from compiler.probes import tokens
-from compiler.probes.checks import CHECKS
-from compiler.report.terminal import table
 
 EXAMPLE = "probec verify-rows build/datasets/demo --tokenizer specs/data/bpe-8k.json.gz"
 
@@ -34,72 +26,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Exit 1 when a row breaks a check that is an error."""
-    tokenizers = []
-    for name in args.tokenizer:
-        found = tokens.find(name, Path.cwd(), online=True)
-        assert found is not None
-        tokenizers.append(tokens.load(found))
-    files = rows.files(args.path)
-    report = Report()
-    for file in files:
-        inexact = rows.inexact_indices(file, INDEX_COLUMNS)
-        if inexact:
-            listed = ", ".join(f"{name} ({kind})" for name, kind in inexact.items())
-            report.add("V23", file.name, f"not integers: {listed}")
-    every = (row for file in files for row in rows.read(file))
-    verify.verify(every, tokenizers, stated.beside(args.path), report)
-    if args.path.is_dir():
-        _counts(args.path, files, report)
-    else:
-        report.not_applied.append("V20")
-    return Result(_text(report), _data(report), 1 if report.errors else 0)
-
-
-def _counts(folder: Path, files: list[Path], report: Report) -> None:
-    claimed = stated.counts(folder)
-    if claimed is None:
-        report.not_applied.append("V20")
-        return
-    report.not_applied.append("V20 (rows by scope only: `probec card --check` counts all)")
-    have = Counter(row.text("scope") for file in files for row in rows.read(file))
-    for scope in sorted(claimed.keys() | have.keys()):
-        if claimed.get(scope, 0) != have[scope]:
-            detail = f"stats.json says {claimed.get(scope, 0)} rows, the files have {have[scope]}"
-            report.add("V20", scope, detail)
-
-
-def _text(report: Report) -> str:
-    if not report.rows:
-        raise SourceError("no rows there", hint="is the file empty?")
-    found = sorted(report.counts, key=lambda name: (CHECKS[name].severity != "error", name))
-    lines = [
-        f"{report.rows:,} rows, {report.errors:,} errors, "
-        f"{sum(report.counts.values()) - report.errors:,} warnings"
-    ]
-    if found:
-        header = ("check", "severity", "findings", "the rule that is broken")
-        entries = [(n, CHECKS[n].severity, report.counts[n], CHECKS[n].meaning) for n in found]
-        lines.append(table(header, entries))
-        lines.append(
-            "\n".join(f"{name}  {each}" for name in found for each in report.examples[name])
-        )
-    if report.not_applied:
-        lines.append(f"not applied: {', '.join(report.not_applied)}")
-    return "\n\n".join(lines)
-
-
-def _data(report: Report) -> Json:
-    return {
-        "rows": report.rows,
-        "errors": report.errors,
-        "findings": {
-            name: {
-                "severity": CHECKS[name].severity,
-                "count": count,
-                "meaning": CHECKS[name].meaning,
-                "examples": [*report.examples[name]],
-            }
-            for name, count in sorted(report.counts.items())
-        },
-        "not_applied": [*report.not_applied],
-    }
+    report = files.check(args.path, args.tokenizer)
+    return Result(files.text(report), files.data(report), 1 if report.errors else 0)

@@ -11,8 +11,8 @@ from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.errors import UsageError
 from compiler.keys import Json
-from compiler.project import wire
-from compiler.project.wire import Silent
+from compiler.project import opening
+from compiler.project.reporter import Silent
 
 EXAMPLE = "probec why specs/demo.yaml judge 0.1 --set scoring.compare=target_response"
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Explain what is not fresh."""
-    project = wire.project(arguments.variant(args))
+    project = opening.project(arguments.variant(args))
     project.require_local()
     graph = project.graph(project.context(Silent()))
     names = [stage.name for stage in graph.stages]

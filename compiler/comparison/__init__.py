@@ -1,4 +1,4 @@
 """Two builds beside one another: what they declare, say, would ask, and came to.
 
-Knows specs as data and graphs of steps; what a command line means is for `commands/sides.py`.
+`sides` opens what a command line names; all else knows specs as data and graphs of steps.
 """

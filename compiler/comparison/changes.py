@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from compiler.building.quotes import dollars
 from compiler.comparison.fields import FieldChange
 from compiler.comparison.hunks import unified
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
@@ -94,11 +95,11 @@ def _money(rows: tuple[RequestRow, ...]) -> str:
 def _summary(requests: Requests) -> str:
     rows: tuple[RequestRow, ...] = requests.rows
     new, usd = sum(r.new for r in rows), sum(r.usd for r in rows)
-    low, high = sum(r.low for r in rows), sum(r.high for r in rows)
+    cost = dollars(usd, sum(r.low for r in rows), sum(r.high for r in rows))
     about = "about " if any(r.guessed("B") for r in rows) else ""
     return (
         f"{requests.differing:,} requests differ as counted; building B now sends {about}{new:,}, "
-        f"for ${usd:,.2f} (${low:,.2f} to ${high:,.2f})"
+        f"for {cost}"
     )
 
 

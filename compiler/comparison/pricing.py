@@ -10,7 +10,7 @@ from compiler.comparison.listing import Walk
 from compiler.comparison.report import RequestRow, Requests
 from compiler.comparison.requests import Compared, Tally, stages
 from compiler.llm.dispatch import Priced
-from compiler.project.wire import Project
+from compiler.project.project import Project
 from compiler.stages.asking import ASKING
 
 _BASES = {

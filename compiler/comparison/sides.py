@@ -11,16 +11,16 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from compiler.errors import Problem, SpecError, UsageError
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.project import Project
 from compiler.project.revision import at_revision, overlay
 from compiler.project.variant import Variant
-from compiler.project.wire import Project
 from compiler.report import card
 from compiler.rounds import locks
 from compiler.rounds.locks import Identity
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
-from compiler.spec.root import project_root
+from compiler.spec.root import SUFFIXES, project_root
 from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
@@ -51,80 +51,113 @@ class Side:
         return _shown(self.draft.where(*path), self.home, self.prefix)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What both sides share: options of the command line."""
-
-    provider: str | None
-    source: str | None
-    build_dir: Path | None
-
-
 def open_side(
     stack: ExitStack,
     name: str,
-    overrides: Sequence[str],
-    options: Options,
-    spec: str | None,
-    shared: Sequence[str] = (),
+    shared: Variant,
+    overrides: Sequence[str] = (),
+    *,
+    alone: bool = False,
 ) -> Side:
-    """The side that `name` names.
+    """Open the side that `name` names.
 
-    `spec`: the spec that a prompt directory or a round goes with; `shared`: overrides of both
-    sides, which are no part of its label. Temporary files live as long as `stack`.
+    `shared`: the spec that a prompt directory or a round goes with, varied as both sides are;
+    `alone`: there is no such spec, and `shared` has the variation only. `overrides`: of this side
+    alone, and part of its label. Temporary files live as long as `stack`.
 
     Raises:
         UsageError: it names nothing.
         SpecError: its spec is wrong.
     """
-    label = " ".join([name, *(f"--set {each}" for each in overrides)])
-    overrides = [*shared, *overrides]
-    folder = _folder(name, spec)
+    shown, spec = label(name, overrides), shared.path
+    variant = shared.adding(*overrides)
+    folder = _folder(name, None if alone else spec)
     if folder is not None:
-        if spec is None:
+        if alone:
             raise UsageError(
                 "a prompt directory needs a spec",
                 where=name,
                 hint="name the spec on the other side, or with --spec",
             )
-        variant = _variant(folder, project_root(Path(spec)))
-        setting = f"models.{variant.partition('/')[0]}.prompt={variant}"
-        return _read(label, Path(spec), [*overrides, setting], options)
-    if Path(name).exists() or name.endswith((".yaml", ".yml")):
-        return _read(label, Path(name), overrides, options)
+        prompt = _prompt(folder, project_root(spec))
+        return _read(shown, variant.adding(f"models.{prompt.partition('/')[0]}.prompt={prompt}"))
+    if Path(name).exists() or name.endswith(SUFFIXES):
+        return _read(shown, replace(variant, path=Path(name)))
     path, at, revision = name.rpartition("@")
     if at and path:
         target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
         place, short = at_revision(Path(path), revision, target)
         real = project_root(Path(path))
-        return _read(label, place, overrides, options, real, f"{target}/", f"{short}:")
+        return _read(shown, replace(variant, path=place), real, f"{target}/", f"{short}:")
     if locks.HASH.fullmatch(name):
-        if spec is None:
+        if alone:
             raise UsageError(
                 "a round needs a spec: its lock does not say where the source lies",
                 where=name,
                 hint="name the spec on the other side, or with --spec",
             )
-        root = project_root(Path(spec))
-        build = options.build_dir if options.build_dir is not None else root / "build"
+        root = project_root(spec)
+        build = shared.build_dir if shared.build_dir is not None else root / "build"
         lock = locks.find(build / "rounds", name)[0].identity
         target = Path(stack.enter_context(TemporaryDirectory(prefix="probec-diff-"))).resolve()
-        base = _read(spec, Path(spec), [], options).project.spec
+        base = opening.project(replace(shared, overrides=())).spec
         overlay(root, _SPEC_OF_A_LOCK, _words(lock, base, root), target)
         place = target / _SPEC_OF_A_LOCK
-        side = _read(label, place, overrides, options, root, f"{target}/", f"{name}:")
+        side = _read(shown, replace(variant, path=place), root, f"{target}/", f"{name}:")
         return replace(side, round=lock.round)
     raise UsageError(f"{name!r} is nothing to compare", hint=f"name {FORMS}")
 
 
+def label(name: str, overrides: Sequence[str]) -> str:
+    """Name a side as its command line does."""
+    return " ".join([name, *(f"--set {each}" for each in overrides)])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The names of two sides. `spec`: the one that a prompt directory or a round goes with."""
+
+    a: str
+    b: str
+    spec: str | None
+
+
+def pair(a: str, b: str | None, spec: str | None, *, varied: bool) -> Pair:
+    """Find the sides that a command line names; without `b` a spec is compared with itself, varied.
+
+    `spec`: named apart; `varied`: the two sides differ by overrides of their own.
+
+    Raises:
+        UsageError: there is nothing to compare with.
+    """
+    own = spec or spec_of(a) or (spec_of(b) if b is not None else None)
+    if b is not None:
+        return Pair(a, b, own)
+    if (path := spec_of(a)) is not None:
+        # A spec at a revision against the same spec as it is here.
+        b = path
+    elif spec is not None:
+        # A prompt directory or a round against the spec as it is.
+        a, b = spec, a
+    else:
+        raise UsageError("nothing to compare with", where=a, hint="name B, or --spec SPEC")
+    if a == b and not varied:
+        raise UsageError(
+            "a spec against itself has no differences",
+            where=a,
+            hint="name B, or override a value: --set calibration.level=-1",
+        )
+    return Pair(a, b, own)
+
+
 def is_spec(name: str) -> bool:
     """Whether a side is named by a spec's path."""
-    return Path(name).is_file() or name.endswith((".yaml", ".yml"))
+    return Path(name).is_file() or name.endswith(SUFFIXES)
 
 
 def is_directory(name: str, spec: str) -> bool:
     """Whether a side is named by a prompt directory."""
-    return _folder(name, spec) is not None
+    return _folder(name, Path(spec)) is not None
 
 
 def spec_of(name: str) -> str | None:
@@ -160,15 +193,16 @@ def _over(base: object, value: object) -> object:
     return {**base, **{key: _over(base.get(key), each) for key, each in value.items()}}
 
 
-def _folder(name: str, spec: str | None) -> Path | None:
+def _folder(name: str, spec: Path | None) -> Path | None:
     """The directory that a side names, from here or from the spec's project."""
     if Path(name).is_dir():
         return Path(name)
-    below = project_root(Path(spec)) / name if spec is not None else None
+    below = project_root(spec) / name if spec is not None else None
     return below if below is not None and below.is_dir() else None
 
 
-def _variant(folder: Path, root: Path) -> str:
+def _prompt(folder: Path, root: Path) -> str:
+    """Name the prompt in a directory, `<role>/<variant>`."""
     inside = folder.resolve()
     parts = inside.parts[-3:]
     if len(parts) < 3 or parts[0] != "prompts" or parts[1] not in ROLES:
@@ -185,25 +219,19 @@ def _variant(folder: Path, root: Path) -> str:
 
 
 def _read(
-    label: str,
-    spec: Path,
-    overrides: Sequence[str],
-    options: Options,
-    real: Path | None = None,
-    home: str = "",
-    prefix: str = "",
+    label: str, variant: Variant, real: Path | None = None, home: str = "", prefix: str = ""
 ) -> Side:
-    """The side of a spec. `real`: the project whose replies and builds it shares, if another."""
-    build = options.build_dir if options.build_dir is not None or real is None else real / "build"
-    variant = Variant(spec, tuple(overrides), options.provider, options.source, build)
+    """Open the side of a spec. `real`: the project whose replies and builds it shares, if any."""
+    if variant.build_dir is None and real is not None:
+        variant = replace(variant, build_dir=real / "build")
     try:
-        project = wire.project(variant, real / ".probec" if real is not None else None)
+        project = opening.project(variant, real / ".probec" if real is not None else None)
     except SpecError as error:
         problems = [
             replace(each, where=_shown(each.where, home, prefix)) for each in error.problems
         ]
         raise SpecError([Problem(p.where, p.path, p.message, p.hint) for p in problems]) from None
-    draft = wire.read(variant)
+    draft = opening.draft(variant)
     return Side(label, draft, project, real or draft.root, home, prefix)
 
 

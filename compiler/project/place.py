@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compiler.errors import UsageError
 from compiler.llm.responses import ResponseLog
+from compiler.probes.prompts import Library
 from compiler.rounds import locks
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Lock
@@ -65,3 +66,15 @@ def find(directory: Path | None, build: Path | None, *, make: bool = False) -> P
             hint="name one with --dir",
         )
     return Place(start, build or start / "build")
+
+
+def templates(path: Path, name: str) -> Library | None:
+    """Find the templates of the project that holds `path`, else of the working directory.
+
+    `name`: of a template that they must have; None where no project has it.
+    """
+    for start in (path.resolve(), Path.cwd() / "here"):
+        for root in start.parents:
+            if (root / "templates" / name).is_file():
+                return Library(root / "templates")
+    return None

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from compiler.errors import UsageError
-from compiler.spec.root import project_root
+from compiler.spec.root import SUFFIXES, project_root
 
 _WORDS = ("prompts", "templates")
-_SPECS = (".yaml", ".yml")
 _LINK = "120000"
 
 
@@ -74,7 +73,7 @@ def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for entry in source.iterdir() if source.is_dir() else ():
         own = entry.name == keep or (words and entry.name in _WORDS)
-        spec = entry.suffix in _SPECS
+        spec = entry.suffix in SUFFIXES
         place = target / entry.name
         if not own and not spec and not place.exists():
             place.symlink_to(entry.resolve(), target_is_directory=entry.is_dir())
@@ -92,7 +91,7 @@ def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
             continue
         mode, kind, blob = head.split()
         words = name.split("/")[0] in _WORDS
-        spec = PurePosixPath(name).parent in folders and name.endswith(_SPECS)
+        spec = PurePosixPath(name).parent in folders and name.endswith(SUFFIXES)
         if kind == "blob" and (words or spec):
             if mode == _LINK:
                 raise UsageError(

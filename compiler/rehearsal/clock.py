@@ -53,6 +53,23 @@ class Clock:
         return left / self.speed if self.speed > 0 else float("inf")
 
 
+class SpedClock:
+    """A clock of a client that runs as fast as the server's."""
+
+    def __init__(self, start: float, speed: float) -> None:
+        self._start = start
+        self._speed = speed
+        self._begun = time.monotonic()
+
+    def now(self) -> float:
+        """Epoch seconds of the rehearsal."""
+        return self._start + (time.monotonic() - self._begun) * self._speed
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so many seconds of the rehearsal."""
+        time.sleep(seconds / self._speed)
+
+
 def iso(moment: float | None) -> str | None:
     """A moment as the API writes it."""
     if moment is None:

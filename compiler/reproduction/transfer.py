@@ -22,7 +22,7 @@ from compiler.errors import DamagedError, StoreError, UsageError
 from compiler.keys import bytes_digest
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
-from compiler.reproduction.replaying import documents, needed
+from compiler.reproduction.rebuild import documents, needed
 from compiler.rounds import locks
 from compiler.rounds.blobs import pack, unpack
 from compiler.rounds.locks import Identity, Lock, Rounds
@@ -164,6 +164,20 @@ def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, by
             lines, size = [], 0
     if lines:
         yield len(lines), b"".join(lines)
+
+
+def chosen(place: Place, prefixes: list[str]) -> list[Lock]:
+    """Find the rounds of a place that these prefixes name; all of them without any.
+
+    Raises:
+        UsageError: a prefix names none or more than one, or there are no rounds.
+    """
+    found = [place.lock(each)[0] for each in prefixes] or [
+        locks.read(path) for path in locks.everywhere(place.locks)
+    ]
+    if not found:
+        raise UsageError("no locked round here", where=str(place.locks), hint="build first")
+    return found
 
 
 def shared(remote: Remote) -> list[str]:

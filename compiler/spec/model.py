@@ -2,7 +2,7 @@
 
 Values only. Words live in `prompts/` and `templates/`, decisions in Python. This module knows the
 shape of a spec and the rules that one spec can break by itself; whether a prompt, provider or
-templated scope of that name exists is found by `commands/check.py`.
+templated scope of that name exists is found by `project/problems.py`.
 """
 
 from __future__ import annotations
@@ -265,6 +265,14 @@ class Spec(Model):
     def ordered_scopes(self) -> list[tuple[str, TemplateScope | WrittenScope]]:
         """The scopes in slot order, whatever their order in the file."""
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
+
+    def documents(self) -> int:
+        """Count the documents of all rounds."""
+        return sum(each.docs for each in self.rounds)
+
+    def written_slots(self) -> int:
+        """Count the slots of a document whose probes a model writes."""
+        return sum(s.slots for s in self.scopes.values() if isinstance(s, WrittenScope))
 
 
 __all__ = ["Side", "Spec", "TemplateScope", "WrittenScope"]

@@ -1,10 +1,13 @@
-"""Where a project begins. Apart from `load`, because it needs no YAML."""
+"""The files of specs, and the root of their project. Apart from `load`: it needs no YAML."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from compiler.errors import UsageError
+
+SUFFIXES = (".yaml", ".yml")
+"""The ends of the names of specs."""
 
 
 def project_root(path: Path) -> Path:

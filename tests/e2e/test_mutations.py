@@ -39,7 +39,7 @@ from compiler.llm.providers.anthropic.wire import messages_body
 from compiler.llm.providers.extractive import respond
 from compiler.probes import alternatives
 from compiler.probes.prompts import Library
-from compiler.project import wire
+from compiler.project import problems
 from compiler.spec import load
 from compiler.spec.model import Spec
 from tests.conftest import ROOT
@@ -442,7 +442,7 @@ class Desk:
         unlock(root)
         with pytest.MonkeyPatch.context() as patch:
             # It is planned too, which finds every problem, and that is much of a build's time.
-            patch.setattr(wire, "find", lambda draft: draft.problems)
+            patch.setattr(problems, "find", lambda draft: draft.problems)
             code, data = run("build", root / f"specs/{self.spec}.yaml", *args)
         if "error" in data:
             assert code in (1, 2), data

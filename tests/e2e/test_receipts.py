@@ -29,7 +29,8 @@ from compiler.engine import stamps
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import State
 from compiler.probes import tokens
-from compiler.project import wire
+from compiler.project import opening
+from compiler.project.reporter import Silent
 from compiler.rounds.locks import Lock
 from tests.conftest import ROOT, Probec, make_project
 
@@ -490,8 +491,8 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
     parsed = parser.parse_args([str(project / SPEC), *args])
-    opened = wire.project(arguments.variant(parsed))
-    builds.make(opened, wire.Silent(), None, Workers(), asked=Request("one.json", began, ""))
+    opened = opening.project(arguments.variant(parsed))
+    builds.make(opened, Silent(), None, Workers(), asked=Request("one.json", began, ""))
     return receipt.everywhere(project / "build")
 
 

@@ -92,7 +92,7 @@ def test_content_is_compared_where_another_library_wrote_the_bytes(
     import pyarrow.parquet as pq
     import zstandard
 
-    from compiler.commands import verify
+    from compiler.reproduction import verification
 
     rows = PLACES["rows"](project, built)
     table = PLACES["parquet"](project, built)
@@ -105,7 +105,7 @@ def test_content_is_compared_where_another_library_wrote_the_bytes(
     pq.write_table(pq.read_table(table), table, compression="gzip")
     assert len(verified(probec, 7, built.hash)["findings"]) == 2
 
-    monkeypatch.setattr(verify, "same_libraries", lambda recorded: False)
+    monkeypatch.setattr(verification, "same_libraries", lambda recorded: False)
     assert verified(probec, 0, built.hash)["findings"] == []
     rows.write_bytes(zstandard.ZstdCompressor().compress(lines.replace(b"the", b"teh", 1)))
     changed = pq.read_table(table).to_pylist()

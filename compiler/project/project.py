@@ -1,4 +1,4 @@
-"""The composition root: from a command line to a spec, a context and a graph."""
+"""One spec in its directory, with the objects that a command needs: context, graph, providers."""
 
 from __future__ import annotations
 
@@ -8,91 +8,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Protocol
 
 from compiler.dataset.located import Located, locate, needs_network
-from compiler.dataset.sources import count_documents
-from compiler.engine.execute import Listener
 from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
-from compiler.errors import SourceError, SpecError, UsageError
+from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
 from compiler.llm.batches.clock import Clock, WallClock
-from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
-from compiler.llm.providers import BATCHED, FREE, PROVIDERS, Settings, provider, replaying
+from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
 from compiler.llm.providers.anthropic.batch import BatchSettings
-from compiler.llm.providers.extractive import MODEL
 from compiler.llm.purse import Purse
-from compiler.llm.responses import ResponseLog
+from compiler.llm.responses import ResponseLog, Spend
 from compiler.probes import sampling, tokens
 from compiler.probes.prompts import Library
 from compiler.probes.tokens import Tokenizer, TokenizerFile
-from compiler.project.problems import find
-from compiler.project.variant import Variant
+from compiler.project.reporter import Reporter, Silent
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Lock, Rounds, agreed
-from compiler.spec import load
-from compiler.spec.load import Draft
 from compiler.spec.model import Spec
 from compiler.stages import bound
 from compiler.stages.context import ROLES, Context, Role
-from compiler.stages.ingest import column_names
-
-
-class Reporter(Listener, Protocol):
-    """Hears how a build goes, from the engine and from the providers. `cli.py` shows it."""
-
-    def calls(self, role: str, done: int, wanted: int) -> None:
-        """So many of a role's calls are answered."""
-
-    def notice(self, text: str) -> None:
-        """Something the user must know before it runs."""
-
-    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """How the batches of the stage stand, and the money of this run."""
-
-
-class Silent:
-    """Says nothing."""
-
-    def stage_started(self, stage: str, steps: int, stale: int) -> None:
-        """Nothing."""
-
-    def step_done(self, stage: str, part: str, seconds: float) -> None:
-        """Nothing."""
-
-    def calls(self, role: str, done: int, wanted: int) -> None:
-        """Nothing."""
-
-    def notice(self, text: str) -> None:
-        """Nothing."""
-
-    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """Nothing."""
-
-
-def read(variant: Variant) -> Draft:
-    """The spec of a variant, with its problems.
-
-    Raises:
-        UsageError: it names a provider that does not exist.
-    """
-    overrides, provider = list(variant.overrides), variant.provider
-    if provider is not None:
-        if provider not in PROVIDERS:
-            have = f"have: {', '.join(PROVIDERS)}"
-            raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
-        for role in ROLES:
-            overrides.append(f"models.{role}.provider={provider}")
-            if provider == "extractive":
-                overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-                overrides.append(f"publish.source_label={provider}")
-    return load.read(variant.path, overrides, variant.location)
 
 
 @dataclass
@@ -133,6 +74,21 @@ class Project:
     def rounds(self) -> Rounds:
         """The locks of this dataset, in its build directory."""
         return Rounds(self.store.root / "rounds" / self.spec.name)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of one batch, and of all that wait at the provider."""
+        batches = self.spec.batches
+        return Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
+
+    def ceiling(self, max_usd: float | None) -> float:
+        """Decide the most that a run may spend: the spec's budget, or `max_usd` where lower."""
+        budget = self.spec.budget.max_usd
+        return budget if max_usd is None else min(max_usd, budget)
+
+    def spent(self) -> list[Spend]:
+        """Read everything that builds of this dataset have paid, by role, round and model."""
+        return [row for row in self.log.spent() if row.build == self.spec.name]
 
     @cached_property
     def held(self) -> dict[int, Lock]:
@@ -276,9 +232,8 @@ class Project:
     def _dispatcher(self, role: Role, reporter: Reporter) -> Dispatcher:
         use = getattr(self.spec.models, role)
         batches = self.spec.batches
-        limits = Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
         pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
-        travel = BatchSettings(self.journal, limits, pace, self.clock, reporter)
+        travel = BatchSettings(self.journal, self.limits, pace, self.clock, reporter)
         settings = Settings(use.base_url, use.concurrency, self.purse, travel)
         rate, expected = self.rate(role), getattr(self.spec.expect, role)
         usd = rate.usd(expected.input, expected.output)
@@ -293,62 +248,9 @@ class Project:
         )
 
 
-def project(variant: Variant, state: Path | None = None) -> Project:
-    """The checked spec of a variant, in its project.
-
-    `state`: where replies and batches are kept instead of the project's `.probec`.
-
-    Raises:
-        SpecError: with every problem of the spec and of what it names.
-    """
-    draft = read(variant)
-    notices: list[str] = []
-    if variant.source is not None and draft.spec is not None and not draft.problems:
-        draft, notices = _scaled(variant, draft)
-    problems = find(draft)
-    if problems or draft.spec is None:
-        raise SpecError(problems)
-    found = opened(draft.spec, draft.root, variant.build_dir, state)
-    found.files, found.notices = draft.files, notices
-    found.locking = variant.source is None
-    return found
-
-
 def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:
     """A checked spec in its project. `build`, `state`: its directories if not the default ones."""
     build = build if build is not None else root / "build"
     state = state if state is not None else root / ".probec"
     log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
     return Project(spec, root, Store(build), log, journal)
-
-
-def _scaled(variant: Variant, draft: Draft) -> tuple[Draft, list[str]]:
-    """A rehearsal: the rounds shrink in proportion when the file holds fewer documents."""
-    spec = draft.spec
-    assert spec is not None
-    located = locate(spec.source.path, None, draft.root, {})
-    have = count_documents(located, column_names(spec))
-    wanted = [each.docs for each in spec.rounds]
-    sizes = wanted
-    if sum(wanted) > have:
-        sizes = [docs * have // sum(wanted) for docs in wanted]
-        if have == 0:
-            raise UsageError(
-                "it has no usable document",
-                where=variant.source,
-                hint="every row needs an id, as text or a whole number, a prefix and a "
-                "continuation, as text; source.columns maps their names, null where there is none",
-            )
-        if min(sizes) == 0:
-            raise UsageError(
-                f"{have} documents cannot fill {len(wanted)} rounds",
-                where=variant.source,
-                hint="rehearse on a larger file, or --set rounds=[{docs: 1}]",
-            )
-    notices = [
-        f"rehearsal on {variant.source} ({have:,} documents): rounds "
-        f"{' + '.join(f'{n:,}' for n in wanted)} -> {' + '.join(f'{n:,}' for n in sizes)}, "
-        f"tokenizers -> {spec.source.tokenizer}, dataset {spec.name}"
-    ]
-    rounds = ", ".join(f"{{docs: {n}}}" for n in sizes)
-    return read(variant.adding(f"rounds=[{rounds}]")), notices

@@ -21,7 +21,8 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.place import Place
-from compiler.project.wire import Project, Reporter
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
 from compiler.records import Document
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice

@@ -1,0 +1,138 @@
+"""The batches of a project: their state in the journal and at the provider, and an end to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from compiler.building.build import SPENDING
+from compiler.engine.lock import locked
+from compiler.errors import ProviderError
+from compiler.keys import Json
+from compiler.llm.batches.api import NotThere, Unreachable
+from compiler.llm.batches.journal import Journal, Shard
+from compiler.llm.batches.states import FINISHED, SENT, WAITING, Event, State
+from compiler.llm.providers import batch_api
+from compiler.project.project import Project
+from compiler.report.terminal import table
+
+
+@dataclass
+class Canceled:
+    """The outcome of a cancellation: the ids of canceled batches, how many could not be canceled,
+    and a line about each.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    failed: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def data(self) -> Json:
+        """As JSON."""
+        return {"canceled": [*self.ids], "failed": self.failed}
+
+    def text(self) -> str:
+        """Format the outcome for a terminal."""
+        lines = [*self.lines]
+        if self.ids:
+            lines.append(
+                "what they had finished is billed; the build that sent them collects it and asks "
+                "the rest again, or `probec status --collect` only collects it"
+            )
+        return "\n".join(lines) if lines else "no batches are open"
+
+
+def cancel(project: Project) -> Canceled:
+    """Cancel every open batch of a project. Requests that were served stay billed and kept."""
+    journal, now = project.journal, project.clock.now
+    found = Canceled()
+    with locked(journal.folder, "project's paid path", SPENDING):
+        for shard in journal.shards((State.SEALED, State.SPLITTING)):
+            journal.move(shard, Event.DISCARDED, now(), "canceled before it was sent")
+            journal.body(shard.id).unlink(missing_ok=True)
+            found.lines.append(
+                f"shard {shard.id}: {shard.n:,} requests were not sent and are dropped"
+            )
+        for shard in journal.shards(SENT):
+            _cancel(journal, shard, now, found)
+    return found
+
+
+def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Canceled) -> None:
+    if shard.batch_id is None:
+        found.lines.append(
+            f"shard {shard.id}: nobody knows yet whether the provider has it; "
+            "`probec build` finds out, then cancel again"
+        )
+        found.failed += 1
+    elif any(kind == Event.ADOPTED for _, _, kind, _ in journal.events(shard.id)):
+        found.lines.append(
+            f"batch {shard.batch_id}: not canceled: it was found by its size and time only "
+            "and may be somebody else's until its results are here"
+        )
+        found.failed += 1
+    elif shard.state in (State.IN_PROGRESS, State.OVERDUE):
+        try:
+            with batch_api(shard.endpoint) as api:
+                api.cancel(shard.batch_id)
+        except (NotThere, Unreachable, ProviderError) as error:
+            found.lines.append(f"batch {shard.batch_id}: not canceled: {error}")
+            found.failed += 1
+            return
+        journal.move(shard, Event.CANCEL_SENT, now(), next_at=now())
+        found.ids.append(shard.batch_id)
+        found.lines.append(f"batch {shard.batch_id}: canceling, {shard.n:,} requests")
+    else:
+        found.lines.append(
+            f"batch {shard.batch_id}: {shard.state.value} already; `probec status "
+            "--collect` brings in what it holds"
+        )
+
+
+def poll(shard: Shard) -> str:
+    """Query the provider about a batch; the journal's note where it has none of its own."""
+    if shard.batch_id is None or shard.state not in WAITING:
+        return shard.note
+    try:
+        with batch_api(shard.endpoint) as api:
+            found = api.retrieve(shard.batch_id)
+    except (NotThere, Unreachable, ProviderError) as error:
+        return f"no answer: {error}"
+    counts = ", ".join(f"{n:,} {kind}" for kind, n in found.counts.items() if n)
+    return f"{found.status}: {counts}"
+
+
+def text(shards: Sequence[Shard], remote: Mapping[int, str], now: float) -> str:
+    """Format batches as a table. `remote`: the provider's report by shard; `now`: epoch seconds."""
+    if not shards:
+        return "no batches are open"
+    rows = [
+        (
+            shard.id,
+            shard.state.value,
+            shard.label,
+            shard.n,
+            f"{shard.bytes / 1_000_000:,.1f}",
+            shard.attempt,
+            shard.batch_id or "-",
+            _age(now - shard.sent_at) if shard.sent_at is not None else "-",
+            _next(shard, now),
+            f"{shard.expected_usd:,.2f}",
+            remote.get(shard.id, shard.note),
+        )
+        for shard in shards
+    ]
+    header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "next look")
+    return table((*header, "US$", "note"), rows)
+
+
+def _next(shard: Shard, now: float) -> str:
+    """Format the time until a build, if one runs, looks at a batch."""
+    if shard.state in FINISHED:
+        return "-"
+    return f"in {_age(shard.next_at - now)}" if shard.next_at > now else "due"
+
+
+def _age(seconds: float) -> str:
+    hours, rest = divmod(int(max(0.0, seconds)), 3600)
+    return f"{hours} h {rest // 60:02d} min" if hours else f"{rest // 60} min {rest % 60:02d} s"

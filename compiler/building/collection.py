@@ -1,0 +1,76 @@
+"""Batches that have ended, brought into the response log without a build."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from compiler.building.build import SPENDING
+from compiler.engine.lock import locked
+from compiler.keys import Json
+from compiler.llm.batches.reconcile import Reconciler, unswept
+from compiler.llm.batches.runner import Pace, Runner
+from compiler.llm.batches.shards import discard_unsent
+from compiler.llm.batches.states import SENT, WAITING, State
+from compiler.llm.messages import BILLED, Purpose, Reply
+from compiler.llm.providers import batch_api
+from compiler.llm.purse import Purse
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
+
+
+@dataclass
+class Collected:
+    """Collected batches, replies that are new in the log, and requests without a reply."""
+
+    batches: int = 0
+    replies: int = 0
+    unanswered: int = 0
+
+    def data(self) -> Json:
+        """As JSON."""
+        return {"batches": self.batches, "replies": self.replies, "unanswered": self.unanswered}
+
+
+def collect(project: Project, reporter: Reporter) -> Collected:
+    """Bring the results of ended batches into the log, whichever spec sent them; sends nothing."""
+    journal, log, found = project.journal, project.log, Collected()
+    seconds = project.spec.batches.poll_seconds
+    pace = Pace(seconds, seconds, False)
+
+    def deliver(key: str, purpose: Purpose, reply: Reply) -> None:
+        if reply.outcome in BILLED:
+            found.replies += log.put(key, reply, purpose)
+        else:
+            found.unanswered += 1
+
+    with locked(journal.folder, "project's paid path", SPENDING):
+        before = len(journal.shards((State.APPLIED,)))
+        for shard in journal.shards(WAITING):
+            # Now, whenever a build would look. What is looked for in a list keeps its times.
+            journal.update(shard, next_at=0.0)
+        sent = [shard.endpoint for shard in journal.shards(SENT)]
+        for endpoint in dict.fromkeys([*sent, *unswept(journal, project.clock.now())]):
+            discard_unsent(journal, endpoint, project.clock.now())
+            with batch_api(endpoint) as api:
+                purse = Purse(math.inf)
+                every = (api, journal, project.limits, purse, pace, project.clock, reporter)
+                runner = Runner(*every, wanted=lambda _: True)
+                runner.collect(deliver, log.commit)
+                log.commit()
+                Reconciler(api, journal, project.clock).suspects()
+            # What must be asked again is packed anew by the build that wants it.
+            found.unanswered += sum(s.n for s in journal.shards((State.SEALED,), endpoint))
+            discard_unsent(journal, endpoint, project.clock.now())
+        found.batches = len(journal.shards((State.APPLIED,))) - before
+    return found
+
+
+def text(found: Collected) -> str:
+    """Format the outcome of a collection for a terminal."""
+    more = (
+        f"; {found.unanswered:,} requests brought none, and builds that need them ask them again"
+        if found.unanswered
+        else ""
+    )
+    return f"collected {found.batches} batches, {found.replies:,} new replies{more}"

@@ -1,0 +1,77 @@
+"""A finished build, or a finished round of one: the rows and numbers that a command shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.building import folder
+from compiler.engine.plan import Graph
+from compiler.errors import UsageError
+from compiler.probes.prompts import Library
+from compiler.project import opening, place
+from compiler.project.project import Project
+from compiler.project.variant import Variant
+from compiler.spec.scoring import Bands
+from compiler.statistics import measured
+from compiler.statistics.stats import Stats
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A build that is up to date."""
+
+    project: Project
+    graph: Graph
+    stats: Stats
+
+    @property
+    def directory(self) -> Path:
+        """Where its dataset is installed."""
+        return self.project.store.root / "datasets" / self.project.spec.name
+
+    @property
+    def files(self) -> list[Path]:
+        """Its parquet files, in the order of rounds."""
+        return folder.rows(self.project.store, self.graph)
+
+    @property
+    def templates(self) -> Library:
+        """The templates of its project."""
+        return Library(self.project.root / "templates")
+
+
+def build(variant: Variant) -> Finished:
+    """Open the finished build of a spec.
+
+    Raises:
+        StoreError: it is not built, or not up to date.
+    """
+    project = opening.project(variant)
+    graph = project.planned()
+    return Finished(project, graph, folder.stats(project.store, graph))
+
+
+def round_stats(prefix: str, build: Path | None) -> Stats:
+    """Compute the statistics of a locked round from its installed rows, with the bands of its
+    lock.
+
+    `prefix`: of its hash; `build`: the build directory if not the default one.
+
+    Raises:
+        UsageError: the round is not installed as it was locked.
+    """
+    where = place.find(None, build)
+    lock, _ = where.lock(prefix)
+    identity = lock.identity
+    installed = folder.installed_round(where.build, identity.name, identity.round)
+    rows = identity.outputs.get(f"publish {identity.round}", {}).get("rows")
+    if installed is None or installed[1] != rows:
+        other = "is not installed" if installed is None else "is installed in another version"
+        raise UsageError(
+            f"round {identity.round} of {identity.name} {other}",
+            where=str(where.build / "datasets" / identity.name),
+            hint="build its spec, or `probec reproduce` it with --keep",
+        )
+    stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
+    return measured.stats(installed[0], stated.hard, stated.easy)

@@ -1,0 +1,96 @@
+"""The report page of a finished build, or of any rows in files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.building import finished, folder
+from compiler.dataset import rows, stated
+from compiler.engine.lock import locked
+from compiler.errors import UsageError
+from compiler.probes.prompts import Library
+from compiler.project import place
+from compiler.project.variant import Variant
+from compiler.report import report, sample
+from compiler.report.report import ReportFacts
+from compiler.spec.scoring import Anchors
+from compiler.statistics import measured
+from compiler.statistics.stats import Stats
+
+
+@dataclass(frozen=True)
+class Page:
+    """The material of a page, and the file that it goes to."""
+
+    out: Path
+    templates: Library
+    stats: Stats
+    files: list[Path]
+    name: str
+    origin: str
+    min_gap: float
+
+    def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
+        """Render the page with this number of documents in full; returns it with their ids."""
+        stats = self.stats
+        records = sample.choose(self.files, documents, (stats.hard_below, stats.easy_from))
+        facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.min_gap)
+        text = report.render(self.templates, stats, facts, records)
+        return text, tuple(record.doc_id for record in records)
+
+
+def of_spec(variant: Variant, out: Path | None) -> Page:
+    """Gather the page of a finished build. `out`: its file if not the one in the dataset directory.
+
+    Raises:
+        StoreError: it is not built, or not up to date.
+    """
+    build = finished.build(variant)
+    project = build.project
+    if out is None:
+        # The page goes beside the very rows that it shows, whatever was installed there before.
+        with locked(project.store.root):
+            out = folder.install(project.store, build.graph, project.spec.name) / folder.PAGE
+    return Page(
+        out,
+        build.templates,
+        build.stats,
+        build.files,
+        project.spec.name,
+        f"the build of {folder.shown(variant.path)}",
+        (project.spec.scoring.anchors or Anchors()).min_gap,
+    )
+
+
+def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None) -> Page:
+    """Gather the page of a file or dataset directory.
+
+    `hard`, `easy`: bands, where the data states none.
+
+    Raises:
+        UsageError: no project has the template.
+    """
+    bands = stated.bands_of(path, hard, easy)
+    files = rows.files(path)
+    default = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
+    return Page(
+        out or default,
+        _templates(path),
+        measured.stats(path, *bands),
+        files,
+        path.resolve().name,
+        f"the rows in {folder.shown(path)}",
+        Anchors().min_gap,
+    )
+
+
+def _templates(path: Path) -> Library:
+    found = place.templates(path, report.TEMPLATE)
+    if found is None:
+        raise UsageError(
+            f"no project here: no directory above holds templates/{report.TEMPLATE}",
+            where=str(path),
+            hint="run it inside a project, such as a probec checkout",
+        )
+    return found

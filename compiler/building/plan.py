@@ -1,0 +1,111 @@
+"""The plan of a build: its steps, why they would run, and their price. Opens no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from compiler.building import quotes
+from compiler.building.estimate import Quote, count, quote
+from compiler.building.locking import refuse_changed
+from compiler.engine.plan import Planned, State
+from compiler.engine.stage import label
+from compiler.keys import Json
+from compiler.project.project import Project
+from compiler.project.reporter import Silent
+from compiler.report.terminal import table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a project and their price.
+
+    `blocked`: what must be fetched before the steps are known; the price is then an estimate of the
+    whole spec.
+    """
+
+    project: Project
+    costs: Quote
+    steps: tuple[Planned, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+    def data(self) -> Json:
+        """As JSON."""
+        name, price = self.project.spec.name, self.costs.data()
+        if self.blocked:
+            return {"name": name, "blocked": [*self.blocked], "price": price}
+        steps: list[Json] = [
+            {
+                "stage": each.step.stage.name,
+                "part": label(each.step.part),
+                "state": each.state.value,
+                "reason": each.reason,
+                "key": each.key,
+            }
+            for each in self.steps
+        ]
+        notices: list[Json] = [*self.project.notices]
+        return {"name": name, "notices": notices, "steps": steps, "price": price}
+
+
+def plan(project: Project) -> Plan:
+    """Plan a build as far as it can be known without fetching anything.
+
+    Raises:
+        UsageError: the spec would draw or sample a locked round differently.
+    """
+    refuse_changed(project, None)
+    blocked = project.blocked()
+    if blocked:
+        return Plan(project, quote(project, None), blocked=tuple(blocked))
+    context = project.context(Silent())
+    graph = project.graph(context)
+    refuse_changed(project, graph)
+    steps = graph.plan()
+    return Plan(project, quote(project, steps, count(context, graph, steps)), tuple(steps))
+
+
+def text(found: Plan) -> str:
+    """Format a plan for a terminal."""
+    return "\n\n".join([*found.project.notices, *_parts(found)])
+
+
+def _parts(found: Plan) -> Iterator[str]:
+    spec, steps = found.project.spec, found.steps
+    if found.blocked:
+        docs = spec.documents()
+        yield (
+            f"{spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
+            f"{docs * spec.slots_per_document:,} slots"
+        )
+        yield (
+            "the plan stops here, because no socket is opened:\n"
+            + "\n".join(f"  - {each}" for each in found.blocked)
+            + "\n`probec build` fetches them; or plan on a local copy with --source FILE"
+        )
+    else:
+        yield _stages(steps)
+        if all(step.state is State.FRESH for step in steps):
+            yield f"everything is up to date ({len(steps)} steps)"
+            return
+    yield quotes.text(spec, found.costs)
+
+
+def _stages(steps: Sequence[Planned]) -> str:
+    rows: list[tuple[object, ...]] = []
+    for name in dict.fromkeys(step.step.stage.name for step in steps):
+        own = [step for step in steps if step.step.stage.name == name]
+        stale = [step for step in own if step.state is State.STALE]
+        waits = [step for step in own if step.state is State.WAITS]
+        first = next(iter(stale or waits), None)
+        rows.append(
+            (
+                name,
+                len(own),
+                len(own) - len(stale) - len(waits),
+                len(stale),
+                len(waits),
+                first.reason if first is not None else "",
+            )
+        )
+    return table(("stage", "steps", "fresh", "run", "maybe", "first reason"), rows)

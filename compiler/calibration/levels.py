@@ -1,0 +1,82 @@
+"""The calibration levels of a sweep, each as a build of its own over the same documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from compiler.engine.plan import Graph
+from compiler.errors import UsageError
+from compiler.project.project import Project
+from compiler.spec.model import Round, Spec
+from compiler.spec.scoring import NoContext
+from compiler.stages.context import Context
+
+DOCUMENTS = 100
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level's build."""
+
+    spec: Spec
+    context: Context
+    graph: Graph
+
+
+def chosen(spec: Spec, wanted: str | None) -> list[int]:
+    """List the declared levels in a range, `LOW..HIGH` or one number; all of them without a range.
+
+    Raises:
+        UsageError: it is no range, or holds no declared level.
+    """
+    declared = sorted(spec.calibration.levels)
+    if wanted is None:
+        return declared
+    first, dots, last = wanted.partition("..")
+    try:
+        low, high = int(first), int(last if dots else first)
+    except ValueError:
+        raise UsageError(f"--levels {wanted!r} is no range", hint="such as -3..3") from None
+    found = [level for level in declared if low <= level <= high]
+    if not found:
+        raise UsageError(
+            f"no level from {low} to {high}", hint=f"declared: {', '.join(map(str, declared))}"
+        )
+    return found
+
+
+def documents(spec: Spec, wanted: int | None) -> int:
+    """Decide the number of documents that each level is built on.
+
+    Raises:
+        UsageError: it is below 1.
+    """
+    docs = min(DOCUMENTS, spec.documents()) if wanted is None else wanted
+    if docs < 1:
+        raise UsageError(f"--docs {docs} leaves nothing to compare", hint="at least 1, better 100")
+    return docs
+
+
+def level(project: Project, context: Context, number: int, docs: int) -> Level:
+    """Open one level of a project over its first `docs` documents."""
+    spec = project.spec
+    varied = spec.model_copy(
+        update={
+            "name": f"{spec.name}.level{number:+d}",
+            "rounds": [Round(docs=docs)],
+            "calibration": spec.calibration.model_copy(update={"level": number, "evidence": None}),
+        }
+    )
+    own = replace(context, spec=varied)
+    return Level(varied, own, replace(project, spec=varied).graph(own))
+
+
+def with_question_alone(project: Project) -> Project:
+    """Add the question-only baseline, which every level is compared by."""
+    spec = project.spec
+    baselines = spec.scoring.baselines
+    if baselines.no_context is not None:
+        return project
+    baselines = baselines.model_copy(update={"no_context": NoContext()})
+    scoring = spec.scoring.model_copy(update={"baselines": baselines})
+    return replace(project, spec=spec.model_copy(update={"scoring": scoring}))

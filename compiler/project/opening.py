@@ -1,0 +1,90 @@
+"""The spec that a command line names, as a draft with its problems or as an opened project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compiler.dataset.located import locate
+from compiler.dataset.sources import count_documents
+from compiler.errors import SpecError, UsageError
+from compiler.llm.providers import PROVIDERS
+from compiler.llm.providers.extractive import MODEL
+from compiler.project import problems
+from compiler.project.project import Project, opened
+from compiler.project.variant import Variant
+from compiler.spec import load
+from compiler.spec.load import Draft
+from compiler.stages.context import ROLES
+from compiler.stages.ingest import column_names
+
+
+def draft(variant: Variant) -> Draft:
+    """Read the spec of a variant, with its problems.
+
+    Raises:
+        UsageError: it names a provider that does not exist.
+    """
+    overrides, provider = list(variant.overrides), variant.provider
+    if provider is not None:
+        if provider not in PROVIDERS:
+            have = f"have: {', '.join(PROVIDERS)}"
+            raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
+        for role in ROLES:
+            overrides.append(f"models.{role}.provider={provider}")
+            if provider == "extractive":
+                overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
+                overrides.append(f"publish.source_label={provider}")
+    return load.read(variant.path, overrides, variant.location)
+
+
+def project(variant: Variant, state: Path | None = None) -> Project:
+    """Open the checked spec of a variant in its project.
+
+    `state`: where replies and batches are kept instead of the project's `.probec`.
+
+    Raises:
+        SpecError: with every problem of the spec and of what it names.
+    """
+    read = draft(variant)
+    notices: list[str] = []
+    if variant.source is not None and read.spec is not None and not read.problems:
+        read, notices = _scaled(variant, read)
+    found = problems.find(read)
+    if found or read.spec is None:
+        raise SpecError(found)
+    made = opened(read.spec, read.root, variant.build_dir, state)
+    made.files, made.notices = read.files, notices
+    made.locking = variant.source is None
+    return made
+
+
+def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
+    """Shrink the rounds in proportion where a rehearsal's file holds fewer documents."""
+    spec = read.spec
+    assert spec is not None
+    located = locate(spec.source.path, None, read.root, {})
+    have = count_documents(located, column_names(spec))
+    wanted = [each.docs for each in spec.rounds]
+    sizes = wanted
+    if sum(wanted) > have:
+        sizes = [docs * have // sum(wanted) for docs in wanted]
+        if have == 0:
+            raise UsageError(
+                "it has no usable document",
+                where=variant.source,
+                hint="every row needs an id, as text or a whole number, a prefix and a "
+                "continuation, as text; source.columns maps their names, null where there is none",
+            )
+        if min(sizes) == 0:
+            raise UsageError(
+                f"{have} documents cannot fill {len(wanted)} rounds",
+                where=variant.source,
+                hint="rehearse on a larger file, or --set rounds=[{docs: 1}]",
+            )
+    notices = [
+        f"rehearsal on {variant.source} ({have:,} documents): rounds "
+        f"{' + '.join(f'{n:,}' for n in wanted)} -> {' + '.join(f'{n:,}' for n in sizes)}, "
+        f"tokenizers -> {spec.source.tokenizer}, dataset {spec.name}"
+    ]
+    rounds = ", ".join(f"{{docs: {n}}}" for n in sizes)
+    return draft(variant.adding(f"rounds=[{rounds}]")), notices

@@ -1,0 +1,165 @@
+"""The verdict of a reproduction: verified, missing replies, or drifted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.building.locking import slice_changes
+from compiler.errors import DRIFTED, MISSING
+from compiler.keys import Json, bytes_digest
+from compiler.project.place import Place
+from compiler.project.reporter import Reporter
+from compiler.reproduction.rebuild import Missing, Rebuilt, rebuild
+from compiler.rounds.locks import Lock
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rebuilt round compared with its lock, whose file is `path`.
+
+    `drifts`: what came out differently and what moved, the likeliest cause first. `tree`: rebuilt
+    with the templates of the directory; `edited`: those that it has with another text.
+    """
+
+    lock: Lock
+    path: Path
+    rebuilt: Rebuilt
+    missing: list[Missing]
+    drifts: list[str]
+    tree: bool
+    edited: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """verified, missing or drifted. What moved explains replies that are not there."""
+        return "drifted" if self.drifts else "missing" if self.missing else "verified"
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return {"verified": 0, "missing": MISSING, "drifted": DRIFTED}[self.word]
+
+    def data(self) -> Json:
+        """As JSON."""
+        return {
+            "hash": self.lock.hash,
+            "lock": str(self.path),
+            "verdict": self.word,
+            "steps": len(self.rebuilt.outputs),
+            "missing": [
+                {"what": m.what, "name": m.name, "step": m.where, "place": m.place}
+                for m in self.missing
+            ],
+            "drifts": [*self.drifts],
+            "tree": [*self.edited],
+        }
+
+
+def reproduce(
+    place: Place, lock: Lock, path: Path, scratch: Path, reporter: Reporter, *, tree: bool
+) -> Verdict:
+    """Rebuild the round of a lock in `scratch`, and compare every digest.
+
+    `path`: of the lock; `tree`: with the prompts and templates of the place instead of
+    those in the lock.
+
+    Raises:
+        DamagedError: something that is kept is not what it was.
+    """
+    found = rebuild(lock, place, scratch, reporter, tree=tree)
+    missing, drifts = _compare(lock, found)
+    verdict = Verdict(lock, path, found, missing, drifts, tree, _edited(lock, place))
+    if verdict.word == "verified":
+        # A list of keys that was lost is written again: `verify` and `cache push` read it.
+        for keys in found.requests.values():
+            place.blobs.put(keys)
+    return verdict
+
+
+def text(verdict: Verdict) -> str:
+    """Format a verdict for a terminal."""
+    return "\n".join(_lines(verdict))
+
+
+def _compare(lock: Lock, found: Rebuilt) -> tuple[list[Missing], list[str]]:
+    """Compare a rebuilt round with its lock: what is missing, and what differs."""
+    identity = lock.identity
+    drifts = [found.spec_problem] if found.spec_problem else []
+    if found.slices:
+        drifts += [f"field {each}" for each in slice_changes(identity.stages, found.slices)]
+    changed = set()
+    for step, keys in found.requests.items():
+        was = identity.requests.get(step)
+        digest = bytes_digest(keys)
+        if was is None or was.digest != digest:
+            before = f"{was.count:,} ({was.digest[:12]})" if was is not None else "none"
+            drifts.append(f"requests of {step}: {before} -> {len(keys) // 32:,} ({digest[:12]})")
+            changed.add(step)
+    for step, outputs in identity.outputs.items():
+        now = found.outputs.get(step)
+        if now is None:
+            continue
+        for name in sorted(outputs.keys() | now.keys()):
+            if outputs.get(name) != now.get(name):
+                before, after = outputs.get(name, "none"), now.get(name, "none")
+                drifts.append(f"output {name} of {step}: {before[:12]} -> {after[:12]}")
+    rebuilt = found.outputs.keys() | set(found.waiting) | {m.where for m in found.missing}
+    if found.outputs:
+        gone = [step for step in identity.outputs if step not in rebuilt]
+        drifts += [f"step {step}: this version has none" for step in gone]
+    # What was never asked when the round was built is not missing.
+    return [each for each in found.missing if each.where not in changed], drifts
+
+
+def _lines(verdict: Verdict) -> Iterator[str]:
+    lock, found = verdict.lock, verdict.rebuilt
+    identity = lock.identity
+    yield (
+        f"{verdict.word}: round {identity.round} of {identity.name}, {lock.hash[:12]}, "
+        f"{len(identity.documents):,} documents"
+    )
+    if verdict.word == "verified":
+        yield (
+            f"{len(found.outputs)} steps rebuilt from {identity.asked.count:,} replies, every "
+            "digest equal; nobody was asked"
+        )
+    if verdict.drifts:
+        yield f"{len(verdict.drifts)} differences, the first of them:"
+        yield from (f"  {each}" for each in verdict.drifts[:_SHOWN])
+        same = not any(each.startswith("output ") for each in verdict.drifts)
+        if same and found.outputs and not found.waiting and not found.missing:
+            yield "  every output is the same all the same"
+    if found.waiting:
+        yield f"{len(found.waiting)} steps lack their inputs and could not be rebuilt"
+    if verdict.missing:
+        counts = Counter((m.what, m.where) for m in verdict.missing)
+        for (what, where), count in counts.items():
+            noun = what if count == 1 else "replies" if what == "reply" else what
+            yield f"{count:,} {noun} for {where} not here:"
+            own = [m for m in verdict.missing if (m.what, m.where) == (what, where)]
+            for each in own[:_SHOWN]:
+                yield f"  {each.name[:12]}{f'  {each.place}' if each.place else ''}"
+            if count > _SHOWN:
+                yield f"  and {count - _SHOWN:,} more"
+        yield f"bring them with `probec cache pull URL {lock.hash[:12]}`"
+    if verdict.edited and not verdict.tree:
+        listed = ", ".join(verdict.edited[:_SHOWN])
+        yield (
+            f"templates that this directory has otherwise: {listed}; the "
+            "lock's were used, --tree uses the directory's"
+        )
+
+
+def _edited(lock: Lock, place: Place) -> tuple[str, ...]:
+    """List the templates that the directory has with another text."""
+    found = []
+    for name, text in lock.identity.templates.items():
+        path = place.root / name
+        if path.is_file() and path.read_bytes() != text.encode("utf-8"):
+            found.append(name)
+    return tuple(found)
