@@ -24,6 +24,9 @@ from compiler.stages import PIPELINE
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "compiler").rglob("*.py"))
+PACKAGES = sorted(
+    path for path in (ROOT / "compiler").iterdir() if (path / "__init__.py").is_file()
+)
 BANNED_NAMES = {
     "utils",
     "util",
@@ -99,6 +102,14 @@ def test_a_module_is_short_named_by_its_noun_and_documented(path: Path) -> None:
     assert len(text.splitlines()) <= 400
     assert not set(path.relative_to(ROOT).with_suffix("").parts) & BANNED_NAMES
     assert ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=name_of)
+def test_a_package_is_one_noun(package: Path) -> None:
+    files = sorted(package.rglob("*.py"))
+
+    assert len(files) <= 40
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 5500
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
