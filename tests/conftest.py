@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import signal
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from compiler import cli
+from tests import memo
 
-# Machines differ in speed, and CI must not depend on luck; by hand, every run tries new examples.
-settings.register_profile("hand", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "hand")
+# Processes that tests start import bytecode that others before them have compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -25,6 +28,36 @@ SHARED = ROOT.parent / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="accept changed golden files")
+    parser.addoption("--full", action="store_true", help="try four times as many examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples Hypothesis tries, and which."""
+    # Machines differ in speed, and CI must not depend on luck; elsewhere, examples are new.
+    settings.register_profile(
+        "probec",
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        max_examples=100 if config.getoption("--full") else 25,
+    )
+    settings.load_profile("probec")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _memo() -> Iterator[None]:
+    """Keep results of pure functions between tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        memo.install(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    """Ctrl-C has its usual handler, however the suite was started and whatever ran before.
+
+    A shell starts background jobs with SIGINT ignored, and libraries install handlers of their own.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +94,39 @@ def project(tmp_path: Path) -> Path:
     return make_project(tmp_path / "project")
 
 
+class Builds:
+    """Finished builds of the test project, each made once by this process and copied since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[tuple[tuple[str, ...], ...], Path] = {}
+
+    def copy(self, project: Path, *commands: tuple[str, ...]) -> None:
+        """Leave in a new project what these commands would."""
+        if commands not in self._known:
+            root = make_project(self._folder / str(len(self._known)))
+            with chdir(root), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                for command in commands:
+                    assert cli.main([*command]) == 0, command
+            self._known[commands] = root
+        # Receipts and digests of sources are of paths, so they say nothing about a copy.
+        for name, left in (("build", ("receipts", "sources.json", ".lock")), (".probec", ())):
+            ignored = shutil.ignore_patterns(*left)
+            shutil.copytree(self._known[commands] / name, project / name, ignore=ignored)
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    """Finished builds that tests go on from."""
+    return Builds(tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def tiny(project: Path, builds: Builds) -> None:
+    """A finished build of `tiny` in the project, for tests of what comes after it."""
+    builds.copy(project, ("build", "specs/tiny.yaml"))
+
+
 def make_project(root: Path) -> Path:
     """Such a copy at `root`."""
     for name in ("prompts", "templates", "specs"):
@@ -79,6 +145,14 @@ def make_project(root: Path) -> Path:
         encoding="utf-8",
     )
     return root
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for an event in another thread or process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 class Probec:
