@@ -30,6 +30,7 @@ from compiler.llm.providers import batch_api
 from compiler.llm.providers.anthropic import client, endpoint
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
+from tests.conftest import until
 from tests.llm.desk import Desk, desk
 
 Rule = Mapping[str, object]
@@ -94,6 +95,8 @@ def test_03_nobody_listens(our: Desk) -> None:
         if len(slept) == 2:
             our.server.restart()
             our.server.advance(our.clock.offset)
+        elif len(slept) > 2:
+            our.server.advance(seconds)
 
     our.clock.sleep = sleep  # type: ignore[method-assign]
     our.again()
@@ -593,9 +596,10 @@ def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(
 
     def message(self: client.Client, body: bytes) -> tuple[dict[str, Json], str]:
         os.kill(os.getpid(), signal.SIGINT)
+        # In flight until the interrupt was heard.
+        until(lambda: bool(our.notices))
         return real(self, body)
 
-    our.server.faults([{"at": "messages", "do": {"delay": 2.0}}])
     with monkeypatch.context() as patch:
         patch.setattr(client.Client, "message", message)
         with pytest.raises(KeyboardInterrupt):
