@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from compiler import cli
 from tests import memo
+from tests.servers import Forks, forked
 
 # Processes that tests start import bytecode that others before them have compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -41,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
         max_examples=100 if config.getoption("--full") else 25,
     )
     settings.load_profile("probec")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start long tests first, so that no core is idle at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,6 +98,21 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 def project(tmp_path: Path) -> Path:
     """A copy of the project's prompts, templates and specs, with a spec `tiny` of six documents."""
     return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """What servers are forked from."""
+    found = Forks()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def forked_servers(forks: Forks) -> Iterator[None]:
+    """Rehearsal servers start in no time."""
+    with forked(forks):
+        yield
 
 
 class Builds:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Hashable
-from functools import cache, partial
+from functools import partial
 from types import CodeType
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from compiler.errors import Problem, PromptError
+from compiler.keys import text_digest
 from compiler.llm.providers import extractive
 from compiler.probes import tokens
 from compiler.probes.tokens import Tokenizer, TokenizerFile
@@ -33,7 +34,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     """
     patch.setattr(os, "fsync", lambda file: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
-    patch.setattr(extractive, "respond", cache(extractive.respond))
+    _keep_replies(patch)
     patch.setattr(yaml, "SafeLoader", _Loader)
     _keep_tokenizers(patch)
     _keep_templates(patch)
@@ -63,6 +64,20 @@ class _Loader(yaml.SafeLoader):
         if self._text not in self.known:
             self.known[self._text] = super().get_single_node()
         return self.known[self._text]
+
+
+def _keep_replies(patch: pytest.MonkeyPatch) -> None:
+    real = extractive.respond
+    known: dict[tuple[str, int], str] = {}
+
+    def respond(user: str, sample: int) -> str:
+        # Prompts are long, and many tests change them.
+        key = (text_digest(user), sample)
+        if key not in known:
+            known[key] = real(user, sample)
+        return known[key]
+
+    patch.setattr(extractive, "respond", respond)
 
 
 def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:

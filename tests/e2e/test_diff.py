@@ -150,7 +150,9 @@ def test_a_new_round_asks_about_its_documents_only(probec: Probec) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+def server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked_servers: None
+) -> Iterator[Rehearsal]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     # Its clock stands still: a batch is done when the test says so, and never before.
