@@ -40,6 +40,7 @@ def test_the_local_stages_benchmark_runs(
     assert all(stage in out for stage in ("ingest", "sample", "publish", "floor of sample"))
 
 
+@pytest.mark.long
 def test_the_benchmark_of_the_paid_path_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +104,7 @@ def run(name: str, *arguments: str) -> Callable[[pytest.MonkeyPatch], None]:
     return patch
 
 
+@pytest.mark.long
 def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +127,7 @@ def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     assert "a round of 2 more documents" in out
 
 
+@pytest.mark.long
 def test_the_benchmark_of_the_published_file_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

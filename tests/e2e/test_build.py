@@ -253,7 +253,12 @@ def test_two_build_directories_hash_seeds_and_shard_sizes_agree(
     assert json.loads(elsewhere.stdout)["outputs"] == here["outputs"]
 
 
+def finished_steps(project: Path) -> int:
+    return sum(1 for _ in (project / "build/steps").rglob("*.json"))
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.long
 def test_a_build_that_dies_anywhere_is_finished_by_the_next(
     probec: Probec, project: Path, stop: signal.Signals
 ) -> None:
@@ -261,11 +266,12 @@ def test_a_build_that_dies_anywhere_is_finished_by_the_next(
     subprocess.run(["rm", "-r", str(project / ".probec")], check=True)
     command = [sys.executable, "-m", "compiler", "build", SPEC]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for wait in (0.5, 0.9, 1.3, 1.7):
+    for steps in (0, 5, 12, 20):
         child = subprocess.Popen(
             command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        time.sleep(wait)
+        while child.poll() is None and finished_steps(project) <= steps:
+            time.sleep(0.01)
         child.send_signal(stop)
         _, err = child.communicate(timeout=60)
         if stop is signal.SIGINT and child.returncode == 130:

@@ -42,6 +42,9 @@ from compiler.spec.model import Spec
 from tests.conftest import ROOT
 from tests.llm.parts import settings
 
+# Each change is built over everything that was built before it.
+pytestmark = pytest.mark.xdist_group("mutations")
+
 ROLES = ("generator", "answerer", "judge")
 TOKENIZER = "specs/data/bpe-8k.json.gz"
 
