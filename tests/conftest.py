@@ -59,7 +59,7 @@ def _memo() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> None:
-    """Ctrl-C has its usual handler, however the suite was started and whatever ran before.
+    """Restore the default handler of Ctrl-C, however the suite was started.
 
     A shell starts background jobs with SIGINT ignored, and libraries install handlers of their own.
     """
@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    """What servers are forked from."""
+    """Provide the process that servers are forked from."""
     found = Forks()
     yield found
     found.close()
@@ -110,7 +110,7 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture
 def forked_servers(forks: Forks) -> Iterator[None]:
-    """Rehearsal servers start in no time."""
+    """Fork rehearsal servers instead of starting an interpreter for each."""
     with forked(forks):
         yield
 
@@ -123,7 +123,7 @@ class Builds:
         self._known: dict[tuple[tuple[str, ...], ...], Path] = {}
 
     def copy(self, project: Path, *commands: tuple[str, ...]) -> None:
-        """Leave in a new project what these commands would."""
+        """Copy the files that these commands write into a new project."""
         if commands not in self._known:
             root = make_project(self._folder / str(len(self._known)))
             with chdir(root), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -138,13 +138,13 @@ class Builds:
 
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
-    """Finished builds that tests go on from."""
+    """Provide the finished builds that tests go on from."""
     return Builds(tmp_path_factory.mktemp("builds"))
 
 
 @pytest.fixture
 def tiny(project: Path, builds: Builds) -> None:
-    """A finished build of `tiny` in the project, for tests of what comes after it."""
+    """Copy a finished build of `tiny` into the project."""
     builds.copy(project, ("build", "specs/tiny.yaml"))
 
 

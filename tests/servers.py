@@ -129,7 +129,7 @@ def _serve(pipe: str, log: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    # Who has ended is forgotten at once: nobody here waits for it.
+    # The kernel reaps ended servers, because this process does not wait for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         pid = os.fork()

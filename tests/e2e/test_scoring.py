@@ -35,7 +35,7 @@ WHOLE = [
 
 @pytest.fixture
 def whole(project: Path, builds: Builds) -> None:
-    """A finished build with baselines and audits."""
+    """Copy a finished build with baselines and audits into the project."""
     builds.copy(project, ("build", SPEC, *WHOLE))
 
 

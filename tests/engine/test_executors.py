@@ -25,7 +25,7 @@ KINDS = [
     pytest.param(lambda works: Processes(works, 2), id="processes"),
     pytest.param(lambda works: Cluster(works, "local", 2), id="ray"),
 ]
-# One process starts the cluster, for all tests that need one.
+# All tests that need a cluster run in the same worker of pytest.
 pytestmark = pytest.mark.xdist_group("ray")
 # Ray leaves sockets and a subprocess to the collector when it ends.
 quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
@@ -48,7 +48,7 @@ def expected(tmp_path: Path) -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def joined() -> Iterator[None]:
-    """A cluster that is there already: what starts one of its own takes seconds."""
+    """Start one cluster for all tests that can join it."""
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
