@@ -29,8 +29,8 @@ check: .venv/.dev  ## lint, types, import law
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: check  ## everything CI runs
-	$(BIN)/pytest -n 2
+test: check  ## everything CI runs; FULL=1 tries more examples
+	$(BIN)/pytest -n 2 $(if $(FULL),--full)
 
 INTEROP := llmock mock-ai-api steadybatch promptbatch
 

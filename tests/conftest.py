@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import signal
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -18,11 +22,11 @@ from compiler.project import opening
 from compiler.project.reporter import Silent
 from compiler.project.variant import Variant
 from compiler.stages import bound
+from tests import memo
+from tests.servers import Forks, forked
 
-# Machines differ in speed, and CI must not depend on luck; by hand, every run tries new examples.
-settings.register_profile("hand", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "hand")
+# Processes that tests start import bytecode that others before them have compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -30,6 +34,41 @@ SHARED = ROOT.parent / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="accept changed golden files")
+    parser.addoption("--full", action="store_true", help="try four times as many examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples Hypothesis tries, and which."""
+    # Machines differ in speed, and CI must not depend on luck; elsewhere, examples are new.
+    settings.register_profile(
+        "probec",
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        max_examples=100 if config.getoption("--full") else 25,
+    )
+    settings.load_profile("probec")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start long tests first, so that no core is idle at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _memo() -> Iterator[None]:
+    """Keep results of pure functions between tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        memo.install(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    """Restore the default handler of Ctrl-C, however the suite was started.
+
+    A shell starts background jobs with SIGINT ignored, and libraries install handlers of their own.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +112,54 @@ def project(tmp_path: Path) -> Path:
     return make_project(tmp_path / "project")
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Provide the process that servers are forked from."""
+    found = Forks()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def forked_servers(forks: Forks) -> Iterator[None]:
+    """Fork rehearsal servers instead of starting an interpreter for each."""
+    with forked(forks):
+        yield
+
+
+class Builds:
+    """Finished builds of the test project, each made once by this process and copied since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[tuple[tuple[str, ...], ...], Path] = {}
+
+    def copy(self, project: Path, *commands: tuple[str, ...]) -> None:
+        """Copy the files that these commands write into a new project."""
+        if commands not in self._known:
+            root = make_project(self._folder / str(len(self._known)))
+            with chdir(root), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                for command in commands:
+                    assert cli.main([*command]) == 0, command
+            self._known[commands] = root
+        # Receipts and digests of sources are of paths, so they say nothing about a copy.
+        for name, left in (("build", ("receipts", "sources.json", ".lock")), (".probec", ())):
+            ignored = shutil.ignore_patterns(*left)
+            shutil.copytree(self._known[commands] / name, project / name, ignore=ignored)
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    """Provide the finished builds that tests go on from."""
+    return Builds(tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def tiny(project: Path, builds: Builds) -> None:
+    """Copy a finished build of `tiny` into the project."""
+    builds.copy(project, ("build", "specs/tiny.yaml"))
+
+
 def make_project(root: Path) -> Path:
     """Such a copy at `root`."""
     for name in ("prompts", "templates", "specs"):
@@ -91,6 +178,14 @@ def make_project(root: Path) -> Path:
         encoding="utf-8",
     )
     return root
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for an event in another thread or process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 class Probec:

@@ -18,6 +18,7 @@ from benchmarks import (
     scale_model,
     statistics,
 )
+from benchmarks.machine import Run, probec
 from benchmarks.scale_model import Costs
 from compiler import cli
 from tests.conftest import ROOT
@@ -37,6 +38,7 @@ def test_the_local_stages_benchmark_runs(
     assert all(stage in out for stage in ("ingest", "sample", "publish", "floor of sample"))
 
 
+@pytest.mark.long
 def test_the_benchmark_of_the_paid_path_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,20 +72,30 @@ def run(name: str, *arguments: str) -> Callable[[pytest.MonkeyPatch], None]:
     return patch
 
 
+@pytest.mark.long
 def test_the_full_scale_benchmark_runs_at_a_tiny_size(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("full_scale", "6", "--more", "2")(monkeypatch)
+    def small(*arguments: str) -> Run:
+        """One run; of two documents, if it is the demo's."""
+        demo = any(each.endswith("/demo") for each in arguments)
+        return probec(*arguments, *(("--set", "rounds=[{docs: 2}]") if demo else ()))
+
+    for name in ("probec", "quickest"):
+        monkeypatch.setattr(full_scale, name, small)
+    monkeypatch.setattr(full_scale, "QWEN", tmp_path / "none")
+    run("full_scale", "3", "--more", "2")(monkeypatch)
     full_scale.main()
     out = capsys.readouterr().out
 
-    assert "6 documents, " in out
+    assert "3 documents, " in out
     assert all(stage in out for stage in ("ingest", "expand", "release", "floor/stage"))
     assert "no-op of the full build" in out
     assert "probec --help" in out
     assert "a round of 2 more documents" in out
 
 
+@pytest.mark.long
 def test_the_benchmark_of_the_published_file_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,9 +24,8 @@ def findings(probec: Probec, path: Path, code: int) -> dict[str, int]:
     return {name: each["count"] for name, each in json.loads(probec.out)["findings"].items()}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_the_compiler_built_has_no_errors(probec: Probec, project: Path) -> None:
-    build(probec)
-
     assert not {
         name for name in findings(probec, project / "build/datasets/tiny", 0) if name < "V14"
     }
@@ -136,10 +135,10 @@ def no_answer(row: Row) -> None:
         (lambda row: row.update(n_siblings_available=99), "V18"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_each_check_finds_its_damage(
     damage: Callable[[Row], object], check: str, probec: Probec, project: Path
 ) -> None:
-    build(probec)
     data = project / "build/datasets/tiny/data"
     before = findings(probec, data, 0)
     file = next(data.glob("train-*.parquet"))
@@ -190,10 +189,10 @@ def earlier(row: Row) -> None:
         (lambda row: row.update(tokenizer=None), "lens", "by tokenizer None"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_columns_that_follow_from_others_are_worked_out_again(
     damage: Callable[[Row], object], scope: str, detail: str, probec: Probec, project: Path
 ) -> None:
-    build(probec)
     place = project / "build/datasets/tiny"
     file = next(place.glob("data/train-*.parquet"))
     table = pq.read_table(file)
@@ -213,8 +212,8 @@ def test_columns_that_follow_from_others_are_worked_out_again(
     assert "V30" not in findings(probec, foreign, 0)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_rows_that_stand_twice_in_a_file_are_found(probec: Probec, project: Path) -> None:
-    build(probec)
     table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
     path = project / "twice.parquet"
     pq.write_table(pa.concat_tables([table, table]), path)
@@ -287,8 +286,8 @@ def test_lens_atoms_are_counted_by_the_tokenizer_that_their_rows_name(
     assert "V07" not in probec.out
 
 
+@pytest.mark.usefixtures("tiny")
 def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> None:
-    build(probec)
     table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
     place = table.schema.get_field_index("abs_index")
     words = pa.array(["3", "near", None] * table.num_rows)[: table.num_rows]
@@ -303,10 +302,10 @@ def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> Non
     assert "abs_index is 'near'" in probec.out or "abs_index is '3'" in probec.out
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     folder = project / "build/datasets/tiny"
     table = pq.read_table(folder / "data/train-round-000.parquet")
     again = table.slice(0, 16).to_pylist()

@@ -69,11 +69,10 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("check", SPEC, "--set", "source.path=README"), "no such source file: 'README'"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_what_does_not_exist_is_named_beside_what_does(
     args: tuple[str, ...], message: str, probec: Probec
 ) -> None:
-    build(probec)
-
     assert probec(*args) == 2
     assert message in probec.err
 
@@ -95,9 +94,8 @@ def test_a_template_that_fails_on_its_values_is_named(
     assert "Traceback" not in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_options_may_stand_between_arguments(probec: Probec) -> None:
-    build(probec)
-
     assert probec("why", SPEC, "--set", "scoring.compare=target_response", "judge", "0.0") == 0
     assert "params.compare: atom_text -> target_response" in probec.out
 
@@ -234,10 +232,10 @@ def test_an_unset_variable_is_no_path(more: tuple[str, ...], probec: Probec, pro
     assert not (project / "objects").exists()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_record_of_a_step_that_was_cut_short_is_a_step_to_run(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     steps = sorted((project / "build/steps").rglob("*.json"))
     steps[0].write_bytes(b"")
     steps[1].write_bytes(steps[1].read_bytes()[:100])
@@ -245,8 +243,8 @@ def test_a_record_of_a_step_that_was_cut_short_is_a_step_to_run(
     assert sum(build(probec).values()) == 2
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
-    build(probec)
     calibrate = ("calibrate", SPEC, "--docs", "2", "--levels", "0", "--picture", "build")
     for command, option in (
         (("report", SPEC, "--out", "build"), "--out"),
@@ -257,10 +255,10 @@ def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
         assert f"build: a directory (name a file with {option})" in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_why_tells_of_a_locked_round_and_calibrate_of_requests_that_cost_nothing(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     assert probec("why", SPEC, "--set", "seed=7") == 0
     assert "sample 0.0: would run" in probec.out
     assert "not as it stands: build/rounds/tiny/0-" in probec.out.replace(f"{project}/", "")

@@ -58,10 +58,10 @@ def test_a_second_build_runs_nothing_and_says_so(probec: Probec) -> None:
     assert set(first["ran"]) == set(STAGES)  # type: ignore[call-overload]
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_edited_judge_prompt_reruns_the_judge_and_what_follows(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
 
     states = planned(probec)
@@ -72,8 +72,8 @@ def test_an_edited_judge_prompt_reruns_the_judge_and_what_follows(
     assert set(build(probec)) == {"judge", "score", "publish", "release"}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_comments_and_key_order_run_nothing(probec: Probec, project: Path) -> None:
-    build(probec)
     spec = project / SPEC
     head, _, rest = spec.read_text(encoding="utf-8").partition("extends: base.yaml\n")
     spec.write_text(f"# changed\n{rest}\n# more\nextends: base.yaml\n{head}", encoding="utf-8")
@@ -81,8 +81,8 @@ def test_comments_and_key_order_run_nothing(probec: Probec, project: Path) -> No
     assert build(probec) == {}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_override_is_part_of_the_identity(probec: Probec) -> None:
-    build(probec)
     level = planned(probec, "--set", "calibration.level=2")
     rollouts = planned(probec, "--set", "scoring.rollouts=3")
 
@@ -93,8 +93,8 @@ def test_an_override_is_part_of_the_identity(probec: Probec) -> None:
     assert planned(probec)["release"] == {"fresh"}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_fewer_and_more_rollouts_ask_only_what_is_new(probec: Probec, project: Path) -> None:
-    build(probec)
     log = ResponseLog(project / ".probec/responses.sqlite")
     five = len(log)
     build(probec, "--set", "scoring.rollouts=3")
@@ -106,8 +106,8 @@ def test_fewer_and_more_rollouts_ask_only_what_is_new(probec: Probec, project: P
     assert len(log) == five + 2 * 2 * probes
 
 
+@pytest.mark.usefixtures("tiny")
 def test_one_edited_document_touches_only_its_shard(probec: Probec, project: Path) -> None:
-    build(probec)
     path = project / "specs/data/tiny.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     drawn = [row["doc_id"] for row in dataset(project) if row["round_idx"] == 1]
@@ -123,8 +123,8 @@ def test_one_edited_document_touches_only_its_shard(probec: Probec, project: Pat
     assert ran["sample"] == ran["generate"] == ran["finalize"] == ran["publish"] == 1
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_order_of_the_source_does_not_matter(probec: Probec, project: Path) -> None:
-    build(probec)
     path = project / "specs/data/tiny.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(True)
     path.write_text("".join(reversed(lines)), encoding="utf-8")
@@ -132,8 +132,8 @@ def test_the_order_of_the_source_does_not_matter(probec: Probec, project: Path) 
     assert build(probec) == {"ingest": 1}
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_new_round_leaves_the_files_of_the_earlier_ones(probec: Probec, project: Path) -> None:
-    build(probec)
     file = project / "build/datasets/tiny/data/train-round-000.parquet"
     before = file.read_bytes()
     rounds = "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]"
@@ -167,11 +167,11 @@ def test_deleting_every_artifact_and_rebuilding_sends_nothing(
         ("data/train-round-009.parquet", b"somebody's"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_an_installed_dataset_that_is_not_whole_is_installed_again(
     file: str, data: bytes, probec: Probec, project: Path
 ) -> None:
     """As a full disk or a fall of the machine may leave it."""
-    build(probec)
     root = project / "build/datasets/tiny"
     whole = {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()}
     (root / file).write_bytes(data)
@@ -204,10 +204,10 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     assert "more.parquet: no build wrote it, and it would be read as data" in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_installed_file_that_was_edited_in_place_is_installed_again(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     card = project / "build/datasets/tiny/README.md"
     was = card.read_text(encoding="utf-8")
     card.write_text(was.replace("0", "9"), encoding="utf-8")
@@ -253,7 +253,12 @@ def test_two_build_directories_hash_seeds_and_shard_sizes_agree(
     assert json.loads(elsewhere.stdout)["outputs"] == here["outputs"]
 
 
+def finished_steps(project: Path) -> int:
+    return sum(1 for _ in (project / "build/steps").rglob("*.json"))
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.long
 def test_a_build_that_dies_anywhere_is_finished_by_the_next(
     probec: Probec, project: Path, stop: signal.Signals
 ) -> None:
@@ -261,11 +266,12 @@ def test_a_build_that_dies_anywhere_is_finished_by_the_next(
     subprocess.run(["rm", "-r", str(project / ".probec")], check=True)
     command = [sys.executable, "-m", "compiler", "build", SPEC]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for wait in (0.5, 0.9, 1.3, 1.7):
+    for steps in (0, 5, 12, 20):
         child = subprocess.Popen(
             command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        time.sleep(wait)
+        while child.poll() is None and finished_steps(project) <= steps:
+            time.sleep(0.01)
         child.send_signal(stop)
         _, err = child.communicate(timeout=60)
         if stop is signal.SIGINT and child.returncode == 130:
@@ -369,8 +375,8 @@ def test_another_layout_of_the_same_rows_is_another_file(probec: Probec, project
     assert path.read_bytes() == plain
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_directory_loads_with_datasets(probec: Probec, project: Path, tmp_path: Path) -> None:
-    build(probec)
     code = (
         "import sys, datasets\n"
         "d = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2])['train']\n"

@@ -76,6 +76,7 @@ def replies(place: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("kind", ["directory", "memory", "s3"])
 def test_a_round_travels_with_exactly_its_replies_and_is_verified_there(
     kind: str, probec: Probec, project: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -190,6 +191,7 @@ def test_a_transfer_that_breaks_off_anywhere_goes_on_where_it_was(
     assert probec("reproduce", first, "--dir", str(there)) == 0
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_file_that_was_cut_short_on_the_way_is_sent_again(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_file_that_was_cut_short_on_the_way_is_sent_again(
 
 
 @pytest.mark.parametrize("folder", ["chunks", "bundles", "rounds"])
+@pytest.mark.usefixtures("tiny")
 def test_nothing_that_was_altered_on_the_way_enters_the_log(
     folder: str, probec: Probec, project: Path, tmp_path: Path
 ) -> None:
@@ -222,6 +225,7 @@ def test_nothing_that_was_altered_on_the_way_enters_the_log(
     assert len(ResponseLog(there / ".probec/responses.sqlite")) == 0
 
 
+@pytest.mark.usefixtures("tiny")
 def test_chunks_of_another_round_are_refused(probec: Probec, project: Path, tmp_path: Path) -> None:
     """Each is whole by itself; together they do not answer what the lock asks."""
     first, second = build(probec)
@@ -236,6 +240,7 @@ def test_chunks_of_another_round_are_refused(probec: Probec, project: Path, tmp_
     assert "a chunk answers other requests than the round has" in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_reply_that_is_here_stays_and_a_damaged_one_is_replaced(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
@@ -266,6 +271,7 @@ def test_a_reply_that_is_here_stays_and_a_damaged_one_is_replaced(
     assert probec("verify", first) == 0
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_incomplete_round_is_not_pushed(probec: Probec, project: Path, tmp_path: Path) -> None:
     first, _ = build(probec)
     key = keys_of(project, locks(project)[0], "judge")[0]
@@ -289,8 +295,8 @@ def test_a_round_that_contradicts_ours_is_not_pulled(
     assert len(locks(project)) == 2
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path: Path) -> None:
-    build(probec)
     shared = str(tmp_path / "shared")
     for args, message in (
         (("push",), "push needs a URL"),
@@ -309,6 +315,7 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
     assert "Traceback" not in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_gc_removes_what_nothing_refers_to_and_never_a_reply(probec: Probec, project: Path) -> None:
     outputs = probec.json("build", SPEC)["outputs"]
     build(probec, "--set", "scoring.rollouts=3")

@@ -63,6 +63,7 @@ def planted(strength: float) -> Obedient:
     return Obedient(quality)
 
 
+@pytest.mark.long
 def test_the_planted_level_is_chosen_and_the_effect_is_seen(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_the_planted_level_is_chosen_and_the_effect_is_seen(
         assert after["built"] == after["scored"] <= after["planned"] == 32 * 6
 
 
+@pytest.mark.long
 def test_levels_that_are_ignored_are_said_to_be(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

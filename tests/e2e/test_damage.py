@@ -41,10 +41,10 @@ def flip(path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 0.999])
+@pytest.mark.usefixtures("tiny")
 def test_rows_with_a_flipped_bit_go_into_no_dataset(
     share: float, probec: Probec, project: Path
 ) -> None:
-    build(probec)
     published = (project / DATA).read_bytes()
     rows = artifact(project, "expand", "probes")
     flip(rows, int(share * rows.stat().st_size))
@@ -80,10 +80,10 @@ def test_rows_of_another_shape_name_their_stage_and_both_remedies(
     assert (project / DATA).read_bytes() == published
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_published_file_with_a_flipped_bit_is_not_installed(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     published = (project / DATA).read_bytes()
     stored = artifact(project, "publish", "rows")
     flip(stored, 1000)
@@ -99,6 +99,7 @@ def test_a_published_file_with_a_flipped_bit_is_not_installed(
 
 
 @pytest.mark.parametrize("how", ["another's", "edited"])
+@pytest.mark.usefixtures("tiny")
 def test_a_record_of_a_step_that_is_not_its_own_is_none(
     how: str, probec: Probec, project: Path
 ) -> None:
@@ -120,10 +121,10 @@ def test_a_record_of_a_step_that_is_not_its_own_is_none(
     assert found["outputs"] == outputs
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_is_hidden_or_beside_the_data_is_no_row_of_a_dataset(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     root = project / "build/datasets/tiny"
     for copy in ("data/.backup.parquet", "extra.parquet"):
         (root / copy).write_bytes((project / DATA).read_bytes())
@@ -132,8 +133,8 @@ def test_what_is_hidden_or_beside_the_data_is_no_row_of_a_dataset(
     assert probec("card", str(root), "--check") == 0, probec.out
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_link_in_a_dataset_is_not_written_through(probec: Probec, project: Path) -> None:
-    build(probec)
     card = project / "build/datasets/tiny/README.md"
     card.unlink()
     (project / "mine.md").write_text("mine")
@@ -163,6 +164,7 @@ def test_the_card_of_early_stopping_contradicts_nothing(after: int, probec: Prob
     ids=["no rows", "a flag of another version", "a list for a model", "sides", "ids"],
 )
 @pytest.mark.parametrize("command", ["stats", "verify-rows", "report"])
+@pytest.mark.usefixtures("tiny")
 def test_odd_rows_end_in_no_traceback(
     command: str,
     damage: Callable[[list[Row]], list[Row]],
@@ -170,7 +172,6 @@ def test_odd_rows_end_in_no_traceback(
     project: Path,
     tmp_path: Path,
 ) -> None:
-    build(probec)
     table = pq.read_table(project / DATA)
     rows = damage(table.to_pylist())
     odd = pa.Table.from_pylist(rows) if rows else table.slice(0, 0)
@@ -181,8 +182,8 @@ def test_odd_rows_end_in_no_traceback(
     assert probec(command, str(tmp_path / "odd.parquet"), *out) in (0, 1)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_log_without_replies_beside_locked_rounds_is_said(probec: Probec, project: Path) -> None:
-    build(probec)
     assert probec("build", SPEC, "--set", "publish.license=apache-2.0") == 0
     assert "the response log holds no reply" not in probec.err
 

@@ -73,10 +73,10 @@ def files(*roots: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_level_changes_every_generator_request_and_says_where(
     probec: Probec, project: Path
 ) -> None:
-    probec("build", SPEC)
     had = files(project / "build", project / ".probec")
     data = compared(probec, SPEC, "--set", "calibration.level=-1")
 
@@ -124,8 +124,8 @@ def test_before_anything_is_built_the_requests_of_the_generator_are_counted(
     assert not (project / ".probec/responses.sqlite").exists()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_stays_the_same_is_the_same_however_the_work_is_cut(probec: Probec) -> None:
-    probec("build", SPEC)
     data = compared(probec, SPEC, "--set", "shard_docs=2", "--set", "name=other")
 
     # Alternatives come from the shard, but no request holds one of a templated scope.
@@ -135,8 +135,8 @@ def test_what_stays_the_same_is_the_same_however_the_work_is_cut(probec: Probec)
     assert "two datasets, tiny and other" in str(data["notices"])
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_new_round_asks_about_its_documents_only(probec: Probec) -> None:
-    probec("build", SPEC)
     data = compared(probec, SPEC, "--set", "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]")
     (generate,) = rows(data, "generate")
 
@@ -150,7 +150,9 @@ def test_a_new_round_asks_about_its_documents_only(probec: Probec) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+def server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked_servers: None
+) -> Iterator[Rehearsal]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     # Its clock stands still: a batch is done when the test says so, and never before.
@@ -271,8 +273,8 @@ def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
     assert sum(row["a_usd"] for row in rows(same)) == sum(row["b_usd"] for row in rows(same)) > 0
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_prompt_directory_is_the_spec_with_that_variant(probec: Probec, project: Path) -> None:
-    probec("build", SPEC)
     other = variant(project, "judge", "grade an answer", "mark an answer")
     data = compared(probec, SPEC, other)
 
@@ -337,9 +339,9 @@ def test_a_spec_of_a_revision_extends_what_it_did_then(probec: Probec, project: 
         assert total(data, "b", "generate") == 6
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_committed_build_is_found_again_from_its_revision(probec: Probec, project: Path) -> None:
     """The past shares today's replies and artefacts: nothing of it would be sent."""
-    probec("build", SPEC)
     commit(project)
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
     data = compared(probec, SPEC, f"{SPEC}@HEAD")
@@ -352,8 +354,8 @@ def test_a_committed_build_is_found_again_from_its_revision(probec: Probec, proj
     }
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
-    probec("build", SPEC)
     spec = compared(probec, SPEC, "--set", "seed=5", "--depth", "spec")["spec"]
     assert [each["path"] for each in spec] == ["seed"]
     assert probec("diff", SPEC, "abcdef12") == 2
@@ -469,10 +471,10 @@ def test_outcomes_need_no_artifacts_when_all_replies_are_in_the_log(
     assert not (project / "build").exists()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_page_stands_alone_and_escapes_what_documents_hold(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
-    probec("build", SPEC)
     other = variant(project, "judge", "grade an answer", "<script>alert(1)</script> an answer")
     page = tmp_path / "page.html"
     data = compared(probec, SPEC, other, "--html", str(page))
@@ -594,10 +596,10 @@ def test_two_datasets_over_other_sources_share_no_pair_and_say_so(
     assert probec("diff", SPEC, "specs/late.yaml") == 0
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
     probec: Probec, project: Path
 ) -> None:
-    probec("build", SPEC)
     other = variant(project, "answerer", "At most 60 words", "At most 20 words")
     doc = str(dataset(project)[0]["doc_id"])
     data = prompted(probec, SPEC, "--doc", doc, "--role", "answerer", "--against", other)
@@ -624,10 +626,10 @@ def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
     assert "evaluate a method" in probec.out
 
 
+@pytest.mark.usefixtures("tiny")
 def test_a_prompt_against_what_is_not_there_says_which_side_lacks_it(
     probec: Probec, project: Path
 ) -> None:
-    probec("build", SPEC)
     sets = project / "specs/unbuilt.yaml"
     sets.write_text(
         (project / SPEC).read_text().replace("docs: 4", "docs: 3") + "seed: 7\n", encoding="utf-8"

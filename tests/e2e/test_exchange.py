@@ -21,7 +21,10 @@ from tests.e2e.test_cache import bucket, s3
 
 __all__ = ["bucket", "s3"]
 # Ray leaves sockets and a subprocess to the collector when it ends.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning"),
+    pytest.mark.xdist_group("ray"),
+]
 
 # What every process of the cluster loads first. It may open nothing below FORBIDDEN, and the first
 # one that writes an output while the file `die` exists is killed.

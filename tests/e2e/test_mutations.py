@@ -22,21 +22,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 import pytest
 import yaml
-from jinja2 import Environment
 from pydantic import BaseModel
 
 from compiler import cli
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
-from compiler.llm.providers import FREE, PROVIDERS, Entry
+from compiler.llm.providers import FREE, PROVIDERS, Entry, extractive
 from compiler.llm.providers.anthropic.wire import messages_body
-from compiler.llm.providers.extractive import respond
 from compiler.probes import alternatives
 from compiler.probes.prompts import Library
 from compiler.project import problems
@@ -44,6 +41,9 @@ from compiler.spec import load
 from compiler.spec.model import Spec
 from tests.conftest import ROOT
 from tests.llm.parts import settings
+
+# Each change is built over everything that was built before it.
+pytestmark = pytest.mark.xdist_group("mutations")
 
 ROLES = ("generator", "answerer", "judge")
 TOKENIZER = "specs/data/bpe-8k.json.gz"
@@ -342,10 +342,6 @@ def resolved() -> Spec:
 LEAVES = {leaf.path: leaf for leaf in leaves(resolved(), Spec)}
 
 
-# What the embedded model says is a function of these two, and takes a third of a build.
-said = lru_cache(maxsize=None)(respond)
-
-
 class StandIn:
     """Encodes as the paid providers do; its replies hold the key of the body that they answer."""
 
@@ -364,7 +360,7 @@ class StandIn:
             body = json.loads(call.body)
             # Of each two samples the answers are equal, as those of a model may be.
             sample = call.sample // 2 if call.purpose.role == "answerer" else call.sample
-            text = said(body["messages"][0]["content"], sample)
+            text = extractive.respond(body["messages"][0]["content"], sample)
             if call.purpose.role == "generator":
                 text = json.dumps({**json.loads(text), "sibling_rationale": f"For {call.key}."})
             elif call.purpose.role == "answerer":
@@ -513,29 +509,6 @@ def of_every(role: str) -> list[str]:
 
 
 TEMPLATES = [name for kind in (*ROLES, "templates") for name in of_every(kind)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _known_templates() -> Iterator[None]:
-    """Compile each text of a template once: by the text itself, so no change can be missed."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("compile", "parse"):
-            real = getattr(Environment, name)
-            known: dict[tuple[object, ...], object] = {}
-
-            def once(
-                self: Environment,
-                *args: object,
-                real: Callable[..., object] = real,
-                known: dict[tuple[object, ...], object] = known,
-            ) -> object:
-                key = (type(self), self.keep_trailing_newline, *args)
-                if key not in known:
-                    known[key] = real(self, *args)
-                return known[key]
-
-            patch.setattr(Environment, name, once)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,9 @@ MODEL = "claude-haiku-4-5-20251001"
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+def server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked_servers: None
+) -> Iterator[Rehearsal]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Rehearsal.start(tmp_path / "server", latency=0.2) as found:

@@ -104,18 +104,36 @@ def test_a_further_document_changes_no_other_doc_record(texts: Texts, more: list
         assert {doc_id: after[doc_id] for doc_id in before} == before
 
 
-@pytest.mark.skipif(not QWEN.exists(), reason="the shared rollouts and tokenizer are not here")
-def test_the_shared_rollouts_have_no_errors_under_a_real_tokenizer(tmp_path: Path) -> None:
+def check_published_spec(tmp_path: Path, rollouts: str, tokenizer: str) -> int:
+    """Build the spec of the published dataset from other rollouts; returns how many rows it has."""
     root = project(str(tmp_path))
-    rollouts = str(SHARED / "data/rollouts/gemma3-270m.parquet")
     data = run(
         "build", str(root / "specs/qwen3.5-9b.yaml"), "--provider", "extractive",
-        "--source", rollouts, "--set", f"rehearsal.tokenizer={QWEN}",
+        "--source", rollouts, "--set", f"rehearsal.tokenizer={tokenizer}",
     )  # fmt: skip
-    found = run("verify-rows", str(data["dataset"]), "--tokenizer", str(QWEN))
+    found = run("verify-rows", str(data["dataset"]), "--tokenizer", tokenizer)
     stats = data["stats"]
     assert isinstance(stats, dict)
 
     assert found["errors"] == 0
     assert "V21" not in found["findings"]  # type: ignore[operator]
-    assert found["rows"] == stats["probes"] > 2500
+    assert found["rows"] == stats["probes"]
+    return int(stats["probes"])
+
+
+def test_real_rollouts_have_no_errors_under_the_spec_of_the_published_dataset(
+    tmp_path: Path,
+) -> None:
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+    source = tmp_path / "some.jsonl"
+    source.write_text("".join(lines[:80]), encoding="utf-8")
+    tokenizer = str(ROOT / "specs/data/bpe-8k.json.gz")
+
+    assert check_published_spec(tmp_path, str(source), tokenizer) > 200
+
+
+@pytest.mark.skipif(not QWEN.exists(), reason="the rollouts of gemma3-270m are not here")
+def test_further_rollouts_have_no_errors_under_a_published_tokenizer(tmp_path: Path) -> None:
+    rollouts = SHARED / "data/rollouts/gemma3-270m.parquet"
+
+    assert check_published_spec(tmp_path, str(rollouts), str(QWEN)) > 2500

@@ -34,6 +34,9 @@ from compiler.project.reporter import Silent
 from compiler.rounds.locks import Lock
 from tests.conftest import ROOT, Probec, make_project
 
+# All of them use one project, which takes seconds to make.
+pytestmark = pytest.mark.xdist_group("receipts")
+
 SPEC = "specs/tiny.yaml"
 HEAVY = {"pydantic", "jinja2", "yaml", "msgspec", "numpy", "pyarrow", "sqlite3", "zstandard"}
 # Longer than what must lie between a change of an input, or of the code, and a build.

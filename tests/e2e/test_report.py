@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Probec
+from tests.conftest import Builds, Probec
 from tests.e2e.test_build import dataset
 from tests.e2e.test_scoring import WHOLE
 
@@ -83,10 +83,9 @@ def page(path: Path) -> Page:
 
 
 @pytest.fixture
-def built(probec: Probec, project: Path) -> Path:
+def built(probec: Probec, project: Path, builds: Builds) -> Path:
     """The dataset of the tiny spec with a report."""
-    assert probec("build", SPEC, *WHOLE) == 0
-    assert probec("report", SPEC, *WHOLE) == 0
+    builds.copy(project, ("build", SPEC, *WHOLE), ("report", SPEC, *WHOLE))
     return project / "build/datasets/tiny"
 
 
@@ -219,8 +218,8 @@ def test_documents_are_whole_and_each_atom_is_marked_on_its_side(
             assert str(row["verbalizer_prompt"]) in plain.text
 
 
+@pytest.mark.usefixtures("tiny")
 def test_the_sample_is_the_same_each_time_and_spread(probec: Probec, project: Path) -> None:
-    assert probec("build", SPEC) == 0
     first = probec.json("report", SPEC, "--sample", "3")["documents"]
     text = (project / "build/datasets/tiny/report.html").read_bytes()
     again = probec.json("report", SPEC, "--sample", "3")["documents"]

@@ -91,6 +91,7 @@ def test_each_of_three_rounds_is_verified_on_another_machine_without_network(
         assert probec.out.startswith("intact")
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_is_rebuilt_can_be_kept_and_is_the_dataset(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +201,7 @@ def test_requests_that_are_encoded_otherwise_are_drift_and_not_missing(
     assert found["drifts"][0].startswith("requests of generate 0.0: 3 (")
 
 
+@pytest.mark.usefixtures("tiny")
 def test_an_edited_prompt_changes_no_locked_round_and_is_named(
     probec: Probec, project: Path
 ) -> None:
@@ -258,6 +260,7 @@ def edit_hash(data: dict[str, Any]) -> None:
         (edit_hash, "is not what its hash was made of"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_an_edited_lock_is_damaged_and_says_where(
     change: Callable[[dict[str, Any]], None], culprit: str, probec: Probec, project: Path
 ) -> None:
@@ -302,8 +305,8 @@ def test_a_grown_or_reordered_source_and_a_new_round_leave_earlier_rows_as_they_
         assert reproduced(probec, 0, hash_)["verdict"] == "verified"
 
 
+@pytest.mark.usefixtures("tiny")
 def test_fewer_rounds_declared_do_not_free_their_documents(probec: Probec, project: Path) -> None:
-    build(probec)
     taken = set(locks(project)[1].identity.documents)
     for path in (project / "build/rounds/tiny").glob("0-*.json"):
         path.unlink()
@@ -326,6 +329,7 @@ def remove(rows: list[dict[str, object]], doc_id: str) -> None:
     ("damage", "message"),
     [(change_text, "are not as they were: "), (remove, "are not in the source any more: ")],
 )
+@pytest.mark.usefixtures("tiny")
 def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(
     damage: Callable[[list[dict[str, object]], str], None],
     message: str,
@@ -355,11 +359,10 @@ def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(
         ("scopes.sentence.distance.max=5", "slots[2][2]: 12 -> 5"),
     ],
 )
+@pytest.mark.usefixtures("tiny")
 def test_a_locked_round_is_not_drawn_otherwise(
     override: str, field: str, probec: Probec, project: Path
 ) -> None:
-    build(probec)
-
     for command in ("build", "plan"):
         assert probec(command, SPEC, "--set", override) == 2
         assert f"round 0 of tiny is locked with another {field}" in probec.err
@@ -367,10 +370,10 @@ def test_a_locked_round_is_not_drawn_otherwise(
     assert build(probec, "--set", override, "--set", "name=other")
 
 
+@pytest.mark.usefixtures("tiny")
 def test_locks_that_contradict_one_another_stop_everything_that_reads_them(
     probec: Probec, project: Path
 ) -> None:
-    build(probec)
     own = Rounds(project / "build/rounds/tiny")
     one, two = own.all()
     swapped = seal(replace(one.identity, documents=two.identity.documents), one.recorded)
@@ -408,6 +411,7 @@ def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
     assert "2 locked rounds share no document (6 in all)" in probec.out
 
 
+@pytest.mark.usefixtures("tiny")
 def test_hashes_are_named_by_any_unique_prefix(probec: Probec, project: Path) -> None:
     first, second = build(probec)
     common = next(n for n in range(64) if first[n] != second[n])
@@ -443,6 +447,7 @@ def test_a_killed_build_leaves_no_lock_and_the_next_one_does(
     assert len(build(probec)) == 2
 
 
+@pytest.mark.usefixtures("tiny")
 def test_what_a_lock_needs_comes_back_with_the_next_build(probec: Probec, project: Path) -> None:
     """Who deletes `.probec` loses what was paid for; what was free is there again."""
     hashes = build(probec)

@@ -13,7 +13,7 @@ import pytest
 
 from compiler.llm.responses import ResponseLog
 from compiler.probes.sampling import Stream
-from tests.conftest import ROOT, Probec
+from tests.conftest import ROOT, Builds, Probec
 from tests.e2e.test_build import dataset
 from tests.scripted import Script
 
@@ -31,6 +31,12 @@ WHOLE = [
     )
     for word in ("--set", value)
 ]
+
+
+@pytest.fixture
+def whole(project: Path, builds: Builds) -> None:
+    """Copy a finished build with baselines and audits into the project."""
+    builds.copy(project, ("build", SPEC, *WHOLE))
 
 
 def options(*values: str) -> list[str]:
@@ -275,8 +281,8 @@ def test_baselines_are_other_readers_of_the_same_questions(
     assert found["shuffled_context"]["rows"] == len(shuffled)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_adding_baselines_asks_nothing_again(probec: Probec, project: Path, script: Script) -> None:
-    build(probec)
     log = ResponseLog(project / ".probec/responses.sqlite")
     before, probes = len(log), len(written(dataset(project)))
     build(probec, "scoring.baselines={no_context: {}}", "scoring.rejudge={share: 1.0, times: 3}")
@@ -328,11 +334,11 @@ def test_planted_difficulty_noise_and_leaks_come_back(
     assert script.judged
 
 
+@pytest.mark.usefixtures("whole")
 def test_every_row_number_of_the_card_is_recomputed_another_way(
     probec: Probec, project: Path
 ) -> None:
     """With plain Python over the parquet rows and nothing of the compiler's own statistics."""
-    assert probec("build", SPEC, *WHOLE) == 0
     folder = project / "build/datasets/tiny"
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     rows = dataset(project)
@@ -393,9 +399,9 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
         assert each["mean"]["value"] == pytest.approx(sum(known) / len(known), abs=1e-6)
 
 
+@pytest.mark.usefixtures("whole")
 def test_counts_of_the_card_are_recomputed_another_way(probec: Probec, project: Path) -> None:
     """Rows, rejects, ledger, flags, labels, repeats, lengths and heaps, with plain Python."""
-    assert probec("build", SPEC, *WHOLE) == 0
     folder = project / "build/datasets/tiny"
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     card = (folder / "README.md").read_text(encoding="utf-8")
@@ -449,8 +455,8 @@ def test_counts_of_the_card_are_recomputed_another_way(probec: Probec, project: 
     assert pooled["unsolved"]["rows"] == never
 
 
+@pytest.mark.usefixtures("whole")
 def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project: Path) -> None:
-    assert probec("build", SPEC, *WHOLE) == 0
     built = probec.json("stats", SPEC, *WHOLE)
     read = probec.json("stats", "build/datasets/tiny")
     one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
@@ -509,10 +515,10 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     assert "--hard and --easy are for rows in files" in probec.err
 
 
+@pytest.mark.usefixtures("tiny")
 def test_files_that_lack_scores_or_hold_odd_types_have_statistics(
     probec: Probec, project: Path, script: Script
 ) -> None:
-    build(probec)
     (file, *_) = sorted((project / "build/datasets/tiny/data").glob("*.parquet"))
     table = pq.read_table(file)
     lean = table.drop_columns([n for n in table.column_names if "rollout" in n or "_mean" in n])

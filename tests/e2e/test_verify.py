@@ -67,8 +67,7 @@ PLACES: dict[str, Callable[[Path, Lock], Path]] = {
 
 
 @pytest.fixture
-def built(probec: Probec, project: Path) -> Lock:
-    build(probec)
+def built(tiny: None, project: Path) -> Lock:
     return locks(project)[0]
 
 

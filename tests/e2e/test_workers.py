@@ -20,7 +20,9 @@ from tests.e2e.test_build import SPEC
     "options",
     [
         pytest.param(("--jobs", "2"), id="processes"),
-        pytest.param(("--cluster", "local", "--jobs", "2"), id="ray"),
+        pytest.param(
+            ("--cluster", "local", "--jobs", "2"), id="ray", marks=pytest.mark.xdist_group("ray")
+        ),
     ],
 )
 def test_workers_build_the_same_dataset(probec: Probec, options: tuple[str, ...]) -> None:

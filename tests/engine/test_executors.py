@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,15 @@ from compiler.engine.executors import Executor, Job, cluster, declared, processe
 from compiler.engine.executors.cluster import Cluster
 from compiler.engine.executors.processes import Processes
 from compiler.errors import SourceError, StoreError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, until
 from tests.engine.works import Doubles, Quiet
 
 KINDS = [
     pytest.param(lambda works: Processes(works, 2), id="processes"),
     pytest.param(lambda works: Cluster(works, "local", 2), id="ray"),
 ]
+# All tests that need a cluster run in the same worker of pytest.
+pytestmark = pytest.mark.xdist_group("ray")
 # Ray leaves sockets and a subprocess to the collector when it ends.
 quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 Kind = Callable[[Doubles], Executor]
@@ -45,8 +46,20 @@ def expected(tmp_path: Path) -> list[tuple[str, str, str]]:
     return list(output_digests(graph))
 
 
+@pytest.fixture(scope="module")
+def joined() -> Iterator[None]:
+    """Start one cluster for all tests that can join it."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> Kind:
+    if request.node.callspec.id.startswith("ray"):
+        request.getfixturevalue("joined")
     made: Kind = request.param
     return made
 
@@ -130,6 +143,19 @@ def test_workers_that_have_grown_large_end_with_their_stage(
     assert not multiprocessing.active_children()
 
 
+def test_the_memory_of_the_parent_is_not_counted_as_a_workers(works: Doubles) -> None:
+    large = bytearray(400 << 20)
+    large[:: 1 << 12] = b"x" * (len(large) >> 12)
+    executor = Processes(works, 1)
+    graph = works.graph()
+    stage = graph.stages[0]
+    step = graph.steps(stage)[0]
+    (made,) = executor.run([Job(stage.name, step.part, declared(stage), graph.needs(step))])
+    executor.close()
+
+    assert made.memory < len(large)
+
+
 def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:
     (works.root / "slow").touch()
     code = (
@@ -156,15 +182,6 @@ def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:
         works.root.joinpath("slow").touch()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    for _ in range(400):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 @quiet_ray
 def test_a_cluster_without_a_machine_for_steps_is_an_error(
     works: Doubles, monkeypatch: pytest.MonkeyPatch
@@ -173,6 +190,8 @@ def test_a_cluster_without_a_machine_for_steps_is_an_error(
 
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
     monkeypatch.setattr(cluster, "_BARREN_SECONDS", 0.4)
+    # The one that other tests have joined has machines.
+    ray.shutdown()
     ray.init(num_cpus=0, include_dashboard=False, logging_level="error")
     try:
         with pytest.raises(StoreError, match="no machine that runs steps"):

@@ -37,7 +37,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def our(tmp_path: Path) -> Iterator[Desk]:
+def our(tmp_path: Path, forked_servers: None) -> Iterator[Desk]:
     with desk(tmp_path) as found:
         yield found
 
@@ -266,6 +266,7 @@ def _bodies(server: Rehearsal) -> Iterator[bytes]:
                 yield body
 
 
+@pytest.mark.long
 def test_a_build_that_is_killed_four_times_pays_for_every_sample_once(
     project: Path, tmp_path: Path
 ) -> None:

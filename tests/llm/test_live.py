@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +33,8 @@ class Server:
     url: str = ""
     bodies: list[dict[str, object]] = field(default_factory=list)
     script: list[int | str] = field(default_factory=list)
+    # Set when a slow answer may go out.
+    go: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next(self, body: dict[str, object]) -> int | str:
@@ -40,19 +42,23 @@ class Server:
             self.bodies.append(body)
             return self.script.pop(0) if self.script else "end_turn"
 
+    def hear(self, heard: list[str]) -> Callable[[str], None]:
+        """A listener to notices that lets slow answers go out after the first."""
 
-def slowed(answer: int | str) -> int | str:
-    """What takes its time before it is an answer: one during which the user presses Ctrl-C."""
-    if answer == "interrupt":
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(2.0)
-    elif answer == "slow":
-        time.sleep(1.5)
-    elif answer == "hang":
-        time.sleep(60)
-    else:
-        return answer
-    return "end_turn"
+        def notice(text: str) -> None:
+            heard.append(text)
+            self.go.set()
+
+        return notice
+
+    def slowed(self, answer: int | str) -> int | str:
+        """Hold back an answer that takes its time; during one, the user presses Ctrl-C."""
+        if answer not in ("interrupt", "slow", "hang"):
+            return answer
+        if answer == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        self.go.wait(60)
+        return "end_turn"
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         def do_POST(self) -> None:
             size = int(self.headers["content-length"])
             body = json.loads(self.rfile.read(size))
-            answer = slowed(state.next(body))
+            answer = state.slowed(state.next(body))
             if isinstance(answer, int):
                 self.refuse(answer)
             elif answer == "gone":
@@ -141,6 +147,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
     monkeypatch.setattr(Gate, "_rest", lambda self, seconds: None)
     yield state
+    state.go.set()
     http.shutdown()
     thread.join()
     http.server_close()
@@ -238,7 +245,7 @@ def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> 
 def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
     server.script = [429, "slow"]
     heard: list[str] = []
-    live = provider("anthropic", settings(server.url, 1, notice=heard.append))
+    live = provider("anthropic", settings(server.url, 1, notice=server.hear(heard)))
     live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
     assert heard[0].startswith("waiting 0 s before asking again: HTTP 429")
 
@@ -336,7 +343,7 @@ def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Serv
 def test_the_first_interrupt_lets_land_what_is_in_the_air(server: Server) -> None:
     server.script = ["end_turn", "interrupt", "end_turn"]
     heard: list[str] = []
-    live = provider("anthropic", settings(server.url, 2, notice=heard.append))
+    live = provider("anthropic", settings(server.url, 2, notice=server.hear(heard)))
     calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(40)]
     got = Got()
 

@@ -177,7 +177,7 @@ _KINDS = {
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Rehearsal]:
+def server(tmp_path: Path, forked_servers: None) -> Iterator[Rehearsal]:
     with Rehearsal.start(tmp_path / "server", latency=LATENCY, speed=0, echo=True) as found:
         yield found
 

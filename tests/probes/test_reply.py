@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -36,6 +37,7 @@ TEXT = (
 )
 
 
+@cache
 def scopes() -> dict[str, WrittenScope]:
     spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
     assert spec is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 ids = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True)
 
 
+@cache
 def scopes() -> list[tuple[str, TemplateScope | WrittenScope]]:
     spec = load.read(ROOT / "specs/demo.yaml").spec
     assert spec is not None

@@ -30,7 +30,7 @@ ODD = st.lists(
 ).map("".join)
 DEMO = "specs/data/bpe-8k.json.gz"
 QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
-needs_qwen = pytest.mark.skipif(not QWEN.exists(), reason="the shared Qwen3 tokenizer is not here")
+needs_qwen = pytest.mark.skipif(not QWEN.exists(), reason="the Qwen3 tokenizer is not here")
 
 
 @cache
@@ -38,6 +38,51 @@ def tokenizer(name: str = DEMO) -> Tokenizer:
     found = tokens.find(name, ROOT, online=False)
     assert found is not None
     return tokens.load(found)
+
+
+@pytest.fixture(scope="module")
+def dressed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The demo's tokenizer with the further parts of a published one: Qwen3's.
+
+    Added tokens, a post-processor, empty affixes, and merges that end inside a code point.
+    """
+    parts = json.loads(gzip.decompress((ROOT / DEMO).read_bytes()))
+    model, level = parts["model"], {"type": "ByteLevel", "add_prefix_space": False}
+    parts["post_processor"] = {**level, "trim_offsets": False, "use_regex": False}
+    model.update(continuing_subword_prefix="", end_of_word_suffix="")
+    # The first two of the four bytes of an astral character, then with the third.
+    for left, right in (("ð", "Ĵ"), ("ðĴ", "Ģ")):
+        if left + right not in model["vocab"]:
+            model["vocab"][left + right] = len(model["vocab"])
+            model["merges"].append([left, right])
+    for content, special in (("<|endoftext|>", True), ("<think>", False)):
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        number = len(model["vocab"]) + len(parts["added_tokens"])
+        added = {"id": number, "content": content, "special": special, **flags}
+        parts["added_tokens"].append(added)
+    path = tmp_path_factory.mktemp("tokenizer") / "dressed.json"
+    path.write_text(json.dumps(parts), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(params=["demo", "dressed", pytest.param("qwen", marks=needs_qwen)])
+def name(request: pytest.FixtureRequest) -> str:
+    """A tokenizer with a quick way: two of our own, and a published one if it is here."""
+    if request.param == "dressed":
+        found: str = request.getfixturevalue("dressed")
+        return found
+    return DEMO if request.param == "demo" else str(QWEN)
+
+
+def test_the_tokenizers_have_the_traps_of_published_ones(name: str) -> None:
+    found = tokenizer(name)
+
+    # A sentence's end and the blank line after it are one token, and a digit is one.
+    assert found.encode("day.\n\nThe").clean == [0, 3, 6, 9]
+    assert found.encode("12345").clean == [0, 1, 2, 3, 4, 5]
+    # A code point of several tokens can be cut at none of them.
+    assert found.count("𒀀") > 1
+    assert found.encode("a𒀀b").clean == [0, 1, 2, 3]
 
 
 @given(documents())
@@ -67,14 +112,12 @@ def check_gaps(with_: Tokenizer, text: str) -> int:
     return len(places)
 
 
-@needs_qwen
-def test_every_sentence_gap_of_real_rollouts_is_clean_under_a_real_tokenizer() -> None:
-    qwen = tokenizer(str(QWEN))
+def test_every_sentence_gap_of_real_rollouts_is_clean(name: str) -> None:
     lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
     found = 0
     for line in lines[::6]:
         row = json.loads(line)
-        found += check_gaps(qwen, row["prefix"] + row["continuation"])
+        found += check_gaps(tokenizer(name), row["prefix"] + row["continuation"])
 
     assert found > 400
 
@@ -107,7 +150,6 @@ def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     assert tokens.find("owner/unknown-model", tmp_path, online=False) is None
 
 
-@pytest.mark.parametrize("name", [DEMO, pytest.param(str(QWEN), marks=needs_qwen)])
 def test_the_quick_way_gives_what_the_tokenizer_gives(name: str) -> None:
     """Text that the quick way is certain about, mixed with text that is left to the tokenizer."""
     quick, slow = tokenizer(name), tokenizer(name).slowly()

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from compiler.engine.artifact import Artifact
@@ -131,6 +133,12 @@ class InProcess:
 
 
 def _memory() -> int:
+    if sys.platform == "linux":
+        # ru_maxrss begins with the memory of the parent, which a new program has not.
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+        if peak is not None:
+            return int(peak[1]) << 10
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most << 10
 

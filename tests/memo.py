@@ -1,0 +1,135 @@
+"""Results of pure functions, kept between the tests of one process.
+
+Hundreds of tests build copies of one small project. Compiled templates, parsed YAML, loaded
+tokenizers and the replies of the embedded model are functions of text alone, and computing them
+again is more than half of the time of such a build. Each is kept by everything that it depends on,
+so a test that changes a template, a tokenizer or a prompt computes it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Hashable
+from functools import partial
+from types import CodeType
+from typing import ClassVar
+
+import jinja2
+import pytest
+import yaml
+
+from compiler.errors import Problem, PromptError
+from compiler.keys import text_digest
+from compiler.llm.providers import extractive
+from compiler.probes import tokens
+from compiler.probes.tokens import Tokenizer, TokenizerFile
+from compiler.report.pages import Page
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Keep such results, and leave it to the operating system when data reaches the disk.
+
+    A test that kills a process needs no fsync: written data outlives the process.
+    """
+    patch.setattr(os, "fsync", lambda file: None)
+    patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
+    _keep_replies(patch)
+    patch.setattr(yaml, "SafeLoader", _Loader)
+    _keep_tokenizers(patch)
+    _keep_templates(patch)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that never waits for the disk."""
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        """Run a statement."""
+        if sql.startswith("pragma synchronous"):
+            sql = "pragma synchronous = off"
+        return super().execute(sql, *values)  # type: ignore[arg-type]
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that composes each text once; readers leave the nodes as they are."""
+
+    known: ClassVar[dict[str, yaml.Node | None]] = {}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The root node of the text."""
+        if self._text not in self.known:
+            self.known[self._text] = super().get_single_node()
+        return self.known[self._text]
+
+
+def _keep_replies(patch: pytest.MonkeyPatch) -> None:
+    real = extractive.respond
+    known: dict[tuple[str, int], str] = {}
+
+    def respond(user: str, sample: int) -> str:
+        # Prompts are long, and many tests change them.
+        key = (text_digest(user), sample)
+        if key not in known:
+            known[key] = real(user, sample)
+        return known[key]
+
+    patch.setattr(extractive, "respond", respond)
+
+
+def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:
+    real = tokens.load
+    known: dict[tuple[bytes, str], Tokenizer] = {}
+
+    def load(file: TokenizerFile) -> Tokenizer:
+        key = (file.path.read_bytes() if file.path.is_file() else b"", file.identity)
+        if key not in known:
+            known[key] = real(file)
+        return known[key]
+
+    patch.setattr(tokens, "load", load)
+
+
+def _keep_templates(patch: pytest.MonkeyPatch) -> None:
+    compiled: dict[Hashable, CodeType] = {}
+    sound: set[Hashable] = set()
+    compile_, problems_ = jinja2.Environment.compile, Page.problems
+
+    def syntax(environment: jinja2.Environment) -> Hashable:
+        return (
+            type(environment),
+            environment.autoescape,
+            environment.trim_blocks,
+            environment.lstrip_blocks,
+            environment.keep_trailing_newline,
+            environment.finalize,
+            frozenset(environment.filters),
+        )
+
+    def compile(
+        self: jinja2.Environment, source: str, name: str | None = None, filename: str | None = None
+    ) -> CodeType:
+        key = (syntax(self), source, name)
+        if key not in compiled:
+            compiled[key] = compile_(self, source, name, filename)
+        # Templates and their errors have the path of the project that they are in.
+        return compiled[key].replace(co_filename=filename or "<template>")
+
+    def problems(self: Page, known: frozenset[str]) -> list[Problem]:
+        try:
+            text = self._templates.text(self._name)
+        except PromptError:
+            return problems_(self, known)
+        key = (syntax(self._environment), text, known)
+        if key in sound:
+            return []
+        found = problems_(self, known)
+        if not found:
+            sound.add(key)
+        return found
+
+    patch.setattr(jinja2.Environment, "compile", compile)
+    patch.setattr(Page, "problems", problems)
