@@ -118,10 +118,6 @@ class Store:
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in a transaction."""
