@@ -1,1 +1,1 @@
-"""The shape of what comes in and what ships: sources, columns, statistics, card."""
+"""The shape of source data and of the published dataset: sources, columns, parquet, metadata."""

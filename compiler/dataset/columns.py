@@ -1,7 +1,7 @@
-"""The one table of columns: name, type, meaning, and where the value comes from.
+"""The table of published columns: name, type, meaning, and how the value is computed.
 
-Parquet schema, card and docs follow from it. The first 35 are the published dataset's, in its
-order; the rest are ours. Meanings are for a reader who opens a row.
+The parquet schema, the card and the docs are generated from it. The first 35 columns are those of
+the published dataset, in its order; probec adds the others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ Kind = Literal["string", "int64", "float64", "bool", "strings", "floats", "split
 
 @dataclass(frozen=True)
 class Constants:
-    """What is the same on every row of a dataset."""
+    """The values that are the same on every row of a dataset.
+
+    `source_label`: `source` of written probes. `template_model`: `generator_model` of templated
+    ones. `hard_below`, `easy_from`: the bands of the spec. `groups`: scope -> split group.
+    """
 
     source_model: str
     source_label: str
@@ -44,7 +48,10 @@ class Constants:
 
 @dataclass(frozen=True)
 class Row:
-    """One probe with everything its row is made of."""
+    """One probe with all data that its row is computed from.
+
+    `text`: `doc`. `baselines`: name -> a score for each answer.
+    """
 
     constants: Constants
     record: DocTexts
@@ -70,12 +77,12 @@ class Row:
 
     @property
     def written(self) -> bool:
-        """Whether an LLM wrote the probe."""
+        """True if an LLM wrote the probe."""
         return self.probe.template_id is None
 
     @property
     def scored(self) -> bool:
-        """Whether all rollouts have a score."""
+        """True if all rollouts have a score."""
         return self.score is not None and self.score.status == "scored"
 
     @property
@@ -85,7 +92,7 @@ class Row:
 
     @property
     def band(self) -> str | None:
-        """Where the best blind score lies; None without scores."""
+        """The band of the highest blind score; None without scores."""
         scores = self.score.scores if self.score is not None else None
         if not scores:
             return None
@@ -93,7 +100,7 @@ class Row:
 
 
 def band_of(best: float, hard_below: float, easy_from: float) -> str:
-    """Where a probe's best score lies: hard, middle or easy."""
+    """Return the band of a probe's highest score: hard, middle or easy."""
     if best < hard_below:
         return "hard"
     return "easy" if best >= easy_from else "middle"
@@ -101,7 +108,11 @@ def band_of(best: float, hard_below: float, easy_from: float) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `index`: float64 in the published dtypes. `nullable`: null has a meaning."""
+    """One column.
+
+    `index`: float64 under `publish.dtypes: published`. `nullable`: null is a legal value.
+    `published`: also a column of the published dataset.
+    """
 
     name: str
     kind: Kind
@@ -113,12 +124,12 @@ class Column:
 
 
 def probe_id(row: Row) -> str:
-    """A stable id of a probe: round, document and slot."""
+    """Return the stable id of a row's probe."""
     return identity(row.record.round, row.record.doc_id, row.probe.slot)
 
 
 def identity(round_idx: int, doc_id: str, slot: int) -> str:
-    """The probe of one slot of a document."""
+    """Return the stable id of a probe: 24 hex digits of the digest of round, document and slot."""
     return digest("probe", [round_idx, doc_id, slot])[:24]
 
 
@@ -170,8 +181,8 @@ COLUMNS: tuple[Column, ...] = (
     _col("atom_text", "string", "the text to recover: doc[atom_start:atom_end]", lambda r: r.text[r.probe.atom_start:r.probe.atom_end]),
     _col("target_response", "string", "the concise full-information answer; equals atom_text for templated scopes", lambda r: r.probe.response),
     _col("incorrect_plausible_answer", "string", "a plausible answer that is wrong and that no sibling wrote", lambda r: r.probe.alternative),
-    _col("bb_answer_rollout_answers", "strings", "blind answers from the complement only, one per rollout; null where not scored or decided", _answers, nullable=True),
-    _col("bb_answer_rollout_scores", "floats", "the score of each blind answer, 0 to 1; null where not scored or decided", _scores, nullable=True),
+    _col("bb_answer_rollout_answers", "strings", "blind answers, from the complement only, one for each rollout; null unless scored or decided", _answers, nullable=True),
+    _col("bb_answer_rollout_scores", "floats", "the score of each blind answer, 0 to 1; null unless scored or decided", _scores, nullable=True),
     _col("bb_answer_score_mean", "float64", "mean of the rollout scores", lambda r: r.score.mean if r.score else None, nullable=True),
     _col("bb_answer_score_max", "float64", "maximum of the rollout scores; low means hard from text", lambda r: r.score.max if r.score else None, nullable=True),
     _col("bb_answer_score_min", "float64", "minimum of the rollout scores", lambda r: r.score.min if r.score else None, nullable=True),
@@ -185,14 +196,14 @@ COLUMNS: tuple[Column, ...] = (
     _col("split_rationale", "string", "why the generator chose these splits", lambda r: r.choice.split_rationale),
     _col("slot_idx", "int64", "place of the probe within its doc-record, from 0", lambda r: r.probe.slot, index=True),
     _col("target", "string", "the side that holds the atom: prefix or suffix", lambda r: r.probe.target),
-    _col("typicality", "string", "typical or atypical of the siblings, as the generator labels it; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
+    _col("typicality", "string", "typical or atypical of the siblings, as labelled by the generator; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
     _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: content words, tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
     _col("signed_index", "int64", "abs_index, negative on the prefix side", lambda r: r.probe.signed_index, nullable=True, index=True),
-    _col("signed_index_hint", "int64", "the signed distance that the slot plan asked for", lambda r: r.probe.hint, nullable=True, index=True),
+    _col("signed_index_hint", "int64", "the signed distance that the slot plan requested", lambda r: r.probe.hint, nullable=True, index=True),
     _col("actual_word_distance_from_split", "int64", "words between the split and the nearest edge of the atom, negative on the prefix side", lambda r: r.probe.word_distance, index=True),
     _col("synergy_check", "string", "which pieces of the atom the answer integrates; written scopes", lambda r: r.probe.synergy, nullable=True),
     _col("distribution_check", "string", "how the claim relates to the other siblings; suffix targets of written scopes", lambda r: r.probe.distribution, nullable=True),
-    _col("difficulty_check", "string", "the generator's argument for hard from text, easy from latent; written scopes", lambda r: r.probe.difficulty, nullable=True),
+    _col("difficulty_check", "string", "the generator's argument that the atom is hard to infer from the text and easy from a latent; written scopes", lambda r: r.probe.difficulty, nullable=True),
     _col("source", "string", "python_template, or the label of the generator for written probes", lambda r: r.constants.source_label if r.written else "python_template"),
     _col("n_tokens_actual", "int64", "token count of the atom under `tokenizer`; lens only", lambda r: r.probe.n_tokens, nullable=True, index=True),
     _col("tokenizer", "string", "tokenizer of a lens atom, name@digest", lambda r: r.probe.tokenizer, nullable=True),
@@ -203,31 +214,31 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_start", "int64", "first character of the atom in doc", lambda r: r.probe.atom_start),
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
-    _ours("split_region", "string", "whether the split lies in the source prefix or in generated text", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
-    _ours("split_is_token_boundary", "bool", "whether the split cuts no token of the source tokenizer: only such places are offered", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
+    _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
     _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
-    _ours("n_siblings_available", "int64", "usable distinct siblings of the document", lambda r: r.record.n_available),
-    _ours("n_siblings_shown", "int64", "siblings that the generator saw", lambda r: len(r.record.shown)),
+    _ours("n_siblings_available", "int64", "distinct usable siblings of the document", lambda r: r.record.n_available),
+    _ours("n_siblings_shown", "int64", "siblings shown to the generator", lambda r: len(r.record.shown)),
     _ours("sibling_support", "int64", "other usable siblings that hold at least 60% of the atom's content words; suffix targets of written scopes", lambda r: r.probe.support, nullable=True),
     _ours("score_status", "string", "scored, decided (EASY after the first rollouts, by early stopping), local (templated), answer_failed or judge_failed", lambda r: r.status),
     _ours("band", "string", "hard, middle or easy by the best blind score and the bands of the spec", lambda r: r.band, nullable=True),
-    _ours("bb_answer_response_scores", "floats", "scores of the same answers against target_response, where the spec compares with both", _seconds, nullable=True),
-    _ours("no_context_scores", "floats", "scores of answers from the question alone; where that baseline ran", _baseline("no_context"), nullable=True),
-    _ours("full_information_scores", "floats", "scores of answers by a reader who is given the atom; where that baseline ran", _baseline("full_information"), nullable=True),
-    _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; where that control ran", _baseline("shuffled_context"), nullable=True),
-    _ours("k_rollouts", "int64", "rollouts asked for; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
+    _ours("bb_answer_response_scores", "floats", "scores of the same answers against target_response; null unless the spec compares with both", _seconds, nullable=True),
+    _ours("no_context_scores", "floats", "scores of answers from the question alone; null unless that baseline ran", _baseline("no_context"), nullable=True),
+    _ours("full_information_scores", "floats", "scores of answers by a model that is shown the atom; null unless that baseline ran", _baseline("full_information"), nullable=True),
+    _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; null unless that control ran", _baseline("shuffled_context"), nullable=True),
+    _ours("k_rollouts", "int64", "rollouts requested; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
     _ours("answerer_model", "string", "model that wrote the blind answers", lambda r: r.answers.model if r.answers else None, nullable=True),
-    _ours("judge_model", "string", "model that scored them", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),
-    _ours("context_chars_seen", "int64", "characters of the context that the answerer saw, nearest the split unless the spec says otherwise", lambda r: r.answers.context_chars_seen if r.answers else None, nullable=True),
+    _ours("judge_model", "string", "model that scored the blind answers", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),
+    _ours("context_chars_seen", "int64", "characters of the context shown to the answerer, those nearest the split unless the spec says otherwise", lambda r: r.answers.context_chars_seen if r.answers else None, nullable=True),
     _ours("calibration_level", "int64", "calibration level of the generator prompt", lambda r: r.constants.calibration_level),
-    _ours("template_id", "string", "scope, side and number of the phrasing of a templated question", lambda r: r.probe.template_id, nullable=True),
-    _ours("alternative_level", "int64", "how far the search for a templated alternative went: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
-    _ours("alternative_pool", "int64", "how many candidates there were at that level: words for word probes, windows that begin alike for lens probes", lambda r: r.probe.pool_size, nullable=True),
-    _ours("flags", "strings", "ids of the warnings that the probe raised; docs/checks.md explains them", lambda r: list(r.probe.flags)),
+    _ours("template_id", "string", "scope, side and number of the template of a templated question", lambda r: r.probe.template_id, nullable=True),
+    _ours("alternative_level", "int64", "the level of the search that found a templated alternative: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
+    _ours("alternative_pool", "int64", "number of candidates at that level: words for word probes, windows with the same beginning for lens probes", lambda r: r.probe.pool_size, nullable=True),
+    _ours("flags", "strings", "ids of the warnings that the probe raised, explained in docs/checks.md", lambda r: list(r.probe.flags)),
 )
 # fmt: on
 
 
 def values(row: Row) -> dict[str, Value]:
-    """The row as it is published, in column order."""
+    """Return the published values of a row by column name, in column order."""
     return {column.name: column.value(row) for column in COLUMNS}

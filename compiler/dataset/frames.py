@@ -1,4 +1,4 @@
-"""Zstd frames as a file of bytes, of which a part that is missing is an error."""
+"""A zstd reader that treats a truncated file as an error."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import BinaryIO
 
 import zstandard
 
-# Bytes that are read at once.
-_PACKED = 1 << 16
+# In bytes.
+_CHUNK = 1 << 16
 
 
 class Frames(io.RawIOBase):
-    """Unpacks zstd frames. One that is cut short is an error, which the library's own reader takes
-    for the end.
+    """A stream of the bytes in zstd frames.
+
+    A truncated frame raises EOFError. The library's own reader takes it for the end of the file.
     """
 
     def __init__(self, source: BinaryIO) -> None:
@@ -24,19 +25,19 @@ class Frames(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        """Unpacked bytes; 0 at the end of the last frame.
+        """Fill a buffer with decompressed bytes; return their number, 0 after the last frame.
 
         Raises:
-            EOFError: the last frame is cut short.
+            EOFError: the last frame is truncated.
         """
-        while not self._ready and (packed := self._source.read(_PACKED)):
+        while not self._ready and (packed := self._source.read(_CHUNK)):
             self._ready = self._unpacked(packed)
         if not self._ready and self._begun:
-            raise EOFError("it is cut short (fetch it again)")
+            raise EOFError("the file is truncated (fetch it again)")
         given, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
         buffer[: len(given)] = given
         return len(given)

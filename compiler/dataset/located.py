@@ -1,5 +1,6 @@
-"""Where a source's rows are: local paths, directories and globs, any fsspec URL, or a Hub dataset
-at a resolved commit; and what identifies their content.
+"""The location of a source's files and the digest of their content.
+
+A source is a local file, directory or glob, any fsspec URL, or a Hub dataset at a resolved commit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _HUB = "hf://datasets/"
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The files of a source, what their content is identified by, and the resolved revision."""
+    """The files of a source, the digest of their content, and the resolved revision.
+
+    `files`: paths or URLs, in reading order. `revision`: the commit of a Hub dataset, else None.
+    """
 
     path: str
     files: tuple[str, ...]
@@ -34,17 +38,18 @@ class Located:
 
 
 def needs_network(path: str) -> bool:
-    """Whether finding out what a source holds opens a socket."""
+    """Return True if locating a source opens a socket."""
     return "://" in path and not path.startswith(("file://", "memory://", "local://"))
 
 
 def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) -> Located:
-    """Find a source's files and identify their content.
+    """Find the files of a source and compute the digest of their content.
 
-    `known`: a cache of file digests by path, size and time; this call adds to it.
+    `root`: the directory that relative paths start from. `known`: a cache of file digests, path ->
+    stamp and digest; this call adds to it.
 
     Raises:
-        SourceError: nothing is there, or it cannot be reached.
+        SourceError: there are no files, or they cannot be reached.
     """
     if path.startswith(_HUB):
         return _on_hub(path, revision)
@@ -55,7 +60,7 @@ def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) 
 
 @contextmanager
 def opened(file: str, compression: str | None = None) -> Iterator[BinaryIO]:
-    """One of the files, decompressed where `compression` names fsspec's word for it."""
+    """Open one of the files; `compression` is fsspec's name of a format to decompress."""
     import fsspec
 
     with fsspec.open(file, "rb", compression=compression) as source:
@@ -63,10 +68,10 @@ def opened(file: str, compression: str | None = None) -> Iterator[BinaryIO]:
 
 
 def local_files(path: str, root: Path) -> list[Path]:
-    """The files of a source that lies in a file system of this machine, in the order of reading.
+    """Return the files of a local source, in reading order.
 
     Raises:
-        SourceError: nothing is there.
+        SourceError: there are none, or one has an unknown format.
     """
     place = root / path
     if place.is_file():
@@ -74,7 +79,7 @@ def local_files(path: str, root: Path) -> list[Path]:
     elif place.is_dir():
         files = _below(place)
     elif any(char in path for char in "*?["):
-        # As a shell does it: what is hidden is found by a pattern that says so.
+        # As in a shell, hidden files match only a pattern with a leading dot.
         pattern = path if Path(path).is_absolute() else f"{glob.escape(str(root))}/{path}"
         found = map(Path, glob.iglob(pattern, recursive=True))
         files = sorted(each for each in found if each.is_file())
@@ -82,7 +87,9 @@ def local_files(path: str, root: Path) -> list[Path]:
         files = []
     if not files:
         raise SourceError(
-            "no such source file", where=path, hint=f"a {', '.join(_FORMATS)} file, or a directory"
+            "no such source file",
+            where=path,
+            hint=f"name a {', '.join(_FORMATS)} file, or a directory",
         )
     _known_format([str(file) for file in files])
     return files
@@ -90,14 +97,18 @@ def local_files(path: str, root: Path) -> list[Path]:
 
 def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
     files = local_files(path, root)
-    # What a file is called is no part of what it holds; the order of several is.
+    # Names are no part of the content; the order of the files is.
     content: Json = [_content_digest(file, known) for file in files]
     return Located(path, tuple(str(file) for file in files), digest("source", content), None)
 
 
 def _below(folder: Path) -> list[Path]:
-    """The data files of a directory and those below it, through links; what is hidden is not data,
-    and a directory that two links lead to is read once.
+    """Return the data files below a directory, sorted; hidden files and directories are left out.
+
+    Links are followed; a directory that several links lead to is read once.
+
+    Raises:
+        SourceError: a link has no target.
     """
     found: list[Path] = []
     seen = {folder.resolve()}
@@ -107,7 +118,7 @@ def _below(folder: Path) -> list[Path]:
         folders[:] = sorted(below[place] for place in below.keys() - seen)
         seen |= below.keys()
     if lost := [str(path) for path in found if not path.exists()]:
-        raise SourceError("a link to nothing", where=min(lost), hint="remove it")
+        raise SourceError("a link without a target", where=min(lost), hint="remove it")
     return sorted(path for path in found if path.is_file())
 
 
@@ -150,14 +161,14 @@ def _remote(path: str) -> Located:
             hint="check the URL and the network",
         ) from error
     if not found:
-        raise SourceError("no files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
+        raise SourceError("no source files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
     _known_format(found)
     urls = tuple(files_system.unstrip_protocol(name) for name in found)
     return Located(path, urls, digest("source", marks), None)
 
 
 def _is_data(name: str, inner: str) -> bool:
-    """Whether what was found under a path, or by its pattern, is of a known format and shown."""
+    """Return True if a file found below a path, or by a glob, has a known format and is visible."""
     plain = re.split(r"[*?\[]", inner, maxsplit=1)[0]
     base = plain if plain == inner else plain.rpartition("/")[0]
     parts = name.removeprefix(base.rstrip("/")).split("/")
@@ -192,5 +203,5 @@ def _known_format(files: Sequence[str]) -> None:
     for file in files:
         if not file.endswith(_FORMATS):
             raise SourceError(
-                "not a format that sources have", where=file, hint=f"one of {', '.join(_FORMATS)}"
+                "not a known source format", where=file, hint=f"one of {', '.join(_FORMATS)}"
             )

@@ -1,12 +1,13 @@
-"""Rows -> parquet, streamed. The only door to pyarrow's writer.
+"""The parquet writer of published rows, which streams them. The only module that writes parquet.
 
-A large dictionary page keeps a document's text stored once for its sixteen rows; zstd does the
-rest. Rows come grouped by document.
+Rows arrive grouped by document. A large dictionary page stores a document's text once for its
+sixteen rows, and zstd compresses it.
 
-Row groups end after so many rows, or where the content says so: then a document more or less moves
-no later group, and whoever stores files by pieces of their bytes, as the Hub does, has the others
-already. Pages are not cut by content: a page that ends in the middle of a dictionary ends nothing,
-and without dictionaries every document would be there sixteen times.
+Row groups end after a fixed number of rows, or at content-defined places. With the latter, a
+document added or removed moves no later group, so storage that deduplicates chunks of bytes, as the
+Hub's does, already has the other groups. Pages have no content-defined ends, because a dictionary
+spans all pages of its column chunk, and without dictionaries every document would be stored sixteen
+times.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ Dtypes = Literal["int64", "published"]
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows become bytes. A change of it is another file of the same rows.
+    """The layout of a parquet file: another layout gives the same rows another file.
 
-    `row_group_rows`: rows in a row group; with content-defined groups about so many, whole
-    documents, at least half and, but for one document, at most twice as many.
+    `row_group_rows`: rows in a row group. Content-defined groups hold whole documents and about
+    this many rows: at least half as many (the last group excepted), and less than twice as many
+    plus one document.
     """
 
     dtypes: Dtypes
@@ -43,13 +45,13 @@ class Layout:
     content_defined_chunking: bool = False
 
     def identity(self) -> list[Dtypes | int | str]:
-        """What of it is part of a file's digest."""
+        """Return the fields that are part of a file's content digest."""
         found: list[Dtypes | int | str] = [self.dtypes, self.row_group_rows, self.compression_level]
         return [*found, "content-defined chunks"] if self.content_defined_chunking else found
 
 
 def schema(dtypes: Dtypes) -> pa.Schema:
-    """The Arrow schema of the published rows."""
+    """Return the Arrow schema of the published rows."""
     import pyarrow as pa
 
     kinds = {
@@ -76,12 +78,12 @@ def write(
     rows: Iterable[dict[str, Value]],
     layout: Layout,
 ) -> None:
-    """Write rows as one parquet file, appending each to the canonical digest on the way."""
+    """Write rows as one parquet file, and append the layout and each row to `canonical`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     shape = schema(layout.dtypes)
-    # The same rows in another layout are another file: the layout is part of its content.
+    # Two layouts of the same rows are two files, so the layout is part of the content.
     canonical.append(layout.identity())
     with (
         pq.ParquetWriter(
@@ -95,7 +97,7 @@ def write(
         ) as writer,
         ThreadPoolExecutor(1) as packer,
     ):
-        # While a group is packed, which needs no Python, the rows of the next are made.
+        # A group is compressed without the GIL, while the rows of the next one are computed.
         packed: Future[None] | None = None
         for group in _groups(rows, layout):
             for row in group:
@@ -103,7 +105,7 @@ def write(
             if packed is not None:
                 packed.result()
             table = pa.Table.from_pylist(group, schema=shape)
-            # Before its columns are packed: as Python objects a group is hundreds of megabytes.
+            # Freed early: as Python objects a group takes hundreds of megabytes.
             group.clear()
             packed = packer.submit(writer.write_table, table, row_group_size=table.num_rows)
             del table
@@ -112,14 +114,14 @@ def write(
 
 
 def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[dict[str, Value]]]:
-    """The rows of each row group."""
+    """Yield the rows of each row group."""
     wanted, waiting = layout.row_group_rows, iter(rows)
     if not layout.content_defined_chunking:
         while group := list(islice(waiting, wanted)):
             yield group
         return
-    # Where a group may end depends on its last document alone, so that two files with most of
-    # their documents in common soon have the same groups again, whatever came before.
+    # Where a group may end depends on its last document alone, so that after a difference two files
+    # soon have the same groups again.
     group = []
     for doc_id, own in groupby(waiting, key=lambda row: row["doc_id"]):
         document = list(own)
@@ -134,10 +136,10 @@ def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[d
 
 
 def content_digest(path: Path, layout: Layout) -> str:
-    """The content digest of a published file, from the rows that are read back from it.
+    """Compute the content digest of a published file from its rows.
 
     Raises:
-        StoreError: it cannot be read, or has other columns.
+        StoreError: the file cannot be read, or has other columns.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

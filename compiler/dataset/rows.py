@@ -1,7 +1,7 @@
-"""Rows of any probe parquet, ours or a stranger's, read back into probes with what they lack noted.
+"""Rows of a probe parquet file, written by probec or by another tool, read back into probes.
 
-A foreign file may hold float indices, nulls, empty strings and no spans: nothing here raises on
-them. What cannot be known is None, and the checks that need it do not apply.
+Files of other tools may have float indices, nulls, empty strings and no spans, none of which is an
+error here. Unknown values are None, and checks that need them do not apply.
 """
 
 from __future__ import annotations
@@ -24,59 +24,63 @@ REQUIRED = ("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One row with its values by column; absent columns read as None."""
+    """One row: its values by column. A column that the file lacks reads as null."""
 
     values: Mapping[str, object]
 
     def text(self, name: str) -> str:
-        """A text, empty if null or absent."""
+        """Return a text, empty if null or absent."""
         value = self.values.get(name)
         return value if isinstance(value, str) else ""
 
     def optional(self, name: str) -> str | None:
-        """A text, or None if null or absent."""
+        """Return a text, None if null or absent."""
         value = self.values.get(name)
         return value if isinstance(value, str) else None
 
     def number(self, name: str) -> int | None:
-        """An integer, also from an integral float; None if null, absent or no whole number."""
+        """Return an integer, also from an integral float; None for any other value."""
         value = self.values.get(name)
         if isinstance(value, float) and math.isfinite(value) and value.is_integer():
             return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def no_number(self, name: str) -> bool:
-        """Whether there is a value that is no whole number; null and NaN are no value."""
+        """Return True for a value that is not an integer; null and NaN count as no value."""
         value = self.values.get(name)
         nothing = value is None or (isinstance(value, float) and math.isnan(value))
         return not nothing and self.number(name) is None
 
     def real(self, name: str) -> float | None:
-        """A finite number, or None."""
+        """Return a finite number, None for any other value."""
         value = self.values.get(name)
         if isinstance(value, int | float) and math.isfinite(value):
             return float(value)
         return None
 
     def items(self, name: str) -> list[object] | None:
-        """A list, or None."""
+        """Return a list, None for any other value."""
         value = self.values.get(name)
         return value if isinstance(value, list) else None
 
     @property
     def group(self) -> str:
-        """The split group of the row's scope, as in the published dataset."""
+        """The split group of the row's scope in the published dataset; word_lens by default."""
         scope = self.text("scope")
         return scope if scope in GROUPS else "word_lens"
 
     @property
     def target(self) -> Side | None:
-        """The side of the atom."""
+        """The side that holds the atom, None if the row names no side."""
         value = self.text("target")
         return cast(Side, value) if value in ("prefix", "suffix") else None
 
     def span(self) -> tuple[int, int] | None:
-        """Where the atom lies: as declared, else its first place on the target side."""
+        """Return the atom's span in `doc`, code points [start, end); None if unknown.
+
+        Without span columns it is the occurrence of `atom_text` on the target side nearest to the
+        split.
+        """
         start, end = self.number("atom_start"), self.number("atom_end")
         if start is not None and end is not None:
             return start, end
@@ -87,14 +91,14 @@ class PublishedRow:
             return None
         doc = self.text("doc")
         if self.target == "prefix":
-            # The nearest one to the split, so that a lens atom is found where it touches it.
+            # The last occurrence, because a lens atom may end at the split.
             found = doc.rfind(atom, 0, max(0, split))
         else:
             found = doc.find(atom, max(0, split))
         return (found, found + len(atom)) if found >= 0 else None
 
     def probe(self) -> Probe | None:
-        """The row as a probe; None when it has no span or no target."""
+        """Convert the row to a probe; None if it has no span or no target."""
         span, target = self.span(), self.target
         if span is None or target is None:
             return None
@@ -128,8 +132,9 @@ class PublishedRow:
 
 
 def files(path: Path) -> list[Path]:
-    """The parquet files of a path: itself, or those below a directory, of a dataset those of its
-    `data`; what is hidden is no part of it.
+    """Return the parquet files of a path, sorted; hidden ones are left out.
+
+    The path is a file, a dataset directory, whose `data` is searched, or any other directory.
 
     Raises:
         SourceError: there are none.
@@ -145,16 +150,16 @@ def files(path: Path) -> list[Path]:
         found = [path]
     if not found or not found[0].is_file():
         raise SourceError(
-            "no parquet file there", where=str(path), hint="a file, or a dataset directory"
+            "no parquet file there", where=str(path), hint="name a file or a dataset directory"
         )
     return found
 
 
 def read(file: Path) -> Iterator[PublishedRow]:
-    """The rows of one parquet file, streamed.
+    """Yield the rows of one parquet file.
 
     Raises:
-        SourceError: the file is no parquet, or lacks a column without which no row can be judged.
+        SourceError: the file is not parquet, or lacks one of `REQUIRED`.
     """
     for batch in batches(file, REQUIRED, None, 512):
         for values in batch.to_pylist():
@@ -164,10 +169,12 @@ def read(file: Path) -> Iterator[PublishedRow]:
 def batches(
     file: Path, required: Sequence[str], columns: Sequence[str] | None, size: int = 8192
 ) -> Iterator[pa.RecordBatch]:
-    """One parquet file in batches of `size` rows, with those of `columns` that it has (None: all).
+    """Yield one parquet file in batches of `size` rows.
+
+    `columns`: those to read, as far as the file has them; None for all.
 
     Raises:
-        SourceError: the file is no parquet, or lacks a column of `required`.
+        SourceError: the file is not parquet, or lacks a column of `required`.
     """
     import pyarrow.parquet as pq
 
@@ -178,14 +185,14 @@ def batches(
             raise SourceError(
                 f"no column {', '.join(map(repr, missing))}",
                 where=str(file),
-                hint="this is no probe dataset",
+                hint="this is not a probe dataset: check the path",
             )
         wanted = None if columns is None else [name for name in columns if name in have]
         yield from table.iter_batches(batch_size=size, columns=wanted)
 
 
 def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
-    """Which of these columns the file holds as anything but integers, with their types."""
+    """Return those of the columns whose type in the file is not an integer, with that type."""
     import pyarrow.parquet as pq
     import pyarrow.types
 
@@ -197,10 +204,10 @@ def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
 
 @contextmanager
 def translated(file: Path) -> Iterator[None]:
-    """What goes wrong in reading a parquet file, as our error.
+    """Raise the library's errors about a parquet file as SourceError.
 
     Raises:
-        SourceError: always instead of the library's own.
+        SourceError: the file cannot be read, or is not parquet.
     """
     import pyarrow
 

@@ -1,7 +1,7 @@
-"""The scopes of finished rows: as their spec declared them, else those of the published dataset.
+"""The scopes of finished rows: those that their spec declared, else the published dataset's.
 
-Rows name their scope and nothing more; what an atom of it is, which split applies and what an
-alternative is shaped like stands in `card.json` beside the data (`dataset.stated`).
+A row holds only the name of its scope. The rules of the scope (its atoms, its split group, the form
+of its alternatives) are in `card.json` beside the data, which `dataset.stated` reads.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def _published() -> dict[str, Rules]:
 
 
 PUBLISHED: Mapping[str, Rules] = _published()
-"""Those of the published dataset, in its order; its limits of size are not known."""
+"""The scopes of the published dataset, in its order; its limits of size are not known."""
 
 
 def stated(scopes: Iterable[tuple[str, Rules]]) -> tuple[Mapping[str, object], ...]:
-    """Scopes in their order, as `card.json` holds them."""
+    """Return scopes, in order, in the form that `card.json` holds."""
     return tuple({"name": name, "rules": rules.model_dump(mode="json")} for name, rules in scopes)
 
 
 def by_response(scopes: Mapping[str, Rules]) -> frozenset[str]:
-    """Scopes whose alternative is like the answer, not like the atom."""
+    """Return the scopes whose alternative has the form of the response, not of the atom."""
     return frozenset(
         name
         for name, rules in scopes.items()
@@ -60,5 +60,5 @@ def by_response(scopes: Mapping[str, Rules]) -> frozenset[str]:
 
 
 def groups(scopes: Mapping[str, Rules]) -> frozenset[str]:
-    """The split groups that some scope uses."""
+    """Return the split groups that the scopes use."""
     return frozenset(rules.split for rules in scopes.values())

@@ -1,8 +1,8 @@
-"""Source rollouts, streamed as documents with their siblings.
+"""The source reader, which yields documents with their siblings.
 
-Parquet or JSONL; one row per sibling, or one row per document with a list of continuations. Rows of
-one document may lie anywhere: they are spooled to disk and grouped by id, so memory holds an index,
-never the text.
+Sources are Parquet or JSONL, with one row per sibling, or one row per document with a list of
+continuations. The rows of a document may lie anywhere: they are spooled to disk and grouped by id,
+so memory holds an index, never the text.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from compiler.errors import SourceError, in_a_line
 from compiler.records import Document, Sibling, Skip
 
 _TEXTS = msgspec.json.Decoder(tuple[str, str, str])
-# What a compressed file that is cut short or damaged raises.
+# Raised by a compressed file that is truncated or damaged.
 _BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """Which columns hold what; None for one that the source does not have."""
+    """The names of the source's columns; None for one that it does not have."""
 
     doc_id: str
     doc_source: str | None
@@ -40,13 +40,13 @@ class ColumnNames:
     doc_idx: str | None
 
     def all(self) -> list[str]:
-        """The columns to read."""
+        """Return the names of the columns to read."""
         names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
         return [name for name in names if name is not None]
 
 
 def count_documents(located: Located, columns: ColumnNames) -> int:
-    """How many documents with a usable row a source has."""
+    """Count the documents of a source that have a usable row."""
     found = set()
     for row in _rows(located, columns.all()):
         doc_id = _id(row[columns.doc_id])
@@ -76,7 +76,7 @@ def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
         raise SourceError(
-            f"not a whole parquet file: {in_a_line(error)}", where=file, hint="fetch it again"
+            f"not a complete parquet file: {in_a_line(error)}", where=file, hint="fetch it again"
         ) from error
 
 
@@ -86,11 +86,11 @@ def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
     try:
         with (
             opened(file, "gzip" if file.endswith(".gz") else None) as source,
-            # A buffer of our own: not every decompressor behind fsspec can iterate over lines.
+            # Buffered here, because not every decompressor of fsspec can iterate over lines.
             io.BufferedReader(Frames(source) if file.endswith(".zst") else source) as lines,  # type: ignore[type-var]
         ):
             if packed and not lines.peek(1):
-                raise EOFError("it is empty")
+                raise EOFError("the file is empty")
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _json_row(line, columns, f"{file}:{number}")
@@ -108,9 +108,9 @@ def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, obje
             f"not UTF-8 at byte {error.start} of the line", where=where, hint="save it as UTF-8"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"not JSON: {error}", where=where, hint="one object a line") from error
+        raise SourceError(f"not JSON: {error}", where=where, hint="one object per line") from error
     if not isinstance(row, dict):
-        raise SourceError("not a JSON object", where=where, hint="one object a line")
+        raise SourceError("not a JSON object", where=where, hint="one object per line")
     _require(columns, list(row), where)
     return row
 
@@ -130,7 +130,10 @@ def _require(columns: Sequence[str], have: Sequence[str], where: str) -> None:
 
 @dataclass
 class Grouped:
-    """The documents of a source, grouped through a spool file. Iterate once, then read `skips`."""
+    """The documents of a source, grouped through a spool file. Iterate once, then read `skips`.
+
+    `spool`: an empty file for reading and writing. `skips`: the rows and siblings left out.
+    """
 
     located: Located
     columns: ColumnNames
@@ -138,10 +141,10 @@ class Grouped:
     skips: list[Skip] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Document]:
-        """Documents by id, each with its siblings by index.
+        """Yield documents in order of id, each with its siblings in order of index.
 
         Raises:
-            SourceError: the rows contradict one another, or there are none.
+            SourceError: rows contradict one another, or no document is usable.
         """
         places = self._spool()
         if not places:
@@ -150,14 +153,14 @@ class Grouped:
             raise SourceError(
                 f"no usable document{f' among the rows: {why}' if why else ''}",
                 where=self.located.path,
-                hint="check the file and its columns: ids are text or whole numbers, and every "
-                "row has a prefix and a continuation, as text",
+                hint="check the file and its columns: ids must be text or integers, and every row "
+                "needs a prefix and a continuation, as text",
             )
         for doc_id in sorted(places):
             yield self._document(doc_id, places[doc_id])
 
     def _spool(self) -> dict[str, list[tuple[int, int]]]:
-        """Write every sibling to the spool; returns doc_id -> [(index or order, offset)]."""
+        """Write every sibling to the spool; return doc_id -> [(sibling index, offset)]."""
         places: dict[str, list[tuple[int, int]]] = {}
         for row in _rows(self.located, self.columns.all()):
             doc_id = _id(row[self.columns.doc_id])
@@ -212,14 +215,18 @@ class Grouped:
 
 
 def _id(value: object) -> object:
-    """A document id as text; integers are taken as such."""
+    """Return an integer id as text, and any other value unchanged."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _siblings(
     row: dict[str, object], names: ColumnNames
 ) -> Iterator[tuple[int | None, tuple[object, object, object]]]:
-    """The siblings of a row with their declared index: (source, prefix, continuation)."""
+    """Yield the siblings of a row: index if declared, and (source, prefix, continuation).
+
+    Raises:
+        SourceError: the index is not an integer from 0.
+    """
     continuation = row[names.continuation]
     source = row[names.doc_source] if names.doc_source is not None else ""
     if isinstance(continuation, list):
@@ -235,7 +242,7 @@ def _siblings(
         raise SourceError(
             f"document {row[names.doc_id]!r} has the sibling index {idx!r}",
             where=names.doc_idx,
-            hint="whole numbers from 0, or set source.columns.doc_idx to null",
+            hint="use integers from 0, or set source.columns.doc_idx to null",
         )
     yield idx, (source, row[names.prefix], continuation)
 

@@ -1,6 +1,6 @@
-"""What a dataset states of itself beside its rows, in `card.json` and `stats.json`.
+"""The metadata beside a dataset's rows, in `card.json` and `stats.json`.
 
-Each is read when it is asked for: what a stranger put there matters to nobody else.
+Each function reads only the file that it needs, so that a damaged one affects no other function.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ T = TypeVar("T", _Card, _Bands, _Counts)
 
 @dataclass(frozen=True)
 class Stated:
-    """What rows are held against.
+    """The metadata that rows are checked against.
 
-    `bands`: HARD below the first, EASY from the second; `tokenizer`: the source model's,
-    name@digest; None where nothing states them.
+    `scopes`: name -> rules, in order. `bands`: HARD below the first, EASY from the second;
+    `tokenizer`: the source model's, name@digest; both None if the metadata lack them.
     """
 
     scopes: Mapping[str, Rules]
@@ -65,10 +65,10 @@ class Stated:
 
 
 def beside(path: Path) -> Stated:
-    """What a dataset directory states, or the one that a file of rows belongs to.
+    """Read the metadata of a dataset directory, or of the dataset that a parquet file belongs to.
 
     Raises:
-        SourceError: `card.json` or `stats.json` is there and not of this version.
+        SourceError: `card.json` or `stats.json` exists and is not of this version.
     """
     card = _read(path, "card.json", _Card) or _Card()
     found = _rules(card, path)
@@ -76,10 +76,10 @@ def beside(path: Path) -> Stated:
 
 
 def scopes(path: Path) -> Mapping[str, Rules]:
-    """The scopes in order: as declared, else those of the published dataset.
+    """Read the scopes of a dataset, in order; without metadata, those of the published dataset.
 
     Raises:
-        SourceError: `card.json` is there and not of this version.
+        SourceError: `card.json` exists and is not of this version.
     """
     return _rules(_read(path, "card.json", _Card) or _Card(), path)
 
@@ -94,10 +94,10 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
 
 
 def bands(path: Path) -> tuple[float, float] | None:
-    """HARD and EASY as the statistics beside the data state them; None where nothing does.
+    """Read the bounds of HARD and EASY from `stats.json`; None if it is missing or lacks them.
 
     Raises:
-        SourceError: `stats.json` cannot be read.
+        SourceError: `stats.json` exists and is not of this version.
     """
     found = _read(path, "stats.json", _Bands)
     if found is None or found.hard_below is None or found.easy_from is None:
@@ -106,17 +106,17 @@ def bands(path: Path) -> tuple[float, float] | None:
 
 
 def counts(path: Path) -> dict[str, int] | None:
-    """Rows by scope as the statistics beside the data claim them; None where nothing does.
+    """Read the number of rows of each scope from `stats.json`; None if it is missing.
 
     Raises:
-        SourceError: `stats.json` is there and not of this version.
+        SourceError: `stats.json` exists and is not of this version.
     """
     found = _read(path, "stats.json", _Counts)
     return {each.scope: each.built for each in found.scopes} if found is not None else None
 
 
 def folder(path: Path) -> Path:
-    """A dataset's directory, from itself, from that of its data, or from a file there."""
+    """Return the dataset directory of a path: itself, its `data`, or a file in either."""
     here = path if path.is_dir() else path.parent
     return here.parent if here.resolve().name == _DATA else here
 
@@ -138,10 +138,13 @@ def _other(error: Exception, file: Path) -> SourceError:
 
 
 def bands_of(path: Path, hard: float | None, easy: float | None) -> tuple[float, float]:
-    """HARD and EASY for the rows at `path`: from the options, the metadata, or the defaults.
+    """Return the bounds of HARD and EASY: from the options, the metadata, or the defaults.
+
+    `path`: the dataset. `hard`, `easy`: the options, None if not given.
 
     Raises:
-        UsageError: they are not in order, or not within [0, 1].
+        UsageError: the bounds are not in order, or not within [0, 1].
+        SourceError: `stats.json` exists and is not of this version.
     """
     if hard is None or easy is None:
         usual = Bands()
@@ -150,6 +153,6 @@ def bands_of(path: Path, hard: float | None, easy: float | None) -> tuple[float,
         easy = known[1] if easy is None else easy
     if not 0 <= hard <= easy <= 1:
         raise UsageError(
-            f"--hard {hard} and --easy {easy} are no bands", hint="0 <= hard <= easy <= 1"
+            f"--hard {hard} and --easy {easy} are not bands", hint="0 <= hard <= easy <= 1"
         )
     return hard, easy

@@ -1,5 +1,5 @@
-"""A generic incremental builder: stages, steps, plans, a content-addressed store.
+"""A generic incremental builder: stages, steps, plans, and a content-addressed store.
 
-Knows no probe and no LLM. In the terms of Mokhov, Mitchell and Peyton Jones, "Build systems a la
-carte": a topological scheduler with constructive traces and early cutoff.
+It knows nothing about probes or LLMs. In the terms of Mokhov, Mitchell and Peyton Jones, "Build
+systems à la carte": a topological scheduler with constructive traces and early cutoff.
 """

@@ -1,7 +1,7 @@
-"""Artifacts: what a step leaves behind, and how rows become bytes and back.
+"""Artifacts, the stored outputs of steps, and the file format of their rows.
 
 A rows artifact is JSON Lines in zstd frames. Its identity is the digest of the canonical lines,
-never of the compressed bytes, so another compressor or frame size is not another artifact.
+never of the compressed bytes, so neither compressor nor frame size changes it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ FRAME_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A named output of a step: `digest` is its identity, `file` where its bytes are in the store.
+    """A stored output of a step.
 
-    `offsets`: where each frame of a rows artifact starts in the file; `frame_rows` rows are in each
-    frame when every frame holds equally many, else 0. `sha256`: of the bytes of a file that is not
-    rows; the frames of rows carry checksums of their own.
+    `digest`: its identity. `file`: path below the root of the store; `bytes`: size of that file.
+    `frame_rows`: rows in each frame (fewer in the last), 0 if frames were cut by size. `offsets`:
+    byte offset of each frame, empty if `frame_rows` is 0. `sha256`: of the bytes of a file in
+    another format; empty for rows, whose frames carry checksums.
     """
 
     digest: str
@@ -43,36 +44,36 @@ class Artifact:
 
 
 class RowDigest:
-    """The content digest of a sequence of rows, whatever form they are kept in."""
+    """An incremental content digest of rows, independent of the format that stores them."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256(_HEAD)
         self.rows = 0
 
     def append(self, row: object) -> bytes:
-        """Count one row, a dataclass or dict of JSON-like values; returns its canonical line."""
+        """Add one row, a dataclass or dict of JSON-like values; return its canonical line."""
         line = _ENCODER.encode(row) + b"\n"
         self._hash.update(line)
         self.rows += 1
         return line
 
     def hexdigest(self) -> str:
-        """Digest of the rows so far."""
+        """Return the digest of the rows added so far."""
         return self._hash.hexdigest()
 
 
 def row_digest(row: object) -> str:
-    """The content digest of one row by itself."""
+    """Return the content digest of a single row."""
     alone = RowDigest()
     alone.append(row)
     return alone.hexdigest()
 
 
 def content_digest(path: Path) -> str:
-    """The content digest of a rows file, from the lines that are in it.
+    """Compute the content digest of a rows file from its lines.
 
     Raises:
-        StoreError: it cannot be unpacked.
+        StoreError: the file cannot be decompressed.
     """
     found = hashlib.sha256(_HEAD)
     try:
@@ -81,12 +82,12 @@ def content_digest(path: Path) -> str:
             while chunk := unpacked.read(FRAME_BYTES):
                 found.update(chunk)
     except (OSError, zstandard.ZstdError) as error:
-        raise StoreError(f"it cannot be unpacked: {error}", where=str(path)) from error
+        raise StoreError(f"it cannot be decompressed: {error}", where=str(path)) from error
     return found.hexdigest()
 
 
 def damaged(path: Path, how: str) -> StoreError:
-    """What is said of a file of the store that is not what was written."""
+    """Return the error for a stored file whose bytes are not those that were written."""
     return StoreError(
         f"a stored file is damaged: {how}",
         where=str(path),
@@ -112,7 +113,7 @@ def reshaped(path: Path, makers: Iterable[str], how: str) -> StoreError:
 
 
 class RowWriter:
-    """Writes rows to an open file, hashing them on the way."""
+    """A writer of rows to an open file, which also computes their content digest."""
 
     def __init__(self, out: BinaryIO, frame_rows: int) -> None:
         self._out = out
@@ -153,7 +154,7 @@ class RowWriter:
             self._pending_rows = 0
 
     def finish(self, file: str) -> Artifact:
-        """Flush and describe what was written; `file` is its place in the store."""
+        """Write the last frame and return the artifact; `file` is its path in the store."""
         self._flush()
         offsets = tuple(self._offsets) if self._frame_rows else ()
         return Artifact(
@@ -176,7 +177,7 @@ class RowReader:
         self._makers = makers
 
     def all(self, row: type[Row]) -> Iterator[Row]:
-        """Every row, in order, holding those of a quarter of a megabyte at a time."""
+        """Yield every row in order, decoding about `FRAME_BYTES` of lines at a time."""
         decoder = msgspec.json.Decoder(row)
         rest = b""
         reader = zstandard.ZstdDecompressor().stream_reader(self._source, read_across_frames=True)
@@ -191,7 +192,7 @@ class RowReader:
             raise self._broken(error) from error
 
     def at(self, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
-        """The rows with these numbers, in the order asked for; needs equal frames."""
+        """Yield the rows with these numbers, in that order; the artifact needs `frame_rows`."""
         decoder = msgspec.json.Decoder(row)
         size = self._artifact.frame_rows
         ends = (*self._artifact.offsets[1:], self._artifact.bytes)

@@ -1,4 +1,4 @@
-"""Runs what is stale, stage by stage, and commits each step as it finishes."""
+"""Execution of stale steps, stage by stage; each step is committed when it finishes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from compiler.errors import StoreError
 
 
 class Listener(Protocol):
-    """Hears how a build goes."""
+    """A receiver of a build's progress."""
 
     def stage_started(self, stage: str, steps: int, stale: int) -> None:
-        """A stage with this many steps, of which `stale` must run."""
+        """Report a stage and its number of steps, of which `stale` must run."""
 
     def step_done(self, stage: str, part: str, seconds: float) -> None:
-        """A step ran and is committed."""
+        """Report a committed step and its seconds of process time."""
 
 
 @dataclass
 class Outcome:
-    """What a build did: steps per stage, how many ran, and seconds of process time in them."""
+    """Counts of an execution by stage: steps, steps that ran, and their seconds of process time."""
 
     steps: dict[str, int] = field(default_factory=dict)
     ran: dict[str, int] = field(default_factory=dict)
@@ -35,14 +35,14 @@ class Outcome:
 
     @property
     def up_to_date(self) -> bool:
-        """Nothing ran."""
+        """True if no step ran."""
         return not any(self.ran.values())
 
 
 def execute(graph: Graph, listener: Listener, executor: Executor | None = None) -> Outcome:
     """Bring every step up to date. Finished steps survive any interruption.
 
-    `executor`: where steps run, here if None. Manifests are committed here in any case.
+    `executor`: None for this process. Manifests are always committed by this process.
     """
     outcome = Outcome()
     executor = executor or InProcess(Bench(graph.store, graph.stages))
@@ -55,9 +55,9 @@ def execute(graph: Graph, listener: Listener, executor: Executor | None = None) 
 
 
 def execute_together(graphs: Sequence[Graph], listener: Listener) -> list[Outcome]:
-    """Bring several builds up to date stage by stage, so that what they ask goes out together.
+    """Bring several builds up to date stage by stage, so that their requests are sent together.
 
-    The graphs share a store and have the same stages.
+    The graphs must share a store and have the same stages.
     """
     outcomes = [Outcome() for _ in graphs]
     executors = [InProcess(Bench(graph.store, graph.stages)) for graph in graphs]
@@ -77,7 +77,7 @@ def execute_together(graphs: Sequence[Graph], listener: Listener) -> list[Outcom
 
 @dataclass
 class _Pass:
-    """All steps of one stage."""
+    """The execution of all steps of one stage."""
 
     graph: Graph
     stage: Stage
@@ -89,14 +89,14 @@ class _Pass:
     _away: float = 0.0
 
     def run(self) -> None:
-        """Bring them up to date."""
+        """Bring the steps up to date."""
         self.begin()
         if self.stale and self.stage.settle is not None:
             self.stage.settle()
         self.end()
 
     def begin(self) -> None:
-        """Run what can be run, and prepare what must be asked about."""
+        """Run the steps whose replies are all logged, and prepare the requests of the others."""
         graph, stage, outcome = self.graph, self.stage, self.outcome
         planned = [graph.resolve(step) for step in graph.steps(stage)]
         self.stale = [entry for entry in planned if entry.state is State.STALE]
@@ -107,7 +107,7 @@ class _Pass:
         for entry in planned:
             if entry.manifest is not None:
                 self._done(entry.step, entry.manifest)
-        # Steps whose replies are all there need nothing else; the others are asked about together.
+        # The steps that lack replies are prepared first, so that their requests go out together.
         self._unsettled = self._attempt(self.stale)
         if stage.prepare is not None:
             for entry in self._unsettled:
@@ -115,18 +115,22 @@ class _Pass:
         outcome.seconds[stage.name] = time.process_time() - started + self._away
 
     def end(self) -> None:
-        """Run what was asked about."""
+        """Run the steps whose replies were missing.
+
+        Raises:
+            StoreError: a step still lacks replies.
+        """
         started, away = time.process_time(), self._away
         if self._unsettled and (left := self._attempt(self._unsettled)):
             raise StoreError(
-                f"step {left[0].step} still lacks replies after they were asked for",
-                hint="run the same command again; what was answered is kept",
+                f"step {left[0].step} still lacks replies after its requests were sent",
+                hint="run the same command again; the replies that arrived are kept",
             )
         seconds = time.process_time() - started + self._away - away
         self.outcome.seconds[self.stage.name] += seconds
 
     def _attempt(self, entries: Sequence[Planned]) -> list[Planned]:
-        """Run steps; returns those that are not settled."""
+        """Run steps; return those that lack replies."""
         if not entries:
             return []
         jobs = {entry.step.part: entry for entry in entries}
@@ -142,7 +146,7 @@ class _Pass:
                 left.add(made.job.part)
                 continue
             entry = jobs[made.job.part]
-            # Two steps of one key may both be stale at first: they leave the same content.
+            # Two stale steps may have the same key. Both then commit the same content.
             manifest = Manifest(entry.key or "", dict(entry.preimage), made.outputs, made.seconds)
             self.graph.store.commit(manifest)
             self._done(entry.step, manifest)
@@ -157,7 +161,7 @@ class _Pass:
 
 
 def run_step(graph: Graph, entry: Planned, listener: Listener) -> Manifest:
-    """Run one step here, whose inputs and replies are there, and commit it."""
+    """Run and commit one step in this process; its inputs and replies must exist."""
     step = entry.step
     started = time.process_time()
     outputs = Outputs(graph.store)

@@ -1,4 +1,4 @@
-"""One writer per directory, held by the operating system and so released by any death."""
+"""File locks, which the operating system releases however the process ends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ def locked(
     what: str = "build directory",
     hint: str = "wait for it, or name another directory with --build-dir",
 ) -> Iterator[None]:
-    """Hold the lock of a directory, or raise BusyError naming the process that has it."""
+    """Hold the lock of a directory until the block ends, so that it has one writer.
+
+    `what`: the directory in messages.
+
+    Raises:
+        BusyError: another process holds the lock; the message names its process id.
+        StoreError: the directory cannot be written.
+    """
     path = root / ".lock"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # Nothing is left to write when it closes, where a full disk would be an error of its own.
+        # Unbuffered: a flush at close would raise on a full disk.
         handle = path.open("a+b", buffering=0)
     except OSError as error:
         raise StoreError(
@@ -41,7 +48,7 @@ def locked(
                 where=str(root),
                 hint=hint,
             ) from None
-        with contextlib.suppress(OSError):  # others are told who holds it where there is room
+        with contextlib.suppress(OSError):  # a full disk only costs others the process id
             handle.truncate(0)
             handle.write(str(os.getpid()).encode("ascii"))
         yield
@@ -49,7 +56,7 @@ def locked(
 
 @contextmanager
 def turn(path: Path) -> Iterator[None]:
-    """Wait until no other process of this machine holds this file's lock, and hold it."""
+    """Wait for the lock of a file, and hold it until the block ends; for processes of a machine."""
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

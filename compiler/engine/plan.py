@@ -1,4 +1,4 @@
-"""Which steps a build would run, and why. Reads manifests only; runs and writes nothing."""
+"""The plan of a build: which steps are stale, and why. It reads manifests and writes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compiler.keys import Json, digest
 
 
 class State(StrEnum):
-    """What a build would do with a step."""
+    """The state of a step before a build: up to date, stale, or waiting for an upstream step."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -24,10 +24,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with what is known of it before it runs.
+    """A step with its state, its key and, if it is stale, the reason.
 
-    WAITS: an upstream step must run first; if that brings the same content as before, this one
-    turns out fresh (early cutoff).
+    In state WAITS an upstream step must run first, so there is no key yet; if that step produces
+    the content of the last build, this one is up to date (early cutoff). `preimage`: the fields
+    that the key is a digest of; `changes`: those that differ from the last build.
     """
 
     step: Step
@@ -40,9 +41,9 @@ class Planned:
 
 
 class Graph:
-    """The steps of one build over one store, with the manifests known so far.
+    """The steps of one build over one store, with the manifests of finished steps.
 
-    `leaves`: the finest parts of the work; coarser stages take their prefixes.
+    `leaves`: the finest parts of the work; the parts of coarser stages are prefixes of these.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Graph:
         self.leaves = tuple(leaves)
         self._parts = {stage.name: self._cut(stage.depth) for stage in self.stages}
         self._depths = {stage.name: stage.depth for stage in self.stages}
-        # Stage -> every prefix of its parts -> the parts that begin so.
+        # Stage -> every prefix of its parts -> the parts with that prefix.
         self._within: dict[str, dict[Part, list[Part]]] = {}
         for name, parts in self._parts.items():
             below: dict[Part, list[Part]] = defaultdict(list)
@@ -68,11 +69,11 @@ class Graph:
         return tuple(dict.fromkeys(leaf[:depth] for leaf in self.leaves))
 
     def steps(self, stage: Stage) -> list[Step]:
-        """The steps of one stage, in part order."""
+        """Return the steps of one stage, in part order."""
         return [Step(stage, part) for part in self._parts[stage.name]]
 
     def plan(self) -> list[Planned]:
-        """Every step, in an order in which it could run."""
+        """Return the plan of every step, in topological order."""
         planned: list[Planned] = []
         for stage in self.stages:
             for step in self.steps(stage):
@@ -83,15 +84,15 @@ class Graph:
         return planned
 
     def record(self, step: Step, manifest: Manifest) -> None:
-        """A step is done: those that need it can be resolved."""
+        """Record a finished step, so that steps that need it can be resolved."""
         self._done[step.stage.name, step.part] = manifest
 
     def manifest(self, stage: str, part: Part = ()) -> Manifest | None:
-        """The manifest of a step that is done."""
+        """Return the manifest of a step, None if it is not finished."""
         return self._done.get((stage, part))
 
     def manifests(self, stage: str) -> list[tuple[Part, Manifest]]:
-        """The manifests of a stage's steps that are done, in part order."""
+        """Return the manifests of a stage's finished steps, in part order."""
         return [
             (part, self._done[stage, part])
             for part in self._parts[stage]
@@ -99,7 +100,7 @@ class Graph:
         ]
 
     def resolve(self, step: Step) -> Planned:
-        """What is known of one step, given what is done."""
+        """Determine the state of one step from the steps recorded so far."""
         missing = self._missing(step)
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -113,11 +114,11 @@ class Graph:
         return Planned(step, State.STALE, key, preimage, moved, reason, None)
 
     def inputs(self, step: Step) -> Inputs:
-        """What the step would read; all of its upstream steps must be done."""
+        """Return the inputs of a step; all of its upstream steps must be finished."""
         return Inputs(self.store, self.needs(step))
 
     def _related(self, stage: str, part: Part) -> Sequence[Part]:
-        """The parts of a stage that contain this one or lie within it."""
+        """Return the parts of a stage that contain this one or lie within it."""
         depth = self._depths[stage]
         if depth <= len(part):
             own = part[:depth]
@@ -133,7 +134,7 @@ class Graph:
         ]
 
     def needs(self, step: Step) -> Mapping[str, list[tuple[Part, Artifact]]]:
-        """The artifacts that the step reads, by need; all of its upstream steps must be done."""
+        """Return the artifacts of a step's inputs by need; its upstream steps must be finished."""
         found: dict[str, list[tuple[Part, Artifact]]] = {}
         for need in step.stage.needs:
             stage, _, output = need.partition(".")
@@ -170,6 +171,6 @@ class Graph:
             return (), "its outputs are missing or incomplete"
         before = self.store.preimage(last)
         if before is None:
-            return (), "its last manifest is gone"
+            return (), "its last manifest is missing"
         moved = tuple(sorted(changes(before, preimage)))
         return moved, "; ".join(str(change) for change in moved[:3])

@@ -1,7 +1,7 @@
-"""Whole files below a URL: a shared directory or any fsspec URL. One of the two doors to fsspec.
+"""Files below a shared directory or any fsspec URL. One of the two modules that import fsspec.
 
-A file is there under its name only when it is whole; on a plain directory that takes a rename,
-object stores do it by themselves.
+A file appears under its name only when it is complete. Object stores guarantee that; in a plain
+directory it takes a rename.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from compiler.errors import StoreError, UsageError, in_a_line
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_EXTRA = "install what its protocol needs, such as probec[s3] for s3://"
+_EXTRA = "install the package for its protocol, such as probec[s3] for s3://"
 _AGAIN = (
-    "check the URL, the rights and credentials of this machine and its network, then run the same "
+    "check the URL, the network, and this machine's permissions and credentials, then run the same "
     "command again"
 )
 
 
 class Remote:
-    """Whole files by name below a URL."""
+    """The files below a URL, by name.
+
+    Every method raises StoreError if the transfer fails, with the URL and a hint.
+    """
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -37,17 +40,17 @@ class Remote:
                 files, root = fsspec.core.url_to_fs(self.url)
             except ValueError as error:
                 raise UsageError(
-                    f"not a place that files can be sent to: {error}",
+                    f"not a directory or URL that fsspec can open: {error}",
                     where=self.url,
-                    hint="a directory, or a URL such as s3://bucket/folder",
+                    hint="name a directory, or a URL such as s3://bucket/folder",
                 ) from error
             self._files = files
             self._root = str(root).rstrip("/")
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """The files in a folder with their bytes; none where there is no such folder."""
+        """Return the files of a folder with their sizes in bytes; empty if there is no folder."""
         with self._translated():
-            # What another process wrote since must be seen.
+            # A cached listing would miss files that another process has written since.
             self._files.invalidate_cache()
             try:
                 found = self._files.ls(f"{self._root}/{folder}", detail=True)
@@ -60,7 +63,7 @@ class Remote:
             }
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of a file, None if there is none."""
+        """Return the bytes of a file, None if it does not exist."""
         with self._translated():
             try:
                 data: bytes = self._files.cat_file(f"{self._root}/{name}")
@@ -69,7 +72,7 @@ class Remote:
             return data
 
     def fetch(self, name: str, path: Path) -> bool:
-        """Write a file's bytes to a path here, in pieces; False if there is no such file."""
+        """Download a file to a local path in chunks; return False if it does not exist."""
         with self._translated():
             try:
                 self._files.get_file(f"{self._root}/{name}", str(path))
@@ -78,12 +81,12 @@ class Remote:
             return True
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a whole file or nothing."""
+        """Write bytes to a file atomically."""
         with self._whole(name) as path:
             self._files.pipe_file(path, data)
 
     def send(self, name: str, path: Path) -> None:
-        """Write the bytes of a file here, in pieces; the whole file or nothing."""
+        """Upload a local file in chunks, atomically."""
         with self._whole(name) as target:
             self._files.put_file(str(path), target)
 
@@ -96,12 +99,12 @@ class Remote:
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[str]:
-        """Where to write a file so that it is under its name when all of it is there."""
+        """Yield the path to write to; the file takes its name when the block ends."""
         path = f"{self._root}/{name}"
         with self._translated():
             if getattr(self._files, "local_file", False):
                 self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                # Two machines may write the same file at once.
+                # The suffix is random because two machines may write the same file at once.
                 part = f"{path}.{os.urandom(6).hex()}.part"
                 yield part
                 self._files.mv(part, path)
@@ -118,5 +121,5 @@ class Remote:
             raise StoreError(str(error), where=self.url, hint=_EXTRA) from error
         except Exception as error:  # every fsspec backend raises its own kinds
             raise StoreError(
-                f"the transfer broke off: {in_a_line(error)}", where=self.url, hint=_AGAIN
+                f"the transfer failed: {in_a_line(error)}", where=self.url, hint=_AGAIN
             ) from error

@@ -1,8 +1,9 @@
 """Stages and steps: a named, versioned pure pass, and that pass bound to one part of the work.
 
-The work is cut into parts by a tree of integers. A stage's `depth` says how finely it is cut: 0 is
-one step for all, 1 one per first-level part, 2 one per second-level part. A step needs the outputs
-of every upstream step whose part contains its own or lies within it.
+The work is divided into parts, the nodes of a tree of integers. A stage's `depth` is the level that
+it works on: 0 is one step for everything, 1 a step for each first-level part, 2 a step for each
+second-level part. A step needs the outputs of every upstream step whose part contains its own or
+lies within it.
 """
 
 from __future__ import annotations
@@ -23,77 +24,83 @@ Part: TypeAlias = tuple[int, ...]
 
 
 def label(part: Part) -> str:
-    """`(0, 3)` as `0.3`; the whole as `all`."""
+    """Format a part: `(0, 3)` as `0.3`, the root as `all`."""
     return ".".join(str(number) for number in part) or "all"
 
 
 class Unsettled(Exception):
-    """Raised by a step that needs what only `prepare` and `settle` can bring."""
+    """The signal of a step whose replies are not logged yet; see `Stage.prepare`."""
 
 
 class Inputs:
-    """What a step reads: for each need, the artifacts of the upstream steps, in part order."""
+    """The inputs of a step: for each need, the artifacts of upstream steps in part order.
+
+    A need is `<stage>.<output>`.
+    """
 
     def __init__(self, store: Store, needs: Mapping[str, list[tuple[Part, Artifact]]]) -> None:
         self._store = store
         self._needs = needs
 
     def rows(self, need: str, row: type[Row]) -> Iterator[Row]:
-        """All rows of a need, streamed over its parts."""
+        """Yield all rows of a need, part by part."""
         for _, artifact in self._needs[need]:
             yield from self._store.rows(artifact, row)
 
     def one(self, need: str) -> Artifact:
-        """The only artifact of a need."""
+        """Return the only artifact of a need."""
         ((_, artifact),) = self._needs[need]
         return artifact
 
     def parts(self, need: str) -> list[tuple[Part, Artifact]]:
-        """The artifacts of a need with their parts."""
+        """Return the artifacts of a need with their parts."""
         return list(self._needs[need])
 
     def rows_of(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
-        """All rows of one artifact."""
+        """Yield all rows of one artifact."""
         return self._store.rows(artifact, row)
 
     def rows_at(self, need: str, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
-        """Single rows of the only artifact of a need."""
+        """Yield single rows, by number, of the only artifact of a need."""
         return self._store.rows_at(self.one(need), numbers, row)
 
     def path(self, artifact: Artifact) -> Path:
-        """The file of an artifact."""
+        """Return the file of an artifact."""
         return self._store.path(artifact)
 
 
 class Outputs:
-    """What a step writes. Nothing exists for others until the step is committed."""
+    """The outputs of a step; no other step can read them before the step is committed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.artifacts: dict[str, Artifact] = {}
 
     def rows(self, name: str, rows: Iterable[object], frame_rows: int = 0) -> Artifact:
-        """Store rows under a name; consumes `rows` as a stream."""
+        """Store rows under a name, consuming them as a stream.
+
+        `frame_rows`: rows in each compressed frame, for reading single rows; 0 cuts by size.
+        """
         self.artifacts[name] = self._store.write_rows(rows, frame_rows)
         return self.artifacts[name]
 
     def spool(self) -> AbstractContextManager[BinaryIO]:
-        """A nameless file for what a step sets aside while it runs."""
+        """Open an anonymous temporary file, for data that a step needs while it runs."""
         return self._store.spool()
 
     @contextmanager
     def appending(self, name: str) -> Iterator[RowWriter]:
-        """A writer of rows that are stored under a name when the block ends."""
+        """Yield a writer whose rows are stored under a name when the block ends."""
         with self._store.appending(partial(self.artifacts.__setitem__, name)) as writer:
             yield writer
 
     def file(
         self, name: str, suffix: str, write: Callable[[BinaryIO, RowDigest], None]
     ) -> Artifact:
-        """Store a file of a foreign format.
+        """Store a file of any format, such as parquet.
 
-        `write` gets the open file and a RowDigest: what is appended to the latter is the canonical
-        content that gives the artifact its digest, whatever bytes the format makes of it.
+        `write` is called with the open file and a RowDigest. It must append the file's canonical
+        content to the latter, which gives the artifact its digest whatever bytes the format makes.
         """
         with self._store.writing(suffix) as (out, path):
             canonical = RowDigest()
@@ -110,13 +117,14 @@ class Outputs:
 class Stage:
     """A pass over the work.
 
-    `params`: everything of the configuration that can change the output, and nothing else.
-    `templates`: name -> digest of every template used.
-    `narrow`: when a step reads only a part of a large input, that part, which then replaces the
-    input's digest in the key (and must determine what the step reads of it).
-    `prepare`, `settle`: for a stage that asks the outside world. Where `run` raises Unsettled, the
-    step is prepared; when all are, what was prepared is settled at once, and `run` then finds all
-    it needs. `weigh` counts what `prepare` would ask, asking nothing.
+    `params`: every part of the configuration that can change the output, and nothing else.
+    `templates`: name -> digest, of every template used.
+    `needs`: the inputs, as `<stage>.<output>`.
+    `narrow`: for a step that reads only a part of a large input, returns need -> key of that part;
+    the value replaces the input's digest in the step key, so it must determine what is read.
+    `prepare`, `settle`: for a stage that sends requests. `prepare` queues the requests of a step
+    whose `run` raised Unsettled; after all such steps, one `settle` sends the queue, and `run` then
+    finds every reply. `weigh` counts the requests that `prepare` would queue, and queues none.
     """
 
     name: str
@@ -132,7 +140,7 @@ class Stage:
     weigh: Callable[[Part, Inputs], None] | None = None
 
     def upstream(self) -> set[str]:
-        """Names of the stages it needs."""
+        """Return the names of the stages whose outputs it needs."""
         return {need.partition(".")[0] for need in self.needs}
 
 

@@ -1,10 +1,9 @@
-"""What the file system says of files, to know without reading them that nothing was done to them.
+"""File stamps, which detect changes of files without reading them.
 
-A stamp is size, time of the last write, time of the last change of any kind, and inode number.
-Nobody can set the time of change, so an edit, a replacement, or a touch moves the stamp even where
-size and time of writing are put back. One gap is left: two changes within one tick of the file
-system's clock have the same time. So a stamp counts only when it was taken a margin after that
-time, which is what `Look.settled` says.
+A stamp is size, mtime, ctime and inode number. No program can set ctime, so an edit, a replacement
+or a touch changes the stamp even if size and mtime are restored. One gap remains: two changes
+within one tick of the file system's clock have the same ctime. A stamp is therefore trusted only if
+it was taken a margin after its ctime (`Look.settled`).
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Kernels tick at least every 10 ms.
+# File times advance with the kernel's tick, at least every 10 ms.
 MARGIN_NS = 50_000_000
-# File systems that keep seconds, or two of them; their times are round.
+# For file systems whose times have a resolution of 1 or 2 s, recognised by round times.
 _COARSE_NS = 4_000_000_000
 _ROUND_NS = 1_000_000
 
 
 @dataclass
 class Look:
-    """Files, trees and listings as they are seen. Looking raises OSError where it is not allowed.
+    """A snapshot of files, directory trees and listings. Its methods raise OSError without access.
 
-    `files`: path -> stamp, None for nothing there. `trees`: directory -> digest of the names and
-    stamps of all files below. `listings`: (directory, pattern) -> names found. `settled`: the time
-    in nanoseconds since the epoch from which on no later change can look like what was seen.
+    `files`: path -> stamp, None for a missing file. `trees`: directory -> digest of the names and
+    stamps of all files below. `listings`: (directory, pattern, names found). `settled`: time in
+    nanoseconds since the epoch; a snapshot taken after it misses no later change.
     """
 
     files: dict[str, list[int] | None] = field(default_factory=dict)
@@ -37,9 +36,12 @@ class Look:
     settled: int = 0
 
     def file(self, path: Path | str) -> int:
-        """Look at a file that must be there, or at what it links to; returns its size.
+        """Record the stamp of a file or of a link's target; return its size in bytes.
 
-        A directory is stamped as itself: names that come and go move its stamp.
+        A directory has a stamp too, which changes when an entry is added or removed.
+
+        Raises:
+            FileNotFoundError: the file does not exist.
         """
         stamp = self.perhaps(path)
         if stamp is None:
@@ -47,15 +49,15 @@ class Look:
         return stamp[0]
 
     def perhaps(self, path: Path | str) -> list[int] | None:
-        """Look at a file that need not be there; returns its stamp."""
+        """Record and return the stamp of a file, None if it does not exist."""
         name = os.path.abspath(path)
         stamp = self.files[name] = self._seen(_stamp(name))
         return stamp
 
     def tree(self, folder: Path | str, *, removals: bool = True) -> None:
-        """Look at every file below a directory, if there is one; bytecode is no content.
+        """Record every file below a directory, which need not exist; bytecode is left out.
 
-        `removals`: what was lately taken away is no more settled than what lately came.
+        `removals`: let recent removals delay `settled` too, through the stamps of the directories.
         """
         name = os.path.abspath(folder)
         files, folders = _below(name)
@@ -66,12 +68,12 @@ class Look:
             self._seen(_stamp(each))
 
     def listing(self, folder: Path, pattern: str) -> None:
-        """Look at which names of a directory fit a pattern; not at the files."""
+        """Record which names in a directory match a pattern, without stamps of the files."""
         name = os.path.abspath(folder)
         self.listings.append((name, pattern, _listed(name, pattern)))
 
     def holds(self) -> bool:
-        """Whether everything is as it was seen."""
+        """Return True if nothing changed since the snapshot."""
         return holds(self.files, self.trees, self.listings)
 
     def _seen(self, stamp: list[int] | None) -> list[int] | None:
@@ -85,7 +87,7 @@ def holds(
     trees: dict[str, str],
     listings: Sequence[tuple[str, str, list[str]]],
 ) -> bool:
-    """Whether everything is as a look saw it; what cannot be looked at is not."""
+    """Return True if nothing changed since a snapshot; files without access count as changed."""
     try:
         return (
             all(_stamp(name) == stamp for name, stamp in files.items())
@@ -110,15 +112,17 @@ def _settled(stamp: list[int]) -> int:
 
 
 def _below(folder: str) -> tuple[list[tuple[str, list[int] | None]], list[str]]:
-    """Every file below a directory with its stamp, and every directory; links are followed, each
-    directory once."""
+    """Return the stamp of every file below a directory, and every directory.
+
+    Links are followed; a directory that several paths lead to is visited once.
+    """
     found: list[tuple[str, list[int] | None]] = []
     folders: list[str] = []
     waiting, seen = [folder], set[tuple[int, int]]()
     while waiting:
         here = waiting.pop()
         if not os.path.isdir(here):
-            continue  # a tree may not be there: it has no files
+            continue  # a tree that does not exist has no files
         status = os.stat(here)
         if (status.st_dev, status.st_ino) in seen:
             continue

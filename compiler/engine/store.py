@@ -1,11 +1,11 @@
-"""The build directory: content-addressed objects, manifests by key, heads by place.
+"""The build directory: content-addressed objects, manifests by step key, heads by place.
 
-    objects/ab/abcd....jsonl.zst   the rows of an artifact, named by content
-    steps/ab/abcd....json          a manifest: what the step with this key produced
-    heads/<build>/<stage>/0.3.json the key that this place of this build had last
+    objects/ab/abcd....jsonl.zst   the rows of an artifact, named by content digest
+    steps/ab/abcd....json          the manifest of the step with this key: its inputs and outputs
+    heads/<build>/<stage>/0.3.json the key of this part of this stage in the last build
 
 A step exists when its manifest does. Manifests are written last, by atomic rename, so a build that
-dies anywhere leaves either a whole step or none.
+is killed at any point leaves a step complete or absent.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A finished step: its key, everything the key was made of, and its outputs.
+    """The record of a finished step: its key, the key's preimage, and its outputs.
 
-    `check`: digest of the rest, so that a flipped byte is found; earlier versions left it empty.
+    `seconds`: of process time. `check`: digest of the other fields, which detects damage; empty in
+    manifests of earlier versions.
     """
 
     key: str
@@ -43,7 +44,7 @@ class Manifest:
 
 
 class Store:
-    """Reads and writes one build directory."""
+    """The objects, manifests and heads of one build directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -52,7 +53,7 @@ class Store:
 
     @contextmanager
     def writing(self, suffix: str) -> Iterator[tuple[BinaryIO, Path]]:
-        """A temporary file in the store, removed if the block fails or does not adopt it."""
+        """Open a temporary file in the store, which is removed unless the block adopts it."""
         folder = self.root / "objects" / "tmp"
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,14 +63,14 @@ class Store:
                 yield out, path
             finally:
                 try:
-                    # On a full disk this fails as well.
+                    # On a full disk this raises too.
                     out.close()
                 finally:
                     path.unlink(missing_ok=True)
 
     @contextmanager
     def spool(self) -> Iterator[BinaryIO]:
-        """A nameless file on the disk of the store, for what is gone when the block ends."""
+        """Open an anonymous temporary file on the store's disk; it is removed with the block."""
         folder = self.root / "objects" / "tmp"
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -77,9 +78,9 @@ class Store:
                 yield file
 
     def write_rows(self, rows: Iterable[object], frame_rows: int = 0) -> Artifact:
-        """Store rows and describe them.
+        """Store rows and return their artifact.
 
-        `frame_rows`: put this many in each compressed frame so that single rows can be read.
+        `frame_rows`: rows in each compressed frame, for reading single rows; 0 cuts by size.
         """
         found: list[Artifact] = []
         with self.appending(found.append, frame_rows) as writer:
@@ -90,7 +91,7 @@ class Store:
     def appending(
         self, keep: Callable[[Artifact], None], frame_rows: int = 0
     ) -> Iterator[RowWriter]:
-        """A writer of rows that are stored when the block ends; `keep` is told what they became."""
+        """Yield a writer whose rows are stored when the block ends; `keep` gets the artifact."""
         with self.writing(".jsonl.zst") as (out, path):
             writer = RowWriter(out, frame_rows)
             yield writer
@@ -100,9 +101,9 @@ class Store:
             keep(self.adopt(path, artifact, ".jsonl.zst"))
 
     def adopt(self, path: Path, artifact: Artifact, suffix: str) -> Artifact:
-        """Move a finished temporary file to its content address."""
+        """Move a finished temporary file to its content address; return the located artifact."""
         content = artifact.digest
-        # Two writers of one content differ in frames at most; the name tells those apart.
+        # Files with the same content can differ only in their frames, so those are in the name.
         frames = f".f{artifact.frame_rows}" if artifact.frame_rows else ""
         name = f"objects/{content[:2]}/{content}{frames}{suffix}"
         target = self.root / name
@@ -113,12 +114,12 @@ class Store:
         return replace(artifact, file=name, bytes=size)
 
     def rows(self, artifact: Artifact, row: type[Row]) -> Iterator[Row]:
-        """Every row of an artifact."""
+        """Yield every row of an artifact."""
         with self._open(artifact) as source:
             yield from self._reader(source, artifact).all(row)
 
     def rows_at(self, artifact: Artifact, numbers: Iterable[int], row: type[Row]) -> Iterator[Row]:
-        """Single rows of an artifact that was written with `frame_rows`."""
+        """Yield single rows, by number, of an artifact that was written with `frame_rows`."""
         with self._open(artifact) as source:
             yield from self._reader(source, artifact).at(numbers, row)
 
@@ -126,7 +127,7 @@ class Store:
         return RowReader(source, artifact, self.path(artifact), lambda: self.makers(artifact))
 
     def path(self, artifact: Artifact) -> Path:
-        """The file that holds an artifact's bytes."""
+        """Return the file of an artifact."""
         return self.root / artifact.file
 
     def _open(self, artifact: Artifact) -> BinaryIO:
@@ -142,8 +143,9 @@ class Store:
     # manifests and heads
 
     def manifest(self, key: str) -> Manifest | None:
-        """The manifest of a finished step, if it is what was written and all its files are there in
-        full size.
+        """Return the manifest of a finished step, None if it or an output is missing or damaged.
+
+        An output counts as damaged if its file has another size.
         """
         found = self.read_manifest(key)
         if found is None or found.key != key or found.check not in ("", _check(found)):
@@ -157,11 +159,11 @@ class Store:
         return found
 
     def manifest_path(self, key: str) -> Path:
-        """Where the manifest of a step is, or would be."""
+        """Return the path of a step's manifest, which need not exist."""
         return self.root / "steps" / key[:2] / f"{key}.json"
 
     def read_manifest(self, key: str) -> Manifest | None:
-        """The manifest of a step, whether its files are there or not."""
+        """Return the manifest of a step, even if its outputs are missing."""
         return self._load(self.manifest_path(key), Manifest)
 
     def makers(self, artifact: Artifact) -> list[str]:
@@ -177,39 +179,39 @@ class Store:
         return sorted(found)
 
     def is_whole(self, key: str) -> bool:
-        """Whether the manifest of a step is byte for byte what was written under this key."""
+        """Return True if the manifest of a step is byte for byte as it was written."""
         manifest = self.read_manifest(key)
         return (
             manifest is not None
             and manifest.key == key == digest("step", manifest.preimage)
             and manifest.check in ("", _check(manifest))
-            # Those without a check were written without its field.
+            # Manifests without a check were written without that field, so their bytes differ.
             and (not manifest.check or _encoded(manifest) == self.manifest_path(key).read_bytes())
         )
 
     def commit(self, manifest: Manifest) -> None:
-        """Make a step exist. Its outputs must be stored already."""
+        """Write the manifest of a step, whose outputs must be stored already."""
         checked = replace(manifest, check=_check(manifest))
         write_atomic(self.manifest_path(manifest.key), _encoded(checked))
 
     def forget(self, key: str) -> None:
-        """Make a step not exist; its outputs stay until nobody needs them."""
+        """Remove the manifest of a step; its outputs stay until `probec cache gc`."""
         self.manifest_path(key).unlink(missing_ok=True)
 
     def head_path(self, build: str, stage: str, place: str) -> Path:
-        """Where the key that a place had last is, or would be."""
+        """Return the path of a head, which need not exist."""
         return self.root / "heads" / build / stage / f"{place}.json"
 
     def head(self, build: str, stage: str, place: str) -> str | None:
-        """The key that this place had when it was last built, if ever."""
+        """Return the key of this place in the last build, None if it was never built."""
         return self._load(self.head_path(build, stage, place), str)
 
     def set_head(self, build: str, stage: str, place: str, key: str) -> None:
-        """Remember the key of this place, for explaining the next change."""
+        """Record the key of this place, with which the next plan explains changes."""
         write_atomic(self.head_path(build, stage, place), msgspec.json.encode(key))
 
     def preimage(self, key: str) -> dict[str, object] | None:
-        """What a finished step's key was made of, even if its files are gone."""
+        """Return the preimage of a finished step's key, even if its outputs are missing."""
         found = self.read_manifest(key)
         return None if found is None else found.preimage
 
@@ -223,7 +225,7 @@ class Store:
         try:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError:
-            # Cut short, or of another version: a step runs again, and writes it anew.
+            # Truncated, or of another version: the step runs again and rewrites it.
             return None
 
 
@@ -241,22 +243,22 @@ def _fields(manifest: Manifest) -> dict[str, Json]:
     outputs = fields["outputs"]
     assert isinstance(outputs, dict)
     for output in outputs.values():
-        # Rows have none, and manifests of earlier versions were written without the field.
+        # Empty for rows; manifests of earlier versions were written without the field.
         if isinstance(output, dict) and not output["sha256"]:
             del output["sha256"]
     return fields
 
 
 def write_atomic(path: Path, data: bytes, option: str = "--build-dir") -> None:
-    """Write a whole file or nothing: temporary file, fsync, rename.
+    """Write a file atomically: temporary file, fsync, rename.
 
-    `option`: of the command line, which names another place.
+    `option`: the command-line option that names another place, for hints.
 
     Raises:
-        StoreError: it cannot be written there.
+        StoreError: the file cannot be written.
     """
     if path.is_dir():
-        raise StoreError("a directory", where=str(path), hint=f"name a file with {option}")
+        raise StoreError("this is a directory", where=str(path), hint=f"name a file with {option}")
     with _translated(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -272,7 +274,7 @@ def write_atomic(path: Path, data: bytes, option: str = "--build-dir") -> None:
 
 @contextmanager
 def _translated(place: Path, option: str = "--build-dir") -> Iterator[None]:
-    """Turns the disk's errors into ours, with the remedy."""
+    """Raise an OSError of the block as a StoreError with a remedy."""
     try:
         yield
     except OSError as error:
@@ -288,14 +290,14 @@ def _translated(place: Path, option: str = "--build-dir") -> Iterator[None]:
         }
         raise StoreError(
             f"cannot write: {error.strerror or error}",
-            # Of a rename, the place where something is in the way.
+            # An error of a rename names its target second.
             where=str(error.filename2 or error.filename or place),
             hint=hints.get(error.errno or 0),
         ) from error
 
 
 def plain(value: object) -> Json:
-    """A dataclass or container as plain JSON data, for params and preimages."""
-    # Through JSON, because to_builtins keeps tuples.
+    """Convert a dataclass or container to plain JSON data, for params and preimages."""
+    # Through JSON, because `msgspec.to_builtins` keeps tuples.
     data: Json = msgspec.json.decode(msgspec.json.encode(value))
     return data

@@ -1,4 +1,4 @@
-"""Which files of a build directory nothing refers to any more."""
+"""Garbage collection of a build directory: files that no head and no given step refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compiler.errors import StoreError
 
 @dataclass
 class Sweep:
-    """What can go, with bytes, and how much stays."""
+    """The unreferenced files with their bytes, and counts of the files that stay."""
 
     files: list[tuple[Path, int]] = field(default_factory=list)
     kept_files: int = 0
@@ -22,11 +22,11 @@ class Sweep:
 
     @property
     def bytes(self) -> int:
-        """What removing it frees."""
+        """The bytes that removing the unreferenced files frees."""
         return sum(size for _, size in self.files)
 
     def weigh(self, path: Path, *, keep: bool) -> None:
-        """Count a file among what stays or what can go."""
+        """Count a file among those that stay or those that can be removed."""
         size = path.stat().st_size
         if keep:
             self.kept_files += 1
@@ -36,10 +36,12 @@ class Sweep:
 
 
 def survey(store: Store, roots: Iterable[str]) -> Sweep:
-    """Manifests that neither a head nor `roots` (step keys) name, and objects of no such manifest.
+    """Find the manifests that neither a head nor `roots` (step keys) names, and their objects.
+
+    An object stays if any manifest that stays has it as an output.
 
     Raises:
-        StoreError: a head or a manifest that is needed cannot be read, so nothing can be judged.
+        StoreError: a head or a manifest cannot be read, so references are unknown.
     """
     keys = {*roots, *_heads(store)}
     objects: set[str] = set()
@@ -56,7 +58,11 @@ def survey(store: Store, roots: Iterable[str]) -> Sweep:
 
 
 def remove(found: Sweep) -> None:
-    """Remove what can go, manifests first: a step without its files would be half a step."""
+    """Remove the unreferenced files, manifests first, so that no manifest lacks its objects.
+
+    Raises:
+        StoreError: a file cannot be removed.
+    """
     for path, _ in sorted(found.files, key=lambda each: "objects" in each[0].parts):
         try:
             path.unlink(missing_ok=True)
@@ -70,7 +76,7 @@ def _heads(store: Store) -> Iterator[str]:
             yield msgspec.json.decode(path.read_bytes(), type=str)
         except msgspec.DecodeError as error:
             raise StoreError(
-                f"not a record of this version: {error}",
+                f"not a head of this version: {error}",
                 where=str(path),
                 hint="delete it and build again",
             ) from error

@@ -1,5 +1,5 @@
-"""A local server that behaves like the Messages and Message Batches API, with limits and faults.
+"""A local server that simulates the Messages and Message Batches APIs, with limits and faults.
 
-It rehearses what a build would do over the network: nothing is paid, and whatever can go wrong
-there can be made to go wrong here. Its state is on disk, so it may be killed at any moment.
+It rehearses a paid build without network or cost, and can inject the failures that a build may meet
+there. Its state is on disk, so it may be killed at any moment.
 """

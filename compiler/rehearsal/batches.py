@@ -25,10 +25,10 @@ ROOT = "/v1/messages/batches"
 
 
 async def create(service: Service, request: Request, fault: Actions) -> Response:
-    """POST: spool the body, check what is checked at once, commit.
+    """Create a batch: spool the body, run the synchronous checks, commit.
 
     Raises:
-        Refused: it is no valid batch, or the queue is full.
+        Refused: the body is not a valid batch, or the queue is full.
     """
     spool = service.state / "incoming" / uuid4().hex
     try:
@@ -58,7 +58,7 @@ async def create(service: Service, request: Request, fault: Actions) -> Response
 
 
 def add_foreign(service: Service, n: int) -> None:
-    """Another customer's batch, now."""
+    """Create a batch of another customer."""
     ours = _new(service, Actions(), n, 0, "", "")
     service.store.insert(_foreign(ours, n))
     service.processor.wake()
@@ -127,15 +127,15 @@ def _foreign(ours: Batch, n: int) -> Batch:
 
 
 def retrieve(service: Service, request: Request, batch: Batch, fault: Actions) -> Response:
-    """GET one."""
+    """Return one batch."""
     return json_response({**_wire(service, request, batch), **fault.fields})
 
 
 def listing(service: Service, request: Request, fault: Actions) -> Response:
-    """GET all, a page at a time.
+    """Return a page of the list of batches.
 
     Raises:
-        Refused: the limit or a cursor is no good.
+        Refused: the limit or a cursor is invalid.
     """
     if fault.empty_has_more:
         return json_response({"data": [], "has_more": True, "first_id": None, "last_id": None})
@@ -162,10 +162,10 @@ def listing(service: Service, request: Request, fault: Actions) -> Response:
 
 
 def cancel(service: Service, request: Request, batch: Batch) -> Response:
-    """POST: end it now; what was answered stays answered.
+    """Cancel a batch; requests that were already answered keep their results.
 
     Raises:
-        Refused: it has ended.
+        Refused: the batch has ended.
     """
     if batch.ended is not None:
         raise Refused(400, f"Batch {batch.id} cannot be canceled: it has ended")
@@ -177,10 +177,10 @@ def cancel(service: Service, request: Request, batch: Batch) -> Response:
 
 
 def delete(service: Service, batch: Batch) -> Response:
-    """DELETE an ended batch.
+    """Delete an ended batch.
 
     Raises:
-        Refused: it has not ended.
+        Refused: the batch has not ended.
     """
     if batch.ended is None:
         raise Refused(400, f"Batch {batch.id} cannot be deleted: it has not ended")
@@ -191,10 +191,10 @@ def delete(service: Service, batch: Batch) -> Response:
 
 
 def results(service: Service, batch: Batch, fault: Actions) -> Response:
-    """GET the results.
+    """Return the results of an ended batch.
 
     Raises:
-        Refused: there are none yet, or no more.
+        Refused: the batch has not ended, or is archived.
     """
     if batch.ended is None:
         raise Refused(404, f"Batch {batch.id} has no results yet")
@@ -211,10 +211,10 @@ def _known(service: Service, batch_id: str, status: int) -> Batch:
 
 
 def find(service: Service, batch_id: str) -> Batch:
-    """A batch by its id.
+    """Return a batch by its id.
 
     Raises:
-        Refused: there is none.
+        Refused: no such batch exists.
     """
     return _known(service, batch_id, 404)
 

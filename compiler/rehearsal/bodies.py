@@ -1,4 +1,4 @@
-"""The requests of a batch, read from its body one by one: 250 MB never lie in memory."""
+"""The requests of a batch, parsed one by one, because a body of 256 MB should not be in memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO
 
 _PIECE = 1 << 20
-# A decode error this close to the end of what was read may only mean that more has to be read.
+# A decode error this close to the end of the text so far may be due to a truncated value.
 _NEAR = 16
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Malformed(Exception):
-    """The body is not what a create call takes."""
+    """An invalid body of a create call; the message is the API's."""
 
 
 def _constant(name: str) -> object:
@@ -28,7 +28,7 @@ _SPACE = " \t\n\r"
 
 
 class _Text:
-    """The text of a file from a moving position on."""
+    """The text of a file, decoded piece by piece from a current position."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -37,7 +37,7 @@ class _Text:
         self._at = 0
 
     def _more(self) -> bool:
-        # Twice as much each time, so that a long value is not decoded too often.
+        # The piece doubles each time, so that a long value is parsed only a few times.
         piece = self._file.read(max(_PIECE, len(self._text) - self._at))
         try:
             self._text = self._text[self._at :] + self._utf8.decode(piece, not piece)
@@ -47,7 +47,7 @@ class _Text:
         return bool(piece)
 
     def peek(self) -> str:
-        """The next character that is no space, or nothing at the end."""
+        """Return the next character that is not a space; empty at the end."""
         while True:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE:
@@ -57,14 +57,22 @@ class _Text:
                 return ""
 
     def expect(self, mark: str) -> None:
-        """Step over a character that must be there."""
+        """Consume a character.
+
+        Raises:
+            Malformed: the next character is another one.
+        """
         found = self.peek()
         if found != mark:
             raise Malformed(f"the request body is not valid JSON: {mark!r} expected")
         self._at += 1
 
     def value(self) -> object:
-        """The next JSON value."""
+        """Parse and consume the next JSON value.
+
+        Raises:
+            Malformed: it is not valid JSON.
+        """
         self.peek()
         while True:
             try:
@@ -77,17 +85,17 @@ class _Text:
             except RecursionError as error:
                 raise Malformed("the request body is nested too deeply") from error
             else:
-                # A number that touches the end may go on behind it.
+                # A number at the end of the text may continue in the next piece.
                 if end < len(self._text) or not self._more():
                     self._at = min(end, len(self._text))
                     return value
 
 
 def items(path: Path) -> Iterator[object]:
-    """The elements of `requests`, in order.
+    """Yield the elements of `requests`, in order.
 
     Raises:
-        Malformed: the file is no JSON object that holds just them.
+        Malformed: the file is not a JSON object with the one field `requests`, a list.
     """
     with path.open("rb") as file:
         text = _Text(file)
@@ -110,14 +118,14 @@ def items(path: Path) -> Iterator[object]:
         text.expect("]")
         text.expect("}")
         if text.peek():
-            raise Malformed("the request body goes on after its end")
+            raise Malformed("the request body has data after its end")
 
 
 def split(path: Path) -> Iterator[tuple[str, object]]:
-    """The custom id and the params of each request.
+    """Yield the custom id and the params of each request.
 
     Raises:
-        Malformed: one of them has another shape, a bad id, or an id that was there before.
+        Malformed: a request has another shape, an invalid id, or the id of an earlier one.
     """
     seen: set[str] = set()
     for position, item in enumerate(items(path)):

@@ -1,4 +1,4 @@
-"""The models that the server knows, and what they cost. Both are data: `models.json`."""
+"""The models that the server knows and their prices, which are data in `models.json`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READ = 0.1
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """US dollars per million tokens."""
+    """Prices in US dollars per million tokens."""
 
     input: float
     output: float
@@ -38,7 +38,11 @@ class _File(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens of one answer; what was written to or read from the cache is not in `input`."""
+    """The token counts of one response.
+
+    `input` excludes tokens `written` to or `read` from the prompt cache; `output` includes
+    `thinking`. `lifetime`: of the cache entries, 5m or 1h.
+    """
 
     input: int
     output: int
@@ -59,18 +63,18 @@ class Catalogue:
 
     @property
     def max_tokens(self) -> int:
-        """The most output tokens that a request may ask for."""
+        """The highest `max_tokens` of a request."""
         return self._file.max_tokens
 
     def __contains__(self, name: object) -> bool:
         return name in self._models
 
     def names(self) -> list[str]:
-        """Every known model, in the order of the catalogue."""
+        """Return the names of all models, in the order of the catalogue."""
         return list(self._models)
 
     def card(self, name: str) -> dict[str, Json]:
-        """What GET /v1/models/{id} says about a known model."""
+        """Return the body of GET /v1/models/{id} for a known model."""
         return {
             "type": "model",
             "id": name,
@@ -82,7 +86,7 @@ class Catalogue:
         }
 
     def usd(self, usage: Usage, tier: str) -> float:
-        """What an answer costs in a service tier."""
+        """Compute the price of a response in US dollars; `tier`: standard or batch."""
         rate = self._file.rates[tier]
         written = usage.written * _WRITE[usage.lifetime]
         weighted = usage.input + written + usage.read * _READ

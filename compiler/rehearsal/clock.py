@@ -1,4 +1,4 @@
-"""Virtual time: a day can pass in a second, and a restart does not turn it back."""
+"""Virtual time, which may run faster than real time and continues after a restart."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ DAY = 86_400.0
 
 
 class Clock:
-    """Real time from `real` on, scaled by `speed` and counted from `virtual`."""
+    """A clock that shows `virtual` at the real time `real`, and runs `speed` times as fast.
+
+    Times are seconds since the epoch.
+    """
 
     def __init__(self, virtual: float, real: float, speed: float) -> None:
-        # One tuple: other threads read it while it is changed.
+        # A tuple, so that other threads never read a mixture of two settings.
         self._base = (virtual, real, speed)
 
     @classmethod
     def start(cls, speed: float) -> Clock:
-        """A clock that shows real time now."""
+        """Create a clock that shows real time now."""
         now = time.time()
         return cls(now, now, speed)
 
     @property
     def base(self) -> tuple[float, float, float]:
-        """All that is needed to make the same clock again."""
+        """The arguments that create the same clock."""
         return self._base
 
     @property
@@ -33,20 +36,20 @@ class Clock:
         return self._base[2]
 
     def now(self) -> float:
-        """Virtual seconds since the epoch."""
+        """Return virtual seconds since the epoch."""
         virtual, real, speed = self._base
         return virtual + (time.time() - real) * speed
 
     def advance(self, seconds: float) -> None:
-        """Jump; backwards too, as a clock that is corrected does."""
+        """Move the clock by virtual seconds, which may be negative."""
         self._base = (self.now() + seconds, time.time(), self.speed)
 
     def run_at(self, speed: float) -> None:
-        """Go on from now at another speed."""
+        """Continue from the current time at another speed."""
         self._base = (self.now(), time.time(), speed)
 
     def real_seconds_until(self, moment: float) -> float:
-        """How long to sleep until a virtual moment, 0 when it is past."""
+        """Return the real seconds until a virtual time, 0 if it has passed."""
         left = moment - self.now()
         if left <= 0:
             return 0.0
@@ -71,12 +74,12 @@ class SpedClock:
 
 
 def iso(moment: float | None) -> str | None:
-    """A moment as the API writes it."""
+    """Format a time as in the API's JSON, None as None."""
     if moment is None:
         return None
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def http_date(moment: float) -> str:
-    """A moment as a `Date` header."""
+    """Format a time as a `Date` header."""
     return formatdate(moment, usegmt=True)

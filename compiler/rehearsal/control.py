@@ -1,4 +1,4 @@
-"""The routes of the rehearsal itself: its ledger, its clock, its faults. They need no key."""
+"""The control routes of the server: ledger, clock, and faults. They need no API key."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def respond(service: Service, request: Request) -> Response:
     """Answer a control call.
 
     Raises:
-        Refused: there is no such route, or the body is no good.
+        Refused: there is no such route, or the body is invalid.
     """
     body = await request.body(16_000_000)
     try:
@@ -75,7 +75,7 @@ async def _turn(service: Service, turn: _Turn) -> None:
         service.clock.run_at(turn.speed)
     service.keep_clock()
     service.processor.wake()
-    # Who turns the clock wants to see what is due done, not to poll for it.
+    # The caller may rely on every batch that is due by now to have ended.
     moment = service.clock.now()
     deadline = time.monotonic() + _SETTLE
     while time.monotonic() < deadline and any(

@@ -1,4 +1,4 @@
-"""How the API says no."""
+"""The API's error responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES = {
 
 
 class Refused(Exception):
-    """A call that is answered with an error."""
+    """The error response to a call: HTTP status, message and headers."""
 
     def __init__(self, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -35,19 +35,19 @@ class Refused(Exception):
 
 
 def new_request_id() -> str:
-    """An id that no other call has."""
+    """Return a unique request id."""
     return "req_01" + uuid4().hex[:22]
 
 
 def error_type(status: int) -> str:
-    """The error type that goes with a status."""
+    """Return the API's error type for a status."""
     return _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
 
 
 def error_response(
     status: int, message: str, request_id: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """An error in the API's own shape."""
+    """Build an error response in the API's format."""
     body = {
         "type": "error",
         "error": {"type": error_type(status), "message": message},
@@ -57,7 +57,7 @@ def error_response(
 
 
 def html_response(status: int, html: str | None = None) -> Response:
-    """An error that a proxy in between made."""
+    """Build an error response like those of a proxy."""
     text = html or (
         f"<html><head><title>{status}</title></head>"
         f"<body><center><h1>{status}</h1></center><hr><center>proxy</center></body></html>"

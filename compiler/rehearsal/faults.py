@@ -1,8 +1,8 @@
-"""What is to go wrong: an ordered list of rules, each for a kind of call and so many of them.
+"""Injected faults: an ordered list of rules, each for one kind of call and a number of calls.
 
-Of the rules that match a call, the first that is neither skipping nor used up applies, alone. The
-rules for single requests of a batch all apply, each to the positions it names; the first rule that
-names a position decides it. What is left of a rule survives a restart.
+Of the rules that match a call, the first that is neither used up nor skipping applies, alone. The
+rules for single requests of a batch all apply, each to the positions that it names; the first one
+that names a position decides it. The remaining counts of the rules survive a restart.
 """
 
 from __future__ import annotations
@@ -42,14 +42,20 @@ Transform = Literal[
 
 
 class Foreign(msgspec.Struct, forbid_unknown_fields=True):
-    """Another customer's batch, just before ours; `n` requests, or as many as ours has."""
+    """Another customer's batch, created just before ours.
+
+    `n`: number of requests, None for as many as ours has.
+    """
 
     n: int | None = None
     like: Literal["same_count"] = "same_count"
 
 
 class Truncate(msgspec.Struct, forbid_unknown_fields=True):
-    """Where results break off, and what the head of the answer claims."""
+    """The truncation of results: after `lines` or `bytes`.
+
+    `mode`: how the response is framed, `length` with a wrong one, `chunked` without the last chunk.
+    """
 
     lines: int | None = None
     bytes: int | None = None
@@ -64,7 +70,10 @@ class Failure(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Actions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What a rule does. Transport first, then what only one kind of call knows."""
+    """The actions of a rule: those for any call, then those for one kind; see docs/rehearsal.md.
+
+    Durations (`delay`, `hang`) are real seconds; `hide` and `slow` are virtual seconds.
+    """
 
     delay: float = 0.0
     drop: Literal["before_read", "after_commit"] | None = None
@@ -93,7 +102,12 @@ class Actions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One rule; `skip` and `times` count down. `batch`: only the one created so manieth."""
+    """One rule.
+
+    `skip`: matching calls to pass first; `times`: calls to apply to then, -1 for all. Both count
+    down. `batch`: only the batch with this index among the client's, from 0. `index`, `share`: the
+    positions, or the share of positions, within a batch.
+    """
 
     at: At
     do: Actions
@@ -104,7 +118,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     share: float | None = None
 
     def names(self, batch: int, position: int) -> bool:
-        """Whether it is about that position of that batch."""
+        """Return True if the rule names this position of this batch."""
         if self.index is not None and position not in self.index:
             return False
         if self.share is None:
@@ -113,11 +127,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         return int.from_bytes(drawn[:8]) < self.share * 2**64
 
     def matches(self, at: str, batch: int | None) -> bool:
-        """Whether it is about that kind of call to that batch."""
+        """Return True if the rule is for this kind of call and this batch."""
         return self.at == at and (self.batch is None or self.batch == batch)
 
     def count_down(self) -> None:
-        """Book one call."""
+        """Count one call."""
         if self.skip:
             self.skip -= 1
         elif self.times > 0:
@@ -128,27 +142,27 @@ NOTHING = Actions()
 
 
 class Faults:
-    """The rules in force, shared by the server and its processor."""
+    """The active rules, shared by the server and its processor. `stored`: read from the state."""
 
     def __init__(self, store: Store) -> None:
         kept = store.get("faults")
-        self.fresh = kept is None
+        self.stored = kept is not None
         self._rules = decode(kept.encode()) if kept is not None else []
-        # Taken before the database is, always.
+        # Always acquired before a transaction, so that there is no deadlock.
         self.lock = threading.Lock()
 
     def rules(self) -> list[Rule]:
-        """What is left of the rules, in order."""
+        """Return the rules with their remaining counts, in order."""
         return list(self._rules)
 
     def replace(self, store: Store, rules: Sequence[Rule]) -> None:
-        """Put other rules in force."""
+        """Replace the rules."""
         with self.lock:
             self._rules = list(rules)
             self._keep(store)
 
     def take(self, store: Store, at: str, batch: int | None) -> Actions:
-        """What happens to a call that came in now."""
+        """Find the actions for an incoming call, and count it."""
         with self.lock:
             for rule in self._rules:
                 if not rule.times or not rule.matches(at, batch):
@@ -161,11 +175,11 @@ class Faults:
         return NOTHING
 
     def on_requests(self, batch: int | None) -> list[Rule]:
-        """The rules for the requests of a batch that is processed now."""
+        """Return the rules for the requests of a batch that are not used up."""
         return [rule for rule in self._rules if rule.times and rule.matches("request", batch)]
 
     def used(self, store: Store, rules: Sequence[Rule]) -> None:
-        """Book one batch for each of these; the caller holds the lock."""
+        """Count one batch for each of these rules; the caller holds the lock."""
         for rule in rules:
             rule.count_down()
         self._keep(store)
@@ -175,9 +189,9 @@ class Faults:
 
 
 def decode(data: bytes) -> list[Rule]:
-    """Rules from JSON.
+    """Read rules from JSON.
 
     Raises:
-        msgspec.DecodeError: it is no list of rules.
+        msgspec.DecodeError: the data are not a list of rules.
     """
     return msgspec.json.decode(data, type=list[Rule])

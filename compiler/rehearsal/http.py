@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: only so can a length lie, a chunk break off or an answer never come."""
+"""A minimal HTTP/1.1 server, which can send wrong lengths, unfinished chunks or no response."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Framing = Literal["length", "chunked", "close"]
 
 
 class BrokenRequest(Exception):
-    """The bytes are not HTTP, or the client went away in the middle."""
+    """A request that is not HTTP or is incomplete."""
 
 
 class TooLarge(Exception):
-    """The body is over the limit; all of it was read."""
+    """A body over the limit, which was read to its end."""
 
 
 class Dropped(Exception):
-    """The connection is to end here, by a reset or by a plain close."""
+    """The order to end the connection, by a reset or by a plain close."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("dropped")
@@ -32,7 +32,11 @@ class Dropped(Exception):
 
 @dataclass(slots=True)
 class Response:
-    """An answer. With `whole` false the connection ends where the body does, whatever was said."""
+    """An HTTP response.
+
+    `length`: the content length to announce, for the framing `length`. `whole`: False to close the
+    connection where the body ends, whatever was announced.
+    """
 
     status: int
     body: bytes | Iterable[bytes]
@@ -45,7 +49,7 @@ class Response:
 
 @dataclass(slots=True)
 class Request:
-    """The head of a request, and its body as it arrives."""
+    """The head of a request, and a reader of its body."""
 
     method: str
     path: str
@@ -57,14 +61,14 @@ class Request:
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the client wants to go on with this connection."""
+        """True if the client wants to reuse the connection."""
         return self.headers.get("connection", "").lower() != "close"
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece, once.
+        """Yield the body in pieces; a second call yields nothing.
 
         Raises:
-            BrokenRequest: it ends too early.
+            BrokenRequest: the body is incomplete.
         """
         if not self._unread:
             return
@@ -99,10 +103,10 @@ class Request:
             yield piece
 
     async def body(self, limit: int) -> bytes:
-        """The whole body in memory.
+        """Return the whole body.
 
         Raises:
-            TooLarge: it has more than `limit` bytes.
+            TooLarge: the body has more than `limit` bytes.
         """
         pieces: list[bytes] = []
         size = 0
@@ -115,16 +119,16 @@ class Request:
         return b"".join(pieces)
 
     async def drain(self) -> None:
-        """Read what is left of the body, so that the connection can be used again."""
+        """Read the rest of the body, so that the connection can be reused."""
         async for _ in self.chunks():
             pass
 
 
 async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
-    """The next request of a connection, or nothing when the client is done.
+    """Read the next request of a connection; None if the client closed it.
 
     Raises:
-        BrokenRequest: it is not HTTP.
+        BrokenRequest: the bytes are not HTTP.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -149,7 +153,7 @@ async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def send(writer: asyncio.StreamWriter, response: Response, *, head_only: bool) -> None:
-    """Write an answer as it says it is framed, even where that is not true."""
+    """Write a response with the framing and length that it announces, even if they are wrong."""
     headers = {"content-type": response.content_type, **response.headers}
     if isinstance(response.body, bytes):
         response.length = len(response.body) if response.length is None else response.length

@@ -1,4 +1,4 @@
-"""The routes that answer at once: messages, token counts, models."""
+"""The synchronous routes of the API: messages, token counts, models."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LIMIT = 32_000_000
 
 
 async def create(service: Service, request: Request) -> Response:
-    """POST /v1/messages.
+    """Answer POST /v1/messages.
 
     Raises:
-        Refused: the params are no good.
+        Refused: the params are invalid.
     """
     params = await _params(request)
     version = request.headers["anthropic-version"]
@@ -27,7 +27,7 @@ async def create(service: Service, request: Request) -> Response:
         digest = params_digest(params)
     except ValueError as error:
         raise Refused(400, str(error)) from error
-    # Booked before it is written: another call with the same params gets another sample.
+    # Counted before the response exists, so that a concurrent call gets another sample.
     sample = service.store.times(digest)
     service.store.answer([(digest, 1)])
     given = answer(
@@ -52,10 +52,10 @@ async def create(service: Service, request: Request) -> Response:
 
 
 async def count_tokens(service: Service, request: Request) -> Response:
-    """POST /v1/messages/count_tokens.
+    """Answer POST /v1/messages/count_tokens.
 
     Raises:
-        Refused: the params are no good.
+        Refused: the params are invalid.
     """
     params = await _params(request)
     _raise(count_refusal(params, request.headers["anthropic-version"], service.catalogue))
@@ -63,7 +63,7 @@ async def count_tokens(service: Service, request: Request) -> Response:
 
 
 def models(service: Service) -> Response:
-    """GET /v1/models: all on one page."""
+    """Answer GET /v1/models with all models on one page."""
     names = service.catalogue.names()
     cards = [service.catalogue.card(name) for name in names]
     return json_response(
@@ -72,10 +72,10 @@ def models(service: Service) -> Response:
 
 
 def model(service: Service, name: str) -> Response:
-    """GET /v1/models/{id}.
+    """Answer GET /v1/models/{id}.
 
     Raises:
-        Refused: it is not known.
+        Refused: the model is unknown.
     """
     if name not in service.catalogue:
         raise Refused(404, f"model: {name}")

@@ -1,4 +1,4 @@
-"""A rehearsal server as a child process: start it, break it, ask it what it was paid."""
+"""The client side of a rehearsal server: a child process and its control routes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Option = str | int | float | bool | Sequence[str] | Path | None
 
 
 class Rehearsal:
-    """A running server. Leaving the `with` block stops it; the state stays."""
+    """A running server in a child process. Leaving the `with` block stops it; its state stays."""
 
     def __init__(self, state: Path, arguments: Sequence[str]) -> None:
         self.state = state
@@ -32,10 +32,10 @@ class Rehearsal:
 
     @classmethod
     def start(cls, state: Path, *, faults: Rules = (), **options: Option) -> Rehearsal:
-        """Start a server on a state directory; options are those of its command line.
+        """Start a server on a state directory; `options` are those of its command line.
 
         Raises:
-            ProviderError: it does not come up.
+            ProviderError: the server does not start.
         """
         state = state.resolve()
         state.mkdir(parents=True, exist_ok=True)
@@ -60,42 +60,42 @@ class Rehearsal:
         return self._process.pid
 
     def ledger(self) -> dict[str, Json]:
-        """What was created and billed."""
+        """Return the server's ledger: created batches, billed requests, tokens and US dollars."""
         return cast(dict[str, Json], self.control("GET", "ledger"))
 
     def faults(self, rules: Rules, *, append: bool = False) -> None:
-        """Put rules in force, in place of the others or after them."""
+        """Replace the fault rules, or append to them."""
         self.control("POST", "faults", {"append": [*rules]} if append else [*rules])
 
     def faults_left(self) -> list[dict[str, Json]]:
-        """The rules in force, as far as they are not used up."""
+        """Return the fault rules with their remaining counts."""
         return cast(list[dict[str, Json]], self.control("GET", "faults"))
 
     def advance(self, seconds: float) -> None:
-        """Turn the clock; back when what is due by then is done."""
+        """Move the clock by virtual seconds, and wait until every batch due by then has ended."""
         self.control("POST", "clock", {"advance": seconds})
 
     def speed(self, factor: float) -> None:
-        """Let the clock run at another speed."""
+        """Set the speed of the clock, in virtual seconds per real second."""
         self.control("POST", "clock", {"speed": factor})
 
     def now(self) -> float:
-        """The virtual time, in seconds since the epoch."""
+        """Return the virtual time, in seconds since the epoch."""
         clock = cast(dict[str, Json], self.control("GET", "clock"))
         return cast(float, clock["seconds"])
 
     def add_foreign(self, n: int) -> None:
-        """Add another customer's batch."""
+        """Add another customer's batch of `n` requests."""
         self.control("POST", "add_foreign", {"n": n})
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Kill the server with SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._reap()
 
     def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Stop the server with SIGTERM, after 10 seconds with SIGKILL."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -105,19 +105,19 @@ class Rehearsal:
             self._reap()
 
     def restart(self) -> None:
-        """Start again on the same port and state; a server that still runs is stopped first.
+        """Stop the server if it runs, and start it again with the same port and state.
 
         Raises:
-            ProviderError: it does not come up.
+            ProviderError: the server does not start.
         """
         self.stop()
         self._launch()
 
     def control(self, method: str, name: str, body: Json = None) -> Json:
-        """Call a control route, past any proxy.
+        """Call a control route, bypassing any proxy.
 
         Raises:
-            ProviderError: the server refuses.
+            ProviderError: the server refuses the call.
         """
         place = urlsplit(self.base_url)
         connection = HTTPConnection(str(place.hostname), place.port, timeout=120)

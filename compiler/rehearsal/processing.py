@@ -1,7 +1,8 @@
-"""Batches are answered here, when they are due: one thread, one batch at a time, oldest end first.
+"""The processor of batches: one thread that answers each batch when it is due, earliest first.
 
-Nothing is kept before all of a batch is answered. The results file comes first, then one
-transaction books the answers and ends the batch; killed in between, it is simply done again.
+It stores nothing before the whole batch is answered. It then writes the results file, and one
+transaction records the usage and ends the batch; if it is killed in between, the batch is processed
+again.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ from compiler.rehearsal.respond import Answer, answer, params_digest
 from compiler.rehearsal.store import Batch, Store
 from compiler.rehearsal.validation import refusal
 
-# So many results are shuffled among each other; more would have to be held in memory.
+# Results are shuffled within windows of this number of lines, because a window is held in memory.
 _WINDOW = 1024
-# The longest sleep, in case the wall clock is set.
+# The longest sleep in seconds, in case the system clock is changed.
 _NAP = 0.5
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What a batch has come to so far."""
+    """The running totals of a batch while it is processed.
+
+    `times`: params digest -> responses. `prefixes`: digests of newly cached prompt prefixes.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     times: Counter[bytes] = field(default_factory=Counter)
@@ -44,7 +48,7 @@ class _Tally:
 
 
 class Processor(threading.Thread):
-    """Ends batches."""
+    """The thread that processes batches when they are due."""
 
     def __init__(
         self, state: Path, clock: Clock, faults: Faults, catalogue: Catalogue, *, echo: bool
@@ -58,15 +62,15 @@ class Processor(threading.Thread):
         self._wake = threading.Event()
 
     def wake(self) -> None:
-        """Something may be due now."""
+        """Make the thread check for due batches now."""
         self._wake.set()
 
     def run(self) -> None:
-        """Work until the process ends."""
+        """Process batches until the process ends."""
         try:
             self._work()
         finally:
-            # Without it no batch would ever end, and nobody would know why.
+            # Without this thread no batch would ever end, so the server must stop visibly.
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _work(self) -> None:
@@ -91,7 +95,7 @@ class Processor(threading.Thread):
                 file.write(line)
         part.replace(results_path(self._state, batch))
         with self._faults.lock, store.transaction():
-            # A cancel may have come in meanwhile; the requests were answered all the same.
+            # The batch may have been canceled meanwhile; its requests are answered all the same.
             now = store.find(batch.id) or batch
             store.update(
                 replace(
@@ -127,7 +131,7 @@ class Processor(threading.Thread):
                 result: dict[str, Json] = {"type": "succeeded", "message": foreign}
             else:
                 result = self._result(store, batch, params, fault, tally)
-            # An unknown type has no count of its own, and the counts must sum up.
+            # An unknown type has no count, and the counts must add up to the number of requests.
             kind = str(result["type"])
             tally.counts[kind if kind in _TERMINAL else "errored"] += 1
             yield msgspec.json.encode({"custom_id": custom_id, "result": result}) + b"\n"
@@ -173,7 +177,7 @@ _TERMINAL = ("succeeded", "errored", "canceled", "expired")
 
 
 def totals(given: Answer) -> dict[str, int]:
-    """What one answer adds to the ledger, beside its price."""
+    """Return the amounts that one response adds to the ledger, without its price."""
     usage = given.usage
     return {
         "requests": 1,
@@ -183,12 +187,12 @@ def totals(given: Answer) -> dict[str, int]:
 
 
 def body_path(state: Path, batch: Batch) -> Path:
-    """Where the body of a batch lies as it came."""
+    """Return the path of a batch's body, stored as received."""
     return state / "batches" / f"{batch.id}.body"
 
 
 def results_path(state: Path, batch: Batch) -> Path:
-    """Where the results of an ended batch lie."""
+    """Return the path of an ended batch's results."""
     return state / "batches" / f"{batch.id}.results"
 
 
@@ -211,7 +215,7 @@ def _foreign_message() -> dict[str, Json]:
 
 
 def _shuffled(lines: Iterator[bytes], seed: str) -> Iterator[bytes]:
-    """The lines in an order that has nothing to do with theirs, yet is the same every time."""
+    """Yield the lines in a pseudo-random order that is deterministic for a seed."""
     window: list[bytes] = []
     for line in lines:
         window.append(line)

@@ -1,7 +1,7 @@
-"""What a message is answered with: the embedded model's text, in the API's shape and its numbers.
+"""Responses to messages: the embedded model's text in the API's format, with token usage.
 
-Tokens are characters by four. The model wants to know which sample of a prompt it writes; the wire
-does not say, so it is how often the very same params were answered before.
+A token counts as four characters. The embedded model needs a sample index, which requests do not
+carry, so it is the number of earlier responses to the same params.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from compiler.rehearsal.catalogue import Usage
 from compiler.rehearsal.faults import NOTHING, Actions
 
 ECHO = "0.5"
-# Shorter prefixes are not cached, and nobody says so.
+# In tokens. Shorter prefixes are not cached, without an error.
 _CACHEABLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text of params. `marks`: where a cached prefix ends, in characters, and its lifetime."""
+    """The prompt text of params.
+
+    `marks`: end of each prefix to cache, in characters, and its lifetime (5m or 1h).
+    """
 
     system: str
     user: str
@@ -33,13 +36,13 @@ class Prompt:
 
     @property
     def tokens(self) -> int:
-        """Its length, cached or not."""
+        """The length of the prompt in tokens, cached ones included."""
         return max(1, (len(self.system) + len(self.user)) // 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A message, what it used, and the prefixes that are cached from now on."""
+    """A message in the API's format, its usage, and the digests of newly cached prefixes."""
 
     message: dict[str, Json]
     usage: Usage
@@ -47,10 +50,10 @@ class Answer:
 
 
 def params_digest(params: dict[str, object]) -> bytes:
-    """The identity of params; how the answer travels is no part of it.
+    """Compute the SHA-256 of canonical params, without `stream`.
 
     Raises:
-        ValueError: they hold text that is no Unicode.
+        ValueError: a text has a lone surrogate, or a number is not finite.
     """
     return hashlib.sha256(
         canonical({name: value for name, value in params.items() if name != "stream"})
@@ -58,7 +61,7 @@ def params_digest(params: dict[str, object]) -> bytes:
 
 
 def prompt(params: dict[str, object]) -> Prompt:
-    """The prompt of valid params."""
+    """Extract the prompt of valid params."""
     marks: list[tuple[int, str]] = []
     system = "".join(_texts(params.get("system", ""), 0, marks))
     parts: list[str] = []
@@ -93,7 +96,11 @@ def answer(
     cached: Callable[[bytes], bool],
     fault: Actions = NOTHING,
 ) -> Answer:
-    """The answer to valid params of that digest."""
+    """Write the response to valid params.
+
+    `digest`: of the params; `sample`: index of the response among those to the same params.
+    `tier`: standard or batch. `echo`: answer with `ECHO`. `cached`: tests the digest of a prefix.
+    """
     asked = prompt(params)
     text = fault.text if fault.text is not None else _write(asked.user, sample, echo=echo)
     stop = "end_turn"
@@ -104,7 +111,7 @@ def answer(
         text, stop = text[:room], "max_tokens"
     if fault.stop_reason is not None:
         stop = fault.stop_reason
-        # Half a reply is what running out of tokens looks like.
+        # Simulates a reply that ran out of tokens.
         if stop == "max_tokens" and fault.text is None:
             text = text[: len(text) // 2]
     usage, prefixes = _usage(asked, text, thinking, str(params["model"]), cached)
@@ -188,7 +195,7 @@ def _int(value: object) -> int:
 
 
 def events(message: dict[str, Json]) -> Iterator[bytes]:
-    """A message as server-sent events."""
+    """Yield a message as server-sent events."""
     usage = message["usage"]
     content = message["content"]
     assert isinstance(usage, dict)

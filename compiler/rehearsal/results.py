@@ -1,4 +1,4 @@
-"""The results of a batch on their way out, whole or damaged."""
+"""The response with a batch's results, intact or with injected damage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONG = 5_000_000
 
 
 def results_response(path: Path, fault: Actions) -> Response:
-    """The results file as an answer."""
+    """Build the response with a results file, with the fault's transforms and truncation."""
     if not fault.transform and fault.truncate is None:
         return Response(200, _pieces(path), _TYPE, length=path.stat().st_size)
     lines = _transformed(path, fault.transform)
@@ -34,7 +34,7 @@ def _truncated(path: Path, lines: Iterator[bytes], cut: Truncate) -> Response:
     if cut.lines is not None:
         lines = islice(lines, cut.lines)
     body = lines if cut.bytes is None else _first(lines, cut.bytes)
-    # What is promised is more than what comes.
+    # The announced length is one more than the file has.
     length = path.stat().st_size + 1 if cut.mode == "length" else None
     return Response(200, body, _TYPE, framing=cut.mode, length=length, whole=False)
 
@@ -53,7 +53,7 @@ def _transformed(path: Path, names: Sequence[str]) -> Iterator[bytes]:
         file.seek(0)
         order: Iterable[bytes] = file
         if "shuffle" in names:
-            # Small batches only: the whole file is turned around in memory.
+            # The whole file is in memory, which is fine for the small batches of tests.
             order = reversed(file.readlines())
         whole = "long_line" in names or "u2028" in names
         for number, line in enumerate(order):

@@ -1,4 +1,4 @@
-"""Connections, and what happens to every call before and after its route."""
+"""The server: connections, routing, authentication, and transport faults of a call."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from compiler.rehearsal.http import (
 )
 from compiler.rehearsal.service import Service
 
-# How much of a body may wait to be read.
+# In bytes: how much of a body is buffered before it is read.
 _BUFFER = 1 << 20
 
 
 class _Call:
-    """A call whose route is known: what faults call it, and which batch it is about."""
+    """A routed call. `at`: its kind in fault rules; `target`: the id of its batch or model."""
 
     def __init__(self, at: str, target: str = "") -> None:
         self.at = at
@@ -38,7 +38,7 @@ class _Call:
 
 
 async def serve(service: Service, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is told the port."""
+    """Serve until SIGTERM or SIGINT; `ready` is called with the port."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,12 +65,12 @@ async def _converse(
                 break
     except Dropped as drop:
         if drop.reset:
-            # A reset, even where all that came was read already.
+            # With a linger of 0 the close is a reset even if all received bytes were read.
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
     except (BrokenRequest, OSError, asyncio.CancelledError):
-        # Nobody is left to be told.
+        # No client is left to answer.
         pass
     finally:
         writer.close()
@@ -110,7 +110,7 @@ async def _answer(service: Service, request: Request, request_id: str) -> Respon
     if fault.drop is not None:
         raise Dropped(reset=False)
     if fault.hang is not None:
-        # Read to the end first: a client that still writes would not be waiting yet.
+        # Read first, because a client that still writes the body is not waiting yet.
         await request.drain()
         await asyncio.sleep(fault.hang)
         if fault.then == "drop":

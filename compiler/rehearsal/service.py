@@ -1,4 +1,4 @@
-"""What every route works with."""
+"""The service object that the routes share: state, limits, clock and faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from compiler.rehearsal.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is refused, and how long a batch takes, in virtual seconds."""
+    """The limits of the API, and the latency of a batch in virtual seconds.
+
+    `queue`: requests in open batches. `max_requests`, `max_bytes`: of one batch.
+    """
 
     latency: float = 2.0
     queue: int = 500_000
@@ -27,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The state of the server and its limits."""
+    """The state of the server and its limits. `state`: its directory."""
 
     state: Path
     limits: Limits
@@ -49,7 +52,7 @@ class Service:
         faults: bytes | None,
         echo: bool,
     ) -> Service:
-        """Go on where the state was left, or start anew. Kept faults win over given ones."""
+        """Resume from a state directory, or create one. Stored faults win over `faults`."""
         for name in ("batches", "incoming"):
             (state / name).mkdir(parents=True, exist_ok=True)
         for left in (*(state / "incoming").iterdir(), *(state / "batches").glob("*.part")):
@@ -60,7 +63,7 @@ class Service:
         if speed is not None:
             clock.run_at(speed)
         rules = Faults(store)
-        if faults is not None and rules.fresh:
+        if faults is not None and not rules.stored:
             rules.replace(store, decode(faults))
         processor = Processor(state, clock, rules, catalogue, echo=echo)
         service = cls(state, limits, catalogue, echo, store, clock, rules, processor)
@@ -68,10 +71,10 @@ class Service:
         return service
 
     def keep_clock(self) -> None:
-        """Make the clock survive a restart."""
+        """Store the clock, so that it continues after a restart."""
         self.store.put("clock", msgspec.json.encode(self.clock.base).decode())
 
 
 def json_response(body: object) -> Response:
-    """A good answer."""
+    """Build a response with status 200 and a JSON body."""
     return Response(200, msgspec.json.encode(body))

@@ -1,4 +1,4 @@
-"""What the server must not forget: one SQLite file. Every thread opens a store of its own."""
+"""The persistent state of the server, in one SQLite file. Each thread opens its own connection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ create index if not exists open_batch on batch (seq) where ended is null;
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch. `own`: its place among the client's batches, none for another customer's."""
+    """A batch; times are virtual seconds since the epoch, or None if they have not come.
+
+    `own`: index among the client's batches, None for another customer's. `n`: number of requests.
+    `visible`: when it appears in lists. `latency`: seconds to process it, None for a batch that
+    never ends by itself. `cancel`: when it was canceled.
+    """
 
     seq: int
     id: str
@@ -62,17 +67,17 @@ class Batch:
 
     @property
     def expires(self) -> float:
-        """When what was not answered is given up."""
+        """The time at which unanswered requests expire."""
         return self.created + DAY
 
     @property
     def archived(self) -> float:
-        """When the results go."""
+        """The time at which the results are removed."""
         return self.created + 29 * DAY
 
     @property
     def due(self) -> float | None:
-        """When it ends, or never."""
+        """The time at which it ends, None for never."""
         if self.cancel is not None:
             return self.cancel
         if self.latency is None:
@@ -81,7 +86,7 @@ class Batch:
 
     @property
     def reached(self) -> int:
-        """How many of its requests are answered when it ends."""
+        """The number of requests that are answered when it ends."""
         due = self.due
         if due is None or self.latency is None:
             return 0
@@ -91,7 +96,7 @@ class Batch:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts as the API shows them: nothing moves before the end."""
+        """The request counts as the API reports them, which change only at the end."""
         return {
             "processing": 0 if self.ended is not None else self.n,
             "succeeded": self.succeeded,
@@ -105,7 +110,7 @@ _COLUMNS = ", ".join(field.name for field in fields(Batch))
 
 
 class Store:
-    """One connection to the state."""
+    """A connection to the state."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=60)
@@ -113,13 +118,9 @@ class Store:
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing."""
+        """Run the block in a transaction."""
         self._db.execute("begin immediate")
         try:
             yield
@@ -129,7 +130,7 @@ class Store:
         self._db.execute("commit")
 
     def get(self, name: str) -> str | None:
-        """A named text."""
+        """Return a named text, None if it is not set."""
         row = self._db.execute("select value from meta where name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -145,16 +146,16 @@ class Store:
         )
 
     def totals(self) -> dict[str, float]:
-        """Every total by name."""
+        """Return every total by name."""
         return dict(self._db.execute("select name, value from total"))
 
     def times(self, params: bytes) -> int:
-        """How often a params body was answered."""
+        """Return how often params with this digest were answered."""
         row = self._db.execute("select times from answered where params = ?", (params,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def answer(self, times: Iterable[tuple[bytes, int]]) -> None:
-        """Book answers, by params body."""
+        """Count responses, by params digest."""
         self._db.executemany(
             "insert into answered values (?, ?)"
             " on conflict do update set times = times + excluded.times",
@@ -162,29 +163,29 @@ class Store:
         )
 
     def answered(self) -> dict[str, int]:
-        """How often each params body was answered, by its SHA-256."""
+        """Return how often each params digest, in hex, was answered."""
         return {key.hex(): times for key, times in self._db.execute("select * from answered")}
 
     def has_prefix(self, digest: bytes) -> bool:
-        """Whether a prompt prefix is in the cache."""
+        """Return True if a prompt prefix is in the cache."""
         query = "select 1 from prefix where digest = ?"
         return self._db.execute(query, (digest,)).fetchone() is not None
 
     def keep_prefixes(self, digests: Iterable[bytes]) -> None:
-        """Put prompt prefixes into the cache."""
+        """Add prompt prefixes to the cache."""
         self._db.executemany("insert or ignore into prefix values (?)", ((d,) for d in digests))
 
     def own_count(self) -> int:
-        """How many batches the client created."""
+        """Count the batches that the client created."""
         return int(self._db.execute("select count(own) from batch").fetchone()[0])
 
     def queued(self) -> int:
-        """How many requests wait in open batches."""
+        """Count the requests in open batches."""
         query = "select coalesce(sum(n), 0) from batch where ended is null"
         return int(self._db.execute(query).fetchone()[0])
 
     def next_seq(self) -> int:
-        """The sequence number of the next batch."""
+        """Return the sequence number of the next batch."""
         return int(self._db.execute("select coalesce(max(seq), 0) + 1 from batch").fetchone()[0])
 
     def insert(self, batch: Batch) -> None:
@@ -194,7 +195,7 @@ class Store:
         self._db.execute(f"insert into batch ({_COLUMNS}) values ({marks})", values)
 
     def update(self, batch: Batch) -> None:
-        """Write what can change of a batch."""
+        """Write the mutable fields of a batch."""
         self._db.execute(
             "update batch set cancel = ?, ended = ?, status = ?, succeeded = ?, errored = ?,"
             " canceled = ?, expired = ? where seq = ?",
@@ -211,20 +212,23 @@ class Store:
         )
 
     def find(self, batch_id: str) -> Batch | None:
-        """A batch that is not deleted."""
+        """Return a batch by its id, None if it is unknown or deleted."""
         found = self._select("where id = ? and status != 'deleted'", batch_id)
         return found[0] if found else None
 
     def open(self) -> list[Batch]:
-        """Every batch that has not ended, oldest first."""
+        """Return every batch that has not ended, oldest first."""
         return self._select("where ended is null order by seq")
 
     def all(self) -> list[Batch]:
-        """Every batch there ever was, oldest first."""
+        """Return every batch, deleted ones included, oldest first."""
         return self._select("order by seq")
 
     def page(self, now: float, bound: str, seq: int, limit: int) -> list[Batch]:
-        """Listed batches, newest first: all, those "older" or those "newer" than a batch."""
+        """Return at most `limit` listed batches, newest first.
+
+        `bound`: "all", or those "older" or "newer" than the batch with number `seq`.
+        """
         where, order = {
             "all": ("seq > ?", "desc"),
             "older": ("seq < ?", "desc"),

@@ -1,4 +1,7 @@
-"""Which params the API refuses, and in what words. Batches ask per request, after acceptance."""
+"""The API's validation of params, with its error messages.
+
+In a batch, each request is validated when the batch is processed, not when it is created.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 
 from compiler.rehearsal.catalogue import Catalogue
 
-# From this version on, sampling parameters are unknown keys.
+# From this API version on, sampling parameters are unknown keys.
 _NO_SAMPLING = "2026-10-21"
 _SAMPLING = ("temperature", "top_p", "top_k")
 _PROMPT = {
@@ -32,21 +35,24 @@ _EXTRA = "Extra inputs are not permitted"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why params are refused."""
+    """The error type and message for invalid params."""
 
     type: str
     message: str
 
 
 def refusal(params: object, version: str, catalogue: Catalogue, *, batched: bool) -> Refusal | None:
-    """What is wrong with the params of a message, if anything."""
+    """Validate the params of a message; return the first error, None if there is none.
+
+    `version`: of the API. `batched`: the params are a request of a batch.
+    """
     required = ("model", "max_tokens", "messages")
     problems = _problems(params, version, required, _MESSAGE, catalogue, batched=batched)
     return _first(params, problems, catalogue)
 
 
 def count_refusal(params: object, version: str, catalogue: Catalogue) -> Refusal | None:
-    """What is wrong with the params of a token count, if anything."""
+    """Validate the params of a token count; return the first error, None if there is none."""
     required = ("model", "messages")
     problems = _problems(params, version, required, _PROMPT, catalogue, batched=False)
     return _first(params, problems, catalogue)

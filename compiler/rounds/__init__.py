@@ -1,1 +1,1 @@
-"""Round locks, and the files that a locked round needs."""
+"""Round locks, and the blobs that a locked round needs beside its replies."""

@@ -1,7 +1,7 @@
-"""What a round needs beside its replies, by content: documents, tokenizers, lists of request keys.
+"""Content-addressed blobs of locked rounds: documents, tokenizers, and lists of request keys.
 
-Each is one zstd file `ab/abcdef....zst` below `.probec/blobs/`, named by the SHA-256 of what it
-holds, so it can be copied anywhere and is checked whenever it is read.
+A blob is a zstd file `ab/abcdef....zst` below `.probec/blobs/`, named by the SHA-256 of its
+decompressed content, so it can be copied anywhere and is verified at every read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from compiler.engine.store import write_atomic
 from compiler.errors import DamagedError, StoreError
 from compiler.keys import bytes_digest
 
-# A skippable zstd frame of 32 bytes.
+# The head of a skippable zstd frame of 32 bytes.
 _TRAILER = struct.pack("<II", 0x184D2A50, 32)
 _TRAILER_BYTES = len(_TRAILER) + 32
 
@@ -27,24 +27,25 @@ class Blobs:
         self.folder = folder
 
     def path(self, name: str) -> Path:
-        """Where the blob of that name is, or would be."""
+        """Return the path of a blob, which need not exist."""
         return self.folder / name[:2] / f"{name}.zst"
 
     def __contains__(self, name: str) -> bool:
         return self.path(name).is_file()
 
     def put(self, data: bytes) -> str:
-        """Keep some bytes; returns their name."""
+        """Store bytes and return their name."""
         name = bytes_digest(data)
         if name not in self:
             write_atomic(self.path(name), pack(data))
         return name
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of that name; None when they are not here.
+        """Return the bytes of a blob, None if it does not exist.
 
         Raises:
-            DamagedError: the file holds something else.
+            DamagedError: the content of the file does not match its name.
+            StoreError: the file cannot be read.
         """
         path = self.path(name)
         try:
@@ -57,16 +58,16 @@ class Blobs:
 
 
 def pack(data: bytes) -> bytes:
-    """Bytes as a zstd frame, with a digest of the frame behind it in one that readers skip."""
+    """Compress bytes to a zstd frame, followed by a skippable frame with its SHA-256."""
     frame = zstandard.ZstdCompressor(level=9, write_content_size=True).compress(data)
     return frame + _TRAILER + bytes.fromhex(bytes_digest(frame))
 
 
 def unpack(packed: bytes, name: str, where: str) -> bytes:
-    """What was packed, if no byte of it changed and it is what `name` is the SHA-256 of.
+    """Decompress the content of a blob and verify both digests.
 
     Raises:
-        DamagedError: it is not.
+        DamagedError: a byte changed, or `name` is not the SHA-256 of the content.
     """
     frame, trailer = packed[:-_TRAILER_BYTES], packed[-_TRAILER_BYTES:]
     data = b""
@@ -77,8 +78,8 @@ def unpack(packed: bytes, name: str, where: str) -> bytes:
             data = b""
     if bytes_digest(data) != name:
         raise DamagedError(
-            "a kept file does not hold what its name says",
+            "the content of a stored blob does not match its name",
             where=where,
-            hint="delete it, and `probec cache pull` or `probec build` brings it back",
+            hint="delete it; `probec cache pull` or `probec build` restores it",
         )
     return data

@@ -1,11 +1,11 @@
-"""Round locks: what a finished round was made of and came to, under a hash that names it.
+"""Round locks: the inputs and output digests of a finished round, named by their hash.
 
 A lock is one JSON file, `build/rounds/<dataset>/<index>-<hash>.json`. Its hash is the digest of the
-digests of its parts, so a changed lock says which part was changed. What is only recorded (cost,
-batches, versions of libraries, places in this build directory) has a digest of its own.
+digests of its parts, so an edit is traced to a part. Facts outside the identity (cost, batches,
+library versions, step keys in this build directory) have a digest of their own.
 
-The locks of a dataset say which documents each round has: whatever is drawn later leaves those out,
-and two rounds that share a document are an error wherever locks are read.
+The locks of a dataset fix the documents of each locked round: later rounds draw from the others,
+and two rounds that share a document are an error whenever locks are read.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
 SHORT = 16
 _HEX = frozenset("0123456789abcdef")
-# What may name a round where a path may stand as well.
+# The prefixes of a hash that name a round in an argument that may also be a path.
 HASH = re.compile(r"[0-9a-f]{4,64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What of one stage made the round: version, parameters, digests of its templates by name.
+    """The declaration of one stage: version, parameters, and template digests by name.
 
-    `params` is None for a stage over the whole source: the round's own documents stand for it.
+    `params` is None for a stage over the whole source, which the round's documents stand for.
     """
 
     version: int
@@ -44,7 +44,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Where the round's documents were drawn from: the resolved revision and the content."""
+    """The source that the documents were drawn from: resolved revision and content digest."""
 
     revision: str | None
     digest: str
@@ -52,8 +52,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class TokenizerUse:
-    """A tokenizer by the content of its file. `suffix`: of the file's name, which says how to read
-    it. The file is a blob of that name."""
+    """A tokenizer file: the digest of its content, which names its blob, and the suffix of its
+    name, which gives its format."""
 
     digest: str
     suffix: str
@@ -61,8 +61,8 @@ class TokenizerUse:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Request keys: how many, and the SHA-256 of all of them, sorted, 32 bytes each. The list of a
-    step is a blob of that name."""
+    """A set of request keys: their number, and the SHA-256 of the sorted keys, 32 bytes each. That
+    digest names the blob with the list of a step."""
 
     count: int
     digest: str
@@ -70,11 +70,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Everything that makes a round the round it is.
+    """The identity of a round: the fields that its hash covers.
 
     `templates`: path from the project root -> full text. `documents`: doc_id -> content digest.
-    `packs`: the blobs that hold those documents, in draw order. `requests`: the keys of each asking
-    step; `asked` of all together. `outputs`: step -> output -> content digest.
+    `packs`: the blobs that hold those documents, in draw order. `requests`: the request keys of
+    each step that sends requests; `asked`: of all of them. `outputs`: step -> output -> content
+    digest.
     """
 
     schema: int
@@ -95,11 +96,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What is good to know and no part of the identity.
+    """The facts about a build that are not part of the round's identity.
 
-    Times are UTC. `usd`, `calls`: booked for this round of this dataset when it was locked. `rows`:
-    probes. `steps`: step -> its key in the build directory. `files`: stored file -> SHA-256 of its
-    bytes, as the named `libraries` wrote it.
+    Times are UTC. `usd`, `calls`: recorded for this round of this dataset when it was locked.
+    `rows`: number of probes. `steps`: step -> its key in the build directory. `files`: stored file
+    -> SHA-256 of its bytes, as written by these versions of `libraries`.
     """
 
     built_at: str
@@ -132,18 +133,18 @@ class Lock:
         return f"{self.identity.round}-{self.hash[:SHORT]}.json"
 
     def needs(self) -> list[str]:
-        """The blobs that hold what the round needs beside replies."""
+        """Return the names of the blobs that the round needs beside its replies."""
         identity = self.identity
         tokenizers = (use.digest for use in identity.tokenizers.values())
         return [*identity.packs, *tokenizers, *(each.digest for each in identity.requests.values())]
 
     def encode(self) -> bytes:
-        """The bytes of its file."""
+        """Return the bytes of its file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
 def seal(identity: Identity, recorded: Recorded) -> Lock:
-    """The lock of a round."""
+    """Create the lock of a round, with its digests."""
     parts = _parts(identity)
     return Lock(digest("round", parts), parts, identity, recorded, _recorded_digest(recorded))
 
@@ -153,7 +154,7 @@ def _recorded_digest(recorded: Recorded) -> str:
 
 
 def _parts(identity: Identity) -> dict[str, str]:
-    """The digest of every part; what is kept by name has one for each name."""
+    """Compute the digest of every part; mappings have a part for each name."""
     found: dict[str, str] = {}
     for field in fields(identity):
         value = plain(getattr(identity, field.name))
@@ -167,10 +168,11 @@ def _parts(identity: Identity) -> dict[str, str]:
 
 
 def decode(data: bytes, where: str) -> Lock:
-    """A lock from the bytes of its file.
+    """Read a lock from the bytes of its file.
 
     Raises:
-        DamagedError: it is not what was written; names the part that was changed.
+        DamagedError: the bytes are not those that were written; the message names the part.
+        StoreError: the lock has another schema.
     """
     try:
         lock = msgspec.json.decode(data, type=Lock)
@@ -178,7 +180,7 @@ def decode(data: bytes, where: str) -> Lock:
         raise _damaged(where, f"it cannot be read: {error}") from error
     if lock.identity.schema != SCHEMA:
         raise StoreError(
-            f"a lock of schema {lock.identity.schema}, this version reads {SCHEMA}",
+            f"the lock has schema {lock.identity.schema}; this version reads schema {SCHEMA}",
             where=where,
             hint="use the version of probec that wrote it",
         )
@@ -187,29 +189,29 @@ def decode(data: bytes, where: str) -> Lock:
     changed = [name for name in found | lock.parts if found.get(name) != lock.parts.get(name)]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise _damaged(where, f"{changed[0]}{more} is not what its hash was made of")
+        raise _damaged(where, f"{changed[0]}{more} does not match its digest")
     if lock.hash != digest("round", found):
-        raise _damaged(where, "its parts are not what its hash was made of")
+        raise _damaged(where, "its parts do not match its hash")
     if lock.recorded_digest != _recorded_digest(lock.recorded):
-        raise _damaged(where, "what is recorded beside its identity was changed")
+        raise _damaged(where, "the recorded facts do not match their digest")
     if lock.encode() != data:
         raise _damaged(where, "its text is not as it was written")
     return lock
 
 
 def _refuse_odd_names(identity: Identity, where: str) -> None:
-    """Names in a lock become paths, and locks come from other people."""
+    """Raise for a name that is not a digest or a file name: names in a lock become paths."""
     names = [*identity.packs, *(use.digest for use in identity.tokenizers.values())]
     names += [use.digest for use in identity.requests.values()]
     odd = [name for name in names if len(name) != 64 or not set(name) <= _HEX]
     if not _NAME.fullmatch(identity.name):
         odd.append(identity.name)
     if odd:
-        raise _damaged(where, f"{odd[0]!r} is no name of anything")
+        raise _damaged(where, f"{odd[0]!r} is not a valid name")
 
 
 def read(path: Path) -> Lock:
-    """The lock in a file; raises as `decode` does."""
+    """Read the lock in a file, with the errors of `decode`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -224,36 +226,36 @@ def _damaged(where: str, what: str) -> DamagedError:
     return DamagedError(
         f"the round lock is damaged: {what}",
         where=where,
-        hint="bring the file back from git or with `probec cache pull`",
+        hint="restore the file from git or with `probec cache pull`",
     )
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """The locks of one dataset in its folder."""
+    """The folder with the locks of one dataset."""
 
     folder: Path
 
     def all(self) -> list[Lock]:
-        """Every lock, by round and time of building."""
+        """Return every lock, sorted by round and build time."""
         locks = [read(path) for path in sorted(self.folder.glob("*-*.json"))]
         return sorted(locks, key=lambda lock: (lock.identity.round, lock.recorded.built_at))
 
     def path(self, lock: Lock) -> Path:
-        """Where a lock is, or would be."""
+        """Return the path of a lock, which need not exist."""
         return self.folder / lock.file
 
     def save(self, lock: Lock) -> Path:
-        """Write a lock; returns its file."""
+        """Write a lock and return its path."""
         path = self.path(lock)
         write_atomic(path, lock.encode())
         return path
 
 
 def agreed(locks: Iterable[Lock], folder: Path) -> dict[int, Lock]:
-    """The lock that says which documents a round has, for every locked round.
+    """Return one lock for each locked round, after checking that the locks agree.
 
-    All locks of a round name the same documents, and no two rounds share one.
+    All locks of a round must name the same documents, and no two rounds may share one.
 
     Raises:
         StoreError: two locks of a round differ in documents, or two rounds share one.
@@ -267,7 +269,7 @@ def agreed(locks: Iterable[Lock], folder: Path) -> dict[int, Lock]:
                 f"two locks of round {lock.identity.round} name different documents: {first.file} "
                 f"and {lock.file}",
                 where=str(folder),
-                hint="delete the one that is not meant; the round is then what the other says",
+                hint="delete the wrong one; the other then decides the documents of the round",
             )
         if first is lock:
             for doc_id in lock.identity.documents:
@@ -277,20 +279,20 @@ def agreed(locks: Iterable[Lock], folder: Path) -> dict[int, Lock]:
                         f"rounds {other.identity.round} and {lock.identity.round} are locked with "
                         f"the same document {doc_id!r}",
                         where=f"{folder / other.file}, {lock.file}",
-                        hint="delete the lock of the round that is to be drawn anew",
+                        hint="delete the lock of the round that should be drawn again",
                     )
     return found
 
 
 def find(root: Path, prefix: str) -> tuple[Lock, Path]:
-    """The lock whose hash starts so, and its file, among all datasets below `root`.
+    """Find the lock with this prefix of a hash, and its path, in all datasets below `root`.
 
     Raises:
         UsageError: there is none, or more than one.
     """
     wanted = prefix.lower()
     if not wanted or not set(wanted) <= _HEX:
-        raise UsageError(f"{prefix!r} is no hash", hint="hex digits, as `probec rounds` shows them")
+        raise UsageError(f"{prefix!r} is not a hash", hint="`probec rounds SPEC` shows the hashes")
     paths = [
         path
         for path in sorted(root.glob("*/*-*.json"))
@@ -300,7 +302,7 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
         raise UsageError(
             f"no round {prefix} here",
             where=str(root),
-            hint="`probec rounds SPEC` lists them; `probec cache pull URL` brings one",
+            hint="`probec rounds SPEC` lists them; `probec cache pull URL` fetches one",
         )
     if len(paths) > 1:
         names = ", ".join(f"{path.parent.name}/{path.stem}" for path in paths)
@@ -312,5 +314,5 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
 
 
 def everywhere(root: Path) -> list[Path]:
-    """The files of all locks of all datasets below `root`."""
+    """Return the paths of the locks of all datasets below `root`."""
     return sorted(root.glob("*/*-*.json"))

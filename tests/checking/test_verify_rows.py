@@ -323,7 +323,7 @@ def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
     [
         (lambda path: None, "no parquet file there"),
         (lambda path: path.write_bytes(b"PAR1"), "not a parquet file"),
-        (lambda path: pq.write_table(pa.table({"a": [1]}), path), "this is no probe dataset"),
+        (lambda path: pq.write_table(pa.table({"a": [1]}), path), "this is not a probe dataset"),
     ],
 )
 def test_what_is_no_dataset_is_one_clear_error(

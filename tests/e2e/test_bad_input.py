@@ -252,7 +252,7 @@ def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
         (calibrate, "--picture"),
     ):
         assert probec(*command) == 1
-        assert f"build: a directory (name a file with {option})" in probec.err
+        assert f"build: this is a directory (name a file with {option})" in probec.err
 
 
 @pytest.mark.usefixtures("tiny")

@@ -180,7 +180,7 @@ def test_the_machines_of_this_test_cannot_open_what_is_here(
     [
         (("--exchange", "s3://bucket/x"), "--exchange goes with --cluster"),
         (("--exchange", "memory://x", "--cluster", "local"), "no exchange"),
-        (("--exchange", "gibberish://x", "--cluster", "local"), "not a place that files can be"),
+        (("--exchange", "gibberish://x", "--cluster", "local"), "not a directory or URL that"),
     ],
 )
 def test_an_exchange_that_is_of_no_use_is_refused(

@@ -254,10 +254,10 @@ def edit_hash(data: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "culprit"),
     [
-        (edit_template, "templates/prompts/judge/base/system.j2 is not what its hash was made of"),
-        (edit_spec, "spec/scoring is not what its hash was made of"),
-        (edit_cost, "what is recorded beside its identity was changed"),
-        (edit_hash, "is not what its hash was made of"),
+        (edit_template, "templates/prompts/judge/base/system.j2 does not match its digest"),
+        (edit_spec, "spec/scoring does not match its digest"),
+        (edit_cost, "the recorded facts do not match their digest"),
+        (edit_hash, "does not match its digest"),
     ],
 )
 @pytest.mark.usefixtures("tiny")
@@ -419,7 +419,7 @@ def test_hashes_are_named_by_any_unique_prefix(probec: Probec, project: Path) ->
     assert probec("verify", first[: common + 1]) == 0
     assert probec("verify", first) == 0
     assert probec("verify", "zz") == 2
-    assert "is no hash" in probec.err
+    assert "is not a hash" in probec.err
     wrong = first[:-1] + ("0" if first[-1] != "0" else "1")
     assert probec("verify", wrong) == 2
     assert f"no round {wrong} here" in probec.err

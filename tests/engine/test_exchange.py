@@ -150,7 +150,7 @@ def test_a_damaged_file_is_found_and_named_whichever_way_it_goes(trade: Trade, w
             damage(trade.folder / named[0])
 
     trade.apart.before, trade.apart.after = before, after
-    with pytest.raises(DamagedError, match="not what was sent") as caught:
+    with pytest.raises(DamagedError, match="not the one that was sent") as caught:
         execute(trade.works.graph(), Quiet(), trade.exchanged)
     graph = trade.works.graph()
     outcome = execute(graph, Quiet())
@@ -168,7 +168,7 @@ def test_a_file_that_somebody_removed_is_named(trade: Trade) -> None:
     with pytest.raises(StoreError, match=r"worker at step doubles 0: .*not at the exch") as e:
         execute(trade.works.graph(), Quiet(), trade.exchanged)
 
-    assert "same rights, credentials and extras" in (e.value.hint or "")
+    assert "same permissions, credentials and extras" in (e.value.hint or "")
 
 
 def test_a_worker_that_says_another_size_is_refused(trade: Trade) -> None:
@@ -178,7 +178,7 @@ def test_a_worker_that_says_another_size_is_refused(trade: Trade) -> None:
         object.__setattr__(artifact, "bytes", artifact.bytes + 1)
 
     trade.apart.after = after
-    with pytest.raises(DamagedError, match="another size or place"):
+    with pytest.raises(DamagedError, match="another size or path"):
         execute(trade.works.graph(), Quiet(), trade.exchanged)
 
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_removed_is_told(trade: Trade, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("url", ["nonsense://bucket", "s3x://bucket/folder"])
 def test_a_url_that_nothing_knows_is_a_mistake_of_the_command_line(url: str) -> None:
-    with pytest.raises(UsageError, match="not a place that files can be sent to") as caught:
+    with pytest.raises(UsageError, match="not a directory or URL that fsspec can open") as caught:
         Exchange.opened(url)
 
     assert "s3://bucket/folder" in (caught.value.hint or "")
@@ -210,7 +210,7 @@ def test_a_url_that_nothing_knows_is_a_mistake_of_the_command_line(url: str) -> 
 
 def test_a_place_that_refuses_says_what_to_check(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="the transfer broke off") as caught:
+    with pytest.raises(StoreError, match="the transfer failed") as caught:
         Exchange.opened(str(tmp_path / "file")).send_bytes(b"kit")
 
     assert "credentials" in (caught.value.hint or "")

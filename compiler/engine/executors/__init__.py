@@ -1,9 +1,9 @@
-"""Where steps run: in this process, in processes beside it, or on a cluster.
+"""Executors of steps: in this process, in worker processes, or on a cluster.
 
-An executor is handed steps that may run now and gives back what each one left in the store. It
-commits nothing: manifests are written by the one process that holds the build directory, so a step
-that dies with its worker never happened. Prices, purses and providers stay in that process too; a
-step that needs a reply which is not there says so and is run again when it is.
+An executor is given steps that are ready to run and returns the outputs that each one stored. It
+commits nothing: manifests are written by the one process that holds the lock of the build
+directory, so the step of a worker that dies is never committed. Prices, budgets and providers stay
+in that process too. A step that lacks a reply raises Unsettled and runs again once it is logged.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from compiler.keys import digest
 
 _COLLECT_AFTER = (50_000, 20, 20)
 
-# What a worker calls to get a store and stages of its own. It must survive pickling.
+# A picklable factory, which each worker calls for a step runner of its own.
 Workplace: TypeAlias = "Callable[[], Bench]"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One step, as it travels. `declared`: the digest of all that its stage declares but inputs.
+    """A step as it is sent to a worker.
 
-    `names`: for who has not the store: what each file that the step reads is called at the
-    exchange.
+    `declared`: digest of the stage's declaration, inputs excepted. `names`: file in the store ->
+    its name at the exchange, for the inputs of a worker without shared storage.
     """
 
     stage: str
@@ -51,11 +51,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a step left in the store; None when replies are missing.
+    """The result of running a step.
 
-    `seconds`: of process time; `process`: where it ran; `memory`: the most bytes that this process
-    had so far. `names`: what each file that it left is called at the exchange, if it was left
-    there.
+    `outputs`: the stored artifacts by name, None when replies are missing. `seconds`: of process
+    time. `process`: id of the process that ran it; `memory`: peak bytes of that process so far.
+    `names`: file in the store -> its name at the exchange, if the worker has no shared storage.
     """
 
     job: Job
@@ -67,23 +67,23 @@ class Made:
 
 
 class Executor(Protocol):
-    """Runs steps that do not depend on one another."""
+    """An executor of steps that do not depend on one another."""
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
-        """Run all of them; each is given back as it ends, in any order.
+        """Run all steps and yield each result as its step ends, in any order.
 
         Raises:
-            Exception: what a step raised. Other steps may have run and not be given back.
+            Exception: a step raised it. The results of other steps may be lost.
         """
 
     def close(self) -> None:
-        """End the workers, at once."""
+        """Stop the workers immediately."""
 
 
 class Bench:
-    """A store and stages bound to it: where steps run one after another.
+    """A step runner: a store and the stages bound to it, in one process.
 
-    `otherwise`: why its stages may declare something else than those of the build, and the remedy.
+    `otherwise`: message and hint for a stage whose declaration differs from the build's.
     """
 
     otherwise = (
@@ -94,15 +94,15 @@ class Bench:
     def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
         self.store = store
         self._stages = {stage.name: stage for stage in stages}
-        # Rows are trees and their steps leave no cycles, yet looking for some every 700 objects
-        # took a sixth of the time of a step. This is for the whole process: steps are its work.
+        # Rows are trees, so steps create no cycles, but collecting every 700 objects took a sixth
+        # of a step's time. The setting holds for the whole process, whose work is steps.
         gc.set_threshold(*_COLLECT_AFTER)
 
     def attempt(self, job: Job) -> Made:
-        """Run one step.
+        """Run one step; its outputs are None if replies are missing.
 
         Raises:
-            StoreError: this bench was set up from other declarations than the build.
+            StoreError: the stage's declaration differs from the build's.
         """
         stage = self._stages[job.stage]
         if declared(stage) != job.declared:
@@ -118,18 +118,18 @@ class Bench:
 
 
 class InProcess:
-    """Runs steps here, in order."""
+    """The executor that runs steps in this process, in order."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
-        """One after another."""
+        """Run the steps one after another."""
         for job in jobs:
             yield self._bench.attempt(job)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there are no workers."""
 
 
 def _memory() -> int:
@@ -144,6 +144,6 @@ def _memory() -> int:
 
 
 def declared(stage: Stage) -> str:
-    """The digest of everything that a stage declares beside its inputs."""
+    """Return the digest of a stage's declaration: name, version, params and templates."""
     made_of = [stage.name, stage.version, stage.params, dict(stage.templates)]
     return digest("declared", made_of)

@@ -1,10 +1,10 @@
-"""Workers that share no directory with the process that builds: files pass through a URL.
+"""Execution on workers without shared storage, which exchange files through a URL.
 
-    <URL>/build-<random>/<sha256>     a file by its bytes, sent once, never changed
+    <URL>/build-<random>/<sha256>     a file named by its bytes, sent once, never changed
 
-The process that builds sends what a step reads, a worker leaves there what the step made, and only
-what arrived whole is committed. Steps that ask, that read the source, or that there is one of stay
-with the process that builds.
+The coordinator, the process that builds, uploads the inputs of a step. A worker uploads the step's
+outputs, and the coordinator commits the step when they have arrived intact. Steps that send
+requests, steps that read the source, and stages of a single step run in the coordinator.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from compiler.engine.store import Store
 from compiler.errors import DamagedError, StoreError
 from compiler.keys import bytes_digest
 
-_ACCESS = "workers need the same rights, credentials and extras for the URL as this machine"
+_ACCESS = "workers need the same permissions, credentials and extras for the URL as this machine"
 
 
 class Exchange:
@@ -38,15 +38,19 @@ class Exchange:
     def __init__(self, url: str) -> None:
         self.url = url
         self._remote = Remote(url)
-        self._there: set[str] = set()
+        self._present: set[str] = set()
 
     @classmethod
     def opened(cls, url: str) -> Exchange:
-        """An exchange for one build, in a folder of its own below a URL."""
+        """Open an exchange for one build, in a new folder below a URL."""
         return cls(f"{url.rstrip('/')}/build-{os.urandom(8).hex()}")
 
     def send(self, path: Path) -> str:
-        """Leave a file there, unless this process knows that it is there; returns its name."""
+        """Upload a file unless this process already did or fetched it; return its name.
+
+        Raises:
+            StoreError: the file cannot be read, or the transfer failed.
+        """
         try:
             with path.open("rb") as source:
                 name = hashlib.file_digest(source, "sha256").hexdigest()
@@ -56,58 +60,59 @@ class Exchange:
                 where=str(path),
                 hint="run the same command again",
             ) from error
-        if name not in self._there:
+        if name not in self._present:
             self._remote.send(name, path)
-            self._there.add(name)
+            self._present.add(name)
         return name
 
     def send_bytes(self, data: bytes) -> str:
-        """Leave some bytes there; returns their name."""
+        """Upload bytes; return their name."""
         name = bytes_digest(data)
         self._remote.put(name, data)
         return name
 
     def fetch(self, name: str, path: Path) -> None:
-        """Write the file of that name to a path here.
+        """Download the file of that name to a local path.
 
         Raises:
-            StoreError: it is not there.
-            DamagedError: it is not what was sent.
+            StoreError: the file does not exist, or the transfer failed.
+            DamagedError: its bytes are not those that were sent.
         """
         found = self._remote.fetch(name, path)
         if not found:
             raise StoreError(
-                "a file is not at the exchange any more",
+                "a file that was sent is not at the exchange",
                 where=f"{self.url}/{name}",
-                hint="leave it alone while a build runs, and run the same command again",
+                hint="delete nothing there while a build runs, and run the same command again",
             )
         with path.open("rb") as source:
             if hashlib.file_digest(source, "sha256").hexdigest() != name:
                 raise DamagedError(
-                    "a file at the exchange is not what was sent there",
+                    "a file at the exchange is not the one that was sent",
                     where=f"{self.url}/{name}",
                     hint="run the same command again; it uses a new folder there",
                 )
-        self._there.add(name)
+        self._present.add(name)
 
     def remove(self) -> None:
         """Remove all files of this build."""
         self._remote.remove()
 
     def cache(self) -> Path:
-        """Where workers on this machine keep what they fetched."""
+        """Return the directory in which workers on this machine keep downloaded files."""
         return Path(tempfile.gettempdir()) / f"probec-{self.url.rpartition('/')[2]}"
 
 
 class Outpost(Bench):
-    """A bench whose store holds what was fetched from the exchange and what steps made of it.
+    """The step runner of a worker without shared storage.
 
-    All processes of a machine that work for one build share the store.
+    Its store holds files downloaded from the exchange and the outputs of its steps; all processes
+    of a machine that work for one build share it.
     """
 
     otherwise = (
         "a worker has another version of this stage",
-        "install the version of this machine on all of them",
+        "install this machine's version of probec on all workers",
     )
 
     def __init__(self, exchange: Exchange, store: Store, stages: Sequence[Stage]) -> None:
@@ -115,11 +120,11 @@ class Outpost(Bench):
         self._exchange = exchange
 
     def attempt(self, job: Job) -> Made:
-        """Run one step on what is at the exchange, and leave there what it made.
+        """Download the inputs of a step, run it, and upload its outputs.
 
         Raises:
-            StoreError: the exchange cannot be used from here, or lacks a file.
-            DamagedError: a file there is not what was sent.
+            StoreError: the exchange cannot be reached from here, or lacks a file.
+            DamagedError: the bytes of a file there are not those that were sent.
         """
         with on_a_worker(f"at step {job}"):
             for file, name in job.names.items():
@@ -134,7 +139,7 @@ class Outpost(Bench):
 
 
 def bring(exchange: Exchange, name: str, path: Path) -> None:
-    """Fetch a file, whole or not at all, unless it is here; processes of a machine take turns."""
+    """Download a file atomically unless it exists; processes of a machine take turns."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +152,10 @@ def bring(exchange: Exchange, name: str, path: Path) -> None:
 
 @contextmanager
 def on_a_worker(doing: str) -> Iterator[None]:
-    """Errors of the exchange say that it was a worker who had them."""
+    """Add to a StoreError of the block that it was raised on a worker, and what workers need.
+
+    `doing`: completes "a worker ...", such as "at step publish 0".
+    """
     try:
         yield
     except StoreError as error:
@@ -158,16 +166,17 @@ def on_a_worker(doing: str) -> Iterator[None]:
 
 
 class Away(Executor, Protocol):
-    """Workers elsewhere."""
+    """An executor whose workers are on other machines."""
 
     def on_every_machine(self, work: Callable[[], None]) -> None:
-        """End the steps in flight, and run something once on each machine that has workers."""
+        """Cancel the steps in flight, and run `work` once on each machine that has workers."""
 
 
 class Exchanged:
-    """Runs steps elsewhere through an exchange, and here those that cannot go.
+    """The executor that runs steps on remote workers through an exchange, and the others here.
 
-    `hire`: starts the workers, when there is work for them. `notice`: hears what the user must do.
+    `hire`: starts the workers, called when there is the first step for them. `notice`: shows a
+    message to the user.
     """
 
     def __init__(
@@ -180,7 +189,7 @@ class Exchanged:
     ) -> None:
         self._exchange = exchange
         self._bench = bench
-        self._going = {stage.name for stage in stages if goes(stage)}
+        self._remote_stages = {stage.name for stage in stages if runs_remotely(stage)}
         self._hire = hire
         self._away: Away | None = None
         self._used = False
@@ -189,23 +198,23 @@ class Exchanged:
         self._names: dict[str, str] = {}
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
-        """Run all of them, elsewhere if they can go."""
-        going: list[Job] = []
+        """Run all steps, on remote workers where `runs_remotely` allows it."""
+        remote: list[Job] = []
         for job in jobs:
-            if job.stage in self._going:
-                going.append(job)
+            if job.stage in self._remote_stages:
+                remote.append(job)
             else:
                 yield self._bench.attempt(job)
-        if going:
+        if remote:
             self._used = True
             self._away = self._away or self._hire()
-            for made in self._away.run(self._laden(job) for job in going):
+            for made in self._away.run(self._uploaded(job) for job in remote):
                 for artifact in (made.outputs or {}).values():
                     self._take(artifact, made.names[artifact.file])
                 yield made
 
-    def _laden(self, job: Job) -> Job:
-        """A step whose inputs are at the exchange."""
+    def _uploaded(self, job: Job) -> Job:
+        """Upload the inputs of a step; return the step with their names at the exchange."""
         files = {
             artifact.file: self._bench.store.path(artifact)
             for _, artifact in chain.from_iterable(job.needs.values())
@@ -216,7 +225,11 @@ class Exchanged:
         return replace(job, names={file: self._names[file] for file in files})
 
     def _take(self, artifact: Artifact, name: str) -> None:
-        """Bring what a worker made into the store, if it arrives as it left."""
+        """Download an output of a worker into the store.
+
+        Raises:
+            DamagedError: its bytes, its size or its path differ from what the worker reported.
+        """
         if self._names.get(artifact.file) == name:
             return
         frames = f".f{artifact.frame_rows}" if artifact.frame_rows else ""
@@ -226,14 +239,14 @@ class Exchanged:
             os.fsync(out.fileno())
             if self._bench.store.adopt(path, artifact, suffix) != artifact:
                 raise DamagedError(
-                    f"what a worker made has another size or place than it says: {artifact.file}",
+                    f"a worker's output has another size or path than it reported: {artifact.file}",
                     where=f"{self._exchange.url}/{name}",
-                    hint="the workers must have this version of probec installed",
+                    hint="install this machine's version of probec on all workers",
                 )
         self._names[artifact.file] = name
 
     def close(self) -> None:
-        """End the workers and remove what passed through; says what could not be removed."""
+        """Stop the workers and remove the build's files; send a notice if some remain."""
         if not self._used:
             return
         try:
@@ -253,25 +266,25 @@ class Exchanged:
             self._exchange.remove()
         except StoreError as error:
             self._notice(
-                f"what passed through the exchange could not be removed ({error.message}): "
+                f"the files at the exchange could not be removed ({error.message}): "
                 f"{self._exchange.url} is safe to delete"
             )
 
 
 class Sweep:
-    """Removes what workers fetched, on the machine that it is called on. Travels."""
+    """The removal of downloaded files on the machine that it is called on. It is pickled."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __call__(self) -> None:
-        """Remove it; what a worker that is being killed still writes stays."""
+        """Remove the directory; files that a dying worker still writes may stay."""
         shutil.rmtree(Path(tempfile.gettempdir()) / self._name, ignore_errors=True)
 
 
-def goes(stage: Stage) -> bool:
-    """Whether steps of a stage may run where neither the source nor the response log is.
+def runs_remotely(stage: Stage) -> bool:
+    """Return True if steps of a stage can run without the source and the response log.
 
-    One step for all would need everything and wait for nobody.
+    A stage of a single step runs here: it would need every file uploaded, and gain nothing.
     """
     return bool(stage.needs) and stage.prepare is None and stage.depth > 0

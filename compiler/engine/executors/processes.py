@@ -1,7 +1,7 @@
-"""Workers as processes of this machine, each with one pipe, given one step at a time.
+"""Worker processes on this machine, each with a pipe of its own and one step at a time.
 
-A worker that dies takes one step with it; that step goes to another worker, a few times. Workers
-ignore Ctrl-C, which is the parent's to handle, and end when the parent does: their pipe closes.
+If a worker dies, its one step is given to another worker, at most three times in all. Workers
+ignore Ctrl-C, which the parent handles, and exit when the parent does, because their pipe closes.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from compiler.engine.executors import Job, Made, Workplace
 from compiler.errors import StoreError
 
 _TRIES = 3
-# Bytes.
+# In bytes.
 _LARGE = 384 << 20
 
 
 class Processes:
-    """At most `count` workers, started when there is work for them and kept.
+    """The executor that runs steps in at most `count` worker processes.
 
-    One that has grown large ends with its stage: what a stage keeps in memory to be quick is of no
-    use to the next one, and together it is more than either needs.
+    Workers start when there is a step for them and stay for later stages. One whose memory has
+    grown beyond 384 MiB ends with its stage: the caches of a stage are of no use to the next one,
+    and both together would need more memory than either.
     """
 
     def __init__(self, workplace: Workplace, count: int) -> None:
         self._workplace = workplace
         self._count = count
-        # Spawned, not forked: no lock, connection or thread of the parent comes along.
+        # Spawned, not forked, so that no lock, connection or thread of the parent is inherited.
         self._spawn = multiprocessing.get_context("spawn")
         self._idle: list[Connection] = []
         self._busy: dict[Connection, Job] = {}
@@ -42,7 +43,11 @@ class Processes:
         self._large: set[Connection] = set()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
-        """Run all of them at once, as far as there are workers."""
+        """Run the steps in parallel, as far as there are workers.
+
+        Raises:
+            StoreError: three workers died while running the same step.
+        """
         waiting = deque(jobs)
         died: Counter[str] = Counter()
         while waiting or self._busy:
@@ -53,11 +58,11 @@ class Processes:
                 try:
                     found = each.recv()
                 except (EOFError, OSError):
-                    self._bury(each)
+                    self._kill(each)
                     died[str(job)] += 1
                     if died[str(job)] == _TRIES:
                         raise StoreError(
-                            f"step {job}: {_TRIES} worker processes died at it",
+                            f"step {job}: {_TRIES} worker processes died while running it",
                             hint="memory may be short: run again with --jobs 1",
                         ) from None
                     waiting.appendleft(job)
@@ -70,7 +75,7 @@ class Processes:
                 yield found
         for worker in self._large.intersection(self._idle):
             self._idle.remove(worker)
-            self._bury(worker)
+            self._kill(worker)
 
     def _give(self, waiting: deque[Job]) -> None:
         while waiting and len(self._busy) < self._count:
@@ -80,13 +85,13 @@ class Processes:
             try:
                 worker.send(job)
             except OSError:
-                continue  # it is dead: its pipe says so at once, and the step is given again
+                continue  # it is dead: its pipe is at its end, so `run` gives the step again
 
     def _start(self) -> Connection:
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(target=_work, args=(theirs, self._workplace), daemon=True)
-        # A worker inherits what is blocked: Ctrl-C may come before it can say that it ignores it.
-        # Here it is only held back until the worker runs. The tracker's start would unblock it.
+        # The worker inherits the block, because Ctrl-C may arrive before it ignores SIGINT. In this
+        # process the signal is only delayed. Starting the resource tracker would unblock it.
         resource_tracker.ensure_running()
         with _held():
             process.start()
@@ -94,7 +99,7 @@ class Processes:
         self._process[ours] = process
         return ours
 
-    def _bury(self, worker: Connection) -> None:
+    def _kill(self, worker: Connection) -> None:
         self._large.discard(worker)
         process = self._process.pop(worker)
         worker.close()
@@ -102,18 +107,18 @@ class Processes:
         process.join()
 
     def close(self) -> None:
-        """Kill the workers: what they had not finished is nobody's."""
-        # Who presses Ctrl-C again is heard when they are gone.
+        """Kill the workers; their unfinished steps are lost."""
+        # A second Ctrl-C is delivered when all of them are gone.
         with _held():
             for worker in [*self._process]:
-                self._bury(worker)
+                self._kill(worker)
         self._idle.clear()
         self._busy.clear()
 
 
 @contextmanager
 def _held() -> Iterator[None]:
-    """Ctrl-C waits until the block ends."""
+    """Delay Ctrl-C until the block ends."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -130,7 +135,7 @@ def _work(pipe: Connection, workplace: Workplace) -> None:
         except EOFError:
             return
         try:
-            # Set up with the first step, so that what goes wrong there is told as its error.
+            # Set up with the first step, so that an error of the setup is reported as the step's.
             bench = bench or workplace()
             answer: Made | BaseException = bench.attempt(job)
         except Exception as error:
@@ -139,4 +144,4 @@ def _work(pipe: Connection, workplace: Workplace) -> None:
         try:
             pipe.send(answer)
         except OSError:
-            return  # nobody is there to hear it
+            return  # the parent is gone
