@@ -26,7 +26,7 @@ from compiler.project import wire
 from compiler.project.variant import Variant
 from compiler.project.wire import Project, Reporter
 from compiler.records import ProbeFact
-from compiler.report.numbers import estimate, percent_estimate, score
+from compiler.report.numbers import estimate, percent_estimate, score, short
 from compiler.report.numbers import level as level_text
 from compiler.report.plots.sweep import Series, sweep
 from compiler.report.terminal import table
@@ -272,7 +272,7 @@ def _values(level: int, evidence: str) -> Mapping[str, int | str]:
 def _draw(path: Path, found: SweepStats) -> None:
     levels = found.levels
     series = [
-        Series("E[max]", "best", [each.best for each in levels]),
+        Series("expected max", "max", [each.expected_max for each in levels]),
         Series("HARD", "hard", [each.hard for each in levels]),
         Series("EASY", "easy", [each.easy for each in levels]),
         Series("no context", "none", [each.no_context for each in levels]),
@@ -284,15 +284,18 @@ def _draw(path: Path, found: SweepStats) -> None:
 
 def _text(spec: Spec, found: SweepStats, docs: int, evidence: str) -> str:
     rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
+    bands = spec.scoring.bands
     header = (
-        *("level", "planned", "built", "scored", "mean", f"E[max of {found.rollouts}]"),
-        *("HARD", "EASY", "leaking"),
-        *("valley", "Sarle", "no context", "E[max] less the level before"),
+        *("level", "planned", "built", "scored", "mean score"),
+        f"expected max of {found.rollouts}",
+        *(f"HARD (max < {short(bands.hard)})", f"EASY (max >= {short(bands.easy)})", "leaking"),
+        *("valley ratio", "Sarle coefficient", "no context"),
+        "expected max less the level before",
     )
     rule = spec.calibration.select
     parts = [
         table(header, rows),
-        f"all written scopes and both targets pooled, {docs} documents, intervals clustered and "
+        f"all written scopes and both targets, {docs} documents, intervals clustered and "
         "differences paired by document; leaking: "
         f"not so that {CHECKS['V14'].meaning}, or {CHECKS['V28'].meaning}",
         _effect(found),
@@ -321,7 +324,7 @@ def _row(each: LevelStats) -> tuple[object, ...]:
         each.built,
         each.scored,
         estimate(each.mean),
-        estimate(each.best),
+        estimate(each.expected_max),
         percent_estimate(each.hard),
         percent_estimate(each.easy),
         percent_estimate(each.leak),
