@@ -51,7 +51,7 @@ def violations(stats: Stats) -> Table | None:
     return Table(
         "violations",
         "Broken rules of the dataset",
-        "rules that only many rows together can break",
+        "rules about all rows of a cell or scope",
         (word("rule"), word("cell"), word("found"), word("meaning")),
         rows(found),
     )
