@@ -196,8 +196,8 @@ class Sweep:
         """Compute a statistic of sums with its interval.
 
         `function` takes one array per column, each of shape (1,) or (B,), in the column's natural
-        unit, and returns as many values, NaN where undefined. Over several cells, `n` and
-        `documents` are those of the cell with the fewest documents.
+        unit, and returns an array of the same shape, NaN where undefined. Over several cells, `n`
+        and `documents` are those of the cell with the fewest documents.
         """
         places = [column.index for column in columns]
         scales = np.asarray([column.scale for column in columns], dtype=np.float64)
