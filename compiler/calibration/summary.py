@@ -8,7 +8,7 @@ from compiler.building.quotes import cells
 from compiler.calibration.choice import DIGITS
 from compiler.calibration.sweep import Costs, Swept
 from compiler.probes.checks import CHECKS
-from compiler.report.numbers import estimate, percent_estimate, score
+from compiler.report.numbers import estimate, percent_estimate, score, short
 from compiler.report.numbers import level as level_text
 from compiler.report.plots.sweep import Series, sweep
 from compiler.report.terminal import table
@@ -31,7 +31,7 @@ def picture(found: SweepStats) -> str:
     """Draw the levels, in SVG."""
     levels = found.levels
     series = [
-        Series("expected max", "best", [each.best for each in levels]),
+        Series("expected max", "max", [each.expected_max for each in levels]),
         Series("HARD", "hard", [each.hard for each in levels]),
         Series("EASY", "easy", [each.easy for each in levels]),
         Series("no context", "none", [each.no_context for each in levels]),
@@ -43,10 +43,13 @@ def text(spec: Spec, swept: Swept) -> str:
     """Format a finished sweep: a table, its effect, the rule and the choice."""
     found = swept.stats
     rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
+    bands = spec.scoring.bands
     header = (
-        *("level", "planned", "built", "scored", "mean", f"expected max of {found.rollouts}"),
-        *("HARD", "EASY", "leaking"),
-        *("valley", "Sarle", "no context", "expected max less the level before"),
+        *("level", "planned", "built", "scored", "mean score"),
+        f"expected max of {found.rollouts}",
+        *(f"HARD (max < {short(bands.hard)})", f"EASY (max >= {short(bands.easy)})", "leaking"),
+        *("valley ratio", "Sarle coefficient", "no context"),
+        "expected max less the level before",
     )
     rule = spec.calibration.select
     parts = [
@@ -80,7 +83,7 @@ def _row(each: LevelStats) -> tuple[object, ...]:
         each.built,
         each.scored,
         estimate(each.mean),
-        estimate(each.best),
+        estimate(each.expected_max),
         percent_estimate(each.hard),
         percent_estimate(each.easy),
         percent_estimate(each.leak),

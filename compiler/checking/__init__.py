@@ -1,1 +1,1 @@
-"""Rows and cards checked against what they state."""
+"""Checks of rows and cards against the values that they state."""

@@ -1,7 +1,7 @@
-"""The columns of a row that follow from its others, worked out once more.
+"""Recomputation of the columns of a row that follow from its others (V30).
 
-Only rows of this project's making have them by these definitions; a foreign file may count
-otherwise, and is not held to them.
+Only rows that this project built follow these definitions, so rows without `probe_id` are not
+checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from compiler.spec.scoring import BASELINES
 
 @dataclass(frozen=True)
 class Known:
-    """What a row is worked out from beside itself; what needs something that is None is not.
+    """Inputs of the recomputation besides the row; columns that need a missing one are skipped.
 
     `segments`: of its text; `rules`: of its scope; `tokens`: of its text by the source's tokenizer;
     `bands`: HARD below the first, EASY from the second.
@@ -35,12 +35,12 @@ class Known:
 
 
 def differences(row: PublishedRow, probe: Probe, known: Known) -> Iterator[str]:
-    """What a row says otherwise than its text, its scores and its names do."""
+    """Yield the columns of a row that disagree with its text, its scores and its ids."""
     if "probe_id" not in row.values:
         return
     for name, value in _expected(row, probe, known):
-        if name in row.values and not _is(row, name, value):
-            yield f"{name} {row.values[name]!r:.60}, worked out {value!r:.60}"
+        if name in row.values and not _has(row, name, value):
+            yield f"{name} {row.values[name]!r:.60}, recomputed {value!r:.60}"
     yield from _nulls(row, probe, known.rules)
     hint, seen = row.number("signed_index_hint"), row.number("context_chars_seen")
     if hint is not None and hint * _sign(probe) < 1:
@@ -78,22 +78,22 @@ def _expected(row: PublishedRow, probe: Probe, known: Known) -> Iterator[tuple[s
 
 
 def _nulls(row: PublishedRow, probe: Probe, rules: Rules | None) -> Iterator[str]:
-    """Columns without a value that must have one, and with one that must not."""
+    """Yield columns without a required value, and columns with a value that must be null."""
     for column in COLUMNS:
-        if not column.nullable and column.name in row.values and _nothing(row, column.name):
+        if not column.nullable and column.name in row.values and _is_null(row, column.name):
             yield f"{column.name} is null"
     if rules is None:
         return
     written = isinstance(rules, WrittenScope)
     for name in _TEMPLATED if written else _WRITTEN:
-        if name in row.values and not _nothing(row, name):
+        if name in row.values and not _is_null(row, name):
             kind = "written" if written else "templated"
             yield f"{name} {row.values[name]!r:.60} of a {kind} probe"
     if not written and (probe.n_tokens is None) != (probe.tokenizer is None):
         yield f"n_tokens_actual {probe.n_tokens} by tokenizer {probe.tokenizer!r}"
 
 
-# What only templated probes have, and what only written ones.
+# Columns of templated probes only, and of written probes only.
 _TEMPLATED = (
     *("template_id", "tokenizer", "n_tokens_actual", "alternative_level", "alternative_pool"),
 )
@@ -104,17 +104,17 @@ _WRITTEN = (
 )
 
 
-def _nothing(row: PublishedRow, name: str) -> bool:
+def _is_null(row: PublishedRow, name: str) -> bool:
     value = row.values.get(name)
     return value is None or value != value
 
 
-def _is(row: PublishedRow, name: str, value: object) -> bool:
-    """Whether a row has a value, however its file holds whole numbers and nothing."""
+def _has(row: PublishedRow, name: str, value: object) -> bool:
+    """Return whether a row has a value, also if its file stores integers and nulls as floats."""
     stated = row.values[name]
     if isinstance(value, int) and not isinstance(value, bool):
         return row.number(name) == value
-    # NaN is nothing, and differs from itself.
+    # NaN stands for null, and differs from itself.
     return stated == value or (value is None and stated != stated)
 
 

@@ -1,7 +1,7 @@
-"""A dataset directory held against its own rows: every stated number is computed once more.
+"""Recomputation of the numbers that a dataset directory states, from its own rows.
 
-What rows cannot tell (tokens, dollars, what was skipped in the source) is taken as stated. All else
-must be equal: the statistics, the ledger against the rejects, and the card line by line.
+Numbers that do not follow from rows (tokens, dollars, skipped parts of the source) are taken as
+stated. All others must be equal: the statistics, the ledger, and the card line by line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A number that the rows do not bear out. `where`: a path in a file, or a line of the card."""
+    """A number that disagrees with the rows. `where`: a path in a file, or a line of the card."""
 
     where: str
     stated: str
@@ -39,17 +39,20 @@ class Stale:
 
 @dataclass(frozen=True)
 class Recount:
-    """What was found, and what could not be looked at, with the reason."""
+    """Result of a recount. `not_applied`: parts that were not compared, with the reason."""
 
     stale: tuple[Stale, ...]
     not_applied: tuple[str, ...]
 
 
 def recount(folder: Path, templates: Library | None) -> Recount:
-    """Compare a dataset directory with its rows. `templates`: where the card's template is.
+    """Compare a dataset directory with its rows.
+
+    `templates`: where the card's template is; None if there is none.
 
     Raises:
         SourceError: there are no rows, or a file beside them is not of this version.
+        PromptError: the card cannot be rendered.
     """
     stated = _read(folder / "stats.json", Stats)
     if stated is None:
@@ -69,15 +72,15 @@ def recount(folder: Path, templates: Library | None) -> Recount:
     missing = []
     facts = _read(folder / "card.json", CardFacts)
     if facts is None or templates is None:
-        what = "card.json" if facts is None else f"template {card.TEMPLATE}"
-        missing.append(f"no {what}: the card was not rendered again")
+        absent = "card.json" if facts is None else f"template {card.TEMPLATE}"
+        missing.append(f"no {absent}: the card was not rendered again")
     else:
         stale += _card(folder / "README.md", card.render(templates, found, facts))
     return Recount(tuple(stale), tuple(missing))
 
 
 def _aligned(found: Stats, stated: Stats) -> tuple[ScopeStats, ...]:
-    """The found scopes in the stated order; a build also states scopes without rows."""
+    """Sort the found scopes in the stated order; a build also states scopes without rows."""
     have = {each.scope: each for each in found.scopes}
     empty = [each for each in stated.scopes if each.scope not in have and not each.built]
     order = [each.scope for each in stated.scopes]
@@ -115,7 +118,7 @@ def _inner(tree: object, part: str | int) -> object:
 
 
 def _name(value: object, place: int) -> str:
-    """What tells a member of a list apart for a reader."""
+    """Name a member of a list by its identifying fields, else by its place."""
     if isinstance(value, dict):
         names = [str(value[k]) for k in ("round", "scope", "target", "typicality", "kind", "name")
                  if value.get(k) not in (None, "")]  # fmt: skip
@@ -124,15 +127,16 @@ def _name(value: object, place: int) -> str:
 
 
 def _ledger(build: BuildStats, rows: Observations, folder: Path) -> tuple[LedgerStats, ...]:
-    """The ledger once more: planned as stated, rejects from rejects.jsonl, the rest from the rows.
+    """Recompute the ledger: planned as stated, rejects from rejects.jsonl, the rest from the rows.
 
     Raises:
-        StoreError: it does not close.
+        StoreError: it does not close, or has a round that the build has not.
+        SourceError: a reject is not of this version.
     """
     path = folder / "rejects.jsonl"
     lines = path.read_bytes().splitlines() if path.is_file() else []
     if not all(0 <= e.round < len(build.rounds) and build.rounds[e.round] for e in build.ledger):
-        raise StoreError("it has rounds that build.rounds has not")
+        raise StoreError("the ledger has rounds that are not in build.rounds")
     decoder = msgspec.json.Decoder(Reject)
     rejects = [_decoded(decoder, line, path) for line in lines]
     slots = {e.scope: e.planned // build.rounds[e.round] for e in build.ledger}

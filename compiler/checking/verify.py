@@ -1,8 +1,8 @@
-"""Every check on a finished dataset, ours or a published one: what a row breaks, and how often.
+"""All checks of a finished dataset, of this project or another: broken rules by row and number.
 
-Row by row it applies the same `probes.checks.examine` that rows pass when they are built, then what
-needs the row's columns, its document, or the whole file. A foreign file has no siblings and may
-have no tokenizer; the checks that need them do not apply and are said not to.
+Each row passes the checks of `probes.checks.examine`, as when it was built, and then those that
+need its columns, its document, or the whole file. A file holds no siblings and may come without a
+tokenizer; checks that need them are listed as not applied.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ _WITH_SCORES = frozenset({"scored", "decided"})
 
 @dataclass
 class Report:
-    """Findings per check: how many rows, and a few of them by place."""
+    """Findings by check.
+
+    `rows`: rows checked; `counts`: findings by check; `examples`: up to three of each, with their
+    place; `not_applied`: checks that could not run.
+    """
 
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -50,14 +54,14 @@ class Report:
     not_applied: list[str] = field(default_factory=list)
 
     def add(self, check: str, place: str, detail: str) -> None:
-        """One finding."""
+        """Add one finding."""
         self.counts[check] += 1
         if len(self.examples[check]) < _EXAMPLES:
             self.examples[check].append(f"{place}: {detail}")
 
     @property
     def errors(self) -> int:
-        """How many findings are of checks that are errors."""
+        """The number of findings of checks with the severity error."""
         return sum(n for name, n in self.counts.items() if CHECKS[name].severity == "error")
 
 
@@ -67,10 +71,10 @@ def verify(
     stated: Stated,
     report: Report,
 ) -> None:
-    """Run every check over rows that lie grouped by document; adds to `report`.
+    """Run every check over rows that are grouped by document, and add findings to `report`.
 
-    `tokenizers`: the source model's first, for token boundaries, then others that lens atoms are
-    counted by; a check that needs one that is not there does not apply.
+    `tokenizers`: the source model's first, for token boundaries, then those that count the tokens
+    of lens atoms; checks that need a missing one are not applied.
     """
     if not tokenizers:
         report.not_applied.append("V21")
@@ -82,12 +86,12 @@ def verify(
             _check_block(block, known, whole, report)
             block = []
         block.append(row)
-        whole.see(row)
+        whole.add(row)
         known.ours |= "probe_id" in row.values
         report.rows += 1
     if block:
         _check_block(block, known, whole, report)
-    whole.judge(report)
+    whole.check(report)
     report.not_applied += _not_derived(known)
     if known.uncounted:
         names = ", ".join(sorted(known.uncounted))
@@ -95,7 +99,7 @@ def verify(
 
 
 def _not_derived(known: _Known) -> Iterator[str]:
-    """What of V30 was not looked at."""
+    """Yield the parts of V30 that were not applied."""
     if not known.ours:
         yield "V30"
         return
@@ -106,11 +110,15 @@ def _not_derived(known: _Known) -> Iterator[str]:
 
 
 class _Known:
-    """What is known beside the rows. `uncounted`: tokenizers that rows name and nobody gave."""
+    """Facts about a dataset that its rows do not hold.
+
+    `numbered`: token indices are those of the stated tokenizer; `ours`: rows have a `probe_id`;
+    `uncounted`: tokenizers that rows name and the caller did not give.
+    """
 
     def __init__(self, tokenizers: Sequence[Tokenizer], stated: Stated) -> None:
         self.source = tokenizers[0] if tokenizers else None
-        # Boundaries may be looked at with any tokenizer, but numbers are those of the stated one.
+        # Any tokenizer can check boundaries, but token indices are those of the stated one.
         name = stated.tokenizer
         self.numbered = (
             self.source is not None and name is not None and _same(self.source.identity, name)
@@ -123,11 +131,11 @@ class _Known:
         self.uncounted: set[str] = set()
 
     def declared(self, row: PublishedRow) -> Rules | None:
-        """The rules of a row's scope, if its name is known."""
+        """Return the rules of a row's scope; None for an unknown scope."""
         return self._scopes.get(row.text("scope"))
 
     def rules(self, row: PublishedRow) -> Rules:
-        """The rules of a row's scope; one of an unknown name is held to none of size."""
+        """Return the rules of a row's scope; those of an unknown scope do not limit sizes."""
         found = self.declared(row)
         if found is not None:
             return found
@@ -138,11 +146,11 @@ class _Known:
         )
 
     def written(self, row: PublishedRow) -> bool:
-        """Whether an LLM writes probes of this scope."""
+        """Return whether an LLM writes probes of the row's scope."""
         return isinstance(self.rules(row), WrittenScope)
 
     def counter(self, row: PublishedRow) -> Callable[[str], int] | None:
-        """What counts a lens atom: the tokenizer that the row names."""
+        """Return the token counter of the tokenizer that the row names; None if it is missing."""
         stated = row.optional("tokenizer")
         if stated is None and self.source is not None:
             return self.source.count
@@ -155,10 +163,10 @@ class _Known:
 
 
 def _same(identity: str, stated: str) -> bool:
-    """Whether two names are of one tokenizer: by content where both tell it, else by name."""
-    (name, _, content), (other, _, wanted) = identity.partition("@"), stated.partition("@")
-    if content and wanted:
-        return content == wanted
+    """Return whether two names are of one tokenizer: by digest if both have one, else by name."""
+    (name, _, content), (other, _, other_content) = identity.partition("@"), stated.partition("@")
+    if content and other_content:
+        return content == other_content
     return name.rpartition("/")[2] == other.rpartition("/")[2]
 
 
@@ -171,10 +179,10 @@ def _place(row: PublishedRow) -> str:
 
 
 def _check_block(block: list[PublishedRow], known: _Known, whole: _Whole, report: Report) -> None:
-    """The rows of one document."""
+    """Check the rows of one document."""
     slots = Counter(row.number("slot_idx") for row in block)
     facts = _DocumentFacts(block[0], known)
-    again = whole.again(block)
+    repeated = whole.repeated_slots(block)
     for row in block:
         for name in _DOCUMENT:
             if row.values.get(name) != block[0].values.get(name):
@@ -185,16 +193,16 @@ def _check_block(block: list[PublishedRow], known: _Known, whole: _Whole, report
         slot = row.number("slot_idx")
         if slot is None or slot < 0 or slots[slot] > 1:
             report.add("V04", _place(row), f"slot_idx {slot}, {slots[slot]} rows have it")
-        elif slot in again:
-            report.add("V04", _place(row), f"slot_idx {slot}, a row further up has it")
+        elif slot in repeated:
+            report.add("V04", _place(row), f"slot_idx {slot}, an earlier row has it")
         elif not row.text("doc_id"):
-            report.add("V04", _place(row), "no doc_id")
+            report.add("V04", _place(row), "doc_id is missing")
         for check, detail in _row(row, facts):
             report.add(check, _place(row), detail)
 
 
 class _DocumentFacts:
-    """What is worked out once per document."""
+    """Facts computed once per document."""
 
     def __init__(self, row: PublishedRow, known: _Known) -> None:
         self.doc = row.text("doc")
@@ -209,7 +217,7 @@ class _DocumentFacts:
 def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
     split = row.number("split_char_offset")
     if split is None:
-        yield "V03", "no split_char_offset"
+        yield "V03", "split_char_offset is missing"
         return
     doc, declared = row.text("doc"), facts.known.declared(row)
     yield from _splits(row, split, declared)
@@ -226,7 +234,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
     if probe is None:
         atom = row.text("atom_text")
         yield (
-            ("V01", "no usable span on its side") if atom.strip() else ("V11", "atom_text is empty")
+            ("V01", "no valid span on its side") if atom.strip() else ("V11", "atom_text is empty")
         )
         return
     if doc[probe.atom_start : probe.atom_end] != row.text("atom_text"):
@@ -242,7 +250,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
             split,
             facts.known.rules(row),
             [facts.squashed],
-            # Without the number, a label on a suffix row is taken to be due.
+            # Without that number, a typicality label is taken to be required where there is one.
             (shown - 1) if shown is not None else 2 if probe.typicality else 0,
             gen_start is not None and facts.known.suffix_in_generated,
             counted,
@@ -261,17 +269,17 @@ def _splits(row: PublishedRow, split: int, declared: Rules | None) -> Iterator[t
     if not isinstance(stated, dict):
         return
     if declared is not None and stated.get(declared.split) != split:
-        yield "V03", f"split {split}, row_splits says {stated.get(declared.split)}"
+        yield "V03", f"split {split}, row_splits has {stated.get(declared.split)}"
     elif split not in stated.values():
-        yield "V03", f"split {split} is none of row_splits"
+        yield "V03", f"split {split} is not in row_splits"
     for group, place in stated.items():
         if isinstance(place, int) and not 0 < place < size:
-            yield "V03", f"the {group} split {place} in a text of {size}"
+            yield "V03", f"the {group} split {place} is outside of a text of {size} characters"
 
 
 def _side(row: PublishedRow, side: str) -> Iterator[tuple[str, str]]:
     if row.text("atom_text") != side.strip():
-        yield "V09", "not its whole side"
+        yield "V09", "atom_text is not the whole side"
 
 
 def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
@@ -280,23 +288,23 @@ def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
     if status is not None and status not in STATUSES:
         yield "V17", f"unknown score_status {status!r}"
     elif (scores is None) != (answers is None):
-        yield "V17", "answers and scores disagree"
+        yield "V17", "answers without scores" if scores is None else "scores without answers"
     elif status is not None and (status in _WITH_SCORES) != (scores is not None):
-        yield "V17", f"score_status {status!r}, scores {'' if scores else 'not '}there"
+        yield "V17", f"score_status {status!r} {'without' if scores is None else 'with'} scores"
     if scores is None:
         stated = [name for name in _AGGREGATES if row.real(f"bb_answer_score_{name}") is not None]
-        yield from (("V16", f"a {name} of no scores") for name in stated)
+        yield from (("V16", f"bb_answer_score_{name} without scores") for name in stated)
         return
     if not all(isinstance(answer, str) for answer in answers or ()):
-        yield "V17", "an answer is no text"
+        yield "V17", "an answer is not a text"
     yield from _numbers(row, scores, answers or [], decided=status == "decided")
     for name in _OTHER_SCORES:
         others = row.items(name)
         if others is not None and not _are_scores(others):
-            yield "V16", f"{name} holds what is not a number in [0, 1]"
+            yield "V16", f"{name} has a value that is not a number in [0, 1]"
     seconds = row.items("bb_answer_response_scores")
     if seconds is not None and len(seconds) != len(scores):
-        yield "V17", f"{len(seconds)} scores against target_response, {len(scores)} others"
+        yield "V17", f"{len(seconds)} scores against target_response, {len(scores)} blind scores"
 
 
 def _are_scores(values: list[object]) -> bool:
@@ -308,7 +316,7 @@ def _numbers(
 ) -> Iterator[tuple[str, str]]:
     wanted = row.number("k_rollouts") or len(answers)
     counts = (len(scores), len(answers))
-    # Early stopping leaves fewer than K, of a probe that is decided.
+    # Early stopping leaves a decided probe with fewer than K.
     whole = counts[0] == counts[1] < wanted if decided else counts == (wanted, wanted)
     if not whole or not scores:
         yield "V17", f"{counts[1]} answers, {counts[0]} scores, K = {wanted}"
@@ -326,18 +334,18 @@ def _numbers(
 
 
 def _status(row: PublishedRow, declared: Rules | None) -> Iterator[tuple[str, str]]:
-    """Whether the status of a row can be one of its scope's."""
+    """Check that the status of a row is possible for its scope."""
     status = row.optional("score_status")
     if status is None:
         if "score_status" in row.values:
-            yield "V17", "no score_status"
+            yield "V17", "score_status is missing"
     elif declared is not None and (status == "local") == isinstance(declared, WrittenScope):
         kind = "written" if isinstance(declared, WrittenScope) else "templated"
         yield "V17", f"score_status {status!r} of a {kind} probe"
 
 
 class _Whole:
-    """What needs all rows."""
+    """Checks that need all rows."""
 
     def __init__(self, known: _Known) -> None:
         self._known = known
@@ -346,13 +354,13 @@ class _Whole:
         self._twice: set[str] = set()
         self._artefacts = Artefacts()
 
-    def again(self, block: Sequence[PublishedRow]) -> set[int | None]:
-        """The slots of a document that earlier rows of it have, which lie elsewhere."""
+    def repeated_slots(self, block: Sequence[PublishedRow]) -> set[int | None]:
+        """Return the slots of a block that an earlier block of the same document has."""
         document = _document(block[0])
         found: set[int | None] = set()
         new: set[int] = set()
         for slot in {row.number("slot_idx") for row in block}:
-            # Numbers, since a published dataset has half a million of these names.
+            # Hashes take less memory: a published dataset has half a million of these keys.
             key = hash((*document, slot))
             if key in self._slots:
                 found.add(slot)
@@ -360,8 +368,8 @@ class _Whole:
         self._slots |= new
         return found
 
-    def see(self, row: PublishedRow) -> None:
-        """Take note of one row."""
+    def add(self, row: PublishedRow) -> None:
+        """Add one row."""
         doc_id, scope, target = row.text("doc_id"), row.text("scope"), row.text("target")
         if self._rounds.setdefault(doc_id, row.number("round_idx")) != row.number("round_idx"):
             self._twice.add(doc_id)
@@ -375,8 +383,8 @@ class _Whole:
             artefacts.pair(scope, target, doc_id, atom, row.text("incorrect_plausible_answer"))
         )
 
-    def judge(self, report: Report) -> None:
-        """The findings."""
+    def check(self, report: Report) -> None:
+        """Add the findings of all rows to `report`."""
         for doc_id in sorted(self._twice):
             report.add("V19", doc_id, "its rows belong to different rounds")
         cells = self._artefacts.cells(self._artefacts.scopes())

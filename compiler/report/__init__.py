@@ -1,1 +1,1 @@
-"""Statistics as tables, figures, cards and pages."""
+"""Statistics rendered as terminal tables, dataset cards and HTML pages."""

@@ -1,4 +1,4 @@
-"""The dataset card, rendered from one Stats record and the column table; no number is typed."""
+"""The dataset card, rendered from the statistics and the column table without typed numbers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _VALUES = frozenset({"stats", "build", "sections", "facts", "columns", "size", "
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card says beside the statistics, and what readers of the rows must know.
+    """Facts on the card that the rows do not hold: source, models, prompts, prices and settings.
 
-    `scopes`: as declared, in their order (`dataset.scopes`).
+    `reasons`, `skips`, `checks`: meanings by name, for readers of the rows. `scopes`: as declared,
+    in their order (`dataset.scopes`).
     """
 
     name: str
@@ -54,7 +55,11 @@ class CardFacts:
 
 
 def render(templates: Library, stats: Stats, facts: CardFacts) -> str:
-    """README.md of the dataset."""
+    """Render README.md of the dataset.
+
+    Raises:
+        PromptError: the template is missing or cannot be rendered.
+    """
     values = {
         "stats": stats,
         "build": stats.build,
@@ -68,7 +73,7 @@ def render(templates: Library, stats: Stats, facts: CardFacts) -> str:
 
 
 def problems(templates: Library) -> list[Problem]:
-    """What is wrong with the card's template, before there is anything to render."""
+    """Find problems of the card's template without rendering it."""
     return _page(templates).problems(_VALUES)
 
 
@@ -76,7 +81,7 @@ def _page(templates: Library) -> Page:
     return Page(
         templates,
         TEMPLATE,
-        "mend the template and build again; nothing is asked again",
+        "fix the template and build again; no request is sent twice",
         escaped=False,
         count=numbers.count,
         usd=numbers.usd,
@@ -85,7 +90,7 @@ def _page(templates: Library) -> Page:
 
 
 def _size(rows: int) -> str:
-    """The Hub's size category."""
+    """Return the Hub's size category of a number of rows."""
     for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K")):
         if rows < limit:
             return name

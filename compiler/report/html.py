@@ -1,4 +1,4 @@
-"""Tables as HTML."""
+"""HTML renderer of tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from compiler.report.tree import Table
 
 
 def render(table: Table) -> str:
-    """The table as markup, in a box that scrolls; texts are escaped, control characters shown."""
+    """Render a table as HTML in a scrolling box; texts are escaped, control characters visible."""
     kinds = [' class="word"' if column.words else "" for column in table.columns]
     heads = (
         f'<th{kind} scope="col">{_text(name)}</th>'

@@ -1,4 +1,4 @@
-"""Tables as markdown."""
+"""Markdown renderer of tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from compiler.report.tree import Table
 
 
 def render(table: Table) -> str:
-    """The table in pipes, its numbers to the right."""
+    """Render a table in pipes, with numbers aligned to the right."""
     aligned = ("---" if column.words else "---:" for column in table.columns)
     lines = [_line(table.header), f"|{'|'.join(aligned)}|", *map(_line, table.cells)]
     return "\n".join(lines)

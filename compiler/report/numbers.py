@@ -1,6 +1,6 @@
-"""Number formats: the one way in which each kind of number is written, wherever it is shown.
+"""Number formats, one for each kind of number, shared by all renderers.
 
-A missing number is a dash, a minus sign is the ASCII hyphen-minus, thousands are grouped.
+A missing number is a dash, a minus sign is the ASCII hyphen-minus, and thousands are grouped.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ MISSING = "-"
 
 
 def count(value: int | None) -> str:
-    """`1,234`."""
+    """Format a count: `1,234`."""
     return MISSING if value is None else f"{value:,}"
 
 
 def score(value: float | None) -> str:
-    """`0.461`."""
+    """Format a score: `0.461`."""
     return MISSING if value is None else f"{value:.3f}"
 
 
 def estimate(found: Interval | None) -> str:
-    """`0.461 [0.452, 0.470]`; the value alone where it has no interval."""
+    """Format an estimate: `0.461 [0.452, 0.470]`; the value alone where it has no interval."""
     if found is None or found.value is None:
         return MISSING
     if found.low is None or found.high is None:
@@ -30,12 +30,12 @@ def estimate(found: Interval | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """`41.8%`."""
+    """Format a share: `41.8%`."""
     return MISSING if value is None else f"{100 * value:.1f}%"
 
 
 def percent_estimate(found: Interval | None) -> str:
-    """`41.8% [41.1, 42.5]`; the value alone where it has no interval."""
+    """Format a share: `41.8% [41.1, 42.5]`; the value alone where it has no interval."""
     if found is None or found.value is None:
         return MISSING
     if found.low is None or found.high is None:
@@ -44,35 +44,35 @@ def percent_estimate(found: Interval | None) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`41.8%` of a whole; a dash of nothing."""
+    """Format a part of a whole as a share: `41.8%`; a dash where the whole is 0."""
     return percent(part / whole) if whole else MISSING
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """`+0.012`, `-0.012`; 0 has no sign."""
+    """Format a difference: `+0.012`, `-0.012`; 0 has no sign."""
     if value is None:
         return MISSING
     return f"{value:+,.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
 def level(value: int) -> str:
-    """A calibration level: `-2`, `0`, `+1`."""
+    """Format a calibration level: `-2`, `0`, `+1`."""
     return f"{value:+d}" if value else "0"
 
 
 def usd(value: float) -> str:
-    """`$1,003.20`; below a dollar with four decimals."""
+    """Format dollars: `$1,003.20`; below a dollar with four decimals."""
     digits = 2 if abs(value) >= 1 or value == 0 else 4
     return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"
 
 
 def usd_range(expected: float, low: float, high: float) -> str:
-    """`$1,003.20 ($804.10 to $1,204.33)`."""
+    """Format an estimate of dollars: `$1,003.20 ($804.10 to $1,204.33)`."""
     return f"${expected:,.2f} (${low:,.2f} to ${high:,.2f})"
 
 
 def size(value: int) -> str:
-    """A number of bytes in decimal units: `512 B`, `1.2 MB`."""
+    """Format a number of bytes in decimal units: `512 B`, `1.2 MB`."""
     amount, unit = float(value), "B"
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":
@@ -82,10 +82,10 @@ def size(value: int) -> str:
 
 
 def short(value: float) -> str:
-    """A score on an axis: `0.4`, `1`."""
+    """Format a score on an axis: `0.4`, `1`."""
     return f"{value:g}"
 
 
 def short_percent(value: float) -> str:
-    """A share on an axis: `40%`, `2.5%`."""
+    """Format a share on an axis: `40%`, `2.5%`."""
     return f"{round(100 * value, 1):g}%"

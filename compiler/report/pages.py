@@ -1,6 +1,6 @@
 """Cards, reports and comparisons, rendered from a project's templates.
 
-The door to jinja2 for what people read; what a model reads is rendered by `probes.prompts`.
+The only import of jinja2 for pages that people read; `probes.prompts` renders prompts.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from compiler.probes.prompts import Library
 
 
 class Page:
-    """One template with the filters that it may use.
+    """One template with its filters.
 
-    `escaped`: whether values are, as HTML needs it; `shown`: what becomes of a value before that;
-    `remedy`: what to do when rendering fails.
+    `remedy`: the hint when rendering fails; `escaped`: values are escaped for HTML; `shown`: a
+    function applied to every value before escaping.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Page:
         self._environment.filters.update(filters)
 
     def render(self, values: Mapping[str, object]) -> str:
-        """The text.
+        """Render the template to text.
 
         Raises:
             PromptError: there is no such template, or it cannot be rendered.
@@ -61,18 +61,18 @@ class Page:
             ) from error
 
     def problems(self, known: frozenset[str]) -> list[Problem]:
-        """What is wrong with it before there is anything to render. `known`: names of values."""
+        """Find problems of the template without rendering it. `known`: names of its values."""
         try:
             text = self._templates.text(self._name)
-            # This generates its code, and so finds filters that do not exist as well.
+            # meta generates the template's code, and so finds undefined filters as well.
             names = meta.find_undeclared_variables(self._environment.parse(text)) - known
         except TemplateSyntaxError as error:
             where = f"{self._path}:{error.lineno}"
-            return [Problem(where, "", f"template: {error.message}", "mend the template")]
+            return [Problem(where, "", f"template: {error.message}", "fix the template")]
         except PromptError as error:
             return [Problem(str(self._path), "", error.message, "a build needs this template")]
-        have = f"it has: {', '.join(sorted(known))}"
+        defined = f"defined: {', '.join(sorted(known))}"
         return [
-            Problem(str(self._path), "", f"undefined variable {name!r}", have)
+            Problem(str(self._path), "", f"undefined variable {name!r}", defined)
             for name in sorted(names)
         ]

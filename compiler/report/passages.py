@@ -1,7 +1,7 @@
-"""A document's text cut where splits and atoms begin and end, so that each stretch can be marked.
+"""A document's text, cut at splits and at the ends of atoms, so that each stretch can be marked.
 
-A document is shown once; what a stretch belongs to is a list of names, and which of them stand out
-is the page's choice. Overlapping atoms are no problem: a stretch may belong to many.
+A document is shown once. Every stretch lists the names of its atoms and sides, and the page chooses
+which of them to highlight. Atoms may overlap: a stretch may have many names.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ class Atom:
 
 @dataclass(frozen=True)
 class Stretch:
-    """`text`: never empty. `names`: of its atoms and of what it lies before.
+    """A piece of text between two cuts.
 
-    `marks`: names of the splits at its beginning.
+    `text`: not empty; `names`: of the atoms that contain it, `before-x` for every split x after it,
+    and `source`; `marks`: of the splits at its beginning.
     """
 
     text: str
@@ -36,10 +37,11 @@ class Stretch:
 def stretches(
     text: str, splits: Mapping[str, int], atoms: Sequence[Atom], gen_start: int | None
 ) -> tuple[Stretch, ...]:
-    """`text` in pieces. A piece before the split `x` has the name `before-x`.
+    """Cut `text` into stretches; one before the split `x` has the name `before-x`.
 
-    `gen_start`: where generated text begins; pieces before it are named `source`, and the piece
-    there has the mark `generated`. Places outside of the text mark nothing.
+    `splits`: offsets by name; `gen_start`: offset of the generated text, None where unknown.
+    Stretches before it have the name `source`, and the one at it has the mark `generated`. Offsets
+    outside of the text mark nothing.
     """
     size = len(text)
     inside = {name: place for name, place in splits.items() if 0 < place < size}
@@ -63,10 +65,10 @@ def stretches(
 
 
 def visible(text: str) -> str:
-    """Text with control characters and those that override its direction as their code points.
+    """Replace control characters and direction overrides by their code points.
 
-    `[U+0007]`, `[U+202E]`: neither may rearrange or swallow the page. Line breaks and tabs stay,
-    and so do joiners, which emoji and many scripts need.
+    `[U+0007]`, `[U+202E]`: neither may reorder or hide other text of the page. Line breaks and tabs
+    stay, and so do joiners, which emoji and many scripts need.
     """
     return "".join(_shown(each) for each in text)
 

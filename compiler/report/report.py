@@ -1,7 +1,7 @@
-"""The report: one HTML page of the statistics as plots and a few documents to read.
+"""The report: a self-contained HTML page of statistics as plots, and a few documents to read.
 
-It is rendered with escaping on: every text of a dataset is somebody else's. The page loads nothing:
-styles, pictures and the few lines of script are in it, and it is whole without the script.
+Texts of a dataset are untrusted, so values are escaped. Styles, pictures and a short script are
+part of the page, which is complete without the script.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ TEMPLATE = "report.html.j2"
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What the page says beside the statistics.
+    """Facts on the page that the statistics do not hold.
 
-    `models`: by column, the values that rows have; `min_gap`: what the judge must put between
+    `models`: values of the model columns, by column; `min_gap`: the least mean difference of truth
+    and alternative that a build passes with.
     """
 
     name: str
@@ -40,10 +41,10 @@ class ReportFacts:
 def render(
     templates: Library, stats: Stats, facts: ReportFacts, records: tuple[ShownRecord, ...]
 ) -> str:
-    """The page.
+    """Render the page.
 
     Raises:
-        PromptError: the template cannot be rendered.
+        PromptError: the template is missing or cannot be rendered.
     """
     values = {
         "stats": stats,
@@ -56,7 +57,7 @@ def render(
         "marks": max((len(record.splits) for record in records), default=0),
         "resamples": RESAMPLES,
     }
-    remedy = "mend the template and run the same command again"
+    remedy = "fix the template and run the same command again"
     page = Page(
         templates,
         TEMPLATE,
@@ -71,5 +72,5 @@ def render(
 
 
 def _shown(value: object) -> object:
-    """What an expression gives, as it goes onto the page; markup is left alone."""
+    """Make control characters of a text visible; markup and other values stay as they are."""
     return visible(value) if type(value) is str else value

@@ -1,6 +1,6 @@
-"""A few doc-records of a dataset, whole, chosen without luck: over rounds, from hard to easy.
+"""A sample of complete doc-records, chosen deterministically: over rounds, from hard to easy.
 
-Choosing reads three columns; only the chosen documents' rows are read in full.
+Choosing reads three columns; only the rows of chosen documents are read in full.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.dataset.columns import band_of
 from compiler.dataset.rows import REQUIRED, PublishedRow, batches, translated
 from compiler.keys import text_digest
 from compiler.probes.checks import CHECKS
@@ -32,11 +33,12 @@ class Rollout:
 
 @dataclass(frozen=True)
 class ShownProbe:
-    """One row for reading.
+    """One row as shown.
 
-    `number`: its place in the record; `name`, `split`: of its atom and its split in the text;
-    `located`: whether its atom and split are known and lie in the text. `facts`: what else the row
-    says, by name; `baselines`: the scores of other readers.
+    `name`, `split`: names of its atom and split in the text; `number`: its place in the record;
+    `slot`: None where the row has none; `located`: atom and split are known and inside the text;
+    `baselines`: scores of other readers; `flags`: (id, meaning); `facts`: (name, text) of other
+    columns.
     """
 
     name: str
@@ -60,14 +62,18 @@ class ShownProbe:
 
 @dataclass(frozen=True)
 class ShownRecord:
-    """A doc-record. `splits`: names as the text's marks have them, with offsets."""
+    """One doc-record as shown.
+
+    `mean_max`: mean of its probes' maximum scores, None without scores; `splits`: (name, groups,
+    offset), where the name is that of the text's marks.
+    """
 
     doc_id: str
     doc_source: str
     round: int
     sibling: int | None
     chars: int
-    best: float | None
+    mean_max: float | None
     splits: tuple[tuple[str, str, int], ...]
     text: tuple[Stretch, ...]
     probes: tuple[ShownProbe, ...]
@@ -75,23 +81,27 @@ class ShownRecord:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What choosing needs to know of a document."""
+    """A document that may be chosen. `mean_max`: mean of its probes' maximum scores."""
 
     doc_id: str
     round: int
     file: Path
-    best: float | None
+    mean_max: float | None
 
 
 def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    """The different values of the columns that name models, by column; absent columns are not."""
+    """Return the distinct values of each column that names models; empty columns are left out.
+
+    Raises:
+        SourceError: a file is no parquet, or lacks a required column.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     found: dict[str, set[str]] = {}
     for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
         for name in batch.schema.names:
-            # Of lists and the like it makes no list of different ones, and they name no model.
+            # `unique` does not accept nested columns, which do not name models either.
             nested = pa.types.is_nested(batch[name].type)
             values = [] if nested else pc.unique(batch[name]).to_pylist()
             found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
@@ -101,14 +111,14 @@ def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
 def choose(
     files: Sequence[Path], count: int, bands: tuple[float, float]
 ) -> tuple[ShownRecord, ...]:
-    """At most `count` doc-records with all of their rows. `bands`: hard, easy.
+    """Choose at most `count` doc-records, with all of their rows. `bands`: hard, easy.
 
-    Rounds take turns; within each, documents are taken at even steps from the one with the lowest
-    mean of best scores to the one with the highest. Documents without scores come in only where a
-    round has no others.
+    Rounds take turns; within each, documents are taken at even steps from the lowest mean of
+    maximum scores to the highest. Documents without scores are taken only from a round in which no
+    document has any.
 
     Raises:
-        SourceError: a file is no parquet, or lacks a column without which a row says nothing.
+        SourceError: a file is no parquet, or lacks a required column.
     """
     chosen = _picked(_seen(files), count)
     rows = _read(chosen)
@@ -117,35 +127,35 @@ def choose(
 
 def _seen(files: Sequence[Path]) -> list[_Seen]:
     places: dict[tuple[str, int], Path] = {}
-    best: dict[tuple[str, int], list[float]] = defaultdict(list)
+    maxima: dict[tuple[str, int], list[float]] = defaultdict(list)
     for file in files:
         for batch in batches(file, REQUIRED, ("doc_id", "round_idx", _SCORES)):
             for values in batch.to_pylist():
                 row = PublishedRow(values)
                 key = row.text("doc_id"), row.number("round_idx") or 0
                 if not key[0]:
-                    continue  # no text: there is nothing to find its document by
+                    continue  # without an id its document cannot be found again
                 places.setdefault(key, file)
                 scores = _scores(row.items(_SCORES))
                 if scores:
-                    best[key].append(max(scores))
+                    maxima[key].append(max(scores))
     return [
         _Seen(doc_id, index, file, sum(found) / len(found) if found else None)
         for (doc_id, index), file in places.items()
-        for found in (best.get((doc_id, index)),)
+        for found in (maxima.get((doc_id, index)),)
     ]
 
 
 def _picked(seen: Sequence[_Seen], count: int) -> list[_Seen]:
-    """`count` documents: rounds take turns, levels of difficulty rise from pick to pick."""
+    """Pick `count` documents: rounds take turns, and difficulty falls from pick to pick."""
     by_round: dict[int, list[_Seen]] = defaultdict(list)
     for each in seen:
         by_round[each.round].append(each)
     for index, group in by_round.items():
-        scored = [each for each in group if each.best is not None]
-        # Among equals an order that has nothing to do with how ids are given.
+        scored = [each for each in group if each.mean_max is not None]
+        # Ties are ordered by digest, because ids may be assigned in an order that means something.
         by_round[index] = sorted(
-            scored or group, key=lambda each: (each.best or 0.0, text_digest(each.doc_id))
+            scored or group, key=lambda each: (each.mean_max or 0.0, text_digest(each.doc_id))
         )
     rounds = sorted(by_round)
     if len(rounds) > count:
@@ -163,7 +173,7 @@ def _picked(seen: Sequence[_Seen], count: int) -> list[_Seen]:
 
 
 def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
-    """All rows of these documents; of each file only the row groups that hold some of them."""
+    """Read all rows of these documents, from the row groups that hold any of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -212,7 +222,7 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         seen.round,
         rows[0].number("doc_idx"),
         len(text),
-        seen.best,
+        seen.mean_max,
         tuple(
             (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
             for offset, groups in sorted(offsets.items())
@@ -235,7 +245,7 @@ def _probe(
     bands: tuple[float, float],
 ) -> tuple[ShownProbe, Atom | None]:
     split = _split(row)
-    # A foreign row may leave the split to its context; the atom is then looked for beside it.
+    # A row of another project may imply its split by its context; its span is relative to it.
     span = PublishedRow({**row.values, "split_char_offset": split}).span()
     name = f"a{number}"
     located = (
@@ -256,8 +266,8 @@ def _probe(
         row.text("target"),
         names.get(split, "") if split is not None else "",
         located,
-        row.text("score_status") or ("scored" if scores else "no status given"),
-        _band(scores, bands),
+        row.text("score_status") or ("scored" if scores else "no status"),
+        band_of(max(scores), *bands) if scores else None,
         row.text("verbalizer_prompt"),
         row.text("atom_text"),
         row.text("target_response"),
@@ -278,35 +288,28 @@ def _rollouts(answers: Sequence[object], scores: Sequence[float]) -> Iterator[Ro
 
 
 def _facts(row: PublishedRow) -> Iterator[tuple[str, str]]:
-    """What else a row says that helps in reading it."""
+    """Yield (name, text) of other columns that help in reading a row."""
     index, hint = row.number("signed_index"), row.number("signed_index_hint")
     if index is not None:
-        asked = f", {hint:+d} was asked for" if hint is not None and hint != index else ""
-        yield "distance", f"{index:+d} in units of {row.text('scope')}{asked}"
+        hinted = f", requested {hint:+d}" if hint is not None and hint != index else ""
+        yield "distance", f"{index:+d} in units of {row.text('scope')}{hinted}"
     if row.text("typicality"):
         support, available = row.number("sibling_support"), row.number("n_siblings_available")
         counted = (
-            f"; {support} of {available - 1} other siblings hold its content"
+            f"; {support} of {available - 1} other siblings hold the atom's content"
             if support is not None and available is not None
             else ""
         )
         yield "typicality", f"{row.text('typicality')}{counted}"
     seen, context = row.number("context_chars_seen"), len(row.text("context"))
     if seen is not None:
-        yield "read blind", f"{seen:,} of the complement's {context:,} characters"
+        yield "blind view", f"{seen:,} of the complement's {context:,} characters"
     seconds = _scores(row.items("bb_answer_response_scores"))
     if seconds:
-        yield "against the response", ", ".join(f"{each:.2f}" for each in seconds)
+        yield "scores against target_response", ", ".join(f"{each:.2f}" for each in seconds)
     for name in _NOTES:
         if row.text(name):
             yield name.replace("_", " "), row.text(name)
-
-
-def _band(scores: Sequence[float], bands: tuple[float, float]) -> str | None:
-    if not scores:
-        return None
-    best = max(scores)
-    return "hard" if best < bands[0] else "easy" if best >= bands[1] else "middle"
 
 
 def _slot(row: PublishedRow) -> int:
@@ -315,7 +318,7 @@ def _slot(row: PublishedRow) -> int:
 
 
 def _split(row: PublishedRow) -> int | None:
-    """The split of a row: as stated, else where its context ends or begins."""
+    """Return the split of a row: as stated, else the end or beginning of its context."""
     stated = row.number("split_char_offset")
     if stated is not None:
         return stated

@@ -1,4 +1,4 @@
-"""Tables as plain text for a terminal."""
+"""Plain-text renderer of tables for a terminal."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from compiler.report.numbers import count, score
 from compiler.report.tree import Table
 
-# Of running text; a table is as wide as its columns.
+# The width of running text; a table is as wide as its columns.
 _WIDTH = 100
 
 
 def render(table: Table) -> str:
-    """The title with its meaning, then aligned columns."""
+    """Render a table: the title with its meaning, then aligned columns."""
     columns = _aligned(table.header, table.cells, [not column.words for column in table.columns])
     return f"{textwrap.fill(f'{table.title}: {table.meaning}', _WIDTH)}\n{columns}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Aligned columns of values; numbers to the right, the rest to the left."""
+    """Render rows of values as aligned columns; numbers to the right, the rest to the left."""
     right = [
         bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
         for i in range(len(header))

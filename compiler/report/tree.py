@@ -1,24 +1,24 @@
-"""Sections of tables: the statistics as terminal, card and page show them.
+"""Sections of tables, the one description of all statistics for terminal, card and page.
 
-A table holds values; a column says how they are written. The renderers (`terminal`, `markdown`,
-`html`) know nothing of statistics.
+A table holds values, and each column formats its own. The renderers (`terminal`, `markdown`,
+`html`) do not depend on the statistics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from compiler.report import numbers
 from compiler.statistics.measures.intervals import Interval
 
-# Stands in the columns over which a row is pooled or summed.
+# Names the rows, and the value columns, that are over all scopes or targets.
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A head and the way in which its values are written. `words`: aligned as text."""
+    """A header and the format of its values. `words`: values are aligned as text."""
 
     name: str
     show: Callable[..., str] = str
@@ -27,10 +27,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One statistic: rows of values, a value for each column.
+    """One statistic: rows with a value for each column.
 
-    `meaning`: one sentence for a reader who sees it for the first time. `watch`: a finding that
-    deserves attention.
+    `meaning`: one sentence for a reader who sees it for the first time; `watch`: a finding that
+    needs attention, and its consequence.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Table:
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The heads of the columns."""
+        """The headers of the columns."""
         return tuple(column.name for column in self.columns)
 
     @property
     def cells(self) -> tuple[tuple[str, ...], ...]:
-        """The rows as text."""
+        """The rows as formatted text."""
         return tuple(
             tuple(column.show(value) for column, value in zip(self.columns, row, strict=True))
             for row in self.rows
@@ -56,61 +56,57 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """Tables on one subject. `notes`: statements that need no table, and absences explained."""
+    """Tables on one subject. `notes`: statements without a table, and reasons of absent tables."""
 
     name: str
     title: str
     lead: str
     tables: tuple[Table, ...]
-    notes: tuple[str, ...] = field(default=())
-
-    def table(self, name: str) -> Table | None:
-        """The table of that name, if the section has it."""
-        return next((each for each in self.tables if each.name == name), None)
+    notes: tuple[str, ...] = ()
 
 
 def word(name: str) -> Column:
-    """A column of words."""
+    """Make a column of words."""
     return Column(name, str, words=True)
 
 
 def count(name: str) -> Column:
-    """A column of whole numbers."""
+    """Make a column of whole numbers."""
     return Column(name, numbers.count)
 
 
 def score(name: str) -> Column:
-    """A column of numbers with three decimals."""
+    """Make a column of numbers with three decimals."""
     return Column(name, numbers.score)
 
 
 def estimate(name: str) -> Column:
-    """A column of numbers with their intervals."""
+    """Make a column of numbers with intervals."""
     return Column(name, numbers.estimate)
 
 
 def percent(name: str) -> Column:
-    """A column of shares."""
+    """Make a column of shares."""
     return Column(name, numbers.percent)
 
 
 def percent_estimate(name: str) -> Column:
-    """A column of shares with their intervals."""
+    """Make a column of shares with intervals."""
     return Column(name, numbers.percent_estimate)
 
 
 def value(name: str) -> Column:
-    """A column of numbers of different kinds, each written by its type."""
+    """Make a column of numbers of different kinds, each formatted by its type."""
     return Column(name, _value)
 
 
 def bar(name: str) -> Column:
-    """A column of shares drawn as bars of text."""
+    """Make a column of shares drawn as bars of text."""
     return Column(name, lambda part: "#" * round(40 * part), words=True)
 
 
 def rows(found: Iterable[Sequence[object]]) -> tuple[tuple[object, ...], ...]:
-    """Rows of a table."""
+    """Collect rows of values as tuples."""
     return tuple(tuple(row) for row in found)
 
 

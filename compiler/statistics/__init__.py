@@ -1,1 +1,1 @@
-"""Rows as numbers, and the statistics computed from them."""
+"""Rows as columns of numbers, and the statistics computed from them."""

@@ -1,6 +1,6 @@
-"""What only many rows together show: repeated questions, lopsided labels, tell-tale alternatives.
+"""Dataset-level artifacts: repeated questions, unbalanced labels, alternatives with a surface cue.
 
-Computed once here, for `stats`, the card and `verify-rows` alike.
+`stats`, the card and `verify-rows` take the numbers from here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _BALANCED = (0.35, 0.65)
 
 @dataclass(frozen=True, slots=True)
 class ArtefactStats:
-    """One scope and target.
+    """Artifacts of one scope and target (a cell).
 
-    `questions`: how many an LLM wrote; `repeated`: how many of them stand on another row of the
-    cell as well. `choice`: telling truth from alternative without any context, over the first 5,000
-    pairs. `length_ratio`: median of the alternative's characters over the truth's; None without.
+    `questions`: number of questions that an LLM wrote; `repeated`: number of them that are also on
+    another row of the cell. `typical`, `atypical`: rows by label. `choice`: choice-only accuracy,
+    truth against alternative without context, over the first 5,000 pairs. `length_ratio`: median
+    ratio of the alternative's characters to the truth's; None without pairs.
     """
 
     scope: str
@@ -41,7 +42,7 @@ class ArtefactStats:
 
 
 class Artefacts:
-    """Gathers rows one by one, a bounded number of texts per cell."""
+    """Rows collected one by one, with a bounded number of texts per cell."""
 
     def __init__(self) -> None:
         self._rows: Counter[tuple[str, str]] = Counter()
@@ -57,7 +58,10 @@ class Artefacts:
         typicality: str | None,
         count: int = 1,
     ) -> None:
-        """`count` equal rows; `question` (or a digest of it) is None where a template wrote it."""
+        """Add `count` equal rows.
+
+        `question`: the text or its digest; None where a template wrote it.
+        """
         cell = (scope, target)
         self._rows[cell] += count
         if question is not None:
@@ -66,7 +70,7 @@ class Artefacts:
             self._typicality[cell][typicality] += count
 
     def pair(self, pair: Pair) -> bool:
-        """The truth and the alternative of one row; False when its cell has enough of them."""
+        """Add the truth and alternative of one row; False if its cell has 5,000 pairs already."""
         pairs = self._pairs[pair.scope, pair.target]
         if len(pairs) >= MAX_PAIRS:
             return False
@@ -74,7 +78,7 @@ class Artefacts:
         return True
 
     def cells(self, scopes: Sequence[str]) -> tuple[ArtefactStats, ...]:
-        """The numbers of every cell that has rows, in the order of `scopes`."""
+        """Compute the numbers of every cell that has rows, in the order of `scopes`."""
         return tuple(
             self._cell(scope, target)
             for scope in scopes
@@ -83,7 +87,7 @@ class Artefacts:
         )
 
     def scopes(self) -> list[str]:
-        """The scopes seen, sorted."""
+        """Return the scopes of all rows, sorted."""
         return sorted({scope for scope, _ in self._rows})
 
     def _cell(self, scope: str, target: str) -> ArtefactStats:
@@ -102,7 +106,7 @@ class Artefacts:
 
 
 def pair(scope: str, target: str, doc_id: str, truth: str, alternative: str) -> Pair:
-    """The two texts of a row as V26 compares them: their beginnings, of bounded length."""
+    """Return the two texts of a row as V26 compares them, each cut to its first 300 characters."""
     chars = (len(truth), len(alternative))
     return Pair(scope, target, doc_id, truth[:_MAX_TEXT], alternative[:_MAX_TEXT], chars)
 
@@ -123,21 +127,21 @@ def _chars(pairs: Sequence[Pair]) -> Iterator[tuple[int, int]]:
 
 
 def findings(cells: Sequence[ArtefactStats]) -> Iterator[tuple[str, str, str]]:
-    """(check id, place, detail) of each rule of the whole file that a cell or scope breaks."""
+    """Yield (check id, place, detail) for each dataset-level rule that a cell or scope breaks."""
     for cell in cells:
         place = f"{cell.scope}/{cell.target}"
         if cell.questions >= 20 and cell.repeated > 0.05 * cell.questions:
-            yield "V24", place, f"{cell.repeated} of {cell.questions} questions are not unique"
+            yield "V24", place, f"{cell.repeated} of {cell.questions} questions are repeated"
         won = cell.choice.won
         if won.value is not None and won.value > _MAX_WON and (won.low or 0.0) > 0.5:
-            yield "V26", place, f"{won.value:.0%} of {won.n} pairs told apart, 50% is chance"
-        yield from _lopsided(place, "typical", cell.typical, cell.typical + cell.atypical)
+            yield "V26", place, f"choice-only accuracy {won.value:.0%} of {won.n} pairs, chance 50%"
+        yield from _unbalanced(place, "typical", cell.typical, cell.typical + cell.atypical)
     for scope in dict.fromkeys(cell.scope for cell in cells):
         rows = {cell.target: cell.rows for cell in cells if cell.scope == scope}
-        yield from _lopsided(scope, "suffix target", rows.get("suffix", 0), sum(rows.values()))
+        yield from _unbalanced(scope, "suffix target", rows.get("suffix", 0), sum(rows.values()))
 
 
-def _lopsided(place: str, what: str, count: int, total: int) -> Iterator[tuple[str, str, str]]:
+def _unbalanced(place: str, what: str, count: int, total: int) -> Iterator[tuple[str, str, str]]:
     low, high = _BALANCED
     if total >= 100 and not low <= count / total <= high:
         yield "V27", place, f"{what} on {count / total:.0%} of {total} rows"

@@ -1,6 +1,6 @@
 """The ledger: for each round and scope, planned = rejected by stage and reason + built.
 
-If it does not close, that is a defect of the compiler, and the build fails instead of printing
+A ledger that does not close is a defect of the compiler; the build then fails instead of reporting
 numbers that contradict one another.
 """
 
@@ -19,7 +19,7 @@ from compiler.statistics.observations import Observations
 class LedgerStats:
     """One scope in one round: planned = sum of `rejected` over stages and reasons + built.
 
-    `statuses`: what became of the built ones; they add up to `built`.
+    `statuses`: built probes by score status; they add up to `built`.
     """
 
     round: int
@@ -32,9 +32,9 @@ class LedgerStats:
 
 @dataclass(frozen=True, slots=True)
 class UsageStats:
-    """Tokens and dollars of one asking stage, as recorded with the replies.
+    """Tokens and dollars of one paid stage, as recorded with the replies.
 
-    Tokens written to and read from a provider's prompt cache are not in `input_tokens`.
+    `input_tokens` excludes tokens written to and read from a provider's prompt cache.
     """
 
     stage: str
@@ -49,7 +49,11 @@ class UsageStats:
 
 @dataclass(frozen=True, slots=True)
 class BuildStats:
-    """What a build knows beside its rows. `rejected`: by scope and reason, over all rounds."""
+    """Numbers of a build that its rows do not hold.
+
+    `planned`: slots; `rounds`: documents drawn in each round; `skips`: unused parts of the source
+    by reason; `rungs`: generator replies by the step of the repair that read them.
+    """
 
     planned: int
     documents_drawn: int
@@ -60,11 +64,11 @@ class BuildStats:
     usage: tuple[UsageStats, ...]
 
     def planned_of(self, scope: str) -> int:
-        """Slots planned for a scope over all rounds."""
+        """Sum the planned slots of a scope over all rounds."""
         return sum(each.planned for each in self.ledger if each.scope == scope)
 
     def rejected_of(self, scope: str) -> dict[str, int]:
-        """Rejects of a scope by reason, over all rounds and stages."""
+        """Count the rejects of a scope by reason, over all rounds and stages."""
         found: Counter[str] = Counter()
         for each in self.ledger:
             if each.scope == scope:
@@ -79,11 +83,13 @@ def close(
     rejects: Iterable[Reject],
     rows: Observations,
 ) -> tuple[LedgerStats, ...]:
-    """The ledger. `slots`: per scope and document; `rounds`: documents drawn in each.
+    """Compute the ledger and check that it closes.
+
+    `slots`: per scope and document; `rounds`: documents drawn in each.
 
     Raises:
-        StoreError: it does not close for some round and scope, or there are rows of an unplanned
-            one.
+        StoreError: the ledger of a round and scope does not close, or rows or rejects belong to a
+            round or scope that was not planned.
     """
     statuses: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     places = zip(rows.rounds.tolist(), rows.scopes.tolist(), rows.statuses.tolist(), strict=True)
@@ -106,17 +112,17 @@ def close(
                 )
             )
     for index, scope in [*rejected, *statuses]:
-        raise _open(index, scope, "rows of a round or scope that was not planned")
+        raise _open(index, scope, "rows or rejects of a round or scope that was not planned")
     return tuple(entries)
 
 
 def counted(items: Iterable[str]) -> dict[str, int]:
-    """How often each occurs, by name."""
+    """Count each item, sorted by name."""
     return dict(sorted(Counter(items).items()))
 
 
 def skipped(skips: Iterable[Skip]) -> dict[str, int]:
-    """Rows and siblings of the source that were not used, by reason."""
+    """Count the source rows and siblings that were not used, by reason."""
     return counted(skip.reason for skip in skips)
 
 

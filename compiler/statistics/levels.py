@@ -1,6 +1,6 @@
-"""A sweep over calibration levels: one dataset a level on the same documents, compared by document.
+"""A sweep over calibration levels: a dataset per level on the same documents, paired by document.
 
-Whether levels do what they say is tested, not assumed: a model may ignore its addendum.
+The effect of the levels is tested, not assumed: a model may ignore its addendum.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SEED = 20_260_503
 
 @dataclass(frozen=True, slots=True)
 class LevelStats:
-    """One level, all written rows pooled over scopes and targets.
+    """One level: the written rows of all scopes and targets.
 
-    `planned`, `built`: written slots and rows; `scored` of them have blind scores. `best`: expected
-    maximum of K rollouts. `valley`, `sarle`: of the plain maximum. `no_context`: mean of that
-    baseline; None where it did not run. `step`: `best` less that of the level before, paired by
-    document; None for the first.
+    `planned`, `built`: written slots and rows; `scored` of them have blind scores. `mean`: mean
+    score; `expected_max`: expected max of K rollouts. `valley`, `sarle`: of the plain maximum.
+    `no_context`: mean score of that baseline; None where it did not run. `step`: `expected_max`
+    less that of the level before, paired by document; None for the first level.
     """
 
     level: int
@@ -37,7 +37,7 @@ class LevelStats:
     scored: int
     documents: int
     mean: Interval
-    best: Interval
+    expected_max: Interval
     hard: Interval
     easy: Interval
     leak: Interval
@@ -49,14 +49,15 @@ class LevelStats:
 
 @dataclass(frozen=True, slots=True)
 class SweepStats:
-    """A sweep and what it says.
+    """The compared levels of a sweep, their effect, and the chosen level.
 
-    `order`: Spearman's correlation of level and `best`; stricter levels should score lower, so -1
-    is a perfect response. `span`: `best` of the strictest less that of the mildest level, paired.
-    `effect`: "as meant" when the span's interval is below 0, "reversed" when above, "none" when it
-    holds 0, "unknown" with too few documents. `against`: steps that go the wrong way, beyond doubt.
-    `chosen`: the level by the declared rule; None when none is allowed. `refused`: why not, by
-    level. `rollouts`: K, the first that every scored row of every level has.
+    `order`: Spearman's correlation of level and `expected_max`; stricter levels should score lower,
+    so -1 is a perfect response. `span`: `expected_max` of the strictest less that of the mildest
+    level, paired by document. `effect`: "as meant" when the span's interval is below 0, "reversed"
+    when above, "none" when it contains 0, "unknown" with too few documents. `against`: levels whose
+    `step` has an interval above 0. `chosen`: the level by the declared rule; None when no level is
+    allowed. `refused`: the reason by level, for levels that are not allowed. `rollouts`: K, the
+    number of rollouts that every scored row of every level has.
     """
 
     levels: tuple[LevelStats, ...]
@@ -71,19 +72,23 @@ class SweepStats:
 
 @dataclass(frozen=True)
 class Level:
-    """What one level's build left: its rows, and how many written slots were planned."""
+    """The rows of one level's build, and the number of its planned written slots."""
 
     rows: Observations
     planned: int
 
 
 def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selection) -> SweepStats:
-    """Compare levels, the mildest first, and choose one by the rule."""
+    """Compare levels, the mildest first, and choose one by the rule.
+
+    `hard`, `easy`: the thresholds of the bands.
+    """
     order = sorted(levels)
     documents = np.concatenate([levels[level].rows.documents for level in order])
     tally = Tally(Clusters.of(documents))
     waiting, start = [], 0
-    # Milder levels have more probes that early stopping decided: all are read to one depth.
+    # Early stopping leaves milder levels more rows of fewer rollouts, and the maximum grows with
+    # the number of rollouts: all levels are compared over the same number.
     width = min((w for level in order if (w := levels[level].rows.common())), default=0)
     for level in order:
         waiting.append(
@@ -96,7 +101,11 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
         before = waiting[place - 1] if place else None
         found.append(each.read(sweep, before))
     span = waiting[-1].less(sweep, waiting[0]) if len(waiting) > 1 else None
-    known = [(each.level, each.best.value) for each in found if each.best.value is not None]
+    known = [
+        (each.level, each.expected_max.value)
+        for each in found
+        if each.expected_max.value is not None
+    ]
     chosen, refused = choose(found, rule)
     return SweepStats(
         tuple(found),
@@ -115,11 +124,14 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
 
 
 def choose(levels: list[LevelStats], rule: Selection) -> tuple[int | None, dict[str, str]]:
-    """The level nearest to the target of those that are allowed, the milder one of two equals."""
+    """Choose the allowed level nearest to the target, the milder of two equally near ones.
+
+    Returns the level (None when none is allowed) and the reason for each level not allowed.
+    """
     refused: dict[str, str] = {}
     allowed: list[tuple[float, int]] = []
     for each in levels:
-        value = (each.best if rule.measure == "best" else each.mean).value
+        value = (each.expected_max if rule.measure == "best" else each.mean).value
         why = _refusal(each, rule) if value is not None else "nothing was scored"
         if why or value is None:
             refused[str(each.level)] = why
@@ -135,7 +147,7 @@ def _refusal(each: LevelStats, rule: Selection) -> str:
         ("leaking", each.leak.value or 0.0, rule.max_leak, False),
     )
     return ", ".join(
-        f"{name} {value:.1%}, {'at least' if least else 'at most'} {bound:.1%} wanted"
+        f"{name} {value:.1%}, {'at least' if least else 'at most'} {bound:.1%} required"
         for name, value, bound, least in wanted
         if (value < bound if least else value > bound)
     )
@@ -150,7 +162,7 @@ def _effect(span: Interval | None) -> str:
 
 
 class _Waiting:
-    """A level whose sums are in the tally, waiting for the sweep."""
+    """A level whose sums are in the tally, before the sweep."""
 
     def __init__(
         self,
@@ -171,8 +183,8 @@ class _Waiting:
         self._level, self._built = level, built
         self._cell = tally.cell(mask)
         self._tops: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
-        self._best = maxima.ordered_columns(tally, self._cell, scores[:, :width])
-        # One number a row, so that two levels can be subtracted: its own expected maximum.
+        self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
+        # Two levels are subtracted as one column each, the expected maximum of every row.
         expected = maxima.expected(scores[:, :width], width) if width else np.empty(0)
         self._top = tally.column(self._cell, expected)
         self._hard = tally.flags(self._cell, self._tops < hard)
@@ -182,20 +194,20 @@ class _Waiting:
         self._none: Column | None = None
         values = rows.baselines.get("no_context")
         if values is not None:
-            asked = ~np.isnan(values[:, 0])
-            more: Bools = np.zeros(total, dtype=np.bool_)
-            more[start : start + len(rows)] = asked
-            self._none = tally.column(tally.cell(more), np.nanmean(values[asked], axis=1))
+            answered = ~np.isnan(values[:, 0])
+            of_baseline: Bools = np.zeros(total, dtype=np.bool_)
+            of_baseline[start : start + len(rows)] = answered
+            self._none = tally.column(tally.cell(of_baseline), np.nanmean(values[answered], axis=1))
 
     def less(self, sweep: Sweep, other: _Waiting) -> Interval | None:
-        """This level's expected maximum less another's, paired by document."""
+        """Subtract another level's expected maximum from this one's, paired by document."""
         if not len(self._tops) or not len(other._tops):
             return None
         return sweep.difference(self._top, other._top)
 
     def read(self, sweep: Sweep, before: _Waiting | None) -> LevelStats:
-        """The level with its intervals."""
-        curve = maxima.curve(sweep, self._best) if self._best else (sweep.mean(self._top),)
+        """Return the level with its intervals."""
+        curve = maxima.curve(sweep, self._ordered) if self._ordered else (sweep.mean(self._top),)
         return LevelStats(
             self._level,
             self._built.planned,

@@ -1,4 +1,4 @@
-"""The statistics of rows in files, recomputed from nothing but them."""
+"""The statistics of rows in files, without the build that made them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from compiler.statistics.stats import Rules, Stats, compute
 
 
 def observed(path: Path) -> Observations:
-    """The rows of a parquet file, or of all in a dataset directory, as columns.
+    """Read the rows of a parquet file, or of all files of a dataset directory, as columns.
 
     Raises:
-        SourceError: there is no such file, or it holds no probes.
+        SourceError: there is no such file, or it is no table of probes.
     """
     return gather(published.facts(files(path), scopes.groups(stated.scopes(path))))
 
@@ -23,11 +23,13 @@ def observed(path: Path) -> Observations:
 def stats(
     path: Path, hard_below: float, easy_from: float, rows: Observations | None = None
 ) -> Stats:
-    """The statistics of what `observed` reads (`rows`, where it did), with the audits of the
-    dataset that they belong to.
+    """Compute the statistics of rows in files, with the audits of their dataset.
+
+    `hard_below`, `easy_from`: the thresholds of the bands; `rows`: the result of `observed`, if
+    known.
 
     Raises:
-        SourceError: there is no such file, or it holds no probes.
+        SourceError: there is no such file, it is no table of probes, or an audit cannot be read.
     """
     found = observed(path) if rows is None else rows
     audits = published.audits(stated.folder(path))

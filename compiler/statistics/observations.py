@@ -1,7 +1,7 @@
-"""Published rows as columns of numbers: what every statistic about rows is computed from.
+"""Published rows as columns of numbers, the input of every statistic about rows.
 
-One row per probe, in any order. They come from the facts of a build or from a parquet file, ours or
-a foreign one; the numbers are the same either way.
+One row per probe, in any order. Rows of a build and rows of a parquet file, of this project or
+another, give the same numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Names: TypeAlias = npt.NDArray[np.str_]
 
-# Rows that are turned into arrays at once: as objects, those of a full build take half a gigabyte.
+# Rows converted at a time: as Python objects, all rows of a full build take half a gigabyte.
 _BLOCK = 8192
 _COLUMNS = (
     *("documents", "rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
@@ -30,18 +30,22 @@ _COLUMNS = (
 )
 # The statuses of rows that have blind scores.
 SCORED = ("scored", "decided")
-# Warnings that the complement or the question gives the answer away.
+# Checks of leaking rows: the complement or the question gives the answer away.
 LEAKS = frozenset({"V14", "V28"})
 
 
 @dataclass(frozen=True)
 class Observations:
-    """n probes. Absent integers are -1, absent numbers NaN; `scores` is padded with NaN.
+    """n probes as columns. Missing integers are -1, missing numbers NaN.
 
     `documents`, `scopes`, `targets`, `typicality` (empty for none), `statuses`: names, (n,).
-    `scores`, `seconds`: blind scores by rollout, (n, K). `baselines`: scores of each that ran,
-    (n, its rollouts). `chars`: characters of atom, response, alternative and mean answer, (n, 4).
-    `leaking`: flagged by a check of LEAKS. `questions`: digests of written ones, else empty.
+    `scores`: blind scores by rollout, (n, K), padded with NaN; `seconds`: the same answers scored
+    against target_response. `baselines`: scores by baseline, (n, its rollouts). `distances`: from
+    the split, in units of the scope. `support`: other siblings that hold the atom's content;
+    `others`: all other siblings. `chars`: characters of atom, response, alternative, and of the
+    answers on average, (n, 4). `same_split`: all splits of the document are at one offset.
+    `leaking`: flagged by a check of LEAKS. `questions`: digests of written questions, else empty.
+    `flags`: rows by flag.
     """
 
     documents: Names
@@ -68,29 +72,30 @@ class Observations:
 
     @property
     def rollouts(self) -> int:
-        """K: most scores that a row has."""
+        """K, the largest number of scores of a row."""
         return int(self.scores.shape[1])
 
     def has_scores(self) -> Bools:
-        """Rows with blind scores: all K, or those of a decided probe."""
+        """Mark the rows with blind scores: all K, or fewer after early stopping; shape (n,)."""
         return np.isin(self.statuses, SCORED)
 
     def common(self) -> int:
-        """How many rollouts every row with blind scores has: early stopping leaves some with fewer.
+        """Count the rollouts that every row with blind scores has; 0 without such a row.
 
-        What grows with the number of rollouts is compared over the first so many of each.
+        Early stopping leaves some rows with fewer than K. Statistics that grow with the number of
+        rollouts use the first rollouts of each row, up to this number.
         """
         counts = np.count_nonzero(~np.isnan(self.scores[self.has_scores()]), axis=1)
         return int(counts.min()) if len(counts) else 0
 
     def order_of_scopes(self, known: Sequence[str]) -> list[str]:
-        """The scopes that have rows: `known` ones in their order, then others by name."""
+        """List the scopes that have rows: those of `known` in their order, then others by name."""
         have = set(np.unique(self.scopes).tolist())
         return [name for name in known if name in have] + sorted(have - set(known))
 
 
 def gather(rows: Iterable[ProbeFact]) -> Observations:
-    """Columns from rows, streamed; holds a few hundred bytes a row."""
+    """Convert rows to columns as a stream, with a few hundred bytes of memory per row."""
     waiting = iter(rows)
     blocks = [_block([])]
     while block := list(islice(waiting, _BLOCK)):
@@ -132,7 +137,7 @@ def _block(rows: Sequence[ProbeFact]) -> Observations:
 
 
 def _joined(blocks: Sequence[Observations]) -> Observations:
-    """All of some blocks under one another."""
+    """Concatenate blocks."""
     names = sorted({name for block in blocks for name in block.baselines})
     absent = [np.full((len(block), 0), np.nan) for block in blocks]
     tables = {
@@ -160,14 +165,17 @@ def _joined(blocks: Sequence[Observations]) -> Observations:
 
 
 def _exact(statuses: Names, scores: Floats) -> Names:
-    """A row with fewer scores than others is no scored one, whatever a foreign file calls it."""
+    """Set "partial" for "scored" rows with fewer than K scores, and "decided" rows without any.
+
+    A file of another project may state any status.
+    """
     counts = np.count_nonzero(~np.isnan(scores), axis=1)
     short = (statuses == "scored") & (counts < scores.shape[1])
     return np.where(short | (np.isin(statuses, SCORED) & (counts == 0)), "partial", statuses)
 
 
 def _padded(rows: Sequence[Sequence[float]]) -> Floats:
-    """Rows of differing length under one another, NaN where there is nothing."""
+    """Stack rows of different length, padded with NaN."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     found = np.full((len(rows), lengths.max(initial=0)), np.nan)
     flat = np.fromiter(chain.from_iterable(rows), np.float64, lengths.sum())
@@ -176,7 +184,7 @@ def _padded(rows: Sequence[Sequence[float]]) -> Floats:
 
 
 def _stacked(tables: Sequence[Floats]) -> Floats:
-    """Tables of differing width under one another, NaN where there is nothing."""
+    """Stack tables of different width, padded with NaN."""
     width = max(table.shape[1] for table in tables)
     wide = (0, 0)
     return np.concatenate(

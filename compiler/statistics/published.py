@@ -1,7 +1,7 @@
-"""The columns of any probe parquet as observations: ours, or a foreign one with what it has.
+"""The rows of a probe parquet file, of this project or another, as records for the statistics.
 
-Only what statistics need is read, never the texts of documents. A foreign file may lack columns,
-hold float indices and nulls: what is not there is absent, never guessed.
+Only the columns that statistics need are read, never the texts of documents. A file of another
+project may lack columns and hold float indices and nulls: a missing value stays missing.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _PLAIN = (
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
 _ANSWERS = "bb_answer_rollout_answers"
-# No index is as large, and columns of numbers hold no more.
+# Above any index, and within the 64 bits of a column of integers.
 _LARGE = 2**62
 _TEMPLATED = frozenset({"word", "lens"})
 
 
 def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]:
-    """The rows of these files, streamed. `groups`: the splits that are in use.
+    """Yield the rows of files. `groups`: the split groups in use.
 
     Raises:
-        SourceError: a file is no parquet, or lacks the columns that make a row a probe.
+        SourceError: a file is no parquet, or lacks doc_id, scope or target.
     """
     for file in files:
         for values in _rows(file):
@@ -49,8 +49,12 @@ def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]
 
 
 def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
-    """The truth and the alternative of every row that has both. `by_response`: scopes whose
-    alternative is like the answer, not like the atom.
+    """Yield the truth and the alternative of every row that has both.
+
+    `by_response`: scopes whose alternative replaces target_response, not the atom.
+
+    Raises:
+        SourceError: a file is no parquet, or lacks doc_id, scope or target.
     """
     columns = (*_REQUIRED, *_TEXTS[:3])
     for file in files:
@@ -65,10 +69,10 @@ def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]
 
 
 def audits(folder: Path) -> list[AuditScore]:
-    """What the judge said of other answers, from `audits.jsonl` beside the data, if there is one.
+    """Read the judge's scores of audited answers from a dataset's `audits.jsonl`, if there is one.
 
     Raises:
-        SourceError: a line is not of this version.
+        SourceError: a line is not an audit of this version.
     """
     path = folder / "audits.jsonl"
     if not path.is_file():
@@ -79,7 +83,7 @@ def audits(folder: Path) -> list[AuditScore]:
         try:
             found.append(decoder.decode(line))
         except msgspec.DecodeError as error:
-            raise SourceError(f"no audit: {error}", where=f"{path}:{number}") from error
+            raise SourceError(f"is not an audit: {error}", where=f"{path}:{number}") from error
     return found
 
 
@@ -104,7 +108,7 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
 
 
 def _texts(column: pa.Array) -> pa.Array | None:
-    """A column as texts; None if it holds none."""
+    """Return a column as texts; None if its type is not text."""
     import pyarrow.types as kinds
 
     kind = column.type
@@ -156,7 +160,7 @@ def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
 
 
 def _status(stated: object, scores: tuple[float, ...] | None, written: bool) -> str:
-    """The status as stated; in a file without that column, what the scores say."""
+    """Return the stated status; in a file without that column, the one that follows from scores."""
     if isinstance(stated, str):
         return stated
     if scores is not None:
@@ -165,7 +169,7 @@ def _status(stated: object, scores: tuple[float, ...] | None, written: bool) -> 
 
 
 def _numbers(value: object) -> tuple[float, ...] | None:
-    """A list of numbers in [0, 1]; None for anything else, one bad member included."""
+    """Return a list of numbers in [0, 1]; None for anything else, one bad member included."""
     if not isinstance(value, list) or not value:
         return None
     numbers = [float(each) for each in value if isinstance(each, int | float)]

@@ -1,8 +1,8 @@
-"""How far the judge can be trusted: known answers, repeated judgements, and its habits.
+"""Reliability of the judge: known answers, repeated judgements, and preferred scores.
 
-Anchors are answers whose score is known beforehand: the truth in two forms should be near 1, the
-alternative low, the answer to another document's question, "I don't know" and the echoed question
-near 0. Repeated judgements of the same answers tell how far the judge agrees with itself.
+Anchors are answers whose score is known beforehand: the truth in two forms should score near 1, the
+alternative low, and the answer to another document's question, "I don't know" and the repeated
+question near 0. Repeated judgements of the same answers measure the judge's agreement with itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AGAIN = "again_"
 
 @dataclass(frozen=True, slots=True)
 class AnchorStats:
-    """One kind of known answer in one scope. `failed`: anchors whose verdict was no number."""
+    """One kind of known answer in one scope. `failed`: number of verdicts without a score."""
 
     scope: str
     kind: str
@@ -37,7 +37,7 @@ class AnchorStats:
 
 @dataclass(frozen=True, slots=True)
 class GapStats:
-    """How far the truth (`gold`) is above the alternative in one scope, paired by probe."""
+    """Mean score of the truth (`gold`) less that of the alternative in one scope, by probe."""
 
     scope: str
     gap: Interval
@@ -47,8 +47,8 @@ class GapStats:
 class AgainStats:
     """The same answers judged `times` times: `probes` probes of `rollouts` answers each.
 
-    `agreement` is over single answers; `flips`: share of probes whose best score lies in another
-    band when judged again; `variance`: where the spread of scores comes from.
+    `agreement`: of single answers; `flips`: share of probes whose maximum score is in another band
+    when judged again; `variance`: components of the variance of scores.
     """
 
     probes: int
@@ -61,10 +61,11 @@ class AgainStats:
 
 @dataclass(frozen=True, slots=True)
 class JudgeStats:
-    """What is known of the judge.
+    """Reliability of the judge.
 
-    `heaping`: of all blind scores; `verbosity`: rank correlation of a probe's mean score and the
-    mean length of its answers; `again`: None when nothing was judged again.
+    `gaps`: truth over alternative; `heaping`: of all blind scores; `verbosity`: rank correlation of
+    a probe's mean score and the mean length of its answers; `again`: None without repeated
+    judgements.
     """
 
     anchors: tuple[AnchorStats, ...]
@@ -80,7 +81,7 @@ def reliability(
     scopes: Sequence[str],
     bands: tuple[float, float],
 ) -> JudgeStats:
-    """The judge's statistics; parts for which there are no rows are empty. `bands`: hard, easy."""
+    """Compute the judge's statistics; parts without rows are empty. `bands`: hard, easy."""
     table = _Table(rows, audits)
     tally = Tally(Clusters.of(rows.documents))
     anchors = list(_anchors(table, tally, scopes))
@@ -96,7 +97,7 @@ def reliability(
 
 
 class _Table:
-    """Audited scores by kind, as columns beside the rows that they are about."""
+    """Audited scores by kind, joined to the rows that they are about."""
 
     def __init__(self, rows: Observations, audits: Iterable[AuditScore]) -> None:
         self.rows = rows
@@ -109,13 +110,13 @@ class _Table:
         }
         self.scores: dict[str, dict[int, tuple[float | None, ...]]] = {}
         for audit in audits:
-            # The audits of a dataset may be about rounds whose rows are not looked at.
+            # The audits of a dataset may concern rounds whose rows were not read.
             place = places.get((audit.doc_id, audit.slot))
             if place is not None:
                 self.scores.setdefault(audit.kind, {})[place] = audit.scores
 
     def column(self, kind: str, scope: str) -> tuple[Ints, Floats, int]:
-        """Places and scores of the anchors of a kind in a scope, and how many have none."""
+        """Return row numbers and scores of a scope's anchors, and the number without a score."""
         places, values, failed = [], [], 0
         for place, scores in sorted(self.scores.get(kind, {}).items()):
             if self.rows.scopes[place] == scope:
@@ -164,7 +165,7 @@ def _verbosity(rows: Observations) -> float | None:
 
 
 def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
-    """Repeated judgements beside the first ones, for probes with all of their rollouts."""
+    """Compare repeated judgements with the first ones, for probes with all K rollouts."""
     repeats = sorted(
         (kind for kind in table.scores if kind.startswith(_AGAIN)),
         key=lambda kind: int(kind.removeprefix(_AGAIN)),
@@ -180,7 +181,7 @@ def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
     ]
     if not places:
         return None
-    # (probes, rollouts, times), NaN for a verdict that was no number.
+    # (probes, rollouts, times), NaN for a verdict without a score.
     scores = np.full((len(places), rollouts, 1 + len(repeats)), np.nan)
     scores[:, :, 0] = table.rows.scores[places]
     for number, kind in enumerate(repeats, 1):
@@ -201,12 +202,12 @@ def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
 
 
 def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Interval:
-    """Probes whose band by the best rollout changes between the first and the second judging."""
+    """Estimate the share of probes whose maximum changes its band when judged a second time."""
     whole = ~np.isnan(scores[:, :, :2]).any(axis=(1, 2))
     tally = Tally(Clusters.of(documents))
     cell = tally.cell(whole)
-    best = scores[whole].max(axis=1)
-    column = tally.flags(cell, flipped(best[:, 0], best[:, 1], bands))
+    tops = scores[whole].max(axis=1)
+    column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
     return tally.sweep(_SEED).mean(column)
 
 

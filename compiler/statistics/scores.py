@@ -1,6 +1,6 @@
-"""Blind scores of every cell: scope, target and typicality, with intervals clustered by document.
+"""Blind scores of every cell (scope, target, typicality), with intervals clustered by document.
 
-Cells are never pooled silently: one that leaves a coordinate open says so by an empty name.
+A cell over all values of a coordinate has an empty name in its place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compiler.statistics.measures.units import rounded
 from compiler.statistics.observations import Bools, Floats, Observations
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-# Distances in units of the scope; the last one is open.
+# Distances in units of the scope; 0 leaves the last one open.
 DISTANCES = ((1, 1), (2, 3), (4, 15), (16, 0))
 _SEED = 20_260_501
 _NOTHING = Interval(None, None, None, 0, 0)
@@ -26,7 +26,10 @@ _NOTHING = Interval(None, None, None, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class BaselineStats:
-    """Another reader of the same questions. `gap`: its mean less the blind mean, paired by row."""
+    """Scores of another reader of the same questions.
+
+    `gap`: its mean score less the blind mean score, paired by row.
+    """
 
     name: str
     rows: int
@@ -37,7 +40,10 @@ class BaselineStats:
 
 @dataclass(frozen=True, slots=True)
 class DistanceStats:
-    """Rows whose atom lies `low` to `high` units of the scope from the split (0: no limit)."""
+    """Scores of rows whose atom is `low` to `high` units of the scope from the split.
+
+    `high`: 0 for no limit.
+    """
 
     low: int
     high: int
@@ -59,12 +65,14 @@ class ShapeStats:
 
 @dataclass(frozen=True, slots=True)
 class UnsolvedStats:
-    """Rows that no rollout solved (reached `threshold`), and what that is worth.
+    """Rows that no rollout solved, and their estimated re-solve rates.
 
-    `rows`: so many of them. `fresh`: the share of them that as many new rollouts would solve, from
-    a beta-binomial fit to all rows: the winner's curse of selecting by a noisy maximum. `held_out`:
-    much the same without a model: select on all rollouts but two and look at these two. `bound`:
-    95% upper bound on one such row's solve rate per rollout.
+    A rollout solves a row when its score is at least `threshold`; k is the number of rollouts that
+    every row has. `rows`: number of rows never solved. `fresh`: share of them re-solved by k new
+    rollouts, from `fit`, a beta-binomial fit to all rows; it measures the winner's curse of
+    selecting by a noisy maximum. `held_out`: a model-free estimate, selecting on all rollouts but
+    two and evaluating on these two. `bound`: 95% upper bound on the solve rate per rollout of one
+    row never solved.
     """
 
     threshold: float
@@ -77,16 +85,17 @@ class UnsolvedStats:
 
 @dataclass(frozen=True, slots=True)
 class CellStats:
-    """Scores of one cell. An empty `scope`, `target` or `typicality` is pooled over.
+    """Scores of one cell. An empty `scope`, `target` or `typicality` stands for all of them.
 
-    `rows`: with blind scores: `scored` of them have all K, `decided` were stopped early as EASY.
-    `expected_max[k - 1]`: mean over rows of the unbiased expected maximum of k rollouts, up to the
-    number of rollouts that every row of the dataset has; `expected_max[0]` is the mean score.
-    `std`: of the maximum of as many, n - 1. `histogram`: of the maximum of all, in [0, .2), [.2,
-    .4), [.4, .6), [.6, .8), [.8, 1]; `hard`, `easy`: shares of it below and at or above the bands.
-    `leak`: share of rows whose complement or question gives the answer away (V14, V28). `shape`:
-    None without rows; `unsolved`: None with fewer than three rollouts. `second`: mean against
-    target_response, where compared with both.
+    `rows`: rows with blind scores; `scored` of them have all K, `decided` were stopped early as
+    EASY. `expected_max[k - 1]`: mean over rows of the unbiased expected maximum of k rollouts, up
+    to the number of rollouts that every row of the dataset has; `expected_max[0]` is the mean
+    score. `std`: standard deviation (n - 1) of the maximum over that number of rollouts.
+    `histogram`: of the maximum over all rollouts of a row, in [0, .2), [.2, .4), [.4, .6),
+    [.6, .8), [.8, 1]; `hard`, `easy`: shares of rows whose maximum is below the first threshold
+    and at least the second. `leak`: share of leaking rows, whose complement or question gives the
+    answer away (V14, V28). `shape`: None without rows; `unsolved`: None with fewer than three
+    rollouts. `second`: mean score against target_response; None unless both texts were compared.
     """
 
     scope: str
@@ -117,19 +126,22 @@ class CellStats:
 
     @property
     def top(self) -> Interval:
-        """The expected maximum of as many rollouts as every row has."""
+        """The expected maximum over the rollouts that every row has."""
         return self.expected_max[-1]
 
     @property
     def name(self) -> str:
-        """The cell in words."""
+        """The name of the cell: `sentence suffix typical`; empty for all rows."""
         return " ".join(part for part in (self.scope, self.target, self.typicality) if part)
 
 
 def cells(
     rows: Observations, hard: float, easy: float, scopes: Sequence[str]
 ) -> tuple[CellStats, ...]:
-    """Every cell with blind scores: scope, then target, then typicality; last all rows pooled."""
+    """Compute every cell with blind scores, by scope, target and typicality; all rows come last.
+
+    `hard`, `easy`: the thresholds of the bands; `scopes`: known scopes in their order.
+    """
     tally = Tally(Clusters.of(rows.documents))
     scored, width = rows.has_scores(), rows.common()
     waiting = []
@@ -150,7 +162,11 @@ def cells(
 
 
 def share(sweep: Sweep, flags: Column) -> Interval:
-    """A share of rows; where it is 0 or 1 every resample agrees, so Wilson's over documents."""
+    """Estimate a share of rows with its interval.
+
+    At 0 and 1 every resample gives the same share, so the interval is Wilson's, with documents as
+    the sample.
+    """
     found = sweep.mean(flags)
     if found.low is None or found.value not in (0.0, 1.0):
         return found
@@ -159,7 +175,7 @@ def share(sweep: Sweep, flags: Column) -> Interval:
 
 
 class _Waiting:
-    """A cell whose sums are in the tally, waiting for the sweep."""
+    """A cell whose sums are in the tally, before the sweep."""
 
     def __init__(
         self,
@@ -171,7 +187,11 @@ class _Waiting:
         easy: float,
         width: int,
     ) -> None:
-        """`width`: how many rollouts every row of every cell has."""
+        """Add the sums of a cell to the tally.
+
+        `mask`: its rows; `place`: its scope, target and typicality; `width`: the number of rollouts
+        that every row of every cell has.
+        """
         self._place, self._rows, self._mask = place, rows, mask
         scores = rows.scores[mask]
         self._maxima: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
@@ -195,7 +215,7 @@ class _Waiting:
         self._distances = [self._at(tally, low, high, mask) for low, high in DISTANCES]
 
     def _mean_of(self, tally: Tally, values: Floats, mask: Bools) -> Column | None:
-        """The mean of rows of `values` that have any."""
+        """Add the mean of each row's `values`, for rows that have any."""
         if not values.shape[1]:
             return None
         cell = tally.cell(mask & ~np.isnan(values[:, 0]))
@@ -205,7 +225,10 @@ class _Waiting:
     def _paired(
         self, tally: Tally, values: Floats, mask: Bools
     ) -> tuple[Column, Column, int] | None:
-        """A baseline's and the blind mean of the rows that have both, and the baseline's width."""
+        """Add a baseline's and the blind mean of the rows that have both.
+
+        Returns their columns, and the number of the baseline's rollouts.
+        """
         cell = tally.cell(mask & ~np.isnan(values[:, 0]))
         if not cell.n:
             return None
@@ -225,7 +248,7 @@ class _Waiting:
         return low, high, maxima.ordered_columns(tally, cell, self._rows.scores[near][:, :width])
 
     def read(self, sweep: Sweep) -> CellStats:
-        """The cell with its intervals."""
+        """Return the cell with its intervals."""
         statuses = self._rows.statuses[self._mask]
         first = self._first
         return CellStats(

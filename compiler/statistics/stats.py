@@ -1,7 +1,7 @@
-"""Every number that is reported, computed once from the rows (and, of a build, from its ledger).
+"""All reported statistics, computed once from the rows and, for a build, from its ledger.
 
-What concerns rows alone is computed from their columns, whoever built them; a build adds what it
-planned, rejected and paid. Nothing here is pooled without saying so.
+Statistics of rows depend on their columns alone, whichever project built them; a build adds its
+planned and rejected slots and its usage.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from compiler.statistics.typicality import TypicalityStats, typicality
 
 @dataclass(frozen=True, slots=True)
 class ScopeStats:
-    """The rows of one scope, by side, by label and by score status."""
+    """Numbers of rows of one scope: in all, and by target, typicality and score status."""
 
     scope: str
     built: int
@@ -34,10 +34,11 @@ class ScopeStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Everything that the card, the report and the tables say.
+    """The statistics of a dataset, as the card, the report and the terminal show them.
 
-    `cells`: see CellStats; the last one is all scored rows pooled. `build`: None for rows that come
-    from a file alone.
+    `cells`: the last one holds all scored rows. `flags`: rows by flag. `same_split_share`: share of
+    documents whose splits are all at one offset; None without rows. `hard_below`, `easy_from`: the
+    thresholds of the bands. `build`: None for rows of a file without its build.
     """
 
     probes: int
@@ -62,7 +63,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the numbers are computed under: the bands, and the known scopes in their order."""
+    """The thresholds of the bands, and the known scopes in their order."""
 
     hard_below: float
     easy_from: float
@@ -76,7 +77,7 @@ def compute(
     rules: Rules,
     build: BuildStats | None,
 ) -> Stats:
-    """The statistics of a dataset."""
+    """Compute the statistics of a dataset. `build`: None for rows of a file without its build."""
     scopes = rows.order_of_scopes(rules.scopes)
     return Stats(
         probes=len(rows),
@@ -126,7 +127,7 @@ def _artefacts(
 
 
 def _same_split(rows: Observations) -> float | None:
-    """The share of documents whose splits are all at one offset."""
+    """Compute the share of documents whose splits are all at one offset; None without rows."""
     if not len(rows):
         return None
     names, first = np.unique(rows.documents, return_index=True)

@@ -1,4 +1,4 @@
-"""How the generator's typicality labels agree with what the other siblings say."""
+"""Agreement of the generator's typicality labels with the other siblings of the document."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from compiler.statistics.observations import Observations
 
 @dataclass(frozen=True, slots=True)
 class TypicalityStats:
-    """The generator's typicality labels beside the mechanical ones.
+    """Contingency table of the generator's typicality labels and the mechanical ones.
 
-    Mechanical: typical when at least min(3, n) of the n other usable siblings hold the atom's
-    content (`sibling_support`). Counts are (label, mechanical); `kappa` is Cohen's (1960), None
-    when either side uses one label only.
+    The mechanical label is typical when at least min(3, n) of the n other usable siblings hold the
+    atom's content (`sibling_support`). `only_label`: rows that only the generator calls typical;
+    `only_mechanical`: rows that only the siblings make typical. `kappa`: Cohen's (1960); None when
+    either labelling has one value only.
     """
 
     both_typical: int
@@ -27,7 +28,7 @@ class TypicalityStats:
 
 
 def typicality(rows: Observations) -> TypicalityStats:
-    """The table of all rows with a label, a support, and at least two other siblings."""
+    """Count the rows with a label, a sibling support, and at least two other siblings."""
     known = (rows.typicality != "") & (rows.support >= 0) & (rows.others >= 2)
     label = rows.typicality[known] == "typical"
     mechanical = rows.support[known] >= np.minimum(3, rows.others[known])

@@ -170,27 +170,27 @@ def earlier(row: Row) -> None:
 @pytest.mark.parametrize(
     ("damage", "scope", "detail"),
     [
-        (earlier, "sentence", "abs_index 2, worked out 1"),
-        (earlier, "paragraph", "abs_index 2, worked out 1"),
-        (lambda row: row.update(abs_index=1, signed_index=-1), "whole", "abs_index 1, worked out"),
-        (lambda row: row.update(signed_index=None), "word", "signed_index None, worked out -"),
+        (earlier, "sentence", "abs_index 2, recomputed 1"),
+        (earlier, "paragraph", "abs_index 2, recomputed 1"),
+        (lambda row: row.update(abs_index=1, signed_index=-1), "whole", "abs_index 1, recomputed"),
+        (lambda row: row.update(signed_index=None), "word", "signed_index None, recomputed -"),
         (lambda row: row.update(signed_index_hint=2), "lens", "signed_index_hint 2 of a prefix"),
-        (lambda row: row.update(actual_word_distance_from_split=-7), "lens", "split -7, worked"),
-        (lambda row: row.update(band="middle"), "word", "band 'middle', worked out None"),
-        (lambda row: row.update(band=None), "sentence", "band None, worked out '"),
-        (lambda row: row.update(split_token_idx=1), "whole", "split_token_idx 1, worked out "),
-        (lambda row: row.update(split_region="source"), "word", "split_region 'source', worked"),
+        (lambda row: row.update(actual_word_distance_from_split=-7), "lens", "split -7, recomp"),
+        (lambda row: row.update(band="middle"), "word", "band 'middle', recomputed None"),
+        (lambda row: row.update(band=None), "sentence", "band None, recomputed '"),
+        (lambda row: row.update(split_token_idx=1), "whole", "split_token_idx 1, recomputed "),
+        (lambda row: row.update(split_region="source"), "word", "split_region 'source', recomp"),
         (lambda row: row.update(probe_id="0" * 24), "lens", "probe_id '0000"),
         (lambda row: row.update(context_chars_seen=10**6), "sentence", "seen 1000000 of "),
         (lambda row: row.update(probe_id=None), "word", "probe_id is null"),
-        (lambda row: row.update(split_is_token_boundary=False), "lens", "boundary False, worked"),
+        (lambda row: row.update(split_is_token_boundary=False), "lens", "boundary False, recomp"),
         (lambda row: row.update(typicality="typical"), "word", "typicality 'typical' of a templ"),
         (lambda row: row.update(n_tokens_actual=3), "whole", "n_tokens_actual 3 of a written"),
         (lambda row: row.update(tokenizer=None), "lens", "by tokenizer None"),
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_columns_that_follow_from_others_are_worked_out_again(
+def test_columns_that_follow_from_others_are_recomputed(
     damage: Callable[[Row], object], scope: str, detail: str, probec: Probec, project: Path
 ) -> None:
     place = project / "build/datasets/tiny"

@@ -52,7 +52,7 @@ _ADDENDA = {
 
 
 def planted(strength: float) -> Obedient:
-    """At level 0 the best of five answers is at about 0.62."""
+    """At level 0 the expected max of 5 is about 0.62."""
 
     def quality(question: str, rollout: int) -> float:
         level = int(question.removeprefix("At ").partition(",")[0]) - 3
@@ -71,16 +71,16 @@ def test_the_planted_level_is_chosen_and_the_effect_is_seen(
     found: Any = probec.json(
         "calibrate", "specs/demo.yaml", "--levels=0..2", "--docs", "32", "--set", LOOSE
     )
-    best = {each["level"]: each["best"]["value"] for each in found["levels"]}
+    tops = {each["level"]: each["expected_max"]["value"] for each in found["levels"]}
 
     assert found["effect"] == "as meant"
     assert found["order"] == -1.0
     assert found["span"]["high"] < 0
     assert found["against"] == []
-    assert found["chosen"] == min(best, key=lambda level: abs(best[level] - 0.5)) == 1
+    assert found["chosen"] == min(tops, key=lambda level: abs(tops[level] - 0.5)) == 1
     for before, after in zip(found["levels"], found["levels"][1:], strict=False):
         assert after["step"]["value"] == pytest.approx(
-            after["best"]["value"] - before["best"]["value"], abs=2e-6
+            after["expected_max"]["value"] - before["expected_max"]["value"], abs=2e-6
         )
         assert after["step"]["high"] < 0
         assert after["no_context"]["value"] == 0.05

@@ -52,7 +52,7 @@ def test_a_histogram_has_a_bar_a_bin_as_high_as_its_share() -> None:
     (hard,), (easy,) = marked(svg, "hard"), marked(svg, "easy")
     assert float(hard.get("width", "")) == pytest.approx(2 * float(easy.get("width", "")), abs=0.05)
     assert {"10", "30", "0", "20", "40", "0%", "50%", "0.2"} <= set(texts(svg))
-    assert "best blind score of a probe" in texts(svg)
+    assert "maximum blind score of a probe" in texts(svg)
 
 
 def test_an_empty_histogram_is_flat_and_no_error() -> None:
@@ -63,7 +63,7 @@ def test_an_empty_histogram_is_flat_and_no_error() -> None:
 
 def test_a_curve_has_a_mark_a_point_and_a_band_only_of_intervals() -> None:
     known = [interval(0.2, 0.1, 0.3), interval(0.3, 0.2, 0.4), interval(0.35, 0.25, 0.45)]
-    svg = curve(known, "best of k", "prefix")
+    svg = curve(known, "expected max of k", "prefix")
 
     assert len(marked(svg, "mark")) == 3
     (band,) = marked(svg, "band")

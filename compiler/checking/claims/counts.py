@@ -55,7 +55,7 @@ def repeated_facts_agree(claims: Claims) -> Iterator[Trial]:
         first, *again = claims.all(name) or (None,)
         for claim in again:
             if first is not None:
-                yield equals(claim, Amount.of(first), f"line {first.line} says {first.written}")
+                yield equals(claim, Amount.of(first), f"line {first.line} states {first.written}")
     probes, built, examples = claims.one("probes"), claims.one("built"), claims.named("examples")
     if probes is not None and examples:
         how = f"num_examples of the front matter: {terms(examples)}"
@@ -92,7 +92,7 @@ def calls_are_products(claims: Claims) -> Iterator[Trial]:
         yield equals(calls, product_of, f"{each.written} x {of.written}")
         for factor, stated in ((each, rollouts), (of, scored)):
             if stated is not None:
-                how = f"line {stated.line} says {stated.written} {stated.label}"
+                how = f"line {stated.line} states {stated.written} {stated.label}"
                 yield equals(factor, Amount.of(stated), how)
 
 

@@ -19,7 +19,8 @@ _KEYS = {
     **{name: name for name in ("scope", "target", "round", "role", "reason")},
     "side": "target",
 }
-# Head of a measure column -> its claim, and the key that the column adds.
+# Head of a measure column (several names in cards of other projects) -> its claim, and the key that
+# the column adds.
 _MEASURES: dict[str, tuple[str, Keys]] = {
     **dict.fromkeys(("built", "n", "n in this build", "probes", "rows"), ("built", ())),
     "prefix": ("built", (("target", "prefix"),)),

@@ -1,4 +1,4 @@
-"""Pictures of the reported statistics, by the name of the table that holds their numbers."""
+"""Plots of the reported statistics, by the name of the table that holds their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of dataset-level artifacts."""
+"""Plots of dataset-level artifacts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _LOW_ACCURACY = 0.4
 
 
 def flags(stats: Stats, min_gap: float) -> Figure:
-    """Shares of all rows by the rules that they break."""
+    """Plot the shares of all rows by the rules that they break."""
     found = sorted(stats.flags.items(), key=lambda each: (-each[1], each[0]))
     bars = [Share(_named(name), count / stats.probes, count) for name, count in found]
     return Figure((Panel("broken rules", shares(bars, "share of all rows")),), wide=True)
 
 
 def _named(name: str) -> str:
-    """A flag in words."""
+    """Return the reason of a flag in words."""
     return CHECKS[name].reason.replace("_", " ") if name in CHECKS else name
 
 
 def repeated(stats: Stats, min_gap: float) -> Figure:
-    """Shares of repeated questions."""
+    """Plot the shares of repeated questions."""
     cells = [cell for cell in stats.artefacts if cell.questions]
     values = [cell.repeated / cell.questions for cell in cells]
     found = [
@@ -42,7 +42,7 @@ def repeated(stats: Stats, min_gap: float) -> Figure:
 
 
 def choice(stats: Stats, min_gap: float) -> Figure:
-    """Accuracy of choices between truth and alternative without context."""
+    """Plot the choice-only accuracy of every cell."""
     known = [
         each.low or each.value
         for each in (cell.choice.won for cell in stats.artefacts)
@@ -50,12 +50,12 @@ def choice(stats: Stats, min_gap: float) -> Figure:
     ]
     drawn = dots(
         [Dot(_place(cell), cell.choice.won, cell.target) for cell in stats.artefacts],
-        "choice-only accuracy",
+        "share of pairs",
         0.0 if min(known) < _LOW_ACCURACY else _LOW_ACCURACY,
         1.0,
         (Mark(0.5, "chance"), Mark(0.6, "limit")),
     )
-    return Figure((Panel("truth against alternative", drawn),))
+    return Figure((Panel("choice-only accuracy", drawn),))
 
 
 def _place(cell: ArtefactStats) -> str:

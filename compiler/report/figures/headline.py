@@ -1,4 +1,4 @@
-"""The first numbers of a report: bands and scores of every scope and target, and what is broken."""
+"""Headline of a report: bands and scores of every scope and target, and warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCAL = "local"
 
 @dataclass(frozen=True)
 class Number:
-    """`value` large, `bounds` small below it."""
+    """One number. `value`: shown large; `bounds`: its interval, shown small below."""
 
     value: str
     bounds: str
@@ -27,7 +27,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Line:
-    """One scope and target."""
+    """The numbers of one scope and target."""
 
     scope: str
     target: str
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Headline:
-    """`names`: of the numbers of every line. `warnings`: statements about the whole set."""
+    """Lines of numbers. `names`: headers of the numbers; `warnings`: about the whole dataset."""
 
     names: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -46,7 +46,10 @@ class Headline:
 
 
 def headline(stats: Stats, min_gap: float) -> Headline:
-    """Shares, mean and maximum of every scope and target; no line is pooled over them."""
+    """Collect bands, mean score and expected maximum of every scope and target, and warnings.
+
+    `min_gap`: the least mean difference of truth and alternative that a build passes with.
+    """
     lines = tuple(
         Line(
             cell.scope,
@@ -67,16 +70,19 @@ def _warnings(stats: Stats, min_gap: float) -> Iterator[str]:
             yield (
                 f"{each.scope}: the judge scores the truth only {numbers.score(each.gap.value)} "
                 f"above the alternative, less than {numbers.short(min_gap)}; its scores in this "
-                "scope mean little."
+                "scope are unreliable."
             )
     for scope in stats.scopes:
         for status, count in scope.statuses.items():
             if status not in (*SCORED, _LOCAL):
                 meaning = STATUSES.get(status, "no blind scores")
-                yield f"{scope.scope}: {count:,} of {scope.built:,} rows {status} ({meaning})."
+                yield (
+                    f"{scope.scope}: {count:,} of {scope.built:,} rows have the status {status} "
+                    f"({meaning})."
+                )
     broken = violations(stats)
     for check, cell, detail, meaning in broken.cells if broken is not None else ():
-        yield f"{check} is broken in {cell} ({detail}): {meaning}."
+        yield f"rule {check} is broken in {cell} ({detail}): {meaning}."
 
 
 def _share(found: Interval) -> Number:

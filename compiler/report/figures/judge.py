@@ -1,4 +1,4 @@
-"""Pictures of the reliability of the scores."""
+"""Plots of the reliability of the judge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIANCE = (("v-probe", "between probes"), ("v-rollout", "between rollouts"), (
 
 
 def anchors(stats: Stats, min_gap: float) -> Figure:
-    """Mean scores of known answers; an open ring is the expected score."""
+    """Plot mean scores of known answers; an open ring marks the expected score."""
     by_scope: dict[str, list[AnchorStats]] = {}
     for each in stats.judge.anchors:
         by_scope.setdefault(each.scope, []).append(each)
@@ -23,7 +23,7 @@ def anchors(stats: Stats, min_gap: float) -> Figure:
     for scope, kinds in by_scope.items():
         lost = sum(each.failed for each in kinds)
         note = f"{max(each.mean.n for each in kinds):,} probes judged"
-        note += f", {lost:,} verdicts without a number" if lost else ""
+        note += f", {lost:,} verdicts without a score" if lost else ""
         drawn = dots(
             [Dot(each.kind, each.mean, "plain", KINDS[each.kind][1]) for each in kinds],
             "mean score of known answers",
@@ -33,7 +33,7 @@ def anchors(stats: Stats, min_gap: float) -> Figure:
 
 
 def gaps(stats: Stats, min_gap: float) -> Figure:
-    """Truth over alternative, with the threshold of a build."""
+    """Plot truth over alternative, with the threshold of a build."""
     found = stats.judge.gaps
     lowest = min((each.gap.low or each.gap.value or 0.0) for each in found)
     low = -1.0 if lowest < -0.2 else (-0.2 if lowest < 0 else 0.0)
@@ -48,7 +48,7 @@ def gaps(stats: Stats, min_gap: float) -> Figure:
 
 
 def values(stats: Stats, min_gap: float) -> Figure:
-    """The commonest scores."""
+    """Plot the shares of the values that the judge prefers."""
     found = stats.judge.heaping
     top = [
         Share(f"score {short(heap.value)}", heap.share)
@@ -59,13 +59,13 @@ def values(stats: Stats, min_gap: float) -> Figure:
     if others > 0:
         rest = max(0.0, 1 - sum(each.share for each in top))
         top.append(Share(f"the other {others:,} values", rest, kind="faded"))
-    return Figure((Panel("commonest scores", shares(top, "share of blind scores, all cells")),))
+    return Figure((Panel("preferred values", shares(top, "share of blind scores, all cells")),))
 
 
 def again(stats: Stats, min_gap: float) -> Figure:
-    """Agreement of repeated judgements, and the components of variance."""
+    """Plot the agreement of repeated judgements, and the components of variance."""
     again = stats.judge.again
-    assert again is not None, "it has a table"
+    assert again is not None, "only statistics with this table are plotted"
     found, spread = again.agreement, again.variance
     measures = (
         ("ICC(1,1)", found.icc_one_way),

@@ -1,4 +1,4 @@
-"""Pictures of slots and of their losses."""
+"""Plots of slots and of their losses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOCAL = "local"
 
 
 def fates(stats: Stats, min_gap: float) -> Figure:
-    """A bar for each scope, its parts the outcomes of its slots."""
+    """Plot a bar for each scope, divided by the outcomes of its slots."""
     build, bars = stats.build, []
     for scope in stats.scopes:
         lost = sum(build.rejected_of(scope.scope).values()) if build is not None else 0
@@ -43,15 +43,15 @@ def _built(statuses: Mapping[str, int]) -> list[Part]:
 
 
 def reasons(stats: Stats, min_gap: float) -> Figure:
-    """Shares of the planned slots by the reason of their rejection."""
+    """Plot the shares of the planned slots by the reason of their rejection."""
     build, panels = stats.build, []
-    assert build is not None, "it has a table"
+    assert build is not None, "only statistics with this table are plotted"
     for scope in stats.scopes:
         found = sorted(build.rejected_of(scope.scope).items(), key=lambda each: (-each[1], each[0]))
         planned = build.planned_of(scope.scope)
         if found:
             bars = [Share(reason, count / planned, count) for reason, count in found]
             lost = sum(count for _, count in found)
-            drawn = shares(bars, "share of the slots planned")
+            drawn = shares(bars, "share of the planned slots")
             panels.append(Panel(scope.scope, drawn, f"{lost:,} of {planned:,} slots"))
     return Figure(tuple(panels))

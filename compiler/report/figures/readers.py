@@ -1,4 +1,4 @@
-"""Pictures of other readers, and of blind scores by distance."""
+"""Plots of other readers, and of blind scores by distance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BLIND = "blind"
 
 
 def baselines(stats: Stats, min_gap: float) -> Figure:
-    """Mean scores from the question alone to full information."""
+    """Plot mean scores of all readers, from the question alone to full information."""
     return Figure(
         tuple(
             Panel(
                 place(cell),
-                dots(_rungs(cell), "mean score"),
+                dots(_readers(cell), "mean score"),
                 of(cell.rows, cell.documents) + " with blind scores",
             )
             for cell in open_cells(stats)
@@ -27,7 +27,7 @@ def baselines(stats: Stats, min_gap: float) -> Figure:
     )
 
 
-def _rungs(cell: CellStats) -> list[Dot]:
+def _readers(cell: CellStats) -> list[Dot]:
     found = [(each.name, each.mean) for each in ordered(cell)]
     found.insert(sum(name in BELOW for name, _ in found), (_BLIND, cell.mean))
     return [
@@ -36,7 +36,7 @@ def _rungs(cell: CellStats) -> list[Dot]:
 
 
 def distances(stats: Stats, min_gap: float) -> Figure:
-    """Mean blind score against the distance from the split."""
+    """Plot the mean score against the distance from the split."""
     cells = [cell for cell in open_cells(stats) if cell.distances]
     top = top_of(each.mean.high or each.mean.value for cell in cells for each in cell.distances)
     return Figure(

@@ -1,19 +1,20 @@
-"""Pictures of blind scores."""
+"""Plots of blind scores."""
 
 from __future__ import annotations
 
 from compiler.report.figures.figure import Figure, Panel, of, open_cells, place, top_of
-from compiler.report.numbers import short, short_percent
+from compiler.report.numbers import short_percent
 from compiler.report.plots import canvas
 from compiler.report.plots.curve import curve
 from compiler.report.plots.dots import Dot, dots
 from compiler.report.plots.histogram import histogram
+from compiler.report.sections.cells import easy, hard
 from compiler.statistics.scores import EDGES, CellStats
 from compiler.statistics.stats import Stats
 
 
 def distribution(stats: Stats, min_gap: float) -> Figure:
-    """A histogram of the maximum for each cell; HARD and EASY are shaded."""
+    """Plot a histogram of the maximum for each cell; HARD and EASY are shaded."""
     cells = open_cells(stats)
     top = canvas.ceiling(max(max(c.histogram) / sum(c.histogram) for c in cells) * 1.08)
     return Figure(
@@ -31,7 +32,7 @@ def distribution(stats: Stats, min_gap: float) -> Figure:
 
 
 def maxima(stats: Stats, min_gap: float) -> Figure:
-    """The expected maximum against k, with its interval as a band."""
+    """Plot the expected maximum against k, with its interval as a band."""
     cells = open_cells(stats)
     top = top_of(each.high or each.value for cell in cells for each in cell.expected_max)
     return Figure(
@@ -47,33 +48,33 @@ def maxima(stats: Stats, min_gap: float) -> Figure:
 
 
 def bands(stats: Stats, min_gap: float) -> Figure:
-    """Shares of HARD and EASY; cells of one typicality label stand below the cell of both."""
+    """Plot the shares of HARD and EASY; cells of one typicality label follow the cell of both."""
     cells = [cell for cell in stats.cells if cell.rows and cell.scope]
     chosen = (
-        ("HARD", f"max < {short(stats.hard_below)}", [cell.hard for cell in cells]),
-        ("EASY", f"max >= {short(stats.easy_from)}", [cell.easy for cell in cells]),
+        (hard(stats), [cell.hard for cell in cells]),
+        (easy(stats), [cell.easy for cell in cells]),
     )
     panels = tuple(
         Panel(
             title,
             dots(
                 [Dot(_short(c), each, _kind(c)) for c, each in zip(cells, found, strict=True)],
-                f"share of probes with {rule}",
+                "share of probes",
                 shown=short_percent,
             ),
         )
-        for title, rule, found in chosen
+        for title, found in chosen
     )
     return Figure(panels, wide=True)
 
 
 def unsolved(stats: Stats, min_gap: float) -> Figure:
-    """Re-solve rates by new rollouts and by held-out ones."""
+    """Plot the re-solve rates by new rollouts and by held-out ones."""
     chosen = [(cell, cell.unsolved) for cell in open_cells(stats) if cell.unsolved is not None]
     k = len(stats.pooled.expected_max)
     drawn = (
-        (f"re-solved by {k} new rollouts (fit)", [(c, found.fresh) for c, found in chosen]),
-        ("re-solved by 2 held-out rollouts", [(c, found.held_out) for c, found in chosen]),
+        (f"re-solved by {k} new", [(c, found.fresh) for c, found in chosen]),
+        ("re-solved by 2 held out", [(c, found.held_out) for c, found in chosen]),
     )
     panels = tuple(
         Panel(

@@ -1,1 +1,1 @@
-"""Kinds of plots as pure functions from numbers to SVG text, one kind a file."""
+"""Kinds of plots as pure functions from numbers to SVG text, one kind per file."""

@@ -1,6 +1,6 @@
-"""SVG as text: elements with escaped content, scales, axes. Knows no statistics.
+"""SVG as text: elements with escaped content, scales, axes.
 
-Colours are classes, so that the page's light and dark palettes reach into the pictures.
+Colours are classes, so that the light and dark palettes of the page apply to the plots.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from html import escape
 
 from compiler.report.passages import visible
 
-# The width of every picture in its own units: one that is legible on a phone and in columns.
+# The width of every plot in its own units, legible on a phone and in columns.
 WIDTH = 320.0
 LINE = 15.0
 # An upper estimate of the width of a character of label text, in the same units.
@@ -28,20 +28,20 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Where a value lies."""
+        """Return the place of a value on the line."""
         inside = min(max(value, self.low), self.high)
         return self.start + (inside - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 def element(name: str, attributes: Mapping[str, object], *children: str) -> str:
-    """One element. Attribute values are escaped; children are markup already."""
+    """Make an element. Attribute values are escaped; children are markup."""
     listed = "".join(f' {key}="{escape(_value(each))}"' for key, each in attributes.items())
     inner = "".join(children)
     return f"<{name}{listed}>{inner}</{name}>" if inner else f"<{name}{listed}/>"
 
 
 def words(x: float, y: float, content: str, kind: str = "label", anchor: str = "start") -> str:
-    """Text at a point; `content` is escaped. `anchor`: start, middle or end."""
+    """Write text at a point; `content` is escaped. `anchor`: start, middle or end."""
     place = {"class": kind, "x": x, "y": y}
     if anchor != "start":
         place["text-anchor"] = anchor
@@ -49,18 +49,18 @@ def words(x: float, y: float, content: str, kind: str = "label", anchor: str = "
 
 
 def rule(x1: float, y1: float, x2: float, y2: float, kind: str = "grid") -> str:
-    """A straight line."""
+    """Draw a straight line."""
     return element("line", {"class": kind, "x1": x1, "y1": y1, "x2": x2, "y2": y2})
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, title: str = "") -> str:
-    """A rectangle; `title` shows on hovering."""
+    """Draw a rectangle; `title` is its tooltip."""
     place = {"class": kind, "x": x, "y": y, "width": max(0.0, width), "height": max(0.0, height)}
     return element("rect", place, *_title(title))
 
 
 def dot(x: float, y: float, kind: str, title: str = "") -> str:
-    """A mark whose shape tells its kind as its colour does: diamond for suffix, else a disc."""
+    """Draw a mark: a diamond for the kind suffix, else a disc, so that colour is not needed."""
     if "suffix" in kind.split():
         size = 4.8
         points = f"M{x:.1f} {y - size:.1f}l{size} {size}l-{size} {size}l-{size} -{size}z"
@@ -70,7 +70,7 @@ def dot(x: float, y: float, kind: str, title: str = "") -> str:
 
 
 def whisker(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    """An interval, level or upright, with caps at its ends."""
+    """Draw an interval, horizontal or vertical, with caps at its ends."""
     cap = 3.2
     across, up = (cap, 0.0) if x1 == x2 else (0.0, cap)
     ends = [
@@ -82,13 +82,13 @@ def whisker(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def picture(height: float, label: str, children: Sequence[str]) -> str:
-    """The whole picture. `label` says to a screen reader what it shows."""
+    """Make the whole plot. `label`: its description for a screen reader."""
     size = {"viewBox": f"0 0 {WIDTH:.0f} {height:.0f}", "role": "img", "aria-label": label}
     return visible(element("svg", size, *children))
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Four to six round numbers from `low` to `high`, both of them included when they are round."""
+    """Choose at most six round numbers from `low` to `high`, the ends included if round."""
     steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
     step = next((each for each in steps if (high - low) / each <= 5.001), steps[-1])
     first = -(-round(low / step, 6) // 1)
@@ -97,7 +97,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def ceiling(value: float, at_least: float = 0.1) -> float:
-    """The end of a scale for shares that holds `value`: a round number, at most 1."""
+    """Return the end of a scale for shares: a round number of at least `value`, at most 1."""
     for top in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0):
         if top >= max(value, at_least) - 1e-9:
             return top
@@ -105,13 +105,13 @@ def ceiling(value: float, at_least: float = 0.1) -> float:
 
 
 def fitted(text: str, width: float) -> str:
-    """A label cut with an ellipsis to what fits into `width`."""
+    """Cut a label to `width`, with an ellipsis."""
     most = max(4, int(width / _CHAR))
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def room(labels: Sequence[str], most: float) -> float:
-    """The width that labels need, at most `most`."""
+    """Return the width that labels need, at most `most`."""
     return min(most, _CHAR * max((len(each) for each in labels), default=0))
 
 

@@ -1,4 +1,4 @@
-"""A value at k = 1, 2, ... as a line with the band of its intervals."""
+"""A plot of a value at k = 1, 2, ... as a line with a band for its intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _HEIGHT = 190.0
 
 
 def curve(points: Sequence[Interval], across_title: str, kind: str, top: float = 1.0) -> str:
-    """`points[k - 1]` at k; points without a value are left out, without an interval unbanded."""
+    """Draw `points[k - 1]` at k.
+
+    `across_title`: of the horizontal axis; `kind`: class of the line; `top`: end of the vertical
+    scale. Points without a value are left out; the band covers points with an interval.
+    """
     last = max(2, len(points))
     across, up = Scale(1, last, 50.0, WIDTH - 20), Scale(0.0, top, _HEIGHT - 40, 12.0)
     parts = []

@@ -1,4 +1,4 @@
-"""One estimate with its interval a row, on one scale."""
+"""A dot plot: one estimate with its interval per row, on one scale."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MARKED = 22.0
 
 @dataclass(frozen=True)
 class Dot:
-    """One row. `expected`: where it should be, drawn as an open ring."""
+    """One row. `expected`: the expected value, drawn as an open ring."""
 
     label: str
     found: Interval
@@ -38,7 +38,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Mark:
-    """A vertical line that rows are held against."""
+    """A vertical line that rows are compared with."""
 
     at: float
     name: str
@@ -52,7 +52,10 @@ def dots(
     marks: tuple[()] | tuple[Mark] | tuple[Mark, Mark] = (),
     shown: Callable[[float], str] = short,
 ) -> str:
-    """Rows from top to bottom. `title`: of the axis; `shown`: how its ticks are written."""
+    """Draw rows from top to bottom, on a scale from `low` to `high`.
+
+    `title`: of the axis; `marks`: at most two lines; `shown`: the format of values and ticks.
+    """
     left = 12 + room([row.label for row in rows], 140.0)
     across = Scale(low, high, left, WIDTH - 46)
     top = _MARKED if marks else _TOP
@@ -61,7 +64,7 @@ def dots(
     for tick in ticks(low, high):
         parts.append(rule(across(tick), top - 4, across(tick), bottom))
         parts.append(words(across(tick), bottom + 15, shown(tick), "small", "middle"))
-    # Two names keep clear of one another by leaning away.
+    # Two names are aligned away from each other, so that they do not overlap.
     leaning = ("end", "start") if len(marks) == 2 else ("middle",) * len(marks)
     for mark, anchor in zip(marks, leaning, strict=True):
         parts.append(rule(across(mark.at), top - 6, across(mark.at), bottom, "limit"))

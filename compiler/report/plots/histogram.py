@@ -1,4 +1,4 @@
-"""Counts in bins of [0, 1], as shares, with the bands of HARD and EASY behind them."""
+"""A histogram of scores in bins of [0, 1], as shares, with the bands HARD and EASY shaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def histogram(
     top: float,
     kind: str,
 ) -> str:
-    """Bars of `counts` between `edges` (one more than counts). `top`: the highest share shown."""
+    """Draw bars of `counts` between `edges`, one more than counts.
+
+    `hard_below`, `easy_from`: thresholds of the bands; `top`: end of the scale of shares; `kind`:
+    class of the bars.
+    """
     total = sum(counts)
     across, up = Scale(0.0, 1.0, 38.0, WIDTH - 6), Scale(0.0, top, _HEIGHT - 40, 22.0)
     height = up.start - up.end
@@ -51,6 +55,6 @@ def histogram(
     for edge in edges:
         parts.append(words(across(edge), _HEIGHT - 24, short(edge), "small", "middle"))
     middle = (across.start + across.end) / 2
-    parts.append(words(middle, _HEIGHT - 6, "best blind score of a probe", "small", "middle"))
-    label = f"histogram of {total:,} best scores: " + ", ".join(f"{count:,}" for count in counts)
+    parts.append(words(middle, _HEIGHT - 6, "maximum blind score of a probe", "small", "middle"))
+    label = f"histogram of {total:,} maximum scores: " + ", ".join(f"{count:,}" for count in counts)
     return picture(_HEIGHT, label, parts)

@@ -1,4 +1,4 @@
-"""One share of a whole a row, as a bar with its count."""
+"""A bar plot: one share of a whole per row, with its count."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROW = 34.0
 
 @dataclass(frozen=True)
 class Share:
-    """One row: `count` is None where only the share is known."""
+    """One row. `count`: None where only the share is known."""
 
     label: str
     share: float
@@ -32,7 +32,7 @@ class Share:
 
 
 def shares(rows: Sequence[Share], of: str) -> str:
-    """Bars on one scale, each under its label. `of`: what the shares are shares of."""
+    """Draw bars on one scale, each under its label. `of`: title of the axis."""
     across = Scale(0.0, ceiling(max((row.share for row in rows), default=0.0)), 0.0, WIDTH - 96)
     parts = [rule(0.5, 0.0, 0.5, _ROW * len(rows), "axis")]
     for number, row in enumerate(rows):

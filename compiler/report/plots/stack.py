@@ -1,4 +1,4 @@
-"""What a whole falls into: one bar a row, its parts side by side, with a legend."""
+"""A stacked bar plot: one whole per row, divided into parts, with a legend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SMALLEST = 34.0
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a row: `kind` is its class and joins it to the legend's entry of that kind."""
+    """One part of a row. `kind`: its class, which is that of its entry in the legend."""
 
     kind: str
     size: float
@@ -31,14 +31,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Stack:
-    """One row; its parts fill the width."""
+    """One row, whose parts fill the width."""
 
     label: str
     parts: tuple[Part, ...]
 
 
 def stack(rows: Sequence[Stack], legend: Sequence[tuple[str, str]], title: str) -> str:
-    """`legend`: (kind, its name) in order; kinds that no row has are left out of it."""
+    """Draw rows with a legend of (kind, name), without kinds that no row has."""
     used = {part.kind for row in rows for part in row.parts if part.size > 0}
     parts, y = [], 0.0
     x = 0.0

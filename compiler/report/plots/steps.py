@@ -1,4 +1,4 @@
-"""Values with their intervals at a few named places in order, side by side: what changes along."""
+"""A plot of values with intervals at a few named places in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class Step:
 
 
 def steps(places: Sequence[Step], across_title: str, kind: str, top: float = 1.0) -> str:
-    """Marks with whiskers, joined by a thin line; a place without a value keeps its name."""
+    """Draw marks with whiskers, joined by a thin line; a place without a value keeps its name.
+
+    `across_title`: of the horizontal axis; `kind`: class of the marks; `top`: end of the vertical
+    scale.
+    """
     up = Scale(0.0, top, _HEIGHT - 54, 12.0)
     width = (WIDTH - 46) / max(1, len(places))
     parts = []

@@ -1,4 +1,4 @@
-"""Calibration levels from left to right, and what each of several measures is at them."""
+"""A plot of several measures against calibration levels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ text { font-size: 11px; fill: #1c1c1e; } .small { fill: #595960; }
 .chosen { stroke: #8a1c4a; stroke-width: 1.4; stroke-dasharray: 4 3; }
 .line { fill: none; stroke-width: 2; } .mark { stroke: #fbfaf7; stroke-width: .8; }
 .whisker { fill: none; stroke-width: 1.4; }
-.best { stroke: #1f5f99; } .mark.best { fill: #1f5f99; } text.best { fill: #1f5f99; stroke: none; }
+.max { stroke: #1f5f99; } .mark.max { fill: #1f5f99; } text.max { fill: #1f5f99; stroke: none; }
 .hard { stroke: #6d3f5c; } .mark.hard { fill: #6d3f5c; } text.hard { fill: #6d3f5c; stroke: none; }
 .easy { stroke: #b34700; } .mark.easy { fill: #b34700; } text.easy { fill: #b34700; stroke: none; }
 .none { stroke: #55555c; } .mark.none { fill: #55555c; } text.none { fill: #55555c; stroke: none; }
@@ -36,7 +36,7 @@ text { font-size: 11px; fill: #1c1c1e; } .small { fill: #595960; }
   svg { background: #141518; } text { fill: #e9e7e2; } .small { fill: #a9a8ae; }
   .grid { stroke: #3a3b40; } .axis { stroke: #a9a8ae; } .mark { stroke: #141518; }
   .chosen { stroke: #f08ab5; }
-  .best { stroke: #6db1ea; } .mark.best, text.best { fill: #6db1ea; }
+  .max { stroke: #6db1ea; } .mark.max, text.max { fill: #6db1ea; }
   .hard { stroke: #c79bb7; } .mark.hard, text.hard { fill: #c79bb7; }
   .easy { stroke: #f0955a; } .mark.easy, text.easy { fill: #f0955a; }
   .none { stroke: #b9b8bd; } .mark.none, text.none { fill: #b9b8bd; }
@@ -46,7 +46,7 @@ text { font-size: 11px; fill: #1c1c1e; } .small { fill: #595960; }
 
 @dataclass(frozen=True)
 class Series:
-    """One measure at each level. `kind`: best, hard, easy or none, which is its colour."""
+    """One measure at each level. `kind`: max, hard, easy or none; it selects the colour."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Series:
 
 
 def sweep(levels: Sequence[int], series: Sequence[Series], chosen: int | None) -> str:
-    """A whole SVG file. Intervals are drawn where there are any; `chosen` is marked."""
+    """Draw the measures as an SVG file. `chosen`: the level to mark, if any."""
     low, high = min(levels), max(levels)
     across = Scale(low - 0.5, high + 0.5, 34.0, WIDTH - 10)
     up = Scale(0.0, 1.0, _HEIGHT - 62, 14.0)
@@ -73,10 +73,10 @@ def sweep(levels: Sequence[int], series: Sequence[Series], chosen: int | None) -
     width = (WIDTH - 20) / max(1, len(series))
     for number, each in enumerate(series):
         parts.append(words(14 + width * number, _HEIGHT - 10, each.name, each.kind))
-    told = [f"{each.name} {', '.join(_value(point) for point in each.points)}" for each in series]
-    label = f"levels {', '.join(map(str, levels))}: {'; '.join(told)}"
+    points = [f"{each.name} {', '.join(map(_value, each.points))}" for each in series]
+    label = f"levels {', '.join(map(str, levels))}: {'; '.join(points)}"
     drawn = picture(_HEIGHT, label, parts)
-    # By itself, as a file that a browser opens, it must say what it is.
+    # A browser opens the file as SVG only with its namespace.
     return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 

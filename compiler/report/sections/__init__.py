@@ -1,6 +1,7 @@
-"""The tree of all reported statistics. A new one is a function and one entry here.
+"""The tree of all reported statistics, one module for each section.
 
-An entry takes `Stats` and returns its table, or None where there is nothing to show.
+A new table is a function from `Stats` to a table, or None without rows, and an entry in its
+section.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from compiler.report.sections import artefacts, judge, losses, readers, scores
 from compiler.report.tree import Section, Table
 from compiler.statistics.stats import Stats
 
-# The tables that end a build; all of them are in `sections`.
+# Names of the tables that a build prints; all of them are in `sections`.
 SUMMARY = ("slots", "rejects", "scores", "histogram", "flags", "typicality")
 
 
 def sections(stats: Stats, min_gap: float | None = None) -> tuple[Section, ...]:
-    """All sections, without the tables that are empty.
+    """Make all sections, without empty tables.
 
-    `min_gap`: the least mean difference of truth and alternative that a build passes with.
+    `min_gap`: the least mean difference of truth and alternative that a build passes with; None
+    where it is unknown.
     """
     return (
         losses.section(stats),
@@ -28,6 +30,6 @@ def sections(stats: Stats, min_gap: float | None = None) -> tuple[Section, ...]:
 
 
 def summary(stats: Stats) -> tuple[Table, ...]:
-    """The tables that end a build."""
+    """Make the tables that a build prints."""
     found = {table.name: table for section in sections(stats) for table in section.tables}
     return tuple(found[name] for name in SUMMARY if name in found)

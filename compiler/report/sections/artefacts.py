@@ -1,4 +1,4 @@
-"""Dataset-level artifacts: flags, repeated questions, choices without context, labels."""
+"""Dataset-level artifacts: broken rules, repeated questions, choice-only accuracy, typicality."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LEAD = (
 
 
 def section(stats: Stats) -> Section:
-    """Broken rules, flags, repeated questions, choices without context, typicality."""
+    """Make the section; absent tables leave a note."""
     found = (
-        (violations(stats), "No rule about the whole set is broken."),
+        (violations(stats), "No dataset-level rule is broken."),
         (flags(stats), "No row carries a flag."),
         (repeated(stats), ""),
         (choice(stats), "Too few pairs of truth and alternative for the choice-only test."),
@@ -41,7 +41,7 @@ def section(stats: Stats) -> Section:
 
 
 def violations(stats: Stats) -> Table | None:
-    """Broken rules of the whole set."""
+    """Tabulate the broken rules of the whole dataset."""
     found = [
         (check, place, detail, CHECKS[check].meaning)
         for check, place, detail in findings(stats.artefacts)
@@ -51,14 +51,14 @@ def violations(stats: Stats) -> Table | None:
     return Table(
         "violations",
         "Broken rules of the dataset",
-        "rules that only many rows together can break",
+        "rules about all rows of a cell or scope",
         (word("rule"), word("cell"), word("found"), word("meaning")),
         rows(found),
     )
 
 
 def flags(stats: Stats) -> Table | None:
-    """Rows by the rules that they break."""
+    """Tabulate rows by the rules that they break."""
     found = sorted(stats.flags.items(), key=lambda each: (-each[1], each[0]))
     if not found:
         return None
@@ -71,12 +71,12 @@ def flags(stats: Stats) -> Table | None:
             (name, n, n / stats.probes, CHECKS[name].meaning if name in CHECKS else UNKNOWN)
             for name, n in found
         ),
-        "V14 or V28 on many rows: much of the answer can be read off the complement or question.",
+        "V14 or V28 on many rows: the complement or the question holds much of the answer.",
     )
 
 
 def repeated(stats: Stats) -> Table | None:
-    """Questions that stand on more than one row."""
+    """Tabulate the questions that are on more than one row."""
     found = [
         (
             cell.scope,
@@ -94,7 +94,7 @@ def repeated(stats: Stats) -> Table | None:
     return Table(
         "repeated",
         "Repeated questions",
-        "written questions that another row of the cell asks in the same words",
+        "written questions whose exact words are also on another row of the cell",
         (
             *CELL,
             count("rows"),
@@ -109,27 +109,27 @@ def repeated(stats: Stats) -> Table | None:
 
 
 def choice(stats: Stats) -> Table | None:
-    """Pairs of truth and alternative that a classifier of the texts alone gets right."""
+    """Tabulate the choice-only accuracy of every cell."""
     if all(cell.choice.won.value is None for cell in stats.artefacts):
         return None
     return Table(
         "choice",
-        "Choice without context",
+        "Choice-only accuracy",
         "share of pairs in which a classifier that sees only truth and alternative picks the "
-        "truth (naive Bayes on character n-grams with a logistic regression on length and the "
-        "like, folds by document); chance is 0.5; length: median ratio of alternative to truth",
+        "truth (naive Bayes on character n-grams and a logistic regression on surface features, "
+        "folds by document); chance is 0.5; length ratio: median of alternative over truth",
         (*CELL, count("pairs"), estimate("choice-only accuracy"), score("length ratio")),
         rows(
             (cell.scope, cell.target, cell.choice.pairs, cell.choice.won, cell.length_ratio)
             for cell in stats.artefacts
         ),
-        "Above 0.6: alternatives carry a mark of how they were made, and a contrast between truth "
-        "and alternative measures that mark as well.",
+        "Above 0.6: alternatives carry an artifact of how they were made, and a contrast between "
+        "truth and alternative measures that artifact as well.",
     )
 
 
 def typicality(stats: Stats) -> Table | None:
-    """Agreement of the generator's label with the support among siblings."""
+    """Tabulate the generator's label against the support among siblings."""
     t = stats.typicality
     total = t.both_typical + t.only_label + t.only_mechanical + t.both_atypical
     if not total:

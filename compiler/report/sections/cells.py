@@ -1,4 +1,4 @@
-"""Cells as rows of tables: their columns and names, the same in every table."""
+"""Columns and names of cells and of their scores, the same in every table and plot."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ CELL: tuple[Column, ...] = (word("scope"), word("target"))
 
 
 def place(cell: CellStats) -> tuple[str, str]:
-    """The scope and target of a cell."""
+    """Return the scope and target of a cell, "all" for a cell over all of them."""
     return cell.scope or ALL, cell.target or ALL
 
 
 def untyped(stats: Stats) -> Iterator[CellStats]:
-    """Cells with scores over both labels of typicality; the pooled one is last."""
+    """Yield the cells with scores over both typicality labels; all rows come last."""
     return (cell for cell in stats.cells if cell.rows and not cell.typicality)
 
 
 def typed(stats: Stats) -> Iterator[CellStats]:
-    """Cells with scores of one label of typicality."""
+    """Yield the cells with scores of one typicality label."""
     return (cell for cell in stats.cells if cell.rows and cell.typicality)
 
 
 def expected_max(stats: Stats) -> str:
-    """The name of the expected maximum over the rollouts that every row has."""
+    """Name the expected maximum over the rollouts that every row has: `expected max of 5`."""
     return f"expected max of {len(stats.pooled.expected_max)}"
 
 
 def hard(stats: Stats) -> str:
-    """The name of the share of HARD probes."""
+    """Name the share of HARD probes: `HARD (max < 0.4)`."""
     return f"HARD (max < {short(stats.hard_below)})"
 
 
 def easy(stats: Stats) -> str:
-    """The name of the share of EASY probes."""
+    """Name the share of EASY probes: `EASY (max >= 0.8)`."""
     return f"EASY (max >= {short(stats.easy_from)})"

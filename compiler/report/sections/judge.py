@@ -1,4 +1,4 @@
-"""Reliability of the scores: known answers, repeated judgements, and preferred values."""
+"""Reliability of the judge: known answers, preferred values, and repeated judgements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_AGAIN = "No answers were judged twice (scoring.rejudge)."
 
 
 def section(stats: Stats, min_gap: float | None) -> Section:
-    """The tables of the judge for which there are rows."""
+    """Make the section; absent tables leave a note."""
     found = (
         (anchors(stats), _NO_ANCHORS),
         (gaps(stats, min_gap), ""),
@@ -42,32 +42,32 @@ def section(stats: Stats, min_gap: float | None) -> Section:
 
 
 def anchors(stats: Stats) -> Table | None:
-    """Mean scores of answers whose score is known."""
+    """Tabulate mean scores of answers whose correct score is known."""
     if not stats.judge.anchors:
         return None
     return Table(
         "anchors",
         "Anchors",
-        "mean score of answers whose worth is known",
+        "mean score of answers whose correct score is known",
         (
             word("scope"),
             word("answer"),
             word("text"),
             count("judged"),
             estimate("mean score"),
-            count("no number"),
+            count("without a score"),
         ),
         rows(
             (each.scope, each.kind, KINDS[each.kind][0], each.mean.n, each.mean, each.failed)
             for each in stats.judge.anchors
         ),
         "A correct answer far below 1: no blind answer could score well either. An alternative "
-        "near 1: the judge takes wrong for right.",
+        "near 1: the judge accepts wrong answers.",
     )
 
 
 def gaps(stats: Stats, min_gap: float | None) -> Table | None:
-    """Score of the truth less that of the alternative."""
+    """Tabulate the score of the truth less that of the alternative."""
     if not stats.judge.gaps:
         return None
     limit = "" if min_gap is None else f"; a build fails below {numbers.short(min_gap)}"
@@ -77,19 +77,19 @@ def gaps(stats: Stats, min_gap: float | None) -> Table | None:
         f"score of target_response less that of the alternative, paired by probe{limit}",
         (word("scope"), count("probes"), estimate("difference")),
         rows((each.scope, each.gap.n, each.gap) for each in stats.judge.gaps),
-        "A small difference: the scores of the scope mean little.",
+        "A small difference: the scores of the scope are unreliable.",
     )
 
 
 def values(stats: Stats) -> Table | None:
-    """The values that the judge prefers."""
+    """Tabulate the values that the judge prefers."""
     found, verbosity = stats.judge.heaping, stats.judge.verbosity
     if not found.n:
         return None
     return Table(
         "values",
         "Preferred values",
-        "blind scores, all cells pooled",
+        "blind scores of all cells",
         (word("measure"), value(ALL)),
         rows(
             [
@@ -103,13 +103,13 @@ def values(stats: Stats) -> Table | None:
                 ("rank correlation of mean score and answer length", verbosity),
             ]
         ),
-        "A few values that hold nearly everything: thresholds between them are arbitrary. A "
-        "strong correlation with length: long answers are rewarded for their length.",
+        "Nearly all scores on a few values: thresholds between them are arbitrary. A strong "
+        "correlation with length: the judge rewards long answers.",
     )
 
 
 def again(stats: Stats) -> Table | None:
-    """Agreement of repeated judgements, and the components of variance."""
+    """Tabulate the agreement of repeated judgements, and the components of variance."""
     again = stats.judge.again
     if again is None:
         return None
@@ -117,8 +117,8 @@ def again(stats: Stats) -> Table | None:
     return Table(
         "again",
         "Repeated judgements",
-        f"{found.items:,} answers to {again.probes:,} probes judged {again.times} times, all "
-        "cells pooled",
+        f"{found.items:,} answers to {again.probes:,} probes of all cells judged {again.times} "
+        "times",
         (word("measure"), value(ALL)),
         rows(
             [

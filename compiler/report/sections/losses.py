@@ -1,4 +1,4 @@
-"""Slots planned, probes built, rows scored, and everything that was lost on the way."""
+"""Slots planned, probes built, rows scored, and the reasons of all losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compiler.statistics.stats import ScopeStats, Stats
 UNKNOWN = "a reason of another version"
 _LEAD = (
     "A document has a fixed number of slots per scope. A slot that becomes no scored probe is "
-    "counted with its reason: planned = rejected + built, for every scope."
+    "counted with its reason: planned = rejected + built for every scope."
 )
 _ROWS_ONLY = (
     "These numbers come from the rows alone, which do not say how many slots were planned or "
@@ -19,7 +19,7 @@ _ROWS_ONLY = (
 
 
 def section(stats: Stats) -> Section:
-    """From slots to scores; of rows in a file, only their statuses."""
+    """Make the section; for rows of a file without its build, only built rows and statuses."""
     entries = (slots, rejects, statuses, ledger, skips)
     tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
     notes = (_ROWS_ONLY,) if stats.build is None else ()
@@ -27,7 +27,7 @@ def section(stats: Stats) -> Section:
 
 
 def slots(stats: Stats) -> Table:
-    """Slots and probes of every scope, and their sums."""
+    """Tabulate slots and probes of every scope, and their sums."""
     build = stats.build
     found = [
         (
@@ -47,7 +47,7 @@ def slots(stats: Stats) -> Table:
         "planned = rejected + built; scored: with blind scores",
         (word("scope"), *map(count, names)),
         rows([*found, (ALL, *sums)]),
-        "A scope that loses much more than the others: its probes are a selection.",
+        "A scope that loses many more slots than the others: its probes are a biased selection.",
     )
 
 
@@ -63,7 +63,7 @@ def _built(scope: ScopeStats) -> tuple[int, ...]:
 
 
 def rejects(stats: Stats) -> Table | None:
-    """Rejected slots by scope and reason, the commonest first."""
+    """Tabulate rejected slots by scope and reason, the commonest first."""
     build = stats.build
     if build is None:
         return None
@@ -85,7 +85,7 @@ def rejects(stats: Stats) -> Table | None:
         Table(
             "rejects",
             "Rejected slots",
-            "every planned slot that became no probe, by reason",
+            "planned slots without a probe, by reason",
             (*names, percent("of planned"), word("meaning")),
             rows(found),
             "A common reason that names a rule (V...): the generator keeps breaking it.",
@@ -94,7 +94,7 @@ def rejects(stats: Stats) -> Table | None:
 
 
 def statuses(stats: Stats) -> Table | None:
-    """Rows by score status."""
+    """Tabulate rows by score status."""
     found = [
         (scope.scope, status, rows_, STATUSES.get(status, UNKNOWN))
         for scope in stats.scopes
@@ -107,13 +107,13 @@ def statuses(stats: Stats) -> Table | None:
             "rows by `score_status`",
             (word("scope"), word("status"), count("rows"), word("meaning")),
             rows(found),
-            "Rows not scored: shares of HARD and EASY say nothing about them.",
+            "Rows without scores: shares of HARD and EASY do not include them.",
         )
     )
 
 
 def ledger(stats: Stats) -> Table | None:
-    """Planned, rejected by stage, built and scored of every round and scope."""
+    """Tabulate planned, rejected by stage, built and scored of every round and scope."""
     if stats.build is None:
         return None
     entries = stats.build.ledger
@@ -137,7 +137,7 @@ def ledger(stats: Stats) -> Table | None:
     return Table(
         "ledger",
         "Ledger",
-        "by round: planned - rejected by stage = built = scored + the other statuses",
+        "by round: planned - rejected = built = scored + other statuses",
         (
             count("round"),
             word("scope"),
@@ -153,7 +153,7 @@ def ledger(stats: Stats) -> Table | None:
 
 
 def skips(stats: Stats) -> Table | None:
-    """Source rows and siblings that were not used."""
+    """Tabulate source rows and siblings that were not used."""
     if stats.build is None:
         return None
     found = [(reason, n, SKIPS.get(reason, UNKNOWN)) for reason, n in stats.build.skips.items()]
@@ -161,7 +161,7 @@ def skips(stats: Stats) -> Table | None:
         Table(
             "skips",
             "Skipped source rows and siblings",
-            "parts of the source that no slot was planned for",
+            "parts of the source without planned slots",
             (word("reason"), count("count"), word("meaning")),
             rows(found),
         )

@@ -10,8 +10,8 @@ from compiler.statistics.stats import Stats
 # Readers that see less than the blind reader, from the one that sees least.
 BELOW = ("no_context", "shuffled_context")
 _LEAD = (
-    "The question alone is the floor, a reader with the atom in hand the ceiling. A method that "
-    "reads hidden states has something to show between the blind reader and the ceiling."
+    "A reader of the question alone is the floor, a reader that also sees the atom is the ceiling. "
+    "A method that reads hidden states can gain between the blind reader and the ceiling."
 )
 _NO_SCORES = "No row has blind scores."
 _NO_READERS = (
@@ -22,7 +22,7 @@ _NO_DISTANCES = "No scored row gives the distance of its atom from the split (ab
 
 
 def section(stats: Stats) -> Section:
-    """Baselines where they ran, distances where rows have them."""
+    """Make the section; absent tables leave a note."""
     if not stats.pooled.rows:
         return Section("readers", "Other readers", _LEAD, (), (_NO_SCORES,))
     found = ((baselines(stats), _NO_READERS), (distances(stats), _NO_DISTANCES))
@@ -36,7 +36,7 @@ def section(stats: Stats) -> Section:
 
 
 def baselines(stats: Stats) -> Table | None:
-    """Mean scores of the other readers, and their differences from the blind reader."""
+    """Tabulate mean scores of the other readers, and their differences from the blind reader."""
     found = [
         (reader(each.name), *place(cell), each.rows, each.rollouts, each.mean, each.gap)
         for cell in untyped(stats)
@@ -48,23 +48,23 @@ def baselines(stats: Stats) -> Table | None:
         "baselines",
         "Baselines",
         "mean score of other readers of the same questions, and its difference from the blind "
-        "mean, paired by probe",
+        "reader's, paired by probe",
         (
             word("reader"),
             *CELL,
             count("rows"),
             count("rollouts"),
             estimate("mean score"),
-            estimate("mean less blind"),
+            estimate("mean score less blind"),
         ),
         rows(found),
-        "No context near blind: the questions give themselves away. Full information far below 1: "
-        "the answer or the judge falls short, and HARD means less.",
+        "No context near blind: the questions give their answers away. Full information far below "
+        "1: the answerer or the judge fails on known answers, and HARD means less.",
     )
 
 
 def distances(stats: Stats) -> Table | None:
-    """Blind scores by the distance of the atom from the split."""
+    """Tabulate blind scores by the distance of the atom from the split."""
     found = [
         (*place(cell), distance(each), each.mean.n, each.mean, each.expected_max)
         for cell in untyped(stats)
@@ -85,13 +85,13 @@ def distances(stats: Stats) -> Table | None:
             estimate(f"expected max of {k}"),
         ),
         rows(found),
-        "High scores only next to the split: near atoms then continue the sentence that the "
-        "reader sees, and test local prediction.",
+        "High scores only next to the split: near atoms continue the sentence that the reader "
+        "sees, and test local prediction.",
     )
 
 
 def ordered(cell: CellStats) -> list[BaselineStats]:
-    """The baselines of a cell: those that see less than the blind reader, then the others."""
+    """Sort the baselines of a cell: those that see less than the blind reader come first."""
     return sorted(
         cell.baselines,
         key=lambda each: BELOW.index(each.name) if each.name in BELOW else len(BELOW),
@@ -99,12 +99,12 @@ def ordered(cell: CellStats) -> list[BaselineStats]:
 
 
 def reader(name: str) -> str:
-    """A reader's name in words."""
+    """Return a reader's name in words."""
     return name.replace("_", " ")
 
 
 def distance(each: DistanceStats) -> str:
-    """`1`, `2 to 3`, `16+`."""
+    """Format a range of distances: `1`, `2 to 3`, `16+`."""
     if not each.high:
         return f"{each.low}+"
     return f"{each.low}" if each.low == each.high else f"{each.low} to {each.high}"

@@ -31,12 +31,12 @@ _NO_TARGETS = "No scored row names its target (prefix or suffix)."
 
 
 def section(stats: Stats) -> Section:
-    """All tables of blind scores; none when nothing is scored."""
+    """Make the section; without scores it has a note and no table."""
     lead = (
         "A reader of the complement answers each written probe several times, without the hidden "
         f"state; each answer is scored from 0 to 1. A probe is HARD when its maximum is below "
         f"{short(stats.hard_below)}, EASY when it is at least {short(stats.easy_from)}. Scopes and "
-        "targets are different tasks: only rows called “all” pool them. Intervals are 95%, from "
+        "targets are different tasks: only rows called “all” combine them. Intervals are 95%, from "
         "resampling documents; cells of fewer than 30 documents have none. The maximum grows with "
         "the number of rollouts: compare it at equal k only."
     )
@@ -55,18 +55,19 @@ def section(stats: Stats) -> Section:
 
 
 def scores(stats: Stats) -> Table:
-    """Means, expected maxima and bands of every scope and target."""
+    """Tabulate mean score, expected maximum and bands of every scope and target."""
     second = any(cell.second is not None for cell in untyped(stats))
     return Table(
         "scores",
         "Scores of each cell",
-        "mean score and expected maximum, shares of HARD and EASY; leaking: the complement holds "
-        "most of the atom's content (V14), or the question most of the answer's (V28)",
+        "mean score and expected maximum, shares of HARD and EASY; leaking: share of probes whose "
+        "complement holds most of the atom's content (V14), or whose question holds most of the "
+        "answer's (V28)",
         (
             *CELL,
             *_measures(stats),
             percent_estimate("leaking"),
-            *((estimate("mean against target_response"),) if second else ()),
+            *((estimate("mean score against target_response"),) if second else ()),
         ),
         rows(
             (
@@ -77,12 +78,12 @@ def scores(stats: Stats) -> Table:
             )
             for cell in untyped(stats)
         ),
-        "Nearly all probes in one band: such a set cannot separate methods.",
+        "Nearly all probes in one band: such a dataset cannot distinguish methods.",
     )
 
 
 def by_typicality(stats: Stats) -> Table | None:
-    """The same of suffix targets by the generator's label."""
+    """Tabulate the same numbers of suffix targets by the generator's label."""
     found = [(*place(cell), cell.typicality, *_measured(cell)) for cell in typed(stats)]
     if not found:
         return None
@@ -92,7 +93,7 @@ def by_typicality(stats: Stats) -> Table | None:
         "suffix targets by the generator's label",
         (*CELL, word("typicality"), *_measures(stats)),
         rows(found),
-        "Typical probes no easier than atypical ones: the label would be noise.",
+        "Typical probes no easier than atypical ones: the label carries no information.",
     )
 
 
@@ -113,13 +114,13 @@ def _measured(cell: CellStats) -> tuple[object, ...]:
 
 
 def histogram(stats: Stats) -> Table:
-    """The maximum of every scored row, all cells pooled."""
+    """Tabulate the maximum of every scored row of all cells."""
     pooled = stats.pooled
     bins = list(pairwise(EDGES))
     return Table(
         "histogram",
         "Maximum blind score",
-        f"{pooled.rows:,} scored rows by their maximum, all cells pooled",
+        f"{pooled.rows:,} scored rows by their maximum, all cells",
         (word("max"), count("probes"), percent("share"), bar("")),
         rows(
             (f"[{low:.1f}, {high:.1f}{']' if high == EDGES[-1] else ')'}", n, n / pooled.rows,
@@ -130,7 +131,7 @@ def histogram(stats: Stats) -> Table:
 
 
 def distribution(stats: Stats) -> Table:
-    """The maximum of every scored row, by cell."""
+    """Tabulate the maximum of every scored row, by cell."""
     bins = (word(f"{low:g} to {high:g}") for low, high in pairwise(EDGES))
     return Table(
         "distribution",
@@ -149,7 +150,7 @@ def distribution(stats: Stats) -> Table:
 
 
 def maxima(stats: Stats) -> Table:
-    """The expected maximum of k rollouts against k."""
+    """Tabulate the expected maximum of k rollouts against k."""
     width = max(len(cell.expected_max) for cell in untyped(stats))
     return Table(
         "maxima",
@@ -165,12 +166,12 @@ def maxima(stats: Stats) -> Table:
             )
             for cell in untyped(stats)
         ),
-        "A curve that still climbs at its end: HARD then depends on the number of rollouts.",
+        "A curve that still rises at its end: HARD depends on the number of rollouts.",
     )
 
 
 def shape(stats: Stats) -> Table:
-    """Measures of bimodality of the maximum."""
+    """Tabulate measures of bimodality of the maximum."""
     return Table(
         "shape",
         "Bimodality of the maximum",
@@ -192,13 +193,13 @@ def shape(stats: Stats) -> Table:
             for cell in untyped(stats)
             if cell.shape is not None
         ),
-        "Either of them as a verdict: skewness alone raises Sarle's coefficient, the valley ratio "
-        "depends on the bins, and pooling scopes can make two groups out of none.",
+        "One measure without the other: skewness alone raises Sarle's coefficient, the valley "
+        "ratio depends on the bins, and rows called “all” can show two groups that no scope has.",
     )
 
 
 def unsolved(stats: Stats) -> Table | None:
-    """Rows that no rollout solved, and the share that new rollouts would solve."""
+    """Tabulate rows that no rollout solved, and the share that new rollouts would solve."""
     found = [(cell, cell.unsolved) for cell in untyped(stats) if cell.unsolved is not None]
     if not found:
         return None
@@ -207,8 +208,8 @@ def unsolved(stats: Stats) -> Table | None:
         "unsolved",
         "Re-solve rate of HARD probes",
         f"rows of which no rollout reached {short(stats.hard_below)} were selected by a noisy "
-        "maximum; the share that fresh rollouts would solve, by a beta-binomial fit and by two "
-        "held-out rollouts",
+        f"maximum; the share of them that new rollouts would solve, by a beta-binomial fit ({k} "
+        "new) and by two held-out rollouts",
         (
             *CELL,
             count("scored"),
@@ -232,6 +233,6 @@ def unsolved(stats: Stats) -> Table | None:
             )
             for cell, each in found
         ),
-        "A high share: many HARD probes were only unlucky. Report results on HARD with rollouts "
+        "A high share: many HARD probes are HARD by chance. Report results on HARD with rollouts "
         "that did not select it.",
     )

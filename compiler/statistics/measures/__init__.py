@@ -1,7 +1,8 @@
 """The numeric core of the statistics: numpy arrays in, frozen dataclasses out.
 
-Nothing here knows a spec, a record, a file or a probe. The numbers land in content-hashed
-artifacts, so they must be equal on another machine and with another numpy: randomness is the raw
-output of PCG64 (`draws`), sums are exact integers whatever their order (`units`, `clusters`), and
-every float that leaves is rounded to six decimals by `units.rounded`, or is None, never NaN.
+No module here depends on a spec, a record, a file or a probe. The numbers are part of
+content-hashed artifacts, so they must be equal on every machine and with every version of numpy:
+random numbers are the raw output of PCG64 (`draws`), sums are exact integers in any order (`units`,
+`clusters`), and every reported float is rounded to six decimals by `units.rounded`, or is None,
+never NaN.
 """

@@ -1,8 +1,8 @@
-"""Do repeated judgements of one thing agree?
+"""Agreement of repeated judgements, and correlations.
 
 Every measure is a function of sums over items, so that all of them get intervals from one sweep of
-resampled documents. A matrix has one row an item and one column a repeat (a judge asked again,
-another judge); NaN stands for a repeat that gave no valid score.
+resampled documents. A matrix has a row per item and a column per repeat (a second judgement, or
+another judge); NaN stands for a repeat without a valid score.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Agreement:
     """Agreement of the repeats of one matrix of scores in [0, 1].
 
     `items`: rows with at least two repeats; `complete`: rows with all. The two ICCs use complete
-    rows only; all others use what is there. `icc_one_way`: ICC(1,1); `icc_absolute`: ICC(A,1);
-    `kappa`: quadratic-weighted Cohen's kappa on the five bins, mean over pairs of repeats; `alpha`:
-    Krippendorff's, interval metric; `mean_delta`: |difference| of two repeats of an item;
-    `flips`: share of pairs of repeats of an item that fall into different bands.
-    Values are None where everything is equal and there is nothing to agree about.
+    rows only; all others use every pair of repeats. `icc_one_way`: ICC(1,1); `icc_absolute`:
+    ICC(A,1); `kappa`: quadratic-weighted Cohen's kappa on the five bins, mean over pairs of
+    repeats; `alpha`: Krippendorff's, interval metric; `mean_delta`: mean |difference| of two
+    repeats of an item; `flips`: share of pairs of repeats of an item that are in different bands.
+    The coefficients are undefined, with a value of None, where scores do not vary.
     """
 
     items: int
@@ -52,7 +52,7 @@ def agreement(
     bands: tuple[float, float] = BANDS,
     resamples: int = RESAMPLES,
 ) -> Agreement:
-    """All measures of `matrix` (items, repeats), whose rows are those of `clusters`.
+    """Compute all measures of `matrix` (items, repeats), whose rows are those of `clusters`.
 
     `bands`: HARD below the first, EASY from the second on.
 
@@ -88,7 +88,11 @@ def agreement(
 
 
 def band_of(values: npt.ArrayLike, bands: tuple[float, float] = BANDS) -> Ints:
-    """0 for HARD (below the first), 2 for EASY (from the second on), 1 between; no NaN."""
+    """Return 0 for HARD (below the first), 2 for EASY (from the second on), 1 between.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
     found: Ints = np.digitize(scaled(values), scaled(bands)).astype(np.int64)
     return found
 
@@ -96,13 +100,13 @@ def band_of(values: npt.ArrayLike, bands: tuple[float, float] = BANDS) -> Ints:
 def flipped(
     first: npt.ArrayLike, second: npt.ArrayLike, bands: tuple[float, float] = BANDS
 ) -> Flags:
-    """Which rows change their band between two scorings of the same rows, e.g. of their maxima."""
+    """Mark the rows whose band differs between two scorings of the same rows; shape (rows,)."""
     found: Flags = band_of(first, bands) != band_of(second, bands)
     return found
 
 
 def cohen(both: int, only_first: int, only_second: int, neither: int) -> float | None:
-    """Cohen's (1960) kappa of two yes/no raters; None when one of them always says the same."""
+    """Compute Cohen's (1960) kappa of two binary raters; None when a rater uses one label only."""
     n = both + only_first + only_second + neither
     first, second = both + only_first, both + only_second
     if first in (0, n) or second in (0, n):
@@ -112,17 +116,17 @@ def cohen(both: int, only_first: int, only_second: int, neither: int) -> float |
 
 
 def pearson(first: npt.ArrayLike, second: npt.ArrayLike) -> float | None:
-    """Product-moment correlation of two vectors; None when one is constant or there are under 2."""
+    """Compute the product-moment correlation; None for a constant vector or under 2 values."""
     return _correlation(whole(first), whole(second))
 
 
 def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float | None:
-    """Rank correlation, ties at their mean rank; None as for `pearson`."""
+    """Compute the rank correlation, ties at their mean rank; None as for `pearson`."""
     return _correlation(_ranks(first), _ranks(second))
 
 
 def _ranks(values: npt.ArrayLike) -> list[int]:
-    """Twice the mean rank (0-based, plus one) of each value: whole numbers."""
+    """Return twice the mean rank of each value, from 1; ties share a rank, so these are whole."""
     _, places, counts = np.unique(
         np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True
     )
@@ -146,7 +150,7 @@ def _icc_columns(tally: Tally, cell: Cell, scores: Floats) -> tuple[Column, ...]
 
 
 def _icc(k: int, n: Floats, squares: Floats, rows: Floats, *repeats: Floats) -> tuple[Floats, ...]:
-    """ICC(1,1) and ICC(A,1) of McGraw and Wong (1996), from mean squares of a complete table."""
+    """Compute ICC(1,1) and ICC(A,1) of McGraw and Wong (1996) from sums of a complete table."""
     total = np.zeros_like(n)
     columns = np.zeros_like(n)
     for each in repeats:
@@ -157,7 +161,7 @@ def _icc(k: int, n: Floats, squares: Floats, rows: Floats, *repeats: Floats) -> 
     msr, msc = divided(between, n - 1), judges / (k - 1)
     msw = divided(squares - rows / k, n * (k - 1))
     mse = divided(squares - rows / k - judges, (n - 1) * (k - 1))
-    # What is left of equal numbers after rounding is no variance.
+    # Equal scores leave a rounding error instead of a variance of 0.
     alike = squares - correction <= 1e-9 * np.maximum(squares, 1e-9)
     one_way = divided(msr - msw, np.where(alike, 0, msr + (k - 1) * msw))
     spread = msr + (k - 1) * mse + k * divided(msc - mse, n)
@@ -178,14 +182,14 @@ def _alpha_columns(tally: Tally, cell: Cell, scores: Floats) -> tuple[Column, ..
 
 
 def _alpha(values: Floats, total: Floats, squares: Floats, apart: Floats) -> Floats:
-    """Krippendorff (2011): 1 - observed / expected squared difference of pairable values."""
+    """Compute 1 - observed / expected squared difference of pairable values (Krippendorff 2011)."""
     expected = 2 * (values * squares - total * total)
     expected = np.where(expected > 1e-9 * values, expected, 0)
     return 1 - divided((values - 1) * apart, expected)
 
 
 def _kappa_columns(tally: Tally, clusters: Clusters, scores: Floats) -> list[tuple[Column, ...]]:
-    """Per pair of repeats the sums that quadratic weights need, over items that have both."""
+    """Add, for each pair of repeats, the sums of quadratic weights over items that have both."""
     found = []
     for i, j in combinations(range(scores.shape[1]), 2):
         cell = tally.cell(~np.isnan(scores[:, i]) & ~np.isnan(scores[:, j]))
@@ -196,7 +200,7 @@ def _kappa_columns(tally: Tally, clusters: Clusters, scores: Floats) -> list[tup
 
 
 def _kappa(sweep: Sweep, pairs: list[tuple[Column, ...]]) -> Interval:
-    """Cohen (1968) with weights (i - j)^2: 1 - sum w O / sum w E; mean over pairs of repeats."""
+    """Compute 1 - sum w O / sum w E with w = (i - j)^2 (Cohen 1968), mean over pairs of repeats."""
 
     def mean(*sums: Floats) -> Floats:
         total = np.zeros_like(sums[0])
@@ -214,7 +218,7 @@ def _banded(scores: Floats, bands: tuple[float, float]) -> Floats:
 
 
 def _over_pairs(scores: Floats, measure: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Mean of `measure` over the pairs of repeats that an item has; (items,)."""
+    """Average `measure` over the pairs of repeats that an item has; shape (items,)."""
     total, pairs = np.zeros(len(scores)), np.zeros(len(scores))
     for i, j in combinations(range(scores.shape[1]), 2):
         both = ~np.isnan(scores[:, i]) & ~np.isnan(scores[:, j])

@@ -1,4 +1,4 @@
-"""Area under the ROC curve, with documents as the unit of its error."""
+"""Area under the ROC curve, with a standard error clustered by document."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from compiler.statistics.measures.units import Floats, Ints, rounded
 def clustered_auc(
     positive: npt.ArrayLike, negative: npt.ArrayLike, of_positive: Ints, of_negative: Ints
 ) -> Interval:
-    """P(a positive scores above a negative), ties half, with a 95% interval.
+    """Estimate P(a positive scores above a negative), ties half, with a 95% interval.
 
-    `positive` (m,), `negative` (n,): scores in any unit; `of_positive`, `of_negative`: the
-    documents of them, as codes 0.. shared by both. The value is the rank formula (Mann and Whitney
+    `positive` (m,), `negative` (n,): scores in any unit; `of_positive`, `of_negative`: their
+    documents, as codes from 0 shared by both. The value is the rank formula (Mann and Whitney
     1947). The variance is DeLong's (1988) with components summed per document (Obuchowski 1997):
     I/(I-1) sum over I documents of (sum (V10 - A)/m + sum (V01 - A)/n)^2. The interval is normal,
-    cut to [0, 1]. All None without a positive or a negative, no interval below 30 documents.
-    `n` counts positives and negatives.
+    cut to [0, 1]. All None without a positive or a negative; no interval below 30 documents. `n` of
+    the result counts positives and negatives.
     """
     above, below = np.asarray(positive), np.asarray(negative)
     m, n = len(above), len(below)
@@ -27,7 +27,7 @@ def clustered_auc(
     documents = len(codes)
     if not m or not n:
         return Interval(None, None, None, m + n, documents)
-    # In half wins, so that ties are whole numbers and sums exact.
+    # Counted in halves: a tie is then a whole number, and sums are exact.
     wins, losses = _half_wins(above, below), _half_wins(below, above)
     value = float(wins.sum()) / (2 * m * n)
     size = int(codes.max()) + 1
@@ -43,7 +43,7 @@ def clustered_auc(
 
 
 def _half_wins(scores: npt.NDArray[np.generic], others: npt.NDArray[np.generic]) -> Floats:
-    """Twice the number of `others` below each score, plus the number equal to it."""
+    """Return twice the number of `others` below each score, plus the number equal to it."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, scores, side="left")
     upto = np.searchsorted(ordered, scores, side="right")

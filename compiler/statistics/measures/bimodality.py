@@ -1,7 +1,7 @@
-"""Bimodality of scores: two measures, because each is fooled by something else.
+"""Bimodality of scores: two measures with different weaknesses.
 
-Neither is a verdict. Sarle's coefficient rises with skewness alone; the valley ratio depends on
-where the bins end. A reader sees both, with the coefficient of a uniform sample beside them.
+Neither is a test. Sarle's coefficient rises with skewness alone; the valley ratio depends on where
+the bins end. Reports show both, with the coefficient of a uniform sample for comparison.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNIFORM_SARLE = 5 / 9
 
 
 def sarle(values: npt.ArrayLike) -> float | None:
-    """Sarle's bimodality coefficient, (G1^2 + 1) / (G2 + 3 (n-1)^2 / ((n-2)(n-3))).
+    """Compute Sarle's bimodality coefficient, (G1^2 + 1) / (G2 + 3 (n-1)^2 / ((n-2)(n-3))).
 
     G1 and G2 are skewness and excess kurtosis corrected for sample size (SAS/STAT CLUSTER; Pfister
     et al. 2013). 5/9 for a uniform, 1/3 for a normal sample, 1 for two points. None for fewer than
@@ -43,25 +43,27 @@ def sarle(values: npt.ArrayLike) -> float | None:
 
 
 def bins(values: npt.ArrayLike) -> Ints:
-    """The bin of each value in [0, 1]: [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1], as 0..4.
+    """Return the bin, 0..4, of each value: [0, .2), [.2, .4), [.4, .6), [.6, .8), [.8, 1].
 
     Raises:
-        ValueError: a value lies outside.
+        ValueError: a value is outside [0, 1].
     """
     units = scaled(values)
     if units.size and (units.min() < 0 or units.max() > SCALE):
-        raise ValueError("a score lies outside 0 to 1")
+        raise ValueError("a score is outside 0 to 1")
     found: Ints = np.minimum(units * BINS // SCALE, BINS - 1).astype(np.int64)
     return found
 
 
 def histogram(values: npt.ArrayLike) -> tuple[int, ...]:
-    """How many values lie in each of the five bins."""
+    """Count the values in each of the five bins."""
     return tuple(np.bincount(bins(values).ravel(), minlength=BINS).tolist())
 
 
 def valley(counts: npt.ArrayLike) -> Floats:
-    """Valley ratio h_mid / min(h_left, h_right) of histograms (..., 5): below 1, a valley.
+    """Compute the valley ratio h_mid / min(h_left, h_right) of histograms (..., 5).
+
+    A ratio below 1 is a valley.
 
     h_mid is the middle bin, h_left the higher of the two bins left of it, h_right the higher of the
     two right of it: a valley is measured from the lower of its two peaks. On the published counts
@@ -76,11 +78,11 @@ def valley(counts: npt.ArrayLike) -> Floats:
 
 
 def bin_columns(tally: Tally, cell: Cell, values: npt.ArrayLike) -> tuple[Column, ...]:
-    """The histogram of `values` (cell.n,) as five columns of flags."""
+    """Add the histogram of `values` (cell.n,) as five columns of flags."""
     places = bins(values)
     return tuple(tally.flags(cell, places == each) for each in range(BINS))
 
 
 def valley_ratio(sweep: Sweep, columns: tuple[Column, ...]) -> Interval:
-    """The valley ratio with its document-clustered interval; `columns` from `bin_columns`."""
+    """Estimate the valley ratio, clustered by document. `columns`: from `bin_columns`."""
     return sweep.statistic(lambda *sums: valley(np.stack(sums, axis=1)), *columns)

@@ -1,7 +1,7 @@
-"""Can truth and alternative be told apart without reading anything else?
+"""Choice-only accuracy: a classifier picks the truth from truth and alternative, without context.
 
-If a classifier that sees nothing but the two texts succeeds, the alternatives carry an artefact of
-how they were made, and a contrast between the two measures that as well (Gururangan et al. 2018,
+An accuracy above chance shows that the alternatives carry an artifact of how they were made, and a
+contrast between truth and alternative then measures that artifact too (Gururangan et al. 2018,
 "Annotation Artifacts in Natural Language Inference Data").
 """
 
@@ -23,8 +23,8 @@ FOLDS = 5
 MIN_PAIRS = 50
 MAX_CHARS = 300
 _BUCKETS = 2**16
-# Log odds are kept in whole ten-thousandths, so that their sums are exact in any order; so are the
-# final scores, in millionths, so that a last bit cannot decide a tie.
+# Log odds are whole ten-thousandths, so that their sums are exact in any order; final scores are
+# whole millionths, so that a difference in the last bit cannot break a tie.
 _ODDS = 10_000
 _SCORE = 1_000_000
 _CHUNK = 500_000
@@ -35,12 +35,12 @@ _START, _END = "\x02", "\x03"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a classifier of texts alone achieves on pairs it was not trained on.
+    """Results of a classifier of texts alone on held-out pairs.
 
-    `auc`: a truth above an alternative of any pair; `won`: a truth above the alternative of its own
-    pair, ties half. Both are .5 without an artefact; their `n` counts texts and pairs. The values
-    are None for fewer than 50 pairs or 5 documents. The intervals say how well the classifier's
-    success is known, not how much better another classifier would do.
+    `auc`: P(a truth scores above an alternative of any pair); `won`: choice-only accuracy, the
+    share of pairs whose truth scores above its own alternative, ties half. Both are .5 by chance;
+    `n` counts texts in `auc` and pairs in `won`. The values are None for fewer than 50 pairs or 5
+    documents. The intervals are those of this classifier; another may do better.
     """
 
     pairs: int
@@ -52,13 +52,15 @@ class Choice:
 def choice(
     truths: Sequence[str], others: Sequence[str], documents: Sequence[str] | npt.ArrayLike
 ) -> Choice:
-    """Tell each truth from its alternative; all three have one entry a pair, texts not empty.
+    """Train and test a classifier of truths against alternatives, by 5-fold cross-validation.
 
-    In 5 folds that keep a document together: a multinomial naive Bayes over hashed character 1- to
+    `truths`, `others` (the alternatives), `documents`: one entry per pair; texts are not empty.
+
+    Folds keep a document together. A multinomial naive Bayes over hashed character 1- to
     3-grams of the first 300 characters gives log odds, and a ridge logistic regression weighs them
     with length and the counts of digits, capitals, spaces and punctuation. The log odds that the
-    regression is trained on come from models that saw neither the text's fold nor the fold that is
-    tested. Rows are sorted first: their order does not matter.
+    regression is trained on come from models that saw neither the text's fold nor the tested fold.
+    Rows are sorted first, so their order does not matter.
     """
     names = np.asarray(documents).tolist()
     rows = sorted(zip(names, truths, others, strict=True))
@@ -76,7 +78,7 @@ def choice(
 
 
 def _won(first: Floats, second: Floats, clusters: Clusters) -> Interval:
-    """Share of pairs won, normal interval with the cluster-robust error."""
+    """Estimate the share of pairs won, with a normal interval from the cluster-robust error."""
     wins = (first > second) + 0.5 * (first == second)
     value, found = float(wins.mean()), clustered_error(wins, clusters)
     n, documents = len(wins), clusters.count
@@ -87,7 +89,7 @@ def _won(first: Floats, second: Floats, clusters: Clusters) -> Interval:
 
 
 def _scores(texts: list[str], folds: Ints, truth: npt.NDArray[np.bool_]) -> Floats:
-    """Out-of-fold logits in millionths, (texts,)."""
+    """Compute out-of-fold logits in millionths, (texts,)."""
     odds, grams = _odds(texts, folds, truth)
     surface = _surface(texts)
     found = np.empty(len(texts))
@@ -100,9 +102,9 @@ def _scores(texts: list[str], folds: Ints, truth: npt.NDArray[np.bool_]) -> Floa
 
 
 def _odds(texts: list[str], folds: Ints, truth: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Summed log odds of each text's n-grams (texts, FOLDS) and their number (texts,).
+    """Sum the log odds of each text's n-grams (texts, FOLDS), and count them (texts,).
 
-    Column f: under the naive Bayes that was trained without fold f and without the text's own.
+    Column f: by the naive Bayes model that was trained without fold f and the text's own fold.
     """
     counts = np.zeros((FOLDS, 2, _BUCKETS), dtype=np.int64)
     for places, buckets, _ in _grams(texts, np.lexsort((truth, folds)), folds * 2 + truth):
@@ -122,7 +124,7 @@ def _odds(texts: list[str], folds: Ints, truth: npt.NDArray[np.bool_]) -> tuple[
 
 
 def _weights(whole: Ints, counts: Ints, own: int) -> npt.NDArray[np.int32]:
-    """Log odds of each bucket (buckets, FOLDS), Laplace-smoothed, without folds f and `own`."""
+    """Compute Laplace-smoothed log odds of buckets (buckets, FOLDS) without folds f and `own`."""
     found = np.empty((_BUCKETS, FOLDS), dtype=np.int32)
     for fold in range(FOLDS):
         left = whole - counts[own] - (counts[fold] if fold != own else 0)
@@ -135,17 +137,18 @@ def _weights(whole: Ints, counts: Ints, own: int) -> npt.NDArray[np.int32]:
 def _grams(
     texts: list[str], order: Ints, group: Ints
 ) -> Iterator[tuple[Ints, npt.NDArray[np.uint32], Ints]]:
-    """Hashed n-grams of texts, taken in `order` in chunks of one group: (texts, buckets, edges).
+    """Yield hashed n-grams of texts in `order`, by chunks of one group: (texts, buckets, edges).
 
-    Each text gives 1-, 2- and 3-grams in three chunks; the buckets of the i-th text of a chunk are
-    edges[i] to edges[i + 1]. A start mark and two end marks keep n-grams inside a text.
+    1-, 2- and 3-grams of the same texts are three consecutive chunks; the buckets of the i-th text
+    of a chunk are edges[i] to edges[i + 1]. A start mark and two end marks keep n-grams inside a
+    text.
     """
     for places in _chunks(texts, order, group):
         cut = [texts[place][:MAX_CHARS] for place in places]
         points = _points("".join(f"{_START}{text}{_END}{_END}" for text in cut))
         lengths = np.asarray([len(text) for text in cut], dtype=np.int64) + 1
         edges = np.concatenate([[0], np.cumsum(lengths)])
-        # Where n-grams start: at the start mark and at each character, not at the end marks.
+        # N-grams start at the start mark and at each character, not at the end marks.
         starts = np.arange(edges[-1]) + 2 * np.repeat(np.arange(len(cut)), lengths)
         mixed = points[starts] * np.uint32(0x9E3779B1)
         for order_of_gram in range(3):
@@ -157,7 +160,7 @@ def _grams(
 
 
 def _chunks(texts: list[str], order: Ints, group: Ints, most: int = MAX_CHARS) -> Iterator[Ints]:
-    """`order`, cut where the group changes and where half a million characters are full."""
+    """Split `order` where the group changes, and after half a million characters."""
     lengths = np.asarray([min(len(text), most) for text in texts])[order]
     filled = np.cumsum(lengths) // _CHUNK
     cuts = np.flatnonzero((np.diff(group[order]) != 0) | (np.diff(filled) != 0)) + 1
@@ -165,13 +168,17 @@ def _chunks(texts: list[str], order: Ints, group: Ints, most: int = MAX_CHARS) -
 
 
 def _points(text: str) -> npt.NDArray[np.uint32]:
-    # Lone surrogates are code points like others here.
+    # Lone surrogates cannot be encoded otherwise.
     encoded = text.encode("utf-32-le", "surrogatepass")
     return np.frombuffer(encoded, dtype="<u4").astype(np.uint32)
 
 
 def _surface(texts: list[str]) -> Floats:
-    """log(1 + count) of characters, digits, capitals, spaces, punctuation; how it starts, ends."""
+    """Compute surface features of texts, (texts, 7).
+
+    log(1 + count) of characters, digits, capitals, spaces and punctuation; 1 for a capital at the
+    start; 1 for a sentence mark at the end.
+    """
     size = len(texts)
     found = np.empty((size, 7))
     for places in _chunks(texts, np.arange(size), np.zeros(size, dtype=np.int64), sys.maxsize):
@@ -194,7 +201,10 @@ def _surface(texts: list[str]) -> Floats:
 
 
 def _regressed(features: Floats, truth: npt.NDArray[np.bool_], wanted: Floats) -> Floats:
-    """Logits of `wanted` by a ridge logistic regression on standardised features, by Newton."""
+    """Fit a ridge logistic regression on standardised features by Newton's method.
+
+    Returns the logits of `wanted`.
+    """
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.where(spread > 1e-9, spread, np.inf)
     table = np.column_stack([np.ones(len(features)), (features - mean) / spread])
@@ -209,7 +219,7 @@ def _regressed(features: Floats, truth: npt.NDArray[np.bool_], wanted: Floats) -
         if float(np.abs(step).max()) < 1e-10:
             break
     found = np.full(len(wanted), coefficients[0])
-    # Column by column: equal texts get equal logits, wherever they stand.
+    # Column by column, because a matrix product may round equal rows differently.
     for place in range(wanted.shape[1]):
         found += coefficients[place + 1] * ((wanted[:, place] - mean[place]) / spread[place])
     return found

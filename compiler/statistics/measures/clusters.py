@@ -1,9 +1,9 @@
-"""Statistics of rows that come in documents: exact sums per document, resampled together.
+"""Cluster bootstrap of rows by document, from exact sums per document.
 
-Probes of one document are no independent observations, so what is resampled is documents. Every
-statistic here is a function of sums over rows. A `Tally` keeps each sum per document, one sweep of
-resampling weights (how often each document is drawn) multiplies all of them, and a `Sweep` turns
-resampled sums into intervals. All cells of one tally see the same resamples, so that differences
+Probes of one document are not independent observations, so documents are resampled. Every statistic
+here is a function of sums over rows. A `Tally` keeps each sum per document; one sweep multiplies
+all of them by resampling weights (how often each document is drawn), and a `Sweep` turns the
+resampled sums into intervals. All cells of one tally share the resamples, so that differences
 between cells are paired by document.
 """
 
@@ -30,33 +30,33 @@ from compiler.statistics.measures.units import (
 )
 
 RESAMPLES = 1000
-# Resamples, documents and columns are multiplied in blocks of 64 x 64 x 64. A large product goes to
-# the BLAS's threads, which wait for one another in busy loops: on a machine that does other work
-# it was measured up to ten times slower than this, which stays on one thread.
+# Resamples, documents and columns are multiplied in blocks of 64 x 64 x 64, on one thread. The BLAS
+# multiplies larger matrices in threads that wait for one another in busy loops: on a machine with
+# other load that was measured to be up to ten times slower.
 _BLOCK = 64
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which document each row belongs to. `codes`: int64 (n,), 0..count-1, in sorted name order."""
+    """The document of each row. `codes`: int64 (n,), 0..count-1, in the order of sorted names."""
 
     codes: Ints
     count: int
 
     @classmethod
     def of(cls, documents: npt.ArrayLike) -> Clusters:
-        """From any names that sort (integers or strings), shape (n,).
+        """Number documents by their names (integers or strings, shape (n,)).
 
-        A document's resampling weights follow from its rank among the sorted names, so the order
-        of rows cannot matter, and names must not be made up from it.
+        A document's resampling weights depend on its rank among the sorted names: so the order of
+        rows does not matter, and names must not depend on that order.
         """
         names, codes = np.unique(np.asarray(documents), return_inverse=True)
         return cls(codes.reshape(-1).astype(np.int64), len(names))
 
     def sums(self, values: npt.ArrayLike, rows: Ints | None = None, scale: int = SCALE) -> Floats:
-        """Sum of `values` (n,) per document, shape (count,), in whole units of 1/`scale`.
+        """Sum `values` (n,) per document, shape (count,), in whole units of 1/`scale`.
 
-        `rows`: the places of the values when they are not of all rows.
+        `rows`: the row numbers of the values, if not all rows have one.
 
         Raises:
             ValueError: a value is not finite, or a resample's sum could exceed 2**53.
@@ -72,7 +72,11 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Cell:
-    """Some rows of a tally. `rows`: their places; `documents`: how many documents they are of."""
+    """Some rows of a tally.
+
+    `rows`: their row numbers; `documents`: the number of their documents; `counts`: the column of
+    their number per document.
+    """
 
     rows: Ints
     documents: int
@@ -80,13 +84,13 @@ class Cell:
 
     @property
     def n(self) -> int:
-        """Number of rows."""
+        """The number of rows."""
         return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One summed quantity of one cell: its place in the tally and its units per 1."""
+    """One summed quantity of one cell. `index`: its place in the tally; `scale`: units per 1."""
 
     index: int
     scale: int
@@ -94,7 +98,7 @@ class Column:
 
 
 class Tally:
-    """Sums per document of many quantities, gathered before one sweep of resampling."""
+    """Sums per document of many quantities, collected before one sweep of resampling."""
 
     def __init__(self, clusters: Clusters) -> None:
         self.clusters = clusters
@@ -102,7 +106,11 @@ class Tally:
         self._columns = 0
 
     def cell(self, mask: npt.ArrayLike | None = None) -> Cell:
-        """The rows where `mask` (bool, (n,)) holds; all rows without one."""
+        """Add the cell of rows where `mask` (bool, (n,)) is true; of all rows without a mask.
+
+        Raises:
+            ValueError: the mask has another shape.
+        """
         size = len(self.clusters.codes)
         flags = np.ones(size, dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
         if flags.shape != (size,):
@@ -112,23 +120,23 @@ class Tally:
         return Cell(rows, int(np.count_nonzero(counts)), self._store(counts))
 
     def column(self, cell: Cell, values: npt.ArrayLike, scale: int = SCALE) -> Column:
-        """A quantity per row of `cell`: `values` (cell.n,), kept in units of 1/`scale`."""
+        """Add a quantity per row of `cell`: `values` (cell.n,), kept in units of 1/`scale`."""
         return Column(self._store(self.clusters.sums(values, cell.rows, scale)), scale, cell)
 
     def columns(self, cell: Cell, values: npt.ArrayLike, scale: int = SCALE) -> tuple[Column, ...]:
-        """One column for each of `values` (cell.n, m)."""
+        """Add a column for each of the m columns of `values` (cell.n, m)."""
         return tuple(self.column(cell, each, scale) for each in np.asarray(values).T)
 
     def flags(self, cell: Cell, values: npt.ArrayLike) -> Column:
-        """A condition per row of `cell` (bool, (cell.n,)): its mean is a share."""
+        """Add a condition per row of `cell` (bool, (cell.n,)); its mean is a share."""
         return self.column(cell, np.asarray(values, dtype=bool), 1)
 
     def size(self, cell: Cell) -> Column:
-        """The number of rows of `cell`, as a column."""
+        """Return the number of rows of `cell` as a column."""
         return Column(cell.counts, 1, cell)
 
     def sweep(self, seed: int, resamples: int = RESAMPLES) -> Sweep:
-        """Resample documents with replacement `resamples` times: all columns' sums each time."""
+        """Resample documents with replacement `resamples` times, and sum every column each time."""
         total = [block.sum(axis=1) for block in self._blocks]
         if self.clusters.count < MIN_DOCUMENTS:
             resamples = 0
@@ -151,9 +159,9 @@ class Tally:
 
 
 def product(weights: Floats, sums: Floats) -> Floats:
-    """`weights` (b, m) times the transpose of `sums` (c, m), m a multiple of 64; exact.
+    """Multiply `weights` (b, m) by the transpose of `sums` (c, m), m a multiple of 64; exact.
 
-    Whole numbers whose sums stay below 2**53: cutting m into blocks changes nothing.
+    Both hold whole numbers whose sums stay below 2**53, so the order of additions changes nothing.
     """
     parts = weights.shape[1] // _BLOCK
     left = weights.reshape(len(weights), parts, _BLOCK).transpose(1, 0, 2)
@@ -167,7 +175,7 @@ def _padded(count: int) -> int:
 
 
 def _weights(count: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """How often each document is drawn: float64 (b, padded count) at a time, b at most 64."""
+    """Yield how often each document is drawn, as float64 (b, padded count), b at most 64."""
     draws = Draws(seed)
     for start in range(0, resamples, _BLOCK):
         chunk = np.zeros((min(_BLOCK, resamples - start), _padded(count)))
@@ -185,33 +193,33 @@ class Sweep:
     resampled: Floats
 
     def statistic(self, function: Callable[..., Floats], *columns: Column) -> Interval:
-        """A statistic of sums with its interval.
+        """Compute a statistic of sums with its interval.
 
         `function` takes one array per column, each of shape (1,) or (B,), in the column's natural
-        unit, and returns as many values, NaN where undefined. Over several cells, `n` and
-        `documents` are those of the cell with the fewest documents.
+        unit, and returns an array of the same shape, NaN where undefined. Over several cells, `n`
+        and `documents` are those of the cell with the fewest documents.
         """
         places = [column.index for column in columns]
         scales = np.asarray([column.scale for column in columns], dtype=np.float64)
         value = function(*(self.totals[places] / scales)[:, None])
         cell = min((column.cell for column in columns), key=lambda each: (each.documents, each.n))
-        # What gets no interval needs no draws.
+        # A statistic without an interval needs no draws.
         few = cell.documents < MIN_DOCUMENTS
         draws = np.empty(0) if few else function(*(self.resampled[:, places] / scales).T)
         return percentile(float(value[0]), draws, cell.n, cell.documents)
 
     def mean(self, column: Column) -> Interval:
-        """Mean over the cell's rows; the share of rows, for a column of flags."""
+        """Compute the mean over the cell's rows; for a column of flags, the share of rows."""
         return self.statistic(divided, column, Column(column.cell.counts, 1, column.cell))
 
     def ratio(self, numerator: Column, denominator: Column) -> Interval:
-        """Ratio of two sums."""
+        """Compute the ratio of two sums."""
         return self.statistic(divided, numerator, denominator)
 
     def difference(self, first: Column, second: Column) -> Interval:
-        """Mean of `first` less mean of `second`.
+        """Compute the mean of `first` less the mean of `second`.
 
-        Paired by row when both are of one cell, and by document when they are of two.
+        Columns of one cell are paired by row, those of two cells by document.
         """
         return self.statistic(
             lambda a, n, b, m: divided(a, n) - divided(b, m),
@@ -226,9 +234,9 @@ class Sweep:
 class ClusteredError:
     """Analytic precision of a mean over `n` rows of `documents` documents.
 
-    `error`: cluster-robust standard error; `design_effect`: its square over that of as many
-    independent rows, 1 + (m - 1) ICC for documents of m rows. None without a row, and the design
-    effect also when all values are equal.
+    `error`: cluster-robust standard error; `design_effect`: its square over that of n independent
+    rows, 1 + (m - 1) ICC for documents of m rows. All None without a row; the design effect is also
+    None when all values are equal.
     """
 
     mean: float | None
@@ -239,9 +247,10 @@ class ClusteredError:
 
 
 def clustered_error(values: npt.ArrayLike, clusters: Clusters) -> ClusteredError:
-    """SE^2 = (1/n^2) sum over documents of (sum of (value - mean))^2 (Miller, arXiv 2411.00640).
+    """Compute SE^2 = (1/n^2) sum over documents of (sum of (value - mean))^2.
 
-    `values` (n,), one a row of `clusters`. Computed in integers: exact whatever the order.
+    The formula is Miller's (arXiv 2411.00640). `values` (n,): one per row of `clusters`. Computed
+    in integers, so exact in any order.
     """
     units = whole(values)
     n, documents = len(units), clusters.count

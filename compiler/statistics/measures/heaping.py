@@ -1,4 +1,4 @@
-"""A judge that likes some numbers: how scores heap on few values."""
+"""Heaping: the concentration of scores on few values that a judge prefers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ class Heap:
 
 @dataclass(frozen=True, slots=True)
 class Heaping:
-    """`distinct` values among `n` scores; the five commonest, ties by value, lower first.
+    """Preferred values of `n` scores.
 
-    `anchors`: share of scores on 0, 0.5 or 1, the numbers that a rubric names; None without scores.
+    `distinct`: number of different values; `top`: the five commonest, the lower first among equally
+    common ones; `anchors`: share of scores on 0, 0.5 or 1, the numbers that a rubric names; None
+    without scores.
     """
 
     n: int
@@ -35,7 +37,7 @@ class Heaping:
 
 
 def heaping(values: npt.ArrayLike) -> Heaping:
-    """Heaps of scores of any shape, compared in millionths."""
+    """Count the values of scores (any shape), compared in millionths."""
     found, counts = np.unique(scaled(values), return_counts=True)
     n = int(counts.sum())
     if n == 0:

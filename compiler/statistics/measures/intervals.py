@@ -1,4 +1,4 @@
-"""An estimate with its 95% interval, and the intervals that need no resampling."""
+"""Estimates with 95% intervals: percentiles of resampled values, and Wilson's for proportions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import numpy as np
 
 from compiler.statistics.measures.units import Floats, rounded
 
-# domain rule: a cell of fewer documents keeps its value and gets no interval.
+# Domain rule: a cell of fewer documents has a value and no interval.
 MIN_DOCUMENTS = 30
 # The 97.5th percentile of the standard normal.
 Z = 1.959963984540054
-# More undefined resamples than this, and percentiles of the others would be of something else.
+# With a larger share of undefined resamples, percentiles of the others would be biased.
 _MAX_UNDEFINED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One estimate. `value`: of all rows; None where it is undefined (no row, or a division by 0).
+    """One estimate with its 95% interval.
 
-    `low`, `high`: the 95% interval; None when there are fewer than 30 documents, or when the
-    estimate is undefined in more than 5% of the resamples. `n`: rows; `documents`: distinct ones.
+    `value`: of all rows; None where it is undefined (no row, or a division by 0). `low`, `high`:
+    the bounds; None when there are fewer than 30 documents, or when the estimate is undefined in
+    more than 5% of the resamples. `n`: rows; `documents`: distinct documents.
     """
 
     value: float | None
@@ -32,26 +33,25 @@ class Interval:
 
 
 def percentile(value: float, draws: Floats, n: int, documents: int) -> Interval:
-    """Percentile interval (Efron and Tibshirani 1993, 13.3) of a statistic's B resampled values.
+    """Compute the percentile interval (Efron and Tibshirani 1993, 13.3) of B resampled values.
 
-    The bounds are the ceil(.025 B)-th and ceil(.975 B)-th smallest of the defined draws, which are
-    members of the sample: no interpolation, whose rounding could differ between numpy versions.
+    The bounds are the ceil(.025 B)-th and ceil(.975 B)-th smallest of the defined draws: members of
+    the sample, without interpolation, whose rounding could differ between versions of numpy.
     """
     point = rounded(value)
     defined = np.sort(draws[np.isfinite(draws)])
     few = documents < MIN_DOCUMENTS or len(defined) < (1 - _MAX_UNDEFINED) * len(draws)
     if point is None or few or not len(defined):
         return Interval(point, None, None, n, documents)
-    # In whole thousandths: .025 and .975 are no binary fractions.
+    # In whole thousandths, as .025 and .975 are not binary fractions.
     first, last = -(-25 * len(defined) // 1000), -(-975 * len(defined) // 1000)
     return Interval(point, rounded(defined[first - 1]), rounded(defined[last - 1]), n, documents)
 
 
 def wilson(k: int, n: int) -> Interval:
-    """Wilson (1927) 95% score interval of a proportion of `k` in `n` independent rows.
+    """Compute Wilson's (1927) 95% score interval of a proportion, `k` of `n` independent trials.
 
-    It takes rows for independent, which probes of one document are not: `n` stands for documents.
-    All None when n is 0.
+    Probes of one document are not independent, so `n` counts documents. All None when n is 0.
     """
     if n == 0:
         return Interval(None, None, None, 0, 0)

@@ -1,4 +1,4 @@
-"""What the best of k tries scores, from n >= k tries, without the bias of the plain maximum."""
+"""The expected maximum of k scores from n >= k scores, without the bias of the plain maximum."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from compiler.statistics.measures.units import Floats
 
 
 def weights(n: int, k: int) -> tuple[Fraction, ...]:
-    """Weight of the i-th smallest of n scores in E[max of k]: C(i-1, k-1) / C(n, k), i = 1..n.
+    """Return the weights of n sorted scores in E[max of k]: C(i-1, k-1) / C(n, k), i = 1..n.
 
-    The share of the k-subsets of n scores whose largest is the i-th: so the weighted sum is the
-    mean maximum over all k-subsets, an unbiased estimate (a U-statistic, Hoeffding 1948).
+    The i-th weight is the share of the k-subsets of n scores whose largest is the i-th smallest. So
+    the weighted sum is the mean maximum over all k-subsets, an unbiased estimate (a U-statistic,
+    Hoeffding 1948).
 
     Raises:
         ValueError: k is not in 1..n.
     """
     if not 1 <= k <= n:
-        raise ValueError(f"no maximum of {k} can be had from {n} scores")
+        raise ValueError(f"the maximum of {k} cannot be estimated from {n} scores")
     return tuple(Fraction(comb(i - 1, k - 1), comb(n, k)) for i in range(1, n + 1))
 
 
 def expected(scores: npt.ArrayLike, k: int) -> Floats:
-    """E[max of k] for each row of `scores` (rows, n): shape (rows,), in the scores' unit.
+    """Estimate E[max of k] for each row of `scores` (rows, n): shape (rows,), in the scores' unit.
 
-    Every row has its n scores; rows with fewer belong in a matrix of their own.
+    Raises:
+        ValueError: a score is missing or not finite, or k is not in 1..n.
     """
     ordered = _ordered(scores)
     found = np.zeros(len(ordered))
@@ -40,17 +42,17 @@ def expected(scores: npt.ArrayLike, k: int) -> Floats:
 
 
 def ordered_columns(tally: Tally, cell: Cell, scores: npt.ArrayLike) -> tuple[Column, ...]:
-    """The sorted scores (cell.n, n) as n columns: minimum first, maximum last.
+    """Add the sorted scores (cell.n, n) as n columns: minimum first, maximum last.
 
-    E[max of k] is linear in them, so their exact sums give every k, the mean included (k = 1).
+    E[max of k] is linear in them, so their exact sums give every k, including the mean (k = 1).
     """
     return tally.columns(cell, _ordered(scores))
 
 
 def curve(sweep: Sweep, columns: tuple[Column, ...]) -> tuple[Interval, ...]:
-    """Mean E[max of k] for k = 1..n with document-clustered intervals.
+    """Estimate the mean of E[max of k] for k = 1..n, with intervals clustered by document.
 
-    `columns` from `ordered_columns`. The first is the mean score, the last the mean plain maximum.
+    `columns`: from `ordered_columns`. The first is the mean score, the last the mean plain maximum.
     """
     counts = Column(columns[0].cell.counts, 1, columns[0].cell)
     found = []
@@ -70,5 +72,5 @@ def curve(sweep: Sweep, columns: tuple[Column, ...]) -> tuple[Interval, ...]:
 def _ordered(scores: npt.ArrayLike) -> Floats:
     matrix = np.asarray(scores, dtype=np.float64)
     if matrix.ndim != 2 or not np.isfinite(matrix).all():
-        raise ValueError("scores are a matrix of rows by tries with no gap")
+        raise ValueError("scores must be a finite matrix of rows by tries")
     return np.sort(matrix, axis=1)

@@ -1,9 +1,9 @@
-"""Would a fresh set of tries solve what no try has solved? The winner's curse of the HARD filter.
+"""Re-solve rate of rows that no try has solved: the winner's curse of the HARD filter.
 
-Success counts k out of n per row are fitted by a beta-binomial in its mean and intraclass
+Success counts k of n tries per row are fitted by a beta-binomial in its mean and intraclass
 correlation (Griffiths 1973): rate = a / (a + b), correlation = 1 / (a + b + 1). Its likelihood is a
-product of n factors a row, so neither gamma functions nor rows are needed, only how many rows have
-each count. Where the correlation is 0 it is the plain binomial, which in (a, b) lies at infinity.
+product of n factors per row, so the number of rows with each count suffices, without gamma
+functions. At a correlation of 0 it is the binomial, for which a and b are infinite.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ _HALVINGS = 36
 _NEWTON = 60
 _TOLERANCE = 1e-9
 _ZERO = 1e-9
-# How far Newton's method may go from the best point of the grid, whose steps are .05.
+# Newton's method may move this far from the best point of the grid, whose steps are at most .05.
 _STRETCH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class BetaBinomial:
-    """A fit to the counts of `rows` rows, `n` tries each.
+    """A fit to the success counts of `rows` rows of `n` tries.
 
-    `rate`, `correlation`: mean success rate and intraclass correlation; `a`, `b`: the Beta's
-    parameters. `edge`: "" for a fit inside; "no_success", "all_success" (the correlation is not
-    identified: None, as are a and b); "binomial" (correlation 0: no more spread than chance, a and
-    b infinite: None); "two_point" (all or nothing: a and b at their lower bound).
-    `fitted`: the shares of rows with 0..n successes under the fit, to be set beside `observed`.
+    `rate`, `correlation`: mean success rate and intraclass correlation; `a`, `b`: parameters of the
+    Beta distribution. `edge`: "" for a fit inside the parameter space; "no_success", "all_success"
+    (the correlation is not identified: None, as are a and b); "binomial" (correlation 0: no more
+    variance than by chance; a and b are infinite: None); "two_point" (all tries of a row succeed or
+    none: a and b at their lower bound). `observed`, `fitted`: shares of rows with 0..n successes,
+    in the data and under the fit.
     """
 
     n: int
@@ -53,21 +54,21 @@ class BetaBinomial:
 
 
 def upper_bound(n: int) -> float | None:
-    """95% upper bound on the success rate after 0 of `n`: the p that solves (1 - p)^n = .05."""
+    """Return the 95% upper bound on a success rate after 0 of `n`: p with (1 - p)^n = .05."""
     return rounded(1 - 0.05 ** (1 / n))
 
 
 def fit(counts: npt.ArrayLike) -> BetaBinomial:
-    """Maximum likelihood for the number of rows with 0..n successes, shape (n + 1,).
+    """Fit by maximum likelihood the numbers of rows with 0..n successes, shape (n + 1,).
 
     Raises:
-        ValueError: n is below 2 (then one number cannot tell rate from spread) or above 64, or
+        ValueError: n is below 2 (rate and correlation cannot be distinguished) or above 64, or
             there is no row.
     """
     table = np.asarray(counts, dtype=np.float64).reshape(1, -1)
     n, rows = table.shape[1] - 1, int(table.sum())
     if rows == 0:
-        raise ValueError("no row, no fit")
+        raise ValueError("a fit needs at least one row")
     rate, correlation = (float(each[0]) for each in _maximum(table))
     observed = tuple(rounded(each / rows) for each in table[0])
     if rate in (0.0, 1.0):
@@ -91,10 +92,11 @@ def fit(counts: npt.ArrayLike) -> BetaBinomial:
 
 
 def fresh_rate(rate: Floats, correlation: Floats, seen: int, fresh: int) -> Floats:
-    """P(at least 1 success in `fresh` tries | 0 in `seen`), elementwise; 1 - B(a, b+s+f)/B(a, b+s).
+    """Compute P(at least 1 success in `fresh` tries | 0 in `seen`) = 1 - B(a, b+s+f)/B(a, b+s).
 
-    The ratio of Beta functions is the product of (b + i)/(a + b + i) for i = s .. s + f - 1; here
-    both sides of each factor are multiplied by the correlation, so that 0 needs no special case.
+    Elementwise. The ratio of Beta functions is the product of (b + i)/(a + b + i) for
+    i = s .. s + f - 1; numerator and denominator are multiplied by the correlation, so that a
+    correlation of 0 needs no special case.
     """
     kept = np.ones_like(rate)
     for i in range(seen, seen + fresh):
@@ -105,17 +107,21 @@ def fresh_rate(rate: Floats, correlation: Floats, seen: int, fresh: int) -> Floa
 
 
 def count_columns(tally: Tally, cell: Cell, successes: npt.ArrayLike, n: int) -> tuple[Column, ...]:
-    """Columns of the count table: for k = 0..n, which rows of `cell` have k of `n` successes."""
+    """Add the count table: for k = 0..n, a column of flags of rows with k of `n` successes.
+
+    Raises:
+        ValueError: a count is outside 0..n.
+    """
     found = np.asarray(successes)
     if len(found) and not (found.min() >= 0 and found.max() <= n):
-        raise ValueError(f"success counts lie in 0..{n}")
+        raise ValueError(f"a success count is outside 0..{n}")
     return tuple(tally.flags(cell, found == k) for k in range(n + 1))
 
 
 def resolve_rate(sweep: Sweep, columns: tuple[Column, ...], fresh: int) -> Interval:
-    """Expected share of rows with 0 of n successes that `fresh` new tries would solve.
+    """Estimate the share of rows with 0 of n successes that `fresh` new tries would solve.
 
-    `columns` from `count_columns`. The interval resamples documents and fits each resample. The
+    `columns`: from `count_columns`. The interval resamples documents and fits each resample. The
     value is None when every try of every row succeeded, or there is no row.
     """
     n = len(columns) - 1
@@ -132,18 +138,18 @@ def resolve_rate(sweep: Sweep, columns: tuple[Column, ...], fresh: int) -> Inter
 
 
 def held_out_rate(sweep: Sweep, columns: tuple[Column, ...], selected: int) -> Interval:
-    """The same question without a model: select on some tries, report on the others.
+    """Estimate the re-solve rate without a model: select on some tries, evaluate on the others.
 
-    Over all ways to select `selected` of the n tries: the share of rows with a success among the
-    n - selected others, of those with none among the selected. A row of k successes counts with
-    C(n-k, s)/C(n, s) as selected, and never solved in C(n-k, n)/C(n, n) = 1 if k = 0.
+    Over all ways to select s = `selected` of the n tries: of the rows without a success among the
+    selected tries, the share with a success among the n - s others. A row of k successes is
+    selected with weight C(n-k, s)/C(n, s); it is never solved if k = 0.
 
     Raises:
-        ValueError: nothing is selected or nothing held out.
+        ValueError: `selected` is not in 1..n-1.
     """
     n = len(columns) - 1
     if not 0 < selected < n:
-        raise ValueError(f"{selected} of {n} tries leave nothing to select on or to report")
+        raise ValueError(f"1 to {n - 1} of {n} tries can be selected, not {selected}")
 
     def share(*sums: Floats) -> Floats:
         chosen = np.zeros_like(sums[0])
@@ -155,10 +161,10 @@ def held_out_rate(sweep: Sweep, columns: tuple[Column, ...], selected: int) -> I
 
 
 def _maximum(counts: Floats) -> tuple[Floats, Floats]:
-    """Rate and correlation of each table of `counts` (m, n + 1).
+    """Find the most likely rate and correlation of each table of `counts` (m, n + 1).
 
-    The mean table is searched and the others start from its maximum; those that Newton's method
-    does not carry from there to a maximum inside are searched too.
+    The mean table is searched, and Newton's method starts from its maximum for the others; those
+    for which it does not converge inside the parameter space are searched too.
     """
     n = counts.shape[1] - 1
     if not 2 <= n <= MAX_TRIES:
@@ -174,11 +180,11 @@ def _maximum(counts: Floats) -> tuple[Floats, Floats]:
 
 
 def _searched(tables: _Tables) -> tuple[Floats, Floats]:
-    """Maximum by profile likelihood, shapes (m, 1).
+    """Find the maximum by profile likelihood, shapes (m, 1).
 
-    For each correlation the log-likelihood is concave in the rate, which is solved for. A grid of
-    correlations finds the highest stretch; at its ends the slope says whether the maximum is the
-    end; inside, Newton's method goes on from the grid's best, and halving where that fails.
+    For each correlation the log-likelihood is concave in the rate, so the best rate is a root. The
+    highest point of a grid of correlations is refined by Newton's method, and by bisection where
+    that fails; at an end of the grid, the sign of the slope decides if the end is the maximum.
     """
     grid = np.asarray(_GRID)[None, :]
     rates = tables.rate(grid)
@@ -199,7 +205,11 @@ def _searched(tables: _Tables) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class _Tables:
-    """Exceedance counts of m tables: factor i of the likelihood has exponent `above[i]` etc."""
+    """Exceedance counts of m tables, the exponents of the n factors of the likelihood.
+
+    `above[i]`: rows with more than i successes; `below[i]`: rows with more than i failures; `rows`:
+    all rows. Shapes (n, m, 1) and (m, 1), to broadcast with a row of correlations.
+    """
 
     above: Floats
     below: Floats
@@ -207,20 +217,20 @@ class _Tables:
 
     @classmethod
     def of(cls, counts: Floats) -> _Tables:
-        """From rows with 0..n successes, (m, n + 1): rows with more than i successes, i < n, etc.
-
-        Shapes (n, m, 1) and (m, 1), to be set against a row of correlations.
-        """
+        """Count exceedances from the numbers of rows with 0..n successes, shape (m, n + 1)."""
         above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:].T[:, :, None]
         below = np.cumsum(counts, axis=1)[:, :-1][:, ::-1].T[:, :, None]
         return cls(above, below, counts.sum(axis=1)[:, None])
 
     def some(self, rows: Flags) -> _Tables:
-        """The tables where `rows` (m,) holds."""
+        """Return the tables where `rows` (m,) is true."""
         return _Tables(self.above[:, rows], self.below[:, rows], self.rows[rows])
 
     def halved(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-        """Where the profile's slope turns negative between two correlations (m, 1)."""
+        """Find by bisection where the profile's slope turns negative between two correlations.
+
+        Shapes (m, 1). Returns rate and correlation.
+        """
         rate = self.rate(low)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
@@ -232,10 +242,13 @@ class _Tables:
         return self.rate(correlation, rate), correlation
 
     def climbed(self, rate: Floats, correlation: Floats) -> tuple[Floats, Floats, Flags]:
-        """Newton's method from (m, 1) starts; which of them settled at a maximum inside."""
+        """Run Newton's method from starts of shape (m, 1).
+
+        Returns rate, correlation, and whether each converged to a maximum inside the space.
+        """
         settled = np.zeros(rate.shape, dtype=bool)
         inside = (rate > 0) & (rate < 1) & (correlation > _ZERO)
-        # A start on the border has poles; it is moved inside and never counts as settled.
+        # A start on the border has poles; it is moved inside and never counts as converged.
         border = ~inside
         rate = np.where(border, 0.5, rate)
         correlation = np.where(border, 0.5, correlation)
@@ -265,7 +278,7 @@ class _Tables:
             inside &= (correlation + slide > _ZERO) & (
                 correlation + slide < _MAX_CORRELATION - _ZERO
             )
-            # What has left stays where it is, unsettled.
+            # A step out of the parameter space is not taken, and its table is not converged.
             rate = np.where(inside, rate + step, rate)
             correlation = np.where(inside, correlation + slide, correlation)
             settled = inside & (np.maximum(np.abs(step), np.abs(slide)) < _TOLERANCE)
@@ -274,18 +287,20 @@ class _Tables:
         return rate, correlation, settled
 
     def rate(self, correlation: Floats, start: Floats | None = None) -> Floats:
-        """The best rate at each correlation: root of a decreasing slope, Newton in a bracket."""
+        """Find the best rate at each correlation: the root of a decreasing slope.
+
+        Newton's method in a bracket, from `start` or the mean rate.
+        """
         shape = np.broadcast_shapes(self.rows.shape, correlation.shape)
         low, high = np.zeros(shape), np.ones(shape)
         mean = self.above.sum(axis=0) / (self.rows * len(self.above))
         found = np.broadcast_to(mean if start is None else start, shape).copy()
         none, every = self.above[0] == 0, self.below[0] == 0
-        # Where all rows agree the root is at the border, and no step is needed.
+        # Without a success or without a failure the root is at the border.
         found = np.where(none | every, 0.5, found)
         for _ in range(_NEWTON):
             slope, bend = np.zeros(shape), np.zeros(shape)
             for i in range(len(self.above)):
-                # A factor with exponent 0 has no pole.
                 success = self.above[i] / (found * (1 - correlation) + i * correlation)
                 failure = self.below[i] / ((1 - found) * (1 - correlation) + i * correlation)
                 slope += success - failure
@@ -301,7 +316,7 @@ class _Tables:
         return np.where(none, 0.0, np.where(every, 1.0, found))
 
     def height(self, rate: Floats, correlation: Floats) -> Floats:
-        """Log-likelihood, up to a constant."""
+        """Compute the log-likelihood, up to a constant."""
         total = np.zeros(np.broadcast_shapes(rate.shape, correlation.shape))
         for i in range(len(self.above)):
             success = rate * (1 - correlation) + i * correlation
@@ -312,7 +327,7 @@ class _Tables:
         return total
 
     def slope(self, rate: Floats, correlation: Floats) -> Floats:
-        """Derivative of the profile log-likelihood in the correlation (envelope theorem)."""
+        """Differentiate the profile log-likelihood in the correlation (envelope theorem)."""
         total = np.zeros(np.broadcast_shapes(rate.shape, correlation.shape))
         for i in range(len(self.above)):
             success = rate * (1 - correlation) + i * correlation
@@ -326,7 +341,7 @@ class _Tables:
 
 
 def _shares(rate: float, correlation: float, n: int) -> list[float]:
-    """P(k of n successes) for k = 0..n under the fit."""
+    """Compute P(k of n successes) for k = 0..n under the fit."""
     scale = 1.0
     for i in range(n):
         scale *= (1 - correlation) + i * correlation

@@ -1,4 +1,4 @@
-"""Whole units for what is summed, six decimals for what is told."""
+"""Whole units for sums, six decimals for reported values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-# A score is counted in millionths. Below 2**53 a float64 holds every whole number, so a sum of
-# them is exact in any order, also inside a BLAS that blocks, fuses and threads as it likes.
+# A score is counted in millionths. A float64 holds every whole number below 2**53, so a sum of them
+# is exact in any order, also in a BLAS, which chooses its own blocks, fused operations and threads.
 SCALE = 1_000_000
 EXACT_BELOW = 2**53
 DECIMALS = 6
 
 
 def scaled(values: npt.ArrayLike, scale: int = SCALE) -> Floats:
-    """`values` in whole units of 1/`scale`, same shape, float64 that holds integers.
+    """Convert `values` to whole units of 1/`scale`: same shape, float64 that holds integers.
 
     Raises:
-        ValueError: a value is NaN or infinite; what was not measured must be left out before.
+        ValueError: a value is NaN or infinite; missing values must be left out before.
     """
     found = np.rint(np.asarray(values, dtype=np.float64) * scale)
     if not np.isfinite(found).all():
@@ -32,7 +32,7 @@ def scaled(values: npt.ArrayLike, scale: int = SCALE) -> Floats:
 
 
 def rounded(value: SupportsFloat) -> float | None:
-    """The one way out: six decimals, no negative zero, None for NaN and infinities."""
+    """Round a reported value to six decimals, without negative zero; None if it is not finite."""
     number = float(value)
     if not math.isfinite(number):
         return None
@@ -40,7 +40,7 @@ def rounded(value: SupportsFloat) -> float | None:
 
 
 def divided(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:
-    """Elementwise quotient; NaN, without a warning, where the denominator is 0."""
+    """Divide elementwise; NaN, without a warning, where the denominator is 0."""
     top, bottom = np.broadcast_arrays(
         np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
     )
@@ -50,5 +50,5 @@ def divided(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:
 
 
 def whole(values: npt.ArrayLike, scale: int = SCALE) -> list[int]:
-    """`values` (flattened) as Python integers of 1/`scale`: products and squares stay exact."""
+    """Convert `values`, flattened, to Python integers of 1/`scale`, whose products stay exact."""
     return [int(each) for each in scaled(values, scale).ravel().tolist()]

@@ -1,4 +1,4 @@
-"""Where the spread of scores comes from: probes, answers to a probe, judgements of an answer."""
+"""Components of the variance of scores: probes, answers to a probe, judgements of an answer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ TARGET = Fraction(4, 5)
 class Components:
     """score = probe + rollout(probe) + judge(rollout), as variances in squared score units.
 
-    `probe`, `rollout`, `judge`: moment estimates, 0 where the estimate was negative (named in
-    `floored`). `judge` is None with one judgement a rollout: then `rollout` holds both.
-    `reliability`: of the mean of `rollouts` rollouts with `judgements` each; None when nothing
-    varies. With one rollout a probe's variance and its answers' cannot be told apart: both, and
-    what follows from them, are None. `needed`: the fewest rollouts, with as many judgements each,
-    whose mean reaches 0.8; None when no number does (probes do not differ).
+    `probes`, `rollouts`, `judgements`: the shape of the table. `probe`, `rollout`, `judge`: moment
+    estimates, 0 where the estimate was negative (named in `floored`). `judge` is None with one
+    judgement per rollout: then `rollout` holds both. `reliability`: of the mean of `rollouts`
+    rollouts with `judgements` each; None when nothing varies. With one rollout, the variances of
+    probes and of rollouts cannot be distinguished: both, and the values computed from them, are
+    None. `needed`: the fewest rollouts, with `judgements` each, whose mean has a reliability of
+    0.8; None when no number has (probes do not differ).
     """
 
     probes: int
@@ -37,22 +38,22 @@ class Components:
 
 
 def components(scores: npt.ArrayLike) -> Components:
-    """Balanced nested analysis of variance (Searle et al. 1992, ch. 3) of (probes, K, J) scores.
+    """Compute a balanced nested analysis of variance (Searle et al. 1992, ch. 3).
 
-    Probes with a NaN are left out. E[MS_judge] = Vj, E[MS_rollout] = Vj + J Vr,
-    E[MS_probe] = Vj + J Vr + K J Vp. Sums of squares are exact integers.
+    `scores`: (probes, K rollouts, J judgements); probes with a NaN are left out. E[MS_judge] = Vj,
+    E[MS_rollout] = Vj + J Vr, E[MS_probe] = Vj + J Vr + K J Vp. Sums of squares are exact integers.
 
     Raises:
-        ValueError: not three dimensions, or one of the last two is empty.
+        ValueError: `scores` has not three dimensions, or K or J is 0.
     """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 3 or 0 in table.shape[1:]:
-        raise ValueError("variance needs probes by rollouts by judgements")
+        raise ValueError("components of variance need probes by rollouts by judgements")
     table = table[~np.isnan(table).any(axis=(1, 2))]
     n, k, j = table.shape
     if n < 2:
         return Components(n, k, j, None, None, None, (), None, None)
-    # Python integers: squares of sums in millionths leave 64 bits.
+    # Python integers, because squares of sums in millionths exceed 64 bits.
     units = scaled(table).astype(np.int64).astype(object)
     rollouts, probes = units.sum(axis=2), units.sum(axis=(1, 2))
     ss = int((units**2).sum())
@@ -87,7 +88,7 @@ def components(scores: npt.ArrayLike) -> Components:
 
 
 def _reliability(probe: Fraction, noise: Fraction, rollouts: int) -> Fraction | None:
-    """Vp / (Vp + Vr/K + Vj/(K J)), where noise = Vr + Vj/J."""
+    """Compute Vp / (Vp + Vr/K + Vj/(K J)), where noise = Vr + Vj/J."""
     total = probe + noise / rollouts
     return probe / total if total else None
 
