@@ -1,4 +1,4 @@
-"""Where a project begins. Apart from `load`, because it needs no YAML."""
+"""The root of a project. Separate from `load`, because it needs no YAML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from compiler.errors import UsageError
 
 
 def project_root(path: Path) -> Path:
-    """The nearest ancestor of the spec that holds `prompts/`."""
+    """Return the nearest directory above a path that holds `prompts/`.
+
+    Raises:
+        UsageError: no directory above it does.
+    """
     start = path.resolve().parent
     for folder in (start, *start.parents):
         if (folder / "prompts").is_dir():

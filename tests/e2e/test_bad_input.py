@@ -224,7 +224,7 @@ def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, proje
 @pytest.mark.parametrize("path", ["rounds[²].docs", "rounds[--5].docs", "rounds[0.docs", "a..b"])
 def test_an_override_of_no_path_is_a_usage_error(path: str, probec: Probec) -> None:
     assert probec("check", SPEC, "--set", f"{path}=3") == 2
-    assert "is no path (such as rounds[0].docs)" in probec.err
+    assert "is not a path (such as rounds[0].docs)" in probec.err
 
 
 @pytest.mark.parametrize("more", [("--build-dir", ""), ("--source", ""), ("--build-dir=",)])
