@@ -35,7 +35,7 @@ def test_what_the_system_refuses_is_one_line_that_names_it(
         (JUDGE, "{{ answer | tagged }}", "", "unused variable 'answer'"),
         ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
-        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no template"),
+        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no such template"),
         (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
         (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
         ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
