@@ -244,7 +244,7 @@ _content_of = Chunks(
 )
 
 
-def says_nothing(text: str) -> bool:
+def is_placeholder(text: str) -> bool:
     """Return whether a text is a placeholder that a model copied: `...` or `<answer>`.
 
     A placeholder has no letter or digit, or is a single expression in angle brackets.

@@ -20,7 +20,7 @@ from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import Windows, closing_of
-from compiler.words import says_nothing
+from compiler.words import is_placeholder
 
 _TRIES = 200
 
@@ -201,6 +201,6 @@ def _unlike(like: Lens, mine: frozenset[int], tokenizer: Tokenizer, text: str) -
     return (
         differs
         and not has_control(text)
-        and not says_nothing(text)
+        and not is_placeholder(text)
         and not leakage.verbatim_in(text, (leakage.squash(like.question),))
     )

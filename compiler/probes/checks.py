@@ -18,7 +18,7 @@ from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import content_stems, is_content, says_nothing, stem, stems
+from compiler.words import content_stems, is_content, is_placeholder, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
@@ -170,7 +170,7 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
         elif value != atom and has_control(value):
             yield "V11", f"{name} holds a control character"
-        elif value != atom and says_nothing(value):
+        elif value != atom and is_placeholder(value):
             yield "V11", f"{name} is a placeholder: {value[:40]}"
     if _SCAFFOLD.search(probe.question):
         yield "V15", _SCAFFOLD.findall(probe.question)[0]

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from compiler.keys import Json
 from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
-from compiler.words import says_nothing
+from compiler.words import is_placeholder
 
 RATIONALE = 1000
 # Longer digit strings are not slot or sibling numbers.
@@ -159,7 +159,7 @@ def interpret(value: object, record: DocRecord) -> Parsed | str:
     except ValidationError as error:
         return _first(error)
     for name in ("sibling_rationale", "split_rationale"):
-        if says_nothing(getattr(head, name)):
+        if is_placeholder(getattr(head, name)):
             return f"{name} is a placeholder, so the choice is an example's"
     chosen = next((s for s in record.shown if s.idx == head.sibling), None)
     if chosen is None:
