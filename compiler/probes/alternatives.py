@@ -114,7 +114,9 @@ class Pool:
     def window(
         self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
     ) -> tuple[str, int, int] | None:
-        """Draw a window with the same token count, begin and end: (text, level, pool size) or None.
+        """Draw a window like an atom: (text, level, pool size) or None.
+
+        It has the same token count and the same classes of beginning and end.
 
         The pool size counts the places in the level's documents where a window begins alike,
         before its length, its end and the siblings rule some of them out.

@@ -1,4 +1,4 @@
-"""Windows of tokens, classified by begin and end, for all places of documents at once.
+"""Windows of tokens, classified by beginning and end, for all places of documents at once.
 
 An alternative must begin as the atom does, and end as it does if the atom ends at the split, so
 that a reader cannot distinguish the two by their edges.
@@ -80,7 +80,7 @@ class Windows:
         )
 
     def opening_at(self, token: int) -> int:
-        """Return the class of the begin of windows that start at a token."""
+        """Return the class of the beginning of windows that start at a token."""
         return int(self._openings[token])
 
     def count(self, opening: int) -> int:
@@ -116,7 +116,7 @@ OPENINGS = 3 * 4 * 4
 
 
 def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Classify the begin of windows at the given offsets, as numbers below `OPENINGS`.
+    """Classify the beginning of windows at the given offsets, as numbers below `OPENINGS`.
 
     Leading whitespace (none, space, line), the first visible character (digit, upper, lower, other)
     and, without leading whitespace, the character before it (word, line start, space, other).
