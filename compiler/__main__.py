@@ -1,4 +1,4 @@
-"""`python -m compiler` is `probec`."""
+"""Entry point of `python -m compiler`, the same as `probec`."""
 
 from compiler.cli import main
 

@@ -1,4 +1,4 @@
-"""What kind of character stands at each place of a text, looked up for the whole text at once."""
+"""The kind of every character of a text, from one table lookup for the whole text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _UNKNOWN = 255
 
 
 class Kinds:
-    """A number below 255 per character. `kind_of` says which, once for every page of Unicode used.
+    """A number below 255 per character, computed by `kind_of` at first use of a Unicode page.
 
-    Texts use few pages: asking about all characters would take longer than most builds.
+    Texts use few pages of 256 characters. Computing all of Unicode would take longer than most
+    builds.
     """
 
     def __init__(self, kind_of: Callable[[str], int]) -> None:
@@ -23,7 +24,7 @@ class Kinds:
         self._kinds = np.full(sys.maxunicode + 1, _UNKNOWN, np.uint8)
 
     def of(self, text: str) -> NDArray[np.uint8]:
-        """The kind of each character of a text."""
+        """Return the kind of each character of a text."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         found: NDArray[np.uint8] = self._kinds[codes]
         unknown = found == _UNKNOWN

@@ -1,4 +1,4 @@
-"""One tree of errors: what is wrong, where, and what to do next.
+"""The tree of errors, each with a message, a place, a remedy and an exit code.
 
 A message is a lower-case sentence that names the thing; a hint is the next command or edit.
 """
@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-# Verdicts of `reproduce` and `verify` that are no errors of the command itself.
+# Exit codes for the outcomes of `reproduce` and `verify` that are not errors of the command.
 MISSING = 5
 DRIFTED = 6
 DAMAGED = 7
 
 
 def in_a_line(error: Exception) -> str:
-    """What a library's error says, in its first line; its kind where it says nothing."""
+    """Return the first line of a library's error message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class ProbecError(Exception):
-    """Anything a user can cause or remedy; `cli.py` prints it without a traceback."""
+    """An error that a user can cause or remedy; `cli.py` prints it without a traceback."""
 
     exit_code: ClassVar[int] = 1
 
@@ -38,14 +38,14 @@ class ProbecError(Exception):
 
 
 class UsageError(ProbecError):
-    """The command line asks for something that does not exist."""
+    """The command line is wrong, or names something that does not exist."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a spec or a template, with its place."""
+    """One mistake in a spec or a template, with its place and remedy."""
 
     where: str
     path: str
@@ -59,7 +59,7 @@ class Problem:
 
 
 class SpecError(ProbecError):
-    """A spec, or what it refers to, is wrong. Carries every problem found, not the first one."""
+    """An invalid spec, or an invalid file that it refers to. Carries every problem found."""
 
     exit_code = 2
 
@@ -73,52 +73,52 @@ class SpecError(ProbecError):
 
 
 class PromptError(ProbecError):
-    """A template cannot be parsed, or its variables do not match what it is given."""
+    """A template that cannot be read or rendered, or whose variables do not match its role."""
 
     exit_code = 2
 
 
 class SourceError(ProbecError):
-    """The source documents cannot be read, or are not what the spec says."""
+    """Source documents or a tokenizer that cannot be read or contradict the spec."""
 
 
 class StoreError(ProbecError):
-    """The build directory or the response log cannot be read or written."""
+    """A build directory or response log that cannot be read or written."""
 
 
 class DamagedError(StoreError):
-    """Something that is kept does not have the digest it was kept under: a byte was flipped."""
+    """Stored bytes that do not have the digest under which they were stored."""
 
     exit_code = DAMAGED
 
 
 class BusyError(StoreError):
-    """Another process is writing the same build directory."""
+    """A build directory that another process is writing."""
 
 
 class ProviderError(ProbecError):
-    """A model provider cannot serve a request."""
+    """A request that a model provider cannot serve."""
 
 
 class BudgetError(ProbecError):
-    """The build would cost more than the spec or the command line allows."""
+    """A build that would cost more than the spec or the command line allows."""
 
     exit_code = 3
 
 
 class PausedError(ProviderError):
-    """The account cannot go on (credit, spend limit, key); nothing more was sent."""
+    """An account that cannot continue (credit, spend limit, key); sending has stopped."""
 
     exit_code = 4
 
 
 class Interrupted(ProbecError):
-    """The user pressed Ctrl-C; what was finished or sent is kept."""
+    """An interruption by Ctrl-C; finished steps and sent requests are kept."""
 
     exit_code = 130
 
 
 class WaitingError(ProbecError):
-    """Batches are with the provider; running the same command again collects them."""
+    """Batches in flight with the provider; the same command collects them when run again."""
 
     exit_code = 75

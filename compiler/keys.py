@@ -1,8 +1,8 @@
-"""The one place where identities are made.
+"""Canonical JSON, and the digests over it that identify steps, rows and requests.
 
 A digest is SHA-256 over canonical JSON of `[SCHEME, kind, payload]`: keys sorted, no spaces, UTF-8.
-Anything that JSON cannot hold exactly is refused with its path instead of being turned into text,
-so two different things can never share a key by accident. `tests/golden/keys.json` pins examples.
+A value without an exact JSON form is refused with its path instead of being converted to text, so
+different values never share a key by accident. `tests/golden/keys.json` pins examples.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def canonical(value: object) -> bytes:
-    """The canonical JSON bytes of `value`.
+    """Return the canonical JSON bytes of `value`.
 
     Raises:
         TypeError: something in it is not str, int, float, bool, None, list or dict[str, ...].
         ValueError: a float is not finite, or a str holds a lone surrogate.
     """
-    # The two encoders differ in nothing but floats; lone surrogates are refused below. A build with
-    # nothing to do needs a few keys and loads nothing: the quicker one is not worth it there.
+    # The two encoders differ only in floats; lone surrogates are refused below. A no-op build makes
+    # too few keys to repay the import of msgspec.
     if "msgspec" in sys.modules and _floatless(value):
         with contextlib.suppress(UnicodeEncodeError):
             return _quick().encode(value)
@@ -52,23 +52,23 @@ def canonical(value: object) -> bytes:
 
 
 def digest(kind: str, payload: object) -> str:
-    """The identity of `payload` as a thing of `kind`: 64 lower-case hex digits."""
+    """Return the identity of `payload` among values of `kind`: 64 lower-case hex digits."""
     return hashlib.sha256(canonical([SCHEME, kind, payload])).hexdigest()
 
 
 def bytes_digest(data: bytes) -> str:
-    """SHA-256 of raw bytes, 64 lower-case hex digits."""
+    """Return the SHA-256 of raw bytes as 64 lower-case hex digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def text_digest(text: str) -> str:
-    """SHA-256 of the UTF-8 form of `text`, 64 lower-case hex digits."""
+    """Return the SHA-256 of `text` in UTF-8 as 64 lower-case hex digits."""
     return bytes_digest(text.encode("utf-8"))
 
 
 def request_key(body: bytes, sample: int) -> str:
-    """The key of one paid call: the exact wire body plus its sample index, and nothing else."""
-    # `digest("request", {"body": ..., "sample": ...})` written out: a build makes millions of them.
+    """Return the key of one call: the digest of its exact wire body and its sample index."""
+    # `digest("request", {"body": ..., "sample": ...})` inlined: a build makes millions of them.
     payload = f'["{SCHEME}","request",{{"body":"{bytes_digest(body)}","sample":{sample:d}}}]'
     return bytes_digest(payload.encode("ascii"))
 
@@ -81,7 +81,7 @@ def _quick() -> msgspec.json.Encoder:
 
 
 def _floatless(value: object) -> bool:
-    """Whether a value is made of what canonical JSON takes, and no float."""
+    """Return whether a value has an exact JSON form and holds no float."""
     kind = type(value)
     if kind is dict:
         return all(type(key) is str and _floatless(item) for key, item in value.items())  # type: ignore[attr-defined]

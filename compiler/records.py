@@ -1,7 +1,7 @@
-"""The rows that stages hand to one another.
+"""The row types that stages read and write.
 
-Frozen, and structs instead of dataclasses: a build makes and reads hundreds of millions of them,
-and they are trees, which the collector of cycles need not look at.
+Frozen structs instead of dataclasses, because a build makes and reads hundreds of millions of them.
+They are trees, so the cyclic garbage collector need not track them (`gc=False`).
 
 Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
 its DocRecord. All offsets are Python code points into the full text of one sibling,
@@ -29,7 +29,7 @@ class Sibling(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False):
-    """The closed reason why one source row or sibling was not used."""
+    """A source row or sibling that was not used, with a reason from `SKIPS`."""
 
     reason: str
 
@@ -44,7 +44,7 @@ class Document(Struct, frozen=True, gc=False):
 
 
 class DocumentId(Struct, frozen=True, gc=False):
-    """Where one document lies in the ingested documents, and the digest of its content."""
+    """The id of a document, the digest of its content, and its row in `ingest.documents`."""
 
     doc_id: str
     digest: str
@@ -52,7 +52,7 @@ class DocumentId(Struct, frozen=True, gc=False):
 
 
 class Slot(Struct, frozen=True, gc=False):
-    """One planned probe: its scope, the side of its atom, and the distance asked for.
+    """One planned probe: its scope, the side of its atom, and the requested distance.
 
     `hint` counts units of the scope outward from the split, 1 = adjacent; None for whole sides.
     """
@@ -73,9 +73,9 @@ class Unit(Struct, frozen=True, gc=False):
 
 
 class Boundary(Struct, frozen=True, gc=False):
-    """A numbered place where a text may be split, and for which split groups it is legal.
+    """A numbered place where a text may be split, and the split groups that may use it.
 
-    `tokens`: how many tokens of the source tokenizer lie before it.
+    `tokens`: number of tokens of the source tokenizer before it.
     """
 
     id: str
@@ -119,9 +119,9 @@ class ShownText(Struct, frozen=True, gc=False):
 
 
 class DocTexts(Struct, frozen=True, gc=False):
-    """A DocRecord for who reads its texts: a fifth of it is what only the generator chooses from.
+    """A DocRecord without units and boundaries, for readers of its text.
 
-    Read from the same rows.
+    Decoded from the same rows in four fifths of the time.
     """
 
     round: int
@@ -135,12 +135,12 @@ class DocTexts(Struct, frozen=True, gc=False):
     slots: tuple[Slot, ...]
 
     def text(self, sibling: int) -> str:
-        """The full text of the shown sibling with this index."""
+        """Return the full text of the shown sibling with this index."""
         return next(each.text for each in self.shown if each.idx == sibling)
 
 
 class Reject(Struct, frozen=True, gc=False):
-    """A slot that became no probe, with the stage and a closed reason; never a silent absence."""
+    """A slot without a probe, with the stage that rejected it and a reason from `REASONS`."""
 
     round: int
     doc_id: str
@@ -154,7 +154,7 @@ class Reject(Struct, frozen=True, gc=False):
 class Splits(Struct, frozen=True, gc=False):
     """One number per split group of a doc-record: its offset, or the tokens before it.
 
-    None for a group without a legal split; its slots are rejects.
+    None for a group without a legal split, whose slots are rejects.
     """
 
     word_lens: int | None
@@ -163,12 +163,12 @@ class Splits(Struct, frozen=True, gc=False):
     whole: int | None
 
     def get(self, group: Group) -> int | None:
-        """The number of one group, if it has a split."""
+        """Return the number of one group, None if it has no split."""
         found: int | None = getattr(self, group)
         return found
 
     def of(self, group: Group) -> int:
-        """The number of a group that has a split.
+        """Return the number of a group that has a split.
 
         Raises:
             ValueError: it has none.
@@ -180,7 +180,10 @@ class Splits(Struct, frozen=True, gc=False):
 
 
 class Choice(Struct, frozen=True, gc=False):
-    """What the generator committed to for one doc-record."""
+    """The generator's choice of sibling and splits for one doc-record.
+
+    `rung`: the repair that made the reply readable as JSON (see `llm.repair`).
+    """
 
     doc_id: str
     sibling: int
@@ -197,7 +200,7 @@ class Probe(Struct, frozen=True, gc=False):
 
     `atom_start`, `atom_end`: code points into the chosen sibling's text. `word_distance`: words
     between the split and the nearest edge of the atom, negative on the prefix side.
-    `support`: how many other usable siblings hold the atom's content, None without others.
+    `support`: number of other usable siblings that hold the atom's content, None without others.
     `flags`: ids of warnings (see probes.checks).
     """
 
@@ -227,12 +230,12 @@ class Probe(Struct, frozen=True, gc=False):
     flags: tuple[str, ...]
 
     def flagged(self, flags: Iterable[str]) -> Probe:
-        """The same with these flags."""
+        """Return a copy with these flags."""
         return replace(self, flags=tuple(flags))
 
 
 class ReplyRow(Struct, frozen=True, gc=False):
-    """The generator's reply to one doc-record, as it came; rows are in the order of the records."""
+    """The generator's raw reply to one doc-record; rows are in the order of the records."""
 
     outcome: str
     text: str
@@ -241,15 +244,15 @@ class ReplyRow(Struct, frozen=True, gc=False):
 
 
 class RequestRow(Struct, frozen=True, gc=False):
-    """A request that a step read the reply to: its key in the response log."""
+    """The key, in the response log, of a request whose reply a step read."""
 
     key: str
 
 
 class UsageRow(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What the replies that a step read used: calls, and tokens as billed.
+    """Usage of the replies that a step read: calls, and tokens as billed.
 
-    Tokens that a provider's prompt cache took or gave are not in `input_tokens`.
+    `input_tokens` excludes the tokens that a provider's prompt cache wrote or served.
     """
 
     calls: int
@@ -260,7 +263,7 @@ class UsageRow(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @classmethod
     def total(cls, rows: Iterable[UsageRow]) -> UsageRow:
-        """What several steps used together."""
+        """Return the sum over several steps."""
         sums = [0] * len(cls.__struct_fields__)
         for row in rows:
             for place, name in enumerate(cls.__struct_fields__):
@@ -269,7 +272,10 @@ class UsageRow(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class AnswerRow(Struct, frozen=True, gc=False):
-    """All rollouts of one probe: `answers[i]` is None when rollout i brought no text."""
+    """All blind answers to one probe: `answers[i]` is None when rollout i returned no text.
+
+    `context_chars_seen`: characters of the complement that the answerer saw.
+    """
 
     doc_id: str
     slot: int
@@ -279,10 +285,10 @@ class AnswerRow(Struct, frozen=True, gc=False):
 
 
 class VerdictRow(Struct, frozen=True, gc=False):
-    """The judge's raw words on each answer of one probe.
+    """The judge's verbatim verdicts on each answer to one probe.
 
-    `verdicts` are against the spec's first reference, `seconds` against the other one where the
-    spec compares with both.
+    `verdicts` compare with the spec's first reference, `seconds` with the second one if the spec
+    compares with both.
     """
 
     doc_id: str
@@ -293,7 +299,7 @@ class VerdictRow(Struct, frozen=True, gc=False):
 
 
 class ControlRow(Struct, frozen=True, gc=False):
-    """The answers of one baseline to one probe; None where a rollout brought no text."""
+    """The answers of one baseline to one probe; None where a rollout returned no text."""
 
     doc_id: str
     slot: int
@@ -302,7 +308,7 @@ class ControlRow(Struct, frozen=True, gc=False):
 
 
 class AuditRow(Struct, frozen=True, gc=False):
-    """The judge's raw words on answers to one probe beyond the first judgement of blind ones.
+    """The judge's verbatim verdicts on one probe beyond the first judgement of its blind answers.
 
     `kind`: a baseline, an anchor, or `again_1`, `again_2`... for repeated judgements.
     """
@@ -316,8 +322,8 @@ class AuditRow(Struct, frozen=True, gc=False):
 class ScoreRow(Struct, frozen=True, gc=False):
     """The scores of one probe: exactly K numbers in [0, 1] when `status` is "scored".
 
-    With early stopping, a probe that is EASY after the first rollouts has the status "decided",
-    and so many scores. `seconds`: against the other reference, where both are compared with.
+    With early stopping, a probe that is EASY after the first rollouts has the status "decided"
+    and as many scores as it has rollouts. `seconds`: the scores against the second reference.
     """
 
     doc_id: str
@@ -331,7 +337,7 @@ class ScoreRow(Struct, frozen=True, gc=False):
 
 
 class AuditScore(Struct, frozen=True, gc=False):
-    """The scores of an AuditRow or ControlRow; None where a verdict was no number."""
+    """The scores of an AuditRow or ControlRow; None where the row has no valid score."""
 
     doc_id: str
     slot: int
@@ -340,10 +346,11 @@ class AuditScore(Struct, frozen=True, gc=False):
 
 
 class ProbeFact(Struct, frozen=True, gc=False):
-    """What statistics need of one published row.
+    """The part of one published row that statistics read.
 
-    `chars`: of atom, response, alternative, and of the answers on average (None without any).
-    `baselines`: the mean score of each baseline that ran on the probe.
+    `chars`: lengths of atom, response and alternative, and the mean length of the answers (None
+    without any). `baselines`: the scores of each baseline that ran on the probe. `question`: its
+    digest, None for templated probes.
     """
 
     round: int
@@ -366,9 +373,9 @@ class ProbeFact(Struct, frozen=True, gc=False):
 
 
 class Pair(Struct, frozen=True, gc=False):
-    """What an atom's row contrasts: the true text and its plausible wrong alternative.
+    """The true text of a probe and its incorrect plausible alternative.
 
-    Both are cut to a bounded length; `chars` are their lengths before.
+    Both are cut to a bounded length; `chars` are their full lengths.
     """
 
     scope: str

@@ -1,4 +1,4 @@
-"""Words as both the domain and the embedded model see them: tokens, stems, content words."""
+"""Word tokens, stems and content words, for the domain and the embedded model alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ENDINGS = tuple(
 )
 
 
-# Shorter texts are not asked about again; whole documents are, by every probe on them.
+# Every probe reads the same whole documents again, so only long texts are cached.
 _LONG = 400
 
 T = TypeVar("T")
@@ -53,25 +53,28 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=1 << 17)
 def stem(word: str) -> str:
-    """A simple English stem: case-folded, possessive and common inflections cut.
+    """Return a simple English stem: case-folded, without possessive and common inflections.
 
-    Errs on the side of merging: it is used to keep related words out.
+    Prefers merging two words to separating them: stems are used to exclude related words.
     """
-    # Composed or not, it is one word.
+    # Composed and decomposed forms of a word have one stem.
     low = (word if word.isascii() else normalize("NFKC", word)).casefold().replace("’", "'")
     low = low.removesuffix("'s").removesuffix("'")
-    # Most words have no ending, which one question tells.
+    # Most words have no such ending, and one `endswith` rules all of them out.
     for ending in _ENDINGS if low.endswith(_ENDINGS) else ():
         if low.endswith(ending) and len(low) - len(ending) >= 3:
             low = low[: -len(ending)]
             break
-    # study, studies, studying; secure, security: what is left may still end in a vowel sign.
+    # study, studies, studying; secure, security: the rest may still end in a vowel letter.
     return low[:-1] if len(low) > 3 and low[-1] in "eiy" else low
 
 
 @lru_cache(maxsize=1 << 17)
 def is_content(word: str) -> bool:
-    """Whether a word carries content: letters mostly, not a stopword, 4 letters if Latin."""
+    """Return whether a word is a content word.
+
+    At least 80% of it are letters, it is no stopword, and it has 4 characters if it is Latin.
+    """
     if not word.isascii():
         word = normalize("NFKC", word)
     letters = sum(char.isalpha() for char in word)
@@ -81,7 +84,7 @@ def is_content(word: str) -> bool:
 
 
 def words_of(text: str) -> Sequence[str]:
-    """The words of a text, in order."""
+    """Return the words of a text, in order."""
     return _words_of_long(text) if len(text) >= _LONG else WORD.findall(text)
 
 
@@ -91,7 +94,7 @@ def _words_of_long(text: str) -> tuple[str, ...]:
 
 
 def spans_of(text: str) -> tuple[list[int], list[int]]:
-    """Where the words of a text start, and where they end."""
+    """Return the offsets at which the words of a text start, and those at which they end."""
     return _spans_of_long(text) if len(text) >= _LONG else _spans_within(text, 0, len(text))
 
 
@@ -102,10 +105,10 @@ def _spans_within(text: str, start: int, end: int) -> tuple[list[int], list[int]
 
 @lru_cache(maxsize=64)
 def _spans_of_long(text: str) -> tuple[list[int], list[int]]:
-    """What `WORD` finds, by looking up each character: a text has a thousand words."""
+    """Find the matches of `WORD` by looking up each character, faster than the expression."""
     import numpy as np
 
-    # No character at either end, so that every word has one before and one after it.
+    # Padded with kind 0, so that every word has a character before and after it.
     kinds = np.zeros(len(text) + 2, np.uint8)
     kinds[1:-1] = _kinds().of(text)
     # A joiner is part of the word if it stands between two characters of the kind that it joins.
@@ -125,7 +128,7 @@ _JOINERS = {_NUMBER + _LETTER: r"['’\-]", _NUMBER + _NUMBER: r"[.,]"}
 
 @cache
 def _kinds() -> Kinds:
-    """Letter or mark, number, what joins letters, what joins numbers; 0 is anything else."""
+    """Return the kinds: letter or mark, number, joiner of letters, joiner of numbers, 0 = other."""
     from compiler.characters import Kinds
 
     known = {kind: regex.compile(those) for kind, those in (_KINDS | _JOINERS).items()}
@@ -133,7 +136,7 @@ def _kinds() -> Kinds:
 
 
 def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]]:
-    """Where the words between two offsets start and end, counted from the start of the text."""
+    """Return the starts and the ends of the words between two offsets, as offsets in the text."""
     starts, ends = spans_of(text)
     found = _between(starts, ends, start, end)
     if found is None:
@@ -142,16 +145,16 @@ def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]
 
 
 def count_between(text: str, start: int, end: int) -> int:
-    """How many words lie between two offsets."""
+    """Count the words between two offsets."""
     return counts_between(text, [(start, end)])[0]
 
 
 def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:
-    """How many words lie between the offsets of each pair."""
+    """Count the words between the offsets of each pair."""
     starts, ends = spans_of(text)
     size = len(starts)
     counts = []
-    # `_between` written out: a text has a hundred sentences.
+    # `_between` inlined: it runs for every sentence of every text.
     for start, end in places:
         first, last = bisect_left(starts, start), bisect_right(ends, end)
         if (first and ends[first - 1] > start) or (last < size and starts[last] < end):
@@ -162,7 +165,10 @@ def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice | None:
-    """The words between two offsets; None if an edge cuts one, whose parts may be words."""
+    """Return the slice of words between two offsets.
+
+    None if an offset cuts a word: its parts may be words themselves.
+    """
     first, last = bisect_left(starts, start), bisect_right(ends, end)
     if (first and ends[first - 1] > start) or (last < len(starts) and starts[last] < end):
         return None
@@ -170,10 +176,10 @@ def _between(starts: list[int], ends: list[int], start: int, end: int) -> slice 
 
 
 class Chunks(dict[str, T]):
-    """What a function finds in a chunk of text without whitespace, kept if the chunk is short.
+    """A cache of a function's result per chunk, a run of characters without whitespace.
 
-    No word has whitespace in it, so the words of a text are those of its chunks (`str.split`), in
-    order. Most chunks come again and again.
+    No word holds whitespace, so the words of a text are those of its chunks (`str.split`), in
+    order. Most chunks recur.
     """
 
     _SHORT = 40
@@ -185,43 +191,41 @@ class Chunks(dict[str, T]):
 
     def __missing__(self, chunk: str) -> T:
         found = self._find(chunk)
-        # What comes often comes early. Without spaces, a chunk is as long as a sentence.
+        # Frequent chunks occur early, so a full cache keeps what it has. In scripts without spaces
+        # a chunk is as long as a sentence and does not recur.
         if len(chunk) <= self._SHORT and len(self) < self._MOST:
             self[chunk] = found
         return found
 
 
 def words_in(chunk: str) -> Sequence[str]:
-    """The words of a chunk without whitespace."""
-    # Nearly all chunks are one word and signs, which an expression is slow to find.
+    """Return the words of a chunk without whitespace."""
+    # Nearly all chunks are one word and punctuation, where the expression is slow.
     bare = chunk.strip(_SIGNS)
     return [bare] if bare.isascii() and bare.isalpha() else WORD.findall(chunk)
 
 
-# No part of a word where they begin or end a chunk.
+# Not part of a word at either end of a chunk.
 _SIGNS = string.punctuation + "“”‘’–—…"
 
 
-# The same few texts (sides of a split, siblings) are asked about once per probe.
+# Every probe of a document looks up the same few texts: sides of a split and siblings.
 @lru_cache(maxsize=256)
 def content_stems(text: str) -> frozenset[str]:
-    """Stems of the content words of a text."""
+    """Return the stems of the content words of a text."""
     return frozenset(chain.from_iterable(map(_content_of.__getitem__, set(text.split()))))
 
 
 @lru_cache(maxsize=256)
 def stems(text: str, start: int = 0, end: int | None = None) -> frozenset[str]:
-    """Stems of all words of a text, and of the parts of its hyphenated ones.
-
-    `start`, `end`: of what is between these offsets.
-    """
+    """Return the stems of all words between two offsets, and of the parts of hyphenated ones."""
     chunks = set(text[start : len(text) if end is None else end].split())
     return frozenset(chain.from_iterable(map(_stems_of.__getitem__, chunks)))
 
 
 @lru_cache(maxsize=1 << 17)
 def _stems(word: str) -> tuple[str, ...]:
-    """The stem of a word, and those of its parts if it is hyphenated."""
+    """Return the stem of a word, and those of its parts if it is hyphenated."""
     if "-" not in word:
         return (stem(word),)
     parts = word.split("-")
@@ -230,7 +234,7 @@ def _stems(word: str) -> tuple[str, ...]:
 
 
 def chunk_stems(chunk: str) -> tuple[str, ...]:
-    """What `stems` finds in a chunk without whitespace; a stem may come twice."""
+    """Return the stems that `stems` finds in a chunk without whitespace, possibly repeated."""
     return _stems_of[chunk]
 
 
@@ -240,10 +244,10 @@ _content_of = Chunks(
 )
 
 
-def says_nothing(text: str) -> bool:
-    """Whether a text is a placeholder, as a model writes that copies an example: `...`, `<answer>`.
+def is_placeholder(text: str) -> bool:
+    """Return whether a text is a placeholder that a model copied: `...` or `<answer>`.
 
-    It has no letter or digit, or is nothing but one expression in angle brackets.
+    A placeholder has no letter or digit, or is a single expression in angle brackets.
     """
     bare = text.strip().strip("\"'`.")
     return not any(map(str.isalnum, bare)) or (

@@ -1,1 +1,1 @@
-"""The domain: pure functions from text to probes. Knows no LLM, no store and no clock."""
+"""The domain of probes: pure functions over text, independent of LLMs, stores and clocks."""

@@ -1,8 +1,9 @@
 """Incorrect but plausible alternatives for templated probes, drawn from other documents.
 
-A word is matched by capitalisation, ending, length and how common it is; a token window by its
-token count and how it begins. Nothing that any sibling wrote is ever an alternative. The level says
-how far the search had to go: 0 nearest documents, 1 any of the shard, 2 any with looser matching.
+A word is matched by capitalisation, ending, length and document frequency; a token window by its
+token count, its first characters and its end. Text of any sibling is never an alternative. The
+level records how far the search went: 0 nearest documents, 1 the whole shard, 2 (words only) the
+whole shard with looser matching.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import Windows, closing_of
-from compiler.words import says_nothing
+from compiler.words import is_placeholder
 
 _TRIES = 200
 
 
 @dataclass(frozen=True)
 class Donor:
-    """A document that gives alternatives to others.
+    """A document from which others take alternatives.
 
-    `chunks`: of its text, in a lexicon; `tokens`: per lens tokenizer identity.
+    `chunks`: chunks of its text in a lexicon; `tokens`: its tokens by tokenizer identity.
     """
 
     doc_id: str
@@ -39,10 +40,11 @@ class Donor:
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """A token window that wants an alternative.
+    """A token window that needs an alternative.
 
-    `start`: the tokens before it in its document; `closing`: how it ends (`probes.windows`), None
-    for a window that its end does not tell; `count`: its tokens; `question`: what is asked.
+    `start`: number of tokens before it in its document; `closing`: class of its end (see
+    `probes.windows`), None if any end will do; `count`: number of its tokens; `question`: the
+    probe's question.
     """
 
     doc_id: str
@@ -54,7 +56,7 @@ class Lens:
 
 
 class _Around:
-    """The documents nearest to one, for all of its slots."""
+    """The documents nearest to one document, for all of its slots."""
 
     def __init__(self, places: Sequence[int], stock: Stock) -> None:
         self._places = places
@@ -63,16 +65,16 @@ class _Around:
         self._joined: dict[str, Windows] = {}
 
     def words(self, siblings: Siblings, *, everywhere: bool) -> Numbers:
-        """The words that no sibling has: of these documents, or of all."""
+        """Return the words of these documents, or of all, that no sibling has."""
         if everywhere not in self._words:
             among = None if everywhere else self._places
             self._words[everywhere] = self._stock.unwritten(among, siblings.all_chunks)
         return self._words[everywhere]
 
     def windows(self, tokenizer: str, of: Callable[[int, str], Windows]) -> Windows:
-        """The windows of all of these documents; `of`: those of one."""
-        # Kept, `of` would keep the pool that keeps this: a shard of texts, until cycles are looked
-        # for.
+        """Return the windows of all of these documents; `of` returns those of one."""
+        # `of` is not stored: as a method of the pool it would close a reference cycle, which keeps
+        # the texts of a shard in memory until the garbage collector runs.
         if tokenizer not in self._joined:
             parts = [of(place, tokenizer) for place in self._places]
             self._joined[tokenizer] = Windows.joined(parts)
@@ -83,7 +85,7 @@ class Pool:
     """The documents of one shard as a source of alternatives for one another."""
 
     def __init__(self, donors: Iterable[Donor], lexicon: Lexicon) -> None:
-        """`lexicon`: in which the chunks of the documents are."""
+        """Index the documents. `lexicon`: the lexicon that numbers their chunks."""
         self._donors = sorted(donors, key=lambda donor: donor.doc_id)
         self._place = {donor.doc_id: place for place, donor in enumerate(self._donors)}
         self._stock = Stock([donor.chunks for donor in self._donors], lexicon)
@@ -94,9 +96,10 @@ class Pool:
     def word(
         self, atom: str, question: str, doc_id: str, siblings: Siblings, stream: Stream
     ) -> tuple[str, int, int] | None:
-        """A word like `atom` that no sibling of `doc_id` has: (word, level, pool size) or None.
+        """Draw a word like `atom` that no sibling has: (word, level, pool size) or None.
 
-        The pool size counts those of the level; what is one edit away from the atom is never drawn.
+        The pool size counts the candidates of the level, including those within one edit of the
+        atom, which are never drawn.
         """
         around = self._near(doc_id)
         for level in range(3):
@@ -111,10 +114,12 @@ class Pool:
     def window(
         self, like: Lens, tokenizer: Tokenizer, siblings: Siblings, stream: Stream
     ) -> tuple[str, int, int] | None:
-        """A window of as many tokens that begins and ends alike: (text, level, pool size) or None.
+        """Draw a window like an atom: (text, level, pool size) or None.
 
-        The pool size counts the places of the level's documents where a window begins as it must;
-        length, end and siblings rule some of them out.
+        It has the same token count and the same classes of beginning and end.
+
+        The pool size counts the places in the level's documents where a window begins alike,
+        before its length, its end and the siblings rule some of them out.
         """
         mine = frozenset(tokenizer.ids(like.text))
         own = self._place[like.doc_id]
@@ -133,7 +138,7 @@ class Pool:
     def _windows_near(
         self, like: Lens, opening: int, tokenizer: str, stream: Stream
     ) -> Iterator[str]:
-        """Windows of the nearest documents, each equally likely to come first."""
+        """Yield windows of the nearest documents, each equally likely to come first."""
         near = self._near(like.doc_id).windows(tokenizer, self._windows)
         places = near.places(opening, like.closing, like.count)
         for number in stream.order(len(places)):
@@ -142,7 +147,7 @@ class Pool:
     def _windows_anywhere(
         self, like: Lens, opening: int, tokenizer: str, own: int, stream: Stream
     ) -> Iterator[str]:
-        """A window each of the other documents, in random order."""
+        """Yield one window of each other document, in random order."""
         for number in stream.order(len(self._donors) - 1):
             donor = self._windows(number + (number >= own), tokenizer)
             places = donor.places(opening, like.closing, like.count)
@@ -150,7 +155,7 @@ class Pool:
                 yield donor.window(int(places[stream.below(len(places))]), like.count)
 
     def _begin_alike(self, level: int, opening: int, tokenizer: str, doc_id: str) -> int:
-        """How many windows of a level's documents begin as `opening`."""
+        """Count the windows of a level's documents that begin as `opening`."""
         if level == 0:
             return self._near(doc_id).windows(tokenizer, self._windows).count(opening)
         if (tokenizer, opening) not in self._totals:
@@ -167,7 +172,7 @@ class Pool:
         return found
 
     def _near(self, doc_id: str) -> _Around:
-        """What is around a document. Its slots come one after the other."""
+        """Return the surroundings of a document. The slots of a document are consecutive."""
         if self._around is None or self._around[0] != doc_id:
             places = sorted(self._stock.nearest(self._place[doc_id]))
             self._around = doc_id, _Around(places, self._stock)
@@ -175,11 +180,11 @@ class Pool:
 
 
 def _one_edit(left: str, right: str) -> bool:
-    """Whether two words are equal or one insertion, deletion or substitution apart."""
+    """Return whether two words are at most one insertion, deletion or substitution apart."""
     if abs(len(left) - len(right)) > 1:
         return False
     short, long = (left, right) if len(left) <= len(right) else (right, left)
-    # An edit in one half leaves the other half as it is.
+    # One edit leaves one of the halves unchanged.
     half, rest = len(short) // 2, len(short) - len(short) // 2
     if short[:half] != long[:half] and short[-rest:] != long[-rest:]:
         return False
@@ -188,16 +193,16 @@ def _one_edit(left: str, right: str) -> bool:
 
 
 def _unlike(like: Lens, mine: frozenset[int], tokenizer: Tokenizer, text: str) -> bool:
-    """Whether a window is told apart from the atom by what it says, and counts as many tokens."""
+    """Return whether a window has the atom's token count and differs from it in content."""
     if like.closing not in (None, closing_of(text)) or not leakage.bare(text):
         return False
     theirs = frozenset(found := tokenizer.ids(text))
     shared = len(mine & theirs) / len(mine | theirs)
-    told = len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
-    # What the checks would refuse costs a window, not the slot.
+    differs = len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
+    # A window that the checks would reject is skipped here, so that the slot is not lost.
     return (
-        told
+        differs
         and not has_control(text)
-        and not says_nothing(text)
+        and not is_placeholder(text)
         and not leakage.verbatim_in(text, (leakage.squash(like.question),))
     )

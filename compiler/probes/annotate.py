@@ -1,8 +1,8 @@
-"""A sibling as the generator sees it: numbered units it may choose, numbered places to split.
+"""Siblings as the generator sees them, with numbered units and numbered split places.
 
-A language model never emits character offsets: it answers with these ids, and the compiler turns
-them back into offsets. Every offered place is a clean token boundary of the source tokenizer, has
-its margins, and lies in generated text.
+The language model never emits character offsets: it answers with these ids, which the compiler
+turns into offsets. Every offered place is a clean token boundary of the source tokenizer, keeps the
+margins, and with `suffix_in_generated` lies in generated text.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ def _rules(scopes: Sequence[WrittenScope], unit: str) -> list[AtomRules]:
 def _fitting(
     segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]
 ) -> list[tuple[int, Span]]:
-    """The spans, with their places, that are as large as some scope's atoms must be and no larger
-    than they may be.
-    """
+    """Return the spans, with their indices, whose size some scope's rules allow."""
     words = counts_between(segments.text, ((span.start, span.end) for span in spans))
     found = []
     for place, (span, count) in enumerate(zip(spans, words, strict=True)):
@@ -97,7 +95,7 @@ def _boundaries(
     if rules.suffix_in_generated:
         low = max(low, gen_start)
     whole = round(rules.whole_share * size)
-    # How many of GROUPS may split at an offset: each holds what those before it hold.
+    # Offset -> how many of GROUPS, from the first, may split there.
     legal: dict[int, int] = {}
     paragraph_gaps = set(segments.paragraph_gaps())
     for gap in segments.sentence_gaps():
@@ -116,10 +114,10 @@ def _boundaries(
 
 
 def clean_place(text: str, gap: Gap, tokens: Tokens) -> int | None:
-    """Where to split in a gap so that no token is cut, or None.
+    """Return the offset in a gap at which a split cuts no token, or None.
 
-    On byte-level BPE a space belongs to the word after it and a newline to what is before it, so a
-    gap with a newline is split at its end and any other at its start, if the tokenizer agrees.
+    In byte-level BPE a space belongs to the word after it and a newline to the text before it, so a
+    gap with a newline is searched from its end and any other gap from its start.
     """
     newline = "\n" in text[gap.start : gap.end]
     order = range(gap.end, gap.start - 1, -1) if newline else range(gap.start, gap.end + 1)
@@ -132,7 +130,7 @@ def clean_place(text: str, gap: Gap, tokens: Tokens) -> int | None:
 def _word_places(
     segments: Segments, tokens: Tokens, rules: SplitRules, seed: int, low: int, high: int
 ) -> Iterator[int]:
-    """Places between two words of a sentence, drawn at random, as many as are offered."""
+    """Yield randomly drawn places between two words of a sentence, at most `word_candidates`."""
     starts, ends = spans_of(segments.text)
     first, last = bisect_left(starts, low), bisect_right(ends, high)
     stream = Stream(seed, "word_place")
@@ -148,7 +146,7 @@ def _word_places(
 
 
 def _parts(segments: Segments, gap: Gap) -> bool:
-    """Whether a gap between words is nothing but space between two letters of one sentence."""
+    """Return whether a gap is only whitespace, between two letters of one sentence."""
     text = segments.text
     if not text[gap.start : gap.end].isspace() or not text[gap.end].isalpha():
         return False
@@ -157,9 +155,9 @@ def _parts(segments: Segments, gap: Gap) -> bool:
 
 
 def marked(sibling: ShownSibling, gen_start: int) -> str:
-    """The text of a sibling with its ids as tags; `docs/prompts.md` documents them.
+    """Return the text of a sibling with its ids as tags, which `docs/prompts.md` documents.
 
-    Text is escaped (&amp; &lt; &gt;), so that HTML left in a source cannot be taken for a tag.
+    Text is escaped (&amp; &lt; &gt;), so that HTML in a source is not mistaken for a tag.
     """
     # At one offset: close inner before outer, then the split place, then open outer before inner.
     marks: list[tuple[int, int, str]] = [(gen_start, 3, "<generated/>")]
@@ -182,5 +180,5 @@ def marked(sibling: ShownSibling, gen_start: int) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as it stands inside a tag."""
+    """Escape text for use inside a tag."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

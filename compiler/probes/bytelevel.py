@@ -1,10 +1,10 @@
-"""Byte-level BPE by a quicker library, where that is certain to give what the tokenizer gives.
+"""Fast byte-level BPE with gigatoken, used only where it cannot differ from `tokenizers`.
 
-The library gives ids and no offsets. Those of a byte-level tokenizer follow from its ids: every id
-stands for so many bytes. This applies only where the two cannot differ: the tokenizer has no other
-part, the two agree on a text that tries all of its rules, and the text in hand holds no added
-token, is in NFC, and has only characters that every Unicode version classes alike. Anything else is
-left to the tokenizer. The only door to gigatoken.
+gigatoken returns ids without offsets; in a byte-level tokenizer the offsets follow, because every
+id stands for a fixed number of bytes. It is used if the tokenizer has no other component, if both
+libraries agree on a trial text that exercises its rules, and if the text at hand holds no added
+token, is in NFC, and has only characters with the same class in all Unicode versions. All other
+texts go to `tokenizers`. The only module that imports gigatoken.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from compiler.characters import Kinds
 
 _CONTROL = regex.compile(r"[^\t\n -~]")
-# Long s and the Kelvin sign are an s and a k where an expression ignores case.
+# Long s and the Kelvin sign match s and k in an expression that ignores case.
 _FOLDED = "\u017f\u212a"
 _ASTRAL = "\U00010000"
-# Words, contractions, numbers, runs of space and of signs, line ends, other scripts.
+# Words, contractions, numbers, runs of spaces and punctuation, line ends, other scripts.
 _TRIAL = (
     "It's THEY'RE we'll I'd'VE isn't “quoted” naïve café—dash  two   three\tTab\n\nNew\n  in\n"
     " \n 3 42 1234567 3.14 1,000 x2 2x (a) [b] {c} <d> a_b a-b a/b #tag @me $5 50% ... !!! ?! ;;\n"
@@ -34,13 +34,13 @@ _TRIAL = (
 
 
 class Whole(Protocol):
-    """A tokenizer as its library loads it."""
+    """A tokenizer of the `tokenizers` library."""
 
     def to_str(self) -> str:
-        """All of it as JSON."""
+        """Serialise the tokenizer as JSON."""
 
     def encode(self, sequence: str, *, add_special_tokens: bool) -> Encoded:
-        """A text encoded."""
+        """Encode a text."""
 
 
 class Encoded(Protocol):
@@ -52,14 +52,17 @@ class Encoded(Protocol):
 
 
 class Quick(Protocol):
-    """The quicker library's tokenizer."""
+    """A tokenizer of gigatoken."""
 
     def encode(self, input: str, /) -> NDArray[np.uint32]:
-        """The ids of a text."""
+        """Return the ids of a text."""
 
 
 class ByteLevel:
-    """Encodes texts where it is certain. `sizes`: bytes per id; `added`: texts of added tokens."""
+    """A fast encoder of texts that pass `_sure`.
+
+    `sizes`: bytes per id; `added`: texts of added tokens; `nfc`: the tokenizer normalises to NFC.
+    """
 
     def __init__(
         self, quick: Quick, sizes: NDArray[np.int64], added: Sequence[str], *, nfc: bool
@@ -70,25 +73,25 @@ class ByteLevel:
         self._nfc = nfc
 
     def ids(self, text: str) -> list[int] | None:
-        """The ids of a text, or None to ask the tokenizer."""
+        """Return the ids of a text, None if it must go to the tokenizer."""
         found: list[int] | None = self._quick.encode(text).tolist() if self._sure(text) else None
         return found
 
     def cut(self, text: str) -> tuple[list[int], list[int]] | None:
-        """Every clean offset of a text, its end included, and the number of tokens before each.
+        """Return the clean offsets of a text, its end included, and the token count before each.
 
-        None to ask the tokenizer.
+        None if the text must go to the tokenizer.
         """
         if not self._sure(text):
             return None
-        # The byte at which each token starts, and the end.
+        # The byte at which each token starts, and the end of the text.
         ids = self._quick.encode(text)
         starts = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(self._sizes[ids], out=starts[1:])
         if text.isascii():
             return starts.tolist(), list(range(len(starts)))
         data = np.frombuffer(text.encode("utf-8"), np.uint8)
-        # A byte that goes on with a character starts none; the end is as good as a start.
+        # UTF-8 continuation bytes start no character; the end of the text counts as a start.
         first = np.ones(len(data) + 1, np.bool_)
         np.not_equal(data & 0xC0, 0x80, out=first[:-1])
         char = np.cumsum(first) - 1
@@ -107,7 +110,7 @@ class ByteLevel:
 
 
 def quicker(whole: Whole) -> ByteLevel | None:
-    """The quicker way for a tokenizer, or None if it is of another kind."""
+    """Build the fast encoder of a tokenizer, None if the two libraries could differ."""
     from gigatoken import Tokenizer
 
     text = whole.to_str()
@@ -126,7 +129,7 @@ def quicker(whole: Whole) -> ByteLevel | None:
     try:
         quick = Tokenizer.from_json(text)
     except ValueError:
-        return None  # a rule for splitting that it does not know
+        return None  # gigatoken does not support its splitting rule
     if quick.encode(_TRIAL).tolist() != whole.encode(_TRIAL, add_special_tokens=False).ids:
         return None
     vocabulary: dict[str, int] = model["vocab"]
@@ -139,7 +142,7 @@ def quicker(whole: Whole) -> ByteLevel | None:
 
 
 def _isolates(splitting: object) -> bool:
-    """Whether a pre-tokenizer isolates the matches of one expression, then takes their bytes."""
+    """Return whether a pre-tokenizer isolates the matches of one expression, then takes bytes."""
     match splitting:
         case {
             "type": "Sequence",
@@ -159,8 +162,10 @@ def _isolates(splitting: object) -> bool:
 
 @cache
 def _plain() -> Kinds:
-    """1 for a character whose class has not changed since Unicode 3.2, so that two libraries of
-    different ages agree on it; 0 for marks, joiners, controls (but tab and newline), surrogates.
+    """Return the kinds of characters: 1 if the two libraries agree on their class, else 0.
+
+    0 for characters whose class changed since Unicode 3.2, marks, joiners, surrogates, controls
+    except tab and newline, and all characters beyond the basic multilingual plane.
     """
     old = unicodedata.ucd_3_2_0.category
 

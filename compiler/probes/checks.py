@@ -1,7 +1,7 @@
-"""Every row-level rule in one place: id, severity, meaning, and the function that tells.
+"""The rules that rows and datasets must satisfy, and the checks of a single probe.
 
-Errors become rejects with the rule's reason; warnings become the `flags` of a probe. The ids are
-those of the project's reference on correct probe datasets.
+A broken error rule rejects the probe with the rule's reason; a broken warning rule is recorded in
+its `flags`. Rules about whole rows, documents and files are checked by `checking`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import content_stems, is_content, says_nothing, stem, stems
+from compiler.words import content_stems, is_content, is_placeholder, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
@@ -33,7 +33,7 @@ _SCAFFOLD = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule. `reason` names it in the ledger."""
+    """One rule. `reason` names it in the ledger; `meaning` states it as it holds."""
 
     id: str
     severity: Literal["error", "warning"]
@@ -44,11 +44,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a probe is held against.
+    """The texts and parameters that a probe is checked against.
 
-    `places`: of the stems of the text; `siblings`: the squashed full texts of all usable siblings,
-    the chosen one included.
-    `count_tokens`: token count of a text under the scope's tokenizer; None for written scopes.
+    `places`: places of the stems in the text; `siblings`: the squashed full texts of all usable
+    siblings, the chosen one included; `n_others_shown`: number of shown siblings beside it;
+    `count_tokens`: token count of a text under the scope's tokenizer, None for written scopes.
     """
 
     segments: Segments
@@ -76,39 +76,39 @@ class Facts:
 _TABLE = (
     Check("V01", "error", "V01_span", "the atom is a span of its target side"),
     Check("V02", "error", "V02_context", "context is exactly the complement"),
-    Check("V03", "error", "V03_split", "the split lies inside the text and is its group's"),
+    Check("V03", "error", "V03_split", "the split lies inside the text and is the split of its group"),
     Check("V04", "error", "V04_slot", "slot_idx is legal and unique within its doc-record"),
     Check("V05", "error", "V05_typicality", "typicality is set for suffix targets only", "written"),
     Check("V06", "error", "V06_index", "signed_index has the sign of the target, never 0"),
-    Check("V07", "error", "V07_lens", "a lens atom touches the split and recounts", "lens"),
-    Check("V08", "error", "V08_word", "a word is one content word, absent elsewhere", "word"),
-    Check("V09", "error", "V09_unit", "a sentence is one sentence, a paragraph at least two", "written"),
+    Check("V07", "error", "V07_lens", "a lens atom touches the split and has its stated number of tokens", "lens"),
+    Check("V08", "error", "V08_word", "a word atom is one content word, absent from complement and question", "word"),
+    Check("V09", "error", "V09_unit", "an atom has the sentences, words and characters that its scope requires", "written"),
     Check("V10", "error", "V10_response", "a templated response equals its atom", "templated"),
-    Check("V11", "error", "V11_text", "no empty, overlong, placeholder or control-character string"),
-    Check("V12", "error", "V12_alternative", "the alternative is wrong and no sibling wrote it"),
-    Check("V13", "error", "V13_leak", "the answer does not stand verbatim in the complement"),
-    Check("V14", "warning", "V14_overlap", "at most half of the atom's content is in the complement"),
-    Check("V15", "warning", "V15_scaffold", "the question uses no word of the set-up"),
-    Check("V16", "error", "V16_scores", "scores lie in [0, 1], aggregates equal when recomputed", "written"),
+    Check("V11", "error", "V11_text", "no string is empty, overlong or a placeholder, or holds a control character"),
+    Check("V12", "error", "V12_alternative", "the alternative differs from the truth and occurs in no sibling"),
+    Check("V13", "error", "V13_leak", "the answer does not occur verbatim in the complement"),
+    Check("V14", "warning", "V14_overlap", "at most half of the atom's content words occur in the complement"),
+    Check("V15", "warning", "V15_scaffold", "the question does not mention the set-up (prefix, split, activations, ...)"),
+    Check("V16", "error", "V16_scores", "scores lie in [0, 1], and aggregates equal the recomputed ones", "written"),
     Check("V17", "error", "V17_rollouts", "a scored row has K answers and K scores", "written"),
     Check("V18", "error", "V18_document", "document columns are equal on all rows of a document"),
     Check("V19", "error", "V19_rounds", "a document belongs to one round", "file"),
-    Check("V20", "error", "V20_counts", "the numbers beside the rows equal those recomputed", "file"),
+    Check("V20", "error", "V20_counts", "statistics shipped beside the rows equal those recomputed from them", "file"),
     Check("V21", "warning", "V21_token", "the split is a token boundary of the source tokenizer"),
     Check("V22", "error", "V22_region", "suffix atoms start in generated text"),
-    Check("V23", "warning", "V23_dtypes", "index columns hold whole numbers, as integers", "file"),
+    Check("V23", "warning", "V23_dtypes", "index columns hold integers", "file"),
     Check("V24", "warning", "V24_duplicates", "at most 5% of a scope's questions repeat another", "file"),
-    Check("V25", "warning", "V25_synergy", "synergy_check names at least two pieces", "written"),
-    Check("V26", "warning", "V26_choice", "atom and alternative cannot be told apart without context", "file"),
+    Check("V25", "warning", "V25_synergy", "synergy_check is long enough to name two pieces", "written"),
+    Check("V26", "warning", "V26_choice", "atom and alternative are indistinguishable without context", "file"),
     Check("V27", "warning", "V27_balance", "each target has 35 to 65% of a scope's rows", "file"),
-    Check("V28", "warning", "V28_question", "at most half of the answer's content is in the question"),
-    Check("V29", "warning", "V29_shape", "the alternative is about as long as what it contrasts", "written"),
-    Check("V30", "error", "V30_derived", "what follows from other columns equals what they give", "file"),
+    Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
+    Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
+    Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
 
-# What `examine` finds on one probe alone; the others need its row, its document or its file.
+# The rules that `examine` checks on a single probe; others need its row, document or file.
 ROW_CHECKS = frozenset(CHECKS) - {
     *("V02", "V04", "V16", "V17", "V18", "V19", "V20"),
     *("V21", "V23", "V24", "V26", "V27", "V30"),
@@ -117,14 +117,14 @@ ROW_CHECKS = frozenset(CHECKS) - {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that a probe breaks, and how."""
+    """A broken rule, with details of the violation."""
 
     check: Check
     detail: str
 
 
 def examine(probe: Probe, facts: Facts) -> list[Finding]:
-    """Every rule that a probe breaks; errors first."""
+    """Return the violations of a probe, errors first."""
     found = [Finding(CHECKS[name], detail) for name, detail in _all(probe, facts)]
     return sorted(found, key=lambda finding: (finding.check.severity != "error", finding.check.id))
 
@@ -170,15 +170,15 @@ def _strings(probe: Probe, atom: str) -> Iterator[tuple[str, str]]:
             yield "V11", f"{name} has {len(value)} characters, at most {limit}"
         elif value != atom and has_control(value):
             yield "V11", f"{name} holds a control character"
-        elif value != atom and says_nothing(value):
+        elif value != atom and is_placeholder(value):
             yield "V11", f"{name} is a placeholder: {value[:40]}"
     if _SCAFFOLD.search(probe.question):
         yield "V15", _SCAFFOLD.findall(probe.question)[0]
 
 
 def has_control(text: str) -> bool:
-    """Whether a text holds a control character other than a line end or a tab."""
-    # Printable characters are quickly told, and control characters are none.
+    """Return whether a text holds a control character other than a line end or a tab."""
+    # Control characters are not printable, and `isprintable` is faster than the expression.
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
@@ -209,18 +209,19 @@ def _leaks(
             return
     if len(atom) >= 20 and (share := _share(content_stems(atom), held)) > 0.5:
         yield "V14", f"{share:.2f} of its content words"
-    asked = stems(probe.question)
-    if (share := _share(content_stems(probe.response), lambda wanted: len(wanted & asked))) > 0.5:
+    in_question = stems(probe.question)
+    answer = content_stems(probe.response)
+    if (share := _share(answer, lambda wanted: len(wanted & in_question))) > 0.5:
         yield "V28", f"{share:.2f} of its content words"
 
 
 def _held(wanted: frozenset[str], facts: Facts, side: tuple[int, int]) -> int:
-    """How many of some stems are on one side of the text."""
+    """Count the given stems that occur on one side of the text."""
     return int(facts.places.held(wanted, *side).sum())
 
 
 def _share(wanted: frozenset[str], held: Callable[[frozenset[str]], int]) -> float:
-    """The share of some stems that are held somewhere; 0 of none."""
+    """Return the share of stems that `held` counts; 0 without stems."""
     return held(wanted) / len(wanted) if wanted else 0.0
 
 
@@ -264,7 +265,7 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         if scope.alternative == "response"
         else facts.text[probe.atom_start : probe.atom_end]
     )
-    # An empty answer is V11's.
+    # An empty answer breaks V11.
     if like and not 0.5 <= (ratio := len(probe.alternative) / len(like)) <= 2:
         yield "V29", f"{ratio:.2f} times as long"
 
@@ -291,6 +292,6 @@ def _templated(
 
 
 def _content_index(probe: Probe, facts: Facts) -> int | None:
-    """Which content word outward from the split the atom is, 1 = the nearest."""
+    """Return the index of the atom among the content words outward from the split, from 1."""
     outward = content_words(facts.text, facts.split, probe.target)
     return next((n for n, span in enumerate(outward, 1) if span.start == probe.atom_start), None)

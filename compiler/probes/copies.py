@@ -1,4 +1,4 @@
-"""Near copies: sentences that repeat one of some texts but for a few words."""
+"""Near copies: sentences that differ from one of a set of texts in a few words only."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from compiler.probes.shingles import Shingles
 
 _SENTENCE_END = regex.compile(r"(?<=[.!?])\s+")
-# The same where all whitespace is single spaces, found faster.
+# Equivalent and faster if all whitespace is single spaces.
 _PLAIN_END = re.compile("[.!?] ")
-# Two sentences with so large a share of their words in common, in order, are near copies.
+# Two sentences with a larger share of common words, in order, are near copies.
 _NEAR = 0.87
-# That leaves so many words to be added or left out, per word: 2 (1 - _NEAR) / _NEAR, rounded up.
+# Insertions and deletions per word that this allows: 2 (1 - _NEAR) / _NEAR, rounded up.
 _EDITS = 0.3
 # Shorter sentences are alike by chance.
 _FEWEST = 5
 
 
 class Sentences:
-    """The sentences of some squashed texts, found by words in a row."""
+    """The sentences of squashed texts, searched by runs of words."""
 
     def __init__(self, squashed: Iterable[str]) -> None:
-        self._texts = [_Told(text) for text in dict.fromkeys(squashed)]
+        self._texts = [_Squashed(text) for text in dict.fromkeys(squashed)]
 
     @cached_property
     def _shingles(self) -> Shingles:
         from compiler.probes.shingles import Shingles
 
-        return Shingles(told.text for told in self._texts)
+        return Shingles(each.text for each in self._texts)
 
     def near_copy(self, text: str) -> str | None:
-        """The sentence of `text` that copies one of these but for a word in eight, if any does."""
+        """Return the first sentence of `text` that is a near copy of one of these, or None."""
         squashed = squash(text)
         plain = " ".join(squashed.split())
         absent = [*self._shingles.absent(plain), len(plain)]
@@ -48,24 +48,24 @@ class Sentences:
         for own in _SENTENCE_END.split(squashed):
             words = own.split()
             runs = _runs(words, start) if len(words) >= _FEWEST else []
-            # Mostly no run is anywhere, and the texts need not be gone through.
-            told = [
+            # Usually no run occurs in any text, and the texts need not be searched.
+            present = [
                 plain[a:b]
                 for a, b in runs
                 if absent[bisect_left(absent, a)] + self._shingles.size > b
             ]
-            if told and self._tells(words, told):
+            if present and self._copied(words, present):
                 return own
             start += sum(map(len, words)) + len(words)
         return None
 
-    def _tells(self, words: Sequence[str], runs: Sequence[str]) -> bool:
-        """Whether a sentence that holds one of the runs is a near copy of the words."""
+    def _copied(self, words: Sequence[str], runs: Sequence[str]) -> bool:
+        """Return whether a sentence that holds one of the runs is a near copy of the words."""
         size = len(words)
-        # Of two alike, the longer has at most so many words more than the shorter.
+        # Bounds on the number of words of a near copy.
         least, most = size * _NEAR / (2 - _NEAR), size * (2 - _NEAR) / _NEAR
         for sentence in {
-            each for told in self._texts for run in runs for each in told.holding(run)
+            each for text in self._texts for run in runs for each in text.holding(run)
         }:
             other = sentence.split()
             long_enough = len(other) >= _FEWEST and least <= len(other) <= most
@@ -74,12 +74,12 @@ class Sentences:
         return False
 
 
-class _Told:
-    """A squashed text, of which the sentences around some places are asked for."""
+class _Squashed:
+    """A squashed text whose sentences are found around the places of a match."""
 
     def __init__(self, text: str) -> None:
         self._squashed = text
-        # These stand between words, yet no sentence ends at one.
+        # These separate words for `str.split`, but do not end a sentence.
         self._odd = any(separator in text for separator in SEPARATORS)
         self.text = " ".join(self._sentences()) if self._odd else text
 
@@ -88,14 +88,14 @@ class _Told:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each sentence starts, and where one after the last would."""
+        """The start of each sentence, and that of one after the last."""
         if self._odd:
             return [0, *accumulate(len(sentence) + 1 for sentence in self._sentences())]
         ends = [found.end() for found in _PLAIN_END.finditer(self.text)]
         return [0, *ends, len(self.text) + 1]
 
     def holding(self, run: str) -> Iterator[str]:
-        """The sentences in which some characters stand."""
+        """Yield the sentences that hold a run of characters."""
         at = self.text.find(run)
         while at >= 0:
             place = bisect_right(self._starts, at)
@@ -105,11 +105,11 @@ class _Told:
 
 
 def _runs(words: Sequence[str], start: int) -> list[tuple[int, int]]:
-    """Words cut into so many runs that a near copy of them holds one of them whole.
+    """Cut words into enough runs that every near copy of them holds one run unchanged.
 
-    What a near copy adds or leaves out lies in one run each, or between two, and there is one run
-    more than it may add and leave out. A run is given as from and to which character it goes, where
-    the words begin at `start` with a space between them.
+    Each insertion or deletion changes at most one run, and there is one run more than a near copy
+    has insertions and deletions. Runs are returned as character offsets (start, end) in the words
+    joined by spaces, counted from `start`.
     """
     count = int(len(words) * _EDITS) + 1
     starts = [*accumulate((len(word) + 1 for word in words), initial=start)]
@@ -119,5 +119,5 @@ def _runs(words: Sequence[str], start: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=4)
 def sentences(squashed: tuple[str, ...]) -> Sentences:
-    """The sentences of some squashed texts; those of one document are asked for by each probe."""
+    """Return the sentences of squashed texts, cached for the probes of one document."""
     return Sentences(squashed)

@@ -1,4 +1,4 @@
-"""Source documents: which siblings are usable, and why the others are not."""
+"""Source documents: their usable siblings, and the reasons why others are skipped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _WINDOW = 5
 
 
 def full_text(document: Document, sibling: Sibling) -> str:
-    """Prefix and continuation, byte-identical to the source; all offsets count in this string."""
+    """Join prefix and continuation, unchanged; all offsets count in this string."""
     return document.prefix + sibling.continuation
 
 
 def usable(document: Document, rules: Siblings) -> tuple[list[Sibling], list[Skip]]:
-    """The distinct siblings worth building on, in source order, and a reason for each other one."""
+    """Return the usable distinct siblings in source order, and a reason for each other one."""
     kept: list[Sibling] = []
     skipped: list[Skip] = []
     seen: set[str] = set()
@@ -42,17 +42,17 @@ def _fault(continuation: str, rules: Siblings) -> str | None:
 
 
 def repeats(text: str, share: float) -> bool:
-    """Whether `repeated_share` of a text is above a share."""
+    """Return whether `repeated_share` of a text is above a share."""
     words = text.split()
-    # Each word but the last few begins a window, so there are at least as many different windows
-    # as such words. For most texts that is enough; what rounding could decide is counted.
+    # Each word but the last few begins a window, so there are at least as many distinct windows as
+    # distinct words among those. For most texts this bound decides; the + 1 covers rounding.
     windows, words_apart = len(words) - _WINDOW + 1, len(set(words)) - _WINDOW + 1
     surely_not = len(words) >= _WINDOW * 2 and words_apart > (1.0 - share) * windows + 1
     return not surely_not and repeated_share(text) > share
 
 
 def repeated_share(text: str) -> float:
-    """Share of 5-word windows that occurred before in the text, 0 for a text without repetition.
+    """Compute the share of 5-word windows that occur earlier in the text, 0 without repetition.
 
     Texts without spaces (Chinese, Thai) are windowed by character.
     """

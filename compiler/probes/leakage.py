@@ -1,4 +1,4 @@
-"""How much of one text shows in another: normalisation, containment, n-grams."""
+"""Comparison of texts: normalisation, verbatim containment, longest common subsequence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import regex
 from compiler.words import words_of
 
 SEPARATORS = "\x1c\x1d\x1e\x1f"
-"""Whitespace to `str.split` and none to expressions: stays in a squashed text, but at its ends."""
+"""Whitespace to `str.split` but not to expressions; a squashed text keeps them inside."""
 
-# What other whitespace NFKC leaves as it is.
+# Other whitespace that NFKC leaves unchanged.
 _BLANKS = "\t\v\f\r\x85\u1680\u2028\u2029"
 _EDGE = regex.compile(r"[\W_]+")
 _LONG = 400
 
 
 def squash(text: str) -> str:
-    """NFKC, case-folded, whitespace runs as one space: for comparing, never for offsets."""
-    # Whole texts come again for every probe of a document, short ones hardly ever.
+    """Normalise a text for comparison: NFKC, case-folded, whitespace runs as one space.
+
+    Offsets change, so the result serves comparison only.
+    """
+    # Whole texts recur for every probe of a document, short ones hardly ever.
     return _squash_long(text) if len(text) >= _LONG else _squash(text)
 
 
@@ -41,10 +44,10 @@ def _squash(text: str) -> str:
 _squash_long = lru_cache(maxsize=64)(_squash)
 
 
-# Each check of a probe asks about the same three texts again.
+# The checks of a probe compare the same three texts repeatedly.
 @lru_cache(maxsize=16)
 def bare(text: str) -> str:
-    """`squash` without punctuation at the edges."""
+    """Squash a text and strip punctuation from its ends."""
     found = squash(text)
     first = _EDGE.match(found)
     start, end = first.end() if first is not None else 0, len(found)
@@ -54,12 +57,12 @@ def bare(text: str) -> str:
 
 
 def as_words(text: str) -> str:
-    """The words of a text, case-folded, with a space before, between and after them."""
+    """Return the words of a text, case-folded, with a space before, between and after them."""
     return f" {' '.join(words_of(text)).casefold()} "
 
 
 def verbatim_in(text: str, others: Iterable[str]) -> bool:
-    """Whether a text occurs, as whole words, in any of the squashed `others`."""
+    """Return whether a text occurs, as whole words, in any of the squashed `others`."""
     wanted = bare(text)
     return bool(wanted) and any(_occurs(wanted, other) for other in others)
 
@@ -77,26 +80,26 @@ def _occurs(wanted: str, text: str) -> bool:
 
 
 def alike(left: Sequence[str], right: Sequence[str], share: float) -> bool:
-    """Whether two texts, cut into words, have more than a share of their words in common, in order.
+    """Return whether two sequences of words are more similar than `share`.
 
-    The share is 2 M / T as difflib's ratio, where M is the longest common subsequence; at least one
-    of the two has a word.
+    Similarity is 2 M / T, as in difflib's ratio, where M is the length of the longest common
+    subsequence and T the total number of words, which must not be 0.
     """
     total = len(left) + len(right)
-    # No more than this is in common, which mostly says it all.
+    # An upper bound on the common subsequence, which usually decides.
     most = min(_held(left, right), _held(right, left))
     return 2 * most / total > share and 2 * _in_common(left, right) / total > share
 
 
 def _held(words: Sequence[str], within: Sequence[str]) -> int:
-    """How many words are among others."""
+    """Count the words that are among others."""
     return sum(map(set(within).__contains__, words))
 
 
 def _in_common(left: Sequence[str], right: Sequence[str]) -> int:
-    """Length of the longest common subsequence.
+    """Compute the length of the longest common subsequence, with one bit per word of `left`.
 
-    A bit per word of `left`: Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
+    Source: Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
     """
     places: dict[str, int] = {}
     for number, word in enumerate(left):

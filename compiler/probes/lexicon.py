@@ -1,7 +1,7 @@
-"""What stands in each chunk of text between whitespace, by number.
+"""Numbered chunks of text between whitespace, with their words, stems and content words.
 
-No word has whitespace in it, so a text is read once, as the numbers of its chunks, and its words,
-stems and content words are looked up for all chunks together.
+No word holds whitespace, so a text is read once, as the numbers of its chunks, and its words, stems
+and content words are looked up for all chunks at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ UNKNOWN = -1
 
 
 class Lexicon:
-    """Chunks of text, stems and words by number, for all the shards that a process reads.
+    """Chunks, stems and words by number, shared by the shards that a process reads.
 
-    Shards have most of their chunks in common. A lexicon that has grown large is left to those that
-    use it, and the next shard starts anew.
+    Shards have most of their chunks in common. Once a lexicon has grown large, the next shard
+    starts a new one.
     """
 
-    # Characters of all its chunks: some 150,000 chunks of English.
+    # Total characters of all chunks, about 150,000 chunks of English.
     _LARGE = 1 << 20
     _current: ClassVar[Lexicon | None] = None
 
@@ -36,54 +36,54 @@ class Lexicon:
 
     @classmethod
     def current(cls) -> Lexicon:
-        """The lexicon that a new shard uses."""
+        """Return the lexicon for a new shard."""
         known = cls._current
         if known is None or known._chunks.chars > cls._LARGE or not known._chunks.whole:
             cls._current = known = cls()
         return known
 
     def read(self, text: str) -> Numbers:
-        """The chunks of a text, in order."""
+        """Return the numbers of a text's chunks, in order."""
         chunks = text.split()
         return np.fromiter(map(self._chunks.__getitem__, chunks), np.int64, len(chunks))
 
     def words(self, chunks: Numbers) -> Numbers:
-        """The words of some chunks, in order; those that differ in case alone have one number."""
+        """Return the words of chunks, in order; words that differ only in case have one number."""
         return self._chunks.words.of(chunks)
 
     def stems(self, chunks: Numbers) -> Numbers:
-        """The stems of all words in some chunks, and of their parts; some come twice."""
+        """Return the stems of all words in chunks, and of their parts, possibly repeated."""
         return self._chunks.stems.of(chunks)
 
     def stem_ends(self, chunks: Numbers) -> Numbers:
-        """By place in some chunks, how many stems `stems` gives up to and with it."""
+        """Return, per chunk, the number of stems that `stems` returns up to and including it."""
         return self._chunks.stems.ends(chunks)
 
     def content(self, chunks: Numbers) -> Numbers:
-        """The content words in some chunks, each once."""
+        """Return the distinct content words in chunks."""
         return np.unique(self._chunks.content.of(chunks))
 
     def known_word(self, word: str) -> int:
-        """The number of a case-folded word, `UNKNOWN` if it is in no chunk."""
+        """Return the number of a case-folded word, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
 
     def known_stem(self, stem: str) -> int:
-        """The number of a stem, `UNKNOWN` if it is in no chunk."""
+        """Return the number of a stem, `UNKNOWN` if it is in no chunk."""
         return self._chunks.stem_numbers.get(stem, UNKNOWN)
 
     @property
     def size(self) -> int:
-        """How many stems have numbers."""
+        """The number of numbered stems."""
         return len(self._chunks.stem_numbers)
 
     @property
     def content_words(self) -> Sequence[str]:
-        """Every content word, by number."""
+        """All content words, in order of their numbers."""
         return list(self._chunks.content_numbers)
 
 
 class _Numbered(dict[str, int]):
-    """Strings by number, in the order in which they are first asked for."""
+    """Strings numbered in the order of their first lookup."""
 
     def __missing__(self, key: str) -> int:
         number = self[key] = len(self)
@@ -91,7 +91,7 @@ class _Numbered(dict[str, int]):
 
 
 class _Chunks(_Numbered):
-    """Numbered chunks, and what is in each. `chars`: of all of them."""
+    """Numbered chunks and their contents. `chars`: total characters of the chunks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Chunks(_Numbered):
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was interrupted while a chunk was added."""
+        """False if adding a chunk was interrupted, which leaves the lists inconsistent."""
         lists = self.words, self.stems, self.content
         return self._whole and all(each.whole for each in lists)
 
@@ -121,25 +121,25 @@ class _Chunks(_Numbered):
 
 
 class _Lists:
-    """Lists of numbers, one after the other. `whole`: False while they are put into the arrays."""
+    """Concatenated lists of numbers. `whole`: False while the arrays are being extended."""
 
     def __init__(self) -> None:
         self.whole = True
         self._values = np.zeros(1 << 10, np.int64)
-        # By list, where it starts; and where one after the last would.
+        # The start of each list, and that of one after the last.
         self._starts = np.zeros(1 << 10, np.int64)
         self._count = 0
-        # Lists come one by one: they are put into the arrays when those are asked.
+        # New lists wait here until the arrays are read.
         self._new_values: list[int] = []
         self._new_ends: list[int] = []
 
     def append(self, values: Iterable[int]) -> None:
-        """One more list."""
+        """Append a list."""
         self._new_values.extend(values)
         self._new_ends.append(len(self._new_values))
 
     def of(self, lists: Numbers) -> Numbers:
-        """What is in some lists, one after the other."""
+        """Return the concatenation of the given lists."""
         self._settle()
         starts = self._starts[lists]
         sizes = self._starts[lists + 1] - starts
@@ -149,7 +149,7 @@ class _Lists:
         return found
 
     def ends(self, lists: Numbers) -> Numbers:
-        """Where each of some lists ends in `of` them."""
+        """Return the end of each of the given lists within `of` them."""
         self._settle()
         return np.cumsum(self._starts[lists + 1] - self._starts[lists])
 
@@ -169,5 +169,5 @@ class _Lists:
 
 
 def _grown(values: Numbers, size: int) -> Numbers:
-    """The same values with room for so many."""
+    """Return the values with room for at least `size`."""
     return values if size <= len(values) else np.resize(values, 2 * size)

@@ -1,8 +1,8 @@
-"""Prompt templates: found, checked and rendered. One of the two doors to jinja2.
+"""Loading, checking and rendering of prompt templates. One of the two modules that import jinja2.
 
-A template's include closure is found statically and its digests are part of a step's identity.
-Dynamic includes are refused. The free variables of a prompt must equal what its role is given: an
-undefined one would fail at render time, an unused one means that data silently stays out.
+A template's include closure is found statically, and its digests are part of a step's identity.
+Dynamic includes are refused. The free variables of a prompt must equal those that its role
+provides: an undefined one would fail at render time, and an unused one would silently omit data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes.annotate import escape
 
-# What each kind of template is given; docs/prompts.md describes every name.
+# Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
     "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
     "answerer": frozenset({"context", "question", "target"}),
@@ -52,7 +52,7 @@ class Prompt:
         self._text = render(system, {}) if fixed else None
 
     def render(self, values: Mapping[str, object]) -> tuple[str, str]:
-        """The system and the user text.
+        """Render the system and the user text.
 
         Raises:
             PromptError: a template fails on these values.
@@ -62,10 +62,10 @@ class Prompt:
 
 
 class Library:
-    """The templates below one directory, each read once: what is hashed is what is rendered.
+    """The templates below one directory, each read once, so that the hashed text is rendered.
 
-    `texts`: templates by name that stand for the files. `partial`: not all of them exist; an
-    absent one has the digest "" in a closure, and fails only when it is rendered.
+    `texts`: templates by name, read instead of the files. `partial`: templates may be missing; a
+    missing one has the digest "" in a closure and fails only when it is rendered.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Library:
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """The templates that were read so far, by name."""
+        """The templates read so far, by name."""
         return self._texts
 
     @cached_property
@@ -86,27 +86,31 @@ class Library:
         return _environment(self.loader())
 
     def loader(self) -> FunctionLoader:
-        """A loader of these templates for an environment of jinja2."""
+        """Return a jinja2 loader of these templates."""
         return FunctionLoader(lambda name: (self.text(name), str(self.root / name), None))
 
     def prompt(self, name: str) -> Prompt:
-        """The prompt variant `<role>/<variant>`."""
+        """Load the prompt variant `<role>/<variant>`."""
         system = f"{name}/system.j2"
         fixed = not any(_undeclared(self.text(each)) for each in self.closure(system))
         return Prompt(self.template(system), self.template(f"{name}/user.j2"), fixed=fixed)
 
     def template(self, name: str) -> Template:
-        """One compiled template."""
+        """Load one compiled template.
+
+        Raises:
+            PromptError: it cannot be read or compiled.
+        """
         try:
             return self._environment.get_template(name)
         except TemplateError as error:
             raise PromptError(f"cannot be loaded: {error}", where=str(self.root / name)) from error
 
     def phrasings(self, scope: str, target: str, distance: int) -> list[str]:
-        """The phrasings of a templated scope's question, one a line of its template.
+        """Render the phrasings of a templated scope's question, one per line of its template.
 
         Raises:
-            PromptError: the template fails, or gives none.
+            PromptError: the template fails, or renders no line.
         """
         template = self.template(f"probes/{scope}.j2")
         text = render(template, {"target": target, "distance": distance})
@@ -115,12 +119,12 @@ class Library:
             raise PromptError(
                 f"no phrasing for target {target}, distance {distance}",
                 where=template.filename,
-                hint="write at least one a line",
+                hint="write one phrasing per line",
             )
         return lines
 
     def closure(self, *names: str) -> dict[str, str]:
-        """Every file that rendering these templates reads: name -> digest of its text."""
+        """Find all files that rendering these templates reads: name -> digest of its text."""
         found: dict[str, str] = {}
         waiting = list(names)
         while waiting:
@@ -136,13 +140,13 @@ class Library:
         return dict(sorted(found.items()))
 
     def prompt_closure(self, name: str) -> dict[str, str]:
-        """The closure of a prompt variant."""
+        """Find the closure of a prompt variant."""
         return self.closure(f"{name}/system.j2", f"{name}/user.j2")
 
     def problems(self, role: str, names: tuple[str, ...], where: str, path: str) -> list[Problem]:
-        """Everything wrong with these templates taken together, as the prompt of a role.
+        """Find all problems of these templates as the prompt of a role.
 
-        `where`, `path`: the place in the spec that names them, for a file that is missing.
+        `where`, `path`: the place in the spec that names them, reported for a missing file.
         """
         problems: list[Problem] = []
         free: dict[str, str] = {}
@@ -151,7 +155,7 @@ class Library:
             name = waiting.pop(0)
             file = self.root / name
             if not file.is_file():
-                problems.append(Problem(where, path, f"no template {file}", "create it"))
+                problems.append(Problem(where, path, f"no such template: {file}", "create it"))
                 continue
             more, problem = self._scan(name, file, free)
             if problem is not None:
@@ -191,7 +195,7 @@ class Library:
             return [], Problem(error.where or str(file), "", error.message, error.hint or "")
         except TemplateSyntaxError as error:
             where = f"{file}:{error.lineno}"
-            return [], Problem(where, "", f"template: {error.message}", "mend the template")
+            return [], Problem(where, "", f"template: {error.message}", "fix the template")
         for variable, line in undeclared:
             free.setdefault(variable, f"{file}:{line}")
         return includes, None
@@ -200,10 +204,10 @@ class Library:
         return name in self._texts if self._closed else (self.root / name).is_file()
 
     def text(self, name: str) -> str:
-        """The text of one template.
+        """Read the text of one template.
 
         Raises:
-            PromptError: there is none, it cannot be read, or it lies outside of the directory.
+            PromptError: it does not exist, cannot be read, or lies outside the directory.
         """
         if name not in self._texts:
             self._texts[name] = self._read(name)
@@ -214,10 +218,11 @@ class Library:
             split_template_path(name)
         except TemplateNotFound as error:
             raise PromptError(
-                f"the template {name!r} lies outside of {self.root.name}/", hint="include its copy"
+                f"template {name!r} lies outside {self.root.name}/",
+                hint=f"copy it into {self.root.name}/",
             ) from error
         if self._closed:
-            raise PromptError("not among the templates of the round", where=name)
+            raise PromptError("the round has no such template", where=name)
         try:
             return (self.root / name).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -236,11 +241,11 @@ class Library:
             raise PromptError(
                 f"template syntax: {error.message}",
                 where=f"{self.root / name}:{error.lineno}",
-                hint="mend the template",
+                hint="fix the template",
             ) from error
         if line is not None:
             raise PromptError(
-                "dynamic include: its files cannot be known before rendering",
+                "dynamic include: its files are unknown before rendering",
                 where=f"{self.root / name}:{line}",
                 hint="include a literal name",
             )
@@ -259,9 +264,9 @@ def _environment(loader: FunctionLoader | None) -> SandboxedEnvironment:
     return environment
 
 
-# What follows from a text alone is found once a process: checking a spec asks for it, and so does
-# every stage that renders the template. Without a bound, so that `_referenced`, which comes first,
-# is never asked again after `_undeclared` has folded constants in the tree.
+# Results that depend on a text alone are cached for the process, because both the check of a spec
+# and every stage that renders the template need them. The caches are unbounded, so that
+# `_referenced` never runs again after `_undeclared` has folded constants in the shared tree.
 
 
 @cache
@@ -271,7 +276,7 @@ def _parsed(text: str) -> nodes.Template:
 
 @cache
 def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
-    """The names that a template includes, and the line of an include that names none."""
+    """Return the names that a template includes, or () and the line of a dynamic include."""
     tree = _parsed(text)
     referenced = list(meta.find_referenced_templates(tree))
     if None in referenced:
@@ -288,10 +293,10 @@ def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
 
 @cache
 def _undeclared(text: str) -> tuple[tuple[str, int], ...]:
-    """The free variables of a template, each with its first line, as they stand in it.
+    """Return the free variables of a template in order, each with its first line.
 
     Raises:
-        TemplateSyntaxError: it uses a filter or a test that does not exist.
+        TemplateSyntaxError: the template uses an unknown filter or test.
     """
     _referenced(text)
     tree = _parsed(text)
@@ -309,19 +314,19 @@ def _globals(template: Template) -> dict[str, object]:
 
 
 def render(template: Template, values: Mapping[str, object]) -> str:
-    """The text of a template.
+    """Render a template.
 
     Raises:
-        PromptError: it fails on these values.
+        PromptError: the template fails on these values.
     """
     try:
-        # As `template.render` does, but for looking up each of the environment's names, which takes
-        # longer than a short prompt.
+        # The same as `template.render`, but without looking up all names of the environment, which
+        # takes longer than rendering a short prompt.
         context = template.new_context({**_globals(template), **values}, shared=True)
         return "".join(template.root_render_func(context))
     except Exception as error:  # a template can raise anything that its expressions can
         raise PromptError(
             f"cannot be rendered: {type(error).__name__}: {error}",
             where=template.filename,
-            hint="mend the template",
+            hint="fix the template",
         ) from error

@@ -1,4 +1,4 @@
-"""The closed vocabulary of the reject ledger: why a slot became no probe, a probe no score."""
+"""Reasons of rejects and skips, and score statuses: the closed vocabulary of the ledger."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from compiler.probes.checks import CHECKS, ROW_CHECKS
 
 REASONS: dict[str, str] = {
     "no_usable_sibling": "every sibling of the document is empty, short, looping or a duplicate",
-    "no_split_place": "no sibling shown offers a legal place for this split",
+    "no_split_place": "the chosen sibling offers no legal place for this split",
     "reply_refused": "the generator refused",
     "reply_truncated": "the generator's reply was cut at max_tokens",
-    "reply_errored": "the provider could not serve the generator's request, asked repeatedly",
-    "reply_unparsed": "the generator's reply is no JSON, even repaired",
-    "reply_invalid": "the generator's reply lacks a sibling that was shown, splits or probes",
+    "reply_errored": "the generator's request failed, expired or was canceled after all retries",
+    "reply_unparsed": "the generator's reply is not JSON, even after repair",
+    "reply_invalid": "the generator's reply lacks a shown sibling, rationales, splits or probes",
     "slot_missing": "the generator's reply has no probe for this slot",
     "slot_invalid": "the generator's probe for this slot is malformed",
     "unit_unknown": "the generator named a unit that was not offered in the sibling it chose",
     "unit_wrong_kind": "the generator named a unit of another scope",
-    "unit_wrong_side": "the generator named a unit that is not wholly on the target side",
+    "unit_wrong_side": "the generator named a unit that is not entirely on the target side",
     "unit_reused": "another slot of the document already has this atom",
     "split_not_given": "the generator gave no split for this group",
     "split_unknown_id": "the generator named a split place that was not offered",
     "split_not_legal": "the generator named a split place that is not legal for this group",
-    "no_word": "no content word of the target side is absent from the complement",
-    "no_window": "no clean token window touches the split",
-    "no_alternative": "no alternative of the same shape that no sibling wrote",
+    "no_word": "no unused content word of the target side is absent from the complement",
+    "no_window": "no unused, clean token window touches the split",
+    "no_alternative": "no alternative of the same form that occurs in no sibling",
     **{
-        check.reason: f"not so: {check.meaning}"
+        check.reason: f"broken rule: {check.meaning}"
         for check in CHECKS.values()
         if check.severity == "error" and check.id in ROW_CHECKS
     },
@@ -38,14 +38,14 @@ SKIPS: dict[str, str] = {
     "row_duplicate": "a source row equal to an earlier one",
     "sibling_empty": "an empty continuation",
     "sibling_short": "a continuation below siblings.min_chars",
-    "sibling_looping": "a continuation that repeats itself",
+    "sibling_looping": "a continuation that repeats itself more than siblings.max_repeat",
     "sibling_duplicate": "a continuation equal to another of the document",
 }
 
 STATUSES: dict[str, str] = {
     "scored": "all rollouts answered and judged",
-    "decided": "EASY by its first rollouts, so that early stopping asked for no more",
-    "local": "a templated probe: scored locally by exact match or token log-probability",
-    "answer_failed": "at least one rollout brought no answer",
-    "judge_failed": "at least one verdict is not one number in [0, 1]",
+    "decided": "EASY by its first rollouts, so that early stopping sampled no more",
+    "local": "a templated probe, unscored here: methods score it by exact match or log-probability",
+    "answer_failed": "at least one rollout returned no answer",
+    "judge_failed": "at least one verdict is not a single number in [0, 1]",
 }

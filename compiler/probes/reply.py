@@ -1,7 +1,7 @@
-"""What a generator may answer: ids and words, never offsets or copied text.
+"""Models of a generator's reply: ids and words, never offsets or copied text.
 
-pydantic stands at this gate because the text is a language model's. One bad slot is that slot's
-reject; only a reply without a sibling and splits is lost as a whole.
+pydantic validates here, because the text comes from a language model. A malformed slot rejects that
+slot only; a reply without sibling, rationales, splits and a list of probes is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from compiler.keys import Json
 from compiler.records import GROUPS, DocRecord, Group, ShownSibling, Splits
-from compiler.words import says_nothing
+from compiler.words import is_placeholder
 
 RATIONALE = 1000
-# More digits than any number has that was meant.
+# Longer digit strings are not slot or sibling numbers.
 _DIGITS = 20
 
 
 def _number(value: object) -> object:
-    # Models write slot and sibling numbers as text now and then; nothing is lost by reading them.
+    # Models sometimes write slot and sibling numbers as text.
     if isinstance(value, str) and len(value) < _DIGITS and value.strip().isdecimal():
         return int(value)
     return value
@@ -37,7 +37,7 @@ def _nothing(value: object) -> object:
 
 
 def _text(value: str | None) -> str | None:
-    """Refuse halves of surrogate pairs, as pydantic does where a text must not be empty."""
+    """Refuse lone surrogates, which pydantic refuses only in texts with a length limit."""
     if value is not None:
         value.encode()
     return value
@@ -49,7 +49,7 @@ Note = Annotated[str | None, BeforeValidator(_nothing), AfterValidator(_text)]
 
 
 class Draft(BaseModel):
-    """One written probe as the generator sent it."""
+    """One written probe as the generator returned it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -108,8 +108,8 @@ def _object(**properties: Json) -> Json:
 _TEXT: Json = {"type": "string"}
 _INTEGER: Json = {"type": "integer"}
 
-# For providers that decode under a schema. They know no lengths and no exact number of items, so
-# what comes back is held against the models above all the same.
+# For providers that decode under a schema. They support neither lengths nor exact item counts, so
+# replies are validated against the models above in any case.
 SCHEMA: Json = _object(
     sibling=_INTEGER,
     sibling_rationale=_TEXT,
@@ -134,10 +134,11 @@ SCHEMA: Json = _object(
 
 @dataclass(frozen=True)
 class Parsed:
-    """A reply held against its doc-record: what it commits to, and what is wrong per slot.
+    """A reply validated against its doc-record.
 
     A group without a legal split has None in `splits` and its reason in `faults`; `given` holds the
-    ids as the reply named them.
+    split ids as the reply named them. `drafts` and `bad_slots` are by slot index; the latter holds
+    an error message per malformed slot.
     """
 
     sibling: ShownSibling
@@ -152,13 +153,13 @@ class Parsed:
 
 
 def interpret(value: object, record: DocRecord) -> Parsed | str:
-    """Hold a decoded reply against its doc-record; a str says why it is unusable as a whole."""
+    """Validate a decoded reply against its doc-record; a str is the error of an unusable reply."""
     try:
         head = Head.model_validate(value)
     except ValidationError as error:
         return _first(error)
     for name in ("sibling_rationale", "split_rationale"):
-        if says_nothing(getattr(head, name)):
+        if is_placeholder(getattr(head, name)):
             return f"{name} is a placeholder, so the choice is an example's"
     chosen = next((s for s in record.shown if s.idx == head.sibling), None)
     if chosen is None:

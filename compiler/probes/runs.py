@@ -1,4 +1,4 @@
-"""Which words in a row stand in some texts."""
+"""An index of the runs of four consecutive words in a set of texts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from compiler.probes.lexicon import Numbers
 
 _BETWEEN = -2
-# Any odd numbers of 64 bits that have nothing to do with one another: digits of pi.
+# Unrelated 64-bit numbers as hash factors: hexadecimal digits of pi.
 _FACTORS = (0x243F6A8885A308D3, 0x13198A2E03707345, 0xA4093822299F31D1, 0x082EFA98EC4E6C89)
 _SIZE = len(_FACTORS)
 
 
 class Runs:
-    """Four words in a row, of texts whose words are numbered."""
+    """The runs of four consecutive words of texts whose words are numbered."""
 
     size = _SIZE
 
@@ -28,15 +28,16 @@ class Runs:
         self._sorted = np.sort(self._hashes)
 
     def share(self, words: Numbers) -> bool:
-        """Whether four of some words in a row stand so in one of the texts. An unknown word has a
-        number that none of theirs has.
+        """Return whether a run of the given words occurs in one of the texts.
+
+        An unknown word must have a number that no word of the texts has.
         """
         asked = _hashes(words)
         if not len(asked) or not len(self._sorted):
             return False
         places = np.searchsorted(self._sorted, asked)
         likely = self._sorted[np.minimum(places, len(self._sorted) - 1)] == asked
-        # Other words may have the same hash.
+        # Different runs may have the same hash.
         return any(self._stands(words[at : at + _SIZE], asked[at]) for at in np.flatnonzero(likely))
 
     def _stands(self, run: Numbers, hashed: np.uint64) -> bool:
@@ -47,7 +48,7 @@ class Runs:
 
 
 def _hashes(words: Numbers) -> NDArray[np.uint64]:
-    """A number by each run of words."""
+    """Hash each run of words."""
     count = max(0, len(words) - _SIZE + 1)
     found = np.zeros(count, np.uint64)
     for at, factor in enumerate(_FACTORS):

@@ -1,7 +1,7 @@
 """Deterministic draws, stable across Python versions, platforms and hash seeds.
 
-A Stream is SHA-256 in counter mode over its name. Streams are named by what they decide (document,
-slot, purpose), so adding a slot or a document never shifts another one's draws.
+A Stream is SHA-256 in counter mode over its name. Streams are named by their purpose (document,
+slot, decision), so adding a slot or a document never changes the draws of another one.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ _sha256 = hashlib.sha256
 
 
 class Stream:
-    """An endless sequence of draws that its name determines."""
+    """An infinite sequence of draws, determined by its name."""
 
     def __init__(self, *name: str | int) -> None:
         self._name = "/".join(str(part) for part in name).encode("utf-8") + b"#"
         self._count = 0
 
     def uniform(self) -> float:
-        """A number in [0, 1) with 53 random bits."""
+        """Draw a number in [0, 1) with 53 random bits."""
         data = _sha256(self._name + b"%d" % self._count).digest()
         self._count += 1
         return (int.from_bytes(data[:8], "big") >> 11) / _SPAN
 
     def below(self, n: int) -> int:
-        """An integer in [0, n)."""
+        """Draw an integer in [0, n)."""
         return int(self.uniform() * n)
 
     def pick(self, items: Sequence[T]) -> T:
-        """One of the items, all equally likely."""
-        # `below` written out: alternatives are searched by hundreds of picks.
+        """Draw one of the items with equal probability."""
+        # `below` inlined: benchmarks draw millions of items.
         data = _sha256(self._name + b"%d" % self._count).digest()
         self._count += 1
         return items[int((int.from_bytes(data[:8], "big") >> 11) / _SPAN * len(items))]
 
     def order(self, n: int) -> Iterator[int]:
-        """The integers in [0, n) in random order, drawn one by one as they are asked for."""
-        # Fisher and Yates, of which only what was moved is kept.
+        """Yield the integers in [0, n) in random order, each drawn when it is needed."""
+        # A Fisher-Yates shuffle that stores only the moved elements.
         moved: dict[int, int] = {}
         for left in range(n, 0, -1):
             at = self.below(left)
@@ -57,35 +57,35 @@ class Stream:
 
 
 def rank(*name: str | int) -> bytes:
-    """A fixed random-looking rank: sorting by it shuffles, whatever else there is."""
+    """Return a pseudorandom rank of a name, independent of other names; sorting by it shuffles."""
     return hashlib.sha256("/".join(str(part) for part in name).encode("utf-8")).digest()
 
 
 def chosen(share: float, *name: str | int) -> bool:
-    """Whether what is named so is in a sample of this share, whatever else there is."""
+    """Return whether a name is in a sample of this share, independent of other names."""
     return Stream("chosen", *name).uniform() < share
 
 
 def row_seed(seed: int, round_index: int, doc_id: str) -> int:
-    """The seed of a doc-record: a function of the global seed, the round and the document only."""
+    """Return the seed of a doc-record, a function of global seed, round and document only."""
     data = hashlib.sha256(f"{seed}/row/{round_index}/{doc_id}".encode()).digest()
     return seed + int.from_bytes(data[:8], "big") % SEED_SPAN
 
 
 def shuffled(doc_ids: Sequence[str], seed: int) -> list[str]:
-    """Documents in the order in which they are drawn, whatever order they come in."""
+    """Sort documents into the order of drawing, independent of their given order."""
     return sorted(doc_ids, key=lambda doc_id: rank(seed, "draw", doc_id))
 
 
 def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[str]]:
-    """Which documents each round takes: disjoint, and independent of the order of `doc_ids`.
+    """Draw the documents of each round, disjoint and independent of the order of `doc_ids`.
 
     Raises:
-        ValueError: the rounds ask for more documents than there are.
+        ValueError: the rounds need more documents than there are.
     """
     wanted = sum(rounds)
     if wanted > len(doc_ids):
-        raise ValueError(f"rounds ask for {wanted} documents, the source has {len(doc_ids)}")
+        raise ValueError(f"rounds need {wanted} documents, but the source has {len(doc_ids)}")
     order = shuffled(doc_ids, seed)
     drawn: list[list[str]] = []
     at = 0
@@ -96,10 +96,10 @@ def draw(doc_ids: Sequence[str], seed: int, rounds: Sequence[int]) -> list[list[
 
 
 def shards(documents: int, size: int) -> list[range]:
-    """The places of a round's documents by shard: as few shards of at most `size` as will do.
+    """Cut a round's documents into as few shards of at most `size` as possible.
 
-    All are equally large but for one document, so that none is left with too few documents to give
-    one another alternatives.
+    Sizes differ by at most one document, so that no shard has too few documents to provide
+    alternatives for one another.
     """
     count = -(-documents // size)
     return [range(documents * n // count, documents * (n + 1) // count) for n in range(count)]
@@ -108,11 +108,11 @@ def shards(documents: int, size: int) -> list[range]:
 def plan_slots(
     scopes: Sequence[tuple[str, TemplateScope | WrittenScope]], seed: int, doc_id: str
 ) -> tuple[Slot, ...]:
-    """The slots of one doc-record: balanced targets, distances log-uniform and spread over slots.
+    """Plan the slots of one doc-record, with balanced targets and stratified distances.
 
     Targets alternate from a random side, so they differ by at most one per scope. Distances follow
     a golden-ratio sequence from a random start: each is log-uniform over 1..max by itself, and the
-    slots of a scope cover near, mid and far together. Neither depends on how many slots there are.
+    slots of a scope together cover near, mid and far. Neither depends on the number of slots.
     """
     slots: list[Slot] = []
     for name, scope in scopes:
@@ -133,7 +133,7 @@ def _distance(distance: Distance | None, u: float) -> int | None:
 
 
 def nearest(feasible: Mapping[int, T], wanted: int) -> tuple[int, T] | None:
-    """The entry whose key is nearest to `wanted`, the smaller one of two equally near."""
+    """Return the entry whose key is nearest to `wanted`, the smaller one of two equally near."""
     if not feasible:
         return None
     key = min(feasible, key=lambda k: (abs(k - wanted), k))
@@ -141,7 +141,7 @@ def nearest(feasible: Mapping[int, T], wanted: int) -> tuple[int, T] | None:
 
 
 def view(text: str, target: Side, max_chars: int, keep: Literal["nearest", "start", "end"]) -> str:
-    """What the answerer sees of a complement: at most `max_chars`, cut at the declared end.
+    """Cut a complement to at most `max_chars`, keeping the declared end.
 
     For a suffix target the complement is the prefix, whose end is nearest the split; for a prefix
     target it is the suffix, whose start is.

@@ -1,9 +1,9 @@
-"""Paragraphs, sentences and words with exact character spans.
+"""Segmentation into paragraphs, sentences and words with exact character spans.
 
-Sentences come from sentencex; this module adds what web text needs around it: paragraph blocks by
-region (web extraction writes one newline per paragraph, language models write blank lines), list
-items and headings as breaks of their own, and trimmed spans. The segmenter's name and version are
-part of what a step depends on (`IDENTITY`).
+Sentences come from sentencex; this module adds the rules that web text needs: paragraphs by region
+(web extraction writes one newline per paragraph, language models write blank lines), breaks at list
+items and headings, and trimmed spans. The segmenter's name and version (`IDENTITY`) are part of the
+keys of the steps that use it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from compiler.words import Chunks, count_between, is_content, spans_between
 IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 
 MAX_INDEX = 63
-"""How far from its split a templated atom may be."""
+"""Largest distance of a templated atom from its split."""
 
 _NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
 _TERMINAL = tuple(".!?…。！？")
 _CLOSING = "\"'”’»)]）」』*_"
-# Whitespace as expressions know it; `str.rstrip` takes four control characters more.
+# The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _END = _SPACES + _CLOSING + "".join(_TERMINAL)
 _BLANKS = _SPACES.replace("\n", "")
 _MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
-# A sentence that ends inside another one, as in a quotation of several; "Dr. Smith" is none.
+# The end of a sentence inside a span, as in a quotation of several; not "Dr. Smith".
 _INNER_END = regex.compile(
     r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
 )
@@ -65,7 +65,7 @@ class Span(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Whitespace between two units: characters `start` to `end`, possibly none."""
+    """Whitespace between two units: characters `start` to `end`, possibly empty."""
 
     start: int
     end: int
@@ -78,41 +78,41 @@ class Segments:
     text: str
     paragraphs: tuple[Span, ...]
     sentences: tuple[Span, ...]
-    # Where sentences start and end, for searching.
+    # Starts and ends of the sentences, for binary search.
     _starts: list[int] = field(init=False, repr=False, compare=False)
     _ends: list[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Lists what is searched."""
+        """List the starts and ends of the sentences."""
         object.__setattr__(self, "_starts", [span.start for span in self.sentences])
         object.__setattr__(self, "_ends", [span.end for span in self.sentences])
 
     def sentence_gaps(self) -> list[Gap]:
-        """Gaps between neighbouring sentences, those between paragraphs included."""
+        """Return the gaps between neighbouring sentences, including those between paragraphs."""
         return [*starmap(Gap, zip(self._ends, self._starts[1:], strict=False))]
 
     def paragraph_gaps(self) -> list[Gap]:
-        """Gaps between neighbouring paragraphs."""
+        """Return the gaps between neighbouring paragraphs."""
         return [Gap(left.end, right.start) for left, right in pairwise(self.paragraphs)]
 
     def within(self, gap: Gap) -> bool:
-        """Whether a gap lies inside a sentence."""
+        """Return whether a gap lies inside a sentence."""
         place = bisect_right(self._starts, gap.start) - 1
         return place >= 0 and gap.end <= self._ends[place]
 
     def numbers_in(self, span: Span) -> range:
-        """The places in `sentences` of those that lie within a span."""
+        """Return the indices in `sentences` of those that lie within a span."""
         # Sentences are in order and do not overlap.
         first = bisect_left(self._starts, span.start)
         return range(first, bisect_right(self._ends, span.end, first))
 
     def sentences_in(self, span: Span) -> list[Span]:
-        """The sentences that lie within a span."""
+        """Return the sentences that lie within a span."""
         return [self.sentences[number] for number in self.numbers_in(span)]
 
 
 def segment(text: str, gen_start: int, language: str = "en") -> Segments:
-    """Paragraphs and sentences of a text whose generated part starts at `gen_start`."""
+    """Segment a text whose generated part starts at `gen_start`."""
     paragraphs = _paragraphs(text, gen_start)
     sentences = [
         sentence for paragraph in paragraphs for sentence in _sentences(text, paragraph, language)
@@ -121,14 +121,14 @@ def segment(text: str, gen_start: int, language: str = "en") -> Segments:
 
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> int:
-    """How many words and numbers lie between two offsets."""
+    """Count the words and numbers between two offsets."""
     return count_between(text, start, len(text) if end is None else end)
 
 
-# Every slot of a document looks at the same two sides, and every check does again.
+# All slots and checks of a document read the same few sides.
 @lru_cache(maxsize=16)
 def content_words(text: str, split: int, target: Side) -> list[Span]:
-    """The content words of one side of a split, counted outward: the nearest `MAX_INDEX`."""
+    """Return the `MAX_INDEX` content words of one side that are nearest to a split, outward."""
     low, high = (0, split) if target == "prefix" else (split, len(text))
     starts, ends = spans_between(text, low, high)
     outward = range(len(starts))
@@ -141,17 +141,17 @@ def content_words(text: str, split: int, target: Side) -> list[Span]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends in terminal punctuation, closing quotes and brackets aside."""
+    """Return whether a text ends in terminal punctuation, ignoring closing quotes and brackets."""
     return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
 
 
-# Siblings begin alike.
+# Siblings share their beginning.
 @lru_cache(maxsize=256)
 def is_prose(text: str) -> bool:
-    """Whether a sentence can be an atom: one sentence with a verb-like word, no markup or code."""
+    """Return whether a text is one sentence with a verb-like word, without markup or list marks."""
     return (
         ends_sentence(text)
-        # Expressions are slow to find nothing: each is asked only where it may find something.
+        # Expressions are slow to fail, so each runs only where it may match.
         and not (_may_hold_markup(text) and _MARKUP.search(text))
         and any(map(_verblike.__getitem__, text.split()))
         and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
@@ -173,11 +173,11 @@ def _may_hold_markup(text: str) -> bool:
 
 
 def _may_be_marked(text: str) -> bool:
-    """Whether a text may begin as a list item or a heading: with no letter, or as `a)`."""
+    """Return whether a text may be a list item or heading: no letter first, or as in `a)`."""
     return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
-# Whether a verb-like word stands in a chunk.
+# True for a chunk with a verb-like word.
 _verblike = Chunks(lambda chunk: _VERBLIKE.search(chunk) is not None)
 
 
@@ -196,7 +196,7 @@ def _trim(text: str, start: int, end: int) -> Span | None:
 
 def _paragraphs(text: str, gen_start: int) -> list[Span]:
     gaps = list(_line_ends(text))
-    # A region that has blank lines marks its paragraphs with them; one that has none uses newlines.
+    # A region with blank lines separates paragraphs by them, a region without by newlines.
     blank = {False: False, True: False}
     for start, _, lines in gaps:
         if lines > 1:
@@ -214,7 +214,7 @@ def _paragraphs(text: str, gen_start: int) -> list[Span]:
 
 
 def _line_ends(text: str) -> Iterator[tuple[int, int, int]]:
-    """Whitespace with newlines in it: start, end, and how many newlines."""
+    """Yield runs of whitespace that hold newlines: start, end, and number of newlines."""
     for match in _NEWLINES.finditer(text):
         start, end = match.span()
         while start and text[start - 1] in _BLANKS:
@@ -223,7 +223,7 @@ def _line_ends(text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _wrapped(text: str, end: int, start: int) -> bool:
-    """Whether a line that ends at `end` goes on at `start` in the middle of a sentence."""
+    """Return whether a line that ends at `end` continues mid-sentence at `start`."""
     return text[start : start + 1].islower() and not ends_sentence(text[max(0, end - 8) : end])
 
 
@@ -243,7 +243,7 @@ def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
 
 
 def _continues(text: str, left: Span, right: Span) -> bool:
-    """Whether a boundary is none: after a list number, or an abbreviation before a number."""
+    """Return whether a boundary is false: after a list number, or an abbreviation and a number."""
     line = text[left.start : left.end]
     return _ENUMERATOR.fullmatch(line) is not None or (
         text[right.start].isdigit() and _NUMBERED.search(line) is not None
@@ -251,7 +251,7 @@ def _continues(text: str, left: Span, right: Span) -> bool:
 
 
 def _blocks(text: str, paragraph: Span) -> list[Span]:
-    """Lines of a paragraph, joined where a newline is only a wrapped line."""
+    """Split a paragraph into blocks of lines, joining lines that are only wrapped."""
     found: list[Span] = []
     start = at = paragraph.start
     while at < paragraph.end:

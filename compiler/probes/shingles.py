@@ -1,6 +1,7 @@
-"""Which short runs of characters occur in some texts: to rule out at once what does not.
+"""A filter of the short runs of characters that occur in a set of texts.
 
-Kept as hashes in a table of bits, so that a yes may be wrong and a no never is.
+Hashes in a table of flags, as in a Bloom filter with one hash: a positive may be wrong, a negative
+never is.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ _SHIFT = np.uint64(64 - _BITS)
 
 
 class Shingles:
-    """The characters of some texts, so many in a row."""
+    """The runs of `size` characters that occur in a set of texts."""
 
     size = 8
-    """As many as a 64-bit number has bytes."""
+    """Characters per run, the bytes of a 64-bit number."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._present = np.zeros(1 << _BITS, np.bool_)
@@ -28,14 +29,14 @@ class Shingles:
             self._present[_hashes(text)] = True
 
     def absent(self, text: str) -> list[int]:
-        """Where in `text` `size` characters in a row start that no text has, in order."""
+        """Return the ascending offsets of runs in `text` that no text has."""
         places: list[int] = np.flatnonzero(~self._present[_hashes(text)]).tolist()
         return places
 
 
 def _hashes(text: str) -> NDArray[np.int64]:
-    # A byte a character, so that places in one are places in the other. Characters beyond these
-    # 256 are all alike: of texts in other scripts less is ruled out.
+    # One byte per character keeps offsets. Characters beyond Latin-1 all become `?`, so fewer runs
+    # are ruled out in other scripts.
     characters = text.encode("latin-1", "replace")
     if len(characters) < Shingles.size:
         return np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""All usable siblings of one document, read once: what its probes are held against."""
+"""The usable siblings of one document, indexed once for the checks of its probes."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from compiler.words import content_stems
 
 
 class Siblings:
-    """The texts of one document's siblings."""
+    """The texts of one document's usable siblings."""
 
     def __init__(self, texts: Sequence[str], shared: int, lexicon: Lexicon) -> None:
-        """`shared`: how many characters at their start the texts have in common."""
+        """Index the texts. `shared`: length of the prefix that they have in common."""
         self._texts = texts
         self._start = shared
         self._places: dict[int, Places] = {}
         self._shared = _shared_end(texts, shared)
         self._lexicon = lexicon
-        # What all begin with, and what follows in each. No chunk crosses from one to the other.
+        # The common beginning, and the rest of each text. No chunk crosses the border.
         self._head = lexicon.read(texts[0][: self._shared] if texts else "")
         self._tails = [lexicon.read(text[self._shared :]) for text in texts]
 
     @cached_property
     def squashed(self) -> Sequence[str]:
-        """`leakage.squash` of each."""
+        """`leakage.squash` of each text."""
         first = leakage.squash(self._texts[0][: self._shared] if self._texts else "")
-        # Nothing is composed, folded or joined across a space.
+        # Normalisation and case folding never act across a space.
         return [
             " ".join(filter(None, (first, leakage.squash(text[self._shared :]))))
             for text in self._texts
         ]
 
     def chunks(self, place: int) -> Numbers:
-        """The chunks of one of them, in order."""
+        """Return the chunks of the text at `place`, in order."""
         return np.concatenate([self._head, self._tails[place]])
 
     def places(self, place: int) -> Places:
-        """Where the stems of one of them stand."""
+        """Return the places of the stems of the text at `place`."""
         if place not in self._places:
             chunks = self.chunks(place)
             self._places[place] = Places(self._texts[place], chunks, self._lexicon)
@@ -51,18 +51,19 @@ class Siblings:
 
     @property
     def all_chunks(self) -> Numbers:
-        """What stands between whitespace in any of them; some come twice."""
+        """The chunks of all texts, possibly repeated."""
         return np.concatenate([self._head, *self._tails])
 
     @cached_property
     def _runs(self) -> Runs:
         head, *tails = map(self._lexicon.words, (self._head, *self._tails))
-        # The first words are in the first text: of the others, those that begin a run with theirs.
+        # The common words are indexed with the first text; the other texts need only the last few,
+        # which begin runs that extend into their own words.
         last = head[max(0, len(head) - Runs.size + 1) :]
         return Runs([np.concatenate([last if n else head, tail]) for n, tail in enumerate(tails)])
 
     def never_wrote(self, text: str) -> bool:
-        """Whether none of them holds a text, or four of its words in a row."""
+        """Return whether no sibling holds a text or a run of four of its words."""
         if leakage.verbatim_in(text, self.squashed):
             return False
         words = leakage.as_words(text).split()
@@ -71,8 +72,9 @@ class Siblings:
         )
 
     def support(self, atom: str, place: int) -> int:
-        """How many others than the one at `place` hold, after what all have in common, most of the
-        content of an atom: at least 60% of its content stems. A copy of that one is no other.
+        """Count the other siblings whose own text holds at least 60% of an atom's content stems.
+
+        Their own text starts after the common prefix. Copies of the text at `place` do not count.
         """
         wanted = content_stems(atom)
         if not wanted:
@@ -85,9 +87,9 @@ class Siblings:
 
 
 def _shared_end(texts: Sequence[str], shared: int) -> int:
-    """Where the last chunk that all texts share ends, with a space or line end after it."""
+    """Return the offset after the last space or line end of the common prefix, 0 if none."""
     if any(separator in text for text in texts for separator in leakage.SEPARATORS):
-        # `squash` takes these for whitespace at the ends of a text only.
+        # `squash` treats these as whitespace only at the ends of a text.
         return 0
     head = texts[0][:shared] if texts else ""
     return max(head.rfind(" "), head.rfind("\n")) + 1

@@ -1,8 +1,7 @@
-"""The content words of a shard's documents, by number: which document has which, and what matching
-looks at.
+"""An index of the content words of a shard's documents, with the properties used in matching.
 
-Everything about a word is worked out once for all documents that have it. Words and stems are
-numbered in their order, so that numbers in order are words in order.
+The properties of a word are computed once for all documents that have it. Words and stems are
+numbered in sorted order.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _ENDINGS = ("ing", "ed", "ly", "s", "")
 
 
 class Stock:
-    """The different content words of some texts. `words`: by number."""
+    """The distinct content words of a set of documents. `words`: by number."""
 
     def __init__(self, texts: Sequence[Numbers], lexicon: Lexicon) -> None:
-        """`texts`: their chunks in the lexicon."""
+        """Index the documents. `texts`: their chunks in the lexicon."""
         found = [lexicon.content(chunks) for chunks in texts]
         anywhere = lexicon.content_words
         held = np.zeros(len(anywhere), np.bool_)
@@ -42,7 +41,7 @@ class Stock:
         self._roots = np.array([self._stems[root] for root in roots], np.int64)
         self._lexicon = lexicon
         self._roots_anywhere = np.array([*map(lexicon.known_stem, roots)], np.int64)
-        # By document the stems that it has, each once.
+        # The distinct stems of each document.
         self._held = [np.unique(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
         self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
@@ -51,10 +50,10 @@ class Stock:
         self._lengths = np.array([len(word) for word in self.words], np.int32)
 
     def unwritten(self, among: Sequence[int] | None, chunks: Numbers) -> Numbers:
-        """The words of some documents, or of all, whose stem is in none of some chunks of text."""
-        fresh = np.ones(self._lexicon.size, np.bool_)
-        fresh[self._lexicon.stems(chunks)] = False
-        held = fresh[self._roots_anywhere]
+        """Return the words of documents, or of all, whose stem occurs in none of the chunks."""
+        absent = np.ones(self._lexicon.size, np.bool_)
+        absent[self._lexicon.stems(chunks)] = False
+        held = absent[self._roots_anywhere]
         if among is not None:
             some = np.zeros(len(held), np.bool_)
             for place in among:
@@ -64,8 +63,10 @@ class Stock:
         return found
 
     def alike(self, wanted: str, among: Numbers, apart: str, *, loosely: bool) -> Numbers:
-        """Those of some words with the capitals and about the length of `wanted`, but for those
-        with a stem of the text `apart`; unless `loosely`, also with its ending and about as common.
+        """Return the words of `among` with the capitals and about the length of `wanted`.
+
+        Unless `loosely`, they also have its ending and a similar document frequency. Words with a
+        stem of the text `apart` are left out.
         """
         kind = _kind(wanted)
         kinds = self._kinds[among]
@@ -79,25 +80,25 @@ class Stock:
             found = found[np.abs(self._frequencies[found] - frequency) <= 1]
         found = found[np.abs(self._lengths[found] - len(wanted)) <= _LENGTH]
         known = self._stems
-        asked = [known[root] for root in stems(apart) if root in known]
-        if asked:
-            fresh = np.ones(len(self._stems), np.bool_)
-            fresh[asked] = False
-            found = found[fresh[self._roots[found]]]
+        excluded = [known[root] for root in stems(apart) if root in known]
+        if excluded:
+            allowed = np.ones(len(self._stems), np.bool_)
+            allowed[excluded] = False
+            found = found[allowed[self._roots[found]]]
         return found
 
     def nearest(self, place: int) -> tuple[int, ...]:
-        """Documents that share the most and the rarest stems with one of them."""
+        """Return the documents that share the most and the rarest stems with one, nearest first."""
         score = self._holders.score(self._held[place])
         score[place] = 0
-        # Their order breaks ties.
+        # The sort is stable, so document order breaks ties.
         ranked = np.argsort(-score, kind="stable")[:_NEAREST]
         found: list[int] = ranked[score[ranked] > 0].tolist()
         return tuple(found)
 
 
 class _Holders:
-    """By stem, the documents that have it. `counts`: how many these are."""
+    """The documents of each stem. `counts`: their number per stem."""
 
     def __init__(self, held: Sequence[Numbers], stems: int) -> None:
         self._total = len(held)
@@ -107,22 +108,23 @@ class _Holders:
         self._documents = documents[np.argsort(every, kind="stable")]
         self.counts = np.bincount(every, minlength=stems)
         self._ends = np.cumsum(self.counts)
-        # Of how many documents have a stem, by that: none if nearly all or nobody else.
+        # Weight of a stem by its document frequency: 0 for stems of one document, or of more than a
+        # quarter of them.
         most = max(2, self._total // 4)
         self._weights = np.zeros(self._total + 1)
         for count in range(2, min(most, self._total) + 1):
             self._weights[count] = math.log(self._total / count)
-        self._tells = np.zeros(self._total + 1, np.bool_)
-        self._tells[2 : most + 1] = True
+        self._informative = np.zeros(self._total + 1, np.bool_)
+        self._informative[2 : most + 1] = True
 
     def score(self, stems: Numbers) -> NDArray[np.float64]:
-        """By document, how much the stems weigh that it has, of some in order."""
+        """Return, per document, the summed weight of the given sorted stems that it has."""
         counts = self.counts[stems]
-        tell = self._tells[counts]
-        stems, counts = stems[tell], counts[tell]
+        kept = self._informative[counts]
+        stems, counts = stems[kept], counts[kept]
         ends = np.cumsum(counts)
         size = int(ends[-1]) if len(ends) else 0
-        # All places of `_documents` from each stem's first to its last, one stem after the other.
+        # The indices in `_documents` of all given stems, concatenated.
         places = np.arange(size) + np.repeat(self._ends[stems] - ends, counts)
         weights = np.repeat(self._weights[counts], counts)
         found = np.bincount(self._documents[places], weights, self._total)
@@ -132,7 +134,7 @@ class _Holders:
 # Shards have most of their words in common.
 @lru_cache(maxsize=1 << 16)
 def _kind(word: str) -> int:
-    """A number for the capitals of a word and how it ends."""
+    """Return a number for the capitals and the ending of a word."""
     upper = word.isupper() and len(word) > 1
     case = 2 if upper else 1 if word[:1].isupper() else 0
     low = word.casefold()

@@ -1,8 +1,8 @@
-"""Subword tokenizers: token boundaries as character offsets. The only door to tokenizers.
+"""Subword tokenizers: token boundaries as character offsets. The only module with tokenizers.
 
-Offsets are checked instead of trusted: a normalising tokenizer leaves gaps where it composes
-accents, and tokens that share one emoji overlap. An offset is *clean* when a token starts there, no
-token spans it, and no combining mark follows.
+Offsets are checked, not trusted: a normalising tokenizer leaves gaps where it composes accents, and
+tokens that share one emoji overlap. An offset is *clean* when a token starts there, no token spans
+it, and no combining mark follows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from compiler.probes.bytelevel import quicker
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFile:
-    """A tokenizer.json on this machine: its declared name, its place, and its content's digest."""
+    """A tokenizer.json on this machine: its declared name, path, and content digest."""
 
     name: str
     path: Path
@@ -39,7 +39,7 @@ class TokenizerFile:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A tokenised text, as far as cutting it goes.
+    """The token boundaries of a text.
 
     `clean`: sorted offsets at which the text may be cut without cutting a token, its end included;
     `before`: the number of tokens before each.
@@ -50,16 +50,20 @@ class Tokens:
 
     @property
     def count(self) -> int:
-        """How many tokens there are."""
+        """The number of tokens."""
         return self.before[-1]
 
     def is_clean(self, offset: int) -> bool:
-        """Whether cutting at `offset` leaves both sides' tokens as they are."""
+        """Return whether `offset` is clean: a cut there changes no token of either side."""
         at = bisect_left(self.clean, offset)
         return at < len(self.clean) and self.clean[at] == offset
 
     def count_before(self, offset: int) -> int:
-        """How many tokens lie before a clean offset."""
+        """Count the tokens before a clean offset.
+
+        Raises:
+            ValueError: the offset is not clean.
+        """
         if not self.is_clean(offset):
             raise ValueError(f"{offset} is not a clean offset")
         return self.before[bisect_left(self.clean, offset)]
@@ -72,11 +76,11 @@ class Tokenizer:
         self._backend = backend
         self._quick = quicker(backend) if quickly else None
         self.identity = identity
-        # An atom is counted when it is found, told apart from others, and checked.
+        # An atom's ids are needed when it is found, matched with alternatives, and checked.
         self._ids = lru_cache(maxsize=16)(self._find_ids)
 
     def encode(self, text: str) -> Tokens:
-        """Tokens of a text, without special tokens."""
+        """Tokenise a text without special tokens."""
         cut = self._quick.cut(text) if self._quick is not None else None
         if cut is not None:
             return Tokens(*cut)
@@ -95,7 +99,7 @@ class Tokenizer:
         return Tokens(clean, before)
 
     def ids(self, text: str) -> Sequence[int]:
-        """The token ids of a text by itself."""
+        """Return the token ids of a text on its own."""
         return self._ids(text)
 
     def _find_ids(self, text: str) -> Sequence[int]:
@@ -106,20 +110,20 @@ class Tokenizer:
         return found
 
     def takes(self, text: str) -> bool:
-        """Whether a text is encoded the quick way."""
+        """Return whether a text is encoded by the fast encoder."""
         return self._quick is not None and self._quick.cut(text) is not None
 
     def slowly(self) -> Tokenizer:
-        """The same tokenizer without the quick way, which must give the same."""
+        """Return the same tokenizer without the fast encoder; results must be equal."""
         return Tokenizer(self._backend, self.identity, quickly=False)
 
     def count(self, text: str) -> int:
-        """How many tokens a text has by itself."""
+        """Count the tokens of a text on its own."""
         return len(self.ids(text))
 
 
 def _joins(text: str, at: int) -> bool:
-    """Whether the character at `at` belongs to the one before it."""
+    """Return whether the character at `at` belongs to the one before it."""
     if at == 0 or at >= len(text):
         return False
     char = text[at]
@@ -154,7 +158,7 @@ def load(file: TokenizerFile) -> Tokenizer:
 
 
 def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
-    """The file of a tokenizer named by path (from `root`) or Hub id; None if not on this machine.
+    """Find the file of a tokenizer by path from `root` or Hub id; None if not on this machine.
 
     `online`: a Hub tokenizer that is not on this machine may be downloaded.
 

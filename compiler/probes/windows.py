@@ -1,7 +1,7 @@
-"""How windows of tokens begin and end, for all places of some documents at once.
+"""Windows of tokens, classified by beginning and end, for all places of documents at once.
 
-A window is an alternative only if it begins, and where that shows ends, as the atom does: who sees
-neither can then not tell the two apart by their edges.
+An alternative must begin as the atom does, and end as it does if the atom ends at the split, so
+that a reader cannot distinguish the two by their edges.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _NEITHER = 255
 
 
 class Windows:
-    """Texts with their tokens, as a source of windows.
+    """The windows of tokenised texts.
 
-    Everything is by token, one text after the other, and by each text's end: how a window begins
-    that starts there, how one ends that ends there, and the offset; `_NEITHER` and -1 where the
-    text cannot be cut.
+    Arrays have one entry per token of each text, and one for its end: the class of the windows that
+    start there, of those that end there, and the offset. Entries are `_NEITHER` and -1 if the text
+    cannot be cut there.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Windows:
 
     @classmethod
     def of(cls, text: str, tokens: Tokens) -> Windows:
-        """The windows of one text."""
+        """Classify the windows of one text."""
         clean, before = np.array(tokens.clean), np.array(tokens.before)
         kinds = np.concatenate([_kinds().of(text), np.zeros(1, np.uint8)])
         size = int(before[-1]) + 1
@@ -64,7 +64,7 @@ class Windows:
 
     @classmethod
     def joined(cls, parts: Sequence[Windows]) -> Windows:
-        """The windows of several sources, one after the other."""
+        """Concatenate the windows of several sources."""
         sizes = [len(part._openings) for part in parts]
         starts = accumulate(sizes, initial=0)
         return cls(
@@ -80,11 +80,11 @@ class Windows:
         )
 
     def opening_at(self, token: int) -> int:
-        """How a window that starts at a token begins."""
+        """Return the class of the beginning of windows that start at a token."""
         return int(self._openings[token])
 
     def count(self, opening: int) -> int:
-        """At how many places a window begins so."""
+        """Count the places at which a window begins as `opening`."""
         return int(self._counts[opening])
 
     @cached_property
@@ -93,20 +93,21 @@ class Windows:
         return found
 
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
-        """The windows of `count` tokens that begin as `opening` and end as `closing`, if it is not
-        None: numbers for `window`.
+        """Return the places of windows of `count` tokens that begin as `opening`, for `window`.
+
+        They also end as `closing`, unless it is None.
         """
         ends = self._closings[count:]
         held = self._openings[: len(ends)] == opening
         held &= ends != _NEITHER if closing is None else ends == closing
         for first in self._firsts:
-            # What starts here ends in another text.
+            # Windows that start here would end in the next text.
             held[max(0, first - count) : first] = False
         found: NDArray[np.int64] = np.flatnonzero(held)
         return found
 
     def window(self, place: int, count: int) -> str:
-        """The window of `count` tokens at a place that `places` gave."""
+        """Return the window of `count` tokens at a place from `places`."""
         text = self._texts[bisect_right(self._firsts, place) - 1]
         return text[self._offsets[place] : self._offsets[place + count]]
 
@@ -115,11 +116,11 @@ OPENINGS = 3 * 4 * 4
 
 
 def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How windows begin that start at some offsets, as numbers below `OPENINGS`.
+    """Classify the beginning of windows at the given offsets, as numbers below `OPENINGS`.
 
     Leading whitespace (none, space, line), the first visible character (digit, upper, lower, other)
-    and, without whitespace of its own, what stands before it (word, start of a line, space, other).
-    `kinds`: of the text's characters and one more, which is 0.
+    and, without leading whitespace, the character before it (word, line start, space, other).
+    `kinds`: kinds of the text's characters, and a final 0.
     """
     visible = _next(~_has(kinds, _SPACE))
     line = _next(_has(kinds, _LINE))
@@ -130,7 +131,7 @@ def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
     letter = np.select(
         [_has(first, _DIGIT), _has(first, _UPPER), _has(first, _LETTER)], [0, 1, 2], 3
     )
-    # Before the first character is the start of a line.
+    # The start of the text counts as the start of a line.
     last = np.where(at == 0, _LINE, kinds[at - 1])
     held = [_has(last, _ALNUM), _has(last, _LINE), _has(last, _SPACE)]
     before = np.where(space == _IN_A_LINE, np.select(held, [0, 1, 2], 3), 0)
@@ -139,7 +140,7 @@ def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
 
 
 def closing_of(text: str) -> int:
-    """How a window ends: with a line, with a sentence, or in the middle of one."""
+    """Classify the end of a window: end of a line, of a sentence, or neither."""
     body = text.rstrip()
     if "\n" in text[len(body) :]:
         return _LINE_END
@@ -147,8 +148,8 @@ def closing_of(text: str) -> int:
 
 
 def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`closing_of` what ends at each offset, as far as the text before it tells."""
-    # One more in front, so that each has a character before it.
+    """Compute `closing_of` of the text before each offset."""
+    # Padded in front, so that every offset has a character before it.
     padded = np.concatenate([np.zeros(1, np.uint8), kinds])
     visible = _last(~_has(padded, _SPACE))
     line = _last(_has(padded, _LINE))
@@ -166,7 +167,7 @@ def _has(kinds: NDArray[np.uint8], kind: int) -> NDArray[np.bool_]:
 
 
 def _next(held: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """By place, the first place from there on that is held; beyond the end if there is none."""
+    """Return, per place, the first True place from there on, the length if there is none."""
     size = len(held)
     places = np.where(held, np.arange(size), size)
     found: NDArray[np.int64] = np.minimum.accumulate(places[::-1])[::-1]
@@ -174,7 +175,7 @@ def _next(held: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _last(held: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """By place, the last place up to it that is held; 0 if there is none."""
+    """Return, per place, the last True place up to it, 0 if there is none."""
     found: NDArray[np.int64] = np.maximum.accumulate(np.where(held, np.arange(len(held)), 0))
     return found
 

@@ -1,1 +1,1 @@
-"""What a user may declare, and how it is read."""
+"""Specs: their models, and how they are read and edited."""

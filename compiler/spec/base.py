@@ -1,4 +1,4 @@
-"""What every part of a spec is made of."""
+"""Base class and shared field types of spec models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema
 Level = Annotated[int, Field(ge=-3, le=3)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Margin = Annotated[float, Field(ge=0.0, lt=0.5)]
-"""A share that is kept at both ends."""
+"""A share of a text that is kept at each end."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
 
@@ -24,7 +24,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    # Not pydantic's own `use_attribute_docstrings`, which parses the source at every start.
+    # Pydantic's own `use_attribute_docstrings` would parse the source at every start.
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -37,7 +37,7 @@ class Model(BaseModel):
 
 
 def meanings(model: type[Model]) -> dict[str, str]:
-    """What each field of a part of a spec means: the text below it in the source."""
+    """Return the description of each field of a model: the docstring below it in the source."""
     found: dict[str, str] = {}
     for klass in reversed(model.__mro__[: model.__mro__.index(Model)]):
         (node,) = ast.parse(dedent(inspect.getsource(klass))).body

@@ -1,4 +1,4 @@
-"""Changing values of a spec's own file, with its comments and formatting kept."""
+"""Edits of a spec file that keep its comments and formatting."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from compiler.spec.load import Tree
 
 
 def with_values(text: str, section: str, values: Mapping[str, int | str]) -> str:
-    """The text of a spec with `values` set in a top-level mapping of it.
+    """Return the text of a spec with `values` set in one of its top-level mappings.
 
-    What stands there is replaced in place; what does not is added to the mapping, or the mapping
-    to the end. Everything else stays as it is, to the character.
+    A key that exists is replaced in place; a new key is appended to the mapping, and a new mapping
+    to the file. All other characters stay unchanged.
 
     Raises:
-        UsageError: the file is written in a way that cannot be edited safely.
+        UsageError: the file is written so that it cannot be edited safely.
     """
     try:
         for name, value in values.items():
             text = _with_value(text, section, name, value)
         found = _plain(text)
     except yaml.YAMLError:
-        found = None  # what came out is no YAML any more
+        found = None  # the edit broke the YAML
     there = found.get(section) if isinstance(found, dict) else None
     if not isinstance(there, dict) or any(there.get(n) != v for n, v in values.items()):
         raise UsageError(
@@ -48,18 +48,18 @@ def _with_value(text: str, section: str, name: str, value: int | str) -> str:
 
 
 def _added(text: str, found: Mapping[tuple[str, ...], _Mark], section: str, entry: str) -> str:
-    """With one more entry in a mapping that is there, behind its last one."""
+    """Append an entry to an existing mapping."""
     place = found[(section,)]
     inside = [mark for path, mark in found.items() if len(path) == 2 and path[0] == section]
     if place.flow and not inside:
         return text[: place.start + 1] + entry + text[place.start + 1 :]
     last = max(inside, key=lambda mark: mark.end)
     if place.flow:
-        # Right behind a value, before a comma or a comment that may follow it.
+        # Directly after the last value, before a comma or comment that may follow it.
         return f"{text[: last.end]}, {entry}{text[last.end :]}"
     line = text.rfind("\n", 0, last.key) + 1
     indent = text[line : last.key]
-    # Behind the line on which the last value ends, whatever comment is on it.
+    # After the line on which the last value ends, including its comment.
     stop = text.find("\n", max(last.end - 1, last.key))
     stop = len(text) if stop < 0 else stop
     return f"{text[:stop]}\n{indent}{entry}{text[stop:]}"
@@ -67,7 +67,7 @@ def _added(text: str, found: Mapping[tuple[str, ...], _Mark], section: str, entr
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Where a value stands in a text: characters `start` to `end`, its key at `key`.
+    """The place of a value in a text: characters `start` to `end`, its key at `key`.
 
     `flow`: a mapping in braces.
     """
@@ -79,7 +79,7 @@ class _Mark:
 
 
 def _marks(text: str) -> dict[tuple[str, ...], _Mark]:
-    """The places of the values of a mapping and of the mappings in it, by path."""
+    """Find the values of the top-level mapping and of the mappings in it, by path."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     found: dict[tuple[str, ...], _Mark] = {}
     waiting: list[tuple[tuple[str, ...], yaml.Node | None]] = [((), node)]
@@ -96,6 +96,6 @@ def _marks(text: str) -> dict[tuple[str, ...], _Mark]:
 
 
 def _plain(text: str) -> Tree:
-    """A YAML text as plain data."""
+    """Parse a YAML text to plain data."""
     found: Tree = yaml.safe_load(text)
     return found

@@ -1,8 +1,8 @@
-"""YAML text -> Spec, with the file and line of everything that is wrong.
+"""YAML text -> Spec, or problems with their file and line.
 
-The only module that knows yaml. Duplicate keys are refused, `extends` goes one level deep, and
-`--set path=value` edits the merged tree before it is validated, so an override is part of the
-build's identity like any other value.
+With `edit`, the only module that imports yaml. Duplicate keys are refused, `extends` goes one level
+deep, and `--set path=value` edits the merged tree before it is validated, so an override is part of
+the build's identity like any other value.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A spec as read: plain merged data with the place of every value, and what is wrong with it.
+    """A spec as read: the merged data, the place of every value, and the problems found.
 
-    `files`: what was read. `spec` is None when the data has not the shape of one.
+    `files`: the spec and its parent. `spec` is None if the data is not valid.
     """
 
     path: Path
@@ -48,11 +48,11 @@ class Draft:
     spec: Spec | None
 
     def where(self, *path: str | int) -> str:
-        """`file:line` of the value at `path`, or of its nearest parent that was written."""
+        """Return `file:line` of the value at `path`, or of its nearest written parent."""
         return _nearest(self.lines, path, str(self.path))
 
     def at(self, *path: str | int) -> Tree:
-        """The value at `path`, None where there is none."""
+        """Return the value at `path`, None if there is none."""
         place: Tree = self.tree
         for part in path:
             place = _step(place, part)
@@ -61,7 +61,7 @@ class Draft:
 
 @dataclass
 class _Reader:
-    """Builds plain data from YAML nodes and remembers where each value stands."""
+    """A reader of YAML nodes as plain data, with the place of each value."""
 
     label: str
     lines: dict[Path_, str] = field(default_factory=dict)
@@ -78,14 +78,14 @@ class _Reader:
         except (ValueError, TypeError, RecursionError) as error:
             what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             where = f"{self.label}:{self.line}"
-            self.problems.append(Problem(where, "", f"not a value: {what}", "mend it, or quote it"))
+            self.problems.append(Problem(where, "", f"not a value: {what}", "fix it, or quote it"))
             return None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark is not None else 1
             what = getattr(error, "problem", None) or str(error)
             self.problems.append(
-                Problem(f"{self.label}:{line}", "", f"not valid YAML: {what}", "mend the syntax")
+                Problem(f"{self.label}:{line}", "", f"not valid YAML: {what}", "fix the syntax")
             )
             return None
         finally:
@@ -97,7 +97,7 @@ class _Reader:
         self.lines[path] = f"{self.label}:{self.line}"
         if id(node) in self.seen:
             self.problems.append(
-                Problem(self.lines[path], dotted(path), "an alias", "write the value out")
+                Problem(self.lines[path], dotted(path), "a YAML alias", "write the value out")
             )
             return None
         self.seen.add(id(node))
@@ -131,14 +131,14 @@ class _Reader:
 
 
 def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None = None) -> Draft:
-    """Read, merge, override and validate the spec at `path`; problems are in the result.
+    """Read, merge, override and validate the spec at `path`; the result holds the problems.
 
     `rehearse_source`: take the documents from this path instead, and the tokenizers from
-    `rehearsal.tokenizer` (the rounds are scaled by the caller, who can count the documents).
+    `rehearsal.tokenizer`. The caller scales the rounds, because it can count the documents.
 
     Raises:
-        SpecError: the file is no YAML mapping.
-        UsageError: the file does not exist, or an override is not `path=value`.
+        SpecError: the file is not a YAML mapping.
+        UsageError: the file cannot be read, or an override is not `path=value`.
     """
     tree, lines, problems = _read_file(path)
     files = [path]
@@ -159,7 +159,7 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
 
 
 def _slots(draft: Draft) -> list[Problem]:
-    """The rules that span scopes; on plain data, so that other mistakes do not hide them."""
+    """Check the rules that span scopes, on plain data, so that other problems do not hide them."""
     scopes = draft.at("scopes")
     found: list[Problem] = []
     if not isinstance(scopes, dict):
@@ -176,7 +176,7 @@ def _slots(draft: Draft) -> list[Problem]:
             place = draft.where("scopes", str(name), "order")
             path = f"scopes.{name}.order"
             found.append(
-                Problem(place, path, f"{orders[order]} has order {order} too", "make it unique")
+                Problem(place, path, f"{orders[order]} also has order {order}", "make it unique")
             )
         orders[order if isinstance(order, int) else None] = str(name)
     total = draft.at("slots_per_document")
@@ -261,7 +261,7 @@ def _override(
             place[part] = nested
         if not isinstance(nested, dict | list):
             problems.append(
-                Problem(where, name, f"nothing to set below {part!r}", "check the path")
+                Problem(where, name, f"no mapping or list at {part!r}", "check the path")
             )
             return
         place = nested
@@ -290,7 +290,7 @@ _INDEX = re.compile(r"-?[0-9]{1,9}")
 
 def _parse_path(name: str) -> Path_:
     if not _DOTTED.fullmatch(name.strip()):
-        raise UsageError(f"--set {name!r} is no path", hint="such as rounds[0].docs")
+        raise UsageError(f"--set {name!r} is not a path", hint="such as rounds[0].docs")
     parts = re.findall(r"[^.\[\]]+", name.strip())
     return tuple(int(part) if _INDEX.fullmatch(part) else part for part in parts)
 
@@ -309,7 +309,7 @@ def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> N
     source = tree.get("source")
     if isinstance(source, dict):
         source.update({"path": path, "revision": None, "tokenizer": stand_in})
-        # The file may come from any model; the card must not claim the declared one.
+        # The file may come from any model, so the card must not name the declared one.
         source["model"] = "unknown (rehearsal)"
         source.update({"license": None, "homepage": None})
         for key in ("path", "tokenizer"):
@@ -347,7 +347,7 @@ def _problem(detail: ErrorDetails, lines: dict[Path_, str], path: Path) -> Probl
     if detail["type"] == "extra_forbidden":
         return _at(lines, loc, path, "unknown key", _HINTS["extra_forbidden"])
     if detail["type"] == "missing":
-        return _at(lines, loc, path, "required, but not there", _HINTS["missing"])
+        return _at(lines, loc, path, "required key is missing", _HINTS["missing"])
     message = message[:1].lower() + message[1:]
     if detail["type"] == "value_error":
         return Problem(_within(lines, loc, str(path)), dotted(loc), message, "")
@@ -376,7 +376,7 @@ def _nearest(lines: dict[Path_, str], path: Sequence[str | int], fallback: str) 
 
 
 def _within(lines: dict[Path_, str], path: Path_, fallback: str) -> str:
-    """Where a value is that contradicts itself: what was overridden in it is part of the reason."""
+    """Return the place of an inconsistent value, and the overrides below it that may cause it."""
     size = len(path)
     below = (
         line
@@ -387,6 +387,6 @@ def _within(lines: dict[Path_, str], path: Path_, fallback: str) -> str:
 
 
 def place(problem: Problem) -> tuple[str, int, str]:
-    """Sorts problems by file and line."""
+    """Return a key that sorts problems by file and line."""
     file, _, line = problem.where.rpartition(":")
     return (file, int(line), problem.path) if line.isdigit() else (problem.where, 0, problem.path)

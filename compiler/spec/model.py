@@ -1,8 +1,8 @@
-"""What a user may declare: frozen, closed, every field described.
+"""Models of a spec: frozen, without unknown keys, every field described.
 
-Values only. Words live in `prompts/` and `templates/`, decisions in Python. This module knows the
-shape of a spec and the rules that one spec can break by itself; whether a prompt, provider or
-templated scope of that name exists is found by `project/problems.py`.
+Specs hold values only. Words live in `prompts/` and `templates/`, decisions in Python. This module
+checks the rules that a spec can break by itself; `project/problems.py` checks that the prompts,
+providers and templated scopes that it names exist.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from compiler.spec.scoring import Scoring
 
 
 class Columns(Model):
-    """Which columns of the source hold what."""
+    """Column names in the source."""
 
     doc_id: str = "doc_id"
     """Id shared by all siblings of one source prefix."""
     doc_source: str | None = "doc_source"
-    """Where the prefix comes from, usually a URL; null when the source has none."""
+    """Origin of the prefix, usually a URL; null if the source has no such column."""
     prefix: str = "prefix"
     """The human-written start that the source model continued."""
     continuation: str = "continuation"
-    """The generated text: one string a row, or one list of strings a row (one row per document)."""
+    """The generated text: one string per row, or a list of strings with one row per document."""
     doc_idx: str | None = None
     """Index of the sibling; null numbers the siblings of a document in row order."""
 
 
 class Source(Model):
-    """The rollouts that the probes are about."""
+    """The rollouts from which probes are made."""
 
     path: Annotated[str, Field(min_length=1)]
     """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob."""
@@ -42,50 +42,50 @@ class Source(Model):
     model: str
     """The language model that wrote the continuations; becomes `source_model`."""
     tokenizer: str
-    """Its tokenizer, a Hub name or the path of a tokenizer.json(.gz): splits fall on its tokens."""
+    """Its tokenizer, a Hub name or a path of a tokenizer.json(.gz); splits fall on its tokens."""
     license: str | None = None
     """License of the source text, stated on the card."""
     homepage: str | None = None
-    """Where a reader finds the source, stated on the card; default: `path`."""
+    """URL of a page about the source, stated on the card beside `path`."""
     columns: Columns = Columns()
-    """Column names in the source."""
+    """Which columns to read."""
 
 
 class Siblings(Model):
-    """Which siblings are usable and how many the generator sees."""
+    """Rules for usable siblings, and the number that the generator sees."""
 
     shown: Annotated[int, Field(ge=1, le=15)] = 3
-    """At most this many siblings are shown to the generator, drawn by the row seed."""
+    """Most siblings shown to the generator, drawn by the row seed."""
     min_chars: Annotated[int, Field(ge=1)] = 200
-    """A shorter continuation is skipped as `sibling_short`."""
+    """Fewest characters of a continuation; shorter ones are skipped as `sibling_short`."""
     max_repeat: Share = 0.5
-    """A continuation whose share of repeated 5-word windows is above this is `sibling_looping`."""
+    """Largest share of repeated 5-word windows; above it a continuation is `sibling_looping`."""
 
 
 class SplitRules(Model):
-    """Where a text may be split."""
+    """Rules for the places where a text may be split."""
 
     margin_chars: Annotated[int, Field(ge=1)] = 200
-    """At least this many characters stay on each side."""
+    """Fewest characters on each side of a split."""
     margin_share: Margin = 0.1
-    """At least this share of the text stays on each side."""
+    """Smallest share of the text on each side of a split."""
     whole_share: Margin = 0.25
-    """For the whole split, at least this share of the text stays on each side."""
+    """Smallest share of the text on each side of the whole split."""
     suffix_in_generated: bool = True
-    """Atoms of suffix targets start in generated text, never in the source prefix."""
+    """Offer only splits in generated text, so that no suffix atom starts in the source prefix."""
     word_candidates: Annotated[int, Field(ge=0, le=200)] = 12
-    """How many mid-sentence word gaps per sibling are offered beside the sentence gaps."""
+    """Most gaps between words within sentences offered per sibling, beside the sentence gaps."""
 
 
 class Distance(Model):
-    """How far from the split atoms are asked for, in units of the scope."""
+    """Requested distances of atoms from the split, in units of the scope."""
 
     max: Annotated[int, Field(ge=1, le=63)] = 63
-    """Hints are drawn log-uniformly from 1 to this, stratified over the slots."""
+    """Largest distance; distances are drawn log-uniformly from 1 to it, stratified over slots."""
 
 
 class AtomRules(Model):
-    """Which spans are large enough, and small enough, to be an atom."""
+    """Size limits of an atom."""
 
     min_chars: Annotated[int, Field(ge=1)] = 1
     """Shortest atom in characters."""
@@ -104,7 +104,7 @@ class AtomRules(Model):
 
 
 class TemplateScope(Model):
-    """A scope whose probes come from templates, without an LLM; its name picks the Python rule."""
+    """A scope whose probes come from templates, without an LLM; its name selects its builder."""
 
     kind: Literal["template"]
     """`template`: no LLM writes these probes."""
@@ -117,7 +117,7 @@ class TemplateScope(Model):
     tokenizer: str | None = None
     """Tokenizer that counts this scope's tokens; null takes the source's."""
     distance: Distance = Distance()
-    """How far from the split the atoms are asked for."""
+    """Requested distances of atoms from the split."""
 
 
 class WrittenScope(Model):
@@ -132,13 +132,13 @@ class WrittenScope(Model):
     split: Group
     """Which of the four splits applies."""
     unit: Literal["sentence", "paragraph", "side"]
-    """What an atom is: one sentence, one paragraph, or the entire target side."""
+    """Unit of an atom: one sentence, one paragraph, or the entire target side."""
     synergy: str
-    """What the question must integrate; shown to the generator."""
+    """Pieces that a question must integrate; shown to the generator."""
     alternative: Literal["atom", "response"] = "atom"
-    """What the incorrect plausible answer is shaped like: the atom, or the concise answer."""
+    """Model for the form of the incorrect plausible answer: the atom, or the concise answer."""
     distance: Distance | None = None
-    """How far from the split atoms are asked for, in units; null for sides."""
+    """Requested distances of atoms from the split, in units; null for sides."""
     atom: AtomRules = AtomRules()
     """Size limits of an atom."""
 
@@ -154,12 +154,12 @@ class Addendum(Model):
 
 
 class Selection(Model):
-    """Which level `probec calibrate` chooses: declared before any is seen."""
+    """The rule by which `probec calibrate` chooses a level, declared before any result is seen."""
 
     measure: Literal["mean", "best"] = "best"
-    """The blind score looked at: its mean, or the expected maximum of K rollouts."""
+    """Statistic of the blind scores: their mean, or (`best`) the expected max of K rollouts."""
     target: Share = 0.5
-    """Of the levels that are allowed, the one whose measure is nearest to this is chosen."""
+    """Of the allowed levels, the one whose measure is nearest to this is chosen."""
     min_hard: Share = 0.3
     """A level with a smaller share of HARD probes is not allowed."""
     min_easy: Share = 0.1
@@ -169,10 +169,10 @@ class Selection(Model):
 
 
 class Calibration(Model):
-    """How strictly HARD-FROM-TEXT is asked for."""
+    """The calibration of HARD-FROM-TEXT: levels, the level in use, and the rule to choose one."""
 
     level: Level = 0
-    """Level in use: negative is easier on a text-only reader, positive stricter."""
+    """Level in use: negative is easier for a text-only reader, positive is harder."""
     levels: dict[Level, Addendum]
     """The addendum of every level."""
     select: Selection = Selection()
@@ -189,37 +189,36 @@ class Calibration(Model):
 
 
 class Publish(Model):
-    """What the shipped files look like."""
+    """Contents and layout of the published files."""
 
     license: str
-    """License id of the dataset, as the Hub knows it."""
+    """License id of the dataset on the Hub."""
     dtypes: Literal["int64", "published"] = "int64"
     """Index columns as nullable int64, or as the published dataset's float64."""
     source_label: str = "llm"
     """Value of `source` for written probes (the published dataset names its model)."""
     template_model: str | None = None
-    """Value of `generator_model` on templated rows; null says that no model wrote them."""
+    """Value of `generator_model` on templated rows; null, because no model wrote them."""
     row_group_rows: Annotated[int, Field(ge=16)] = 8192
-    """Rows per parquet row group; with content_defined_chunking about so many, at most twice."""
+    """Rows per parquet row group; with content_defined_chunking the target, at most twice that."""
     compression_level: Annotated[int, Field(ge=1, le=22)] = 9
     """zstd level of the parquet files."""
     content_defined_chunking: bool = False
-    """End row groups where the content says so: then the Hub, which stores files by pieces of their
-    bytes, gets little more than the groups in which a new version of a file differs."""
+    """End row groups at boundaries set by the content, so that the Hub stores only changed ones."""
 
 
 class Rehearsal(Model):
-    """Stand-ins of a build with `--source FILE`, so that it runs on any rollouts, offline."""
+    """Substitutes for a build with `--source FILE`, so that it runs on any rollouts offline."""
 
     tokenizer: str
-    """Takes the place of every tokenizer in the spec."""
+    """Replaces every tokenizer of the spec."""
 
 
 class Round(Model):
     """One round of new documents, disjoint from all earlier rounds."""
 
     docs: Annotated[int, Field(ge=1)]
-    """How many documents it draws."""
+    """Number of documents that it draws."""
 
 
 class Spec(Model):
@@ -230,40 +229,40 @@ class Spec(Model):
     source: Source
     """The rollouts."""
     seed: Annotated[int, Field(ge=0, le=2**62)] = 1_000_000_000
-    """Everything random derives from it; row seeds start here."""
+    """Source of all random draws; row seeds start here."""
     rounds: Annotated[list[Round], Field(min_length=1)]
-    """Growing the dataset is adding an entry; earlier rounds do not change."""
+    """Rounds in order; adding an entry grows the dataset and leaves earlier rounds unchanged."""
     shard_docs: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Documents per shard, the unit of work and of rebuilding."""
     siblings: Siblings = Siblings()
-    """Which siblings are used."""
+    """Usable and shown siblings."""
     splits: SplitRules = SplitRules()
-    """Which places of a text are offered for splitting."""
+    """Places of a text that are offered for splitting."""
     slots_per_document: Annotated[int, Field(ge=1, le=256)]
-    """What the scopes' slots must sum to."""
+    """Sum of the slots of all scopes."""
     scopes: Annotated[dict[Name, Scope], Field(min_length=1)]
     """The sizes of atom, by name."""
     calibration: Calibration
-    """Which calibration level is in use, and the addenda of all levels."""
+    """The calibration level in use, and the addenda of all levels."""
     models: Models
-    """Who generates, answers and judges."""
+    """The models that generate, answer and judge."""
     scoring: Scoring = Scoring()
-    """How probes are scored."""
+    """The scoring of probes."""
     prices: dict[str, Price] = {}
     """Prices per model id."""
     expect: Expectations
     """Tokens per call that `plan` expects."""
     batches: Batches = Batches()
-    """How batched requests travel. Not part of a key."""
+    """Limits and polling of batches. Not part of a key."""
     budget: Budget
-    """The wall."""
+    """The budget of a build."""
     publish: Publish
-    """The shipped files."""
+    """The published files."""
     rehearsal: Rehearsal
-    """Stand-ins for a build with `--source`."""
+    """Substitutes for a build with `--source`."""
 
     def ordered_scopes(self) -> list[tuple[str, TemplateScope | WrittenScope]]:
-        """The scopes in slot order, whatever their order in the file."""
+        """Return the scopes in slot order, independent of their order in the file."""
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
 
     def documents(self) -> int:

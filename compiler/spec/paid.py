@@ -1,4 +1,4 @@
-"""What a user may declare about models, prices, and how paid requests travel."""
+"""Spec models of LLMs, prices, budgets and batches."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class Thinking(Model):
     """Extended thinking of the generator model."""
 
     budget_tokens: Annotated[int, Field(ge=1024)]
-    """Thinking tokens aimed at; counted within max_tokens."""
+    """Target number of thinking tokens; counted within max_tokens."""
 
 
 class ModelUse(Model):
-    """Which model plays a role, and how it is asked."""
+    """The model of one role, and the parameters of its requests."""
 
     provider: str
     """Name of a provider: extractive, replay, anthropic or anthropic-batch."""
     model: str
-    """Model id as the provider knows it."""
+    """Model id of the provider."""
     prompt: PromptName
     """Prompt variant `<role>/<variant>`: the directory under `prompts/`."""
     max_tokens: Annotated[int, Field(ge=1, le=128_000)]
@@ -30,13 +30,13 @@ class ModelUse(Model):
     thinking: Thinking | None = None
     """Extended thinking, or null."""
     structured: bool = False
-    """Ask for replies that satisfy a JSON schema, where the role has one (the generator)."""
+    """Request replies that satisfy a JSON schema; only the generator has one."""
     cache: Literal["5m", "1h"] | None = None
-    """How long the provider may keep the system text for other requests; null: not at all."""
+    """Lifetime of the system text in the provider's prompt cache; null: no prompt caching."""
     temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
-    """Sampling temperature; the API's own default of 1.0 is declared and never sent."""
+    """Sampling temperature; must be 1.0, the API's default, which is declared and never sent."""
     base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """Any server that speaks the Messages API; null is the vendor's own. Not part of a key."""
+    """URL of a server that speaks the Messages API; null: the vendor's own. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests in flight for a live provider. Not part of a key."""
 
@@ -51,12 +51,12 @@ class ModelUse(Model):
 
 
 class Models(Model):
-    """The three roles."""
+    """The models of the three roles."""
 
     generator: ModelUse
     """Chooses a sibling and the splits, and writes the written probes."""
     answerer: ModelUse
-    """Answers each written probe from the complement only."""
+    """Answers each written probe from its complement only."""
     judge: ModelUse
     """Scores each answer against the truth."""
 
@@ -85,7 +85,7 @@ class Price(Model):
 
 
 class Expectation(Model):
-    """Tokens that one call is expected to take; used by `plan`, replaced by usage once known."""
+    """Expected tokens of one call; `plan` uses them until enough real usage is known."""
 
     input: Annotated[int, Field(ge=0)]
     """Input tokens per call."""
@@ -103,26 +103,26 @@ class Expectations(Model):
     judge: Expectation
     """One verdict."""
     built: Share = 1.0
-    """Share of the written slots that become probes, and so are answered and judged."""
+    """Expected share of written slots that become probes, which are answered and judged."""
     spread: Share = 0.3
-    """Share by which tokens per call may differ from what is expected, for the plan's interval."""
+    """Relative deviation of tokens per call from the expectation, for the interval of `plan`."""
 
 
 class Batches(Model):
-    """The provider's limits on batches, and how often they are looked at."""
+    """The provider's limits on batches, and the polling interval."""
 
     max_requests: Annotated[int, Field(ge=1, le=100_000)] = 100_000
     """Most requests of one batch."""
     max_bytes: Annotated[int, Field(ge=1024, le=256_000_000)] = 250_000_000
     """Most bytes of one batch, as sent."""
     queue_requests: Annotated[int, Field(ge=1)] = 200_000
-    """Most requests that may wait with the provider at once, over all batches."""
+    """Most requests in flight with the provider, over all batches."""
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Seconds between the first looks at a batch; later ones are up to ten times rarer."""
+    """Seconds between the first polls of a batch; the interval grows up to tenfold."""
 
 
 class Budget(Model):
-    """The wall that a build does not pass."""
+    """The budget of a build."""
 
     max_usd: Annotated[float, Field(ge=0)]
-    """Most US dollars that one run may spend, what is in flight included."""
+    """Most US dollars that one run may spend, requests in flight included."""

@@ -1,4 +1,4 @@
-"""The files of specs, and the root of their project. Apart from `load`: it needs no YAML."""
+"""The names of spec files and the root of a project. Separate from `load`: it needs no YAML."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from compiler.errors import UsageError
 
 SUFFIXES = (".yaml", ".yml")
-"""The ends of the names of specs."""
+"""The suffixes of spec files."""
 
 
 def project_root(path: Path) -> Path:
-    """The nearest ancestor of the spec that holds `prompts/`."""
+    """Return the nearest directory above a path that holds `prompts/`.
+
+    Raises:
+        UsageError: no directory above it does.
+    """
     start = path.resolve().parent
     for folder in (start, *start.parents):
         if (folder / "prompts").is_dir():

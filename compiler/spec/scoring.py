@@ -1,4 +1,4 @@
-"""What a user may declare about scoring: who answers blind, what is compared, how sure we get."""
+"""Spec models of scoring: answers, comparison, baselines and audits of the judge."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Rollouts = Annotated[int, Field(ge=1, le=64)]
 
 
 class View(Model):
-    """What the answerer sees of the complement."""
+    """The part of the complement that the answerer sees."""
 
     max_chars: Annotated[int, Field(ge=1)] = 4000
-    """Most characters."""
+    """Most characters shown."""
     keep: Literal["nearest", "start", "end"] = "nearest"
-    """Which end of a longer complement is kept: nearest the split, or its start or end."""
+    """The end of a longer complement that is kept: nearest the split, its start, or its end."""
 
 
 class Bands(Model):
-    """Cuts on the maximum score."""
+    """Thresholds on the maximum score."""
 
     hard: Share = 0.4
     """A probe whose best score is below this is HARD."""
@@ -39,30 +39,30 @@ class Stop(Model):
     """Early stopping: no further rollouts of a probe that is EASY already."""
 
     after: Rollouts
-    """So many rollouts come first; a probe whose best of them is in the easy band gets no more."""
+    """Number of first rollouts; a probe whose best score among them is EASY gets no more."""
 
 
 class Baseline(Model):
-    """Another answerer run over the same questions, to compare the blind answers with."""
+    """Another reader of the same questions, with which the blind answers are compared."""
 
     rollouts: Rollouts = 1
     """Answers per probe."""
     share: Share = 1.0
-    """Share of the written probes, drawn by the seed, that it runs on."""
+    """Share of the written probes that it runs on, drawn by the seed."""
 
 
 class NoContext(Baseline):
     """The question alone."""
 
     prompt: PromptName = "answerer/no_context"
-    """Prompt variant: is given `question` and `target`."""
+    """Prompt variant; its variables are `question` and `target`."""
 
 
 class FullInformation(Baseline):
     """The complement and the atom: the ceiling of a text-only reader."""
 
     prompt: PromptName = "answerer/full_information"
-    """Prompt variant: is given `context`, `passage` (the atom), `question` and `target`."""
+    """Prompt variant; its variables are `context`, `passage` (the atom), `question`, `target`."""
 
 
 class ShuffledContext(Baseline):
@@ -70,62 +70,62 @@ class ShuffledContext(Baseline):
 
 
 class Baselines(Model):
-    """Runs beside the blind answers; null leaves one out."""
+    """Readers to compare the blind answers with; null leaves one out."""
 
     no_context: NoContext | None = None
-    """What the question alone gives away."""
+    """Measures how much the question alone gives away."""
     full_information: FullInformation | None = None
-    """What the question can bring out when the answer is there to read."""
+    """Measures the score that the question allows when the answer can be read."""
     shuffled_context: ShuffledContext | None = None
-    """What an unrelated context brings: should be no more than the question alone."""
+    """Measures the gain from an unrelated context, which should be none over `no_context`."""
 
 
 BASELINES = tuple(Baselines.model_fields)
 
 
 class Anchors(Model):
-    """Answers whose score is known beforehand, given to the judge."""
+    """Answers with a known score that the judge scores as a control."""
 
     share: Share = 1.0
-    """Share of the written probes, drawn by the seed, that are anchored."""
+    """Share of the written probes that get anchors, drawn by the seed."""
     min_gap: Share = 0.3
-    """`build` fails when the truth does not beat the alternative by this in some scope."""
+    """Smallest gap in score between truth and alternative; `build` fails if a scope is below."""
 
 
 class Rejudge(Model):
-    """The same answers judged again, to see how far the judge agrees with itself."""
+    """Repeated judgements of the same answers, to measure how far the judge agrees with itself."""
 
     share: Share = 0.002
-    """Share of the written probes, drawn by the seed, that are judged again."""
+    """Share of the written probes that are judged again, drawn by the seed."""
     times: Annotated[int, Field(ge=2, le=10)] = 3
-    """How often each answer is judged in all."""
+    """Total number of judgements of each answer."""
 
 
 class Scoring(Model):
-    """How hard a probe is from text alone."""
+    """The scoring of written probes: their difficulty from text alone."""
 
     policy: str = "judged"
     """Name of a scoring policy."""
     rollouts: Rollouts = 5
-    """Answers sampled per probe; a probe is scored when all of them are."""
+    """Answers sampled per probe; a probe is scored when all of them have a score."""
     view: View = View()
-    """What the answerer sees."""
+    """The text that the answerer sees."""
     compare: Literal["atom_text", "target_response", "both"] = "atom_text"
-    """What an answer is held against; `both` scores against either, the atom's score leads."""
+    """Reference text of an answer; `both` scores against each, and the bands use the atom's."""
     judging: Literal["each", "together"] = "each"
-    """One judge call per answer, or one for all answers of a probe (another prompt)."""
+    """One judge request per answer, or one for all answers of a probe (with another prompt)."""
     identical: Literal["each", "once"] = "each"
-    """Whether equal answers to a probe are judged each by itself, or once for all of them."""
+    """Judge equal answers to a probe separately, or once for all of them."""
     stop: Stop | None = None
-    """Early stopping; null asks for all rollouts of every probe."""
+    """Early stopping; null samples all rollouts of every probe."""
     reduce: Annotated[list[Literal["mean", "max", "min"]], Field(min_length=1)] = [
         "mean",
         "max",
         "min",
     ]
-    """Which summaries of the rollouts are published; the others are null."""
+    """Published summaries of the rollouts; columns of the others are null."""
     bands: Bands = Bands()
-    """HARD and EASY."""
+    """Thresholds of HARD and EASY."""
     baselines: Baselines = Baselines()
     """Other readers of the same questions."""
     anchors: Anchors | None = None
@@ -141,6 +141,6 @@ class Scoring(Model):
             )
         if self.judging == "together" and self.identical == "once":
             raise ValueError(
-                "identical: once has no meaning with judging: together, which is one call anyway"
+                "identical: once has no effect with judging: together, which is one request anyway"
             )
         return self

@@ -1,4 +1,7 @@
-"""The passes of the compiler, in order. A new stage is one file here and one line below."""
+"""The fourteen passes of the compiler, in order.
+
+A new stage is one file here and one line below.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from compiler.stages import (
 )
 from compiler.stages.context import Context
 
-# A pass that the spec has no use for binds to None and is left out.
+# A pass that the spec does not use binds to None and is left out.
 PIPELINE: tuple[Callable[[Context], Stage | None], ...] = (
     ingest.stage,
     sample.stage,
@@ -41,5 +44,5 @@ PIPELINE: tuple[Callable[[Context], Stage | None], ...] = (
 
 
 def bound(context: Context) -> list[Stage]:
-    """The stages of one build, in order."""
+    """Bind the stages of one build, in order."""
     return [stage for bind in PIPELINE if (stage := bind(context)) is not None]

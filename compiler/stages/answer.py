@@ -1,7 +1,7 @@
 """Written probes -> blind answers: K rollouts that see only the complement.
 
-With early stopping in two passes: `answer` has the first rollouts of every probe, `answer_rest`
-adds the remaining ones where the verdicts on the first leave a probe undecided.
+Early stopping takes two passes: `answer` samples the first rollouts of every probe, `answer_rest`
+the remaining ones of probes that the verdicts on the first do not make EASY.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A probe with the rollouts that a pass wants of it, and its answers from the pass before."""
+    """A probe with the rollouts that a pass samples, and its answers from the first pass."""
 
     each: Posed
     samples: range
@@ -33,7 +33,7 @@ class _Case:
 
 
 def stage(context: Context) -> Stage:
-    """Bind the first pass: all rollouts of a probe, or with early stopping the first."""
+    """Bind the first pass: all rollouts of a probe, or with early stopping the first few."""
     stop = context.spec.scoring.stop
     samples = range(stop.after if stop is not None else context.spec.scoring.rollouts)
 
@@ -46,7 +46,7 @@ def stage(context: Context) -> Stage:
 def rest(context: Context) -> Stage | None:
     """Bind the second pass, for probes without an EASY score; None without early stopping.
 
-    A probe whose first rollouts failed gets no more: it cannot become scored.
+    A probe with a failed first rollout gets no more, because it cannot be scored.
     """
     scoring = context.spec.scoring
     if scoring.stop is None or not context.judged():

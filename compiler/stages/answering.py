@@ -1,4 +1,4 @@
-"""Shared parts of the answering stages: requests to a reader of probes, replies as answers."""
+"""Requests to the answerer and answers from its replies, shared by `answer` and `control`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The replies to one question: a text each, or None where a reply is unusable."""
+    """The answers to one question; None for an unusable reply. `model`: as the reply names it."""
 
     texts: tuple[str | None, ...]
     model: str
@@ -36,7 +36,7 @@ class Answering:
         }
 
     def request(self, each: Posed, complement: str | None = None) -> Request:
-        """The request about a probe; `complement`: another one than its own."""
+        """Render the request about a probe. `complement`: a text to show instead of its own."""
         shown = complement if complement is not None else each.complement
         return self._render(
             {
@@ -47,15 +47,19 @@ class Answering:
         )
 
     def shown(self, each: Posed, complement: str) -> str:
-        """What the answerer sees of a complement."""
+        """Cut a complement to the part that the answerer sees."""
         return view(complement, each.probe.target, self._view.max_chars, self._view.keep)
 
     def seen(self, each: Posed) -> int:
-        """How many characters of its complement the answerer sees."""
+        """Count the characters of its complement that the answerer sees."""
         return min(len(each.complement), self._view.max_chars)
 
     def answers(self, replies: Replies, request: Request, samples: range) -> Answers:
-        """The replies as answers; Unsettled while some are missing."""
+        """Read the replies as answers.
+
+        Raises:
+            Unsettled: a reply is not in the log yet.
+        """
         found = replies.to([(request, samples)])
         texts = [reply.text.strip() for reply in found]
         return Answers(

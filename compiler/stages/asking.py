@@ -1,4 +1,4 @@
-"""Shared parts of the asking stages: their requests, and the replies that a step reads."""
+"""Requests and replies of the stages that call an LLM, shared by all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compiler.llm.messages import Reply, Request
 from compiler.records import Choice, DocTexts, Probe, RequestRow, UsageRow
 from compiler.stages.context import Context, Role
 
-# The role that each asking stage sends requests to, in the order in which they spend.
+# The role that each stage with requests calls, in the order in which they run.
 ASKING: dict[str, Role] = {
     "generate": "generator",
     "answer": "answerer",
@@ -23,7 +23,7 @@ ASKING: dict[str, Role] = {
     "control": "answerer",
     "audit": "judge",
 }
-# The needs of `posed`.
+# The inputs that `posed` reads.
 POSED = ("sample.records", "finalize.choices", "finalize.probes")
 
 Case = TypeVar("Case")
@@ -31,7 +31,7 @@ Case = TypeVar("Case")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, which samples of it, and the place and scope in the dataset it is about."""
+    """One request, its samples, and the place and scope in the dataset that it is about."""
 
     request: Request
     samples: range
@@ -49,21 +49,24 @@ class Posed:
 
     @property
     def key(self) -> tuple[str, int]:
-        """The document and slot, which begin every row about the probe."""
+        """The document and slot, the first two fields of every row about the probe."""
         return self.probe.doc_id, self.probe.slot
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """The document and slot, for messages."""
         return f"document {self.probe.doc_id} slot {self.probe.slot}"
 
     def asked(self, request: Request, samples: range, what: str = "") -> Asked:
-        """A request about it. `what`: tells apart those of one stage that share their samples."""
+        """Return a request about the probe, with its place.
+
+        `what`: distinguishes the requests of one stage about the same probe.
+        """
         return Asked(request, samples, f"{self.place} {what}".rstrip(), self.probe.scope)
 
 
 def posed(context: Context, inputs: Inputs) -> Iterator[Posed]:
-    """Every written probe with its texts, in the order of the records."""
+    """Yield every written probe with its texts, in the order of the records."""
     groups = context.groups()
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     probes = inputs.rows("finalize.probes", Probe)
@@ -81,10 +84,10 @@ def posed(context: Context, inputs: Inputs) -> Iterator[Posed]:
 def requester(
     context: Context, role: Role, schema: Json = None, prompt_name: str | None = None
 ) -> Callable[[Mapping[str, object]], Request]:
-    """A function that renders a role's prompt into a request. Templates compile at first use.
+    """Return a function that renders a role's prompt into a request.
 
-    `schema`: what the reply must satisfy if the spec asks for structured replies. `prompt_name`:
-    another prompt variant than the role's own.
+    Templates compile at first use. `schema`: JSON schema of the reply, sent if the spec declares
+    `structured`. `prompt_name`: a prompt variant instead of the role's own.
     """
     use = getattr(context.spec.models, role)
     name = prompt_name or use.prompt
@@ -102,8 +105,9 @@ def requester(
 
 
 class Replies:
-    """What one step reads from the log. Remembers the keys, which a round's lock lists, and counts
-    what the replies used.
+    """The replies that one step reads from the log, with their keys and usage.
+
+    A round's lock lists the keys.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -112,10 +116,10 @@ class Replies:
         self._calls = self._input = self._output = self._written = self._cached = 0
 
     def to(self, asked: Sequence[tuple[Request, range]]) -> list[Reply]:
-        """The replies to some samples of each request, in this order.
+        """Return the replies to some samples of each request, in this order.
 
         Raises:
-            Unsettled: one of them is not in the log yet.
+            Unsettled: a reply is not in the log yet.
         """
         keys = [key for each in asked for key in self._dispatcher.keys(*each)]
         found = self._dispatcher.log.get_all(keys)
@@ -132,19 +136,19 @@ class Replies:
         return replies
 
     def read(self) -> Iterator[RequestRow]:
-        """Every key that was read, sorted."""
+        """Yield the key of every reply that was read, sorted."""
         yield from map(RequestRow, sorted(self._read))
 
     def used(self) -> UsageRow:
-        """What they used, each as often as it was read."""
+        """Return the summed usage; a reply that was read twice counts twice."""
         return UsageRow(self._calls, self._input, self._output, self._written, self._cached)
 
 
 @dataclass(frozen=True, slots=True)
 class Asking(Generic[Case]):
-    """An asking stage over cases: each has some requests, and gives one row of `output`.
+    """A stage with requests over cases, each of which gives one row of `output`.
 
-    `asked`: the requests of a case, none where its row needs no reply. `row`: its row, from the
+    `asked`: the requests of a case, none if its row needs no reply. `row`: its row, from the
     replies to them.
     """
 
@@ -162,7 +166,7 @@ class Asking(Generic[Case]):
         params: Json,
         templates: Mapping[str, str],
     ) -> Stage:
-        """Bind it under a name, one step per shard."""
+        """Bind the stage under a name, one step per shard."""
         return Stage(
             name=name,
             version=version,

@@ -1,4 +1,4 @@
-"""Answers of baselines, known answers, and blind answers again -> the judge's verdicts on them."""
+"""Baseline answers, anchors and repeated blind answers -> the judge's verdicts on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from compiler.stages.judging import Judging, judge_params, whole
 
 VERSION = 3
 UNKNOWN = "I don't know."
-# Judgements of anchors take the samples of a repetition that no spec can declare.
+# Anchors use the samples of a repetition above the largest `rejudge.times`, so keys never collide.
 _ANCHORS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Answers to one probe, of one kind, for the judge. `length`: of the row's verdicts."""
+    """Answers of one kind to one probe, for the judge. `length`: number of verdicts in its row."""
 
     each: Posed
     kind: str
@@ -32,7 +32,7 @@ class _Case:
 
 
 def stage(context: Context) -> Stage | None:
-    """Bind the stage that has them judged; None when the spec declares none of it."""
+    """Bind the stage; None if the spec declares no baseline, anchors or repeated judgements."""
     scoring = context.spec.scoring
     if not context.audited():
         return None
@@ -88,7 +88,7 @@ def _cases(context: Context, inputs: Inputs) -> Iterator[_Case]:
 
 
 def _anchors(each: Posed, foreign: str | None) -> Iterator[tuple[str, str]]:
-    """Answers whose score is known: the truth in two forms, and four ways to be wrong."""
+    """Yield answers with a known score, by kind: the truth in two forms, and four wrong ones."""
     yield "gold", each.probe.response
     yield "atom", each.atom
     yield "alternative", each.probe.alternative
@@ -99,7 +99,7 @@ def _anchors(each: Posed, foreign: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _foreign(pairs: list[tuple[Posed, AnswerRow]], mine: int, stream: Stream) -> str | None:
-    """The first answer to a probe of another document, as the stream picks it."""
+    """Return an answer to a probe of another document, chosen by the stream, or None."""
     start = stream.below(len(pairs))
     for each, answers in (*pairs[start:], *pairs[:start]):
         if each.probe.doc_id != pairs[mine][0].probe.doc_id and answers.answers[0] is not None:

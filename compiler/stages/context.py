@@ -1,4 +1,4 @@
-"""What stages are bound to: the spec they take slices of, and the doors they may use."""
+"""The context that stages are bound to: the spec, its templates, and access to LLMs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
 
 @dataclass(frozen=True)
 class Context:
-    """One build. A stage takes its parameters from `spec` and declares them; the rest is means.
+    """The context of one build. A stage declares as parameters the values of `spec` that it uses.
 
     `locked`: round -> doc_id -> content digest, for the rounds whose documents a lock names.
     """
@@ -39,7 +39,7 @@ class Context:
     locked: Mapping[int, Mapping[str, str]]
 
     def written(self) -> dict[str, WrittenScope]:
-        """The scopes that the generator writes, in slot order."""
+        """Return the scopes that the generator writes, in slot order."""
         return {
             name: scope
             for name, scope in self.spec.ordered_scopes()
@@ -47,7 +47,7 @@ class Context:
         }
 
     def templated(self) -> dict[str, TemplateScope]:
-        """The scopes that templates write, in slot order."""
+        """Return the scopes whose probes come from templates, in slot order."""
         return {
             name: scope
             for name, scope in self.spec.ordered_scopes()
@@ -55,38 +55,38 @@ class Context:
         }
 
     def groups(self) -> dict[str, Group]:
-        """The split group of every scope."""
+        """Return the split group of every scope."""
         return {name: scope.split for name, scope in self.spec.scopes.items()}
 
     def tokenizer_of(self, scope: TemplateScope) -> str:
-        """The name of the tokenizer that counts a scope's tokens."""
+        """Return the name of the tokenizer that counts a scope's tokens."""
         return scope.tokenizer or self.spec.source.tokenizer
 
     def baselines(self) -> dict[str, Baseline]:
-        """The declared baselines by name."""
+        """Return the declared baselines by name."""
         declared = self.spec.scoring.baselines
         return {name: each for name in BASELINES if (each := getattr(declared, name)) is not None}
 
     def judged(self) -> bool:
-        """Whether the scoring policy asks a judge."""
+        """Return whether the scoring policy uses a judge."""
         return POLICIES[self.spec.scoring.policy].judged
 
     def audited(self) -> bool:
-        """Whether the judge is asked about more than the blind answers."""
+        """Return whether the judge scores more than the blind answers."""
         scoring = self.spec.scoring
         more = scoring.anchors is not None or scoring.rejudge is not None or self.baselines()
         return self.judged() and bool(more)
 
     def answers_need(self) -> str:
-        """Where all blind answers are: early stopping asks for them in two passes."""
+        """Return the output that holds all blind answers: the second pass's with early stopping."""
         return "answer.answers" if self.spec.scoring.stop is None else "answer_rest.answers"
 
     def verdicts_need(self) -> str:
-        """Where all verdicts on them are."""
+        """Return the output that holds all verdicts on the blind answers."""
         return "judge.verdicts" if self.spec.scoring.stop is None else "judge_rest.verdicts"
 
     def model_params(self, role: Role) -> Json:
-        """What of a role's model can change its requests. Transport and prices cannot."""
+        """Return the parameters of a role's model that can change its requests or their usage."""
         use = getattr(self.spec.models, role)
         return {
             "provider": use.provider,
@@ -94,10 +94,10 @@ class Context:
             "max_tokens": use.max_tokens,
             "thinking_tokens": use.thinking.budget_tokens if use.thinking else None,
             "structured": use.structured,
-            # Whose cached tokens are counted: what was read before they were is read again.
+            # `counted` gives steps from before cached tokens were counted another key.
             "cache": {"lifetime": use.cache, "counted": True} if use.cache is not None else None,
         }
 
     def prompt_templates(self, role: Role) -> dict[str, str]:
-        """The templates of a role's prompt with their digests."""
+        """Return the templates of a role's prompt with their digests."""
         return self.prompts.prompt_closure(getattr(self.spec.models, role).prompt)

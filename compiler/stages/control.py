@@ -1,4 +1,4 @@
-"""Written probes -> answers of other readers: without context, with the atom, of another text."""
+"""Written probes -> baseline answers: without context, with the atom, from another document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION = 3
 
 
 def stage(context: Context) -> Stage | None:
-    """Bind the stage that runs every declared baseline; None without any."""
+    """Bind the stage that samples every declared baseline; None without any."""
     declared = context.baselines()
     if not declared:
         return None

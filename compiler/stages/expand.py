@@ -26,7 +26,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class _Bound:
-    """What a step works with beside its inputs."""
+    """The configuration of a step."""
 
     scopes: dict[str, TemplateScope]
     tokenizer_names: dict[str, str]
@@ -37,7 +37,7 @@ class _Bound:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A doc-record with its choice. `siblings`: all texts, the chosen one at `place`."""
+    """A doc-record with its choice. `siblings`: all usable siblings, the chosen one at `place`."""
 
     record: DocTexts
     choice: Choice
@@ -46,12 +46,12 @@ class _Chosen:
 
     @property
     def sibling(self) -> ShownText:
-        """The chosen one."""
+        """The chosen sibling."""
         return self.record.shown[self.place]
 
 
 def stage(context: Context) -> Stage:
-    """Writes the templated probes; asks nobody."""
+    """Bind the stage, one step per shard. It sends no requests."""
     scopes = context.templated()
     names = {name: context.tokenizer_of(scope) for name, scope in scopes.items()}
     files = context.tokenizer_files
@@ -115,7 +115,10 @@ def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
 
 
 def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
-    """Renders a scope's template to its phrasings, one a line; kept per (scope, side, distance)."""
+    """Return a function that renders a scope's template to its phrasings.
+
+    Results are cached by scope, side and distance.
+    """
     known: dict[tuple[str, Side, int], list[str]] = {}
 
     def lines(scope: str, target: Side, distance: int) -> list[str]:
@@ -136,7 +139,7 @@ def _document(
     phrasings: Callable[[str, Side, int], list[str]],
 ) -> Iterator[Probe | Reject]:
     record, text, siblings = chosen.record, chosen.sibling.text, chosen.siblings
-    # Only written probes are held against sentences: looking for them would be in vain.
+    # Checks read sentences and paragraphs of written probes only, so none are found here.
     segments = Segments(text, (), ())
     places = siblings.places(chosen.place)
     benches: dict[str, Workbench] = {}

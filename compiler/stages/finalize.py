@@ -20,7 +20,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class _Bound:
-    """What a step works with beside its inputs."""
+    """The configuration of a step."""
 
     scopes: dict[str, WrittenScope]
     groups: dict[str, Group]
@@ -37,7 +37,7 @@ class _Made:
 
 
 def stage(context: Context) -> Stage:
-    """Reads replies; asks nobody."""
+    """Bind the stage, one step per shard. It sends no requests."""
     spec = context.spec
     scopes = context.written()
     return Stage(
@@ -98,7 +98,7 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
 
 
 def _parse(record: DocRecord, reply: ReplyRow) -> tuple[replies.Parsed | tuple[str, str], str]:
-    """The parsed reply and its rung, or (reason, detail) for a reply that is no use."""
+    """Return the parsed reply and its rung, or (reason, detail) of an unusable reply and ""."""
     if reply.outcome == Outcome.REFUSED:
         return ("reply_refused", reply.text[:200]), ""
     if reply.outcome == Outcome.TRUNCATED:

@@ -32,7 +32,7 @@ def stage(context: Context) -> Stage:
         (found,) = replies.to([(request(record), _ONE)])
         return ReplyRow(
             found.outcome.value,
-            # A call that failed for good has no words but its error.
+            # A request that failed permanently has only an error text.
             found.text or found.error,
             found.model,
             found.output_tokens,
@@ -52,7 +52,7 @@ def stage(context: Context) -> Stage:
 
 
 def requests(context: Context) -> Callable[[DocRecord], Request]:
-    """The request about a doc-record."""
+    """Return a function that renders the request about a doc-record."""
     render = requester(context, "generator", reply.SCHEMA)
     scopes = [_scope_tag(context, name) for name in context.written()]
     written = context.written()

@@ -1,4 +1,4 @@
-"""Source rows -> documents with their siblings, one row readable at a time, and their ids."""
+"""Source rows -> documents with their siblings, readable one by one, and their ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 2
 
 
 def stage(context: Context) -> Stage:
-    """One step: the source is grouped as a whole."""
+    """Bind the stage, a single step, because the source is grouped as a whole."""
     columns = column_names(context.spec)
     return Stage(
         name="ingest",
@@ -31,7 +31,7 @@ def stage(context: Context) -> Stage:
 
 
 def column_names(spec: Spec) -> ColumnNames:
-    """The declared column names."""
+    """Return the declared column names."""
     return ColumnNames(**spec.source.columns.model_dump())
 
 

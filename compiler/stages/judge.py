@@ -1,6 +1,6 @@
-"""Answers -> a verdict on each, in the judge's own words.
+"""Answers -> the judge's verbatim verdict on each.
 
-With early stopping in two passes, as the answers: `judge_rest` adds the verdicts on the later ones.
+Early stopping takes two passes, as in `answer`: `judge_rest` adds the verdicts on later rollouts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REST_VERSION = 4
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A probe with its answers, and its verdicts from the pass before."""
+    """A probe with its answers, and its verdicts from the first pass."""
 
     each: Posed
     answers: AnswerRow
@@ -31,7 +31,7 @@ class _Case:
 
 
 def stage(context: Context) -> Stage | None:
-    """Bind the first pass, over all answers that there are; None where the policy has no judge.
+    """Bind the first pass, over the answers of `answer`; None if the policy has no judge.
 
     A probe with a failed rollout is not judged.
     """
@@ -77,11 +77,11 @@ def _pass(
     needs: tuple[str, ...],
     params: dict[str, Json],
 ) -> Stage:
-    """The pass over the rollouts from `after` on."""
+    """Bind the pass over the rollouts from `after` on."""
     judging = Judging(context)
 
     def pending(case: _Case) -> dict[int, str]:
-        """The answers that no earlier verdict settles."""
+        """Return the answers whose verdict no equal earlier answer already has."""
         texts = whole(case.answers)
         settled = judging.repeated(texts, after)
         return {i: text for i, text in texts.items() if i >= after and i not in settled}
@@ -114,9 +114,9 @@ def _pass(
 def _extended(
     words: tuple[str | None, ...], found: dict[int, str | None], same: dict[int, int], count: int
 ) -> tuple[str | None, ...]:
-    """Verdicts on the first rollouts, then on the others up to `count`.
+    """Append to the verdicts on the first rollouts those on the others, up to `count` in all.
 
-    `same`: of later rollouts the first one that they equal, whose verdict they share.
+    `same`: later rollout -> the earlier one with an equal answer, whose verdict it shares.
     """
     later = range(len(words), count)
     return (*words, *(words[same[i]] if i in same else found.get(i) for i in later))

@@ -1,4 +1,4 @@
-"""Shared parts of the judging stages: judge requests about answers, and verdicts from replies."""
+"""Requests to the judge and verdicts from its replies, shared by `judge` and `audit`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from compiler.stages.asking import Asked, Posed, Replies, posed, requester
 from compiler.stages.context import Context
 
 _BETWEEN = regex.compile(r"[\s,;]+")
-# Samples per repetition of a judgement: more than a probe has rollouts.
+# Samples per repetition of a judgement: the most rollouts that a spec may declare.
 _SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One judge call: the answers it is about, by rollout, and which reference they face."""
+    """One request to the judge, the rollouts that it is about, and whether it is `second`.
+
+    `second`: compares with the second reference.
+    """
 
     request: Request
     sample: int
@@ -31,13 +34,13 @@ class Question:
 
     @property
     def samples(self) -> range:
-        """Its only sample."""
+        """The range of its only sample."""
         return range(self.sample, self.sample + 1)
 
 
 @dataclass
 class Verdicts:
-    """What came back on the answers of one probe, by rollout."""
+    """The verdicts on the answers to one probe, by rollout, against each reference."""
 
     first: dict[int, str | None]
     second: dict[int, str | None]
@@ -45,7 +48,7 @@ class Verdicts:
 
 
 class Judging:
-    """The judge of a spec: how answers become requests, and replies verdicts."""
+    """The judge of a spec: answers to requests, and replies to verdicts."""
 
     def __init__(self, context: Context) -> None:
         self.dispatcher: Dispatcher = context.dispatchers["judge"]
@@ -60,9 +63,9 @@ class Judging:
     def questions(
         self, each: Posed, answers: Mapping[int, str], repeat: int = 0
     ) -> Iterator[Question]:
-        """The judge calls about these answers, by rollout.
+        """Yield the requests to the judge about these answers, which are given by rollout.
 
-        `repeat`: which repetition of the same judgement; its samples are others than before.
+        `repeat`: the number of the repetition; each repetition has samples of its own.
         """
         for number, reference in enumerate(references(self._compare, each)):
             for rollouts in self._grouped(answers):
@@ -72,7 +75,7 @@ class Judging:
     def asked(
         self, each: Posed, answers: Mapping[int, str], repeat: int = 0, what: str = ""
     ) -> Iterator[Asked]:
-        """The same calls as a stage wants them. `what`: what the answers are, for messages."""
+        """Yield the same requests with their places. `what`: kind of answers, for messages."""
         for question in self.questions(each, answers, repeat):
             against = "against target_response" if question.second else ""
             yield each.asked(question.request, question.samples, f"{what} {against}".strip())
@@ -80,25 +83,29 @@ class Judging:
     def verdicts(
         self, replies: Replies, each: Posed, answers: Mapping[int, str], repeat: int = 0
     ) -> Verdicts:
-        """The judge's words on each answer; Unsettled while some are missing."""
+        """Read the judge's verdict on each answer.
+
+        Raises:
+            Unsettled: a reply is not in the log yet.
+        """
         found = Verdicts({}, {})
         questions = [*self.questions(each, answers, repeat)]
-        told = replies.to([(each.request, each.samples) for each in questions])
-        for question, reply in zip(questions, told, strict=True):
+        received = replies.to([(each.request, each.samples) for each in questions])
+        for question, reply in zip(questions, received, strict=True):
             found.model = found.model or reply.model
             words = self._words(reply, question.rollouts)
             (found.second if question.second else found.first).update(words)
         return found
 
     def repeated(self, answers: Mapping[int, str], after: int) -> dict[int, int]:
-        """Rollouts from `after` on that need no call, each with the earlier one it repeats."""
+        """Map each rollout from `after` on that equals an earlier one to that one."""
         if self._together or not self._once:
             return {}
         first = {answers[i]: i for i in sorted(answers, reverse=True) if i < after}
         return {i: first[t] for i, t in answers.items() if i >= after and t in first}
 
     def _grouped(self, answers: Mapping[int, str]) -> list[tuple[int, ...]]:
-        """Which rollouts share a call."""
+        """Group the rollouts that share a request."""
         if not answers:
             return []
         if self._together:
@@ -120,7 +127,7 @@ class Judging:
             return dict.fromkeys(rollouts)
         if not self._together:
             return dict.fromkeys(rollouts, reply.text)
-        # One number per answer, in their order; any other count says nothing about any of them.
+        # One number per answer, in order; with any other count no number can be assigned.
         words = [word for word in _BETWEEN.split(reply.text.strip()) if word]
         if len(words) != len(rollouts):
             return dict.fromkeys(rollouts)
@@ -128,7 +135,7 @@ class Judging:
 
 
 def judge_params(context: Context) -> dict[str, Json]:
-    """What of the spec decides the judge's requests and how its replies are read."""
+    """Return the parameters that determine the judge's requests and the reading of its replies."""
     scoring = context.spec.scoring
     return {
         "model": context.model_params("judge"),
@@ -139,18 +146,18 @@ def judge_params(context: Context) -> dict[str, Json]:
 
 
 def references(compare: str, each: Posed) -> list[str]:
-    """The texts that answers to a probe are compared with, the leading one first."""
+    """Return the texts that answers to a probe are compared with, the leading one first."""
     if compare == "target_response":
         return [each.probe.response]
     return [each.atom, each.probe.response] if compare == "both" else [each.atom]
 
 
 def judged(context: Context, inputs: Inputs, need: str) -> Iterator[tuple[Posed, AnswerRow]]:
-    """Every written probe with the answers of a need."""
+    """Yield every written probe with its answers from the output `need`."""
     yield from zip(posed(context, inputs), inputs.rows(need, AnswerRow), strict=True)
 
 
 def whole(answers: AnswerRow) -> dict[int, str]:
-    """The answers by rollout; none at all when one is missing, since then none counts."""
+    """Return the answers by rollout; empty if one is missing, because then none is judged."""
     texts = answers.answers
     return {i: t for i, t in enumerate(texts) if t is not None} if None not in texts else {}

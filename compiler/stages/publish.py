@@ -35,13 +35,13 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Needs:
-    """Where the answers are, and the verdicts if a judge was asked."""
+    """The outputs that hold the answers, and the verdicts if the policy has a judge."""
 
     answers: str
     verdicts: str | None
 
     def all(self) -> tuple[str, ...]:
-        """Everything that rows are made of."""
+        """Return all outputs that rows are made of."""
         judged = (self.verdicts,) if self.verdicts is not None else ()
         return (
             *("sample.records", "finalize.choices", "finalize.probes", "expand.probes"),
@@ -50,7 +50,7 @@ class Needs:
 
 
 def stage(context: Context) -> Stage:
-    """One step a round, so that a new round leaves the files of earlier ones alone."""
+    """Bind the stage, one step per round, so that a new round leaves earlier files unchanged."""
     spec = context.spec
     constants = Constants(
         spec.source.model,
@@ -62,7 +62,7 @@ def stage(context: Context) -> Stage:
         spec.scoring.bands.easy,
         context.groups(),
     )
-    # A question on a whole side is about all of it: the alternative is like the answer there.
+    # Scopes whose alternative has the form of the concise answer, not of the atom.
     by_response = sorted(
         name for name, scope in context.written().items() if scope.alternative == "response"
     )
@@ -104,7 +104,7 @@ def _run(
                 pairs.append(pair)
             yield columns.values(row)
 
-    # A round's facts are too many to hold, so all three are written side by side.
+    # A round's facts do not fit in memory, so all three outputs are written while rows stream.
     with out.appending("facts") as facts, out.appending("pairs") as pairs:
         out.file(
             "rows",
@@ -124,7 +124,7 @@ def _run(
 
 
 def rows(constants: Constants, needs: Needs, inputs: Inputs) -> Iterator[Row]:
-    """The rows of a round, grouped by document in draw order, by slot within a document."""
+    """Yield the rows of a round, by document in draw order, by slot within a document."""
     shards: list[dict[str, Artifact]] = []
     for need in needs.all():
         for number, (_, artifact) in enumerate(inputs.parts(need)):
@@ -173,7 +173,7 @@ def _shard(
 def _baselines(
     inputs: Inputs, shard: dict[str, Artifact]
 ) -> dict[tuple[str, int], dict[str, tuple[float, ...]]]:
-    """The scores of each baseline that has all of them, by probe."""
+    """Return the scores of each fully scored baseline, by probe."""
     found: dict[tuple[str, int], dict[str, tuple[float, ...]]] = {}
     for row in inputs.rows_of(shard["score.audits"], AuditScore):
         numbers = tuple(score for score in row.scores if score is not None)
@@ -202,7 +202,7 @@ def _fact(row: Row) -> ProbeFact:
         len(splits) == 1,
         probe.support,
         row.record.n_available - 1,
-        # A digest, because a million questions are only compared with one another.
+        # A digest, because statistics only compare questions with one another.
         text_digest(probe.question)[:16] if row.written else None,
         probe.abs_index,
         (

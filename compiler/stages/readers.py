@@ -1,4 +1,4 @@
-"""The readers that baselines compare the blind answerer with, by name."""
+"""Requests of the baseline readers, by name of the baseline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from compiler.stages.answering import Answering
 from compiler.stages.asking import Posed, requester
 from compiler.stages.context import Context
 
-# From a probe, and those of its scope and side in the shard, to a request; None if it cannot.
+# From a probe, and the probes of its scope and side in the shard, to a request, if there is one.
 Reader = Callable[[Posed, Sequence[Posed]], Request | None]
 
 
 def readers(context: Context, answering: Answering) -> Mapping[str, Reader]:
-    """A reader for every baseline that the spec declares."""
+    """Return a reader for every baseline that the spec declares."""
     found: dict[str, Reader] = {}
     for name, declared in context.baselines().items():
         if isinstance(declared, NoContext):
@@ -49,7 +49,7 @@ def _informed(context: Context, declared: FullInformation, answering: Answering)
 
 
 def _misled(seed: int, answering: Answering) -> Reader:
-    """The question beside the complement of another document's probe of the same kind."""
+    """Return a reader of the complement of another document's probe of that scope and side."""
 
     def request(each: Posed, alike: Sequence[Posed]) -> Request | None:
         start = Stream(seed, "shuffled", *each.key).below(len(alike))

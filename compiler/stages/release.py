@@ -1,4 +1,4 @@
-"""All rounds -> statistics, the closed ledger, and the card."""
+"""All rounds -> statistics, the ledger of slots, and the card."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SKIPS = ("ingest.skips", "sample.skips")
 
 
 def stage(context: Context) -> Stage:
-    """One step: what a reader is told about the whole dataset."""
+    """Bind the stage, a single step over all rounds."""
     facts = _facts(context)
     bands = context.spec.scoring.bands
     slots = {name: scope.slots for name, scope in context.spec.ordered_scopes()}
@@ -107,7 +107,7 @@ def _facts(context: Context) -> CardFacts:
 
 
 def _prices(context: Context) -> dict[str, dict[str, float]]:
-    """By model what its tokens cost; by model and role where that differs between roles."""
+    """Return the prices by model, or by model and role where they differ between roles."""
     rates = {role: rate for role, rate in context.rates.items() if rate.input or rate.output}
     uses = {role: getattr(context.spec.models, role) for role in rates}
     priced: dict[Role, dict[str, float]] = {}
@@ -121,7 +121,7 @@ def _prices(context: Context) -> dict[str, dict[str, float]]:
         model = uses[role].model
         same = all(priced[other] == price for other in uses if uses[other].model == model)
         found[model if same else f"{model} as {role}"] = price
-    # As they come back from card.json, so that the card made from it is this one.
+    # In the order of card.json, so that a card made from it is identical.
     return dict(sorted(found.items()))
 
 
@@ -164,7 +164,7 @@ def _run(
 
 
 def _asked(context: Context) -> dict[str, tuple[str, ...]]:
-    """Whose usage is that of each asking stage: its own, and of the stage that goes on with it."""
+    """Return the stages whose usage counts as that of each stage: itself and its second pass."""
     answers = context.answers_need().partition(".")[0]
     found = {"generate": ("generate",), "answer": tuple(dict.fromkeys(("answer", answers)))}
     if context.judged():
@@ -178,7 +178,7 @@ def _asked(context: Context) -> dict[str, tuple[str, ...]]:
 
 
 def _usage(context: Context, inputs: Inputs) -> Iterator[UsageStats]:
-    """What each asking stage used."""
+    """Yield the usage of each stage with requests."""
     for stage, parts in _asked(context).items():
         role = ASKING[stage]
         used = UsageRow.total(

@@ -19,14 +19,14 @@ from compiler.spec.model import Siblings, Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
 VERSION = 2
-# Which of the parameters a spec declares: a locked round keeps them.
+# The parameters that come from the spec; a locked round keeps them.
 DECLARED = ("seed", "siblings", "splits", "slots", "atoms")
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """What a step works with beside its inputs."""
+    """The configuration of a step."""
 
     spec: Spec
     draws: _Draws
@@ -36,7 +36,7 @@ class _Bound:
 
 
 def stage(context: Context) -> Stage:
-    """One step a shard. Its key holds the shard's own documents, not the whole source."""
+    """Bind the stage, one step per shard, whose key holds only the shard's own documents."""
     spec = context.spec
     written = tuple(context.written().values())
     bound = _Bound(spec, _Draws(spec, context.locked), spec.siblings, spec.splits, written)
@@ -64,12 +64,12 @@ def stage(context: Context) -> Stage:
 
 
 def drawn(context: Context, index: int, step: Step, graph: Graph) -> list[DocumentId]:
-    """The documents of a round in draw order. `step`: any of its steps, with its inputs done."""
+    """Return the documents of a round in draw order. `step`: any step of it with made inputs."""
     return _Draws(context.spec, context.locked).of(index, graph.inputs(step))
 
 
 def documents(context: Context, index: int, step: Step, graph: Graph) -> Iterator[Document]:
-    """The same documents with their text."""
+    """Yield the documents of a round in draw order, with their text."""
     rows = [each.row for each in drawn(context, index, step, graph)]
     yield from graph.inputs(step).rows_at("ingest.documents", rows, Document)
 
@@ -83,23 +83,23 @@ def _narrow(bound: _Bound, part: Part, inputs: Inputs) -> Mapping[str, Json]:
 
 
 def _drawn(bound: _Bound, part: Part, inputs: Inputs) -> list[DocumentId]:
-    """The documents of one shard, in draw order."""
+    """Return the documents of one shard, in draw order."""
     index, shard = part
     drawn = bound.draws.of(index, inputs)
     return [drawn[place] for place in sampling.shards(len(drawn), bound.spec.shard_docs)[shard]]
 
 
 class _Draws:
-    """Which documents each round has: as locked, else drawn from what no locked round has."""
+    """The documents of each round: as locked, else drawn from those that no locked round has."""
 
     def __init__(self, spec: Spec, locked: Mapping[int, Mapping[str, str]]) -> None:
         self._spec = spec
         self._locked = locked
-        # Every shard's key asks, and ordering a round's documents hashes each of them.
+        # Every shard's key needs the order of its round, which hashes each of its documents.
         self._known: dict[tuple[str, int], list[DocumentId]] = {}
 
     def of(self, index: int, inputs: Inputs) -> list[DocumentId]:
-        """The documents of a round in draw order."""
+        """Return the documents of a round in draw order."""
         source = inputs.one("ingest.ids").digest
         if (source, index) not in self._known:
             ids = _ids(source, inputs)
@@ -114,13 +114,13 @@ class _Draws:
     def _draw(self, source: str, ids: Mapping[str, DocumentId]) -> None:
         taken = frozenset[str]().union(*self._locked.values())
         free = [each for each in ids if each not in taken]
-        # Rounds that are locked draw nothing.
+        # Locked rounds draw nothing.
         sizes = [0 if n in self._locked else r.docs for n, r in enumerate(self._spec.rounds)]
         try:
             drawn = sampling.draw(free, self._spec.seed, sizes)
         except ValueError as error:
             raise SourceError(
-                str(error), where="rounds", hint="lower rounds[].docs, or give a larger source"
+                str(error), where="rounds", hint="lower rounds[].docs, or use a larger source"
             ) from error
         for index, order in enumerate(drawn):
             if index not in self._locked:
@@ -129,9 +129,9 @@ class _Draws:
 
 def _refuse_changed(index: int, locked: Mapping[str, str], ids: Mapping[str, DocumentId]) -> None:
     for what, names in (
-        ("not in the source any more", [each for each in locked if each not in ids]),
+        ("are no longer in the source", [each for each in locked if each not in ids]),
         (
-            "not as they were",
+            "have changed",
             [each for each, was in locked.items() if each in ids and ids[each].digest != was],
         ),
     ):
@@ -139,10 +139,10 @@ def _refuse_changed(index: int, locked: Mapping[str, str], ids: Mapping[str, Doc
             listed = ", ".join(sorted(names)[:_NAMED])
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             raise SourceError(
-                f"documents of locked round {index} are {what}: {listed}{more}",
+                f"documents of locked round {index} {what}: {listed}{more}",
                 where="source",
-                hint="bring them back, name the new dataset differently, or delete the locks of "
-                "that round under build/rounds to draw it anew; its rows will then change",
+                hint="restore them, rename the dataset, or delete the locks of that round under "
+                "build/rounds to draw it again, which changes its rows",
             )
 
 
@@ -150,7 +150,7 @@ _ID_CACHE: dict[str, dict[str, DocumentId]] = {}
 
 
 def _ids(artifact_digest: str, inputs: Inputs) -> dict[str, DocumentId]:
-    """The ids by doc_id; read once per content, since every shard's key needs them."""
+    """Return the ids by doc_id; read once per content, because every shard's key needs them."""
     if artifact_digest not in _ID_CACHE:
         _ID_CACHE.clear()
         rows = inputs.rows("ingest.ids", DocumentId)

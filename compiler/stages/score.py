@@ -1,4 +1,4 @@
-"""Answers and verdicts -> scores, or a status that says why there is none."""
+"""Answers and verdicts -> scores, or the status of a probe without scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 def stage(context: Context) -> Stage:
-    """Applies the scoring policy; asks nobody."""
+    """Bind the stage that applies the scoring policy. It sends no requests."""
     scoring = context.spec.scoring
     policy = POLICIES[scoring.policy]
     reducers = frozenset(scoring.reduce)
@@ -82,7 +82,7 @@ def _numbers(policy: Policy, texts: tuple[str | None, ...], truth: str = "") -> 
 
 
 def _audits(context: Context, policy: Policy, inputs: Inputs) -> Iterator[AuditScore]:
-    """The scores of baselines, anchors and repeated judgements."""
+    """Yield the scores of baselines, anchors and repeated judgements."""
     if policy.judged:
         if context.audited():
             for row in inputs.rows("audit.verdicts", AuditRow):

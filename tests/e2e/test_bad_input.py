@@ -35,7 +35,7 @@ def test_what_the_system_refuses_is_one_line_that_names_it(
         (JUDGE, "{{ answer | tagged }}", "", "unused variable 'answer'"),
         ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
-        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no template"),
+        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no such template"),
         (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
         (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
         ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
@@ -222,7 +222,7 @@ def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, proje
 @pytest.mark.parametrize("path", ["rounds[²].docs", "rounds[--5].docs", "rounds[0.docs", "a..b"])
 def test_an_override_of_no_path_is_a_usage_error(path: str, probec: Probec) -> None:
     assert probec("check", SPEC, "--set", f"{path}=3") == 2
-    assert "is no path (such as rounds[0].docs)" in probec.err
+    assert "is not a path (such as rounds[0].docs)" in probec.err
 
 
 @pytest.mark.parametrize("more", [("--build-dir", ""), ("--source", ""), ("--build-dir=",)])

@@ -489,7 +489,7 @@ def test_the_page_stands_alone_and_escapes_what_documents_hold(
     assert "prefers-color-scheme: dark" in text
     assert text.count("<figure") == len(data["templates"]) + 1
     assert probec("diff", SPEC, "--set", "rounds=[{docs: 99}]") == 0
-    assert "requests: not compared: rounds: rounds ask for 99 documents" in probec.out
+    assert "requests: not compared: rounds: rounds need 99 documents" in probec.out
     # Also where there is less to show.
     for args in ((SPEC, "--set", "calibration.level=-1"), (SPEC, other, "--depth", "spec")):
         assert probec("diff", *args, "--html", str(page)) == 0

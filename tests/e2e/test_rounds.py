@@ -327,7 +327,7 @@ def remove(rows: list[dict[str, object]], doc_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(change_text, "are not as they were: "), (remove, "are not in the source any more: ")],
+    [(change_text, "have changed: "), (remove, "are no longer in the source: ")],
 )
 @pytest.mark.usefixtures("tiny")
 def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(

@@ -251,7 +251,7 @@ def test_directories_are_read_through_links_each_once(probec: Probec, project: P
 
 def test_more_documents_asked_for_than_there_are(probec: Probec) -> None:
     assert probec("build", SPEC, "--set", "rounds=[{docs: 7}, {docs: 2}]") == 1
-    assert "rounds ask for 9 documents, the source has 8" in probec.err
+    assert "rounds need 9 documents, but the source has 8" in probec.err
 
 
 ODD = {

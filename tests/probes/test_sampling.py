@@ -52,7 +52,7 @@ def test_a_new_round_leaves_the_earlier_ones_alone(doc_ids: list[str], seed: int
 
 
 def test_too_many_documents_asked_for() -> None:
-    with pytest.raises(ValueError, match="ask for 3 documents, the source has 2"):
+    with pytest.raises(ValueError, match="rounds need 3 documents, but the source has 2"):
         sampling.draw(["a", "b"], 0, [2, 1])
 
 

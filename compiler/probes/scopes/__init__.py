@@ -1,4 +1,4 @@
-"""The scopes that need no LLM, by name. A new one is one file here and one line below."""
+"""Templated scopes by name. A new one is one file here and one line below."""
 
 from __future__ import annotations
 

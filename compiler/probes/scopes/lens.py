@@ -1,7 +1,7 @@
 """The lens scope: exactly N contiguous tokens touching the split.
 
 `abs_index` and `n_tokens_actual` are both N. The window is a slice of the text between two clean
-token offsets, and counts N tokens by itself too.
+token offsets, and also has N tokens when tokenised on its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAX_TOKENS = 63
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
-    """The probe of one lens slot, or why there is none."""
+    """Build the probe of one lens slot, or its reject."""
     if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
     some = False
@@ -44,15 +44,16 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
 
 
 def _repeats(bare: str, slot: Slot, bench: Workbench) -> bool:
-    """Whether the complement holds an atom that is long enough to tell."""
+    """Return whether the complement repeats an atom of at least 20 characters."""
     if len(bare) < 20:
         return False
     return bare in leakage.squash(bench.text[slice(*bench.other_side(slot.target))])
 
 
 def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
-    """The windows on the slot's side by token count: the nearest to what the slot asks for first,
-    the shorter one of two equally near.
+    """Return the windows on the slot's side with their token counts, nearest to the hint first.
+
+    Of two equally near, the shorter one comes first.
     """
     tokens, split = bench.tokens, bench.split
     place = bisect_left(tokens.clean, split)

@@ -1,4 +1,4 @@
-"""What templated scopes share: the bench they work at, phrasings, and the finished probe."""
+"""Inputs, random draws and finished probes shared by the templated scopes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from compiler.records import DocTexts, Probe, Reject, Side, Slot
 
 @dataclass
 class Workbench:
-    """One doc-record with its chosen text, split and tokens, and the pool for alternatives.
+    """The inputs of a templated scope: a doc-record with its chosen text, split, tokens and pool.
 
-    `phrasings` renders a scope's template to one question a line. `words` keeps those of a side
-    that may be atoms, by their index; `used` the atoms already taken by earlier slots of this
-    document.
+    `phrasings` renders a scope's template to one question per line. `words` caches the words of a
+    side that may be atoms, with their index; `used` holds the atoms of earlier slots of the scope
+    in this document.
     """
 
     record: DocTexts
@@ -37,20 +37,20 @@ class Workbench:
     used: set[tuple[str, int, int]] = field(default_factory=set)
 
     def stream(self, slot: Slot, purpose: str) -> Stream:
-        """The draws of one slot for one purpose."""
+        """Return the draws of one slot for one purpose."""
         return Stream(self.record.row_seed, self.record.doc_id, slot.index, purpose)
 
     def other_side(self, target: Side) -> tuple[int, int]:
-        """Where the complement of a target side is."""
+        """Return the offsets of the complement of a target side."""
         return (self.split, len(self.text)) if target == "prefix" else (0, self.split)
 
     def reject(self, slot: Slot, reason: str, detail: str) -> Reject:
-        """The slot's entry in the ledger."""
+        """Return the slot's entry in the ledger."""
         record = self.record
         return Reject(record.round, record.doc_id, slot.index, slot.scope, "expand", reason, detail)
 
     def question(self, slot: Slot, distance: int) -> tuple[str, str]:
-        """A phrasing drawn for the slot, and its template id."""
+        """Draw a phrasing for the slot; return it and its template id."""
         lines = self.phrasings(slot.scope, slot.target, distance)
         number = self.stream(slot, "phrasing").below(len(lines))
         return lines[number], f"{slot.scope}/{slot.target}/{number}"
@@ -64,7 +64,7 @@ class Workbench:
         alternative: tuple[str, int, int],
         n_tokens: int | None,
     ) -> Probe:
-        """The finished probe on the atom `start`..`end`; `alternative`: (text, level, pool)."""
+        """Build the probe on the atom `start`..`end`; `alternative`: (text, level, pool size)."""
         question, template_id = self.question(slot, index)
         atom = self.text[start:end]
         sign = 1 if slot.target == "suffix" else -1

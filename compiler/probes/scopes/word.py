@@ -1,7 +1,7 @@
-"""The word scope: one content word, k content words away from the split.
+"""The word scope: one content word at a distance of k content words from the split.
 
-The word stands nowhere in the complement, not even in another inflection, so reading cannot find
-it. `abs_index` counts content words outward from the split, 1 = the nearest.
+The word does not occur in the complement, not even in another inflection, so it cannot be read
+there. `abs_index` counts content words outward from the split, 1 = the nearest.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from compiler.probes.segment import Span, content_words
 from compiler.records import Probe, Reject, Side, Slot
 from compiler.words import stem, stems
 
-# Scripts that do not put spaces between words: a run of letters there is no word.
+# Scripts without spaces between words, where a run of letters is not a word.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 _ADDRESS = regex.compile(r"\w://|\bwww\.", regex.IGNORECASE)
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
-    """The probe of one word slot, or why there is none."""
+    """Build the probe of one word slot, or its reject."""
     feasible = {
         index: span
         for index, span in _words(bench, slot.target)
@@ -48,7 +48,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
 
 
 def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:
-    """The words of one side that may be atoms, by their index."""
+    """Return the words of one side that may be atoms, with their index."""
     if target not in bench.words:
         text = bench.text
         found = content_words(text, bench.split, target)
@@ -63,7 +63,7 @@ def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:
 
 
 def _eligible(text: str, span: Span) -> bool:
-    """Whether a content word may be an atom: a word between spaces, outside markup."""
+    """Return whether a content word may be an atom: outside markup, addresses, unspaced scripts."""
     before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
     entity = before == "&" and after == ";"
     markup = before in ("<", "/", "@", "_", "\\") or after in (">", "/", "@", "_", "\\")
@@ -76,7 +76,7 @@ def _eligible(text: str, span: Span) -> bool:
 
 
 def _in_address(text: str, span: Span) -> bool:
-    """Whether a word is a part of `https://www.example.org` or `www.example.org`."""
+    """Return whether a word is part of `https://www.example.org` or `www.example.org`."""
     before = text[span.start - 1 : span.start]
     if (not before or before.isspace()) and text[span.end : span.end + 1] != ":":
         return False

@@ -1,4 +1,4 @@
-"""Written scopes: a generator's drafts become probes, or rejects with a reason."""
+"""Written scopes: probes, or rejects with a reason, from the generator's drafts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compiler.spec.model import WrittenScope
 
 @dataclass(frozen=True)
 class Written:
-    """The written probes of one doc-record, and the slots that became none."""
+    """The written probes of one doc-record, and the rejects of its other written slots."""
 
     probes: list[Probe]
     rejects: list[Reject]
@@ -28,15 +28,15 @@ def build(
     *,
     suffix_in_generated: bool,
 ) -> Written:
-    """Hold every written slot of a reply against the text it is about."""
-    bench = _Bench(record, parsed, suffix_in_generated)
+    """Build and check the probe of every written slot of a reply."""
+    builder = _Builder(record, parsed, suffix_in_generated)
     probes: list[Probe] = []
     rejects: list[Reject] = []
     for slot in record.slots:
         scope = scopes.get(slot.scope)
         if scope is None:
             continue
-        made = bench.probe(slot, scope)
+        made = builder.probe(slot, scope)
         if isinstance(made, Probe):
             probes.append(made)
         else:
@@ -49,8 +49,8 @@ def build(
     return Written(probes, rejects)
 
 
-class _Bench:
-    """One doc-record with the reply that is about it."""
+class _Builder:
+    """The builder of written probes from one doc-record and the reply about it."""
 
     def __init__(self, record: DocRecord, parsed: Parsed, suffix_in_generated: bool) -> None:
         self._record = record
@@ -66,7 +66,7 @@ class _Bench:
         self._alone = all(text == parsed.sibling.text for text in texts)
 
     def probe(self, slot: Slot, scope: WrittenScope) -> Probe | tuple[str, str]:
-        """The probe of one slot, or (reason, detail)."""
+        """Build the probe of one slot, or return (reason, detail)."""
         parsed = self._parsed
         if scope.split in parsed.faults:
             offered = any(scope.split in b.groups for b in parsed.sibling.boundaries)
@@ -163,7 +163,7 @@ class _Bench:
 def index_of(
     unit: str, segments: Segments, target: Side, split: int, atom: tuple[int, int]
 ) -> int | None:
-    """How many units lie from the split to the atom, the atom included; None for a side."""
+    """Count the units from the split to the atom, the atom included; None for a side."""
     if unit == "side":
         return None
     start, end = atom

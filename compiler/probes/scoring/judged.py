@@ -1,4 +1,4 @@
-"""The judged policy: a judge's number for every rollout."""
+"""The judged policy: one number from the judge for every rollout."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _NUMBER = regex.compile(r"(?:0(?:\.\d+)?|1(?:\.0+)?|\.\d+)\.?")
 
 
 def parse(verdict: str, truth: str = "") -> float | None:
-    """The one number in [0, 1] that a verdict consists of; None for anything else.
+    """Parse a verdict that consists of a single number in [0, 1]; None for anything else.
 
-    Out-of-range numbers, percentages, fractions ("0.7/1"), decimal commas and words are failures
-    by policy: clipping or guessing would invent a score.
+    Out-of-range numbers, percentages, fractions ("0.7/1"), decimal commas and words are failures,
+    because clipping or guessing would invent a score.
     """
     text = verdict.strip()
     if _NUMBER.fullmatch(text) is None:

@@ -1,6 +1,6 @@
-"""Local policies: an answer held against the truth by its words, with no judge and no cost.
+"""Local policies: comparison of an answer with the truth by its words, without a judge.
 
-They see wording, not meaning: a paraphrase scores low. Good for a first look and for rehearsals.
+They compare wording, not meaning: a paraphrase scores low. Meant for first results and rehearsals.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text, NFKC, case folded, punctuation dropped."""
+    """Return the words of a text in NFKC, case-folded, without punctuation."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def exact_match(answer: str, truth: str) -> float:
-    """1 when the words of both are the same in the same order, else 0."""
+    """Return 1 if answer and truth have the same words in the same order, else 0."""
     return 1.0 if tokens(answer) == tokens(truth) else 0.0
 
 
 def token_f1(answer: str, truth: str) -> float:
-    """F1 of the two bags of words: 2PR / (P + R) (as in SQuAD, Rajpurkar et al. 2016)."""
+    """Compute F1 of the two bags of words, 2PR / (P + R), as in SQuAD (Rajpurkar et al. 2016)."""
     given, wanted = Counter(tokens(answer)), Counter(tokens(truth))
     both = (given & wanted).total()
     if not both:

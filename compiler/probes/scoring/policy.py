@@ -1,4 +1,4 @@
-"""What a scoring policy is: how one answer, or a judge's words on it, becomes a number."""
+"""The type of scoring policies, which turn an answer or a verdict into a number."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Policy:
-    """`number(text, truth)`: a score in [0, 1], or None when there is none.
+    """A scoring policy. `number(text, truth)` returns a score in [0, 1], or None.
 
-    `judged`: `text` is a judge's verdict, and the truth is not looked at; else it is the answer.
+    `judged`: `text` is a judge's verdict and `truth` is ignored; else `text` is the answer.
     """
 
     judged: bool

@@ -1,4 +1,4 @@
-"""From the numbers of all rollouts to a probe's scores, or the status that says why not."""
+"""Reduction of the numbers of all rollouts to a probe's scores, or to a failure status."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def reduced(
     rollouts: int,
     reducers: frozenset[str],
 ) -> ScoreRow:
-    """The scores of one probe: exactly `rollouts` of them, or a status.
+    """Return the scores of one probe: exactly `rollouts` of them, or a failure status.
 
-    Fewer answers than `rollouts` are what early stopping left of a probe that was decided.
+    A probe with fewer answers than `rollouts`, all of them scored, was stopped early ("decided").
     """
     place = (answers.doc_id, answers.slot)
     if None in answers.answers:
@@ -42,7 +42,7 @@ def reduced(
 
 
 def decided(verdicts: VerdictRow, policy: Policy, easy: float) -> bool | None:
-    """Whether a probe is EASY by these verdicts already; None when one of them is no number."""
+    """Return whether these verdicts already make a probe EASY; None if one is not a number."""
     numbers = [policy.number(each, "") if each is not None else None for each in verdicts.verdicts]
     known = [number for number in numbers if number is not None]
     return max(known) >= easy if len(known) == len(numbers) else None
