@@ -57,6 +57,11 @@ class Failure(Exception):
         self.sent = sent
         self.request_id = request_id
 
+    @property
+    def of_account(self) -> bool:
+        """Return whether the account is at fault, not the request."""
+        return account_at_fault(self.kind, self.message, self.code, self.status)
+
 
 def account_at_fault(kind: str, message: str, code: str = "", status: int | None = None) -> bool:
     """Return whether an error concerns the account (key, credit, limits), not the request."""
@@ -231,7 +236,7 @@ def may_be_served(failure: Failure) -> bool:
 
 def unserved(failure: Failure, endpoint: str) -> ProviderError:
     """Return the error for an endpoint or account that cannot be used."""
-    if account_at_fault(failure.kind, failure.message, failure.code, failure.status):
+    if failure.of_account:
         return PausedError(
             f"the account cannot be used: {failure.message}",
             where=endpoint,

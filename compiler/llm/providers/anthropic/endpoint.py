@@ -55,7 +55,7 @@ class Endpoint:
         except Unreachable as error:
             raise Uncertain(str(error)) from error
         except Failure as failure:
-            if _of_account(failure):
+            if failure.of_account:
                 raise unserved(failure, self.endpoint) from failure
             status = failure.status
             if status is None and not failure.sent:
@@ -190,7 +190,7 @@ class Endpoint:
     def _unanswered(self, failure: Failure) -> Exception:
         if failure.status == 404:
             return NotThere(failure.message)
-        if _of_account(failure):
+        if failure.of_account:
             return unserved(failure, self.endpoint)
         return Unreachable(failure.message, failure.wait)
 
@@ -232,7 +232,3 @@ def _decoded(line: bytes) -> object:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line)
-
-
-def _of_account(failure: Failure) -> bool:
-    return account_at_fault(failure.kind, failure.message, failure.code, failure.status)

@@ -9,13 +9,7 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import (
-    Client,
-    Failure,
-    account_at_fault,
-    may_be_served,
-    unserved,
-)
+from compiler.llm.providers.anthropic.client import Client, Failure, may_be_served, unserved
 from compiler.llm.providers.anthropic.flight import Flight
 from compiler.llm.providers.anthropic.gate import Gate
 from compiler.llm.purse import Purse
@@ -148,7 +142,7 @@ class Live:
             except Failure as failure:
                 lost = failure.status is None
                 last = attempt >= _attempts(failure)
-                if _of_account(failure) or (lost and last):
+                if failure.of_account or (lost and last):
                     raise unserved(failure, self._client.endpoint) from failure
                 if last:
                     error = failure.message
@@ -177,7 +171,3 @@ def _attempts(failure: Failure) -> int:
     # A stream that broke off may have been billed for the tokens already sent.
     broke_off = failure.status == 200 and failure.kind in _PASSING
     return _LOST if may_be_served(failure) or broke_off else 1
-
-
-def _of_account(failure: Failure) -> bool:
-    return account_at_fault(failure.kind, failure.message, failure.code, failure.status)
