@@ -139,30 +139,20 @@ class Endpoint:
 
     def peek(self, line: bytes) -> tuple[str, str] | None:
         """Return the custom id of one result and the server's term for its kind, or None."""
-        try:
-            value = _decoded(line)
-        except ValueError:
-            return None
-        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
-            return None
-        result = value.get("result")
-        return value["custom_id"], str(result.get("type", "")) if isinstance(result, dict) else ""
+        found = _result(line)
+        return None if found is None else (found[0], str(found[1].get("type", "")))
 
     def parse(self, line: bytes) -> Line | None:
         """Parse one result; its error type is read where the API puts it, else where mocks do."""
-        try:
-            value = _decoded(line)
-        except ValueError:
+        found = _result(line)
+        if found is None:
             return None
-        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
-            return None
-        result = value.get("result")
-        result = result if isinstance(result, dict) else {}
+        custom_id, result = found
         kind = str(result.get("type", ""))
         message = result.get("message")
         if kind == "succeeded" and isinstance(message, dict):
-            found = wire.reply(cast(dict[str, Json], message), str(message.get("id", "")))
-            return Line(value["custom_id"], kind, found, "", "", account=False, transient=False)
+            reply = wire.reply(message, str(message.get("id", "")))
+            return Line(custom_id, kind, reply, "", "", account=False, transient=False)
         error = result.get("error")
         error = error if isinstance(error, dict) else {}
         inner = error.get("error")
@@ -172,7 +162,7 @@ class Endpoint:
         if flat and error_type == "error":
             error_type = ""
         return Line(
-            value["custom_id"],
+            custom_id,
             kind,
             None,
             error_type,
@@ -224,6 +214,18 @@ class Endpoint:
             return datetime.fromisoformat(value).timestamp() - self._skew
         except ValueError:
             return None
+
+
+def _result(line: bytes) -> tuple[str, dict[str, Json]] | None:
+    """Return the custom id and the result of a line, or None if it is not one of a batch."""
+    try:
+        value = _decoded(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
+        return None
+    result = value.get("result")
+    return value["custom_id"], result if isinstance(result, dict) else {}
 
 
 def _decoded(line: bytes) -> object:
