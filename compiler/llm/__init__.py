@@ -1,1 +1,1 @@
-"""Requests to language models and their replies. Knows no spec and no probe."""
+"""Requests to language models and their replies, independent of specs and probes."""

@@ -1,4 +1,7 @@
-"""From wanted calls to replies in the log. Nothing that is in the log is ever asked again."""
+"""Dispatch of calls to a provider and of its replies to the response log.
+
+A call whose reply is in the log is never sent again.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,14 @@ from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 _COMMIT_EVERY = 256
-# A free provider answers at once, so what it is asked need not pile up.
+# A free provider answers immediately, so its calls are sent in blocks of this size.
 _FREE_PENDING = 2048
-# So many calls may end without a reply and be kept as such; more of them are no accident.
+# Up to max(_FEW, _SHARE of the calls) failures of a pass are logged as outcomes; more of them point
+# to a systematic error and stop the build.
 _FEW = 3
 _SHARE = 0.01
 
-# Before each body of the spool: its key, sample, purpose and size.
+# The header of a spooled body: key, sample, index of the purpose, size in bytes.
 _HEAD = struct.Struct("<32sIII")
 
 Progress = Callable[[int, int], None]
@@ -32,8 +36,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Priced:
-    """What replies amount to: missing calls, those in the log, those in open batches, and the bytes
-    of the bodies and system texts of the missing.
+    """Calls of one scope by state: missing (`calls`), in the log and in open batches.
+
+    `bytes` and `system` are totals over the missing calls: bytes of their bodies and characters of
+    their system texts.
     """
 
     calls: int = 0
@@ -44,10 +50,10 @@ class Priced:
 
 
 class Dispatcher:
-    """Collects the calls of one role and settles them through its provider.
+    """The calls of one role, queued on disk and sent through its provider.
 
-    `purpose`: of a call in round 0; its round is filled in. `elsewhere`: who has a key in an open
-    batch, if anybody has. Bodies wait on disk, not in memory.
+    `purpose`: the purpose of a call in round 0; other rounds are filled in. `elsewhere`: returns
+    the endpoint that has a key in an open batch, or None.
     """
 
     def __init__(
@@ -66,9 +72,9 @@ class Dispatcher:
         self._purpose = purpose
         self._rounds: dict[int, Purpose] = {}
         self._elsewhere = elsewhere
-        # Is told of every key that is in the log while prices are counted, with its place.
+        # Called by `price` with each key that is in the log, and its place.
         self.on_cached: Callable[[str, str], None] | None = None
-        # When set, is told of every key and its place instead, and nothing is counted.
+        # If set, `price` only calls it, with every key and its place, and counts nothing.
         self.on_asked: Callable[[str, str], None] | None = None
         self._progress = progress
         self._spool = Spool(log.path.parent)
@@ -80,7 +86,13 @@ class Dispatcher:
         self._failed: list[tuple[str, Purpose, Reply]] = []
 
     def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
-        """Ask for some samples of a request unless the log has them. `place`: what it is about."""
+        """Queue the samples of a request that the log does not have.
+
+        `place`: the document or row that the request is about, for error messages.
+
+        Raises:
+            ProviderError: the body is larger than the provider accepts.
+        """
         self._seen += len(samples)
         for wanted in self._missing(request, samples, round_index, place):
             if self._spool.add(wanted):
@@ -89,7 +101,11 @@ class Dispatcher:
             self._ask()
 
     def price(self, request: Request, samples: range, place: str, scope: str) -> None:
-        """Count what asking would take under `priced[scope]`, asking nothing."""
+        """Count the samples of a request under `priced[scope]` by their state; send nothing.
+
+        Raises:
+            ProviderError: the body is larger than the provider accepts.
+        """
         if self.on_asked is not None:
             for key in self.keys(request, samples):
                 self.on_asked(key, place)
@@ -117,8 +133,8 @@ class Dispatcher:
         body = encode(self.provider, request)
         if len(body) > self.provider.max_bytes:
             raise ProviderError(
-                f"its {self._purpose.role} request has {len(body):,} bytes, {self.provider.name} "
-                f"takes at most {self.provider.max_bytes:,}",
+                f"its {self._purpose.role} request has {len(body):,} bytes; {self.provider.name} "
+                f"accepts at most {self.provider.max_bytes:,}",
                 where=place,
                 hint="shorten the prompt, show fewer siblings, or leave the document out",
             )
@@ -131,42 +147,43 @@ class Dispatcher:
                 yield wanted
 
     def keys(self, request: Request, samples: range) -> list[str]:
-        """The keys of some samples of a request, asking nothing."""
+        """Return the keys of some samples of a request; send nothing."""
         body = encode(self.provider, request)
         return [call(body, sample, self._purpose).key for sample in samples]
 
     def settle(self) -> None:
-        """Bring every wanted reply into the log.
+        """Send all queued calls and bring their replies into the log.
 
         Raises:
             ProviderError: too many calls ended without a reply.
         """
-        asked, self._wanted, self._done = self._wanted, 0, 0
-        # Of this pass: a role is asked in several, and each must stand for itself.
+        queued, self._wanted, self._done = self._wanted, 0, 0
+        # Counted per pass: a role has several, and the share of failures is judged in each.
         seen, self._seen = self._seen, 0
-        self._total = asked
+        self._total = queued
         try:
             self._ask()
         except StoreError:
-            # Nothing can be written.
+            # The log cannot be written, so failures cannot be kept either.
             self._failed.clear()
             raise
         except BaseException:
-            # A failure that was told once may not be told again.
+            # The provider may not report these failures a second time.
             self._keep_failures(seen)
             raise
         failed = self._keep_failures(seen)
         if failed:
             reply = failed[0][2]
             raise ProviderError(
-                f"{len(failed):,} of {asked:,} call{'s' if asked != 1 else ''} of "
+                f"{len(failed):,} of {queued:,} call{'s' if queued != 1 else ''} of "
                 f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
-                hint="run the same command again; what was answered is kept",
+                hint="run the same command again; the replies received are kept",
             )
 
     def _keep_failures(self, seen: int) -> list[tuple[str, Purpose, Reply]]:
-        """A few failed calls of those `seen` are kept as such; returns them when they are too many
-        for that.
+        """Log the failed calls of a pass if they are few; otherwise return them unlogged.
+
+        `seen`: number of calls of the pass, including those that were in the log already.
         """
         failed, self._failed = self._failed, []
         if len(failed) > max(_FEW, _SHARE * seen):
@@ -177,11 +194,15 @@ class Dispatcher:
         return []
 
     def close(self) -> None:
-        """Forget what is wanted and not settled."""
+        """Drop the queued calls that were not settled."""
         self._spool.clear()
 
     def reply(self, key: str) -> Reply:
-        """The reply to a key that was settled."""
+        """Return the reply to a key that was settled.
+
+        Raises:
+            ProviderError: the log has none.
+        """
         found = self.log.get(key)
         if found is None:
             raise ProviderError(
@@ -195,9 +216,9 @@ class Dispatcher:
                 self.provider.ask(self._spool, self._deliver, self._commit)
             self._commit()
         except (KeyboardInterrupt, StoreError):
-            # It may have come between a reply and its cost. What a provider said is paid for was
-            # committed by it; the rest lies with it still.
-            with contextlib.suppress(StoreError):  # the first error is told
+            # The error may fall between a reply and its cost. Providers commit each reply that they
+            # cannot deliver again; the others are delivered by the next run.
+            with contextlib.suppress(StoreError):  # the first error is raised
                 self.log.rollback()
             raise
         except BaseException:
@@ -214,11 +235,11 @@ class Dispatcher:
         if reply.outcome not in BILLED:
             self._failed.append((key, purpose, reply))
             return
-        # What is free needs no ledger.
+        # Free replies are not in the ledger.
         if self.log.put(key, reply, None if self.provider.free else purpose):
             self._purse.paid(purpose, reply)
         self._uncommitted += 1
-        # What is free may be asked again after a crash, so it need not be durable at once.
+        # Free replies can be computed again after a crash, so they are committed in groups.
         if self.provider.free and self._uncommitted >= _COMMIT_EVERY:
             self._commit()
         self._done += 1
@@ -226,7 +247,7 @@ class Dispatcher:
 
 
 class Spool:
-    """Calls on their way, once per key, in a file that vanishes with the process."""
+    """A queue of calls, one per key, in a temporary file that vanishes with the process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -239,8 +260,8 @@ class Spool:
         return self._count
 
     def know(self, key: str) -> bool:
-        """Take note of a key; False if it was known."""
-        # Half a digest tells a billion keys apart at half the memory.
+        """Record a key; return False if it was recorded before."""
+        # 128 of the 256 bits keep a billion keys distinct, at half the memory.
         short = bytes.fromhex(key[:32])
         if short in self._known:
             return False
@@ -248,7 +269,7 @@ class Spool:
         return True
 
     def add(self, wanted: Call) -> bool:
-        """Append a call; False if its key is there already."""
+        """Append a call; return False if its key is already queued."""
         if not self.know(wanted.key):
             return False
         with self._translated("nothing of this pass was sent"):
@@ -261,7 +282,7 @@ class Spool:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by clear
         if not self._purposes or wanted.purpose is not self._purposes[-1]:
-            # Told apart by identity: a few copies of one cost less than comparing each.
+            # Compared by identity: storing a few equal copies is cheaper than comparing every call.
             self._purposes.append(wanted.purpose)
         place = len(self._purposes) - 1
         head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, len(wanted.body))
@@ -270,8 +291,8 @@ class Spool:
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
             return
-        with self._translated("what was answered is kept"):
-            # Writes what is still buffered.
+        with self._translated("the replies received are kept"):
+            # Flushes the write buffer.
             self._file.seek(0)
         while head := self._file.read(_HEAD.size):
             key, sample, purpose, size = _HEAD.unpack(head)
@@ -289,12 +310,12 @@ class Spool:
             ) from error
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all queued calls and recorded keys."""
         self._known.clear()
         self._purposes.clear()
         self._count = 0
         if self._file is not None:
-            # What is still buffered is wanted no more, so a full disk does not matter.
+            # The buffer is dropped with the queue, so a full disk does not matter.
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None

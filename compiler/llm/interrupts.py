@@ -1,4 +1,4 @@
-"""Ctrl-C while something that is paid for is on its way: counted, not raised."""
+"""Ctrl-C while paid requests are in flight: counted instead of raised."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from types import FrameType
 
 
 class Interrupts:
-    """Counts Ctrl-C in a `with` block, so that no reply is dropped on its way to the log.
+    """A `with` block that counts Ctrl-C, so that no reply is lost on its way to the log.
 
-    Who is in the block looks at `count` where it is safe to stop. A Ctrl-C that nobody looked at is
-    raised when the block ends without an error.
+    The code in the block checks `count` where it is safe to stop. If the block ends without an
+    error although Ctrl-C was counted, KeyboardInterrupt is raised at its end.
     """
 
     def __init__(self) -> None:
@@ -19,11 +19,12 @@ class Interrupts:
         self._held = False
 
     def __enter__(self) -> Interrupts:
-        # Only the main thread hears of signals; who ignores them, as under nohup, goes on so.
+        # Only the main thread receives signals. A process that ignores SIGINT, as under nohup,
+        # keeps ignoring it.
         main = threading.current_thread() is threading.main_thread()
         self._held = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self._held:
-            signal.signal(signal.SIGINT, self._hear)
+            signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -32,5 +33,5 @@ class Interrupts:
         if self.count and error is None:
             raise KeyboardInterrupt
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -1,4 +1,4 @@
-"""What is asked and what comes back, in our words; no provider's types travel upward."""
+"""Requests, calls and replies in types that are independent of providers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compiler.llm.prices import Rate
 
 
 class Outcome(StrEnum):
-    """How a call ended. Only the first three were billed."""
+    """The outcome of a call. Only OK, TRUNCATED and REFUSED are billed."""
 
     OK = "ok"
     TRUNCATED = "truncated"
@@ -29,10 +29,10 @@ BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model, before a provider gives it its wire form.
+    """A request to a model, before a provider encodes it.
 
-    `schema`: a JSON schema that the reply must satisfy; `cache`: how long the system text may be
-    kept by the provider for other requests.
+    `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
+    the provider's prompt cache, None for no caching.
     """
 
     model: str
@@ -46,9 +46,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a call is for, so that the ledger can say where money went. No part of a key.
+    """The account of a call in the cost ledger. Not part of a request key.
 
-    `expected_usd`: of one call, as estimated before it was sent.
+    `expected_usd`: dollars per call, estimated before sending.
     """
 
     build: str
@@ -62,7 +62,7 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The exact body that goes over the wire, which sample of it, and the key of the two."""
+    """The exact wire body of a request, a sample index, and the request key of the two."""
 
     body: bytes
     sample: int
@@ -71,7 +71,7 @@ class Call:
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """What a call brought back. Tokens as billed; `text` without thinking."""
+    """The result of a call. Token counts are as billed; `text` excludes thinking."""
 
     outcome: Outcome
     text: str
@@ -85,14 +85,14 @@ class Reply(Struct, frozen=True, gc=False):
     cache_read_tokens: int = 0
 
     def usd(self, rate: Rate) -> float:
-        """What it cost."""
+        """Return the cost in US dollars."""
         return rate.usd(
             self.input_tokens, self.output_tokens, self.cache_write_tokens, self.cache_read_tokens
         )
 
 
 def well_formed(reply: Reply) -> Reply:
-    """A reply with U+FFFD for halves of surrogate pairs, which JSON may hold and no file can."""
+    """Return a reply with U+FFFD for lone surrogates, which JSON may hold but UTF-8 cannot."""
     texts = {
         name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         for name in ("text", "model", "stop_reason", "request_id", "error")
@@ -101,14 +101,15 @@ def well_formed(reply: Reply) -> Reply:
     return structs.replace(reply, **texts) if texts else reply
 
 
-# Makes one reply durable, soon or at once, before what brought it is forgotten.
+# Takes the reply to a key, for a purpose, into the log. It is durable after the next commit.
 Deliver = Callable[[str, Purpose, Reply], None]
 
 
 class Provider(Protocol):
-    """Turns calls into replies. `encode` is pure: it alone decides the bytes that make the key.
+    """A source of replies to calls.
 
-    `max_bytes`: the largest body that one request may have.
+    `encode` is pure and alone determines the bytes of the request key. `free`: replies cost nothing
+    and are not booked. `max_bytes`: the largest body that one request may have.
     """
 
     name: str
@@ -116,24 +117,24 @@ class Provider(Protocol):
     max_bytes: int
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """The wire body of a request."""
+        """Return the wire body of a request."""
 
     def unsettled(self) -> bool:
-        """Whether an earlier run left something that asking (even nothing) would bring in."""
+        """Return whether an earlier run left replies that `ask` collects, even without calls."""
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Answer every call, in any order; after `commit` what was delivered is durable.
+        """Deliver a reply to every call, in any order; `commit` makes delivered replies durable.
 
         Raises:
-            ProviderError: some calls could not be answered; what was delivered is kept.
+            ProviderError: some calls got no reply; the delivered replies are kept.
         """
 
 
 def encode(provider: Provider, request: Request) -> bytes:
-    """The canonical bytes of a request's wire body."""
+    """Return the canonical bytes of a request's wire body."""
     return canonical(provider.encode(request))
 
 
 def call(body: bytes, sample: int, purpose: Purpose) -> Call:
-    """A call for one sample of a body."""
+    """Return the call for one sample of a body."""
     return Call(body, sample, request_key(body, sample), purpose)

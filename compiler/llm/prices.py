@@ -1,20 +1,20 @@
-"""Dollars from tokens."""
+"""Token prices in US dollars."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a cached token costs, as a multiple of an input token: writes by lifetime, then reads.
+# Prices of a cached token as multiples of an input token's: written (by lifetime), read.
 CACHE_WRITE = {"5m": 1.25, "1h": 2.0}
 CACHE_READ = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """US dollars per million tokens, as a provider bills them (batch discount applied).
+    """Prices in US dollars per million tokens, batch discount included.
 
-    `cache_write`: what writing a cached token costs, in input tokens; `live`: how many times as
-    much the same tokens cost outside of a batch.
+    `cache_write`: price of writing a cached token, as a multiple of an input token's; `live`: price
+    of a live request, as a multiple of this rate.
     """
 
     input: float
@@ -25,10 +25,13 @@ class Rate:
     def usd(
         self, input_tokens: float, output_tokens: float, written: int = 0, read: int = 0
     ) -> float:
-        """Cost in US dollars; `written` and `read` are cached tokens, not in `input_tokens`."""
+        """Return the cost in US dollars.
+
+        `written` and `read` are cached tokens, which `input_tokens` does not include.
+        """
         weighted = input_tokens + written * self.cache_write + read * CACHE_READ
         return (weighted * self.input + output_tokens * self.output) / 1_000_000
 
     def unbatched(self) -> Rate:
-        """The rate of the same tokens in a live request."""
+        """Return the rate of live requests."""
         return Rate(self.input * self.live, self.output * self.live, self.cache_write)

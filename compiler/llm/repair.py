@@ -1,8 +1,9 @@
-"""Reading JSON that a language model wrote: a ladder whose every rung is recorded.
+"""Decoding of JSON that a language model wrote, by a ladder of increasingly lenient attempts.
 
-strict -> raw newlines allowed -> unfenced -> repaired. The last rung is json-repair, which guesses,
-so its result is held against the raw text: a string that is not there, once whitespace and escapes
-are set aside, was invented and the reply is refused.
+strict -> raw control characters in strings allowed -> unfenced -> repaired; the rung that succeeded
+is recorded. The last rung, json-repair, guesses, so its result is checked against the raw text: a
+string that does not occur there, whitespace and escapes ignored, was invented, and the reply is
+rejected.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
-# No JSON, numbers of thousands of digits, brackets in thousands of brackets.
+# Invalid JSON, integers of thousands of digits, nesting beyond the recursion limit.
 _UNREADABLE = (ValueError, RecursionError)
 Rung = Literal["strict", "lenient", "unfenced", "repaired"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A JSON value and the rung that read it."""
+    """A JSON value and the rung that decoded it."""
 
     value: object
     rung: Rung
 
 
 def decode(text: str) -> Decoded | None:
-    """The JSON object in a reply, or None if there is none that can be trusted."""
+    """Return the JSON object in a reply, or None if none can be decoded and trusted."""
     for rung, candidate, strict in _rungs(text):
         try:
             value = json.loads(candidate, strict=strict)
@@ -54,7 +55,7 @@ def _rungs(text: str) -> Iterator[tuple[Rung, str, bool]]:
 
 
 def _object(text: str) -> str | None:
-    """From the first brace to the last: drops fences and prose around an object."""
+    """Return the text from the first brace to the last, without fences and prose around it."""
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else None
 
@@ -89,7 +90,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _flat(text: str) -> str:
-    """Text without what JSON escaping may add or change: whitespace and backslash escapes."""
+    """Return a text with Unicode escapes decoded, without other escapes and whitespace."""
     text = _UNICODE.sub(lambda found: chr(int(found[1], 16)), text)
     unescaped = text.replace("\\n", "").replace("\\t", "").replace("\\r", "").replace("\\", "")
     return "".join(unescaped.split())

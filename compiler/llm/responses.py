@@ -1,12 +1,12 @@
-"""The response log: every reply ever paid for, by request key. Append-only; only users delete it.
+"""The response log: every reply by request key. Append-only; only the user deletes it.
 
 One SQLite file (WAL, full sync) with zstd-compressed values: crash-safe, safe under two processes,
-one value per key. The first value of a key stays: replies are data, not something to redo. A user
-who asks for a key again retires its reply, which is kept beside the new one. What each reply cost
-is booked in the transaction that keeps it.
+one value per key. The first value of a key stays, because a sampled reply cannot be reproduced.
+`probec retry` retires a reply, which is kept beside the new one. The cost of a reply is booked in
+the transaction that stores it.
 
-A row carries a digest over its key and its packed value, so that a flipped byte is found. Rows of
-earlier versions have none until a round that uses them is sealed.
+A row carries a digest over its key and its compressed value, so that a flipped byte is detected.
+Rows of earlier versions have none until a round that uses them is sealed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ on conflict do update set
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What one role of one round of a build was expected to cost, and cost."""
+    """Expected and actual cost of one role in one round of a build."""
 
     build: str
     role: str
@@ -84,13 +84,13 @@ class Spend:
 
 
 BROKEN = (
-    "move it aside, never delete it, and bring back what there is a copy of: `probec cache pull`"
+    "move it aside, do not delete it, and restore the replies from a copy with `probec cache pull`"
 )
-"""What is left to do with a file that is no database any more."""
+"""The hint for a log file that is no longer a valid database."""
 
 
 class ResponseLog:
-    """The replies of a project, in `.probec/responses.sqlite`. Opens its file at first use."""
+    """The replies of a project, in `.probec/responses.sqlite`, which is opened at first use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +108,7 @@ class ResponseLog:
             return found.fetchone() is not None
 
     def is_empty(self) -> bool:
-        """Whether there is no reply."""
+        """Return whether the log has no reply."""
         if not self._exists():
             return True
         with self._translated():
@@ -122,17 +122,21 @@ class ResponseLog:
             return int(count)
 
     def get(self, key: str) -> Reply | None:
-        """The reply to a request key, if there is one.
+        """Return the reply to a request key, or None.
 
         Raises:
-            DamagedError: its row is not what was written.
+            DamagedError: the row does not match its digest or cannot be decoded.
         """
         text = self.text(key)
         with self._translated(key):
             return None if text is None else self._decoder.decode(text)
 
     def get_all(self, keys: Sequence[str]) -> list[Reply | None]:
-        """The replies to some request keys, in one question; raises as `get` does."""
+        """Return the reply to each of some request keys, or None, in one query.
+
+        Raises:
+            DamagedError: as `get`.
+        """
         if not keys or not self._exists():
             return [None] * len(keys)
         places = ",".join("?" * len(keys))
@@ -152,7 +156,11 @@ class ResponseLog:
         return replies
 
     def text(self, key: str) -> bytes | None:
-        """The reply to a request key as the JSON text that is kept; raises as `get` does."""
+        """Return the reply to a request key as the stored JSON text, or None.
+
+        Raises:
+            DamagedError: the row does not match its digest or cannot be decompressed.
+        """
         if not self._exists():
             return None
         raw = bytes.fromhex(key)
@@ -163,14 +171,14 @@ class ResponseLog:
 
     def _checked(self, key: str, raw: bytes, value: bytes, digest: bytes | None) -> bytes:
         if digest is not None and digest != _row_digest(raw, value):
-            raise self._damaged(key, "its value is not what was written")
+            raise self._damaged(key, "its value does not match its digest")
         return self._unpack.decompress(value)
 
     def put(self, key: str, reply: Reply, purpose: Purpose | None = None) -> bool:
-        """Keep a reply and book its cost; durable after the next `commit`.
+        """Store a reply and book its cost; return whether it is new. Durable after `commit`.
 
-        A key that has a reply keeps it, and nothing is booked: the same results may be applied
-        twice after a crash. Returns whether the reply was new.
+        A key that has a reply keeps it, and nothing is booked, because after a crash the same
+        results may be applied twice.
         """
         with self._translated():
             new = self._insert(key, msgspec.json.encode(well_formed(reply)))
@@ -179,13 +187,13 @@ class ResponseLog:
         return new
 
     def adopt(self, key: str, text: bytes) -> bool:
-        """Take over a reply from another log, as `text` gave it; an existing one stays.
+        """Store a reply of another log, as its `text` returned it; return whether it is new.
 
-        Nothing is booked: somebody else paid. Durable after the next `commit`. Returns whether it
-        was new.
+        An existing reply stays. Nothing is booked, because it was paid for elsewhere. Durable after
+        the next `commit`.
 
         Raises:
-            DamagedError: the text is no reply.
+            DamagedError: the text is not a reply.
         """
         with self._translated(key):
             self._decoder.decode(text)
@@ -200,10 +208,10 @@ class ResponseLog:
         return done.rowcount == 1
 
     def seal(self, keys: Iterable[str]) -> None:
-        """Give the rows of these keys that an earlier version wrote a digest each."""
+        """Add a digest to each row of these keys that an earlier version wrote without one."""
         with self._translated():
             connection = self._open()
-            # All rows are looked at once, to list those; where none is left, no key is looked up.
+            # Creating the partial index scans all rows once; if it is empty, no key is looked up.
             connection.execute(_UNDIGESTED)
             if connection.execute("select 1 from reply where digest is null").fetchone() is None:
                 return
@@ -219,7 +227,7 @@ class ResponseLog:
             connection.commit()
 
     def fault(self) -> str | None:
-        """What is wrong with the file itself, beside its rows; None when it is whole."""
+        """Return the integrity errors of the database file, or None; digests are not checked."""
         if not self._exists():
             return None
         try:
@@ -241,13 +249,13 @@ class ResponseLog:
         sums[6] += reply.usd(purpose.rate)
 
     def _write_book(self) -> None:
-        """What was booked since the last commit, in the same transaction as its replies."""
+        """Write the bookings since the last commit, in the transaction of their replies."""
         for account in list(self._booked):
             self._open().execute(_BOOK, (*account, *self._booked[account]))
             del self._booked[account]
 
     def spent(self) -> list[Spend]:
-        """The cost ledger, by build, role and round."""
+        """Return the cost ledger, ordered by build, round, role and provider."""
         if not self._exists():
             return []
         with self._translated():
@@ -256,7 +264,10 @@ class ResponseLog:
             return [Spend(*row) for row in rows]
 
     def retire(self, keys: Iterable[str]) -> int:
-        """Forget the replies to these keys, so that they are asked again; each is kept aside."""
+        """Retire the replies to these keys, so that they are requested again; return their number.
+
+        A retired reply stays in the file.
+        """
         count = 0
         with self._translated():
             connection = self._open()
@@ -271,21 +282,21 @@ class ResponseLog:
         return count
 
     def commit(self) -> None:
-        """Make everything put so far durable."""
+        """Make all replies and bookings so far durable."""
         if self._connection is not None:
             with self._translated():
                 self._write_book()
                 self._connection.commit()
 
     def rollback(self) -> None:
-        """Drop what was put since the last commit."""
+        """Undo all replies and bookings since the last commit."""
         if self._connection is not None:
             with self._translated():
                 self._booked.clear()
                 self._connection.rollback()
 
     def close(self) -> None:
-        """Commit and close."""
+        """Commit and close the file."""
         if self._connection is not None:
             self.commit()
             self._connection.close()
@@ -300,7 +311,8 @@ class ResponseLog:
             connection = sqlite3.connect(self.path, timeout=60.0)
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
-            # Keys come in no order: what of their index is not in memory is read for every one.
+            # Keys arrive in random order, so index pages that are not cached are read from disk for
+            # every key.
             connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
             connection.executescript(_SCHEMA)
             if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
@@ -312,7 +324,7 @@ class ResponseLog:
         return DamagedError(
             f"the reply to request {key[:12]} is damaged: {what}",
             where=str(self.path),
-            hint="`probec cache pull` brings it back from a copy; `probec verify` lists all",
+            hint="restore it from a copy with `probec cache pull`; `probec verify` lists all",
         )
 
     @contextmanager
@@ -322,7 +334,7 @@ class ResponseLog:
         except (sqlite3.Error, OSError) as error:
             hints = {
                 **dict.fromkeys(("SQLITE_NOTADB", "SQLITE_CORRUPT"), BROKEN),
-                "SQLITE_BUSY": "another process writes it: wait until that has ended, and run the "
+                "SQLITE_BUSY": "another process is writing it: wait until that ends, then run the "
                 "same command again",
             }
             raise StoreError(
@@ -330,7 +342,7 @@ class ResponseLog:
                 where=str(self.path),
                 hint=hints.get(
                     getattr(error, "sqlite_errorname", ""),
-                    "check the disk and its permissions; never delete it to mend a build",
+                    "check the disk and its permissions; do not delete the log to fix a build",
                 ),
             ) from error
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
@@ -345,6 +357,6 @@ def _add_digests(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("alter table reply add column digest blob")
     except sqlite3.OperationalError:
-        # Another process did it since we looked; anything else would show again here.
+        # Another process may have added the column meanwhile; any other error is raised.
         if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
             raise

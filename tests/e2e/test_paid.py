@@ -413,9 +413,9 @@ def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server:
         {"at": "results", "do": {"truncate": {"lines": 3, "mode": "close"}}},
     ])  # fmt: skip
     assert probec("build", *paid(server)) == 0
-    assert "generate: not taken, waiting 1 s: HTTP 429" in probec.err
-    assert "generate: no answer: HTTP 503" in probec.err
-    assert "generate: came incomplete: 3 of 5 succeeded results are there" in probec.err
+    assert "generate: refused, waiting 1 s: HTTP 429" in probec.err
+    assert "generate: no response: HTTP 503" in probec.err
+    assert "generate: incomplete: only 3 of 5 succeeded results" in probec.err
 
 
 def test_status_shows_what_a_batch_waits_for_and_until_when(
@@ -424,7 +424,7 @@ def test_status_shows_what_a_batch_waits_for_and_until_when(
     server.faults([{"at": "create", "do": {"status": 429, "headers": {"retry-after": "700"}}}])
     assert probec("build", *paid(server), "--detach") == 75
     assert probec("status", *paid(server)) == 0
-    assert "not taken, waiting 700 s: HTTP 429" in probec.out
+    assert "refused, waiting 700 s: HTTP 429" in probec.out
     assert "in 11 min" in probec.out
 
 
@@ -506,12 +506,12 @@ def test_the_doctor_looks_at_key_server_clock_and_models(
     probec: Probec, server: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert probec("doctor", *paid(server)) == 0
-    assert "answers and takes the key" in probec.out
+    assert "responds and accepts the key" in probec.out
     assert "test" not in probec.out.replace("latest", "")
     assert probec("doctor", *paid(server, "--set", "models.judge.model=none",
                                   "--set", "prices={none: {input: 1.0, output: 1.0}, "
                                   f"{MODEL}: {{input: 1.0, output: 5.0}}}}")) == 1  # fmt: skip
-    assert "the server does not know it" in probec.out
+    assert "unknown to the server" in probec.out
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert probec("doctor", *paid(server), "--offline") == 1
     assert "set ANTHROPIC_API_KEY" in probec.out

@@ -311,7 +311,7 @@ def test_16_and_17_results_that_break_off(our: Desk, cut: Rule) -> None:
 def test_16_results_that_never_come_whole_are_not_paid_for_again(our: Desk) -> None:
     cut = rule("results", {"truncate": {"lines": 3, "mode": "close"}}, times=-1)
     our.server.faults([cut])
-    with pytest.raises(ProviderError, match="break off every time: 8 of 11 are missing"):
+    with pytest.raises(ProviderError, match="is incomplete: 8 of 11 are missing"):
         our.ask(12)
     assert our.posts() == 1
     our.again()
@@ -437,7 +437,7 @@ def test_22_credit_runs_out_in_the_middle(our: Desk) -> None:
 def test_23_a_batch_that_does_not_end_in_time_is_waited_for(our: Desk) -> None:
     settles(our, rule("retrieve", {"fields": {"processing_status": "in_progress"}}, times=340))
     assert our.events("late") == 1
-    assert "it is looked at hourly and not sent again" in our.notices[0]
+    assert "it is polled hourly and not sent again" in our.notices[0]
 
 
 @pytest.mark.parametrize("hours", [6, -6])
@@ -499,7 +499,7 @@ def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(
     assert "is this the key of the workspace that sent it?" in shard.note
     our.clock.sleep(2 * 86400.0)
     our.again()
-    with pytest.raises(ProviderError, match="are lost: the server knows it no more"):
+    with pytest.raises(ProviderError, match="are lost: unknown to the server"):
         our.ask(12)
     assert our.posts() == 1
     our.server.faults([])
@@ -742,7 +742,7 @@ def test_a_list_is_read_as_far_back_as_it_must_and_no_further() -> None:
     assert listing.pages == 61
     endless = Listing(age=0.0)
     api = endpoint.Endpoint(cast(client.Client, endless), WallClock())
-    with pytest.raises(Unreachable, match="it goes on after 100,000 batches"):
+    with pytest.raises(Unreachable, match="it does not end after 100,000 batches"):
         api.list(1e9 - 5999)
 
 

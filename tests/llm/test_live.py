@@ -247,7 +247,7 @@ def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
     heard: list[str] = []
     live = provider("anthropic", settings(server.url, 1, notice=server.hear(heard)))
     live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
-    assert heard[0].startswith("waiting 0 s before asking again: HTTP 429")
+    assert heard[0].startswith("waiting 0 s before the next attempt: HTTP 429")
 
 
 def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:
@@ -274,7 +274,7 @@ def test_refused_credentials_stop_the_run_and_keep_what_was_answered(server: Ser
     got = Got()
     calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(6)]
 
-    with pytest.raises(PausedError, match="the account cannot go on: HTTP 401"):
+    with pytest.raises(PausedError, match="the account cannot be used: HTTP 401"):
         live.ask(calls, got, nothing)
     assert len(got.replies) == 2
     assert len(server.bodies) <= 4
@@ -351,7 +351,7 @@ def test_the_first_interrupt_lets_land_what_is_in_the_air(server: Server) -> Non
         live.ask(calls, got, nothing)
     # Every reply that the server was asked for is kept, and the rest was not sent.
     assert len(got.replies) == len(server.bodies) < 40
-    assert "to keep what was paid for; Ctrl-C again leaves them" in heard[0]
+    assert "to keep what was paid for; press Ctrl-C again to abandon them" in heard[0]
     assert len(heard) == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -378,10 +378,10 @@ def test_who_waits_for_the_server_to_want_more_does_not_hold_the_run_back() -> N
     threading.Timer(0.2, gate.leave).start()
     started = time.monotonic()
     with pytest.raises(Leaving):
-        gate.close(60.0, "HTTP 529", everybody=False)
+        gate.close(60.0, "HTTP 529", all_workers=False)
     gate.open()
-    gate.close(60.0, "HTTP 429", everybody=True)
-    assert gate.why() == "waiting 60 s before asking again: HTTP 429"
+    gate.close(60.0, "HTTP 429", all_workers=True)
+    assert gate.why() == "waiting 60 s before the next attempt: HTTP 429"
     assert gate.why() == ""
     threading.Timer(0.2, gate.leave).start()
     with pytest.raises(Leaving):
@@ -418,7 +418,7 @@ def test_the_second_interrupt_leaves_at_once_and_says_what_may_be_lost(
 
     assert child.returncode == 130
     assert time.monotonic() - started < 30
-    assert "requests in flight: what they may have cost is lost" in told
+    assert "requests in flight: they may have been billed" in told
     assert "finished steps and replies are kept" in told
     log = ResponseLog(project / ".probec/responses.sqlite")
     assert len(log) == 1

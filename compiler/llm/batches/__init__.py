@@ -1,5 +1,7 @@
 """Batches that are never paid twice: sealed bodies, a journal of intents, reconcile before resend.
 
-`states` is pure, `journal` makes every transition durable before the next side effect, `shards`
-packs and seals, `api` says what a provider must offer, `collect` reads results, `runner` drives.
+`states` holds the pure transitions, `journal` makes each durable before the next side effect,
+`shards` packs and seals bodies, `api` is the interface that a provider implements, `collect`
+downloads and checks results, `apply` logs them by the rules of `policy`, `reconcile` searches for
+lost batches, and `runner` drives all of these.
 """

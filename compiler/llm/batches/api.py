@@ -1,4 +1,4 @@
-"""What a batch endpoint must offer, and how it says no. No provider's types travel upward."""
+"""The interface of a batch endpoint and its error responses, independent of providers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Protocol
 
 from compiler.llm.messages import Reply
 
+# The states of requests that a server counts.
 KINDS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A batch as the server tells of it. Times are epoch seconds of the server's clock.
+    """A batch as reported by the server. Times are epoch seconds, on this machine's clock.
 
-    `status` is the server's word, `ended` the only one that matters. `counts`: requests by state;
-    their sum is the size of the batch, the rest may stay 0 until it has ended. A server may leave
-    some out.
+    `status`: the server's term; only `ended` has consequences. `counts`: requests by state, which
+    add up to the size of the batch; until it has ended, all may count as `processing`. A server may
+    omit some counts.
     """
 
     id: str
@@ -30,26 +31,26 @@ class Remote:
 
     @property
     def ended(self) -> bool:
-        """Whether results can be fetched."""
+        """Return whether results can be fetched."""
         return self.status == "ended"
 
     @property
     def size(self) -> int:
-        """How many requests it has; of these, where the server leaves counts out, at least."""
+        """Return the number of requests, a lower bound if the server omits counts."""
         return sum(self.counts.values())
 
     def may_have(self, n: int) -> bool:
-        """Whether it may be a batch of n requests, as far as its counts tell."""
+        """Return whether its counts are compatible with n requests."""
         whole = all(kind in self.counts for kind in KINDS)
         return self.size == n if whole else self.size <= n
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One result. `kind` is the server's word for it; `reply` is None where it brought none.
+    """One result. `kind`: the server's term for it; `reply`: None if the result has none.
 
     `account`: the account, not the request, is at fault (credit, limits, permission).
-    `transient`: asking again may help, and this one was not billed.
+    `transient`: a retry may succeed, and this attempt was not billed.
     """
 
     custom_id: str
@@ -62,7 +63,10 @@ class Line:
 
 
 class Refused(Exception):
-    """The server certainly did not take it. `too_large`: it must be split first."""
+    """A batch that the server certainly did not accept.
+
+    `wait`: seconds that the server asked to wait. `too_large`: the batch must be split first.
+    """
 
     def __init__(self, reason: str, wait: float | None = None, *, too_large: bool = False) -> None:
         super().__init__(reason)
@@ -72,15 +76,18 @@ class Refused(Exception):
 
 
 class Uncertain(Exception):
-    """Nobody knows whether the server took it."""
+    """A submission after which it is unknown whether the server accepted the batch."""
 
 
 class NotThere(Exception):
-    """The server does not know it, or not yet."""
+    """A batch that the server does not know, or not yet."""
 
 
 class Unreachable(Exception):
-    """The server gave no usable answer to a question that can be asked again."""
+    """A query that got no usable response and can be repeated.
+
+    `wait`: seconds that the server asked to wait.
+    """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -88,42 +95,42 @@ class Unreachable(Exception):
 
 
 class BatchApi(Protocol):
-    """One endpoint. Only `create` can cost money; it is sent once and never retried in here.
+    """A batch endpoint. Only `create` can cost money; it sends one request and never retries.
 
-    All methods raise `PausedError` when the account cannot go on (key, credit, spend limit).
+    All methods raise `PausedError` when the account cannot be used (key, credit, spend limit).
     """
 
     @property
     def endpoint(self) -> str:
-        """The server's address."""
+        """Return the server's address."""
 
     def create(self, body: Path, size: int) -> Remote:
-        """Send a sealed body. Raises Refused or Uncertain."""
+        """Submit a sealed body of `size` bytes. Raises Refused or Uncertain."""
 
     def retrieve(self, batch_id: str) -> Remote:
-        """How it stands. Raises NotThere or Unreachable."""
+        """Return the current state of a batch. Raises NotThere or Unreachable."""
 
     def list(self, since: float) -> Sequence[Remote]:
-        """The batches created since then, newest first. Raises Unreachable."""
+        """Return the batches created since a time, newest first. Raises Unreachable."""
 
     def download(self, batch_id: str, path: Path) -> None:
-        """Write the raw results to a file. Raises NotThere or Unreachable; the file may be cut."""
+        """Write the raw results to a file, perhaps truncated. Raises NotThere or Unreachable."""
 
     def first_line(self, batch_id: str) -> bytes:
-        """The first line of the results, possibly empty. Raises NotThere or Unreachable."""
+        """Return the first line of the results, possibly empty. Raises NotThere or Unreachable."""
 
     def cancel(self, batch_id: str) -> None:
-        """Ask for an end; one that ended already is no error. Raises NotThere or Unreachable."""
+        """Cancel a batch, a no-op if it has ended. Raises NotThere or Unreachable."""
 
     def parse(self, line: bytes) -> Line | None:
-        """One raw line, or None when it is no JSON object with a custom id."""
+        """Parse one raw line; return None if it is not a JSON object with a custom id."""
 
     def peek(self, line: bytes) -> tuple[str, str] | None:
-        """The custom id and kind of what `parse` would find, for less work."""
+        """Return the custom id and kind of a line, as `parse` does, at lower cost."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The non-empty lines of a results file with their offsets; only LF ends a line."""
+    """Yield the non-empty lines of a results file with byte offsets; only LF ends a line."""
     with path.open("rb") as file:
         at = 0
         for raw in file:

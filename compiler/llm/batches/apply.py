@@ -1,4 +1,4 @@
-"""Downloaded results into the log, one by one under the policy; doing it twice changes nothing."""
+"""Idempotent transfer of downloaded results to the log, each by the policy for its kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compiler.llm.messages import Deliver, Outcome, Purpose, Reply
 
 @dataclass
 class Applied:
-    """What came of a shard: results by kind, what to ask again, and the account's complaints."""
+    """The results of a shard by kind, the requests to send again, and errors of the account."""
 
     counts: Counter[str] = field(default_factory=Counter)
     again: list[Sealed] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Applied:
 
 
 def read(api: BatchApi, journal: Journal, shard: Shard, deliver: Deliver) -> Applied:
-    """Deliver every result of a downloaded shard; the caller commits."""
+    """Deliver every result of a downloaded shard and return a summary; the caller commits."""
     requests = journal.requests(shard.id)
     prefix = shards.prefix_of(journal.nonce, shard.id, shard.attempt)
     seen: set[int] = set()
@@ -61,10 +61,11 @@ def seal_again(
     price: Callable[[Purpose], float],
     wanted: Callable[[str], bool],
 ) -> None:
-    """Seal what must be asked again and is wanted; after a crash only what is not sealed yet.
+    """Seal the requests that must be sent again and are wanted by this build.
 
-    What nobody wants now is asked again by the build that does. When the account was at fault the
-    attempt does not count.
+    After a crash, requests that are in a new shard already are skipped. A request that this build
+    does not want is sent again by the build that does. When the account was at fault, the attempt
+    does not count.
     """
     left = [
         each

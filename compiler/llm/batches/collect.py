@@ -1,7 +1,7 @@
-"""Results of an ended batch: fetched whole, proven whole, then read line by line.
+"""Results of an ended batch: downloaded, checked for completeness, then read line by line.
 
-A stream that is cut at a line boundary ends without any error, so nothing is believed before the
-lines were counted against what the server says it has.
+A stream that is cut at a line boundary ends without an error, so no line is used before all lines
+were counted and compared with the server's counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from compiler.llm.batches.shards import ordinal_of, prefix_of, sync_folder
 
 @dataclass
 class Survey:
-    """What a results file holds: ordinals with the offset of their line, and what is odd."""
+    """The contents of a results file.
+
+    `offsets`: byte offset of a line by ordinal. `kinds`: number of results by kind. `foreign`:
+    custom ids of other shards. `problems`: signs of an incomplete file.
+    """
 
     offsets: dict[int, int] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -33,7 +37,7 @@ class Survey:
 
 
 def fetch(api: BatchApi, journal: Journal, shard: Shard) -> None:
-    """Download the results to their place, durably. Raises NotThere or Unreachable."""
+    """Download the results of a shard, durably. Raises NotThere or Unreachable."""
     assert shard.batch_id is not None
     path = journal.results(shard.id)
     part = path.with_suffix(".part")
@@ -53,12 +57,12 @@ def _translated(part: Path) -> Iterator[None]:
         raise StoreError(
             f"results cannot be written: {error.strerror or error}",
             where=str(part),
-            hint="free some space and run the same command again; the batch keeps its results",
+            hint="free some space and run the same command again; the provider keeps the results",
         ) from error
 
 
 def archive(journal: Journal, shard: Shard) -> None:
-    """Compress the results of an applied shard; they are kept, but not read again."""
+    """Compress the results of an applied shard, which are kept but not read again."""
     path = journal.results(shard.id)
     packed = path.with_suffix(".jsonl.zst")
     part = path.with_suffix(".part")
@@ -73,14 +77,14 @@ def archive(journal: Journal, shard: Shard) -> None:
 
 
 def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Survey:
-    """Read a results file once and hold it against the shard and the server's counts."""
+    """Compare a results file with its shard and with the server's counts, in one pass."""
     prefix = prefix_of(journal.nonce, shard.id, shard.attempt)
     found = Survey()
     digests: dict[int, bytes] = {}
     for at, raw in lines(journal.results(shard.id)):
         line = api.peek(raw)
         if line is None:
-            found.problems.append(f"the line at byte {at} is cut or no JSON")
+            found.problems.append(f"the line at byte {at} is truncated or not JSON")
             continue
         custom_id, kind = line
         ordinal = ordinal_of(custom_id, prefix)
@@ -95,14 +99,14 @@ def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Sur
         digests[ordinal] = digest
         found.offsets[ordinal] = at
         found.kinds[kind] += 1
-    told = {kind: count for kind, count in remote.counts.items() if count}
-    if remote.size != shard.n or told.get("processing", 0):
-        # Without counts to believe, every request must have its line.
+    counts = {kind: count for kind, count in remote.counts.items() if count}
+    if remote.size != shard.n or counts.get("processing", 0):
+        # Without usable counts, every request must have a line.
         if len(found.offsets) < shard.n:
-            found.problems.append(f"{len(found.offsets)} of {shard.n} results are there")
+            found.problems.append(f"only {len(found.offsets)} of {shard.n} results")
         return found
-    for kind, count in told.items():
+    for kind, count in counts.items():
         # Servers differ in whether a canceled request has a line.
         if kind != "canceled" and found.kinds[kind] < count:
-            found.problems.append(f"{found.kinds[kind]} of {count} {kind} results are there")
+            found.problems.append(f"only {found.kinds[kind]} of {count} {kind} results")
     return found

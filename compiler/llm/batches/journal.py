@@ -1,4 +1,4 @@
-"""The batch journal: what was sealed, intended, sent and collected. SQLite, full sync.
+"""The batch journal: shards, their requests and every event, in SQLite with full sync.
 
 Every transition is committed before the side effect that follows it. Times are epoch seconds.
 """
@@ -64,10 +64,10 @@ create table if not exists event (
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One sealed body and what became of it. `label` says what it is for, for people.
+    """One sealed body and its state. `label`: its builds, roles and rounds, for display.
 
-    `sends`: how many times it was POSTed; `looks`: how often it was looked for since then; `cuts`:
-    how often its results came incomplete.
+    `sends`: number of POSTs. `looks`: consecutive searches, polls or fetches. `cuts`: number of
+    incomplete downloads of its results. `next_at`: time of the next action.
     """
 
     id: int
@@ -92,7 +92,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """One request of a shard: its key, purpose, and where its parameters lie in the body."""
+    """One request of a shard, with the offset and size of its parameters in the body."""
 
     ordinal: int
     key: str
@@ -105,7 +105,7 @@ _COLUMNS = ", ".join(Shard.__dataclass_fields__)
 
 
 class Journal:
-    """The batches of a project: `batches.sqlite` and the bodies and results beside it."""
+    """The batches of a project: `journal.sqlite`, with sealed bodies and results beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,20 +114,20 @@ class Journal:
         self._purposes: dict[int, Purpose] = {}
 
     def exists(self) -> bool:
-        """Whether anything was ever journaled."""
+        """Return whether the journal has a file."""
         return self._connection is not None or self.path.is_file()
 
     def body(self, shard: int) -> Path:
-        """The sealed body of a shard."""
+        """Return the path of a shard's sealed body."""
         return self.folder / f"{shard:06d}.body.json"
 
     def results(self, shard: int) -> Path:
-        """The raw results of a shard."""
+        """Return the path of a shard's raw results."""
         return self.folder / f"{shard:06d}.results.jsonl"
 
     @property
     def nonce(self) -> str:
-        """Six hex digits that mark the custom ids of this journal."""
+        """Return the six hex digits that mark the custom ids of this journal."""
         with self.transaction() as db:
             found = db.execute("select nonce from run").fetchone()
             if found is None:
@@ -136,7 +136,7 @@ class Journal:
             return str(found[0])
 
     def purpose_id(self, purpose: Purpose) -> int:
-        """The number of a purpose."""
+        """Return the number of a purpose, which is stored if it is new."""
         value = msgspec.json.encode(purpose)
         with self.transaction() as db:
             db.execute("insert or ignore into purpose (value) values (?)", (value,))
@@ -144,7 +144,7 @@ class Journal:
         return int(found[0])
 
     def purpose(self, number: int) -> Purpose:
-        """The purpose of that number."""
+        """Return the purpose with a number."""
         if number not in self._purposes:
             with self.transaction() as db:
                 row = db.execute("select value from purpose where id = ?", (number,)).fetchone()
@@ -152,23 +152,23 @@ class Journal:
         return self._purposes[number]
 
     def proven(self, endpoint: str, shape: str) -> bool:
-        """Whether a request of this shape was accepted at this endpoint before."""
+        """Return whether the endpoint has accepted a request of this shape before."""
         with self.transaction() as db:
             sql = "select 1 from shape where endpoint = ? and digest = ?"
             return db.execute(sql, (endpoint, shape)).fetchone() is not None
 
     def prove(self, endpoint: str, shape: str) -> None:
-        """A request of this shape was accepted."""
+        """Record that the endpoint accepted a request of this shape."""
         with self.transaction() as db:
             db.execute("insert or ignore into shape values (?, ?)", (endpoint, shape))
 
     def next_id(self) -> int:
-        """The id that the next shard gets."""
+        """Return the id for the next shard."""
         with self.transaction() as db:
             return int(db.execute("select coalesce(max(id), 0) + 1 from shard").fetchone()[0])
 
     def seal(self, shard: Shard, requests: Iterable[Sealed]) -> None:
-        """A new shard, whose body is already durable on disk."""
+        """Add a shard, whose body is already durable on disk, with its requests."""
         values = [getattr(shard, name) for name in Shard.__dataclass_fields__]
         marks = ", ".join("?" * len(values))
         with self.transaction() as db:
@@ -182,7 +182,7 @@ class Journal:
             )
 
     def where(self, key: str) -> str | None:
-        """The endpoint that has, or may have, a request of this key; None when none has."""
+        """Return the endpoint that has, or may have, a request of this key; otherwise None."""
         if not self.exists():
             return None
         marks = ", ".join("?" * len(SENT))
@@ -195,7 +195,7 @@ class Journal:
         return None if found is None else str(found[0])
 
     def flying(self, build: str) -> dict[str, int]:
-        """How many requests of a build the server has, or may have, by role."""
+        """Return, by role, how many requests of a build are, or may be, with a server."""
         if not self.exists():
             return {}
         marks = ", ".join("?" * len(SENT))
@@ -213,13 +213,13 @@ class Journal:
         return dict(found)
 
     def is_elsewhere(self, key: str, shard: int) -> bool:
-        """Whether a request of this key is open in another shard than this one."""
+        """Return whether another open shard has a request of this key."""
         with self.transaction() as db:
             sql = "select 1 from request where key = ? and shard != ?"
             return db.execute(sql, (bytes.fromhex(key), shard)).fetchone() is not None
 
     def requests(self, shard: int) -> dict[int, Sealed]:
-        """The requests of a shard by ordinal."""
+        """Return the requests of a shard by ordinal."""
         with self.transaction() as db:
             rows = db.execute(
                 "select ordinal, key, purpose, at, size from request where shard = ?"
@@ -229,7 +229,7 @@ class Journal:
             return {r[0]: Sealed(r[0], r[1].hex(), *r[2:]) for r in rows}
 
     def shards(self, states: Sequence[State] | None = None, endpoint: str = "") -> list[Shard]:
-        """The shards in these states (all of them by default), oldest first."""
+        """Return the shards in these states and at this endpoint (default: all), oldest first."""
         if not self.exists():
             return []
         with self.transaction() as db:
@@ -244,7 +244,7 @@ class Journal:
     def move(
         self, shard: Shard, event: Event, now: float, detail: str = "", **values: object
     ) -> Shard:
-        """Apply an event and set columns with it, durably; returns the shard as it is now."""
+        """Apply an event and set columns, durably; return the new shard. Raises as `after` does."""
         state = after(shard.state, event)
         with self.transaction() as db:
             self._set(db, shard.id, {"state": state.value, **values})
@@ -254,30 +254,30 @@ class Journal:
         return self.shard(shard.id)
 
     def update(self, shard: Shard, **values: object) -> Shard:
-        """Set columns that are not the state."""
+        """Set columns other than the state; return the updated shard."""
         with self.transaction() as db:
             self._set(db, shard.id, values)
         return self.shard(shard.id)
 
     def shard(self, number: int) -> Shard:
-        """The shard of that id."""
+        """Return the shard with an id."""
         with self.transaction() as db:
             row = db.execute(f"select {_COLUMNS} from shard where id = ?", (number,)).fetchone()
         return _shard(row)
 
     def note(self, now: float, kind: str, detail: str, shard: int | None = None) -> None:
-        """An event that changes no state."""
+        """Record an event that changes no state."""
         with self.transaction() as db:
             self._event(db, now, shard, kind, detail)
 
     def events(self, shard: int | None = None) -> list[tuple[float, int | None, str, str]]:
-        """What happened, in order: (at, shard, kind, detail)."""
+        """Return the events of a shard (default: all) in order: (time, shard, kind, detail)."""
         with self.transaction() as db:
             rows = db.execute("select at, shard, kind, detail from event order by seq").fetchall()
         return [row for row in rows if shard in (None, row[1])]
 
     def usual_seconds(self, endpoint: str) -> float | None:
-        """How long a batch takes here: the median of the last twenty; None before the first."""
+        """Return the median duration of the endpoint's last twenty batches, None before one."""
         with self.transaction() as db:
             sql = (
                 "select ended.at - accepted.at from event ended join event accepted"
@@ -289,7 +289,7 @@ class Journal:
         return statistics.median(row[0] for row in rows) if rows else None
 
     def suspect(self, batch_id: str, shard: Shard) -> None:
-        """A batch that may be a second one of a shard's body."""
+        """Record a batch that may be a duplicate of a shard's batch."""
         with self.transaction() as db:
             db.execute(
                 "insert or ignore into suspect values (?, ?, ?, 'open', 0)",
@@ -297,7 +297,7 @@ class Journal:
             )
 
     def judge(self, batch_id: str, verdict: str, usd: float) -> None:
-        """What a suspect turned out to be: `duplicate` or `foreign`."""
+        """Record the verdict on a suspect, `duplicate` or `foreign`, and its cost in US dollars."""
         with self.transaction() as db:
             db.execute(
                 "update suspect set verdict = ?, usd = ? where batch_id = ?",
@@ -305,33 +305,33 @@ class Journal:
             )
 
     def drop_suspect(self, batch_id: str) -> None:
-        """It is a suspect no longer."""
+        """Remove a batch from the suspects."""
         with self.transaction() as db:
             db.execute("delete from suspect where batch_id = ?", (batch_id,))
 
     def first_sent(self, shard: Shard) -> float:
-        """When a shard was first sent."""
+        """Return the time at which a shard was first sent."""
         with self.transaction() as db:
             sql = "select min(at) from event where shard = ? and kind = ?"
             found = db.execute(sql, (shard.id, Event.INTENT.value)).fetchone()[0]
         return float(found if found is not None else shard.sent_at or 0.0)
 
     def last(self, shard: Shard, kind: Event) -> float | None:
-        """When an event last happened to a shard."""
+        """Return the time of an event's last occurrence for a shard, None if there was none."""
         with self.transaction() as db:
             sql = "select max(at) from event where shard = ? and kind = ?"
             found = db.execute(sql, (shard.id, kind.value)).fetchone()[0]
         return None if found is None else float(found)
 
     def suspects(self) -> list[tuple[str, str, int, str, float]]:
-        """All suspects: (batch id, endpoint, shard, verdict, cost in US dollars if duplicate)."""
+        """Return all suspects: (batch id, endpoint, shard, verdict, US dollars if duplicate)."""
         if not self.exists():
             return []
         with self.transaction() as db:
             return db.execute("select * from suspect order by rowid").fetchall()
 
     def known_ids(self) -> set[str]:
-        """Every batch id that belongs to a shard or was judged."""
+        """Return the ids of all batches that belong to a shard or are or were suspects."""
         with self.transaction() as db:
             rows = db.execute(
                 "select batch_id from shard where batch_id is not null"
@@ -340,7 +340,7 @@ class Journal:
             return {row[0] for row in rows}
 
     def in_flight_usd(self) -> float:
-        """What the shards that the server has, or may have, are expected to cost."""
+        """Return the expected US dollars of the shards that are, or may be, with a server."""
         return sum(shard.expected_usd for shard in self.shards(SENT))
 
     def close(self) -> None:
@@ -365,7 +365,7 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is durable when the block ends and undone when it raises."""
+        """Run the block in a transaction: durable when it ends, undone when it raises."""
         try:
             if self._connection is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -376,21 +376,21 @@ class Journal:
             with self._connection:
                 yield self._connection
         except (sqlite3.Error, OSError) as error:
-            # Of these, only that of a file that is no database is of this very class.
+            # Exactly this class, not a subclass, is raised for a file that is no valid database.
             broken = type(error) is sqlite3.DatabaseError
             raise StoreError(
                 f"the batch journal cannot be used: {error}",
                 where=str(self.path),
                 hint=_BROKEN
                 if broken
-                else "free some space or make it writable, and run the same command again; never "
+                else "free some space or make it writable, and run the same command again; do not "
                 "delete it while batches are open",
             ) from error
 
 
 _BROKEN = (
-    "bring back a copy of it; without one, move it aside and look at the provider's console first: "
-    "a build knows nothing then of batches that are open, and would pay for them again"
+    "restore it from a copy; without one, move it aside and check the provider's console first: a "
+    "build without this journal does not know of open batches and would pay for them again"
 )
 
 

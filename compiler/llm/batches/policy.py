@@ -1,4 +1,4 @@
-"""What to do with each outcome of a batched request, row by row."""
+"""The policy for the results of batched requests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 from compiler.llm.batches.api import Line
 
-# A request that the server could not serve is asked again so often in all.
+# Attempts in all for a request that the server could not serve.
 MAX_ATTEMPTS = 5
-# What nobody has documented may be a passing fault, but is not believed in for long.
+# Attempts in all after a result of an undocumented kind, which may be transient.
 MAX_UNKNOWN_ATTEMPTS = 2
 
 
 class Action(StrEnum):
-    """What becomes of a request."""
+    """The action on a request after its result."""
 
     KEEP = "keep"
     AGAIN = "again"
@@ -22,11 +22,13 @@ class Action(StrEnum):
 
 
 def decide(line: Line | None, attempt: int) -> Action:
-    """The action for one result; None for a request without one. `attempt` counts from 1.
+    """Return the action for one result, or for a missing one (None). `attempt` counts from 1.
 
-    succeeded: kept, billed, whatever its stop reason. The account's fault (credit, limits): pause,
-    and the attempt does not count. The server's fault, expiry, cancellation, absence: again, a
-    bounded number of times. The request's own fault: it fails at once.
+    - succeeded: keep, whatever the stop reason, since it was billed;
+    - fault of the account (credit, limits): pause, and the attempt does not count;
+    - fault of the server, expiry, cancellation, no result: again, `MAX_ATTEMPTS` in all;
+    - fault of the request: fail at once;
+    - undocumented: again, `MAX_UNKNOWN_ATTEMPTS` in all.
     """
     if line is None or line.kind in ("expired", "canceled"):
         return Action.AGAIN if attempt < MAX_ATTEMPTS else Action.FAIL

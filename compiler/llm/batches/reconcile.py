@@ -1,7 +1,7 @@
-"""Finds out whether a batch that nobody answered for exists, before anything is sent again.
+"""The search for batches whose submission got no response, before anything is sent again.
 
-There is no idempotency key and no name on a batch: a landed one is found by its size, which no
-other open shard has, and the time it was sent; only its results prove that it is ours.
+A batch has no idempotency key and no name: one that the server accepted is found by its size, which
+no other batch in flight has, and its time; only its results prove that it is ours.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from compiler.llm.batches.states import Event, State
 
 # A landed batch may be listed late: it is looked for at these seconds after it was first missed.
 _LOOKS = (0.0, 30.0, 120.0, 300.0, 600.0)
-# The server's clock may differ by so much, and sending may have taken so long.
+# Tolerances in seconds: for differing clocks, a long POST, and a clock that was turned back.
 _SKEW = 60.0
 _SENDING = 720.0
 _TURNED = 3600.0
-# So long after it was sent a batch may still turn out to have landed twice.
+# Duplicates of a batch are searched for until this many seconds after it was sent.
 _SWEPT = 2 * 86400.0
 
 
 def unswept(journal: Journal, now: float) -> list[str]:
-    """The endpoints at which a batch may yet turn out to have landed twice, or may have."""
+    """Return the endpoints at which duplicates of batches are to be searched for or judged."""
     open_ = [endpoint for _, endpoint, _, verdict, _ in journal.suspects() if verdict == "open"]
     return [*open_, *(shard.endpoint for shard in journal.shards() if _unswept(shard, now))]
 
@@ -35,7 +35,7 @@ def _unswept(shard: Shard, now: float) -> bool:
 
 
 class Reconciler:
-    """Looks for lost batches of one endpoint."""
+    """The search for lost and duplicate batches at one endpoint."""
 
     def __init__(self, api: BatchApi, journal: Journal, clock: Clock) -> None:
         self._api = api
@@ -43,18 +43,18 @@ class Reconciler:
         self._clock = clock
 
     def look(self, shard: Shard) -> Shard:
-        """One look for a shard whose fate is unknown: adopted, to be sent again, or neither yet."""
+        """Search once for the batch of a shard in state `unknown`: adopt it, resend, or go on."""
         now = self._clock.now()
         try:
             found = self._candidates(shard)
         except Unreachable as error:
             wait = error.wait if error.wait is not None else 30.0
             return self._journal.update(
-                shard, next_at=now + min(wait, 300.0), note=f"no list of batches: {error}"
+                shard, next_at=now + min(wait, 300.0), note=f"batch list unavailable: {error}"
             )
         if found:
-            # The oldest first: a later one is a duplicate, or somebody else's. One that does not
-            # tell its size is worth a look when no other does.
+            # The oldest first: a later one is a duplicate or of another project. A batch without
+            # counts is considered only if none of the right size is listed.
             oldest = min(found, key=lambda r: (r.size != shard.n, r.created_at, r.id))
             for other in found:
                 if other.id != oldest.id:
@@ -62,25 +62,25 @@ class Reconciler:
             return self._journal.move(
                 shard, Event.ADOPTED, now, oldest.id, batch_id=oldest.id,
                 created_at=oldest.created_at, expires_at=oldest.expires_at, next_at=now, looks=0,
-                note="found again by its size and time",
+                note="found by its size and time",
             )  # fmt: skip
         looks = shard.looks + 1
         if looks < len(_LOOKS):
             wait = _LOOKS[looks] - _LOOKS[looks - 1]
             return self._journal.update(
-                shard, looks=looks, next_at=now + wait, note="looking for it before sending again"
+                shard, looks=looks, next_at=now + wait, note="searching for it before sending again"
             )
         return self._journal.move(
-            shard, Event.NOT_THERE, now, f"not listed after {looks} looks", next_at=now, looks=0,
-            note="not there, to be sent again",
+            shard, Event.NOT_THERE, now, f"not listed in {looks} searches", next_at=now, looks=0,
+            note="not with the server, will be sent again",
         )  # fmt: skip
 
     def adopted(self, shard: Shard) -> bool:
-        """Whether its batch was found by size and time, and not told by the server."""
+        """Return whether the shard's batch was found by a search, not named by the server."""
         return any(kind == Event.ADOPTED for _, _, kind, _ in self._journal.events(shard.id))
 
     def not_ours(self, shard: Shard, custom_id: str) -> Shard:
-        """The adopted batch has somebody else's results: let go of it and look again."""
+        """Release an adopted batch whose results are not ours, and search again."""
         now = self._clock.now()
         assert shard.batch_id is not None
         theirs = shard.batch_id
@@ -90,7 +90,7 @@ class Reconciler:
         )  # fmt: skip
         self._journal.suspect(theirs, shard)
         self._journal.judge(theirs, "foreign", 0.0)
-        # What was set aside beside the wrong one may be the right one.
+        # A suspect recorded when the wrong batch was adopted may be the right one.
         for batch_id, endpoint, number, verdict, _ in self._journal.suspects():
             if (endpoint, number, verdict) == (shard.endpoint, shard.id, "open"):
                 return self._adopt_suspect(shard, batch_id)
@@ -101,11 +101,11 @@ class Reconciler:
         self._journal.drop_suspect(batch_id)
         return self._journal.move(
             shard, Event.ADOPTED, now, batch_id, batch_id=batch_id, created_at=shard.sent_at,
-            next_at=now, looks=0, note="found again by its size and time",
+            next_at=now, looks=0, note="found by its size and time",
         )  # fmt: skip
 
     def suspects(self) -> None:
-        """Judge every batch that may be a second one of a body: a duplicate was billed too."""
+        """Judge every suspect whose batch has ended; a duplicate was billed as well."""
         self._sweep()
         for batch_id, endpoint, number, verdict, _ in self._journal.suspects():
             if verdict != "open" or endpoint != self._api.endpoint:
@@ -125,23 +125,23 @@ class Reconciler:
             self._journal.note(self._clock.now(), f"suspect_{verdict}", batch_id, shard.id)
 
     def _sweep(self) -> None:
-        """A batch that was sent again may have landed before, listed too late or said refused."""
+        """Search for batches that were accepted although listed too late or reported as refused."""
         for shard in self._journal.shards(endpoint=self._api.endpoint):
             if _unswept(shard, self._clock.now()):
                 try:
                     for remote in self._candidates(shard):
                         self._journal.suspect(remote.id, shard)
                 except Unreachable as error:
-                    # Looked for again at the end of the next run, for two days.
+                    # Searched for again at the end of the next run, for two days.
                     now = self._clock.now()
-                    self._journal.note(now, "not_swept", f"no list of batches: {error}", shard.id)
+                    self._journal.note(now, "not_swept", f"list unavailable: {error}", shard.id)
                     return
 
     def _candidates(self, shard: Shard) -> list[Remote]:
-        """Listed batches of the shard's size, from its time, that belong to nobody we know."""
+        """Return the listed batches of the shard's size and time that no shard is known to have."""
         first = self._journal.first_sent(shard)
         known = self._journal.known_ids()
-        # Sending may have taken long: what counts is when it ended without an answer.
+        # A POST may take long, so the time at which it ended without a response counts.
         lost = self._journal.last(shard, Event.UNCERTAIN) or 0.0
         until = max((shard.sent_at or first) + _SENDING, lost + 2 * _SKEW)
         found = [
@@ -151,6 +151,6 @@ class Reconciler:
             and remote.may_have(shard.n)
             and first - _TURNED <= remote.created_at <= until
         ]
-        # This machine's clock may have been turned back since; an older batch of the size is then
-        # ours unless its results say otherwise.
+        # If this machine's clock was turned back since, the batch seems older; its results decide
+        # whether it is ours.
         return [remote for remote in found if remote.created_at >= first - _SKEW] or found

@@ -1,7 +1,7 @@
-"""Drives shards from sealed to applied: submit once, reconcile before any resend, collect, apply.
+"""Shards from sealed to applied: submit once, reconcile before any resend, collect, apply.
 
-Time is a wall clock, since a batch lives for days and machines sleep. Nothing here blocks for
-longer than the next due step, and a run may end at any point: the journal knows how to go on.
+Time is wall-clock time, since a batch lives for days and machines sleep. No wait exceeds the time
+of the next due step, and a run may end at any point: the journal holds all that a resume needs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from compiler.llm.messages import Deliver
 from compiler.llm.purse import Purse
 
 _FETCHES = 8
-# So many results may be missing for good and be asked again; more of them are still to come.
+# Up to max(_FEW, _SHARE of the shard) missing results count as lost and are requested again; if
+# more are missing, the download is incomplete.
 _FEW = 3
 _SHARE = 0.01
 _LATE = 2 * 3600.0
@@ -34,18 +35,18 @@ _BACKOFF_CAP = 900.0
 
 
 class Watcher(Protocol):
-    """Is told how batches stand."""
+    """A receiver of progress and notices."""
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """How the open ones stand. `left`: seconds until they may all have ended, if known."""
+        """Report the open shards. `left`: estimated seconds until all have ended, if known."""
 
     def notice(self, text: str) -> None:
-        """Something the user should read."""
+        """Report a message to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between polls: the first, and the longest after a while. `wait`: until all ended."""
+    """Seconds between polls, at first and at most. `wait`: the run waits until all have ended."""
 
     first: float
     longest: float
@@ -53,7 +54,10 @@ class Pace:
 
 
 class Runner:
-    """One endpoint's shards, driven until none is open or nothing more can be done now."""
+    """The shards of one endpoint, driven until none is open or nothing more can be done now.
+
+    `wanted`: returns whether this build wants a request (by key) that must be sent again.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,6 @@ class Runner:
         watcher: Watcher,
         wanted: Callable[[str], bool],
     ) -> None:
-        """`wanted`: whether a request that must be asked again is to be, by its key."""
         self._api = api
         self._journal = journal
         self._limits = limits
@@ -82,8 +85,8 @@ class Runner:
         """Settle every open shard of this endpoint.
 
         Raises:
-            WaitingError: told not to wait, and batches are with the server.
-            PausedError, BudgetError: nothing more may be sent; what is there was collected first.
+            WaitingError: `Pace.wait` is off and batches are with the server.
+            PausedError, BudgetError: nothing more may be sent; ended batches were collected first.
         """
         self._resume()
         while True:
@@ -102,20 +105,20 @@ class Runner:
 
     @staticmethod
     def _leave(open_shards: list[Shard]) -> None:
-        """Go, unless the fate of a batch is unknown: that is better found out at once."""
+        """Raise WaitingError, unless a shard is neither waiting nor sealed and needs action."""
         sent = [shard for shard in open_shards if shard.state in WAITING]
         held = [shard for shard in open_shards if shard.state is State.SEALED]
         if len(sent) + len(held) < len(open_shards):
             return
-        later = f"; {sum(s.n for s in held):,} more wait for room in the queue" if held else ""
+        later = f"; {sum(s.n for s in held):,} more wait for space in the queue" if held else ""
         raise WaitingError(
             f"{len(sent)} batch{'es' if len(sent) != 1 else ''} of {sum(s.n for s in sent):,} "
-            f"requests with the provider{later}",
-            hint="run the same command again to collect; `probec status` shows them",
+            f"requests {'are' if len(sent) != 1 else 'is'} with the provider{later}",
+            hint="run the same command again to collect them; `probec status` shows them",
         )
 
     def _due(self, shard: Shard) -> bool:
-        """Whether to act now; a time far ahead means that the clock was turned back since."""
+        """Return whether to act now; a due time far ahead means that the clock was turned back."""
         ahead = shard.next_at - self._clock.now()
         return ahead <= 0 or ahead > 2 * _HOURLY
 
@@ -129,12 +132,12 @@ class Runner:
         self._watcher.batches(open_shards, self._purse, left)
 
     def collect(self, deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Bring in what has ended, and send nothing."""
+        """Collect the results of ended batches; send nothing."""
         self._resume()
         self._collect(deliver, commit)
 
     def _resume(self) -> None:
-        """Take up what an earlier run left: an intent without an answer is uncertain."""
+        """Resume the shards of an earlier run; an intent without a response is uncertain."""
         now = self._clock.now()
         for shard in self._shards():
             if shard.state is State.SUBMITTING:
@@ -155,10 +158,10 @@ class Runner:
                 continue
             now = self._clock.now()
             if queued and queued + shard.n > self._limits.queue_requests:
-                self._journal.update(shard, next_at=now + self._pace.longest, note="queue is full")
+                self._journal.update(shard, next_at=now + self._pace.longest, note="queue full")
                 continue
             if shard.n in sent:
-                # A lost batch is known by its size alone, so no two of a size are out at once.
+                # A lost batch is found by its size, so no two batches in flight have the same size.
                 note = "waits for another batch of its size"
                 self._journal.update(shard, next_at=now + self._pace.first, note=note)
                 continue
@@ -184,7 +187,7 @@ class Runner:
                 shard, Event.UNCERTAIN, now, str(error), next_at=now, note=str(error)
             )
         except ProviderError as error:
-            # The account's fault: it was not taken, and nothing else will be.
+            # The account or the body is at fault: not accepted, and no other batch would be.
             self._release(shard)
             self._journal.move(
                 shard, Event.REFUSED, self._clock.now(), str(error), note=error.message
@@ -204,14 +207,14 @@ class Runner:
             self._split(self._journal.move(shard, Event.TOO_LARGE, now, error.reason))
             return
         wait = min(_BACKOFF_CAP, error.wait if error.wait is not None else 2.0**shard.sends)
-        note = f"not taken, waiting {wait:,.0f} s: {error.reason}"
+        note = f"refused, waiting {wait:,.0f} s: {error.reason}"
         shard = self._journal.move(
             shard, Event.REFUSED, now, error.reason, next_at=now + wait, note=note
         )
         if error.wait is None and shard.sends >= _FETCHES:
             raise ProviderError(
                 f"the server refused a batch {shard.sends} times: {error.reason}",
-                hint="run the same command again later; what was answered is kept",
+                hint="run the same command again later; the replies received are kept",
             )
 
     def _split(self, shard: Shard) -> None:
@@ -229,7 +232,7 @@ class Runner:
             if shard.state is State.UNKNOWN:
                 shard = self._reconciler.look(shard)
                 if shard.state is State.SEALED:
-                    # It is not there, so nothing is in flight for it.
+                    # The server does not have it, so nothing is in flight for it.
                     self._release(shard)
             if shard.state in WAITING:
                 shard = self._poll(shard)
@@ -248,14 +251,14 @@ class Runner:
         try:
             remote = self._api.retrieve(shard.batch_id)
         except NotThere as error:
-            # A batch that exists may answer 404 for a while: only its deadline says otherwise.
+            # A 404 may be temporary, so a batch is lost only when its results have expired.
             if now - (shard.created_at or now) > _ARCHIVED:
-                return self._lost(shard, "the server knows it no more, 29 days after it was made")
+                return self._lost(shard, "unknown to the server 29 days after its creation")
             why = f": {error}" if str(error) else ""
-            note = f"not found{why}, looking again (is this the key of the workspace that sent it?)"
+            note = f"not found{why}, polling again (is this the key of the workspace that sent it?)"
             return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
         except Unreachable as error:
-            note = f"no answer: {error}"
+            note = f"no response: {error}"
             return self._journal.update(shard, next_at=next_at, looks=looks, note=note)
         if remote.ended:
             return self._journal.move(
@@ -267,7 +270,7 @@ class Runner:
         if shard.state is State.IN_PROGRESS and now > remote.expires_at + _LATE:
             self._watcher.notice(
                 f"batch {shard.batch_id} has not ended {(now - remote.expires_at) / 3600:.0f} h "
-                "after it should have expired; it is looked at hourly and not sent again"
+                "after it should have expired; it is polled hourly and not sent again"
             )
             return self._journal.move(shard, Event.LATE, now, next_at=now + _HOURLY, looks=looks)
         if shard.state is State.OVERDUE:
@@ -283,22 +286,22 @@ class Runner:
             collect.fetch(self._api, self._journal, shard)
         except NotThere as error:
             age = now - (shard.created_at or now)
-            # A batch may be collected long after it was made: what counts is how long its results
-            # have not been there since it was seen to have ended.
+            # A batch may be collected long after it was created, so the absence of its results is
+            # measured from the time at which it was seen to have ended.
             ended = [at for at, _, kind, _ in self._journal.events(shard.id) if kind == Event.ENDED]
             absent = now - max(ended, default=now)
             if age > _ARCHIVED or (looks > _FETCHES and absent > _GONE):
                 return self._lost(shard, str(error) or "its results are gone")
-            next_at, note = now + min(600.0, 2.0**looks), "its results are not there yet"
+            next_at, note = now + min(600.0, 2.0**looks), "its results are not available yet"
             return self._journal.update(shard, looks=looks, next_at=next_at, note=note)
         except Unreachable as error:
             wait = error.wait if error.wait is not None else min(60.0, 2.0**looks / 4)
             if looks > 4 * _FETCHES:
                 raise ProviderError(
-                    f"the results of {shard.batch_id} cannot be fetched: {error}",
+                    f"the results of batch {shard.batch_id} cannot be fetched: {error}",
                     hint="run the same command again later; the provider keeps them for 29 days",
                 ) from error
-            note = f"no results: {error}"
+            note = f"results not fetched: {error}"
             return self._journal.update(shard, looks=looks, next_at=now + wait, note=note)
         if remote.archived:
             return self._lost(shard, "archived")
@@ -308,15 +311,15 @@ class Runner:
         cuts = shard.cuts + 1
         if found.problems and cuts <= _FETCHES:
             self._journal.note(now, "incomplete", found.problems[0], shard.id)
-            next_at, note = now + min(60.0, 2.0**cuts / 4), f"came incomplete: {found.problems[0]}"
+            next_at, note = now + min(60.0, 2.0**cuts / 4), f"incomplete: {found.problems[0]}"
             return self._journal.update(shard, cuts=cuts, next_at=next_at, note=note)
         missing = shard.n - len(found.offsets)
         if found.problems and missing > max(_FEW, _SHARE * shard.n):
-            # They are there and were billed: asking again would pay for them twice.
+            # The results exist and were billed: sending the requests again would pay twice.
             self._journal.update(shard, cuts=0, next_at=now)
             raise ProviderError(
-                f"the results of batch {shard.batch_id} break off every time: {missing:,} of "
-                f"{shard.n:,} are missing",
+                f"every download of the results of batch {shard.batch_id} is incomplete: "
+                f"{missing:,} of {shard.n:,} are missing",
                 hint="run the same command again later; the provider keeps them for 29 days",
             )
         for problem in found.problems[:10]:
@@ -328,17 +331,17 @@ class Runner:
     def _lost(self, shard: Shard, why: str) -> Shard:
         self._release(shard)
         self._watcher.notice(
-            f"batch {shard.batch_id}: its results are lost ({why}); {shard.n:,} requests were "
-            "billed and must be asked again: run the same command once more"
+            f"the results of batch {shard.batch_id} are lost ({why}): {shard.n:,} requests were "
+            "billed and must be sent again; run the same command again"
         )
         self._journal.move(shard, Event.GONE, self._clock.now(), why)
         raise ProviderError(
             f"the results of batch {shard.batch_id} are lost: {why}",
-            hint="they were billed; running the same command again pays for them once more",
+            hint="they were billed; running the same command again pays for them a second time",
         )
 
     def _apply(self, shard: Shard, deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Results to the log, then what must be asked again is sealed, then the shard is done."""
+        """Log the results, then seal the requests to send again, then finish the shard."""
         applied = read(self._api, self._journal, shard, deliver)
         commit()
         limits, price = self._limits, self._purse.price
@@ -350,6 +353,8 @@ class Runner:
         collect.archive(self._journal, shard)
         if applied.paused:
             raise PausedError(
-                f"the account cannot go on: {applied.paused[0]} ({len(applied.paused):,} requests)",
-                hint="mend the account and run the same command again; only these are sent again",
+                f"the account cannot be used: {applied.paused[0]} ({len(applied.paused):,} "
+                "requests)",
+                hint="fix the account and run the same command again; only these requests are sent "
+                "again",
             )

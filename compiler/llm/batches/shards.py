@@ -1,4 +1,4 @@
-"""Packs calls into shards by both limits and seals each as the exact bytes that will be sent."""
+"""Shards: calls packed by both limits, each sealed as the exact bytes that will be sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one batch may hold, and how many requests may wait at the server at once."""
+    """The limits of one batch, and of the requests that may wait at the server at once."""
 
     max_requests: int
     max_bytes: int
@@ -39,9 +39,9 @@ class _Placed:
 
 
 class Packer:
-    """Writes one body at a time; a full one is sealed and journaled before the next begins.
+    """A writer of bodies, one at a time; a full one is sealed and journaled before the next begins.
 
-    Used in a `with` block, whose end seals what is left.
+    A context manager: the end of the block seals the last body.
     """
 
     def __init__(
@@ -67,11 +67,15 @@ class Packer:
         self._at = 0
 
     def add(self, call: Call) -> None:
-        """Place a call in the open body; seals it first when the call does not fit."""
+        """Place a call in the open body, which is sealed first if the call does not fit.
+
+        Raises:
+            ProviderError: the call is larger than a batch may be.
+        """
         entry = self._entry(call.body)
         if len(_HEAD) + len(entry) + len(_TAIL) > self._limits.max_bytes:
             raise ProviderError(
-                f"request {call.key[:12]} has {len(call.body):,} bytes, a batch takes at most "
+                f"request {call.key[:12]} has {len(call.body):,} bytes; a batch may have at most "
                 f"{self._limits.max_bytes:,}",
                 hint="shorten the prompt or the documents",
             )
@@ -91,7 +95,7 @@ class Packer:
             self.close()
 
     def _finish(self) -> None:
-        """Seal what is left. A body that gives requests back to stay unique leaves a next one."""
+        """Seal the rest. A body may return requests to keep its size unique, hence the loop."""
         while self._placed:
             self._seal()
 
@@ -117,11 +121,11 @@ class Packer:
 
     @property
     def usd(self) -> float:
-        """What is placed and not sealed yet is expected to cost, in US dollars."""
+        """Return the expected US dollars of the calls that are placed and not sealed yet."""
         return sum(each.usd for each in self._placed)
 
     def close(self) -> None:
-        """Let go of a body that cannot be finished."""
+        """Close the file of a body that was not sealed."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -152,7 +156,7 @@ class Packer:
         return self._journal.folder / "open.body.tmp"
 
     def _seal(self) -> None:
-        """Make the open body a shard whose size no other open shard has, if that is possible."""
+        """Seal the open body, at a size that no other open shard has if that is possible."""
         assert self._file is not None
         taken = {shard.n for shard in self._journal.shards(OPEN, self._endpoint)}
         n = next((k for k in range(len(self._placed), 0, -1) if k not in taken), len(self._placed))
@@ -199,9 +203,9 @@ class Packer:
 def split(
     journal: Journal, shard: Shard, limits: Limits, price: Callable[[Purpose], float]
 ) -> None:
-    """Seal the requests of a shard again, in two shards of half as many.
+    """Seal the requests of a shard again, in two shards of half its size.
 
-    After a crash in the middle only those that are not in a new shard yet are sealed.
+    After a crash, requests that are in a new shard already are skipped.
     """
     requests = journal.requests(shard.id).values()
     left = [each for each in requests if not journal.is_elsewhere(each.key, shard.id)]
@@ -212,14 +216,14 @@ def split(
 
 
 def discard_unsent(journal: Journal, endpoint: str, now: float) -> None:
-    """Drop what was sealed but is certainly not with the server: it is packed anew if wanted."""
+    """Discard sealed shards that the server certainly does not have; wanted calls are repacked."""
     for shard in journal.shards((State.SEALED, State.SPLITTING), endpoint):
         journal.move(shard, Event.DISCARDED, now)
         journal.body(shard.id).unlink(missing_ok=True)
 
 
 def reread(journal: Journal, shard: Shard, requests: Iterable[Sealed]) -> Iterator[Call]:
-    """Calls of a shard, read back from its sealed body."""
+    """Yield calls of a shard, read back from its sealed body."""
     with _translated(journal.folder), journal.body(shard.id).open("rb") as file:
         for request in requests:
             file.seek(request.at)
@@ -228,17 +232,17 @@ def reread(journal: Journal, shard: Shard, requests: Iterable[Sealed]) -> Iterat
 
 
 def custom_id_of(nonce: str, shard: int, attempt: int, ordinal: int) -> str:
-    """The id of a request: opaque, within the API's 64 characters, unique in the journal."""
+    """Return the custom id of a request: opaque, at most 64 characters, unique in the journal."""
     return f"{prefix_of(nonce, shard, attempt)}{_base36(ordinal)}"
 
 
 def prefix_of(nonce: str, shard: int, attempt: int) -> str:
-    """What all ids of a shard begin with; proves whose batch it is."""
+    """Return the common prefix of a shard's custom ids, which identifies its batch."""
     return f"{nonce}-{_base36(shard)}-{attempt}-"
 
 
 def ordinal_of(custom_id: str, prefix: str) -> int | None:
-    """The ordinal of an id, or None when it is not of this shard."""
+    """Return the ordinal in a custom id, or None if the id is not of this shard."""
     tail = custom_id.removeprefix(prefix)
     if tail == custom_id or not tail or set(tail) - set(_DIGITS):
         return None
@@ -255,7 +259,7 @@ def _base36(number: int) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make durable which files a folder has."""
+    """Make the entries of a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -264,7 +268,7 @@ def sync_folder(folder: Path) -> None:
 
 
 class _translated:
-    """Turns a failing disk into one clear error."""
+    """A context that raises an OSError as a StoreError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

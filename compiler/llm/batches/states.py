@@ -1,4 +1,4 @@
-"""The life of a shard as pure transitions. What is not in the table cannot happen."""
+"""The states of a shard and the table of all possible transitions. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from compiler.errors import StoreError
 
 
 class State(StrEnum):
-    """Where a shard stands. Everything from SUBMITTING to DOWNLOADED may cost money."""
+    """The state of a shard. In the states from SUBMITTING to DOWNLOADED it may cost money."""
 
     SEALED = "sealed"
     SUBMITTING = "submitting"
@@ -26,7 +26,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a shard."""
+    """An event that changes the state of a shard."""
 
     INTENT = "intent"
     ACCEPTED = "accepted"
@@ -47,7 +47,7 @@ class Event(StrEnum):
     APPLIED = "applied"
 
 
-# After an intent without an answer (a crash) the shard is as uncertain as after a lost answer.
+# An intent without a response (a crash) leaves a shard as uncertain as a lost response does.
 _TABLE: dict[tuple[State, Event], State] = {
     (State.SEALED, Event.INTENT): State.SUBMITTING,
     # Certainly not with the server.
@@ -66,13 +66,13 @@ _TABLE: dict[tuple[State, Event], State] = {
     (State.ENDED, Event.GONE): State.LOST,
     (State.ENDED, Event.DOWNLOADED): State.DOWNLOADED,
     (State.DOWNLOADED, Event.APPLIED): State.APPLIED,
-    # The file is gone from here; the server has it still.
+    # The local file is gone; the server still has the results.
     (State.DOWNLOADED, Event.MISLAID): State.ENDED,
     **{
         (state, Event.ENDED): State.ENDED
         for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
     },
-    # What the server has forgotten comes back no more.
+    # A batch that the server no longer knows cannot be recovered.
     **{
         (state, Event.GONE): State.LOST
         for state in (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
@@ -84,20 +84,20 @@ _TABLE: dict[tuple[State, Event], State] = {
 WAITING = (State.IN_PROGRESS, State.CANCELING, State.OVERDUE)
 FINISHED = (State.APPLIED, State.SPLIT, State.LOST, State.DISCARDED)
 OPEN = tuple(state for state in State if state not in FINISHED)
-# The server has, or may have, its requests.
+# States in which the server has, or may have, the requests.
 SENT = (State.SUBMITTING, State.UNKNOWN, *WAITING, State.ENDED, State.DOWNLOADED)
 
 
 def after(state: State, event: Event) -> State:
-    """The state that an event leads to.
+    """Return the state that an event leads to.
 
     Raises:
-        StoreError: the journal says something that cannot have happened.
+        StoreError: the event is impossible in this state.
     """
     found = _TABLE.get((state, event))
     if found is None:
         raise StoreError(
-            f"a batch that is {state.value} cannot be {event.value}",
-            hint="the batch journal is damaged or this is a defect of probec: please report it",
+            f"the event {event.value!r} is impossible for a batch in the state {state.value!r}",
+            hint="the batch journal is damaged, or this is a bug in probec: please report it",
         )
     return found

@@ -1,4 +1,4 @@
-"""The providers by name. A new one is one file here and one line below."""
+"""The providers by name. A new one is one file here and one entry below."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compiler.llm.purse import Purse
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a provider may need beside the requests; none of it is part of a key."""
+    """The settings of a provider, apart from the requests; none is part of a request key."""
 
     base_url: str | None
     concurrency: int
@@ -62,7 +62,7 @@ FREE = frozenset(name for name, entry in PROVIDERS.items() if entry.free)
 
 @contextmanager
 def batch_api(endpoint: str) -> Iterator[BatchApi]:
-    """The batch endpoint of that address, for looking at what is there and for canceling."""
+    """Open the batch endpoint at an address, to list and to cancel its batches."""
     client = Client(endpoint)
     try:
         yield Endpoint(client, WallClock())
@@ -71,10 +71,10 @@ def batch_api(endpoint: str) -> Iterator[BatchApi]:
 
 
 def provider(name: str, settings: Settings) -> Provider:
-    """The provider of that name.
+    """Return the provider with a name.
 
     Raises:
-        ProviderError: there is none.
+        ProviderError: the name is unknown.
     """
     if name not in PROVIDERS:
         raise ProviderError(f"unknown provider {name!r}", hint=f"have: {', '.join(PROVIDERS)}")
@@ -82,5 +82,5 @@ def provider(name: str, settings: Settings) -> Provider:
 
 
 def replaying(name: str, settings: Settings) -> Provider:
-    """A provider that finds what that one was asked in the response log, and asks nobody."""
+    """Return a provider with the request keys of the named one, which sends no requests."""
     return replay.Replay(provider(name, settings).encode)

@@ -1,4 +1,4 @@
-"""Answers only from the response log: whatever reaches this provider was never paid for."""
+"""Replay from the response log alone: a call that reaches this provider has no logged reply."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from compiler.llm.providers.anthropic.wire import messages_body
 
 
 class Replay:
-    """Encodes as the provider that was asked did, so that its replies are found again.
+    """A provider that sends no requests and has the request keys of another.
 
-    `encoded`: how that one encodes; the Messages API's way unless told.
+    `encoded`: the other's `encode`; by default that of the Messages API.
     """
 
     name = "replay"
@@ -24,17 +24,17 @@ class Replay:
         self._encoded = encoded
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """The body that was sent."""
+        """Return the wire body, as the other provider sends it."""
         return self._encoded(request)
 
     def unsettled(self) -> bool:
-        """Never: what was asked was answered."""
+        """Return False, because nothing is ever sent."""
         return False
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Refuse: there is nobody to ask."""
+        """Raise ProviderError, because the log has no reply to these calls."""
         keys = [each.key for each in calls]
         raise ProviderError(
-            f"{len(keys):,} replies are not in the response log, the first is {keys[0][:12]}",
-            hint="replay finds what was asked through the Messages API; bring the log that has it",
+            f"{len(keys):,} replies are not in the response log; the first is {keys[0][:12]}",
+            hint="replay finds replies of the Messages API; copy the response log that has them",
         )

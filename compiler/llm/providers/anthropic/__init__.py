@@ -1,4 +1,4 @@
-"""The Messages API, live and in batches. `client` is the door to the SDK."""
+"""The Messages API, live and in batches. Only `client` imports the SDK."""
 
 from __future__ import annotations
 

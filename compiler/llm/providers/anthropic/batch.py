@@ -1,4 +1,4 @@
-"""The Message Batches API as a provider: half the price, an hour or so, never paid twice."""
+"""The Message Batches API as a provider: half the price, about an hour, never paid twice."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from compiler.llm.providers.anthropic.endpoint import Endpoint
 from compiler.llm.providers.anthropic.live import Live, in_flight
 from compiler.llm.purse import Purse
 
-# So many requests of a new shape go live at most before the shape is given up.
+# Live requests of a new shape, at most, before the shape counts as refused.
 _CANARIES = 2
 
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """What batches need beside the requests; none of it is part of a key."""
+    """The settings of batches, apart from the requests; none is part of a request key."""
 
     journal: Journal
     limits: Limits
@@ -36,7 +36,7 @@ class BatchSettings:
 
 
 class Batch:
-    """Seals, submits, waits and collects. The journal knows what an earlier run left open."""
+    """A provider that seals, submits and collects batches, also those that earlier runs left."""
 
     name = "anthropic-batch"
     free = False
@@ -48,11 +48,11 @@ class Batch:
         self._purse = purse
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """The `params` of one batched request: the same body as live, so the same key."""
+        """Return the `params` of a batched request: the live body, hence the same request key."""
         return wire.messages_body(request)
 
     def unsettled(self) -> bool:
-        """Whether batches of an earlier run are with this endpoint, or their results are here."""
+        """Return whether an earlier run left batches at this endpoint, or results to apply."""
         journal = self._settings.journal
         if not journal.exists():
             return False
@@ -61,10 +61,16 @@ class Batch:
         return suspects or bool(journal.shards(SENT, endpoint))
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Bring in every call, and whatever else is with this endpoint.
+        """Deliver a reply to every call, and collect all other batches at this endpoint.
 
-        One request of each new shape goes live first: batches are validated after they are
-        accepted, and a wrong parameter would fail all of their requests, hours later.
+        One request of each new shape (the canary) goes live first: batches are validated after they
+        are accepted, and a wrong parameter would fail all of their requests, hours later.
+
+        Raises:
+            BudgetError: the calls would exceed the budget; ended batches were collected first.
+            PausedError, ProviderError: the account or the endpoint cannot be used, or a call is in
+                an open batch at another endpoint.
+            WaitingError: `Pace.wait` is off and batches are with the server.
         """
         try:
             self._ask(calls, deliver, commit)
@@ -78,8 +84,8 @@ class Batch:
         discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
         shapes, proven = wire.Shapes(), dict[str, bool]()
-        fresh: Counter[Purpose] = Counter()
-        # Half a digest each, as there may be a million.
+        unsent: Counter[Purpose] = Counter()
+        # Half of each key, to save memory: there may be a million.
         wanted: set[bytes] = set()
         runner = Runner(
             api,
@@ -92,7 +98,7 @@ class Batch:
             lambda key: bytes.fromhex(key[:32]) in wanted,
         )
         with Packer(journal, api.endpoint, settings.limits, self._purse.price) as packer:
-            # Nobody else sends while this holds the project's lock.
+            # No other process sends while this one holds the project's lock.
             flying = bool(journal.shards(SENT))
             for each in calls:
                 wanted.add(bytes.fromhex(each.key[:32]))
@@ -101,7 +107,7 @@ class Batch:
                     continue
                 if place is not None:
                     raise in_flight(each, place)
-                fresh[each.purpose] += 1
+                unsent[each.purpose] += 1
                 kind = shapes.of(each.body)
                 if kind not in proven:
                     proven[kind] = journal.proven(api.endpoint, kind)
@@ -110,11 +116,11 @@ class Batch:
                 else:
                     canaries[kind].append(each)
             try:
-                # With what these bring with them in later passes, before any is paid for.
-                self._purse.foresee(fresh, journal.in_flight_usd())
+                # Includes the later passes that follow, and comes before any payment.
+                self._purse.foresee(unsent, journal.in_flight_usd())
                 self._afford(packer.usd, [c for each in canaries.values() for c in each])
             except BudgetError:
-                # What was sent before is paid for and comes in all the same.
+                # Batches that were sent before are paid for, so they are collected all the same.
                 runner.collect(deliver, commit)
                 raise
             for kind, held in canaries.items():
@@ -130,9 +136,13 @@ class Batch:
         deliver: Deliver,
         commit: Callable[[], None],
     ) -> list[Call]:
-        """Send requests of a shape live until one is served; returns those that need not be.
+        """Send requests of a shape live until one is accepted; return those left for a batch.
 
-        One may be refused for its own sake; all of them are refused for their shape's.
+        A single refusal may be due to the request itself; if all are refused, the shape is at
+        fault.
+
+        Raises:
+            ProviderError: all were refused.
         """
         endpoint = self._client.endpoint
 
@@ -140,18 +150,18 @@ class Batch:
             if reply.outcome is not Outcome.ERRORED:
                 deliver(call.key, call.purpose, reply)
                 commit()
-                # Here, so that it is known even when the user stops while this comes in.
+                # Recorded here, so that Ctrl-C during this request does not lose it.
                 self._settings.journal.prove(endpoint, kind)
 
         failed: list[tuple[Call, Reply]] = []
         for place, each in enumerate(held):
-            # Outside of a batch, so without its discount.
+            # A live request has no batch discount.
             purpose = replace(each.purpose, rate=each.purpose.rate.unbatched())
             reply = live.alone(replace(each, purpose=purpose), keep, commit)
             if reply.outcome is Outcome.ERRORED:
                 failed.append((each, reply))
                 continue
-            # What failed alone may have met a passing fault, and costs nothing to try again.
+            # The failures may have been transient and were not billed, so they are tried again.
             return [other for other, _ in failed] + held[place + 1 :]
         if failed:
             raise ProviderError(
@@ -163,17 +173,17 @@ class Batch:
         return []
 
     def _afford(self, packed: float, canaries: list[Call]) -> None:
-        """All or nothing: what is packed is weighed before the first of it is sent."""
+        """Check all packed calls against the budget before the first is sent: all or nothing."""
         journal = self._settings.journal
-        # What was packed for another server is not sent by this build.
+        # Shards for another server are not sent by this build.
         sealed = journal.shards((State.SEALED,), self._client.endpoint)
         new = packed + sum(shard.expected_usd for shard in sealed)
         new += sum(self._purse.price(each.purpose) for each in canaries)
         flying = journal.in_flight_usd()
-        if self._purse.spent + flying + new > self._purse.wall:
+        if self._purse.spent + flying + new > self._purse.budget:
             raise BudgetError(
                 f"the next batches are expected to cost ${new:,.2f}; with "
-                f"${self._purse.spent:,.2f} spent and ${flying:,.2f} in flight they would pass "
-                f"the wall of ${self._purse.wall:,.2f}",
+                f"${self._purse.spent:,.2f} spent and ${flying:,.2f} in flight they would "
+                f"exceed the budget of ${self._purse.budget:,.2f}",
                 hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
             )

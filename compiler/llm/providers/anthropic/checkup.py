@@ -1,4 +1,4 @@
-"""What must be right before the first request: key, environment, SDK, server, models."""
+"""Checks before the first request: key, environment, SDK, server, clock, models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 from compiler.errors import ProviderError
 from compiler.llm.providers.anthropic.client import Client, Failure
 
-# In the order in which the SDK believes them.
+# In the SDK's order of precedence.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
 _ADDRESSES = ("ANTHROPIC_BASE_URL",)
 _ROUTES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "ANTHROPIC_CUSTOM_HEADERS")
@@ -21,7 +21,7 @@ _SKEW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """The result of one check."""
 
     what: str
     state: Literal["ok", "note", "bad"]
@@ -29,17 +29,17 @@ class Finding:
 
 
 def environment(names: Mapping[str, str] = os.environ, *, needed: bool = True) -> Iterator[Finding]:
-    """Where key and address come from; values of keys are never shown.
+    """Yield the origin of key and address, and the SDK's version; key values are never shown.
 
-    `needed`: whether a role of the spec is paid for.
+    `needed`: a role of the spec has a paid provider, so that a missing key is an error.
     """
     have = [name for name in _KEYS if names.get(name)]
     if have:
-        more = f"; {', '.join(have[1:])} are set as well and not used" if len(have) > 1 else ""
+        more = f"; also set, but not used: {', '.join(have[1:])}" if len(have) > 1 else ""
         yield Finding("key", "note" if more else "ok", f"from {have[0]}{more}")
     else:
         state: Literal["bad", "note"] = "bad" if needed else "note"
-        why = f"set {_KEYS[0]} (a profile file may hold one too)" if needed else "none is needed"
+        why = f"set {_KEYS[0]} (a profile file may hold one too)" if needed else "not needed"
         yield Finding("key", state, f"none: {why}")
     for name in (*_ADDRESSES, *_ROUTES):
         for spelling in (name, name.lower()):
@@ -50,14 +50,14 @@ def environment(names: Mapping[str, str] = os.environ, *, needed: bool = True) -
 
 
 def without_password(address: str) -> str:
-    """An address as it may be shown: a name and password in it are not."""
+    """Return an address without the user name and password in it."""
     scheme, there, rest = address.rpartition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{there}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def server(base_url: str | None, models: set[str]) -> Iterator[Finding]:
-    """Whether the server answers, its clock, and whether it knows the models. Costs nothing."""
+    """Yield checks of the server's availability, its clock and its models. They cost nothing."""
     client = Client(base_url)
     try:
         yield from _server(client, models)
@@ -71,7 +71,7 @@ def _server(client: Client, models: set[str]) -> Iterator[Finding]:
         theirs = client.server_time()
     except Failure as failure:
         bad = failure.status != 404
-        yield Finding("server", "bad" if bad else "note", f"no list of models: {failure.message}")
+        yield Finding("server", "bad" if bad else "note", f"models not listed: {failure.message}")
         if bad:
             return
         theirs = None
@@ -80,17 +80,17 @@ def _server(client: Client, models: set[str]) -> Iterator[Finding]:
         return
     else:
         shown = without_password(endpoint)
-        yield Finding("server", "ok", f"{shown} answers and takes the key")
+        yield Finding("server", "ok", f"{shown} responds and accepts the key")
     if theirs is not None:
         skew = theirs - time.time()
         state: Literal["ok", "note"] = "ok" if abs(skew) <= _SKEW else "note"
-        yield Finding("clock", state, f"the server's is {skew:+.0f} s from this machine's")
+        yield Finding("clock", state, f"server time minus local time: {skew:+.0f} s")
     for model in sorted(models):
         try:
             found = client.get(f"/v1/models/{model}")
         except Failure as failure:
             unknown = failure.status == 404
-            text = "the server does not know it" if unknown else failure.message
+            text = "unknown to the server" if unknown else failure.message
             yield Finding(f"model {model}", "bad", text)
         else:
             name = found.get("display_name") or found.get("id")

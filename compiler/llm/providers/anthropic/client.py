@@ -1,7 +1,7 @@
-"""The one door to the SDK: requests and their failures in plain values. It retries nothing.
+"""The only module that imports the SDK: requests and failures as plain values, without retries.
 
 The SDK's own retries would create a second batch when a response is lost, and its `results` would
-carry the key to whatever host a server names; so bodies are sent raw and paths are derived here.
+send the key to any host that a server names; so bodies are sent raw and paths are built here.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _ACCOUNT_WORDS = ("credit balance is too low", "api usage limits")
 
 
 class Failure(Exception):
-    """A request that brought no answer.
+    """A request without a usable response.
 
-    `status`: of the HTTP response, None without one. `sent`: whether the server may have read it.
-    `wait`: seconds that the server asked to wait.
+    `status`: of the HTTP response, None without one. `kind`, `code`: the server's type and code of
+    the error. `sent`: the server may have received the request. `wait`: seconds that the server
+    asked to wait.
     """
 
     def __init__(
@@ -56,9 +57,14 @@ class Failure(Exception):
         self.sent = sent
         self.request_id = request_id
 
+    @property
+    def of_account(self) -> bool:
+        """Return whether the account is at fault, not the request."""
+        return account_at_fault(self.kind, self.message, self.code, self.status)
+
 
 def account_at_fault(kind: str, message: str, code: str = "", status: int | None = None) -> bool:
-    """Whether the account cannot go on, rather than this request."""
+    """Return whether an error concerns the account (key, credit, limits), not the request."""
     return (
         kind in _ACCOUNT_TYPES
         or code in _ACCOUNT_CODES
@@ -68,7 +74,7 @@ def account_at_fault(kind: str, message: str, code: str = "", status: int | None
 
 
 class Client:
-    """One endpoint of the Messages API. Opens nothing before the first request."""
+    """One endpoint of the Messages API. No connection is opened before the first request."""
 
     def __init__(self, base_url: str | None) -> None:
         self._base_url = base_url
@@ -83,26 +89,30 @@ class Client:
             raise PausedError(str(error), hint="set ANTHROPIC_API_KEY") from error
 
     def server_time(self) -> float | None:
-        """What time the server has, from the date of an answer; None if it does not say."""
+        """Return the server's time in epoch seconds, from a response's date; None without one."""
         value = self.get("/v1/models?limit=1").get("_date")
         return value if isinstance(value, float) else None
 
     def close(self) -> None:
-        """Close its connections; a later request opens new ones."""
+        """Close the connections; a later request opens new ones."""
         if "_sdk" in self.__dict__:
             self._sdk.close()
             del self._sdk
 
     @property
     def endpoint(self) -> str:
-        """Which server it is, as told or as the environment says."""
+        """Return the server's address, from `base_url`, the environment or the SDK's default."""
         return str(self._sdk.base_url).rstrip("/")
 
     def message(self, body: bytes) -> tuple[dict[str, Json], str]:
-        """POST /v1/messages; returns the message and the request id.
+        """Send POST /v1/messages; return the message and the request id.
 
-        Long replies are streamed, so that no idle connection is cut while they are written; short
-        ones are not, which takes the SDK less than half the work.
+        Replies that may be long are streamed, so that no idle connection is cut while they are
+        written; others are not, which takes the SDK less than half the work.
+
+        Raises:
+            Failure: no usable response.
+            PausedError: there is no key.
         """
         if json.loads(body)["max_tokens"] <= _SHORT:
             return self._short_message(body)
@@ -110,11 +120,11 @@ class Client:
             try:
                 found = stream.get_final_message()
             except AssertionError:
-                # How this SDK says that no message ever started.
-                raise Failure("the server's answer is no message") from None
+                # Raised by the SDK when a stream ends before a message has started.
+                raise Failure("the server's response is not a message") from None
             request_id = stream.request_id or ""
         if found.stop_reason is None:
-            raise Failure("the server's answer broke off", request_id=request_id)
+            raise Failure("the server's response was cut off", request_id=request_id)
         return cast(dict[str, Json], found.to_dict(mode="json")), request_id
 
     def _short_message(self, body: bytes) -> tuple[dict[str, Json], str]:
@@ -130,11 +140,11 @@ class Client:
             )
             found = self._decoded(response)
         if found.get("type") != "message" or found.get("stop_reason") is None:
-            raise Failure("the server's answer is no whole message", status=None)
+            raise Failure("the server's response is not a complete message")
         return found, response.headers.get("request-id", "")
 
     def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
-        """POST the bytes of a file, streamed, or nothing."""
+        """Send POST with the bytes of a file, streamed, or no body; return the JSON object."""
         import httpx2
 
         def content(source: Path) -> Iterator[bytes]:
@@ -156,7 +166,7 @@ class Client:
             )
 
     def get(self, path: str) -> dict[str, Json]:
-        """GET a JSON object."""
+        """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
         import httpx2
 
         with self._translated():
@@ -164,7 +174,7 @@ class Client:
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Iterator[bytes]]:
-        """GET raw bytes as they come."""
+        """Open the response at a path as raw chunks of bytes."""
         from anthropic._decoders.jsonl import JSONLDecoder
 
         with self._translated():
@@ -181,7 +191,7 @@ class Client:
         assert isinstance(response, Response)
         value = json.loads(response.content)
         if not isinstance(value, dict):
-            raise Failure("the server's answer is no JSON object", status=response.status_code)
+            raise Failure("the server's response is not a JSON object", status=response.status_code)
         if "date" in response.headers:
             value["_date"] = _epoch(response.headers["date"])
         return value
@@ -204,38 +214,39 @@ class Client:
         except httpx2.TransportError as error:
             raise Failure(f"{type(error).__name__}: {error}") from error
         except ValueError as error:
-            # JSON errors are ValueErrors, and the SDK lets them through.
-            raise Failure(f"the server's answer cannot be read: {error}") from error
+            # JSON errors are ValueErrors, which the SDK does not wrap.
+            raise Failure(f"the server's response cannot be decoded: {error}") from error
         except TypeError as error:
-            # How this SDK says that it found no credentials anywhere.
+            # Raised by the SDK when it finds no credentials.
             if "authentication" not in str(error):
                 raise
             raise PausedError(
-                "no API key: the environment and the profiles hold none",
+                "no API key in the environment or a profile",
                 hint="set ANTHROPIC_API_KEY",
             ) from error
 
 
 def may_be_served(failure: Failure) -> bool:
-    """Whether the server may have done what it was asked: no answer came, or a time-out or an error
-    of the server, which say nothing about what it did before.
+    """Return whether the server may have processed the request in spite of the failure.
+
+    It may after a lost response, a time-out or a server error.
     """
     return failure.status is None or failure.status == 408 or failure.status >= 500
 
 
 def unserved(failure: Failure, endpoint: str) -> ProviderError:
-    """What a user is told when the endpoint cannot be used at all."""
-    if account_at_fault(failure.kind, failure.message, failure.code, failure.status):
+    """Return the error for an endpoint or account that cannot be used."""
+    if failure.of_account:
         return PausedError(
-            f"the account cannot go on: {failure.message}",
+            f"the account cannot be used: {failure.message}",
             where=endpoint,
             hint="check the key, credit and limits (`probec doctor`), then run the same command "
-            "again; what was answered is kept",
+            "again; the replies received are kept",
         )
     return ProviderError(
         f"the API cannot be used: {failure.message}",
         where=endpoint,
-        hint="check the network and base_url; what was answered is kept",
+        hint="check the network and base_url; the replies received are kept",
     )
 
 
@@ -245,7 +256,7 @@ def _failure(error: APIStatusError) -> Failure:
     assert isinstance(inner, dict)
     text = str(inner.get("message") or "") or f"HTTP {error.status_code}"
     kind = str(inner.get("type") or error.type or "")
-    # An error that comes as an event of a stream has the status of its beginning.
+    # An error event in a stream comes with the status of the response, which is 200.
     place = f"HTTP {error.status_code}" if error.status_code >= 400 else f"{kind} in the stream"
     return Failure(
         f"{place}: {text}" if inner else text,

@@ -1,4 +1,4 @@
-"""The Message Batches API as a batch endpoint: every answer sorted into what it means."""
+"""The Message Batches API as a batch endpoint: each response mapped to its meaning."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from compiler.llm.providers.anthropic.client import (
 _PATH = "/v1/messages/batches"
 _TRANSIENT = ("api_error", "overloaded_error", "timeout_error", "rate_limit_error")
 _PAGE = 100
-# No account sends so many batches in the time that is looked at; a list that is longer never ends.
+# More pages than any account fills in the searched time: a longer list does not end.
 _PAGES = 1000
 
 
 class Endpoint:
-    """Implements `BatchApi`."""
+    """The Message Batches API of a client's server; implements `BatchApi`."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
@@ -40,17 +40,22 @@ class Endpoint:
 
     @property
     def endpoint(self) -> str:
-        """The server's address."""
+        """Return the server's address."""
         return self._client.endpoint
 
     def create(self, body: Path, size: int) -> Remote:
-        """One POST of the sealed bytes."""
+        """Send the sealed bytes in one POST.
+
+        Raises:
+            Refused, Uncertain: as in `BatchApi`.
+            ProviderError: the API refused the body; nothing was billed.
+        """
         try:
             return self._remote(self._client.post(_PATH, body, size))
         except Unreachable as error:
             raise Uncertain(str(error)) from error
         except Failure as failure:
-            if _of_account(failure):
+            if failure.of_account:
                 raise unserved(failure, self.endpoint) from failure
             status = failure.status
             if status is None and not failure.sent:
@@ -64,19 +69,19 @@ class Endpoint:
             if 400 <= status < 500:
                 raise ProviderError(
                     f"the API refused a batch: {failure.message}",
-                    hint="nothing was billed for it; see `probec doctor`",
+                    hint="nothing was billed for it; run `probec doctor`",
                 ) from failure
             raise Uncertain(failure.message) from failure
 
     def retrieve(self, batch_id: str) -> Remote:
-        """GET one batch."""
+        """Return the current state of a batch."""
         return self._remote(self._asked(f"{_PATH}/{batch_id}"))
 
     def list(self, since: float) -> Sequence[Remote]:
-        """Pages, newest first, until one is too old; a server that repeats itself ends it.
+        """Return the batches created since a time, newest first.
 
-        What is asked for is bounded by time alone. A list that goes on beyond any reason is no
-        answer, since what is looked for may be on its next page.
+        Pages are read until one has only older or only repeated batches. A list of more than
+        `_PAGES` pages raises Unreachable, since the batch that is searched for may be on the next.
         """
         found: dict[str, Remote] = {}
         after = ""
@@ -85,22 +90,22 @@ class Endpoint:
             try:
                 page = self._asked(path)
             except NotThere as error:
-                raise Unreachable(f"no list of batches: {error}") from error
+                raise Unreachable(f"not found: {error}") from error
             self._measure(page)
             data = page.get("data")
             batches = [self._remote(each) for each in data] if isinstance(data, list) else []
             if not batches and page.get("has_more"):
-                raise Unreachable("the list of batches is empty and says that there is more")
+                raise Unreachable("a page of the batch list is empty, but is not the last")
             new = [each for each in batches if each.id not in found]
             found.update((each.id, each) for each in new)
             old = all(each.created_at < since for each in new)
             if old or not page.get("has_more"):
                 return [each for each in found.values() if each.created_at >= since]
             after = new[-1].id
-        raise Unreachable(f"it goes on after {len(found):,} batches of that time")
+        raise Unreachable(f"it does not end after {len(found):,} batches of that time")
 
     def download(self, batch_id: str, path: Path) -> None:
-        """Stream the raw results of the derived path to a file."""
+        """Stream the raw results to a file; the path is built here, not taken from the server."""
         try:
             with (
                 self._client.stream(f"{_PATH}/{batch_id}/results") as chunks,
@@ -112,7 +117,7 @@ class Endpoint:
             raise self._unanswered(failure) from failure
 
     def first_line(self, batch_id: str) -> bytes:
-        """The first line of the results."""
+        """Return the first line of the results."""
         head = b""
         try:
             with self._client.stream(f"{_PATH}/{batch_id}/results") as chunks:
@@ -125,7 +130,7 @@ class Endpoint:
         return head.partition(b"\n")[0].strip()
 
     def cancel(self, batch_id: str) -> None:
-        """POST cancel; a batch that ended already answers 400."""
+        """Cancel a batch; 400 and 409 mean that it has ended."""
         try:
             self._client.post(f"{_PATH}/{batch_id}/cancel")
         except Failure as failure:
@@ -133,31 +138,21 @@ class Endpoint:
                 raise self._unanswered(failure) from failure
 
     def peek(self, line: bytes) -> tuple[str, str] | None:
-        """The custom id of one result and the server's word for it, if the line is whole."""
-        try:
-            value = _decoded(line)
-        except ValueError:
-            return None
-        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
-            return None
-        result = value.get("result")
-        return value["custom_id"], str(result.get("type", "")) if isinstance(result, dict) else ""
+        """Return the custom id of one result and the server's term for its kind, or None."""
+        found = _result(line)
+        return None if found is None else (found[0], str(found[1].get("type", "")))
 
     def parse(self, line: bytes) -> Line | None:
-        """One result; the error's type is looked for where the API puts it, then where mocks do."""
-        try:
-            value = _decoded(line)
-        except ValueError:
+        """Parse one result; its error type is read where the API puts it, else where mocks do."""
+        found = _result(line)
+        if found is None:
             return None
-        if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
-            return None
-        result = value.get("result")
-        result = result if isinstance(result, dict) else {}
+        custom_id, result = found
         kind = str(result.get("type", ""))
         message = result.get("message")
         if kind == "succeeded" and isinstance(message, dict):
-            found = wire.reply(cast(dict[str, Json], message), str(message.get("id", "")))
-            return Line(value["custom_id"], kind, found, "", "", account=False, transient=False)
+            reply = wire.reply(message, str(message.get("id", "")))
+            return Line(custom_id, kind, reply, "", "", account=False, transient=False)
         error = result.get("error")
         error = error if isinstance(error, dict) else {}
         inner = error.get("error")
@@ -167,7 +162,7 @@ class Endpoint:
         if flat and error_type == "error":
             error_type = ""
         return Line(
-            value["custom_id"],
+            custom_id,
             kind,
             None,
             error_type,
@@ -185,13 +180,13 @@ class Endpoint:
     def _unanswered(self, failure: Failure) -> Exception:
         if failure.status == 404:
             return NotThere(failure.message)
-        if _of_account(failure):
+        if failure.of_account:
             return unserved(failure, self.endpoint)
         return Unreachable(failure.message, failure.wait)
 
     def _remote(self, value: object) -> Remote:
         if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-            raise Unreachable("the server's answer is no batch")
+            raise Unreachable("the server's response is not a batch")
         self._measure(value)
         counts = value.get("request_counts")
         counts = counts if isinstance(counts, dict) else {}
@@ -206,13 +201,13 @@ class Endpoint:
         )
 
     def _measure(self, answer: dict[str, Json]) -> None:
-        """How far the server's clock is ahead of ours, from the date of its answer."""
+        """Record how far the server's clock is ahead of ours, from the date of a response."""
         date = answer.get("_date")
         if isinstance(date, float):
             self._skew = date - self._clock.now()
 
     def _time(self, value: object) -> float | None:
-        """A time of the server on our clock."""
+        """Convert a server time to epoch seconds on this machine's clock; None if invalid."""
         if not isinstance(value, str):
             return None
         try:
@@ -221,13 +216,21 @@ class Endpoint:
             return None
 
 
+def _result(line: bytes) -> tuple[str, dict[str, Json]] | None:
+    """Return the custom id and the result of a line, or None if it is not one of a batch."""
+    try:
+        value = _decoded(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
+        return None
+    result = value.get("result")
+    return value["custom_id"], result if isinstance(result, dict) else {}
+
+
 def _decoded(line: bytes) -> object:
-    """A line as JSON. The quick decoder refuses lone surrogates, which models may write."""
+    """Decode a line of JSON. The fast decoder rejects lone surrogates, which models may write."""
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line)
-
-
-def _of_account(failure: Failure) -> bool:
-    return account_at_fault(failure.kind, failure.message, failure.code, failure.status)

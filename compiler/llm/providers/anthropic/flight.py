@@ -1,7 +1,7 @@
-"""Live requests in the air: whatever comes back is kept, whatever happens meanwhile.
+"""Live requests in flight: every reply that arrives is kept, also after an error or Ctrl-C.
 
-The threads are daemons, because a pool of the standard library would hold the process back until
-the slowest answer is here, however often the user presses Ctrl-C.
+The threads are daemons, because a pool of the standard library would keep the process alive until
+the slowest reply has arrived, however often the user presses Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from compiler.llm.interrupts import Interrupts
 from compiler.llm.messages import Call, Outcome, Reply
 from compiler.llm.providers.anthropic.gate import Gate
 
-# Seconds between looks at what the user wants.
+# Seconds between checks for Ctrl-C and for notices.
 _LOOK = 0.2
 
 
 class Flight:
-    """Sends calls in threads of its own and keeps replies in the caller's, in a `with` block.
+    """A `with` block whose calls are sent by worker threads and kept by the calling thread.
 
-    When the block ends by an error or the first Ctrl-C, what was not begun is dropped and what is
-    in the air is waited for; the second Ctrl-C leaves it, and says so. `keep` puts a reply into the
-    log and `commit` makes it durable.
+    When the block ends with an error or the first Ctrl-C, calls that were not started are dropped
+    and those in flight are waited for; the second Ctrl-C abandons them, with a notice. `keep` puts
+    a reply into the log and `commit` makes it durable.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Flight:
             self._interrupts.__exit__(kind, error, trace)
 
     def launch(self, call: Call) -> None:
-        """Send a call as soon as a thread is free."""
+        """Queue a call for the next free thread."""
         self._flying[call.key] = call
         self._waiting.put(call)
         if self._threads < min(self._concurrency, len(self._flying)):
@@ -76,11 +76,11 @@ class Flight:
             threading.Thread(target=self._work, daemon=True).start()
 
     def land(self) -> list[Reply]:
-        """Keep what came back, and wait for at least one; at once durable.
+        """Wait for at least one reply; keep all that have arrived, durably, and return them.
 
         Raises:
-            KeyboardInterrupt: the user wants to stop.
-            ProviderError: what sending raised.
+            KeyboardInterrupt: the user pressed Ctrl-C.
+            ProviderError: `send` raised it.
             StoreError: the log cannot be written.
         """
         while True:
@@ -123,7 +123,7 @@ class Flight:
                 self._back.put((call, error))
 
     def _rescue(self, error: BaseException) -> None:
-        """What is in the air is paid for: let it arrive and keep it, unless the user insists."""
+        """Wait for the calls in flight and keep their replies, unless Ctrl-C is pressed again."""
         with contextlib.suppress(Empty):
             while True:
                 dropped = self._waiting.get_nowait()
@@ -139,30 +139,30 @@ class Flight:
             raise _unkept(self._unsaved, full) from error
 
     def _wait(self) -> None:
-        told = False
+        noticed = False
         while self._flying:
             if self._interrupts.count > 1:
                 break
-            if self._interrupts.count and not told:
-                told = True
+            if self._interrupts.count and not noticed:
+                noticed = True
                 self._notice(
                     f"waiting for {self._counted} in flight, to keep what was paid for; "
-                    "Ctrl-C again leaves them"
+                    "press Ctrl-C again to abandon them"
                 )
             try:
                 call, found = self._back.get(timeout=_LOOK)
             except Empty:
                 continue
             except KeyboardInterrupt:
-                # Where Ctrl-C could not be counted.
+                # Another SIGINT handler is installed, so Ctrl-C is not counted.
                 break
             del self._flying[call.key]
             if isinstance(found, Reply):
                 self._unsaved.append((call, found))
         if self._flying:
             self._notice(
-                f"left {self._counted} in flight: what they may have cost is lost, and the next "
-                "build asks them again"
+                f"abandoned {self._counted} in flight: they may have been billed, and the next "
+                "build sends them again"
             )
 
     @property
@@ -171,7 +171,10 @@ class Flight:
 
 
 def _unkept(unsaved: list[tuple[Call, Reply]], error: StoreError) -> StoreError:
-    """What a user is told whose disk takes no more: which replies were paid for and are lost."""
+    """Return the error for replies that were paid for and cannot be stored, with cost and ids.
+
+    Without such replies, it is `error` itself.
+    """
     billed = [(call, reply) for call, reply in unsaved if reply.outcome is not Outcome.ERRORED]
     if not billed:
         return error

@@ -1,4 +1,4 @@
-"""Live requests, a bounded number at a time, that wait together when the server says so."""
+"""Live requests, a bounded number at a time, that pause together when the server demands it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,26 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import (
-    Client,
-    Failure,
-    account_at_fault,
-    may_be_served,
-    unserved,
-)
+from compiler.llm.providers.anthropic.client import Client, Failure, may_be_served, unserved
 from compiler.llm.providers.anthropic.flight import Flight
 from compiler.llm.providers.anthropic.gate import Gate
 from compiler.llm.purse import Purse
 
 _ATTEMPTS = 5
-# A lost answer may have been billed, so it is not asked for often.
+# Attempts in all after a lost response: each may have been billed.
 _LOST = 3
 _REFUSALS = 2
 _WAIT_CAP = 60.0
-# The server said that it did not serve these, so asking again pays for nothing twice.
+# With these statuses the server did not process the request, so a retry pays for nothing twice.
 _UNSERVED = (429, 503, 529)
-# What a stream says that ends by an event of error, if it is the server that is in trouble.
+# Types of error events that end a stream and mean a fault of the server.
 _PASSING = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
 
 
 class Live:
-    """One HTTP request per call, `concurrency` at a time.
+    """A provider that sends one HTTP request per call, `concurrency` at a time.
 
-    `elsewhere`: the endpoint that has a key in an open batch, if one has.
+    `elsewhere`: returns the endpoint that has a key in an open batch, or None.
     """
 
     name = "anthropic"
@@ -57,18 +51,23 @@ class Live:
         self._gate = Gate()
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """The Messages API body."""
+        """Return the Messages API body."""
         return wire.messages_body(request)
 
     def unsettled(self) -> bool:
-        """Never: what was asked was answered."""
+        """Return False, because a live reply cannot be collected later."""
         return False
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Send every call; replies are delivered from this thread as they come in.
+        """Send every call; replies are delivered by the calling thread as they arrive.
 
-        The first goes alone, and the second too if the first was refused: what the server would
-        refuse of all is refused of one or two.
+        The first call goes alone, and the second, too, if the first is refused, so that an error in
+        all requests costs two refusals.
+
+        Raises:
+            BudgetError: the next request would exceed the budget.
+            PausedError, ProviderError: the account or the endpoint cannot be used, the first
+                requests were refused, or a call is in an open batch.
         """
         refused: list[Reply] = []
         reserved: dict[str, float] = {}
@@ -85,7 +84,7 @@ class Live:
             if not served:
                 refused.extend(replies)
 
-        # With what these replies bring with them in later passes, before any is paid for.
+        # Includes the later passes that follow, and comes before any payment.
         self._purse.foresee(Counter(each.purpose for each in calls))
         try:
             with self._flight(keep, commit) as flight:
@@ -110,7 +109,7 @@ class Live:
     def alone(
         self, call: Call, keep: Callable[[Call, Reply], None], commit: Callable[[], None]
     ) -> Reply:
-        """Send one call and keep its reply, also when the user wants to stop meanwhile."""
+        """Send one call and return its reply, which is kept also if Ctrl-C is pressed meanwhile."""
         with self._flight(keep, commit) as flight:
             flight.launch(call)
             (reply,) = flight.land()
@@ -127,12 +126,13 @@ class Live:
         )
 
     def send(self, body: bytes) -> Reply:
-        """One call, tried again when the server did not serve it or its answer was lost.
+        """Send one call, with retries if the server did not process it or its response was lost.
 
-        A lost answer may have been billed; not asking again would lose it all the same.
+        A lost response may have been billed, but without a retry it would be lost all the same.
 
         Raises:
             PausedError, ProviderError: the account or the endpoint cannot be used.
+            Leaving: the run ends while the call waits for its turn.
         """
         pause = 1.0
         for attempt in range(1, _ATTEMPTS + 1):
@@ -142,36 +142,32 @@ class Live:
             except Failure as failure:
                 lost = failure.status is None
                 last = attempt >= _attempts(failure)
-                if _of_account(failure) or (lost and last):
+                if failure.of_account or (lost and last):
                     raise unserved(failure, self._client.endpoint) from failure
                 if last:
                     error = failure.message
                     return Reply(Outcome.ERRORED, "", "", "", 0, 0, failure.request_id, error)
                 pause = failure.wait if failure.wait is not None else min(_WAIT_CAP, pause * 2)
-                everybody = failure.status == 429
-                self._gate.close(min(_WAIT_CAP, pause), failure.message, everybody=everybody)
+                limited = failure.status == 429
+                self._gate.close(min(_WAIT_CAP, pause), failure.message, all_workers=limited)
             else:
                 return wire.reply(message, request_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def in_flight(call: Call, endpoint: str) -> ProviderError:
-    """What a user is told who would pay for a request that is already with a provider."""
+    """Return the error for a call that is in an open batch already and would be paid for twice."""
     return ProviderError(
         f"request {call.key[:12]} of the {call.purpose.role} is in an open batch at {endpoint}",
-        hint="collect it first, with the spec that sent it or `probec status --collect` when it "
-        "has ended; or `probec cancel` it and collect what is left",
+        hint="collect it first, with the spec that sent it or, when it has ended, with `probec "
+        "status --collect`; or stop it with `probec cancel` and collect the rest",
     )
 
 
 def _attempts(failure: Failure) -> int:
-    """How often a call is sent in all that failed like this."""
+    """Return the attempts in all for a call with such a failure."""
     if failure.status in _UNSERVED:
         return _ATTEMPTS
-    # What broke off in the middle of its words may have been billed for those.
+    # A stream that broke off may have been billed for the tokens already sent.
     broke_off = failure.status == 200 and failure.kind in _PASSING
     return _LOST if may_be_served(failure) or broke_off else 1
-
-
-def _of_account(failure: Failure) -> bool:
-    return account_at_fault(failure.kind, failure.message, failure.code, failure.status)

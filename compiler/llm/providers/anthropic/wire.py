@@ -1,7 +1,7 @@
-"""The wire form: a request as the body of POST /v1/messages, a message as a reply. Pure.
+"""The wire format: a request as the body of POST /v1/messages, a message as a reply. Pure.
 
 `temperature` is never sent: the current API version refuses sampling parameters, and 1.0 is its
-own default.
+default.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from compiler.errors import ProviderError
 from compiler.keys import Json, digest
 from compiler.llm.messages import Outcome, Reply, Request
 
-# The parameters that are ever sent. A stray one would fail every request of a batch, hours later.
+# All parameters that are sent. An unknown one would fail every request of a batch, hours later.
 PARAMETERS = frozenset({"model", "max_tokens", "system", "messages", "thinking", "output_config"})
 _TEXT = ("system", "messages")
 _STOPS = {
@@ -23,7 +23,7 @@ _STOPS = {
 
 
 def messages_body(request: Request) -> dict[str, Json]:
-    """The body of POST /v1/messages for a request."""
+    """Return the body of POST /v1/messages for a request."""
     system: Json = request.system
     if request.cache is not None:
         system = [
@@ -47,10 +47,10 @@ def messages_body(request: Request) -> dict[str, Json]:
 
 
 class Shapes:
-    """Which shape the bodies of a run have: everything that the API validates but their text.
+    """The shapes of a run's bodies: digests of all that the API validates, except the texts.
 
-    A shape is a digest. Bodies are canonical, so their parameters are compared as bytes, and the
-    text is never decoded.
+    Bodies are canonical, so their parameters are compared as bytes, and a text is decoded only in
+    the first body of its shape.
     """
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class Shapes:
         self._decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def of(self, body: bytes) -> str:
-        """The shape of a body.
+        """Return the shape of a body.
 
         Raises:
-            ProviderError: it has parameters that the API refuses.
+            ProviderError: the body has parameters that the API refuses.
         """
         raw = self._decoder.decode(body)
         head = tuple(
@@ -79,16 +79,16 @@ class Shapes:
         if unknown:
             raise ProviderError(
                 f"parameters that the API refuses: {', '.join(sorted(unknown))}",
-                hint="this is a defect of probec: please report it",
+                hint="this is a bug in probec: please report it",
             )
         bare = {name: each for name, each in value.items() if name not in _TEXT}
         return digest("shape", {**bare, "cached": isinstance(value.get("system"), list)})
 
 
 def reply(message: dict[str, Json], request_id: str) -> Reply:
-    """A message of the API as a reply; what a server leaves out is empty or 0.
+    """Return a message of the API as a reply; fields that the server omits are empty or 0.
 
-    A message whose usage is missing counts as free, which only servers of one's own do.
+    A message without usage counts as free; only self-hosted servers omit it.
     """
     content = message.get("content")
     blocks = content if isinstance(content, list) else []

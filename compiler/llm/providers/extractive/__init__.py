@@ -1,8 +1,8 @@
-"""The embedded model `extractive-1`: an honest rule-based baseline. Free, deterministic, offline.
+"""The embedded model `extractive-1`: a rule-based baseline. Free, deterministic, offline.
 
-It reads the very prompt that a paid model would, by its tags, and writes real probes from the text,
-answers by retrieval from what it is shown, and judges by lexical overlap. Its rules are part of the
-model's name: a rule that changes what it says makes it another model, since replies are kept.
+It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
+retrieval from the text it is shown, and judges by lexical overlap. Replies are cached, so a change
+of rules that changes replies requires a new model name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from compiler.llm.providers.extractive import answerer, author, judge
 
 MODEL = "extractive-1"
 
-# The tag that tells which role a prompt plays, and who plays it.
+# The tag by which a prompt's role is known, first match first, and the function of that role.
 _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
     ("<slots>", author.write),
     ("<reference>", judge.grade),
@@ -28,22 +28,26 @@ _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
 
 
 class Extractive:
-    """Answers in process."""
+    """The embedded model as a provider, in process."""
 
     name = "extractive"
     free = True
     max_bytes = 1 << 30
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """The prompt under the embedded model's own name."""
+        """Return the prompt and the name of the model."""
         return {"model": request.model, "system": request.system, "user": request.user}
 
     def unsettled(self) -> bool:
-        """Never: what was asked was answered."""
+        """Return False, because every call is answered at once."""
         return False
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Answer every call at once."""
+        """Deliver a reply to every call.
+
+        Raises:
+            ProviderError: the spec names another model, or a prompt lacks its tags.
+        """
         for call in calls:
             body = json.loads(call.body)
             if body["model"] != MODEL:
@@ -67,7 +71,11 @@ class Extractive:
 
 
 def respond(user: str, sample: int) -> str:
-    """What the embedded model says to a prompt; another `sample` may say something else."""
+    """Return the embedded model's reply to a prompt, which may depend on the sample index.
+
+    Raises:
+        ProviderError: the prompt has no tag of any role.
+    """
     for tag, part in _ROLES:
         if tag in user:
             return part(user, sample)

@@ -1,4 +1,4 @@
-"""The embedded model as answerer: the sentences of the context that fit the question best."""
+"""The embedded model as answerer: the sentences of the context that best match the question."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from compiler.words import content_stems
 
 
 def read(prompt: str, sample: int) -> str:
-    """An answer from the passage that holds it."""
+    """Return an answer from the passage that holds it."""
     return _from(tags.inner(prompt, "passage"), prompt, sample)
 
 
 def guess(prompt: str, sample: int) -> str:
-    """With nothing to read, all that is left are the words of the question."""
+    """Return the words of the question, because the prompt holds nothing else."""
     return language.compress(tags.inner(prompt, "question"), 30) or "No answer."
 
 
 def answer(prompt: str, sample: int) -> str:
-    """An answer from the context alone."""
+    """Return an answer from the context alone."""
     return _from(tags.inner(prompt, "context"), prompt, sample)
 
 
 def _from(context: str, prompt: str, sample: int) -> str:
-    """The sentences of a text that fit the question; sample i starts at the i-th best.
+    """Return sentences of a text that match the question; sample i starts at the i-th best.
 
-    Fit is the summed rarity of the question's stems that a sentence holds, with a small bonus for
-    lying near the split, where the other side begins.
+    A sentence scores the sum of log(1 + n / n_stem) over the question's stems that it holds, for n
+    sentences of which n_stem hold the stem (a form of inverse document frequency, Sparck Jones
+    1972), plus a small bonus for being near the split.
     """
     lines = language.sentences(context) or [context.strip()]
     wanted = content_stems(tags.inner(prompt, "question"))

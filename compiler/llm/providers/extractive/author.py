@@ -1,4 +1,4 @@
-"""The embedded model as generator: chooses sibling, splits and atoms, and writes probes."""
+"""The embedded model as generator: choice of sibling, splits and atoms, and the probes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTRAST = regex.compile(
 
 
 def write(prompt: str, sample: int) -> str:
-    """The JSON reply to a generator prompt."""
+    """Return the JSON reply to a generator prompt."""
     scopes = tags.scopes(prompt)
     slots = tags.slots(prompt)
     siblings = tags.siblings(prompt)
@@ -52,7 +52,7 @@ def write(prompt: str, sample: int) -> str:
     return json.dumps(reply, ensure_ascii=False)
 
 
-# What a unit is worth as an atom at a split; the split tells its side, and so its complement.
+# Scores of units as atoms, by split and unit id. A split fixes a unit's side and complement.
 _Worths = dict[tuple[int, str], float]
 
 
@@ -110,7 +110,7 @@ def _fill(
     scopes: dict[str, ScopeTag],
     worths: _Worths,
 ) -> list[tuple[SlotTag, Unit]]:
-    """The slots that this split can serve, each with its atom."""
+    """Return the slots that a split can serve, each with its atom."""
     filled: list[tuple[SlotTag, Unit]] = []
     used: set[str] = set()
     for slot in slots:
@@ -169,7 +169,7 @@ def _unit(
 
 
 def _worth(text: str, complement: frozenset[str]) -> float:
-    """How good an atom a text is: news to the complement, tied to it, and clear by itself."""
+    """Score a text as an atom: new to the complement, related to it, and clear by itself."""
     content = content_stems(text)
     if len(content) < 3:
         return -2.0
@@ -185,7 +185,7 @@ def _worth(text: str, complement: frozenset[str]) -> float:
 
 
 class _Writer:
-    """Writes the probes of one sibling at one split."""
+    """A writer of probes for one sibling at one split."""
 
     def __init__(
         self, sibling: Marked, split: int, others: list[str], siblings: list[Marked]
@@ -196,7 +196,7 @@ class _Writer:
         self._siblings = [s.text for s in siblings]
 
     def probe(self, slot: SlotTag, scope: ScopeTag, unit: Unit) -> dict[str, object] | None:
-        """One probe of the reply; None where no sound alternative can be put together."""
+        """Return one probe of the reply, or None if no sound alternative can be composed."""
         text = self._sibling.text
         atom = text[unit.start : unit.end].strip()
         prefix = slot.target == "prefix"

@@ -1,4 +1,4 @@
-"""The embedded model as judge: overlap of content stems between truth and answer."""
+"""The embedded model as judge: overlap of content stems between reference and answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from compiler.words import content_stems
 
 
 def grade(prompt: str, sample: int) -> str:
-    """F1 of the content stems of answer and reference, the question's own stems set aside.
+    """Return the F1 of the content stems of answer and reference, without the question's stems.
 
     F1 = 2PR / (P + R), with precision P and recall R over sets of stems (van Rijsbergen 1979). One
-    number a line where the prompt holds several answers.
+    line per answer in the prompt, a number from 0 to 1.
     """
     asked = content_stems(tags.inner(prompt, "question"))
     truth = content_stems(tags.inner(prompt, "reference")) - asked

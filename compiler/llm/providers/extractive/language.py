@@ -1,4 +1,4 @@
-"""Just enough English for a rule-based model: sentences, clauses, topics, compression."""
+"""English heuristics of the rule-based model: sentences, clauses, topics, compression."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _CAPITALISED = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A sentence cut at its first verb."""
+    """A sentence split at its first verb."""
 
     subject: str
     verb: str
@@ -68,19 +68,19 @@ class Clause:
 
 
 def choose(items: Sequence[T], *name: str | int) -> T:
-    """One of the items, fixed by a name."""
+    """Return one of the items, chosen deterministically by a name."""
     digest = hashlib.sha256("/".join(map(str, name)).encode("utf-8")).digest()
     return items[int.from_bytes(digest[:8], "big") % len(items)]
 
 
 @lru_cache(maxsize=256)
 def sentences(text: str) -> tuple[str, ...]:
-    """Sentences of a text, roughly."""
+    """Return the sentences of a text, approximately; those of up to 15 characters are left out."""
     return tuple(piece.strip() for piece in _SENTENCE_END.split(text) if len(piece.strip()) > 15)
 
 
 def is_clean(sentence: str) -> bool:
-    """Whether a line is a whole sentence: at least five words, an end, no markup or list mark."""
+    """Return whether a line is a sentence: at least five words, a final mark, no markup."""
     return (
         len(sentence.split()) >= 5
         and sentence.rstrip('"”’)]').endswith((".", "!", "?", "…"))
@@ -89,7 +89,7 @@ def is_clean(sentence: str) -> bool:
 
 
 def tidy(sentence: str) -> str:
-    """One line, without a leading connective or surrounding quotes."""
+    """Return a sentence on one line, without a leading connective or unbalanced quotes."""
     line = " ".join(sentence.split())
     line = str(_LEADING.sub("", line)).strip()
     if line.count('"') % 2 or line.count("“") != line.count("”"):
@@ -99,7 +99,7 @@ def tidy(sentence: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def clause(sentence: str) -> Clause | None:
-    """Subject, first verb and rest of a sentence; None when no short subject is found."""
+    """Return subject, first verb and rest of a sentence, or None if no short subject is found."""
     line = tidy(sentence)
     words = list(regex.finditer(r"[\p{L}\p{M}\p{N}’'\-]+", line))
     for number, word in enumerate(words[:14]):
@@ -123,7 +123,7 @@ def clause(sentence: str) -> Clause | None:
 
 
 def names_something(subject: str) -> bool:
-    """Whether a subject says by itself what is meant: content words, no bare pronoun."""
+    """Return whether a subject is clear by itself: content words, no bare pronoun."""
     words = WORD.findall(subject)
     if (
         not words
@@ -139,14 +139,14 @@ def names_something(subject: str) -> bool:
 
 
 def lower_first(phrase: str) -> str:
-    """A phrase as it stands inside a sentence: names and acronyms keep their capital."""
+    """Return a phrase as inside a sentence: names and acronyms keep their capital."""
     first, _, rest = phrase.partition(" ")
     plain = first.casefold() in STOPWORDS or first.casefold() in ("a", "an", "the")
     return first.casefold() + (" " + rest if rest else "") if plain and first != "I" else phrase
 
 
 def topics(text: str, within: str, limit: int) -> list[str]:
-    """The phrases of a text that name what it is about, those that `within` shares first."""
+    """Return up to `limit` topic phrases of a text, those shared with `within` first."""
     shared = content_stems(within)
     counts: Counter[str] = Counter()
     forms: dict[str, str] = {}
@@ -177,7 +177,7 @@ def topics(text: str, within: str, limit: int) -> list[str]:
 
 
 def _in_context(text: str) -> list[tuple[str, str, str]]:
-    """Every word with the word before it and the token after it (punctuation counts)."""
+    """Return every word with the tokens before and after it (words or punctuation)."""
     tokens = regex.findall(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}]", text)
     return [
         (tokens[i - 1] if i else "", token, tokens[i + 1] if i + 1 < len(tokens) else ".")
@@ -187,7 +187,7 @@ def _in_context(text: str) -> list[tuple[str, str, str]]:
 
 
 def _nounlike(before: str, word: str, after: str) -> bool:
-    """Whether a word stands where a noun does: after something a noun follows, ending a phrase."""
+    """Return whether a word is placed like a noun: after a determiner, say, and ending a phrase."""
     low = before.casefold()
     if word.casefold().endswith(("ly", "ed", "ing", "ful", "ous", "ive", "able", "ible", "less")):
         return False
@@ -199,7 +199,7 @@ def _nounlike(before: str, word: str, after: str) -> bool:
 
 
 def _with_neighbours(text: str, word: str) -> str:
-    """A topic word together with the capitalised name it is part of, if it is part of one."""
+    """Return the capitalised name that a topic word is part of, otherwise the word."""
     for name in _CAPITALISED.findall(text):
         parts = WORD.findall(name)
         if word in parts:
@@ -212,7 +212,7 @@ def _with_neighbours(text: str, word: str) -> str:
 
 
 def compress(sentence: str, most_words: int) -> str:
-    """A sentence without asides, cut at a clause end when it has too many words and such an end."""
+    """Return a sentence without parentheses, cut at a clause end, if any, when it is too long."""
     line = _PARENTHESIS.sub("", tidy(sentence)).strip()
     words = line.split()
     if len(words) <= most_words:
@@ -231,7 +231,7 @@ def _stop(line: str) -> str:
 
 
 def pieces(sentence: str) -> list[str]:
-    """The clauses of a sentence, at least one."""
+    """Return the clauses of a sentence, at least one."""
     parts = regex.split(
         r"[,;:—]\s+|\s+(?=(?:which|who|that|because|while|although|but|and)\b)", sentence
     )
@@ -240,6 +240,6 @@ def pieces(sentence: str) -> list[str]:
 
 
 def short(text: str, most_words: int = 9) -> str:
-    """The first words of a text, for naming a piece of it."""
+    """Return the first words of a text, with an ellipsis if it is longer."""
     words = text.split()
     return " ".join(words[:most_words]) + ("..." if len(words) > most_words else "")

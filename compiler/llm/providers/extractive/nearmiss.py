@@ -1,8 +1,8 @@
-"""Near misses: sentences shaped like others that say something else, made of the complement.
+"""Near misses: sentences that resemble an original but claim something else, from the complement.
 
-First the subject of the original with what the complement says of something else; then a subject of
-the complement with what it says of another. Where neither gives a whole sentence that nobody wrote,
-not even nearly, there is none.
+The original's subject, or with a penalty a subject of the complement, is joined with a predicate
+that the complement has for another subject. A sentence that a sibling contains, even nearly, is
+rejected, so there may be none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PERSONAL = frozenset(["i", "he", "she", "it", "they", "we", "you"])
 
 
 class NearMisses:
-    """Makes near misses from one complement; no predicate is used twice."""
+    """The near misses from one complement; no predicate is used twice."""
 
     def __init__(self, complement: str, siblings: Sequence[str]) -> None:
         self._flat = [" ".join(text.split()).casefold() for text in siblings]
@@ -36,7 +36,7 @@ class NearMisses:
         self._used: set[str] = set()
 
     def of(self, sentence: str) -> str | None:
-        """A near miss of a sentence, of about its length, or None."""
+        """Return a near miss of a sentence, of about its length, or None."""
         original = language.clause(sentence)
         found: list[tuple[float, str, str]] = []
         for subject, number, rank in self._subjects(original):
@@ -55,12 +55,12 @@ class NearMisses:
         return None
 
     def all(self, sentences: Sequence[str]) -> str | None:
-        """Near misses of the sentences that have one; None for fewer than two of many."""
+        """Return the near misses of sentences; None if only one of several sentences has one."""
         made = [each for each in map(self.of, sentences) if each is not None]
         return " ".join(made) if len(made) >= min(2, len(sentences)) else None
 
     def _subjects(self, original: Clause | None) -> Iterator[tuple[str, str, float]]:
-        """Subjects with their number and a penalty for being far from the original."""
+        """Yield subjects with their grammatical number and a penalty for unlikeness."""
         if original is not None:
             pronoun = original.subject.casefold() in _PERSONAL
             if pronoun or language.names_something(original.subject):
@@ -71,7 +71,7 @@ class NearMisses:
 
     def _joined(self, subject: str, donor: Clause, sentence: str) -> str | None:
         words = len(sentence.split())
-        # Most of what the complement says would be a copy of it: take about as much as is needed.
+        # A long predicate would copy the complement, so about the needed length is taken.
         rest = donor.rest.split()
         tail = " ".join(rest[: max(4, words - len(subject.split()))])
         cut = len(tail.split()) < len(rest)
@@ -94,7 +94,7 @@ class NearMisses:
         return -abs(len(made) / len(sentence) - 1)
 
     def _copied(self, made: str) -> bool:
-        """Whether a sibling has a sentence that differs in a word in six at most."""
+        """Return whether a sentence of a sibling differs in at most one word of six."""
         own = made.casefold().split()
         for line in self._lines:
             if 0.7 < len(line) / len(own) < 1.4:
@@ -109,7 +109,7 @@ class NearMisses:
 
 
 def _number(clause: Clause) -> str:
-    """Which subjects a verb agrees with, as far as its form tells."""
+    """Return the grammatical number of a verb by its form: singular, plural or any."""
     low = clause.verb.casefold()
     if low in ("am", "are", "were", "have", "do"):
         return "plural"
@@ -119,11 +119,13 @@ def _number(clause: Clause) -> str:
 
 
 def _subject_number(clause: Clause) -> str:
-    """The number of a subject: what its verb says, or how its last word ends."""
-    said = _number(clause)
+    """Return the grammatical number of a subject, by its verb or else by its form."""
+    by_verb = _number(clause)
     low = clause.subject.casefold()
-    if said != "any" or low in _PERSONAL:
-        return said if said != "any" else "singular" if low in ("he", "she", "it") else "plural"
+    if by_verb != "any":
+        return by_verb
+    if low in _PERSONAL:
+        return "singular" if low in ("he", "she", "it") else "plural"
     head = regex.split(r"\s(?:of|in|on|at|by|for|with|from|to|about)\s", low)[0]
     plural = (head.endswith("s") and not head.endswith("ss")) or " and " in low
     return "plural" if plural else "singular"

@@ -1,4 +1,4 @@
-"""The tags of a rendered prompt, read back into text, units and places."""
+"""Parsing of the tags of a rendered prompt into text, units and places."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the text may be split, for which groups."""
+    """A position at which the text may be split, for some split groups."""
 
     id: str
     offset: int
@@ -33,7 +33,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """One sibling: its text without tags, and what the tags said."""
+    """One sibling: its text without tags, with the units and places that the tags mark.
+
+    `generated`: the offset at which the generated text begins.
+    """
 
     index: int
     text: str
@@ -44,7 +47,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class SlotTag:
-    """One probe to write."""
+    """A `<slot>` tag: one probe to write."""
 
     index: int
     scope: str
@@ -55,7 +58,7 @@ class SlotTag:
 
 @dataclass(frozen=True, slots=True)
 class ScopeTag:
-    """The rules of a scope."""
+    """A `<scope>` tag: the rules of one scope."""
 
     name: str
     unit: str
@@ -66,12 +69,16 @@ class ScopeTag:
 
 
 def inner(prompt: str, tag: str) -> str:
-    """The unescaped text of the first `<tag ...>...</tag>`."""
+    """Return the unescaped text of the first `<tag ...>...</tag>`. Raises as `inners` does."""
     return inners(prompt, tag)[0]
 
 
 def inners(prompt: str, tag: str) -> list[str]:
-    """The unescaped texts of every `<tag ...>...</tag>`, at least one."""
+    """Return the unescaped texts of every `<tag ...>...</tag>`.
+
+    Raises:
+        ProviderError: there is none.
+    """
     found = regex.findall(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", prompt, regex.DOTALL)
     if not found:
         raise ProviderError(
@@ -82,13 +89,13 @@ def inners(prompt: str, tag: str) -> list[str]:
 
 
 def attribute(prompt: str, tag: str, name: str) -> str:
-    """An attribute of the first `<tag ...>`, empty if absent."""
+    """Return an attribute of the first `<tag ...>`, empty if absent."""
     found = regex.search(rf"<{tag}\s([^>]*)>", prompt)
     return dict(_ATTRIBUTE.findall(found[1])).get(name, "") if found else ""
 
 
 def scopes(prompt: str) -> dict[str, ScopeTag]:
-    """The `<scope>` tags by name."""
+    """Return the `<scope>` tags by name."""
     found = {}
     for raw in regex.findall(r"<scope\s([^>]*)>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
@@ -104,7 +111,7 @@ def scopes(prompt: str) -> dict[str, ScopeTag]:
 
 
 def slots(prompt: str) -> list[SlotTag]:
-    """The `<slot>` tags in order."""
+    """Return the `<slot>` tags in order."""
     found = []
     for raw in regex.findall(r"<slot\s([^>]*?)/?>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
@@ -117,7 +124,7 @@ def slots(prompt: str) -> list[SlotTag]:
 
 
 def siblings(prompt: str) -> list[Marked]:
-    """The `<sibling>` tags in order."""
+    """Return the `<sibling>` tags in order."""
     return [
         _marked(int(index), body)
         for index, body in regex.findall(
