@@ -59,9 +59,10 @@ def test_a_second_build_runs_nothing_and_says_so(probec: Probec) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_an_edited_judge_prompt_reruns_the_judge_and_what_follows(
+def test_an_edited_judge_prompt_reruns_the_judge_and_equal_verdicts_stop_there(
     probec: Probec, project: Path
 ) -> None:
+    """The embedded judge gives the same verdicts; only the card counts other tokens."""
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
 
     states = planned(probec)
@@ -69,7 +70,7 @@ def test_an_edited_judge_prompt_reruns_the_judge_and_what_follows(
     assert states["judge"] == {"stale"}
     assert probec("why", SPEC, "judge", "0.0") == 0
     assert "templates.judge/base/system.j2: " in probec.out
-    assert set(build(probec)) == {"judge", "score", "publish", "release"}
+    assert set(build(probec)) == {"judge", "release"}
 
 
 @pytest.mark.usefixtures("tiny")
