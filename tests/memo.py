@@ -85,7 +85,7 @@ def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:
     known: dict[tuple[bytes, str], Tokenizer] = {}
 
     def load(file: TokenizerFile) -> Tokenizer:
-        key = (file.path.read_bytes() if file.path.is_file() else b"", file.identity)
+        key = (file.data, file.identity)
         if key not in known:
             known[key] = real(file)
         return known[key]

@@ -69,8 +69,10 @@ def make(
         if project.held and project.log.is_empty():
             reporter.notice(_NO_REPLIES)
         _announce(project, graph, wall, reporter)
-        with running(project, context):
-            crew = workers.executor(project, context, graph, where, reporter.notice)
+        with (
+            running(project, context),
+            workers.executor(project, context, graph, where, reporter.notice) as crew,
+        ):
             outcome = execute(graph, reporter, crew)
         place = folder.install(project.store, graph, project.spec.name)
         locks = lock_rounds(project, context, graph) if project.locking else []

@@ -19,19 +19,25 @@ from compiler.dataset.located import Located
 from compiler.engine.executors import Bench, Workplace
 from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_worker
 from compiler.engine.stage import Stage
-from compiler.engine.store import Store
+from compiler.engine.store import Store, write_atomic
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project, opened
 from compiler.project.reporter import Silent
+from compiler.rounds.locks import TokenizerUse
 from compiler.spec.model import Spec
 from compiler.stages import bound
 from compiler.stages.context import Context
 
+FOLDER = "kit"
+_KIT = "kit.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """`spec`: as JSON. `templates`: path from the project root -> text. `locked`: round -> doc_id
-    -> content digest. `build`, `state`: the directories of the store and of the response log."""
+    """The kit. `spec`: as JSON. `templates`: path from the project root -> text. `tokenizers`: by
+    name; their bytes lie beside the kit under their digests. `locked`: round -> doc_id -> content
+    digest. `build`, `state`: the directories of the store and of the response log.
+    """
 
     spec: str
     root: str
@@ -39,14 +45,12 @@ class Kit:
     state: str
     source: Located
     templates: dict[str, str]
-    tokenizers: dict[str, str]
-    digests: dict[str, str]
+    tokenizers: dict[str, TokenizerUse]
     locked: dict[int, Mapping[str, str]]
 
 
 def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
     """The kit of a project, for workers with the same file system."""
-    files = context.tokenizer_files
     return Kit(
         project.spec.model_dump_json(),
         str(project.root.resolve()),
@@ -54,54 +58,68 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
         str(project.state.resolve()),
         context.located,
         texts(context, (stage.templates for stage in stages)),
-        {name: str(file.path.resolve()) for name, file in files.items()},
-        {name: file.digest for name, file in files.items()},
+        {
+            name: TokenizerUse(file.digest, file.path.suffix)
+            for name, file in context.tokenizer_files.items()
+        },
         dict(context.locked),
     )
 
 
-def unpack(kit: Kit) -> tuple[Store, Sequence[Stage]]:
+def here(kit: Kit, context: Context) -> Workplace:
+    """A workplace on this file system; a worker is sent the place of the kit, not its content."""
+    folder = Path(kit.build) / FOLDER
+    for file in context.tokenizer_files.values():
+        write_atomic(folder / file.digest, file.data)
+    write_atomic(folder / _KIT, msgspec.json.encode(kit))
+    return partial(_settle, folder)
+
+
+def elsewhere(exchange: Exchange, kit: Kit, context: Context) -> Workplace:
+    """A workplace without shared storage: the kit and its tokenizers go through the exchange."""
+    for file in context.tokenizer_files.values():
+        exchange.send_bytes(file.data)
+    source = Located("the exchange", (), kit.source.digest, kit.source.revision)
+    name = exchange.send_bytes(msgspec.json.encode(replace(kit, source=source)))
+    return partial(_settle_remotely, exchange.url, name)
+
+
+def _settle(folder: Path) -> Bench:
+    return Bench(*_unpack(_read(folder), folder))
+
+
+def _settle_remotely(url: str, name: str) -> Outpost:
+    with on_a_worker("at its start"):
+        exchange = Exchange(url)
+        place = exchange.cache()
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bring(exchange, name, place / _KIT)
+        kit = _read(place)
+        for use in kit.tokenizers.values():
+            bring(exchange, use.digest, place / use.digest)
+    build, state = str(place / "build"), str(place / "nothing")
+    return Outpost(
+        exchange, *_unpack(replace(kit, root=str(place), build=build, state=state), place)
+    )
+
+
+def _read(folder: Path) -> Kit:
+    return msgspec.json.decode((folder / _KIT).read_bytes(), type=Kit)
+
+
+def _unpack(kit: Kit, folder: Path) -> tuple[Store, Sequence[Stage]]:
     """The store and the stages of a kit; its providers answer from the response log alone."""
     spec = Spec.model_validate_json(kit.spec)
     project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates
     project.tokenizers = {
-        name: TokenizerFile(name, Path(path), kit.digests[name])
-        for name, path in kit.tokenizers.items()
+        name: TokenizerFile(
+            name,
+            Path(f"{use.digest}{use.suffix}"),
+            use.digest,
+            (folder / use.digest).read_bytes(),
+        )
+        for name, use in kit.tokenizers.items()
     }
     context = project.context(Silent(), located=kit.source)
     return project.store, bound(replace(context, locked=kit.locked))
-
-
-def here(kit: Kit) -> Workplace:
-    """A workplace on this file system."""
-    return partial(_settle, kit)
-
-
-def elsewhere(exchange: Exchange, kit: Kit) -> Workplace:
-    """A workplace without shared storage: the kit and its tokenizers go through the exchange."""
-    for path in kit.tokenizers.values():
-        exchange.send(Path(path))
-    away = replace(kit, source=Located("the exchange", (), kit.source.digest, kit.source.revision))
-    return partial(_settle_away, exchange.url, exchange.send_bytes(msgspec.json.encode(away)))
-
-
-def _settle(kit: Kit) -> Bench:
-    return Bench(*unpack(kit))
-
-
-def _settle_away(url: str, name: str) -> Outpost:
-    with on_a_worker("at its start"):
-        exchange = Exchange(url)
-        place = exchange.cache()
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        bring(exchange, name, place / "kit.json")
-        kit = msgspec.json.decode((place / "kit.json").read_bytes(), type=Kit)
-        tokenizers = {}
-        for each, path in kit.tokenizers.items():
-            digest = kit.digests[each]
-            tokenizers[each] = str(place / f"{digest}{Path(path).suffix}")
-            bring(exchange, digest, Path(tokenizers[each]))
-    build, state = str(place / "build"), str(place / "nothing")
-    kit = replace(kit, root=str(place), build=build, state=state, tokenizers=tokenizers)
-    return Outpost(exchange, *unpack(kit))

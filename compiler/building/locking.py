@@ -137,7 +137,7 @@ class _Sealing:
         """Keep all that the round needs, and describe it."""
         total, requests = self._requests()
         for file in self._context.tokenizer_files.values():
-            self._blobs.put(file.path.read_bytes())
+            self._blobs.put(file.data)
         return seal(self._identity(self._packs(), total, requests), self._recorded())
 
     def _identity(

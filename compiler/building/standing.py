@@ -80,7 +80,7 @@ def _now(project: Project, lock: Lock) -> dict[str, Slice]:
     for name, use in lock.identity.tokenizers.items():
         here = tokens.find(name, project.root, online=False)
         # One that is not on this machine cannot have changed here.
-        files[name] = here or TokenizerFile(name, Path(f"absent{use.suffix}"), use.digest)
+        files[name] = here or TokenizerFile(name, Path(f"absent{use.suffix}"), use.digest, b"")
     drawn = lock.identity.source
     located = Located(project.spec.source.path, (), drawn.digest, drawn.revision)
     project.tokenizers = files

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from compiler.building import kit
@@ -18,14 +20,15 @@ from compiler.project.project import Project
 from compiler.stages.context import Context
 
 
+@contextmanager
 def executor(
     project: Project,
     context: Context,
     graph: Graph,
     where: Workers,
     notice: Callable[[str], None],
-) -> Executor | None:
-    """The executor for the options; None to run steps in this process.
+) -> Iterator[Executor | None]:
+    """Provide the executor for the options; None to run steps in this process.
 
     Raises:
         UsageError: the options contradict one another, or name a place that cannot be used.
@@ -33,17 +36,28 @@ def executor(
     documents = project.spec.documents()
     jobs = where.jobs or (_cores() if documents >= FEW_DOCUMENTS else 1)
     if where.exchange is None and where.cluster is None and jobs <= 1:
-        return None
+        yield None
+        return
     packed = kit.pack(project, context, graph.stages)
     if where.exchange is not None:
-        return _exchanged(packed, graph, where, notice)
-    if where.cluster is not None:
-        return _cluster(kit.here(packed), where.cluster, where.jobs)
-    return Processes(kit.here(packed), jobs)
+        yield _exchanged(packed, context, graph, where, notice)
+        return
+    try:
+        place = kit.here(packed, context)
+        if where.cluster is not None:
+            yield _cluster(place, where.cluster, where.jobs)
+        else:
+            yield Processes(place, jobs)
+    finally:
+        shutil.rmtree(project.store.root / kit.FOLDER, ignore_errors=True)
 
 
 def _exchanged(
-    packed: kit.Kit, graph: Graph, where: Workers, notice: Callable[[str], None]
+    packed: kit.Kit,
+    context: Context,
+    graph: Graph,
+    where: Workers,
+    notice: Callable[[str], None],
 ) -> Executor:
     cluster, url = where.cluster, where.exchange
     assert url is not None
@@ -63,7 +77,7 @@ def _exchanged(
 
     def hire() -> Cluster:
         notice(f"files for the workers pass through {exchange.url}")
-        return _cluster(kit.elsewhere(exchange, packed), cluster, where.jobs)
+        return _cluster(kit.elsewhere(exchange, packed, context), cluster, where.jobs)
 
     return Exchanged(exchange, Bench(graph.store, graph.stages), graph.stages, hire, notice)
 

@@ -11,7 +11,7 @@ import gzip
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
@@ -25,11 +25,22 @@ from compiler.probes.bytelevel import quicker
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFile:
-    """A tokenizer.json on this machine: its declared name, path, and content digest."""
+    """A tokenizer.json: its declared name, its place, and its content.
+
+    `data`: the bytes that `digest` is the digest of, read once; empty for a file that is not on
+    this machine. Only the last suffix of `path` says how to read them.
+    """
 
     name: str
     path: Path
     digest: str
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, name: str, path: Path) -> TokenizerFile:
+        """Read the file at a path."""
+        data = path.read_bytes()
+        return cls(name, path, bytes_digest(data), data)
 
     @property
     def identity(self) -> str:
@@ -143,8 +154,7 @@ def load(file: TokenizerFile) -> Tokenizer:
         SourceError: the file is not a tokenizer.json.
     """
     try:
-        raw = file.path.read_bytes()
-        text = gzip.decompress(raw) if file.path.suffix == ".gz" else raw
+        text = gzip.decompress(file.data) if file.path.suffix == ".gz" else file.data
         backend = Backend.from_str(text.decode("utf-8"))
     except Exception as error:  # tokenizers raises bare Exception
         raise SourceError(
@@ -167,7 +177,7 @@ def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
     """
     path = root / name
     if path.is_file():
-        return TokenizerFile(name, path, bytes_digest(path.read_bytes()))
+        return TokenizerFile.read(name, path)
     if path.suffix in (".json", ".gz") or name.count("/") != 1:
         raise SourceError(
             "no such tokenizer",
@@ -179,7 +189,7 @@ def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
         cached = _download(name)
     if cached is None:
         return None
-    return TokenizerFile(name, cached, bytes_digest(cached.read_bytes()))
+    return TokenizerFile.read(name, cached)
 
 
 class _CacheLookup(Protocol):

@@ -14,7 +14,7 @@ from compiler.building.slices import asked, key_list, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
-from compiler.engine.store import Manifest, Store, plain, write_atomic
+from compiler.engine.store import Manifest, Store, plain
 from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.llm.batches.journal import Journal
@@ -94,7 +94,7 @@ def rebuild(
     _write_source(identity, blobs, source)
     log, store = place.log(), Store(scratch / "build")
     project = Project(spec, place.root, store, log, Journal(scratch / "batches"))
-    project.replay, project.tokenizers = True, _tokenizers(identity, blobs, scratch)
+    project.replay, project.tokenizers = True, _tokenizers(identity, blobs)
     project.texts = None if tree else identity.templates
     project.held = {identity.round: lock}
     try:
@@ -165,16 +165,14 @@ def _write_source(identity: Identity, blobs: Blobs, path: Path) -> None:
                 out.write(_ENCODER.encode(row) + b"\n")
 
 
-def _tokenizers(identity: Identity, blobs: Blobs, scratch: Path) -> dict[str, TokenizerFile]:
+def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
     found = {}
     for name, use in identity.tokenizers.items():
         data = blobs.get(use.digest)
         assert data is not None, "checked before"
         # Only a last suffix says how to read the file; nothing else of it becomes a path.
         suffix = use.suffix if use.suffix.lstrip(".").isalnum() else ""
-        path = scratch / f"{use.digest}{suffix}"
-        write_atomic(path, data)
-        found[name] = TokenizerFile(name, path, use.digest)
+        found[name] = TokenizerFile(name, Path(f"{use.digest}{suffix}"), use.digest, data)
     return found
 
 

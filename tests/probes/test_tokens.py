@@ -144,7 +144,7 @@ def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json.gz"
     broken.write_bytes(gzip.compress(b"{}"))
     with pytest.raises(SourceError, match=r"not a tokenizer\.json"):
-        tokens.load(TokenizerFile("broken", broken, "0" * 64))
+        tokens.load(TokenizerFile.read("broken", broken))
     with pytest.raises(SourceError, match="no such tokenizer"):
         tokens.find("nowhere/tokenizer.json", tmp_path, online=False)
     assert tokens.find("owner/unknown-model", tmp_path, online=False) is None

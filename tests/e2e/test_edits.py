@@ -1,0 +1,90 @@
+"""Inputs that are edited while a build runs belong to the next build."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from compiler import cli
+from compiler.rounds.locks import Rounds
+from tests.conftest import Probec
+from tests.e2e.test_build import SPEC
+
+TOKENIZER = "specs/data/bpe-8k.json.gz"
+# File -> the stages at whose start it is edited.
+EDITS = {
+    "prompts/generator/base/user.j2": ("ingest", "sample"),
+    "prompts/answerer/base/system.j2": ("generate", "expand"),
+    "prompts/judge/base/system.j2": ("ingest", "answer"),
+    "templates/probes/word.j2": ("sample", "finalize"),
+    "templates/card.md.j2": ("ingest", "publish"),
+    TOKENIZER: ("ingest", "generate"),
+}
+CASES = [(name, stage) for name, stages in EDITS.items() for stage in stages]
+
+
+def edited(name: str, data: bytes) -> bytes:
+    """Other content of the same kind."""
+    if not name.endswith(".gz"):
+        return data + b"\nEdited.\n"
+    tokenizer = json.loads(gzip.decompress(data))
+    tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:2000]
+    return gzip.compress(json.dumps(tokenizer).encode())
+
+
+@pytest.mark.parametrize("restored", [False, True], ids=["stays", "put back"])
+@pytest.mark.parametrize(("name", "stage"), CASES)
+def test_an_edit_during_a_build_is_not_in_it(
+    name: str,
+    stage: str,
+    restored: bool,
+    probec: Probec,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, data = project / name, (project / name).read_bytes()
+    begin = cli._Progress.stage_started
+
+    def started(self: cli._Progress, at: str, steps: int, stale: int) -> None:
+        if at == stage:
+            path.write_bytes(edited(name, data))
+        if at == "release" and restored:
+            path.write_bytes(data)
+        begin(self, at, steps, stale)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cli._Progress, "stage_started", started)
+        assert probec("build", SPEC, "--set", "rounds=[{docs: 3}]") == 0, probec.err
+    built = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
+    card = (project / "build/datasets/tiny/README.md").read_bytes()
+
+    (lock,) = Rounds(project / "build/rounds/tiny").all()
+    assert probec("reproduce", lock.hash) == 0, probec.out
+    assert probec("verify", lock.hash) == 0, probec.out
+    path.write_bytes(data)
+    assert probec("build", SPEC, "--set", "rounds=[{docs: 3}]", "--build-dir", "other") == 0
+    assert (project / "other/datasets/tiny/data/train-round-000.parquet").read_bytes() == built
+    assert (project / "other/datasets/tiny/README.md").read_bytes() == card
+
+
+def test_an_edit_that_stays_is_the_next_builds(
+    probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project / "prompts/judge/base/system.j2"
+    begin = cli._Progress.stage_started
+
+    def started(self: cli._Progress, at: str, steps: int, stale: int) -> None:
+        if at == "generate":
+            path.write_bytes(path.read_bytes() + b"\nEdited.\n")
+        begin(self, at, steps, stale)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cli._Progress, "stage_started", started)
+        assert probec("build", SPEC) == 0
+
+    plan = probec.json("plan", SPEC)
+    states = {str(each["stage"]): each["state"] for each in plan["steps"]}  # type: ignore[attr-defined]
+    assert (states["answer"], states["judge"]) == ("fresh", "stale")
