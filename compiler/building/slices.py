@@ -31,6 +31,8 @@ _APART: tuple[tuple[str, ...], ...] = (
     ("source", "columns"),
     ("source", "license"),
     ("source", "homepage"),
+    ("publish", "license"),
+    ("publish", "languages"),
 )
 _TRAVEL = ("base_url", "concurrency")
 FOLDERS = ("prompts", "templates")

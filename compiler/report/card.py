@@ -28,6 +28,7 @@ class CardFacts:
 
     name: str
     license: str
+    languages: tuple[str, ...]
     source_path: str
     source_homepage: str | None
     source_license: str | None

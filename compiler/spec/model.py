@@ -191,8 +191,10 @@ class Calibration(Model):
 class Publish(Model):
     """Contents and layout of the published files."""
 
-    license: str
-    """License id of the dataset on the Hub."""
+    license: str = "unknown"
+    """License id of the dataset on the Hub; never inherited from base.yaml."""
+    languages: list[str] = []
+    """Language codes of the dataset on the Hub, such as `en`; none if empty."""
     dtypes: Literal["int64", "published"] = "int64"
     """Index columns as nullable int64, or as the published dataset's float64."""
     source_label: str = "llm"

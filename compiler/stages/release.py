@@ -77,6 +77,7 @@ def _facts(context: Context) -> CardFacts:
     return CardFacts(
         name=spec.name,
         license=spec.publish.license,
+        languages=tuple(spec.publish.languages),
         source_path=spec.source.path.rpartition("/")[2]
         if "://" not in spec.source.path
         else spec.source.path,

@@ -539,3 +539,14 @@ def test_files_that_lack_scores_or_hold_odd_types_have_statistics(
     for odd in (lean, pa.Table.from_pylist(bare, table.schema)):
         pq.write_table(odd, project / "odd.parquet")
         assert probec.json("stats", "odd.parquet")["cells"][-1]["rows"] == 0  # type: ignore[index]
+
+
+def test_neither_license_nor_language_is_inherited(probec: Probec, project: Path) -> None:
+    spec = project / SPEC
+    text = spec.read_text(encoding="utf-8").replace("license: other, languages: [en], ", "")
+    spec.write_text(text, encoding="utf-8")
+    assert probec("build", SPEC) == 0
+    card = (project / "build/datasets/tiny/README.md").read_text(encoding="utf-8")
+
+    assert 'license: "unknown"' in card
+    assert "language:" not in card
