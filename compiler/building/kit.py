@@ -1,8 +1,8 @@
-"""The parts of a project that workers are sent, and the project that they make of them.
+"""The kit: the parts of a project sent to workers, from which each worker rebuilds its stages.
 
-The resolved spec, the templates that its stages read, its tokenizers, its source by content and the
-documents of locked rounds: everything that a stage declares, as the build read it. Workers without
-shared storage get tokenizers through the exchange, and neither the source nor a reply.
+It holds everything that a stage declares, as the build read it: the resolved spec, the templates of
+its stages, its tokenizers, the digest of its source and the documents of locked rounds. Workers
+without shared storage get the tokenizers through the exchange, but neither the source nor replies.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ from compiler.stages.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """`spec`: as JSON. `templates`: path from the project root -> text. `locked`: round -> doc_id
-    -> content digest. `build`, `state`: the directories of the store and of the response log."""
+    """A project's parts for workers.
+
+    `spec`: as JSON. `templates`: path from the project root -> text. `tokenizers`, `digests`: name
+    -> path, and name -> SHA-256. `locked`: round -> doc_id -> content digest. `build`, `state`: the
+    directories of the store and of the response log.
+    """
 
     spec: str
     root: str
@@ -45,7 +49,7 @@ class Kit:
 
 
 def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
-    """The kit of a project, for workers with the same file system."""
+    """Collect the kit of a project, with paths for workers that share the file system."""
     files = context.tokenizer_files
     return Kit(
         project.spec.model_dump_json(),
@@ -61,7 +65,7 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
 
 
 def unpack(kit: Kit) -> tuple[Store, Sequence[Stage]]:
-    """The store and the stages of a kit; its providers answer from the response log alone."""
+    """Rebuild the store and the stages of a kit; providers only replay the response log."""
     spec = Spec.model_validate_json(kit.spec)
     project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates
@@ -74,12 +78,12 @@ def unpack(kit: Kit) -> tuple[Store, Sequence[Stage]]:
 
 
 def here(kit: Kit) -> Workplace:
-    """A workplace on this file system."""
+    """Return the set-up of a worker that shares the file system."""
     return partial(_settle, kit)
 
 
 def elsewhere(exchange: Exchange, kit: Kit) -> Workplace:
-    """A workplace without shared storage: the kit and its tokenizers go through the exchange."""
+    """Send a kit and its tokenizers to the exchange; return the set-up of workers there."""
     for path in kit.tokenizers.values():
         exchange.send(Path(path))
     away = replace(kit, source=Located("the exchange", (), kit.source.digest, kit.source.revision))

@@ -178,7 +178,7 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
         paid += ["--set", f"models.{role}.model=claude-haiku-4-5-20251001"]
 
     assert probec("build", SPEC, *paid) == 3
-    assert "the wall is $0.00" in probec.err
+    assert "the ceiling is $0.00" in probec.err
     assert probec("plan", SPEC, *paid) == 0
     assert "total: $" in probec.out
     assert not (project / ".probec/responses.sqlite").exists()

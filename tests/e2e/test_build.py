@@ -185,7 +185,7 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     root.mkdir(parents=True)
     (root / "thesis.txt").write_text("precious")
     assert probec("build", SPEC) == 1
-    assert "thesis.txt: no build wrote it" in probec.err
+    assert "thesis.txt: not written by a build" in probec.err
     (root / "thesis.txt").unlink()
 
     build(probec)
@@ -201,7 +201,7 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     # Data of others would be read with ours.
     (root / "data/more.parquet").write_bytes(b"PAR1")
     assert probec("build", SPEC) == 1
-    assert "more.parquet: no build wrote it, and it would be read as data" in probec.err
+    assert "more.parquet: not written by a build, but would be read as data" in probec.err
 
 
 def test_an_installed_file_that_was_edited_in_place_is_installed_again(

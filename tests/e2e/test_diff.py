@@ -633,6 +633,6 @@ def test_a_prompt_against_what_is_not_there_says_which_side_lacks_it(
         (project / SPEC).read_text().replace("docs: 4", "docs: 3") + "seed: 7\n", encoding="utf-8"
     )
     assert probec("prompt", SPEC, "--role", "judge", "--against", "specs/unbuilt.yaml") == 1
-    assert "specs/unbuilt.yaml: what the judge would see is not built yet" in probec.err
+    assert "specs/unbuilt.yaml: the input of the judge is not built yet" in probec.err
     assert probec("prompt", SPEC, "--against", "nothing") == 2
     assert "'nothing' is nothing to compare" in probec.err

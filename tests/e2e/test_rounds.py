@@ -363,7 +363,7 @@ def test_a_locked_round_is_not_drawn_otherwise(
     for command in ("build", "plan"):
         assert probec(command, SPEC, "--set", override) == 2
         assert f"round 0 of tiny is locked with another {field}" in probec.err
-        assert "give the dataset another name" in probec.err
+        assert "rename the dataset" in probec.err
     assert build(probec, "--set", override, "--set", "name=other")
 
 
