@@ -536,7 +536,7 @@ def test_overrides_of_a_of_b_and_of_both(probec: Probec) -> None:
         ((SPEC, "specs"), "not a prompt directory"),
         (("prompts/judge/base",), "name B, or --spec SPEC"),
         (("prompts/judge/base", "prompts/judge/base"), "a prompt directory needs a spec"),
-        ((f"{SPEC}@HEAD",), "git knows no repository here"),
+        ((f"{SPEC}@HEAD",), "not in a git repository"),
         ((SPEC, "--set", "seed=x"), "seed"),
         ((SPEC, "--set-a", "nowhere=1"), "unknown key"),
         ((SPEC, "specs/qwen3.5-9b.yaml", "--depth", "requests"), "must be read first"),
@@ -553,8 +553,8 @@ def test_what_cannot_be_compared_is_one_clear_error(
 @pytest.mark.parametrize(
     ("side", "message"),
     [
-        (f"{SPEC}@nope", "no revision 'nope' here"),
-        (f"{SPEC}@--help", "no revision '--help' here"),
+        (f"{SPEC}@nope", "unknown revision 'nope'"),
+        (f"{SPEC}@--help", "unknown revision '--help'"),
         ("specs/later.yaml@HEAD", "no specs/later.yaml at "),
         ("specs/broken.yaml@HEAD", ":specs/broken.yaml:1: "),
     ],
