@@ -86,7 +86,7 @@ def test_each_of_three_rounds_is_verified_on_another_machine_without_network(
         assert found["steps"] == len(locks(there)[index].identity.outputs)
         assert probec("reproduce", hash_) == 0
         assert probec.out.startswith(f"verified: round {index} of tiny")
-        assert "nobody was asked" in probec.out
+        assert "no requests were sent" in probec.out
         assert probec("verify", hash_) == 0
         assert probec.out.startswith("intact")
 
@@ -136,12 +136,12 @@ def test_missing_replies_are_counted_and_named(
     assert {each["step"] for each in found["missing"]} == {f"{stage} 1.0"}
     assert all(each["place"].startswith("document ") for each in found["missing"])
     assert probec("reproduce", hashes[1]) == 5
-    assert f"2 replies for {stage} 1.0 not here:" in probec.out
+    assert f"2 replies for {stage} 1.0 missing:" in probec.out
     assert gone[0][:12] in probec.out
     assert "probec cache pull" in probec.out
     assert reproduced(probec, 0, hashes[0])["verdict"] == "verified"
     assert probec("verify", hashes[1]) == 0
-    assert "not here at all: 1 installed files, 2 replies" in probec.out
+    assert "not here: 1 installed files, 2 replies" in probec.out
 
 
 def test_missing_documents_and_tokenizers_are_named(
@@ -170,7 +170,7 @@ def test_a_bumped_stage_version_is_drift_and_named(
     assert found["verdict"] == "drifted"
     assert found["drifts"] == [f"field judge.version: {judge.VERSION - 1} -> {judge.VERSION}"]
     assert probec("reproduce", hashes[2]) == 6
-    assert "every output is the same all the same" in probec.out
+    assert "every output is still the same" in probec.out
 
 
 def test_a_stage_that_does_otherwise_under_its_old_version_is_drift_and_named(
@@ -209,7 +209,7 @@ def test_an_edited_prompt_changes_no_locked_round_and_is_named(
 
     assert reproduced(probec, 0, first)["tree"] == [name]
     assert probec("reproduce", first) == 0
-    assert f"templates that this directory has otherwise: {name};" in probec.out
+    assert f"templates that differ in this directory: {name};" in probec.out
     drifted = reproduced(probec, 6, first, "--tree")
     assert drifted["drifts"][0].startswith("field judge.templates.judge/base/system.j2: ")
     # Nothing that the round was built from is missing.
