@@ -269,7 +269,7 @@ def test_a_build_that_dies_anywhere_is_finished_by_the_next(
         child.send_signal(stop)
         _, err = child.communicate(timeout=60)
         if stop is signal.SIGINT and child.returncode == 130:
-            assert b"run the same command to go on" in err
+            assert b"run the same command to resume" in err
             assert b"Traceback" not in err
 
     assert probec.json("build", SPEC)["outputs"] == reference

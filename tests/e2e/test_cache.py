@@ -295,9 +295,9 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
     for args, message in (
         (("push",), "push needs a URL"),
         (("push", ""), "an argument is empty"),
-        (("push", "bbc550"), "bbc550 is no URL but may be a round"),
+        (("push", "bbc550"), "bbc550 looks like the hash of a round, not a URL"),
         (("gc", shared), "gc takes no URL"),
-        (("pull", shared, "--dry-run"), "--dry-run goes with gc"),
+        (("pull", shared, "--dry-run"), "--dry-run needs the action gc"),
         (("pull", shared), "no rounds there"),
         (("push", shared, "abc"), "no round abc here"),
         (("pull", shared, "abc"), "abc matches 0 of the 0 rounds there"),

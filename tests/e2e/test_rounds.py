@@ -98,7 +98,7 @@ def test_what_is_rebuilt_can_be_kept_and_is_the_dataset(
     published = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
     # Nothing is written over, least of all the prompts of a project.
     assert probec("reproduce", first, "--keep", ".") == 2
-    assert "in an empty directory" in probec.err
+    assert "the directory of --keep is not empty" in probec.err
     assert probec("reproduce", first, "--keep", str(tmp_path / "kept")) == 0
 
     (again,) = (tmp_path / "kept/build/objects").rglob("*.parquet")
@@ -405,7 +405,7 @@ def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
     shutil.rmtree(project / "build/objects")
     assert states() == ["locked", "locked"]
     assert probec("rounds", SPEC) == 0
-    assert "2 locked rounds share no document (6 in all)" in probec.out
+    assert "2 locked rounds, pairwise disjoint (6 documents in all)" in probec.out
 
 
 def test_hashes_are_named_by_any_unique_prefix(probec: Probec, project: Path) -> None:
