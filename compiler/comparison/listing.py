@@ -115,11 +115,6 @@ class Walk:
         """Return the key of a step; None if its inputs are missing."""
         return self.graph.resolve(Step(self._stages[stage], part)).key
 
-    def has(self, stage: str) -> bool:
-        """Test if every step of a stage is built or could be run."""
-        parts = self.parts(stage)
-        return not parts or len(self.graph.manifests(stage)) == len(parts)
-
     def make(self, stage: str) -> None:
         """Bring a free stage up to date, as far as its inputs exist."""
         for part in self.parts(stage):
