@@ -99,7 +99,7 @@ def parts_of(graph: Graph, stage: Stage, index: int) -> list[Part]:
     return [step.part for step in graph.steps(stage) if step.part[:1] == (index,)]
 
 
-def asked(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str]]:
+def request_keys(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str]]:
     """Yield (request key, place that it is about) of a step; sends no request."""
     if step.stage.weigh is None:
         return

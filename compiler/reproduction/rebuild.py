@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import asked, key_list, round_stages, slices
+from compiler.building.slices import key_list, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
@@ -198,7 +198,7 @@ def _run(
             if planned.state is State.WAITS:
                 found.waiting.append(str(step))
                 continue
-            wanted = list(asked(context, graph, step))
+            wanted = list(request_keys(context, graph, step))
             if stage.weigh is not None:
                 found.requests[str(step)] = key_list(key for key, _ in wanted)
             lost = dict(each for each in wanted if each[0] not in log)
