@@ -1,11 +1,11 @@
-# Everything a fresh machine needs: Python 3.11+ and make.
+# Requirements: Python 3.11 to 3.14, and make.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: install demo check test interop golden bench lock clean
 .DEFAULT_GOAL := demo
 
-# Two locks: what probec needs to run, and what its developers add. Both carry hashes.
+# Two lock files with hashes: dependencies of probec, and those that development adds.
 .venv/.run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("probec needs Python 3.11 to 3.14, this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -23,7 +23,7 @@ demo: .venv/.run  ## build specs/demo.yaml with the embedded model: no key, no n
 	@$(BIN)/probec build specs/demo.yaml
 	@echo; echo "probec is in $(BIN): source $(BIN)/activate puts it on your PATH"
 
-check: .venv/.dev  ## lint, types, import law
+check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -39,7 +39,7 @@ INTEROP := llmock mock-ai-api steadybatch promptbatch
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## other people's servers and clients against ours
+interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers and clients against probec's
 	$(BIN)/pytest -n 0 tests/interop
 
 golden: .venv/.dev  ## accept changed golden files; read the diff before committing

@@ -1,4 +1,4 @@
-"""argv -> one command. The only module that prints or exits."""
+"""The command line: argv -> one command. The only module that prints or exits."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 _SLOW = 30.0
 _EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
-account cannot go on, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches are with
-the provider, 130 interrupted
+provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
+are in flight, 130 interrupted
 
 example: probec build specs/demo.yaml"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     if argv is None:
-        # What a terminal cannot show is written so that it can be read.
+        # Characters that the terminal cannot encode are printed as escapes.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(error, as_json)
     except KeyboardInterrupt:
         if argv is None:
-            # Who presses it again would only interrupt the end.
+            # A second Ctrl-C would only interrupt the shutdown.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(
-            "\ninterrupted; finished steps and replies are kept, run the same command to go on",
+            "\ninterrupted; finished steps and replies are kept, run the same command to resume",
             file=sys.stderr,
         )
         return 130
@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], *, own: bool) -> int:
     if any(each == "" or _EMPTY.fullmatch(each) for each in arguments):
-        # An unset variable of the shell, most likely; as a path it would mean the directory here.
-        raise UsageError("an argument is empty", hint="is a variable not set?")
+        # Most likely an unset shell variable; as a path it would mean the working directory.
+        raise UsageError("an argument is empty", hint="check for an unset shell variable")
     name = next((each for each in arguments if not each.startswith("-")), None)
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
@@ -79,7 +79,7 @@ def _run(arguments: list[str], *, own: bool) -> int:
     # The command's own parser, so that options may stand before its last arguments.
     arguments.remove(str(name))
     args = command.parse_intermixed_args(arguments)
-    # Whether this process is there for this command line alone.
+    # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
     reporter = _Progress(quiet=args.json)
     wants_reporter = "reporter" in inspect.signature(module.run).parameters
@@ -95,7 +95,7 @@ def _run(arguments: list[str], *, own: bool) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line as one of our errors, which --json shows as well."""
+    """A parser that reports errors as UsageError, which --json shows as well."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see `{self.prog} --help`")
@@ -112,28 +112,28 @@ def _parser(
     )
     parser.add_argument("--version", action="version", version=f"probec {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    asked: argparse.ArgumentParser | None = None
+    found: argparse.ArgumentParser | None = None
     for name, summary in COMMANDS.items():
-        # Only the command that was asked for is imported; the others are a line of help.
+        # Only the module of the chosen command is imported; the others are one line of help.
         own = module if name == chosen and module is not None else None
         epilog = f"example: {own.EXAMPLE}" if own is not None else None
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON for machines")
         if own is not None:
             own.add_arguments(command)
-            asked = command
-    return parser, asked
+            found = command
+    return parser, found
 
 
 def _refused(error: OSError) -> ProbecError:
-    """What the system refused, where nothing nearer to it could say what it was for."""
+    """Convert an OSError that no other module handled."""
     hints = {
         errno.EACCES: "check its permissions, and run the same command again",
         errno.EPERM: "check its permissions, and run the same command again",
         errno.ENOSPC: "free some space, and run the same command again",
     }
     return ProbecError(
-        f"the system refuses it: {error.strerror or error}",
+        f"the operating system refused: {error.strerror or error}",
         where=str(error.filename) if error.filename is not None else None,
         hint=hints.get(error.errno or 0, "check the disk, and run the same command again"),
     )
@@ -158,7 +158,7 @@ def _failed(error: ProbecError, as_json: bool) -> int:
 
 
 class _Progress:
-    """Shows a build on stderr: one live line on a terminal, one line per stage elsewhere."""
+    """Progress on stderr: one live line on a terminal, one line per stage elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -170,41 +170,41 @@ class _Progress:
         self._batches = ""
 
     def notice(self, text: str) -> None:
-        """Something the user must know before it runs."""
+        """Print a line above the live line."""
         self.clear()
         if not self._quiet:
             print(text, file=sys.stderr)
 
     def stage_started(self, stage: str, steps: int, stale: int) -> None:
-        """A stage begins."""
+        """Begin to count the steps of a stage."""
         self._stage, self._stale, self._done = stage, stale, 0
         if stale and not self._live and not self._quiet:
             print(f"{stage}: {stale} of {steps} steps", file=sys.stderr)
 
     def step_done(self, stage: str, part: str, seconds: float) -> None:
-        """A step is committed."""
+        """Count a finished step."""
         self._done += 1
         self._line(f"{stage}: {self._done}/{self._stale} steps", force=True)
 
     def calls(self, role: str, done: int, wanted: int) -> None:
-        """Calls are answered."""
+        """Show how many calls of a role have replies."""
         text = f"{self._stage}: {done:,} of {wanted:,} {role} calls"
         if self._live:
             self._line(text, force=False)
         elif not self._quiet and time.monotonic() - self._shown > _SLOW:
-            # Where nobody watches a live line, a long stage says now and then that it goes on.
+            # Without a live line, a long stage prints its progress from time to time.
             if self._shown:
                 print(text, file=sys.stderr)
             self._shown = time.monotonic()
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """How batches stand: one live line on a terminal, elsewhere a line when it changes."""
+        """Show the open batches: a live line on a terminal, elsewhere a line when it changes."""
         if not shards or self._quiet:
             return
         states = Counter(shard.state.value for shard in shards)
         listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         requests = sum(shard.n for shard in shards)
-        # What a build waits for when it seems to do nothing: a server that is gone or is busy.
+        # The reasons for waiting: a server that is unreachable or busy.
         notes = "; ".join(sorted({shard.note for shard in shards if shard.note})[:3])
         text = (
             f"{self._stage}: {notes + '; ' if notes else ''}batches: {listed}; "
@@ -230,7 +230,7 @@ class _Progress:
         if self._quiet or not self._live or (not force and now - self._shown < 0.1):
             return
         self._shown, self._open = now, True
-        # A line that wraps could not be wiped.
+        # A line that wraps could not be cleared.
         text = text[: shutil.get_terminal_size().columns - 1]
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 

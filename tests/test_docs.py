@@ -59,11 +59,10 @@ def checks_page() -> str:
 
 def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
     parts = [
-        "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done (`reproduce`, "
-        "`verify`: all is as it was), 1 failed, 2 bad spec or usage, 3 over budget, 4 the account "
-        "cannot go on, 5 `reproduce`: replies or documents are missing, 6 `reproduce`: the round "
-        "came out differently, 7 something kept is damaged, 75 batches are with the provider, "
-        "130 interrupted.\n"
+        "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done (`reproduce`: "
+        "verified, `verify`: intact), 1 failed, 2 bad spec or usage, 3 over budget, 4 the provider "
+        "refuses the account, 5 `reproduce`: replies or documents are missing, 6 `reproduce`: the "
+        "round drifted, 7 stored data is damaged, 75 batches are in flight, 130 interrupted.\n"
     ]
     for name, summary in COMMANDS.items():
         with pytest.raises(SystemExit):

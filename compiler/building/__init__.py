@@ -1,1 +1,1 @@
-"""Builds: plan, price, execute, install, lock."""
+"""Builds planned, priced, executed, installed and locked."""

@@ -1,4 +1,4 @@
-"""The batches of a project: their state in the journal and at the provider, and an end to them."""
+"""Batches of a project: their state in the journal and at the provider, and cancellation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Canceled:
     lines: list[str] = field(default_factory=list)
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {"canceled": [*self.ids], "failed": self.failed}
 
     def text(self) -> str:
@@ -36,14 +36,15 @@ class Canceled:
         lines = [*self.lines]
         if self.ids:
             lines.append(
-                "what they had finished is billed; the build that sent them collects it and asks "
-                "the rest again, or `probec status --collect` only collects it"
+                "requests that were already served are billed; `probec build` with the spec that "
+                "sent them collects their replies and sends the others again, `probec status "
+                "--collect` only collects"
             )
         return "\n".join(lines) if lines else "no batches are open"
 
 
 def cancel(project: Project) -> Canceled:
-    """Cancel every open batch of a project. Requests that were served stay billed and kept."""
+    """Cancel every open batch of a project; what is already served stays billed and is kept."""
     journal, now = project.journal, project.clock.now
     found = Canceled()
     with locked(journal.folder, "project's paid path", SPENDING):
@@ -61,14 +62,14 @@ def cancel(project: Project) -> Canceled:
 def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Canceled) -> None:
     if shard.batch_id is None:
         found.lines.append(
-            f"shard {shard.id}: nobody knows yet whether the provider has it; "
-            "`probec build` finds out, then cancel again"
+            f"shard {shard.id}: not canceled: it is not known yet whether the provider received "
+            "it; run `probec build` to find out, then cancel again"
         )
         found.failed += 1
     elif any(kind == Event.ADOPTED for _, _, kind, _ in journal.events(shard.id)):
         found.lines.append(
-            f"batch {shard.batch_id}: not canceled: it was found by its size and time only "
-            "and may be somebody else's until its results are here"
+            f"batch {shard.batch_id}: not canceled: it was matched by size and time only and may "
+            "belong to another project; run `probec status --collect` when it has ended"
         )
         found.failed += 1
     elif shard.state in (State.IN_PROGRESS, State.OVERDUE):
@@ -84,13 +85,16 @@ def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Can
         found.lines.append(f"batch {shard.batch_id}: canceling, {shard.n:,} requests")
     else:
         found.lines.append(
-            f"batch {shard.batch_id}: {shard.state.value} already; `probec status "
-            "--collect` brings in what it holds"
+            f"batch {shard.batch_id}: already {shard.state.value}, not canceled; "
+            "`probec status --collect` fetches its results"
         )
 
 
 def poll(shard: Shard) -> str:
-    """Query the provider about a batch; the journal's note where it has none of its own."""
+    """Query the provider for the status of a batch.
+
+    Returns the journal's note of a shard that is not at the provider.
+    """
     if shard.batch_id is None or shard.state not in WAITING:
         return shard.note
     try:
@@ -103,7 +107,10 @@ def poll(shard: Shard) -> str:
 
 
 def text(shards: Sequence[Shard], remote: Mapping[int, str], now: float) -> str:
-    """Format batches as a table. `remote`: the provider's report by shard; `now`: epoch seconds."""
+    """Format batches as a table.
+
+    `remote`: the provider's report by shard; `now`: seconds since the epoch.
+    """
     if not shards:
         return "no batches are open"
     rows = [
@@ -122,12 +129,12 @@ def text(shards: Sequence[Shard], remote: Mapping[int, str], now: float) -> str:
         )
         for shard in shards
     ]
-    header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "next look")
+    header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "next poll")
     return table((*header, "US$", "note"), rows)
 
 
 def _next(shard: Shard, now: float) -> str:
-    """Format the time until a build, if one runs, looks at a batch."""
+    """Format the time until a running build polls a batch."""
     if shard.state in FINISHED:
         return "-"
     return f"in {_age(shard.next_at - now)}" if shard.next_at > now else "due"

@@ -1,4 +1,4 @@
-"""Builds a project, installs its dataset, locks its rounds, and says what came of it."""
+"""A build: steps executed, the dataset installed, rounds locked, and the result reported."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from compiler.stages.context import ROLES, Context
 from compiler.statistics.stats import Stats
 
 _NO_REPLIES = (
-    "the response log holds no reply, and rounds are locked here: what is missing of them is asked "
-    "again (bring .probec back, or `probec cache pull URL ROUND`)"
+    "rounds are locked here, but the response log is empty: every reply that a step needs is "
+    "requested again (restore .probec, or run `probec cache pull URL ROUND`)"
 )
 
-SPENDING = "only one build of a project spends at a time: wait for it, or Ctrl-C it first"
+SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
 
 
 def make(
@@ -53,22 +53,22 @@ def make(
     """Build a project.
 
     `max_usd`: a lower ceiling than the spec's. `where`: the workers of the local stages. `onward`:
-    commands to propose after the result. `asked`: the command line that may be answered from a
-    receipt when nothing is left to do.
+    commands to propose after the result. `asked`: the command line, if its next run may be answered
+    from a receipt.
     """
-    wall = project.ceiling(max_usd)
-    project.purse = Purse(wall, later_usd(project), observed_usd(project))
+    ceiling = project.ceiling(max_usd)
+    project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
     with alone(project):
-        # What a killed build left half-written belongs to nobody once the lock is held.
+        # While the lock is held, temporary files can only be those of a killed build.
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
         refuse_changed(project, graph)
         if project.held and project.log.is_empty():
             reporter.notice(_NO_REPLIES)
-        _announce(project, graph, wall, reporter)
+        _announce(project, graph, ceiling, reporter)
         with (
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
@@ -89,9 +89,9 @@ def make(
             watch.keep(made.again().result(digests, bill), _held(project))
     if left:
         reporter.notice(
-            f"{len(left)} batches that this build does not need are with the provider; "
-            "`probec status --collect` brings them in when they have ended, as does the spec that "
-            "sent them"
+            f"{len(left)} batches at the provider are not needed by this build; `probec status "
+            "--collect` collects them when they have ended, as does a build of the spec that sent "
+            "them"
         )
     return result
 
@@ -104,7 +104,7 @@ def close(project: Project) -> None:
 
 @dataclass(frozen=True)
 class _Made:
-    """A finished build, before it is put into words. `locks`: each with whether it is new."""
+    """A finished build, before its result is formatted. `locks`: (lock, is it new) by round."""
 
     project: Project
     place: Path
@@ -114,13 +114,13 @@ class _Made:
     onward: str
 
     def again(self) -> _Made:
-        """What the next build comes to when nothing changes before it: no step runs."""
+        """Return the result of the next build if nothing changes in between: no step runs."""
         steps = self.outcome.steps
         outcome = Outcome(steps, dict.fromkeys(steps, 0), dict.fromkeys(steps, 0.0))
         return replace(self, outcome=outcome, locks=[(lock, False) for lock, _ in self.locks])
 
     def result(self, digests: dict[str, str], bill: Bill) -> Receipt:
-        """What people and machines are told."""
+        """Format the result as text and JSON."""
         outcome = self.outcome
         total_steps = sum(outcome.steps.values())
         head = (
@@ -148,13 +148,13 @@ class _Made:
 
 
 def _failures(project: Project, stats: Stats) -> list[str]:
-    """What the build holds against itself: scores by a judge that cannot tell truth from error."""
+    """List the scopes in which the judge cannot distinguish the truth from a wrong alternative."""
     anchors = project.spec.scoring.anchors
     return [
         f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
-        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap asks for "
-        f"{anchors.min_gap}). Its scores there mean little: look at `probec prompt --role judge`, "
-        "and at what it compares with (scoring.compare)"
+        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
+        f"{anchors.min_gap}), so its scores there are unreliable: inspect the judge's prompt "
+        "(`probec prompt --role judge`) and scoring.compare"
         for each in stats.judge.gaps
         if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
     ]
@@ -169,13 +169,13 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
 
 @contextmanager
 def running(project: Project, context: Context) -> Iterator[None]:
-    """Run steps: an interruption or error says how to go on, and what is open is closed."""
+    """Run steps; add a remedy to an interruption or error, and close providers, log and journal."""
     try:
         yield
     except KeyboardInterrupt:
         raise _interrupted(project) from None
     except ProbecError as error:
-        error.hint = error.hint or "run the same command again; what was finished is kept"
+        error.hint = error.hint or "run the same command again; finished steps are kept"
         raise
     finally:
         for dispatcher in context.dispatchers.values():
@@ -186,7 +186,7 @@ def running(project: Project, context: Context) -> Iterator[None]:
 
 @contextmanager
 def alone(project: Project) -> Iterator[None]:
-    """Hold the build directory, and the project's paid path if this build may spend."""
+    """Lock the build directory, and the project's paid path if this build may spend money."""
     with locked(project.store.root):
         if _spends(project):
             with locked(project.journal.folder, "project's paid path", SPENDING):
@@ -196,39 +196,39 @@ def alone(project: Project) -> Iterator[None]:
 
 
 def _held(project: Project) -> list[Path]:
-    """The directories that `alone` locks."""
+    """List the directories that `alone` locks."""
     return [project.store.root, *([project.journal.folder] if _spends(project) else [])]
 
 
 def _spends(project: Project) -> bool:
-    """Whether any role of the build is played by a provider that costs something."""
+    """Test if any role of the build has a provider that is not free."""
     return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
 
 
-def _announce(project: Project, graph: Graph, wall: float, reporter: Reporter) -> None:
-    """Say what may be spent before any of it is."""
+def _announce(project: Project, graph: Graph, ceiling: float, reporter: Reporter) -> None:
+    """Report the expected cost before anything is spent."""
     if not _spends(project):
         return
     costs = quote(project, graph.plan())
     if costs.estimates:
         reporter.notice(
-            f"may cost {dollars(*costs.usd())}, less what is in the log or in flight; the wall is "
-            f"${wall:,.2f}; `probec plan` counts exactly"
+            f"may cost {dollars(*costs.usd())}, less what is in the log or in flight; the ceiling "
+            f"is ${ceiling:,.2f}; `probec plan` counts exactly"
         )
 
 
 def _interrupted(project: Project) -> Interrupted:
-    """What Ctrl-C leaves: finished steps, and batches that the provider goes on with."""
+    """Return the error of an interrupted build, which names the batches that are still running."""
     sent = project.journal.shards(SENT)
     if not sent:
         return Interrupted(
             "interrupted; finished steps and replies are kept",
-            hint="run the same command to go on",
+            hint="run the same command to resume",
         )
     ids = ", ".join(shard.batch_id or f"shard {shard.id}, not yet confirmed" for shard in sent[:5])
     return Interrupted(
-        f"detached from {len(sent)} batch{'es' if len(sent) > 1 else ''} that the provider goes on "
-        f"with ({ids}{', ...' if len(sent) > 5 else ''})",
+        f"detached from {len(sent)} batch{'es' if len(sent) > 1 else ''} still running at the "
+        f"provider ({ids}{', ...' if len(sent) > 5 else ''})",
         hint="run the same command to collect them; `probec status` shows them, `probec cancel` "
-        "stops them",
+        "cancels them",
     )

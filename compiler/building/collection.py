@@ -1,4 +1,4 @@
-"""Batches that have ended, brought into the response log without a build."""
+"""Results of ended batches, collected into the response log without a build."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from compiler.project.reporter import Reporter
 
 @dataclass
 class Collected:
-    """Collected batches, replies that are new in the log, and requests without a reply."""
+    """Counts of collected batches, of replies new to the log, and of requests without a reply."""
 
     batches: int = 0
     replies: int = 0
     unanswered: int = 0
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {"batches": self.batches, "replies": self.replies, "unanswered": self.unanswered}
 
 
 def collect(project: Project, reporter: Reporter) -> Collected:
-    """Bring the results of ended batches into the log, whichever spec sent them; sends nothing."""
+    """Collect the results of ended batches of all specs into the log; sends no request."""
     journal, log, found = project.journal, project.log, Collected()
     seconds = project.spec.batches.poll_seconds
     pace = Pace(seconds, seconds, False)
@@ -47,7 +47,7 @@ def collect(project: Project, reporter: Reporter) -> Collected:
     with locked(journal.folder, "project's paid path", SPENDING):
         before = len(journal.shards((State.APPLIED,)))
         for shard in journal.shards(WAITING):
-            # Now, whenever a build would look. What is looked for in a list keeps its times.
+            # Due now. A shard that is searched for in the server's list keeps its schedule.
             journal.update(shard, next_at=0.0)
         sent = [shard.endpoint for shard in journal.shards(SENT)]
         for endpoint in dict.fromkeys([*sent, *unswept(journal, project.clock.now())]):
@@ -59,7 +59,7 @@ def collect(project: Project, reporter: Reporter) -> Collected:
                 runner.collect(deliver, log.commit)
                 log.commit()
                 Reconciler(api, journal, project.clock).suspects()
-            # What must be asked again is packed anew by the build that wants it.
+            # Requests to be sent again are packed anew by the build that needs them.
             found.unanswered += sum(s.n for s in journal.shards((State.SEALED,), endpoint))
             discard_unsent(journal, endpoint, project.clock.now())
         found.batches = len(journal.shards((State.APPLIED,))) - before
@@ -69,7 +69,7 @@ def collect(project: Project, reporter: Reporter) -> Collected:
 def text(found: Collected) -> str:
     """Format the outcome of a collection for a terminal."""
     more = (
-        f"; {found.unanswered:,} requests brought none, and builds that need them ask them again"
+        f"; {found.unanswered:,} requests have no reply, and a build that needs one sends it again"
         if found.unanswered
         else ""
     )

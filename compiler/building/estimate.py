@@ -1,8 +1,9 @@
-"""What a build would ask and cost: requests that can be rendered are counted, others estimated.
+"""The estimated requests and cost of a build: counted where they can be rendered, else estimated.
 
-Dollars are an interval. Tokens per call are those of earlier replies of the same role and model
-where there are enough, else as the spec expects, and may differ by `expect.spread`; every written
-slot may become a probe, or only `expect.built` of them.
+Costs are intervals in US dollars. Tokens per call are the mean of earlier replies of the same role
+and model if there are at least `ENOUGH` of them, else `expect` of the spec; the interval varies
+them by `expect.spread`. Expected is that the share `expect.built` of the written slots become
+probes; the upper bound takes all of them.
 """
 
 from __future__ import annotations
@@ -28,18 +29,19 @@ from compiler.stages.context import ROLES, Context, Role
 
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2
-# Share of requests that find the cached prefix; providers promise nothing, reports say 30 to 98%.
+# Assumed share of requests that hit the prompt cache: no provider guarantees one, and reported
+# rates lie between 30% and 98%.
 _HITS = 0.5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One stage and scope. `usd` is expected, `low` and `high` bound it; `ceiling` is the cost if
-    every reply were as long as max_tokens.
+    """The estimate of one stage and scope, in US dollars: `usd` expected, `low` and `high` its
+    interval, `ceiling` the cost if every reply were as long as max_tokens.
 
-    `basis`: whether the requests are `counted` or `estimated`; `tokens`: where tokens per call are
-    from: `declared`, `bytes` or `observed`. `in_flight`: requests in open batches, which are
-    neither in the log nor to be sent; their cost `in_flight_usd` is in none of the other sums.
+    `basis`: "counted" or "estimated" requests; `tokens`: the source of tokens per call, "declared",
+    "bytes" or "observed". `cached`: requests in the log; `calls`: requests to be sent; `in_flight`:
+    requests in open batches, whose cost `in_flight_usd` is in none of the other sums.
     """
 
     stage: str
@@ -62,20 +64,20 @@ class Estimate:
     in_flight_usd: float = 0.0
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Quote:
-    """All estimates of a build, and the batches that each stage would take."""
+    """All estimates of a build. `batches`: (by requests, by bytes) needed for each stage."""
 
     estimates: list[Estimate]
     batches: dict[str, tuple[int, int]]
     notices: list[str]
 
     def usd(self, *stages: str) -> tuple[float, float, float]:
-        """(expected, low, high) of some stages, or of all."""
+        """Sum (expected, low, high) US dollars over these stages, or over all without any."""
         chosen = [e for e in self.estimates if not stages or e.stage in stages]
         return (
             sum(e.usd for e in chosen),
@@ -84,14 +86,14 @@ class Quote:
         )
 
     def in_flight(self) -> tuple[int, float]:
-        """(requests, dollars expected) of what is in open batches and was counted."""
+        """Sum (requests, expected US dollars) of counted requests in open batches."""
         return (
             sum(e.in_flight for e in self.estimates),
             sum(e.in_flight_usd for e in self.estimates),
         )
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         expected, low, high = self.usd()
         flying, flying_usd = self.in_flight()
         return {
@@ -115,9 +117,9 @@ def quote(
     *,
     free: bool = False,
 ) -> Quote:
-    """The price of the steps that are not fresh; of the whole spec when `steps` is None.
+    """Price the steps that are not up to date; the whole spec when `steps` is None.
 
-    `counted`: what `count` found, by stage and scope; `free`: with what costs nothing.
+    `counted`: the result of `count`; `free`: include roles whose provider is free.
     """
     found: list[Estimate] = []
     batches: dict[str, tuple[int, int]] = {}
@@ -147,20 +149,23 @@ def quote(
 def count(
     context: Context, graph: Graph, steps: Sequence[Planned]
 ) -> Mapping[str, Mapping[str, Priced]]:
-    """Render the requests of every stale step whose inputs are there, and look in the log."""
+    """Render the requests of every stale step whose inputs exist, and look each up in the log.
+
+    Returns volumes by stage and scope.
+    """
     found: dict[str, defaultdict[str, Priced]] = {}
     for planned in steps:
         stage = planned.step.stage
         if planned.state is State.STALE and stage.weigh is not None:
             dispatcher = context.dispatchers[ASKING[stage.name]]
-            # Two stages may ask one role: each is counted by itself.
+            # Two stages may send requests of one role: each is counted by itself.
             dispatcher.priced = found.setdefault(stage.name, defaultdict(Priced))
             stage.weigh(planned.step.part, graph.inputs(planned.step))
     return found
 
 
 def later_usd(project: Project) -> dict[str, float]:
-    """What one call of a role brings with it in later passes, as expected, in US dollars."""
+    """Return the expected US dollars that one call of each role causes in later passes."""
     spec = project.spec
     per_call = {role: call_usd(project, role) for role in ROLES}
     calls = calls_per_probe(spec)
@@ -175,7 +180,7 @@ def later_usd(project: Project) -> dict[str, float]:
 
 
 def call_usd(project: Project, role: Role) -> float:
-    """What one call of a role is expected to cost: as earlier ones did, else as declared."""
+    """Return the expected US dollars of one call: the mean of earlier calls, else as declared."""
     rate, rows = project.rate(role), _spent(project, role)
     calls = sum(row.calls for row in rows)
     if calls < ENOUGH:
@@ -189,8 +194,9 @@ def call_usd(project: Project, role: Role) -> float:
 
 
 def observed_usd(project: Project) -> dict[str, float]:
-    """What one call of a role cost on average, in US dollars at today's price, for the roles whose
-    model has answered often enough before.
+    """Return the mean cost of earlier calls by role, in US dollars at today's price.
+
+    A role with fewer than `ENOUGH` earlier calls of its model is left out.
     """
     return {role: call_usd(project, role) for role in ROLES if _observed(project, role) is not None}
 
@@ -201,13 +207,13 @@ def _declared(project: Project, role: Role) -> tuple[int, int]:
 
 
 def _spent(project: Project, role: Role) -> list[Spend]:
-    """What earlier replies of the same role and model used."""
+    """Read the recorded usage of earlier replies of the same role and model."""
     model = getattr(project.spec.models, role).model
     return [s for s in project.log.spent() if s.role == role and s.model == model]
 
 
 def _observed(project: Project, role: Role) -> tuple[float, float] | None:
-    """Mean tokens per call of earlier replies of the same role and model."""
+    """Return mean (input, output) tokens per call of earlier replies of the same role and model."""
     rows = _spent(project, role)
     calls = sum(row.calls for row in rows)
     if calls < ENOUGH:
@@ -232,14 +238,14 @@ def _exact(
 
 
 def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
-    """What lies in open batches beside what was counted."""
+    """Report requests in open batches beyond those that were counted."""
     more = project.journal.flying(project.spec.name).get(role, 0) - counted
     if more <= 0:
         return []
     return [
         f"{role}: {more:,} request{'s' if more > 1 else ''} in open batches cannot be matched yet: "
-        "of a pass that cannot be counted, or of an older spec; they are paid for and collected, "
-        "and may be among what is estimated here"
+        "from a pass that cannot be counted, or from an older spec; they are billed and will be "
+        "collected, and the estimate may include them"
     ]
 
 
@@ -288,7 +294,7 @@ def _made(
 
 
 def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]) -> Estimate:
-    """With what is in the log, the real bytes, and the provider's own cache of the system text."""
+    """Add the logged requests, the real bytes, and the effect of the provider's prompt cache."""
     role = ASKING[made.stage]
     use, rate = getattr(project.spec.models, role), project.rate(role)
     usd, low, high = made.usd, made.low, made.high
@@ -297,8 +303,8 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
         minimum = project.spec.prices[use.model].cache_minimum
         if system < minimum:
             notices.append(
-                f"{role}: its system text of about {system:,.0f} tokens is below the {minimum:,} "
-                "from which the provider caches; `cache` has no effect"
+                f"{role}: the system text of about {system:,.0f} tokens is below the {minimum:,} "
+                "that the provider caches from; `cache` has no effect, remove it"
             )
         else:
             base = made.calls * system * rate.input / 1_000_000
@@ -321,7 +327,7 @@ def _documents(
     steps: Sequence[Planned] | None,
     counted: Mapping[str, Mapping[str, Priced]] | None,
 ) -> int:
-    """How many documents' requests cannot be counted yet."""
+    """Count the documents whose requests cannot be rendered yet."""
     rounds = [each.docs for each in project.spec.rounds]
     if steps is None:
         return sum(rounds)

@@ -1,4 +1,4 @@
-"""A finished build, or a finished round of one: the rows and numbers that a command shows."""
+"""The rows and statistics of a finished build, or of one of its locked rounds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Finished:
 
     @property
     def directory(self) -> Path:
-        """Where its dataset is installed."""
+        """The directory of its installed dataset."""
         return self.project.store.root / "datasets" / self.project.spec.name
 
     @property
@@ -53,13 +53,12 @@ def build(variant: Variant) -> Finished:
 
 
 def round_stats(prefix: str, build: Path | None) -> Stats:
-    """Compute the statistics of a locked round from its installed rows, with the bands of its
-    lock.
+    """Compute the statistics of a locked round from its installed rows, with its lock's bands.
 
-    `prefix`: of its hash; `build`: the build directory if not the default one.
+    `prefix`: the start of its hash; `build`: the build directory if not the default one.
 
     Raises:
-        UsageError: the round is not installed as it was locked.
+        UsageError: the installed rows are not those of the lock, or there are none.
     """
     where = place.find(None, build)
     lock, _ = where.lock(prefix)

@@ -1,7 +1,7 @@
-"""The dataset directory: what `datasets.load_dataset(DIR)` reads, installed from the store.
+"""The installed dataset directory, as `datasets.load_dataset(DIR)` reads it.
 
-It holds copies, so editing them cannot hurt the store, and it is rewritten only where the content
-changed.
+It holds copies, so that editing them cannot damage the store, and is rewritten only when its
+content changed.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from compiler.statistics.stats import Stats
 
 _STAMP = ".installed.json"
 PAGE = "report.html"
-"""Where `probec report` writes: it is of the very rows that lie beside it."""
+"""The report page of the installed rows, in the same directory."""
 _ROUND_FILES = "train-round-*.parquet"
 
 
 class _Copy(msgspec.Struct, frozen=True):
-    """An installed file: the content digest of what it was made from, and its size.
+    """An installed file: the content digest of its source, and its size in bytes.
 
-    Empty and 0 while it is being written.
+    "" and 0 while it is being written.
     """
 
     digest: str
     bytes: int
 
 
-# What is installed as text: file -> output of the last stage, and what its records are.
+# Installed text files: name -> (output of `release`, type of its records).
 _RECORDS: Mapping[str, tuple[str, type]] = {
     "stats.json": ("stats", Stats),
     "card.json": ("facts", CardFacts),
@@ -49,12 +49,12 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 
 
 def install(store: Store, graph: Graph, name: str) -> Path:
-    """Bring `datasets/<name>/` of the build directory up to date; returns it.
+    """Bring `datasets/<name>/` of the build directory up to date, and return its path.
 
-    What else lies in the directory stays.
+    Other files in the directory stay.
 
     Raises:
-        StoreError: the directory is not one that was installed, or cannot be written.
+        StoreError: the directory was not installed by a build, or cannot be written.
     """
     root = store.root / "datasets" / name
     wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
@@ -68,7 +68,7 @@ def install(store: Store, graph: Graph, name: str) -> Path:
         return root
     _refuse_foreign(root)
     try:
-        # From here on the directory is ours, whenever this ends.
+        # The stamp comes first: an interrupted installation is recognised as one of a build.
         (root / "data").mkdir(parents=True, exist_ok=True)
         write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0))))
         for path in (*(root / "data").glob(_ROUND_FILES), root / PAGE):
@@ -90,44 +90,44 @@ def install(store: Store, graph: Graph, name: str) -> Path:
 
 
 def _whole(root: Path, digests: Mapping[str, str]) -> bool:
-    """Whether a directory holds these contents, none cut short, and no other data."""
+    """Test if a directory holds these contents, complete and unchanged, and no other data."""
     found = _installed(root) or {}
     return (
         {name: each.digest for name, each in found.items()} == dict(digests)
         and all(_size(root / name) == each.bytes for name, each in found.items())
-        # The stamp came last: what changed since is not what was installed.
+        # The stamp was written last, so a later file was changed after the installation.
         and all(_time(root / name) <= _time(root / _STAMP) for name in found)
         and {f"data/{path.name}" for path in _data(root)} <= digests.keys()
     )
 
 
 def _refuse_foreign(root: Path) -> None:
-    """Leave alone what no build wrote.
+    """Refuse to overwrite files that no build wrote.
 
     Raises:
-        StoreError: the directory holds something, and was never installed, or data of others.
+        StoreError: the directory was never installed and is not empty, or holds other data files.
     """
     hint = "move it away, or name another directory with --build-dir"
     if root.exists() and not root.is_dir():
-        raise StoreError("a file stands where the dataset goes", where=str(root), hint=hint)
+        raise StoreError("the dataset's path is a file", where=str(root), hint=hint)
     ours = {"data", "README.md", PAGE, *_RECORDS}
     if not (root / _STAMP).is_file() and root.is_dir():
         for path in sorted(root.iterdir()):
             if path.name not in ours:
-                raise StoreError("no build wrote it, nor anything here", where=str(path), hint=hint)
+                raise StoreError("not written by a build", where=str(path), hint=hint)
     for path in _data(root):
         if not path.match(_ROUND_FILES):
-            raise StoreError("no build wrote it, and it would be read as data",
+            raise StoreError("not written by a build, but would be read as data",
                              where=str(path), hint="move it away")  # fmt: skip
 
 
 def _data(root: Path) -> list[Path]:
-    """What would be read as data: what is hidden is not."""
+    """List the files that `datasets` would read: all but hidden ones."""
     return [path for path in sorted((root / "data").glob("*")) if path.name[0] != "."]
 
 
 def _size(path: Path) -> int:
-    """The size of a file; -1 without it."""
+    """Return the size of a file in bytes; -1 if there is none."""
     return path.stat().st_size if path.is_file() else -1
 
 
@@ -136,12 +136,12 @@ def _time(path: Path) -> int:
 
 
 def _copy(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file; its bytes are on the disk before anything says that it is installed.
+    """Copy a file, and flush it to disk before the stamp lists it as installed.
 
     Raises:
-        StoreError: they are not those of this digest; the copy is removed.
+        StoreError: its bytes do not have this digest; the copy is removed.
     """
-    # A link would be written through.
+    # Copying onto a link would overwrite its target.
     target.unlink(missing_ok=True)
     shutil.copyfile(source, target)
     with target.open("rb") as written:
@@ -149,11 +149,11 @@ def _copy(source: Path, target: Path, sha256: str) -> None:
         found = hashlib.file_digest(written, "sha256").hexdigest()
     if sha256 not in ("", found):
         target.unlink()
-        raise damaged(source, "its bytes are not those that were written")
+        raise damaged(source, "its bytes changed after they were written")
 
 
 def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | None:
-    """The installed file of a round and the content digest it is installed as; None without it."""
+    """Return the installed file of a round and its content digest; None if it is not installed."""
     root = build / "datasets" / name
     copy = (_installed(root) or {}).get(_round_file(index))
     path = root / _round_file(index)
@@ -161,14 +161,16 @@ def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | No
 
 
 def installed(build: Path, name: str) -> list[Path]:
-    """The files that were installed for a dataset, and what says which they are."""
+    """List the installed files of a dataset, after the stamp that names them."""
     root = build / "datasets" / name
     return [root / _STAMP, *(root / file for file in _installed(root) or {})]
 
 
 def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
-    """Which installed texts of a dataset are not what was installed: the card, the statistics, the
-    rejects. Files of rounds are held against their locks."""
+    """Yield (path, fault) for every installed text file that changed: card, statistics, rejects.
+
+    Data files are not read: `reproduction.verification` checks them against the round locks.
+    """
     root = build / "datasets" / name
     for file, copy in (_installed(root) or {}).items():
         path = root / file
@@ -183,7 +185,7 @@ def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def _text_digest(path: Path) -> str:
-    """The content digest of an installed text; empty if it is not written as `install` writes."""
+    """Return the content digest of an installed text; "" if `install` would write other bytes."""
     found, data = RowDigest(), path.read_bytes()
     written = data
     if path.suffix == ".md":
@@ -199,7 +201,7 @@ def _text_digest(path: Path) -> str:
 
 
 def _written(name: str, records: Iterable[object]) -> bytes:
-    """The bytes of an installed text: one record, indented, or one a line."""
+    """Return the bytes of an installed text: one indented record, or one record a line."""
     if name.endswith(".jsonl"):
         return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
     (only,) = records
@@ -211,10 +213,10 @@ def _round_file(index: int) -> str:
 
 
 def stats(store: Store, graph: Graph) -> Stats:
-    """The statistics of a finished build.
+    """Read the statistics of a finished build.
 
     Raises:
-        StoreError: the build is not finished.
+        StoreError: it is not built, or not up to date.
     """
     release = graph.manifest("release")
     if release is None:
@@ -224,12 +226,12 @@ def stats(store: Store, graph: Graph) -> Stats:
 
 
 def rows(store: Store, graph: Graph) -> list[Path]:
-    """The parquet files of a finished build, in the order of rounds, as they lie in the store."""
+    """List the parquet files of a finished build in the store, in the order of rounds."""
     return [store.path(artifact) for _, artifact in _rounds(graph)]
 
 
 def output_digests(graph: Graph) -> Iterator[tuple[str, str, str]]:
-    """(stage, part, digest over all outputs) of every step that is done."""
+    """Yield (stage, part, digest over all outputs) of every finished step."""
     for stage in graph.stages:
         for part, manifest in graph.manifests(stage.name):
             joined = "\n".join(f"{n} {a.digest}" for n, a in sorted(manifest.outputs.items()))
@@ -237,7 +239,7 @@ def output_digests(graph: Graph) -> Iterator[tuple[str, str, str]]:
 
 
 def shown(place: Path) -> str:
-    """A path as a user would type it from here."""
+    """Format a path relative to the working directory if it lies below it."""
     try:
         return str(place.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -252,4 +254,4 @@ def _installed(root: Path) -> dict[str, _Copy] | None:
     try:
         return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, _Copy])
     except (OSError, msgspec.DecodeError):
-        return None  # not installed, or not by this version: it is written anew
+        return None  # not installed, or by another version: `install` writes it again

@@ -1,4 +1,4 @@
-"""Stored files of a build directory that no build and no lock refers to."""
+"""Unreferenced files of a build directory: used by no build and no lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compiler.rounds import locks
 
 
 def collect(place: Place, *, dry_run: bool) -> Sweep:
-    """Remove them; replies are never touched. `dry_run`: only list them."""
+    """Remove unreferenced files; replies are never touched. `dry_run`: only list them."""
     store = Store(place.build)
     with locked(place.build):
         roots = [

@@ -1,19 +1,20 @@
-"""Where the local work of a build runs, as a command line says. Loads nothing."""
+"""The command-line options for workers. Imports nothing heavy, as every command line loads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Documents from which on workers are worth their start-up time.
+# Number of documents from which workers repay their start-up time.
 FEW_DOCUMENTS = 2048
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Where the local work runs, as the command line says.
+    """The workers for the local stages.
 
-    `jobs`: worker processes, or steps at once on a cluster; None for the default. `cluster`: the
-    address of a Ray cluster, or `local`. `exchange`: a URL through which its machines get files.
+    `jobs`: number of worker processes, or of steps at once on a cluster; None for the default.
+    `cluster`: address of a Ray cluster, or "local". `exchange`: URL through which files reach
+    machines without shared storage.
     """
 
     jobs: int | None = None

@@ -1,8 +1,8 @@
-"""The parts of a project that workers are sent, and the project that they make of them.
+"""The kit: the parts of a project sent to workers, from which each worker rebuilds its stages.
 
-The resolved spec, the templates that its stages read, its tokenizers, its source by content and the
-documents of locked rounds: everything that a stage declares, as the build read it. Workers without
-shared storage get tokenizers through the exchange, and neither the source nor a reply.
+It holds everything that a stage declares, as the build read it: the resolved spec, the templates of
+its stages, its tokenizers, the digest of its source and the documents of locked rounds. Workers
+without shared storage get the tokenizers through the exchange, but neither the source nor replies.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ _KIT = "kit.json"
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The kit. `spec`: as JSON. `templates`: path from the project root -> text. `tokenizers`: by
-    name; their bytes lie beside the kit under their digests. `locked`: round -> doc_id -> content
-    digest. `build`, `state`: the directories of the store and of the response log.
+    """A project's parts for workers.
+
+    `spec`: as JSON. `templates`: path from the project root -> text. `tokenizers`: by name; their
+    bytes lie beside the kit under their digests. `locked`: round -> doc_id -> content digest.
+    `build`, `state`: the directories of the store and of the response log.
     """
 
     spec: str
@@ -50,7 +52,7 @@ class Kit:
 
 
 def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
-    """The kit of a project, for workers with the same file system."""
+    """Collect the kit of a project, for workers that share the file system."""
     return Kit(
         project.spec.model_dump_json(),
         str(project.root.resolve()),
@@ -67,7 +69,7 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
 
 
 def here(kit: Kit, context: Context) -> Workplace:
-    """A workplace on this file system; a worker is sent the place of the kit, not its content."""
+    """Write a kit to the build directory; return the set-up of workers that share it."""
     folder = Path(kit.build) / FOLDER
     for file in context.tokenizer_files.values():
         write_atomic(folder / file.digest, file.data)
@@ -76,7 +78,7 @@ def here(kit: Kit, context: Context) -> Workplace:
 
 
 def elsewhere(exchange: Exchange, kit: Kit, context: Context) -> Workplace:
-    """A workplace without shared storage: the kit and its tokenizers go through the exchange."""
+    """Send a kit and its tokenizers to the exchange; return the set-up of workers there."""
     for file in context.tokenizer_files.values():
         exchange.send_bytes(file.data)
     source = Located("the exchange", (), kit.source.digest, kit.source.revision)
@@ -108,7 +110,7 @@ def _read(folder: Path) -> Kit:
 
 
 def _unpack(kit: Kit, folder: Path) -> tuple[Store, Sequence[Stage]]:
-    """The store and the stages of a kit; its providers answer from the response log alone."""
+    """Rebuild the store and the stages of a kit; providers only replay the response log."""
     spec = Spec.model_validate_json(kit.spec)
     project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates

@@ -1,4 +1,4 @@
-"""Locks finished rounds, and refuses a build that would draw a locked round differently."""
+"""Locks written for finished rounds, and the refusal to draw a locked round differently."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ from compiler.rounds.locks import (
 from compiler.stages import sample
 from compiler.stages.context import Context
 
-# Documents per pack: a few megabytes, so that a transfer that breaks off loses little.
+# Documents per pack: a few megabytes, so that an interrupted transfer loses little.
 _PACK = 64
-# Packs that may wait to be compressed.
+# Packs in memory that wait to be compressed.
 _AHEAD = 4
 _LIBRARIES = ("pyarrow", "sentencex", "tokenizers", "zstandard")
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -60,7 +60,7 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
     `graph`: None where only the spec itself is known.
 
     Raises:
-        UsageError: names the round and the field, as locked and as declared.
+        UsageError: a locked round would change; it names the round and the field's two values.
     """
     for index, lock in project.held.items():
         if index >= len(project.spec.rounds):
@@ -82,13 +82,13 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
             raise UsageError(
                 f"round {index} of {project.spec.name} is locked with another {found}",
                 where=str(project.rounds.path(lock)),
-                hint="set it back, give the dataset another name, add a round instead, or delete "
-                "the locks of that round to build it anew",
+                hint="restore the old value, rename the dataset, add a round instead, or delete "
+                "the locks of that round to build it again",
             )
 
 
 def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[Lock, bool]]:
-    """Lock every round of a finished build; (lock, whether it is new) by round."""
+    """Lock every round of a finished build; return (lock, is it new) by round."""
     found = []
     before = project.rounds.all()
     for index in range(len(project.spec.rounds)):
@@ -99,14 +99,14 @@ def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[
             lock = sealed.lock()
             project.rounds.save(lock)
         elif not sealed.keeps(lock):
-            # Somebody deleted `.probec`: what the round needs beside replies is put there again.
+            # `.probec` was deleted: store the round's documents, tokenizers and keys again.
             sealed.lock()
         found.append((lock, new))
     return found
 
 
 class _Sealing:
-    """One round of a finished build on its way to a lock."""
+    """The locking of one round of a finished build."""
 
     def __init__(self, project: Project, context: Context, graph: Graph, index: int) -> None:
         self._project = project
@@ -117,9 +117,9 @@ class _Sealing:
         self._blobs = project.blobs
 
     def existing(self, locks: list[Lock]) -> Lock | None:
-        """Which of the round's locks says what this build came to, if one does.
+        """Find the lock among the round's that has the identity of this build, if there is one.
 
-        Requests and document packs follow from the rest, and are not made only to be compared.
+        Requests and document packs are left out: they follow from the rest, and are expensive.
         """
         packs, total, requests = (), Asked(0, ""), dict[str, Asked]()
         wanted = plain(self._identity(packs, total, requests))
@@ -130,11 +130,11 @@ class _Sealing:
         return None
 
     def keeps(self, lock: Lock) -> bool:
-        """Whether all that the round needs beside replies is there."""
+        """Test if all blobs that the round needs are stored."""
         return all(name in self._blobs for name in lock.needs())
 
     def lock(self) -> Lock:
-        """Keep all that the round needs, and describe it."""
+        """Store the blobs that the round needs, and return its lock."""
         total, requests = self._requests()
         for file in self._context.tokenizer_files.values():
             self._blobs.put(file.data)
@@ -153,7 +153,7 @@ class _Sealing:
             spec.seed,
             spec_slice(spec),
             texts(self._context, (each.templates for each in made.values())),
-            # Where it was drawn from: a source that has grown since is no other round.
+            # The first lock fixes the source: one that grew since does not change the round.
             held.identity.source if held else self._drawn_from(),
             self._documents(),
             packs,
@@ -259,15 +259,15 @@ class _Sealing:
 
 
 def utc(seconds: float) -> str:
-    """Epoch seconds as text."""
+    """Format seconds since the epoch as ISO 8601 in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def same_libraries(recorded: Recorded) -> bool:
-    """Whether files written here would have the very bytes of those that were recorded."""
+    """Test if the libraries here are those recorded, so that they write files of the same bytes."""
     return all(version(name) == was for name, was in recorded.libraries.items())
 
 
 def slice_changes(was: dict[str, Slice], now: dict[str, Slice]) -> list[str]:
-    """Fields of the stages' slices that moved, as `judge.version: 1 -> 2`."""
+    """List the fields of stage slices that differ, each as `judge.version: 1 -> 2`."""
     return [str(each) for each in sorted(changes(plain(was), plain(now)))]

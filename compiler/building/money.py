@@ -1,4 +1,4 @@
-"""The cost ledger: expected cost beside billed cost, per role and round of a dataset."""
+"""The cost ledger of a dataset: expected and billed US dollars by role and round."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from compiler.report.terminal import table
 
 @dataclass(frozen=True)
 class Bill:
-    """Everything that builds of a dataset have paid.
+    """All costs billed to builds of a dataset.
 
-    `duplicates`: the ids of batches that the provider ran twice, billed for about `wasted` dollars
-    beside the rows.
+    `duplicates`: ids of batches that the provider ran a second time, billed for about `wasted` US
+    dollars, which are not in the rows.
     """
 
     rows: tuple[Spend, ...]
@@ -25,7 +25,7 @@ class Bill:
     wasted: float
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {
             "spent": msgspec.to_builtins([*self.rows]),
             "usd": sum(row.usd for row in self.rows),
@@ -35,7 +35,7 @@ class Bill:
 
 
 def bill(project: Project) -> Bill:
-    """Read the bill of a dataset from the log and the journal."""
+    """Read the bill of a dataset from the response log and the batch journal."""
     duplicates = [s for s in project.journal.suspects() if s[3] == "duplicate"]
     return Bill(
         tuple(project.spent()),
@@ -45,7 +45,7 @@ def bill(project: Project) -> Bill:
 
 
 def text(found: Bill) -> str:
-    """Format a bill as a table; empty when nothing was paid."""
+    """Format a bill as a table; "" if nothing was billed."""
     rows = found.rows
     if not rows:
         return ""
@@ -69,7 +69,7 @@ def text(found: Bill) -> str:
     shown = table((*header, "US$ expected", "US$ billed"), lines)
     if found.duplicates:
         shown += (
-            f"\nduplicate batches, billed beside these: {len(found.duplicates)}, about "
+            f"\nduplicate batches, billed in addition: {len(found.duplicates)}, about "
             f"${found.wasted:,.2f}"
         )
     return shown

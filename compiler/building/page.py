@@ -1,4 +1,4 @@
-"""The report page of a finished build, or of any rows in files."""
+"""The report page of a finished build, or of probe rows in files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from compiler.statistics.stats import Stats
 
 @dataclass(frozen=True)
 class Page:
-    """The material of a page, and the file that it goes to."""
+    """The content of a report page, and its output file `out`."""
 
     out: Path
     templates: Library
@@ -32,7 +32,7 @@ class Page:
     min_gap: float
 
     def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
-        """Render the page with this number of documents in full; returns it with their ids."""
+        """Render the page with this number of documents in full; return it with their ids."""
         stats = self.stats
         records = sample.choose(self.files, documents, (stats.hard_below, stats.easy_from))
         facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.min_gap)
@@ -41,15 +41,17 @@ class Page:
 
 
 def of_spec(variant: Variant, out: Path | None) -> Page:
-    """Gather the page of a finished build. `out`: its file if not the one in the dataset directory.
+    """Gather the page of a finished build.
+
+    `out`: its file; None for the one in the dataset directory.
 
     Raises:
-        StoreError: it is not built, or not up to date.
+        StoreError: the spec is not built, or not up to date.
     """
     build = finished.build(variant)
     project = build.project
     if out is None:
-        # The page goes beside the very rows that it shows, whatever was installed there before.
+        # Installed first, so that the rows beside the page are those that it shows.
         with locked(project.store.root):
             out = folder.install(project.store, build.graph, project.spec.name) / folder.PAGE
     return Page(
@@ -66,7 +68,7 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
 def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None) -> Page:
     """Gather the page of a file or dataset directory.
 
-    `hard`, `easy`: bands, where the data states none.
+    `hard`, `easy`: thresholds of the bands; None for those that the data states, or the defaults.
 
     Raises:
         UsageError: no project has the template.
@@ -89,8 +91,8 @@ def _templates(path: Path) -> Library:
     found = place.templates(path, report.TEMPLATE)
     if found is None:
         raise UsageError(
-            f"no project here: no directory above holds templates/{report.TEMPLATE}",
+            f"no directory above has the page's template, templates/{report.TEMPLATE}",
             where=str(path),
-            hint="run it inside a project, such as a probec checkout",
+            hint="run the command inside a project, such as a probec checkout",
         )
     return found

@@ -1,4 +1,7 @@
-"""The plan of a build: its steps, why they would run, and their price. Opens no socket."""
+"""The plan of a build: its steps, the reasons that they would run, and their price.
+
+Planning opens no socket.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from compiler.report.terminal import table
 class Plan:
     """The steps of a project and their price.
 
-    `blocked`: what must be fetched before the steps are known; the price is then an estimate of the
-    whole spec.
+    `blocked`: what must be fetched before the steps can be planned; if not empty, the price is an
+    estimate of the whole spec.
     """
 
     project: Project
@@ -30,7 +33,7 @@ class Plan:
     blocked: tuple[str, ...] = ()
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         name, price = self.project.spec.name, self.costs.data()
         if self.blocked:
             return {"name": name, "blocked": [*self.blocked], "price": price}
@@ -49,7 +52,7 @@ class Plan:
 
 
 def plan(project: Project) -> Plan:
-    """Plan a build as far as it can be known without fetching anything.
+    """Plan a build as far as possible without the network.
 
     Raises:
         UsageError: the spec would draw or sample a locked round differently.
@@ -79,9 +82,9 @@ def _parts(found: Plan) -> Iterator[str]:
             f"{docs * spec.slots_per_document:,} slots"
         )
         yield (
-            "the plan stops here, because no socket is opened:\n"
+            "the plan stops here, because planning opens no socket:\n"
             + "\n".join(f"  - {each}" for each in found.blocked)
-            + "\n`probec build` fetches them; or plan on a local copy with --source FILE"
+            + "\nrun `probec build` to fetch them, or plan on a local copy with --source FILE"
         )
     else:
         yield _stages(steps)
@@ -108,4 +111,4 @@ def _stages(steps: Sequence[Planned]) -> str:
                 first.reason if first is not None else "",
             )
         )
-    return table(("stage", "steps", "fresh", "run", "maybe", "first reason"), rows)
+    return table(("stage", "steps", "up to date", "run", "maybe", "first reason"), rows)

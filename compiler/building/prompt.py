@@ -1,4 +1,4 @@
-"""The request that a role is sent about one document, rendered from what is built so far."""
+"""The rendered request of one role about one document, from the steps that are built so far."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STAGE = {"generator": "generate", "answerer": "answer", "judge": "judge"}
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request of a role, and its wire body."""
+    """A request of a role, and its wire body in bytes."""
 
     role: Role
     request: Request
@@ -32,20 +32,22 @@ class Prompt:
 
     @property
     def key(self) -> str:
-        """The key of its first sample."""
+        """The request key of its first sample."""
         return request_key(self.body, 0)
 
     def data(self) -> dict[str, Json]:
-        """As JSON."""
+        """Convert to JSON."""
         return {"role": self.role, "key": self.key, "body": json.loads(self.body)}
 
 
 def find(project: Project, role: Role, doc_id: str | None, slot: int | None) -> Prompt:
-    """Render the request about a document. `slot`: of the probe; None for the first written one.
+    """Render the request of a role about a document.
+
+    `doc_id`: None for the first drawn; `slot`: of the probe, None for the first written one.
 
     Raises:
-        UsageError: there is no such document, slot or role.
-        ProbecError: the request depends on replies that are not there.
+        UsageError: there is no such document or slot, or the policy has no such role.
+        ProbecError: the request depends on steps that are not built.
     """
     project.require_local()
     context = project.context(Silent())
@@ -68,11 +70,11 @@ def _request(
     stage = next((stage for stage in graph.stages if stage.name == _STAGE[role]), None)
     if stage is None:
         policy = context.spec.scoring.policy
-        raise UsageError(f"the policy {policy} asks no {role}", hint="choose another --role")
+        raise UsageError(f"the policy {policy} has no {role}", hint="choose another --role")
     for planned in graph.plan():
         if planned.step.stage.name == stage.name and planned.state is State.WAITS:
             raise ProbecError(
-                f"what the {role} would see is not built yet: {planned.reason}",
+                f"the input of the {role} is not built yet: {planned.reason}",
                 hint="run `probec build` with the same options first",
             )
     for step in graph.steps(stage):

@@ -11,9 +11,9 @@ _AUDITS = ("control", "audit")
 
 
 def text(spec: Spec, costs: Quote) -> str:
-    """Format the price of every stage and scope, the batches, and the sums."""
+    """Format the price of every stage and scope, the number of batches, and the totals."""
     if not costs.estimates:
-        return "nothing to pay for"
+        return "no cost: no step sends a paid request"
     rows = [
         (
             e.stage,
@@ -61,19 +61,19 @@ def text(spec: Spec, costs: Quote) -> str:
     if flying:
         lines.append(
             f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
-            f"to cost ${flying_usd:,.2f}, in none of these sums; the next build collects them"
+            f"to cost ${flying_usd:,.2f}, not in these totals; the next build collects them"
         )
     sums = [f"scoring (answer and judge): {dollars(*costs.usd(*_SCORING))}"]
     if costs.usd(*_AUDITS)[0]:
         sums.append(f"baselines, anchors, judging again: {dollars(*costs.usd(*_AUDITS))}")
-    sums.append(f"total: {dollars(*costs.usd())}; the wall is ${spec.budget.max_usd:,.2f}")
+    sums.append(f"total: {dollars(*costs.usd())}; the budget is ${spec.budget.max_usd:,.2f}")
     sums.append(f"if every reply were as long as max_tokens: ${ceiling:,.2f}")
     lines.append("\n".join(sums))
     return "\n\n".join(lines)
 
 
 def dollars(expected: float, low: float, high: float) -> str:
-    """Format an expected amount with its interval."""
+    """Format an expected amount of US dollars with its interval."""
     return f"${expected:,.2f} (${low:,.2f} to ${high:,.2f})"
 
 

@@ -1,4 +1,4 @@
-"""The state of everything that a paid build needs. Spends nothing."""
+"""Checks of everything that a paid build needs. They spend nothing."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def _spec(project: Project) -> Iterator[Finding]:
     if open_shards:
         text = f"{len(open_shards)} open from earlier runs; see `probec status`"
         yield Finding("journal", "note", text)
-    yield Finding("wall", "ok", f"${spec.budget.max_usd:,.2f} a run")
+    yield Finding("budget", "ok", f"${spec.budget.max_usd:,.2f} a run")
     free_bytes = shutil.disk_usage(project.root).free
     enough = free_bytes >= _SPACE
-    space = f"{free_bytes / 1e9:,.1f} GB free; bodies and results of a full build take several"
+    space = f"{free_bytes / 1e9:,.1f} GB free; requests and results of a full build take several GB"
     yield Finding("disk", "ok" if enough else "note", space)
 
 

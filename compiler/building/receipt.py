@@ -1,8 +1,9 @@
-"""What a build came to while nothing was left to do, kept with the stamps of all it looked at.
+"""Receipts: cached results of no-op builds, valid while the files behind them are unchanged.
 
-A later process with the same command line looks at the stamps and, if all hold, says the same. It
-loads nothing of the compiler but this. Whatever is different, gone, unreadable or too fresh to be
-trusted sends it the ordinary way, which writes a new receipt. See docs/decisions/013-receipts.md.
+A receipt holds the file stamps of all inputs and outputs of a build. A later process with the same
+command line compares the stamps and, if all are equal, prints the stored result, without importing
+the rest of the compiler. If anything differs, is missing, is unreadable or changed too recently to
+be trusted, the build runs as usual and writes a new receipt. See docs/decisions/013-receipts.md.
 
 A receipt is a file of `build/receipts/`: the SHA-256 of the rest on a line of its own, then JSON.
 """
@@ -30,8 +31,8 @@ from compiler.spec.root import project_root
 
 FOLDER = "receipts"
 SCHEMA = 1
-# All of the compiler that a process loads before it asks for a receipt. In one that has loaded
-# more, such as a test or somebody's program, anything may have been changed by hand.
+# The modules of the compiler that are loaded when a receipt is looked up. In a process that has
+# loaded more, such as a test or another program, any of them may have been patched.
 _LIGHT = frozenset(
     """compiler compiler.__main__ compiler.building compiler.building.jobs
     compiler.building.receipt compiler.cli compiler.commands compiler.commands.arguments
@@ -39,19 +40,23 @@ _LIGHT = frozenset(
     compiler.engine.stamps compiler.errors compiler.keys compiler.project compiler.project.variant
     compiler.spec compiler.spec.root""".split()
 )
-# What the environment says to Python, to the Hub's cache, to fsspec and to providers.
+# Environment variables that Python, the Hub's cache, fsspec and providers read.
 _NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "VIRTUAL_ENV", "XDG_CACHE_HOME"})
 _PREFIXES = ("ANTHROPIC_", "FSSPEC_", "HF_", "HUGGINGFACE_", "LC_", "PYTHON", "TRANSFORMERS_")
-# The code that runs was read before the clock was looked at.
+# Margin for code, which was imported before `Request.began` was taken.
 _START_NS = 2_000_000_000
-# How long a build that has just written its files waits until they can be trusted.
+# The longest that a build waits until the stamps of the files that it wrote can be trusted.
 _PATIENCE_NS = 200_000_000
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command line that may have a receipt. `name`: of its file; `began`: when it was read, in
-    nanoseconds since the epoch; `process`: the digest of what else decides what it does."""
+    """A command line that may have a receipt.
+
+    `name`: of the receipt's file; `began`: time at which the command line was read, in nanoseconds
+    since the epoch; `process`: a digest of versions, paths and environment, on which the result
+    depends too.
+    """
 
     name: str
     began: int
@@ -60,9 +65,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The result of a build: `text` for people, `data` for machines, and the exit code.
+    """The result of a build: `text` for the terminal, `data` for --json, and the exit code.
 
-    `notices` are for people, before the result.
+    `notices`: printed before the text.
     """
 
     text: str
@@ -72,35 +77,35 @@ class Receipt:
 
 
 def request(options: Mapping[str, str]) -> Request | None:
-    """The request of a command line; None in a process that has loaded more than it takes.
+    """Identify a command line; None in a process that has loaded more than this lookup needs.
 
-    `options`: of the command line, by name, but for how the result is shown.
+    `options`: of the command line by name, without those that only format the result.
     """
     loaded = {name for name in sys.modules if name.partition(".")[0] == "compiler"}
     if not loaded <= _LIGHT:
         return None
     try:
-        # Paths are shown as they were typed, and as seen from here.
+        # The result shows paths as typed and relative to the working directory.
         name = digest("receipt", {"options": dict(options), "folder": os.getcwd()})
         environment = {
             name: value
             for name, value in os.environ.items()
             if name in _NAMES or name.startswith(_PREFIXES)
         }
-        # As a digest, because keys are among it.
+        # Stored as a digest, because the environment holds API keys.
         process = digest(
             "process", [__version__, sys.version, str(sys.flags), [*sys.path], environment]
         )
     except (OSError, ValueError):
-        return None  # no such directory any more, or a name that is no text
+        return None  # the directory was deleted, or its name is not UTF-8
     return Request(f"{name[:32]}.json", time.time_ns(), process)
 
 
 def recall(asked: Request, spec: Path, build: Path | None) -> Receipt | None:
-    """What there is to say without a build; None if it must be found out.
+    """Return the cached result of a command line; None if there is no valid receipt.
 
-    `build`: the directory if not that of the project. What a build holds while it runs is held
-    while stamps are looked at, so nobody is answered in the middle of one.
+    `build`: the build directory if not that of the project. The locks of a build are held while
+    stamps are compared, so no result is returned while another build runs.
     """
     try:
         folder = build if build is not None else project_root(spec) / "build"
@@ -113,12 +118,12 @@ def recall(asked: Request, spec: Path, build: Path | None) -> Receipt | None:
             if not _holds(found):
                 return None
     except (OSError, ProbecError):
-        return None  # the ordinary way says what is wrong
+        return None  # the build reports the error
     return Receipt(found["text"], found["data"], found["code"], tuple(found["notices"]))
 
 
 def encode(asked: Request, looks: Sequence[Look], holds: Iterable[Path], receipt: Receipt) -> bytes:
-    """The bytes of a receipt. `holds`: the directories that a build locks."""
+    """Encode a receipt. `holds`: the directories that a build locks."""
     files: dict[str, list[int] | None] = {}
     trees: dict[str, str] = {}
     listings: list[tuple[str, str, list[str]]] = []
@@ -143,23 +148,23 @@ def encode(asked: Request, looks: Sequence[Look], holds: Iterable[Path], receipt
 
 
 def trusted(asked: Request, inputs: Look, code: Look) -> bool:
-    """Whether what a build only reads was at rest since before it was read."""
+    """Test if inputs and code were last changed before the command line was read, by a margin."""
     return inputs.settled <= asked.began and code.settled <= asked.began - _START_NS
 
 
 def patience(state: Look) -> float | None:
-    """Seconds until what a build has written can be trusted; None for too long."""
+    """Return the seconds until the stamps of written files can be trusted; None if too many."""
     left = state.settled - time.time_ns()
     return None if left > _PATIENCE_NS else max(0, left) / 1e9
 
 
 def everywhere(build: Path) -> list[Path]:
-    """The files of all receipts of a build directory."""
+    """List the receipt files of a build directory."""
     return sorted(path for path in (build / FOLDER).glob("*.json") if path.is_file())
 
 
 def useless(build: Path, going: Iterable[Path]) -> set[Path]:
-    """The receipts of a build directory that hold no more, or will not once `going` is gone."""
+    """Find the receipts that are invalid, or will be once the files of `going` are removed."""
     gone = {os.path.abspath(path) for path in going}
     return {
         path
@@ -171,7 +176,7 @@ def useless(build: Path, going: Iterable[Path]) -> set[Path]:
 
 
 class _Content(TypedDict):
-    """A receipt as JSON. What was listed comes back as lists."""
+    """A receipt as JSON. Tuples of `listings` are decoded as lists."""
 
     schema: int
     process: str
@@ -186,7 +191,7 @@ class _Content(TypedDict):
 
 
 def _read(path: Path) -> _Content | None:
-    """A receipt, if there is one of this version and no byte of it changed."""
+    """Read a receipt; None if there is none, or it is damaged or of another schema."""
     try:
         digest, _, body = path.read_bytes().partition(b"\n")
     except OSError:

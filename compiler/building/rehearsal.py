@@ -1,6 +1,6 @@
-"""A build against a local server that simulates the API, and the two ledgers compared.
+"""A rehearsal: a build against a local server that simulates the API, and the ledgers of both.
 
-Its replies are kept apart from the project's own: they must never be taken for paid ones.
+Its replies are stored apart from the project's own, so that they are never taken for paid ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from compiler.stages.context import ROLES
 
 @dataclass(frozen=True)
 class Ledgers:
-    """Billed requests and dollars by the server's ledger, which is kept whole, and by ours."""
+    """The server's ledger in full, and billed requests and US dollars by the project's ledger."""
 
     server: dict[str, Json]
     requests: int
@@ -36,17 +36,17 @@ class Ledgers:
 
     @property
     def billed(self) -> tuple[int, float]:
-        """Requests and dollars that the server billed."""
+        """Requests and US dollars that the server billed."""
         return int(cast(int, self.server["requests"])), float(cast(float, self.server["usd"]))
 
     @property
     def agree(self) -> bool:
-        """Whether both have the same requests and dollars."""
+        """True if both ledgers have the same requests and US dollars."""
         requests, usd = self.billed
         return requests == self.requests and abs(usd - self.usd) < 1e-6 * max(1.0, usd)
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {"ledger": self.server, "agrees": self.agree}
 
 
@@ -54,16 +54,16 @@ class Ledgers:
 def opened(
     variant: Variant, max_usd: float | None, rules: Rules, *, latency: float, speed: float
 ) -> Iterator[tuple[Project, Rehearsal]]:
-    """Start a server, and open the project with its paid roles directed there.
+    """Start a server, and open the project with every role's requests directed to it.
 
     `max_usd`: the ceiling of the command line, if there is one; `latency`: seconds that a batch
-    takes on the server's clock, which runs at `speed`.
+    takes on the server's clock, which runs `speed` times as fast as real time.
     """
     draft = opening.draft(variant)
     root = (variant.build_dir or draft.root / "build") / "rehearsal"
     variant = replace(_paid(variant, draft, max_usd), build_dir=root / "build")
     with Rehearsal.start(root / "server", latency=latency, speed=speed) as server, _key():
-        # Also when there are none: rules of an earlier rehearsal would still be in force.
+        # Even an empty list must be set: rules of an earlier rehearsal would stay in force.
         server.faults(rules)
         local = (f"models.{role}.base_url={server.base_url}" for role in ROLES)
         project = opening.project(variant.adding(*local), root / "state")
@@ -73,26 +73,30 @@ def opened(
 
 
 def faults(path: Path | None) -> list[dict[str, Json]]:
-    """Read the rules in a file, none without one; the server checks the fields of each.
+    """Read the fault rules in a file; none without a file. The server checks their fields.
 
     Raises:
-        UsageError: it is no JSON list of objects.
+        UsageError: the file cannot be read, or is not a JSON list of objects.
     """
     if path is None:
         return []
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"no list of faults: {error}", where=str(path)) from error
+        raise UsageError(
+            f"the list of faults cannot be read: {error}",
+            where=str(path),
+            hint="see docs/rehearsal.md",
+        ) from error
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise UsageError(
-            "not a JSON list of objects", where=str(path), hint="see docs/rehearsal.md"
+            "faults must be a JSON list of objects", where=str(path), hint="see docs/rehearsal.md"
         )
     return found
 
 
 def compare(project: Project, ledger: dict[str, Json]) -> Ledgers:
-    """Compare the server's ledger with the project's; closes its log."""
+    """Compare the server's ledger with the project's; close the project's log."""
     rows = project.spent()
     project.log.close()
     return Ledgers(ledger, sum(row.calls for row in rows), sum(row.usd for row in rows))
@@ -104,8 +108,8 @@ def text(found: Ledgers) -> str:
     lines = table(
         ("rehearsal ledger", "billed requests", "US$ simulated"),
         [
-            ("the server's", requests, f"{usd:,.4f}"),
-            ("ours", found.requests, f"{found.usd:,.4f}"),
+            ("server", requests, f"{usd:,.4f}"),
+            ("project", found.requests, f"{found.usd:,.4f}"),
         ],
     )
     batches = len(cast(list[Json], found.server["batches"]))
@@ -115,7 +119,7 @@ def text(found: Ledgers) -> str:
 
 
 def _paid(variant: Variant, draft: Draft, max_usd: float | None) -> Variant:
-    """Give the roles of free providers to the batch API."""
+    """Give the roles of free providers to the batch provider."""
     if draft.spec is None or draft.problems:
         return variant
     overrides: list[str] = []
@@ -125,8 +129,8 @@ def _paid(variant: Variant, draft: Draft, max_usd: float | None) -> Variant:
             continue
         if model is None:
             raise UsageError(
-                f"models.{role} is free and the spec has no price of a paid model to rehearse with",
-                hint="add one under prices, or set the role's provider and model",
+                f"models.{role} is free, and the spec has no priced model to rehearse it with",
+                hint="add a model under prices, or set the role's provider and model",
             )
         (batched,) = BATCHED
         overrides += [f"models.{role}.provider={batched}", f"models.{role}.model={model}"]
@@ -137,7 +141,7 @@ def _paid(variant: Variant, draft: Draft, max_usd: float | None) -> Variant:
 
 @contextmanager
 def _key() -> Iterator[None]:
-    """Set a key for the local server, so that no real one is sent even there."""
+    """Replace the API key by a dummy, so that no real key is sent to the local server."""
     names = {"ANTHROPIC_API_KEY": "rehearsal", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     dropped = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_CUSTOM_HEADERS")
     before = {name: os.environ.get(name) for name in (*names, *dropped)}

@@ -1,4 +1,4 @@
-"""Replies that ended badly, retired so that the next build sends their requests again."""
+"""Failed replies, retired so that the next build sends their requests again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compiler.records import DocRecord
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
 
-# Replies that were billed and whole, but are no use: the generator's alone.
+# Replies of the generator that are complete but unusable. They were billed.
 _UNUSABLE = ("unparsed", "invalid")
 REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
 
@@ -27,8 +27,9 @@ REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
 class Retired:
     """Retired replies.
 
-    `replies`: how many by stage; `usd`: the expected cost of sending them again; `unseen`: steps
-    whose requests are not known before others have run; `dry_run`: nothing was changed.
+    `replies`: number of retired replies by stage; `usd`: expected US dollars of sending their
+    requests again; `unseen`: number of steps whose requests depend on steps that must run first;
+    `dry_run`: nothing was changed.
     """
 
     reasons: tuple[str, ...]
@@ -38,7 +39,7 @@ class Retired:
     dry_run: bool
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {
             "retired": {**self.replies},
             "expected_usd": self.usd,
@@ -49,8 +50,8 @@ class Retired:
 
 @dataclass
 class _Unwanted:
-    """Keys of such replies by stage, the keys of finished steps that were made of them, and steps
-    whose requests are not known before others have run.
+    """Failed replies of a build: request keys by stage, the keys of finished steps that used them,
+    and the number of steps whose requests depend on steps that must run first.
     """
 
     replies: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in ASKING})
@@ -59,7 +60,7 @@ class _Unwanted:
 
 
 def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Retired:
-    """Retire the replies of a build that ended for one of these reasons; the log keeps them aside.
+    """Retire the replies of a build that ended for one of these reasons; the log keeps a copy.
 
     Raises:
         UsageError: the source or a tokenizer must be fetched first.
@@ -73,7 +74,7 @@ def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Reti
             len(keys) * call_usd(project, ASKING[stage]) for stage, keys in found.replies.items()
         )
         if not dry_run:
-            # In this order a crash in between changes nothing: the steps run again as they were.
+            # In this order a crash in between is harmless: the steps run again on the same replies.
             for key in found.steps:
                 project.store.forget(key)
             project.log.retire(key for keys in found.replies.values() for key in keys)
@@ -84,8 +85,8 @@ def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Reti
 def text(found: Retired) -> str:
     """Format the outcome of a retry for a terminal."""
     unseen = (
-        f"\n{found.unseen} steps wait for others that must run first: replies that only they would "
-        "use were not looked at"
+        f"\n{found.unseen} steps wait for others that must run first: replies that only they use "
+        "were not examined"
         if found.unseen
         else ""
     )
@@ -93,16 +94,17 @@ def text(found: Retired) -> str:
     if not total:
         return f"no reply of this build ended as {', '.join(found.reasons)}{unseen}"
     listed = ", ".join(f"{count:,} of {stage}" for stage, count in found.replies.items())
-    verb = "would be asked again" if found.dry_run else "are asked again by the next `probec build`"
+    verb = "would be retired" if found.dry_run else "retired"
+    again = "their requests" if total > 1 else "its request"
     return (
-        f"{total:,} repl{'ies' if total > 1 else 'y'} ({listed}) {verb}, for about "
-        f"${found.usd:,.2f} and what follows from them; the old ones are kept aside in the "
-        f"log{unseen}"
+        f"{total:,} repl{'ies' if total > 1 else 'y'} ({listed}) {verb}: the next `probec build` "
+        f"sends {again} again, for about ${found.usd:,.2f} and the cost of later stages; the log "
+        f"keeps the old replies aside{unseen}"
     )
 
 
 def _find(project: Project, context: Context, graph: Graph, reasons: set[str]) -> _Unwanted:
-    """Look up every request that can be rendered, of finished steps and of others."""
+    """Look up every request that can be rendered, of finished and of stale steps."""
     found = _Unwanted()
     for each in graph.plan():
         stage = each.step.stage
@@ -144,7 +146,7 @@ def _keys(
 
 
 def _reason(reply: Reply, record: DocRecord | None) -> str:
-    """Name the end of a reply. `record`: of the generator's request, to interpret the reply by."""
+    """Name how a reply ended. `record`: of the generator's request, needed to interpret it."""
     if reply.outcome is not Outcome.OK or record is None:
         return reply.outcome.value
     decoded = decode(reply.text)

@@ -1,6 +1,6 @@
-"""What of a spec and of this version of the compiler makes a round, and which calls it takes.
+"""Slices, the parts of a spec and of a compiler version that determine a round; and its requests.
 
-Works over whatever stages there are: those that are cut by round, and what those need.
+The stages of a round are those cut by round or shard, and the stages that these read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from compiler.rounds.locks import Slice
 from compiler.spec.model import Spec
 from compiler.stages.context import Context
 
-# What of a spec says where a source lies, what things cost and how requests travel. No row depends
-# on it; the round's documents are in the lock by content.
+# Fields on which no row depends: where the source is, prices, and how requests are sent. The lock
+# names the round's documents by content.
 _APART: tuple[tuple[str, ...], ...] = (
     ("rounds",),
     ("prices",),
@@ -39,7 +39,7 @@ FOLDERS = ("prompts", "templates")
 
 
 def spec_slice(spec: Spec) -> dict[str, object]:
-    """The spec without what no row depends on; of the calibration levels only the one in use."""
+    """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
     tree: dict[str, object] = spec.model_dump(mode="json")
     for *above, last in _APART:
         place = tree
@@ -61,7 +61,7 @@ def _table(value: object) -> dict[str, object]:
 
 
 def round_stages(stages: Sequence[Stage]) -> list[Stage]:
-    """The stages that make a round: those cut by round, and all that these need."""
+    """List the stages of a round: those cut by round or shard, and all that these read."""
     needed: set[str] = set()
     chosen: list[Stage] = []
     for stage in reversed(stages):
@@ -72,7 +72,7 @@ def round_stages(stages: Sequence[Stage]) -> list[Stage]:
 
 
 def slices(stages: Sequence[Stage]) -> dict[str, Slice]:
-    """What of each of a round's stages makes the round."""
+    """Return the slice of each of a round's stages: version, parameters and templates."""
     return {
         stage.name: Slice(
             stage.version, plain(stage.params) if stage.depth else None, dict(stage.templates)
@@ -82,9 +82,9 @@ def slices(stages: Sequence[Stage]) -> dict[str, Slice]:
 
 
 def texts(context: Context, closures: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The full text of every template of some closures as this build read it.
+    """Return the text of every template of these closures, as this build read it.
 
-    By its path from the project root; a template that does not exist is left out.
+    By path from the project root; a template that does not exist is left out.
     """
     libraries = zip(FOLDERS, (context.prompts, context.templates), strict=True)
     read = {
@@ -97,12 +97,12 @@ def texts(context: Context, closures: Iterable[Mapping[str, str]]) -> dict[str, 
 
 
 def parts_of(graph: Graph, stage: Stage, index: int) -> list[Part]:
-    """The parts of a stage that belong to a round."""
+    """List the parts of a stage that belong to a round."""
     return [step.part for step in graph.steps(stage) if step.part[:1] == (index,)]
 
 
-def asked(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str]]:
-    """Every request key of a step with the place it is about; asks nothing."""
+def request_keys(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str]]:
+    """Yield (request key, place that it is about) of a step; sends no request."""
     if step.stage.weigh is None:
         return
     found: list[tuple[str, str]] = []
@@ -117,10 +117,10 @@ def asked(context: Context, graph: Graph, step: Step) -> Iterator[tuple[str, str
 
 
 def key_list(keys: Iterable[str]) -> bytes:
-    """Request keys as they are kept: each once, sorted, 32 bytes each."""
+    """Encode request keys for storage: unique, sorted, 32 bytes each."""
     return b"".join(sorted({bytes.fromhex(key) for key in keys}))
 
 
 def keys_in(data: bytes) -> list[str]:
-    """The request keys of a kept list."""
+    """Decode a stored list of request keys."""
     return [data[at : at + 32].hex() for at in range(0, len(data), 32)]

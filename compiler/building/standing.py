@@ -1,4 +1,4 @@
-"""The rounds of a project compared with their locks: built, locked, stale or missing."""
+"""The state of a project's rounds against their locks: built, locked, stale or missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compiler.rounds.locks import Lock, Slice
 
 @dataclass(frozen=True)
 class Standing:
-    """One round as declared, or one of its locks. `state`: see docs/rounds.md."""
+    """The state of a declared round without a lock, or of one lock. `state`: see docs/rounds.md."""
 
     index: int
     lock: Lock | None
@@ -27,7 +27,7 @@ class Standing:
     reason: str
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         lock = self.lock
         recorded = lock.recorded if lock is not None else None
         return {
@@ -44,7 +44,7 @@ class Standing:
 
 
 def rounds(project: Project) -> list[Standing]:
-    """Compare every declared or locked round; opens no socket and reads no source."""
+    """Compare every declared or locked round with the spec; opens no socket and reads no source."""
     found: list[Standing] = []
     locks = project.rounds.all() if project.locking else []
     for index in sorted({*range(len(project.spec.rounds)), *project.held}):
@@ -75,11 +75,11 @@ def _standing(project: Project, lock: Lock) -> Standing:
 
 
 def _now(project: Project, lock: Lock) -> dict[str, Slice]:
-    """What the spec and this version make of a round, with the source as it was locked."""
+    """Return the slices of this spec and version, with the source that the round was drawn from."""
     files: dict[str, TokenizerFile] = {}
     for name, use in lock.identity.tokenizers.items():
         here = tokens.find(name, project.root, online=False)
-        # One that is not on this machine cannot have changed here.
+        # A tokenizer that is not on this machine is taken to be the locked one.
         files[name] = here or TokenizerFile(name, Path(f"absent{use.suffix}"), use.digest, b"")
     drawn = lock.identity.source
     located = Located(project.spec.source.path, (), drawn.digest, drawn.revision)

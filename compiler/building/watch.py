@@ -1,4 +1,4 @@
-"""What a build looked at, and what it consists of: the files that its receipt is good for."""
+"""The file stamps for a build's receipt: inputs, code, and everything that the build wrote."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 class Watch:
-    """Looks at the files of a finished build, whose directory is still locked."""
+    """The stamps of a finished build's files, taken while its directory is still locked."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Watch:
         self._looks: list[Look] = []
 
     def begin(self) -> bool:
-        """Look at everything, before the result is read off it; whether a receipt can be kept.
+        """Stamp all files, before the result is read from them; return if a receipt can be kept.
 
-        It cannot where the source is not a file here, or where something changed so lately that
-        another change might not show.
+        It cannot if the source is behind a URL, or if a file changed so recently that another
+        change could leave its stamp the same.
         """
         if self._asked is None or "://" in self._project.spec.source.path:
             return False
@@ -58,12 +58,12 @@ class Watch:
                 time.sleep(wait)
                 state = self._state()
         except OSError:
-            return False  # what cannot be looked at now cannot be compared later
+            return False  # a file without a stamp cannot be compared later
         self._looks = [inputs, code, state]
         return patience(state) == 0
 
     def keep(self, again: Receipt, holds: Iterable[Path]) -> None:
-        """Write the receipt, if everything still is as it was. `again`: what it says."""
+        """Write the receipt if every stamp still holds. `again`: the result that it stores."""
         assert self._asked is not None
         if not all(look.holds() for look in self._looks):
             return
@@ -72,11 +72,11 @@ class Watch:
         try:
             write_atomic(self._project.store.root / FOLDER / self._asked.name, data)
         except StoreError:
-            # The build is finished, and the next one finds out what is wrong with the disk.
+            # The build succeeded; a disk that cannot be written only costs the receipt.
             return
 
     def _inputs(self) -> Look:
-        """What is only read."""
+        """Stamp the inputs: files that a build only reads."""
         look, project = Look(), self._project
         for path in (*map(str, project.files), *self._context.located.files):
             look.file(path)
@@ -90,13 +90,13 @@ class Watch:
         return look
 
     def _nearer_roots(self) -> Iterator[Path]:
-        """What would make a directory between the spec and the project its project."""
+        """Yield `prompts` paths between spec and root; if one appears, the root changes."""
         spec = self._project.files[0].resolve()
         below = takewhile(lambda folder: folder != self._project.root, spec.parents)
         return (folder / "prompts" for folder in below)
 
     def _list_source(self, look: Look) -> None:
-        """Which files a directory or a pattern leads to."""
+        """Record the files that the source's directory or pattern matches."""
         path, root = self._project.spec.source.path, self._project.root
         place = root / path
         if place.is_dir():
@@ -106,7 +106,7 @@ class Watch:
             look.listing(base, str(place.relative_to(base)))
 
     def _tokenizers(self, look: Look) -> None:
-        """Their files, and what would come in their place."""
+        """Stamp tokenizer files, and paths that would take precedence over them."""
         project = self._project
         names = {*self._context.tokenizer_files, project.spec.rehearsal.tokenizer}
         for name in sorted(names):
@@ -120,9 +120,9 @@ class Watch:
                 look.perhaps(commit.parent.parent / ".no_exist" / commit.name / file.path.name)
 
     def _code(self) -> Look:
-        """Every module that is loaded, all of the compiler, and where packages are installed."""
+        """Stamp loaded modules, the whole compiler, and the directories of installed packages."""
         look = Look()
-        # Python itself adds directories to it, for bytecode.
+        # Python itself adds and removes bytecode directories.
         look.tree(_PACKAGE, removals=False)
         for module in [*sys.modules.values()]:
             file = getattr(module, "__file__", None)
@@ -134,7 +134,7 @@ class Watch:
         return look
 
     def _state(self) -> Look:
-        """What builds write."""
+        """Stamp the files that builds write: store, dataset, log, journal, locks and blobs."""
         look, project, graph = Look(), self._project, self._graph
         store = project.store
         for stage in graph.stages:
@@ -143,13 +143,13 @@ class Watch:
                 look.file(store.head_path(graph.build, stage.name, label(part)))
                 for artifact in manifest.outputs.values():
                     if look.file(store.path(artifact)) != artifact.bytes:
-                        raise OSError(f"{artifact.file} is not whole")
+                        raise OSError(f"{artifact.file} is truncated")
         for file in folder.installed(store.root, project.spec.name):
             look.file(file)
         look.tree(store.root / "datasets" / project.spec.name)
         look.listing(store.root / "objects" / "tmp", "*")
         for path in (project.log.path, project.journal.path):
-            # What was not yet moved from it into the database counts.
+            # The write-ahead log holds transactions that the database file does not have yet.
             look.perhaps(path)
             look.perhaps(path.with_name(f"{path.name}-wal"))
         if project.locking:

@@ -31,7 +31,7 @@ def executor(
     """Provide the executor for the options; None to run steps in this process.
 
     Raises:
-        UsageError: the options contradict one another, or name a place that cannot be used.
+        UsageError: the options contradict one another, or the exchange cannot be shared.
     """
     documents = project.spec.documents()
     jobs = where.jobs or (_cores() if documents >= FEW_DOCUMENTS else 1)
@@ -63,20 +63,20 @@ def _exchanged(
     assert url is not None
     if cluster is None:
         raise UsageError(
-            "--exchange goes with --cluster",
+            "--exchange needs --cluster",
             hint="leave it out, or name a cluster: --cluster local",
         )
     url = url if "://" in url else str(Path(url).resolve())
     if any(part.partition(":")[0] == "memory" for part in url.split("::")):
         raise UsageError(
-            "the memory of this process is no exchange",
+            "the memory of one process cannot be an exchange",
             where=url,
-            hint="name a place that all machines reach, such as s3://bucket/folder",
+            hint="name a URL that all machines reach, such as s3://bucket/folder",
         )
     exchange = Exchange.opened(url)
 
     def hire() -> Cluster:
-        notice(f"files for the workers pass through {exchange.url}")
+        notice(f"files for the workers are exchanged through {exchange.url}")
         return _cluster(kit.elsewhere(exchange, packed, context), cluster, where.jobs)
 
     return Exchanged(exchange, Bench(graph.store, graph.stages), graph.stages, hire, notice)

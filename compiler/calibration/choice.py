@@ -11,28 +11,28 @@ from compiler.project.variant import Variant
 from compiler.spec import edit
 from compiler.spec.model import Spec
 
-# Digits of the digest that a spec holds.
+# Number of hex digits of the digest in a spec.
 DIGITS = 16
 
 
 def require_writable(variant: Variant, spec: Spec) -> None:
-    """Refuse a spec that no level can be written into, before any is paid for.
+    """Refuse a spec that no level can be written into, before a sweep spends money.
 
     Raises:
-        UsageError: the command line varies it, or its text has no place for a level.
+        UsageError: the command line changes the spec, or its text has no place for a level.
     """
     if variant.varied:
         raise UsageError(
-            "a level that was chosen under --set, --provider or --source is not written",
-            hint="what was swept is not what the spec says: calibrate the spec itself",
+            "--write does not go with --set, --provider or --source",
+            hint="the chosen level would not be the spec's: calibrate the spec unchanged",
         )
     _edited(variant.path, spec.calibration.level, "0" * DIGITS)
 
 
 def write(path: Path, level: int, evidence: str) -> str:
-    """Write a level and the start of its evidence into the spec at `path`; returns a note of it."""
+    """Write a level and the first digits of its evidence into the spec; return a message."""
     evidence = evidence[:DIGITS]
-    # A link stays one, and line ends stay what they are.
+    # Resolved, so that a symbolic link is kept; decoded as bytes, so that line ends are.
     write_atomic(path.resolve(), _edited(path, level, evidence).encode("utf-8"))
     return f"written to {path}: calibration.level {level}, evidence {evidence}"
 

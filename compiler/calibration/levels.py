@@ -1,4 +1,4 @@
-"""The calibration levels of a sweep, each as a build of its own over the same documents."""
+"""The calibration levels of a sweep, each a separate build over the same documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCUMENTS = 100
 
 @dataclass(frozen=True)
 class Level:
-    """One level's build."""
+    """The build of one level."""
 
     spec: Spec
     context: Context
@@ -24,10 +24,10 @@ class Level:
 
 
 def chosen(spec: Spec, wanted: str | None) -> list[int]:
-    """List the declared levels in a range, `LOW..HIGH` or one number; all of them without a range.
+    """List the declared levels in a range, `LOW..HIGH` or one number; all of them if None.
 
     Raises:
-        UsageError: it is no range, or holds no declared level.
+        UsageError: it is not a range, or contains no declared level.
     """
     declared = sorted(spec.calibration.levels)
     if wanted is None:
@@ -36,29 +36,32 @@ def chosen(spec: Spec, wanted: str | None) -> list[int]:
     try:
         low, high = int(first), int(last if dots else first)
     except ValueError:
-        raise UsageError(f"--levels {wanted!r} is no range", hint="such as -3..3") from None
+        raise UsageError(
+            f"--levels {wanted!r} is not a range", hint="write it as --levels=-3..3"
+        ) from None
     found = [level for level in declared if low <= level <= high]
     if not found:
         raise UsageError(
-            f"no level from {low} to {high}", hint=f"declared: {', '.join(map(str, declared))}"
+            f"no declared level from {low} to {high}",
+            hint=f"choose from {', '.join(map(str, declared))}",
         )
     return found
 
 
 def documents(spec: Spec, wanted: int | None) -> int:
-    """Decide the number of documents that each level is built on.
+    """Return the number of documents of each level: `wanted`, or at most DOCUMENTS if None.
 
     Raises:
         UsageError: it is below 1.
     """
     docs = min(DOCUMENTS, spec.documents()) if wanted is None else wanted
     if docs < 1:
-        raise UsageError(f"--docs {docs} leaves nothing to compare", hint="at least 1, better 100")
+        raise UsageError(f"--docs {docs} is below 1", hint=f"name at least 1, better {DOCUMENTS}")
     return docs
 
 
 def level(project: Project, context: Context, number: int, docs: int) -> Level:
-    """Open one level of a project over its first `docs` documents."""
+    """Open the build of one level over the first `docs` documents."""
     spec = project.spec
     varied = spec.model_copy(
         update={
@@ -72,7 +75,7 @@ def level(project: Project, context: Context, number: int, docs: int) -> Level:
 
 
 def with_question_alone(project: Project) -> Project:
-    """Add the question-only baseline, which every level is compared by."""
+    """Add the baseline without context, which every level is compared by."""
     spec = project.spec
     baselines = spec.scoring.baselines
     if baselines.no_context is not None:

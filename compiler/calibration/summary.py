@@ -1,4 +1,4 @@
-"""A sweep as text for a terminal, and as a picture."""
+"""A calibration sweep as text for a terminal, and as a plot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def price(costs: Costs) -> str:
 
 
 def picture(found: SweepStats) -> str:
-    """Draw the levels, in SVG."""
+    """Plot the levels, as SVG."""
     levels = found.levels
     series = [
         Series("expected max", "max", [each.expected_max for each in levels]),
@@ -40,7 +40,7 @@ def picture(found: SweepStats) -> str:
 
 
 def text(spec: Spec, swept: Swept) -> str:
-    """Format a finished sweep: a table, its effect, the rule and the choice."""
+    """Format a finished sweep: a table, the effect of levels, the rule and the choice."""
     found = swept.stats
     rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
     bands = spec.scoring.bands
@@ -49,29 +49,29 @@ def text(spec: Spec, swept: Swept) -> str:
         f"expected max of {found.rollouts}",
         *(f"HARD (max < {short(bands.hard)})", f"EASY (max >= {short(bands.easy)})", "leaking"),
         *("valley ratio", "Sarle coefficient", "no context"),
-        "expected max less the level before",
+        "expected max - previous level",
     )
     rule = spec.calibration.select
     parts = [
         table(header, rows),
         f"all written scopes and both targets pooled, {swept.documents} documents, intervals "
-        "clustered and differences paired by document; leaking: "
-        f"not so that {CHECKS['V14'].meaning}, or {CHECKS['V28'].meaning}",
+        "clustered and differences paired by document; leaking: breaks one of the rules V14 "
+        f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})",
         _effect(found),
-        f"the rule: {rule.measure} nearest to {rule.target}, HARD at least {rule.min_hard:.0%}, "
-        f"EASY at least {rule.min_easy:.0%}, leaking at most {rule.max_leak:.0%}",
+        f"selection rule: {rule.measure} nearest to {rule.target}, HARD at least "
+        f"{rule.min_hard:.0%}, EASY at least {rule.min_easy:.0%}, leaking at most "
+        f"{rule.max_leak:.0%}",
     ]
     if found.chosen is None:
-        parts.append("chosen: none, as none is allowed")
+        parts.append("chosen: none, because no level satisfies the rule")
     else:
         parts.append(
-            f"chosen: level {level_text(found.chosen)}, the spec has "
-            f"{level_text(spec.calibration.level)}; "
+            f"chosen: level {level_text(found.chosen)} (level of the spec: "
+            f"{level_text(spec.calibration.level)}); "
             f"evidence {swept.evidence[:DIGITS]}"
         )
     parts += [
-        f"not allowed: level {level_text(int(level))}: {why}"
-        for level, why in found.refused.items()
+        f"excluded: level {level_text(int(level))}: {why}" for level, why in found.refused.items()
     ]
     return "\n\n".join([*parts[:2], "\n".join(parts[2:])])
 
@@ -96,17 +96,17 @@ def _row(each: LevelStats) -> tuple[object, ...]:
 
 def _effect(found: SweepStats) -> str:
     span, order = estimate(found.span), score(found.order)
-    said = {
-        "as meant": "the levels do what they say",
-        "reversed": "the levels work the wrong way round",
-        "none": "no effect that these documents can show; the generator may ignore the addendum",
-        "unknown": "too few documents to say whether the levels have an effect",
+    effect = {
+        "as meant": "stricter levels make probes harder, as intended",
+        "reversed": "stricter levels make probes easier",
+        "none": "no effect detected; the generator may ignore the addendum",
+        "unknown": "too few documents to tell if the levels have an effect",
     }[found.effect]
     against = _listed(found.against)
-    wrong = f"; a step up that makes probes easier: to {against}" if against else ""
+    wrong = f"; stricter but easier than the previous level: {against}" if against else ""
     return (
-        f"{said}: expected max of the strictest less the mildest level is {span}, rank correlation "
-        f"of level and expected max {order}{wrong}"
+        f"{effect}: expected max of the strictest minus the mildest level is {span}, rank "
+        f"correlation of level and expected max {order}{wrong}"
     )
 
 

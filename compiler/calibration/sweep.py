@@ -1,4 +1,4 @@
-"""A sweep over calibration levels: priced, built, compared, with the digest of its evidence."""
+"""A sweep over calibration levels: their price, builds and comparison."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from compiler.statistics.observations import gather
 
 @dataclass(frozen=True)
 class Costs:
-    """The price of every level, with requests that it shares with milder ones counted once."""
+    """The price of every level. Requests shared with an earlier level are counted once."""
 
     quotes: Mapping[int, Quote]
     documents: int
 
     def usd(self) -> tuple[float, float, float]:
-        """(expected, low, high) of all levels."""
+        """Sum (expected, low, high) US dollars over all levels."""
         each = [quoted.usd() for quoted in self.quotes.values()]
         return sum(e[0] for e in each), sum(e[1] for e in each), sum(e[2] for e in each)
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         expected, low, high = self.usd()
         return {
             "documents": self.documents,
@@ -52,14 +52,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class Swept:
-    """A finished sweep. `evidence`: a digest of everything that the choice rests on."""
+    """A finished sweep. `evidence`: a digest of everything that the choice depends on."""
 
     stats: SweepStats
     documents: int
     evidence: str
 
     def data(self) -> dict[str, Json]:
-        """As JSON."""
+        """Convert to JSON."""
         stats: dict[str, Json] = msgspec.to_builtins(self.stats)
         return {**stats, "documents": self.documents, "evidence": self.evidence}
 
@@ -82,7 +82,7 @@ def sweep(
         if expected:
             reporter.notice(
                 f"{len(built)} levels on {docs} documents may cost {dollars(expected, low, high)}; "
-                f"the wall is ${ceiling:,.2f}"
+                f"the ceiling is ${ceiling:,.2f}"
             )
         with running(project, context):
             execute_together([each.graph for each in built.values()], reporter)
@@ -94,8 +94,8 @@ def sweep(
 def _opened(
     project: Project, chosen: Sequence[int], docs: int, reporter: Reporter, *, remember: bool
 ) -> Iterator[tuple[Context, Mapping[int, Level]]]:
-    """Open the levels while the build directory is locked."""
-    # A sweep is no round: it neither obeys locks nor leaves any.
+    """Open the levels, with the build directory locked."""
+    # A sweep is not a round: it neither obeys nor writes locks.
     project.locking = False
     question = levels.with_question_alone(project)
     with alone(project):
@@ -125,7 +125,7 @@ def _compared(project: Project, built: Mapping[int, Level], docs: int) -> SweepS
 
 
 def _evidence(project: Project, built: Mapping[int, Level], found: SweepStats, docs: int) -> str:
-    """Digest the rows of every level, and the rule."""
+    """Return the digest of the rows of every level, the rule and the choice."""
     rows: dict[str, Json] = {str(number): _facts(each).digest for number, each in built.items()}
     rule = project.spec.calibration.select.model_dump(mode="json")
     payload: Json = {"rows": rows, "rule": rule, "documents": docs, "chosen": found.chosen}

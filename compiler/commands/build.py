@@ -1,4 +1,4 @@
-"""`probec build`: bring the dataset up to date; loads what that takes where no receipt speaks."""
+"""`probec build`: a dataset brought up to date; with a valid receipt, only its cached result."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ EXAMPLE = "probec build specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, the wall, and whether to wait."""
+    """Add the options of a spec and of workers, the ceiling, and --detach."""
     arguments.add_spec_arguments(parser)
     arguments.add_worker_arguments(parser)
     parser.add_argument(
         "--max-usd",
         type=arguments.usd,
         metavar="USD",
-        help="a lower wall than the spec's budget.max_usd",
+        help="a ceiling for this run, if lower than the spec's budget.max_usd",
     )
     parser.add_argument(
         "--detach",
         action="store_true",
-        help="submit and exit 75 instead of waiting for batches; run again to collect",
+        help="send the batches and exit 75 instead of waiting; run again to collect",
     )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Say what the last build came to, if all it looked at is as it was; else build."""
+    """Print the cached result if there is a valid receipt; else build."""
     asked = _request(args)
     kept = receipt.recall(asked, args.spec, args.build_dir) if asked is not None else None
     if kept is not None:
@@ -53,19 +53,19 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
 
 
 def _request(args: argparse.Namespace) -> Request | None:
-    """The request that a receipt may answer; a cluster is not this machine's to watch."""
+    """Identify the command line; None for builds on a cluster, whose files may be elsewhere."""
     if not args.own or args.cluster is not None:
         return None
     return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
 
 
 def _next(args: argparse.Namespace) -> str:
-    """Commands that make sense now, with the options that this build had."""
+    """Suggest next commands, with the options of this build."""
     spec = shlex.join(arguments.variant(args).arguments())
     lines = (
-        (f"probec stats {spec}", "these numbers again"),
-        (f"probec prompt {spec} --role judge", "exactly what the judge was sent"),
-        (f"probec plan {spec} --set calibration.level=2", "what a change would run"),
+        (f"probec stats {spec}", "the statistics"),
+        (f"probec prompt {spec} --role judge", "a request to the judge"),
+        (f"probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
     )
     width = max(len(command) for command, _ in lines)
     return "\n".join(["next:", *(f"  {c.ljust(width)}   {what}" for c, what in lines)])

@@ -1,4 +1,4 @@
-"""`probec cache`: share rounds with their replies, or free disk space. Never deletes a reply."""
+"""`probec cache`: share rounds and their replies, or free disk space. Never deletes a reply."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ EXAMPLE = "probec cache push s3://bucket/probec 8ba786"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do, with which place, which rounds."""
+    """Add the action, the URL and the rounds."""
     parser.add_argument(
         "action",
         choices=("push", "pull", "gc"),
-        help="push or pull rounds with all they need; gc: remove what no build or lock refers to",
+        help="push, pull: rounds with all that they need; gc: remove files that nothing uses",
     )
     parser.add_argument(
         "url", nargs="?", metavar="URL", help="push, pull: a directory or any fsspec URL"
     )
     parser.add_argument(
-        "hashes", nargs="*", metavar="HASH", help="push, pull: which rounds; default: all"
+        "hashes", nargs="*", metavar="HASH", help="push, pull: the rounds; default: all"
     )
     arguments.add_place_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="gc: say what would be removed")
+    parser.add_argument("--dry-run", action="store_true", help="gc: list what would be removed")
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Do one of the three."""
+    """Push, pull or collect garbage."""
     if args.action == "gc":
         if args.url is not None:
-            raise UsageError("gc takes no URL", hint="probec cache gc --dry-run")
+            raise UsageError("gc takes no URL", hint="leave it out: probec cache gc")
         place = places.find(args.dir, args.build_dir)
         return _gc(garbage.collect(place, dry_run=args.dry_run), dry_run=args.dry_run)
     if args.dry_run:
-        raise UsageError("--dry-run goes with gc", hint="leave it out")
+        raise UsageError("--dry-run needs the action gc", hint="leave it out")
     if not args.url:
         raise UsageError(f"{args.action} needs a URL", hint=EXAMPLE)
     place = places.find(args.dir, args.build_dir, make=args.action == "pull")
     if locks.HASH.fullmatch(args.url) and not Path(args.url).exists():
         raise UsageError(
-            f"{args.url} is no URL but may be a round",
-            hint=f"the URL comes first: {EXAMPLE}; a folder of that name is ./{args.url}",
+            f"{args.url} looks like the hash of a round, not a URL",
+            hint=f"name the URL first: {EXAMPLE}; write a directory of that name as ./{args.url}",
         )
     if args.action == "push":
         chosen = transfer.chosen(place, args.hashes)
@@ -71,11 +71,11 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
 def _moved(verb: str, url: str, moved: Moved) -> Result:
     text = (
         f"{verb} {len(moved.rounds)} rounds, {url}: {moved.files} files with {size(moved.bytes)} "
-        f"moved, {moved.there} were there already"
+        f"transferred, {moved.there} already present"
     )
     if verb == "pulled":
-        text += f"\n{moved.replies:,} replies are new here, {moved.known:,} were here"
-        text += f", {moved.mended:,} damaged ones replaced" if moved.mended else ""
+        text += f"\n{moved.replies:,} new replies, {moved.known:,} already in the log"
+        text += f", {moved.mended:,} damaged replies replaced" if moved.mended else ""
     data: Json = {
         "rounds": [*moved.rounds],
         "files": moved.files,
@@ -92,7 +92,7 @@ def _gc(found: Sweep, *, dry_run: bool) -> Result:
     verb = "would be removed" if dry_run else "removed"
     text = (
         f"{len(found.files):,} files with {size(found.bytes)} {verb}; {found.kept_files:,} with "
-        f"{size(found.kept_bytes)} are in use by a build or a lock; replies are never touched"
+        f"{size(found.kept_bytes)} kept, used by a build or a lock; replies are never touched"
     )
     data: Json = {
         "removed": [str(path) for path, _ in found.files],

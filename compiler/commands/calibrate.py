@@ -1,4 +1,4 @@
-"""`probec calibrate`: every level on the same documents, and the one that the rule picks."""
+"""`probec calibrate`: every calibration level on the same documents, and the choice of one."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ EXAMPLE = "probec calibrate specs/demo.yaml --levels=-2..2 --docs 40"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, which levels, and what to do with the choice."""
+    """Add the options of a spec, the levels and documents, and the output."""
     arguments.add_spec_arguments(parser)
     parser.add_argument(
-        "--levels", metavar="LOW..HIGH", help="such as =-2..2; default: all that the spec declares"
+        "--levels", metavar="LOW..HIGH", help="such as --levels=-2..2; default: all declared"
     )
     parser.add_argument(
         "--docs",
         type=int,
         metavar="N",
-        help=f"documents, the first that round 0 draws; default: {DOCUMENTS}, or all there are",
+        help=f"the first N documents of round 0; default: {DOCUMENTS}, or all if there are fewer",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what it would cost, ask nobody")
+    parser.add_argument("--dry-run", action="store_true", help="print the cost, send no request")
     parser.add_argument(
-        "--max-usd", type=arguments.usd, metavar="USD", help="a lower wall than the spec's"
+        "--max-usd", type=arguments.usd, metavar="USD", help="a lower ceiling than the spec's"
     )
     parser.add_argument(
-        "--detach", action="store_true", help="submit and exit 75; run again to collect"
+        "--detach", action="store_true", help="send the batches and exit 75; run again to collect"
     )
     parser.add_argument(
         "--write",
         action="store_true",
-        help="put the chosen level and the digest of its evidence into the spec",
+        help="write the chosen level and the digest of its evidence into the spec",
     )
     parser.add_argument(
         "--picture",
         type=Path,
         metavar="FILE.svg",
-        help="default: build/calibration/<name>.svg",
+        help="the plot's file; default: build/calibration/<name>.svg",
     )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Build every level, compare, choose."""
+    """Build every level, compare them and choose one. Exit 1 if --write has no level to write."""
     variant = arguments.variant(args)
     project = opening.project(variant)
     spec = project.spec
@@ -67,12 +67,12 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     picture = args.picture or project.store.root / "calibration" / f"{spec.name}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(picture, summary.picture(swept.stats).encode("utf-8"), "--picture")
-    text = f"{summary.text(spec, swept)}\npicture: {folder.shown(picture)}"
+    text = f"{summary.text(spec, swept)}\nplot: {folder.shown(picture)}"
     written = False
     if args.write and swept.stats.chosen is not None:
         text += f"\n{choice.write(args.spec, swept.stats.chosen, swept.evidence)}"
         written = True
     elif args.write:
-        text += "\nnothing is written: no level is allowed by the rule"
+        text += "\nnothing written: no level satisfies the rule"
     data: dict[str, Json] = {**swept.data(), "picture": picture.as_posix(), "written": written}
     return Result(text, data, int(args.write and not written))

@@ -1,4 +1,4 @@
-"""`probec cancel`: stop the batches that are with the provider; what they finish is kept."""
+"""`probec cancel`: cancel the batches in flight; replies that they finish are kept."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EXAMPLE = "probec cancel specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Only the shared ones."""
+    """Add the options of a spec."""
     arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Exit 1 when a batch could not be canceled."""
+    """Cancel all open batches. Exit 1 if one could not be canceled."""
     found = batches.cancel(opening.project(arguments.variant(args)))
     return Result(found.text(), found.data(), 1 if found.failed else 0)

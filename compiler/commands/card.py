@@ -1,4 +1,4 @@
-"""`probec card`: the dataset card, or whether every number of one bears looking at."""
+"""`probec card`: the dataset card, printed or checked number by number."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ EXAMPLE = "probec card build/datasets/demo --check"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and whether to check."""
+    """Add the options of a spec, and --check."""
     arguments.add_spec_arguments(parser, metavar="SPEC|DIR|CARD.md")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="compute every number again from the rows, and hold the card's numbers against one "
-        "another; exit 1 when one is stale or contradicts others",
+        help="recompute every number from the rows, and check that repeated facts agree; exit 1 if "
+        "a number is stale or two contradict each other",
     )
 
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _named(args: argparse.Namespace) -> tuple[Path, Library | None]:
-    """The dataset directory or card, and the templates that render it again."""
+    """Return the dataset directory or card, and the templates that render it."""
     if args.spec.suffix not in SUFFIXES:
         return args.spec, place.templates(args.spec, TEMPLATE)
     build = finished.build(arguments.variant(args))

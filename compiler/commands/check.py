@@ -1,4 +1,4 @@
-"""`probec check`: everything wrong with a spec and what it names, before anything renders."""
+"""`probec check`: every problem of a spec and of the files that it names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ EXAMPLE = "probec check specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Only the shared ones."""
+    """Add the options of a spec."""
     arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Report every problem, or that there is none."""
+    """Report that there is no problem.
+
+    Raises:
+        SpecError: lists every problem.
+    """
     draft = opening.draft(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:

@@ -1,4 +1,4 @@
-"""`probec diff`: what differs between two builds, from what is declared to what came out."""
+"""`probec diff`: the differences of two builds, in spec, templates, requests and outcomes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ EXAMPLE = "probec diff specs/demo.yaml --set calibration.level=-1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The two sides, how deep, and how it is shown."""
+    """Add the two sides, the depth and the output."""
     parser.add_argument("a", metavar="A", help=FORMS)
     parser.add_argument(
-        "b", metavar="B", nargs="?", help="the same; default: A's spec as it is here, with --set"
+        "b",
+        metavar="B",
+        nargs="?",
+        help="like A; default: A's spec in the working tree, with --set",
     )
     for flag, name, what in (
         ("--set", "overrides", "override one value of B, such as calibration.level=-1"),
@@ -33,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             flag, dest=name, action="append", default=[], metavar="PATH=VALUE", help=what
         )
-    parser.add_argument(
-        "--spec", metavar="SPEC", help="the spec that goes with a prompt directory or a round"
-    )
+    parser.add_argument("--spec", metavar="SPEC", help="the spec for a prompt directory or a round")
     parser.add_argument("--provider", metavar="NAME", help="as in build, on both sides")
     parser.add_argument("--source", metavar="FILE", help="as in build, on both sides")
     parser.add_argument(
@@ -44,16 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth",
         choices=DEPTHS,
-        help="go so deep and no deeper; default: as deep as what is built allows",
+        help="compare up to this depth; default: as deep as the builds allow",
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page to show around")
     parser.add_argument(
-        "--exit-code", action="store_true", help="exit 1 when anything differs, as git diff does"
+        "--html", type=Path, metavar="FILE", help="write a self-contained HTML page"
+    )
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit 1 if anything differs, as git diff does"
     )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Compare, print, and write the page if one is asked for."""
+    """Compare both sides, and write the page with --html."""
     varied = bool(args.overrides or args.overrides_a)
     named = pair(args.a, args.b, args.spec, varied=varied)
     both = tuple(args.overrides_both)

@@ -1,4 +1,4 @@
-"""`probec doctor`: is everything there that a paid build needs? Spends nothing."""
+"""`probec doctor`: checks of everything that a paid build needs. Spends nothing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ EXAMPLE = "probec doctor specs/demo.yaml --offline"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and whether to ask the server."""
+    """Add the options of a spec, and --offline."""
     arguments.add_spec_arguments(parser)
     parser.add_argument("--offline", action="store_true", help="open no socket")
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Exit 1 when something would stop a paid build."""
+    """Run the checks. Exit 1 if a problem would stop a paid build."""
     project = opening.project(arguments.variant(args))
     found = readiness.findings(project, online=not args.offline)
     bad = sum(each.state == "bad" for each in found)

@@ -1,4 +1,4 @@
-"""`probec plan`: which steps would run and why, and what they would cost. Opens no socket."""
+"""`probec plan`: the steps that would run, the reasons, and their cost. Opens no socket."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EXAMPLE = "probec plan specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Only the shared ones."""
+    """Add the options of a spec."""
     arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Plan, or say what must be known first."""
+    """Plan the build, as far as possible without the network."""
     found = plan.plan(opening.project(arguments.variant(args)))
     return Result(plan.text(found), found.data())

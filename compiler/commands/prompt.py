@@ -1,4 +1,4 @@
-"""`probec prompt`: exactly what would be sent about one document."""
+"""`probec prompt`: the exact request about one document."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ EXAMPLE = "probec prompt specs/demo.yaml --role judge --slot 10"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and which prompt."""
+    """Add the options of a spec, and of the request."""
     arguments.add_spec_arguments(parser)
     parser.add_argument("--role", choices=ROLES, default="generator", help="default: generator")
     parser.add_argument("--doc", metavar="ID", help="a doc_id; default: the first drawn")
     parser.add_argument(
         "--against",
         metavar="OTHER",
-        help=f"show how the same request of OTHER differs: {FORMS}",
+        help=f"compare with the same request of OTHER: {FORMS}",
     )
     parser.add_argument(
-        "--slot", type=int, metavar="N", help="answerer, judge: which written probe; default: first"
+        "--slot",
+        type=int,
+        metavar="N",
+        help="answerer, judge: the written probe's slot; default: the first",
     )
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Render the request from what is built so far; against another, the diff of the two."""
+    """Render the request from the steps built so far; with --against, its diff to another side."""
     if args.role == "generator" and args.slot is not None:
-        raise UsageError("--slot goes with --role answerer or judge", hint="leave it out")
+        raise UsageError("--slot needs --role answerer or judge", hint="leave it out")
     variant = arguments.variant(args)
     found = prompt.find(opening.project(variant), args.role, args.doc, args.slot)
     if args.against is None:

@@ -1,7 +1,7 @@
-"""`probec rehearse`: the whole paid path against a local server, with or without faults, for $0.
+"""`probec rehearse`: the paid build against a local server, with or without faults, for $0.
 
-The server simulates the Messages and Message Batches APIs and is answered by the embedded model.
-Its replies are kept apart from the project's own: they must never be taken for paid ones.
+The server simulates the Messages and Message Batches APIs, with replies by the embedded model. They
+are stored apart from the project's own, so that they are never taken for paid ones.
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ EXAMPLE = "probec rehearse specs/demo.yaml --faults specs/faults.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of a build, and what goes wrong."""
+    """Add the options of a build, of faults and of the server's clock."""
     build.add_arguments(parser)
     parser.add_argument(
         "--faults", type=Path, metavar="FILE", help="a JSON list of faults; see docs/rehearsal.md"
     )
     parser.add_argument(
-        "--speed", type=float, default=120.0, metavar="X", help="how fast the clock runs (120)"
+        "--speed",
+        type=float,
+        default=120.0,
+        metavar="X",
+        help="how fast the server's clock runs (default: 120)",
     )
     parser.add_argument(
         "--latency",
         type=float,
         default=240.0,
         metavar="SECONDS",
-        help="how long a batch takes, on that clock (240)",
+        help="duration of a batch on that clock (default: 240)",
     )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Build against the server, then hold our ledger against the server's."""
+    """Build against the server, then compare the project's ledger with the server's."""
     variant, rules = arguments.variant(args), rehearsal.faults(args.faults)
     with rehearsal.opened(variant, args.max_usd, rules, latency=args.latency, speed=args.speed) as (
         project,

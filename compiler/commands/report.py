@@ -1,4 +1,4 @@
-"""`probec report`: the numbers of a dataset as plots, with documents to read, in one HTML page."""
+"""`probec report`: a self-contained HTML page of a dataset's plots, tables and documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE = "probec report specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, where to write, how much to show; the bands that bare rows do not state."""
+    """Add the options of a spec, the output, the number of documents, and the bands."""
     arguments.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
     parser.add_argument(
         "--out",
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Write the page; of a spec only when its build is up to date."""
+    """Write the page. A spec must be built and up to date."""
     if args.sample < 0:
-        raise UsageError(f"--sample {args.sample} is no number of documents", hint="0 or more")
+        raise UsageError(f"--sample {args.sample} is negative", hint="name 0 or more documents")
     found = _page(args)
     text, documents = found.render(args.sample)
     written = text.encode("utf-8")

@@ -1,4 +1,4 @@
-"""`probec reproduce`: rebuild a round from its lock and the response log alone, and compare."""
+"""`probec reproduce`: a round rebuilt from its lock and the response log, and compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLE = "probec reproduce 8ba786"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which round, where, and with whose templates."""
+    """Add the round, its directory, and the options of the rebuild."""
     arguments.add_round_arguments(parser)
     parser.add_argument(
         "--tree",
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep",
         type=Path,
         metavar="DIR",
-        help="rebuild in this directory, which must be empty or new, and leave it there",
+        help="rebuild in this directory, which must be empty or new, and keep it",
     )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
-    """Rebuild, compare every digest, and say which of the three it is."""
+    """Rebuild the round and compare every digest. Exit 5 if replies are missing, 6 on drift."""
     place = places.find(args.dir, args.build_dir)
     lock, path = place.lock(args.hash)
     with _scratch(args.keep) as scratch:
@@ -48,9 +48,9 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
             raise UsageError(
-                "a round is rebuilt in an empty directory",
+                "the directory of --keep is not empty",
                 where=str(keep),
-                hint="name one that does not exist: what is there would be written over",
+                hint="name one that is empty or does not exist",
             )
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()

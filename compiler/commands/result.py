@@ -1,4 +1,4 @@
-"""The result of a command, as `cli.py` shows it."""
+"""The result of a command, printed by `cli.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from compiler.keys import Json
 
 @dataclass(frozen=True)
 class Result:
-    """`text` for people, `data` for machines (`--json`), and the exit code."""
+    """A result: `text` for the terminal, `data` for --json, and the exit code."""
 
     text: str
     data: Json

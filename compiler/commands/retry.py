@@ -1,4 +1,4 @@
-"""`probec retry`: ask again for replies that ended badly. The old ones are kept aside."""
+"""`probec retry`: retire failed replies. The log keeps a copy of the old ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXAMPLE = "probec retry specs/demo.yaml --reason truncated"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which replies."""
+    """Add the options of a spec, and the reasons."""
     arguments.add_spec_arguments(parser)
     parser.add_argument(
         "--reason",
@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         choices=retries.REASONS,
         metavar="REASON",
-        help=f"how the reply ended: {', '.join(retries.REASONS)}; may be given more than once",
+        help=f"how the reply ended: {', '.join(retries.REASONS)}; repeatable",
     )
-    parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="count only, change nothing")
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Retire such replies of this spec, so that the next build asks for them anew."""
+    """Retire the replies, so that the next build sends their requests again."""
     project = opening.project(arguments.variant(args))
     found = retries.retire(project, args.reason, dry_run=args.dry_run)
     return Result(retries.text(found), found.data())

@@ -1,4 +1,4 @@
-"""`probec rounds`: the rounds of a spec, with their locks and how they stand."""
+"""`probec rounds`: the rounds of a spec, their locks and their state."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ EXAMPLE = "probec rounds specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Only the shared ones."""
+    """Add the options of a spec."""
     arguments.add_spec_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Read the locks; opens no socket and reads no source."""
+    """Compare the locks with the spec; opens no socket and reads no source."""
     project = opening.project(arguments.variant(args))
     found, held = standing.rounds(project), project.held
     parts = [table(_HEADER, [_row(each) for each in found])]
     if len(held) > 1:
         documents = sum(len(lock.identity.documents) for lock in held.values())
-        parts.append(f"{len(held)} locked rounds share no document ({documents:,} in all)")
+        parts.append(
+            f"{len(held)} locked rounds, pairwise disjoint ({documents:,} documents in all)"
+        )
     data: Json = {"name": project.spec.name, "rounds": [each.data() for each in found]}
     return Result("\n\n".join(parts), data)
 

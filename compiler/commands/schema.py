@@ -12,7 +12,7 @@ EXAMPLE = "probec schema > specs/spec.schema.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """Add no options."""
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -1,4 +1,4 @@
-"""`probec stats`: the numbers of a built dataset, or of any probe parquet."""
+"""`probec stats`: the statistics of a built dataset, or of any probe parquet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EXAMPLE = "probec stats specs/demo.yaml --json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones; the bands that a bare file does not state."""
+    """Add the options of a spec, and the bands."""
     arguments.add_spec_arguments(parser, metavar="SPEC|FILE|DIR|ROUND")
     arguments.add_band_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Print them; of a spec only when its build is up to date."""
+    """Print the statistics. A spec must be built and up to date."""
     found = _stats(args)
     parts = [terminal.render(table) for each in sections(found) for table in each.tables]
     return Result("\n\n".join(parts), msgspec.to_builtins(found))
@@ -45,5 +45,5 @@ def _stats(args: argparse.Namespace) -> Stats:
     arguments.without_spec(args)
     found = measured.stats(args.spec, *stated.bands_of(args.spec, args.hard, args.easy))
     if not found.probes:
-        raise SourceError("no probes in it", where=str(args.spec), hint="name a file that has rows")
+        raise SourceError("the file has no probes", where=str(args.spec), hint="name one with rows")
     return found

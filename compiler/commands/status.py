@@ -1,6 +1,6 @@
-"""`probec status`: how batches stand and what was paid, from the journal.
+"""`probec status`: open batches and billed costs, from the journal and the log.
 
---poll asks the provider as well, and --collect brings in what has ended, whichever spec sent it.
+--poll queries the provider as well, and --collect collects ended batches of all specs.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ EXAMPLE = "probec status specs/demo.yaml --poll"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and whether to ask the provider."""
+    """Add the options of a spec, and those that query the provider."""
     arguments.add_spec_arguments(parser)
-    parser.add_argument("--poll", action="store_true", help="ask the provider how each batch is")
+    parser.add_argument(
+        "--poll", action="store_true", help="query the provider for the status of each batch"
+    )
     parser.add_argument(
         "--collect",
         action="store_true",
-        help="bring the results of batches that have ended into the log, whichever spec sent them",
+        help="collect the results of ended batches into the log, whichever spec sent them",
     )
-    parser.add_argument("--all", action="store_true", help="finished batches and events too")
+    parser.add_argument("--all", action="store_true", help="show finished batches and events too")
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
@@ -45,10 +47,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     events = journal.events() if args.all and journal.exists() else []
     lines = [collection.text(collected)] if collected is not None else []
     lines += [batches.text(shards, remote, project.clock.now())]
-    lines += [money.text(bill) or "nothing was paid for yet"]
+    lines += [money.text(bill) or "no costs yet"]
     if events:
         rows = [(_time(at), shard, kind, detail[:80]) for at, shard, kind, detail in events]
-        lines.append(table(("event at", "shard", "what", "detail"), rows))
+        lines.append(table(("event at", "shard", "event", "detail"), rows))
     data: dict[str, Json] = {
         "shards": [msgspec.to_builtins(shard) for shard in shards],
         "remote": {str(number): text for number, text in remote.items()},

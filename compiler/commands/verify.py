@@ -1,4 +1,4 @@
-"""`probec verify`: hold every byte that is kept of a round against its digest."""
+"""`probec verify`: every stored byte of a round checked against its digest."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ EXAMPLE = "probec verify 8ba786"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which round, and where."""
+    """Add the round and its directory."""
     arguments.add_round_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Look at the lock, the store, the dataset, the log and what is kept beside it."""
+    """Check lock, store, dataset, response log and blobs. Exit 7 if anything is damaged."""
     found = verification.verify(place.find(args.dir, args.build_dir), args.hash)
     return Result(verification.text(found), found.data(), DAMAGED if found.findings else 0)

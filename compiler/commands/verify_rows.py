@@ -1,4 +1,4 @@
-"""`probec verify-rows`: run every check on any probe parquet, ours or a published one."""
+"""`probec verify-rows`: every check on a probe parquet, built here or published."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ EXAMPLE = "probec verify-rows build/datasets/demo --tokenizer specs/data/bpe-8k.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to verify."""
+    """Add the file and the tokenizers."""
     parser.add_argument("path", type=Path, metavar="FILE|DIR", help="a parquet file or a dataset")
     parser.add_argument(
         "--tokenizer",
         action="append",
         default=[],
         metavar="NAME",
-        help="the source model's, for token boundaries; again for others that lens atoms are "
-        "counted by",
+        help="the source model's tokenizer, for token boundaries; repeat it for those that lens "
+        "atoms are counted by",
     )
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Exit 1 when a row breaks a check that is an error."""
+    """Check the rows. Exit 1 if a row breaks a rule whose severity is error."""
     report = files.check(args.path, args.tokenizer)
     return Result(files.text(report), files.data(report), 1 if report.errors else 0)

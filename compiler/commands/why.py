@@ -1,4 +1,4 @@
-"""`probec why`: for every stale step, the fields of its key that moved, old value and new."""
+"""`probec why`: the key fields that made each step stale, with old and new values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EXAMPLE = "probec why specs/demo.yaml judge 0.1 --set scoring.compare=target_res
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared ones, and which step."""
+    """Add the options of a spec, and the step."""
     arguments.add_spec_arguments(parser)
     parser.add_argument("stage", nargs="?", help="only this stage")
     parser.add_argument("part", nargs="?", help="only this part, such as 0.1 (round 0, shard 1)")
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Explain what is not fresh."""
+    """Explain every step that is not up to date."""
     project = opening.project(arguments.variant(args))
     project.require_local()
     graph = project.graph(project.context(Silent()))
@@ -39,12 +39,12 @@ def run(args: argparse.Namespace) -> Result:
             raise UsageError(f"no part {args.part!r}", hint=f"have: {', '.join(parts[:20])}")
         steps = [step for step in steps if label(step.step.part) == args.part]
     moved = [step for step in steps if step.state is not State.FRESH]
-    text = "\n".join(_explained(step) for step in moved) or f"all {len(steps)} steps are fresh"
+    text = "\n".join(_explained(step) for step in moved) or f"all {len(steps)} steps are up to date"
     try:
         refuse_changed(project, graph)
     except UsageError as error:
-        # What moved is worth knowing all the same.
-        text += f"\n\nnot as it stands: {error}"
+        # The stale steps are worth showing even if this spec cannot be built.
+        text += f"\n\na build would refuse this spec: {error}"
     return Result(text, [_data(step) for step in moved])
 
 

@@ -1,4 +1,4 @@
-"""Two builds beside one another: what they declare, say, would ask, and came to.
+"""Comparisons of two builds: specs, templates, requests, outcomes.
 
-`sides` opens what a command line names; all else knows specs as data and graphs of steps.
+`sides` opens the builds that a command line names; the other modules compare specs and step graphs.
 """

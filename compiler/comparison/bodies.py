@@ -1,4 +1,4 @@
-"""A request's wire body as text that a person can read and a diff can compare."""
+"""A request's wire body as readable text, for diffs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from compiler.keys import Json
 
 
 def text(body: bytes) -> str:
-    """The canonical bytes of a body as `path: value` lines, then each text under its path."""
+    """Format a body as `path: value` lines, followed by each long text under its path."""
     leaves = list(_leaves(json.loads(body), ""))
     short = [f"{path}: {_line(value)}" for path, value in leaves if not _long(value)]
     long = [f"----- {path} -----\n{value}" for path, value in leaves if _long(value)]
@@ -32,5 +32,5 @@ def _long(value: Json) -> bool:
 
 
 def _line(value: Json) -> str:
-    # Quoted, so that a text is not taken for a number.
+    # Quoted, to distinguish text from numbers.
     return json.dumps(value, ensure_ascii=False)

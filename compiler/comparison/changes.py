@@ -18,7 +18,7 @@ _LONGEST = 72
 
 
 def text(report: Report) -> str:
-    """All depths that there are, and why others are not."""
+    """Format every compared depth, and the reason of each that is missing."""
     parts = [f"A  {report.a}\nB  {report.b}", *report.notices]
     if report.fields is not None:
         parts.append(_fields(report.fields))
@@ -34,7 +34,7 @@ def text(report: Report) -> str:
 
 
 def shown(value: Json) -> str:
-    """A value of a spec in one line."""
+    """Format a value of a spec in one line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -67,7 +67,7 @@ def _requests(requests: Requests) -> Iterator[str]:
         ],
     )  # fmt: skip
     for why, stages in requests.causes().items():
-        yield f"{' and '.join(stages)}: estimated, as the inputs need replies; {why}"
+        yield f"{' and '.join(stages)}: estimated, because their inputs need replies; {why}"
     yield _money(rows)
     yield _summary(requests)
     for each in requests.examples:
@@ -75,7 +75,7 @@ def _requests(requests: Requests) -> Iterator[str]:
 
 
 def _money(rows: tuple[RequestRow, ...]) -> str:
-    """Tokens of all requests of either side, and dollars where anything costs some."""
+    """Format tokens of all requests of both sides, and US dollars if either side costs any."""
     header = ["all requests of", "scope", "tokens in A", "B - A", "tokens out A", "B - A"]
     paid = any(r.a_usd or r.b_usd for r in rows)
     cells: list[list[object]] = [
@@ -98,7 +98,7 @@ def _summary(requests: Requests) -> str:
     cost = dollars(usd, sum(r.low for r in rows), sum(r.high for r in rows))
     about = "about " if any(r.guessed("B") for r in rows) else ""
     return (
-        f"{requests.differing:,} requests differ as counted; building B now sends {about}{new:,}, "
+        f"{requests.differing:,} counted requests differ; building B now sends {about}{new:,}, "
         f"for {cost}"
     )
 
@@ -106,7 +106,7 @@ def _summary(requests: Requests) -> str:
 def _outcomes(found: Outcomes) -> Iterator[str]:
     yield (
         f"outcomes: {found.paired:,} scored probes paired by document and slot, of "
-        f"{found.documents:,} documents; {found.same_question:,} pairs ask the same question; "
+        f"{found.documents:,} documents; {found.same_question:,} pairs have the same question; "
         f"{found.only_a:,} are scored in A only, {found.only_b:,} in B only"
     )
     if found.shifts:
@@ -117,8 +117,8 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
                 for s in found.shifts
             ],
         )
-        if said := rollouts(found):
-            yield said
+        if note := rollouts(found):
+            yield note
         total = sum(map(sum, found.flips))
         part = f" ({100 * found.flipped / total:.1f}%)" if total else ""
         yield (
@@ -153,7 +153,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
 
 
 def interval(shift: Shift) -> str:
-    """`+0.012 .. +0.034`, or why there is none."""
+    """Format a confidence interval as `+0.012 .. +0.034`, or the reason that there is none."""
     low, high = shift.shift.low, shift.shift.high
     if low is None or high is None:
         return f"none ({shift.shift.documents} documents)"
@@ -161,17 +161,18 @@ def interval(shift: Shift) -> str:
 
 
 def rollouts(found: Outcomes) -> str:
-    """Which rollouts the shifts are of, where a probe has more."""
+    """Name the rollouts that are compared, if a probe has more; else ""."""
     if found.compared == max(found.rollouts_a, found.rollouts_b):
         return ""
     return (
-        f"of the first {found.compared} rollouts of each probe (A has up to {found.rollouts_a}, B "
-        f"{found.rollouts_b}), as the maximum grows with their number; the bands are of all"
+        f"scores of the first {found.compared} rollouts of each probe (A has up to "
+        f"{found.rollouts_a}, B {found.rollouts_b}), as the maximum grows with their number; bands "
+        "of all rollouts"
     )
 
 
 def bands(found: Outcomes) -> str:
-    """The cuts of the bands."""
+    """Format the thresholds of the bands."""
     (hard, easy), other = found.bands_a, found.bands_b
     own = f"HARD is a max score below {hard:g}, EASY at least {easy:g}"
     same = found.bands_a == other

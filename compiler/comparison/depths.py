@@ -1,4 +1,4 @@
-"""Two sides compared at each depth: spec, templates, requests, outcomes."""
+"""The comparison of two sides at each depth: spec, templates, requests, outcomes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from compiler.spec.model import TemplateScope
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES
 
-# From so many documents on, a user is told that it takes a while.
+# Number of documents above which a notice says that rendering takes a while.
 _MANY = 5000
 
 
 def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Reporter) -> Report:
-    """Compare as deep as `depth`; without it, as deep as what is built allows.
+    """Compare two sides up to `depth`; if None, as deep as the builds allow.
 
     Temporary files live as long as `stack`.
 
     Raises:
-        ProbecError: `depth` is named, and cannot be reached.
+        ProbecError: `depth` is given, and cannot be reached.
     """
     deepest = DEPTHS.index(depth) if depth is not None else len(DEPTHS) - 1
     report = Report(
@@ -77,23 +77,23 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
 
 
 def _notices(a: Side, b: Side) -> Iterator[str]:
-    """List facts about the pair without which the numbers mislead."""
+    """Yield notes about the pair that are needed to read the numbers correctly."""
     yield from dict.fromkeys([*a.project.notices, *b.project.notices])
     for name, side in (("A", a), ("B", b)):
         if side.round is not None:
             rounds = len(side.project.spec.rounds)
             every = f"all {rounds} rounds of the spec" if rounds > 1 else "the spec's one round"
-            yield f"{name} is what round {side.round} was made by, here over {every}"
+            yield f"{name} is the spec and templates of round {side.round}, here over {every}"
     one, other = a.project.spec, b.project.spec
     if one.name != other.name:
-        yield f"two datasets, {one.name} and {other.name}: paired by document id and slot"
+        yield f"two datasets, {one.name} and {other.name}, are paired by document id and slot"
     if one.source.path != other.source.path or one.source.revision != other.source.revision:
         yield (
-            f"two sources, {one.source.path} and {other.source.path}: only documents that both "
-            "draw under one id are paired"
+            f"two sources, {one.source.path} and {other.source.path}: only documents with the same "
+            "id that both sides draw are paired"
         )
     if a.project.log.path.resolve() != b.project.log.path.resolve():
-        yield "two projects: what B's log has is B's own, A's replies are not shared"
+        yield "two projects with separate response logs: B cannot use replies of A"
 
 
 def _templates(side: Side) -> dict[str, templates.Template]:
@@ -112,17 +112,18 @@ def _planned(side: Side) -> dict[str, int]:
 
 
 def _walks(stack: ExitStack, a: Side, b: Side, reporter: Reporter) -> tuple[Walk, Walk]:
-    """Open both builds, over one scratch store for each build directory."""
+    """Open a walk over each build, with one scratch store for each build directory."""
     blocked = [
         f"{name}: {reason}"
         for name, side in (("A", a), ("B", b))
         for reason in side.project.blocked()
     ]
     if blocked:
-        raise UsageError("; ".join(blocked), hint="build once, or name a local file with --source")
+        hint = "run `probec build` once, or name a local file with --source"
+        raise UsageError("; ".join(blocked), hint=hint)
     documents = sum(side.project.spec.documents() for side in (a, b))
     if documents > _MANY:
-        reporter.notice(f"rendering the requests about {documents:,} documents; it takes a while")
+        reporter.notice(f"rendering the requests about {documents:,} documents takes a while")
     stores: dict[Path, Scratch] = {}
     logs: dict[Path, ResponseLog] = {}
     walks = []

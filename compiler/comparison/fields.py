@@ -1,4 +1,4 @@
-"""The leaves of two specs that differ, each with its places."""
+"""The leaves in which two specs differ, with their places in the files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Where = Callable[[Place], str]
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One leaf: its dotted path, both values, and where each was written (`file:line`).
+    """One differing leaf: its dotted path, both values, and the place of each (`file:line`).
 
     `change`: "changed", "added" (only in B) or "removed" (only in A); the value and place of the
     side that has no such leaf are None.
@@ -29,7 +29,7 @@ class FieldChange:
 
 
 def compare(old: Spec, new: Spec, old_where: Where, new_where: Where) -> list[FieldChange]:
-    """Every leaf that differs, in the order of the spec; values as validated, defaults included."""
+    """List every differing leaf in the order of the spec; values as validated, with defaults."""
     return [
         FieldChange(
             each.field,
@@ -44,7 +44,7 @@ def compare(old: Spec, new: Spec, old_where: Where, new_where: Where) -> list[Fi
 
 
 def _plain(value: object) -> Json:
-    """A value of a spec as JSON: keys become text."""
+    """Convert a value of a spec to JSON: keys become text."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
-"""What changed between two texts: lines in hunks, and inside a changed line its changed words.
+"""Differences between two texts: hunks of lines, with the changed words of each changed line.
 
 Lines are compared as by `diff -u`; a run of replaced lines is compared again word by word, so that
-one edited word of a long paragraph can be shown as one word.
+one edited word of a long paragraph is shown as one word.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Literal
 
 Sign = Literal[" ", "-", "+"]
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
-# Matching words takes time that grows with the product of both lengths; above this a line is
-# shown as changed from its first difference to its last.
+# Matching words takes time proportional to the product of both lengths. Longer lines are shown as
+# changed from their first difference to their last.
 _MOST_WORDS = 3000
-# What a person reads is shortened: a line longer than this loses the middle of equal stretches that
-# are longer than that, of which so many characters stay on either side.
+# In shortened output, a line above _LONG_LINE characters loses the middle of every equal stretch
+# above _LONG characters; _KEPT characters stay on either side.
 _LONG_LINE, _LONG, _KEPT = 300, 160, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a line that is in both texts, or in this one only."""
+    """A stretch of a line; `changed` if it is in one text only."""
 
     text: str
     changed: bool
@@ -33,7 +33,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its sign as in a unified diff, and its text in pieces."""
+    """One line of a diff: its sign, as in a unified diff, and its text in pieces."""
 
     sign: Sign
     pieces: tuple[Piece, ...]
@@ -44,7 +44,7 @@ class Line:
         return "".join(piece.text for piece in self.pieces)
 
     def shortened(self) -> tuple[Piece, ...]:
-        """The pieces, with the middle of long equal stretches left out if the line is long."""
+        """Return the pieces; in a long line, without the middle of long equal stretches."""
         if len(self.text) <= _LONG_LINE:
             return self.pieces
         last = len(self.pieces) - 1
@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Neighbouring changes with their context; starts count from 1, as in a unified diff."""
+    """Adjacent changes with context lines; line numbers count from 1, as in a unified diff."""
 
     old_start: int
     old_lines: int
@@ -66,16 +66,16 @@ class Hunk:
 
     @property
     def head(self) -> str:
-        """`@@ -3,7 +3,8 @@`."""
+        """The head as in a unified diff: `@@ -3,7 +3,8 @@`."""
         old = _range(self.old_start, self.old_lines)
         new = _range(self.new_start, self.new_lines)
         return f"@@ -{old} +{new} @@"
 
 
 def hunks(old: str, new: str, context: int = 3) -> tuple[Hunk, ...]:
-    """The hunks between two texts; none when they are equal."""
+    """Compute the hunks between two texts; none if they are equal."""
     left, right = old.split("\n"), new.split("\n")
-    # A last newline ends the last line; it is no line of its own.
+    # A final newline ends the last line; no empty line follows it.
     for lines in (left, right):
         if lines[-1] == "":
             lines.pop()
@@ -92,7 +92,7 @@ def hunks(old: str, new: str, context: int = 3) -> tuple[Hunk, ...]:
         _, _, i2, _, j2 = group[-1]
         found.append(Hunk(i1 + 1, i2 - i1, j1 + 1, j2 - j1, tuple(lines_)))
     if not found and old != new:
-        # Only the newline at the end differs; that is said as diff does.
+        # Only the final newline differs; it is marked as by `diff`.
         mark = "\\ no newline at the end"
         texts = [
             f"{left[-1] if left else ''}{'' if t.endswith(chr(10)) else mark}" for t in (old, new)
@@ -103,7 +103,7 @@ def hunks(old: str, new: str, context: int = 3) -> tuple[Hunk, ...]:
 
 
 def unified(old_name: str, new_name: str, found: Sequence[Hunk], *, whole: bool = True) -> str:
-    """The hunks as a unified diff; not `whole`: with long equal stretches shortened."""
+    """Format hunks as a unified diff; without `whole`, long equal stretches are shortened."""
     lines = [f"--- {old_name}", f"+++ {new_name}"]
     for hunk in found:
         lines.append(hunk.head)
@@ -120,7 +120,7 @@ def _range(start: int, lines: int) -> str:
 
 
 def _replaced(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
-    """Lines that took the place of others: the old ones first, both with their changed words."""
+    """Yield replaced lines: the old ones, then the new ones, each with its changed words marked."""
     pairs = [_words(a, b) for a, b in zip_longest(old, new)]
     for before, _ in pairs:
         if before is not None:
@@ -161,7 +161,7 @@ def _words(
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Without empty pieces, and with a lone space between two changes counted as changed."""
+    """Merge pieces: drop empty ones, and count a space between two changes as changed."""
     kept: list[Piece] = []
     solid = [piece for piece in pieces if piece.text]
     for i, piece in enumerate(solid):
@@ -175,7 +175,7 @@ def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
 
 def _cut(text: str, first: bool, last: bool) -> str:
-    """A long stretch without its middle; at an end of the line, without its far part."""
+    """Shorten a long equal stretch: its middle, or its outer part at either end of the line."""
     if len(text) <= _LONG:
         return text
     if first and last:

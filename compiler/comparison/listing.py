@@ -1,4 +1,4 @@
-"""What a build would ask, listed step by step without asking."""
+"""The requests of a build, listed step by step without sending any."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from compiler.llm.prices import Rate
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
-# Stages without which outcomes are not known, though no request needs them.
+# Stages that outcomes depend on, though no request does.
 FINISHING = ("expand", "score")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One request: its key (wire body and sample), what it is about, and its size in bytes.
+    """One listed request.
 
-    `system`: characters of its system text.
+    `key`: of its wire body and sample; `place`: document and slot that it is about; `bytes`: size
+    of its body; `system`: characters of its system text.
     """
 
     key: bytes
@@ -39,8 +40,8 @@ class Listed:
 class Wanted:
     """The requests of one step.
 
-    `missing`: keys that a build would send, none if it is built; `first`: those of them that no
-    earlier step of the stage wants too.
+    `missing`: keys that a build would send, none if the step is built; `first`: those that no
+    earlier step of the stage has.
     """
 
     requests: list[Listed]
@@ -49,21 +50,21 @@ class Wanted:
 
 
 class Listing(Dispatcher):
-    """Stands in for a dispatcher: notes the requests that a stage weighs, and sends none."""
+    """A dispatcher that records the requests of a stage and sends none."""
 
     def __init__(self, provider: Provider, log: ResponseLog) -> None:
-        nobody = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
-        super().__init__(provider, log, Purse(0.0), nobody, lambda done, wanted: None)
+        none = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
+        super().__init__(provider, log, Purse(0.0), none, lambda done, wanted: None)
         self._noted: list[Listed] = []
         self._focus: tuple[str, int] | None = None
         self._found: bytes | None = None
 
     def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
-        """Refuse: what is only compared is never asked."""
-        raise AssertionError("a comparison asks nobody")
+        """Refuse to send: comparisons only list requests."""
+        raise AssertionError("a comparison sends no requests")
 
     def price(self, request: Request, samples: range, place: str, scope: str) -> None:
-        """Note the requests; bodies are dropped at once, but for the one looked for."""
+        """Record the requests; only the body that `look` asked for is kept."""
         body = encode(self.provider, request)
         if self._focus is not None:
             if self._focus[0] == place and self._focus[1] in samples:
@@ -75,26 +76,26 @@ class Listing(Dispatcher):
             self._noted.append(Listed(key, place, sample, scope, size, system))
 
     def take(self) -> list[Listed]:
-        """What was noted since the last time."""
+        """Return the requests recorded since the last call."""
         noted, self._noted = self._noted, []
         return noted
 
     def look(self, place: str, sample: int) -> None:
-        """From now on note nothing, but keep the body of this request."""
+        """From now on record nothing, but keep the body of this request."""
         self._focus, self._found = (place, sample), None
 
     def seen(self) -> bytes:
-        """The body that was looked for; note requests again."""
+        """Return the body that `look` asked for, and record requests again."""
         assert self._found is not None
         self._focus = None
         return self._found
 
 
 class Walk:
-    """One build, gone through stage by stage without asking anybody.
+    """A traversal of one build, stage by stage, that sends no requests.
 
-    What is stale but needs no new reply is made in the graph's store, which should be a Scratch.
-    `listings`: by the name of the asking stage.
+    Stale steps that need no new reply run into the graph's store, which should be a Scratch.
+    `listings`: by the name of the paid stage; `waiting`: steps whose inputs need missing replies.
     """
 
     def __init__(self, graph: Graph, log: ResponseLog, listings: Mapping[str, Listing]) -> None:
@@ -106,30 +107,25 @@ class Walk:
         self._stages: dict[str, Stage] = {stage.name: stage for stage in graph.stages}
 
     def parts(self, stage: str) -> list[Part]:
-        """The parts of a stage; none of one that this build has no use for."""
+        """List the parts of a stage; none if this build does not have the stage."""
         found = self._stages.get(stage)
         return [] if found is None else [step.part for step in self.graph.steps(found)]
 
     def key(self, stage: str, part: Part) -> str | None:
-        """The key of a step, if its inputs are there."""
+        """Return the key of a step; None if its inputs are missing."""
         return self.graph.resolve(Step(self._stages[stage], part)).key
 
-    def has(self, stage: str) -> bool:
-        """Whether every step of a stage is built or could be made."""
-        parts = self.parts(stage)
-        return not parts or len(self.graph.manifests(stage)) == len(parts)
-
     def make(self, stage: str) -> None:
-        """Bring a stage that asks nobody up to date, as far as its inputs are there."""
+        """Bring a free stage up to date, as far as its inputs exist."""
         for part in self.parts(stage):
             planned = self.graph.resolve(Step(self._stages[stage], part))
             if planned.state is not State.WAITS:
                 self._record(planned)
 
     def requests(self, stage: str, part: Part) -> Wanted | None:
-        """The requests of a step; None when its inputs need replies that are not there.
+        """List the requests of a step; None if its inputs need missing replies.
 
-        A step whose replies are all in the log is made, so that what follows can be listed too.
+        A step whose replies are all in the log is run, so that later stages can be listed too.
         """
         planned = self.graph.resolve(Step(self._stages[stage], part))
         if planned.state is State.WAITS:
@@ -146,21 +142,21 @@ class Walk:
         return found
 
     def body(self, stage: str, part: Part, place: str, sample: int) -> bytes:
-        """The wire body of one request that was listed."""
+        """Return the wire body of one listed request."""
         listing = self._listings[stage]
         listing.look(place, sample)
         self._weigh(self.graph.resolve(Step(self._stages[stage], part)))
         return listing.seen()
 
     def twin(self, other: Walk, stage: str, part: Part) -> bool:
-        """Whether both have the very same step here, over the same files: listing one will do."""
+        """Test if both builds have the same step and files, so that one listing suffices."""
         if self.graph.store is not other.graph.store or self._log is not other._log:
             return False
         key = self.key(stage, part)
         return key is not None and key == other.key(stage, part)
 
     def missing(self) -> str:
-        """Which replies are not there, so that nothing that needs them can be known; or nothing."""
+        """Describe the missing replies that later stages need; "" if there are none."""
         for stage, keys in self._missing.items():
             if keys:
                 what = "reply of {} is" if len(keys) == 1 else "replies of {} are"
@@ -168,21 +164,21 @@ class Walk:
         return ""
 
     def finish(self) -> str:
-        """Make what asks nobody and was left out; says why it cannot be, or nothing."""
+        """Run the free stages that were left out; return why they cannot run, or ""."""
         missing = self.missing()
         for stage in FINISHING if not missing else ():
             self.make(stage)
         return missing
 
     def follow(self, other: Walk, stage: str, part: Part, wanted: Wanted) -> Wanted:
-        """Take over what the twin of a step wants, and came to."""
+        """Take over the requests and the result of a step's twin."""
         manifest = other.graph.manifest(stage, part)
         if manifest is not None:
             self.graph.record(Step(self._stages[stage], part), manifest)
         return self._noted(stage, wanted.requests, wanted.missing)
 
     def asking(self) -> Sequence[str]:
-        """The stages that ask, in order."""
+        """List the paid stages, in order."""
         return [stage.name for stage in self.graph.stages if stage.weigh is not None]
 
     def _noted(self, stage: str, wanted: list[Listed], missing: frozenset[bytes]) -> Wanted:

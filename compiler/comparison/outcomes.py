@@ -1,8 +1,8 @@
-"""What two built datasets came to, on the slots that both scored.
+"""Outcomes of two built datasets: scores on the slots that both scored, losses, and costs.
 
-Paired by document and slot: what a slot asks for (its scope, side and distance) is drawn from the
-document alone, so that two builds over the same documents are two attempts at the same slots. Pairs
-of one document are not independent; intervals resample documents (`dataset.measures.clusters`).
+Probes are paired by document and slot. A slot's scope, side and distance depend on the document
+alone, so two builds over the same documents are two attempts at the same slots. Pairs of one
+document are not independent, so intervals resample documents (`statistics.measures.clusters`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from compiler.statistics.observations import SCORED
 
 BANDS = ("HARD", "middle", "EASY")
 _REJECTS = ("sample", "finalize", "expand")
-# What brought the scores, by role; baselines and audits are no part of them.
+# The stages behind the scores, by role. Baselines and audits are not compared.
 _ASKED = {
     "generator": ("generate",),
     "answerer": ("answer", "answer_rest"),
@@ -41,11 +41,11 @@ class Scored:
     question: str
 
     def mean(self, rollouts: int) -> float:
-        """Of its first rollouts."""
+        """Return the mean score of the first `rollouts`."""
         return math.fsum(self.scores[:rollouts]) / rollouts
 
     def max(self, rollouts: int | None = None) -> float:
-        """Of its first rollouts; None: of all."""
+        """Return the max score of the first `rollouts`; None for all."""
         return max(self.scores[:rollouts])
 
 
@@ -53,7 +53,7 @@ class Scored:
 class Usage:
     """Calls, tokens and US dollars of one role, as recorded with the replies.
 
-    `input_tokens`: with those of a provider's prompt cache.
+    `input_tokens`: including those of the provider's prompt cache.
     """
 
     role: str
@@ -65,7 +65,11 @@ class Usage:
 
 @dataclass
 class Built:
-    """One side. `planned`: slots by scope; `lost`: by scope and reason; `bands`: (hard, easy)."""
+    """The outcome of one side.
+
+    `planned`: slots by scope; `bands`: thresholds (hard, easy); `scored`: probes by (document id,
+    slot); `lost`: slots by (scope, reason).
+    """
 
     planned: Mapping[str, int]
     bands: tuple[float, float]
@@ -76,10 +80,10 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How one score moved over the paired probes of a scope ("" for all): B less A.
+    """The difference of one score, B less A, over the paired probes of a scope ("" for all).
 
-    Of as many rollouts of each (`Outcomes.compared`): the maximum grows with their number. `a`,
-    `b`: its mean on either side; `shift`: the mean difference with its 95% interval.
+    Both sides use the same number of rollouts (`Outcomes.compared`), because the maximum grows with
+    it. `a`, `b`: means of either side; `shift`: mean difference with its 95% interval.
     """
 
     scope: str
@@ -91,7 +95,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Slots of a scope that were lost for one reason on either side, of those planned."""
+    """Numbers of slots of a scope that were lost for one reason, and planned, on either side."""
 
     scope: str
     reason: str
@@ -106,8 +110,8 @@ class Outcomes:
     """The comparison. `flips[i][j]`: pairs in band i of BANDS in A and band j in B.
 
     `only_a`, `only_b`: slots scored on one side only; `same_question`: pairs with one question.
-    `rollouts_a`, `rollouts_b`: most that a paired probe has on either side; `compared`: the first
-    ones, that all of them have, whose scores `shifts` are of. Bands are those of either dataset.
+    `rollouts_a`, `rollouts_b`: the most rollouts of a paired probe; `compared`: the number that all
+    of them have, on which `shifts` are computed. `bands_a`, `bands_b`: thresholds of each dataset.
     """
 
     paired: int
@@ -128,7 +132,7 @@ class Outcomes:
 
     @property
     def flipped(self) -> int:
-        """Pairs that are in another band."""
+        """The number of pairs whose band differs."""
         return sum(map(sum, self.flips)) - sum(self.flips[i][i] for i in range(len(BANDS)))
 
 
@@ -138,7 +142,7 @@ def gather(
     bands: tuple[float, float],
     rates: Mapping[str, Rate],
 ) -> Built:
-    """What a finished graph came to. `rates`: by role."""
+    """Read the outcome of a finished build. `rates`: token prices by role."""
     built = Built(planned, bands)
     for stage in _REJECTS:
         for row in _rows(graph, stage, "rejects", Reject):
@@ -158,7 +162,7 @@ def gather(
 
 
 def compare(a: Built, b: Built, seed: int) -> Outcomes:
-    """Pair what both sides scored. `seed`: of the resampling."""
+    """Compare two outcomes on the slots that both scored. `seed`: of the resampling."""
     slots = sorted(a.scored.keys() & b.scored.keys())
     pairs = [(a.scored[slot], b.scored[slot]) for slot in slots]
     sizes = [(len(old.scores), len(new.scores)) for old, new in pairs]

@@ -1,4 +1,4 @@
-"""A comparison as one page that needs nothing else."""
+"""A comparison as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ TEMPLATE = "diff.html.j2"
 
 
 def render(templates: Library, report: Report) -> str:
-    """The page.
+    """Render the page.
 
     Raises:
-        PromptError: the project has no template of it, or the template fails.
+        PromptError: the project has no template for it, or the template fails.
     """
     values = {"r": report, "bands": BANDS, "names": names, "titles": titles, "axis": axis}
-    remedy = "take the template from a probec checkout"
-    # Documents and prompts hold markup of their own.
+    remedy = "copy the template from a probec checkout"
+    # Documents and prompts may contain markup.
     page = Page(
         templates,
         TEMPLATE,
@@ -33,7 +33,7 @@ def render(templates: Library, report: Report) -> str:
 
 
 def axis(outcomes: Outcomes) -> float:
-    """How far a drawing of all shifts must reach to either side of 0."""
+    """Return the half-width of an axis around 0 that shows all shifts and intervals."""
     return max([0.02, *(_reach(each) for each in outcomes.shifts)]) * 1.08
 
 

@@ -1,4 +1,4 @@
-"""What compared requests come to, in tokens and dollars on either side."""
+"""Token and dollar cost of the compared requests, on either side."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _Volumes = Mapping[str, Mapping[str, Priced]]
 
 @dataclass(frozen=True)
 class _Side:
-    """One side's prices by stage and scope: its requests, those that cannot be known yet, and
-    those of the first that a build would send."""
+    """One side's estimates by stage and scope.
+
+    `everything`: all counted requests; `waiting`: requests that depend on missing replies; `new`:
+    counted requests that a build would send.
+    """
 
     project: Project
     everything: _Prices
@@ -37,10 +40,10 @@ class _Side:
 def priced(
     compared: Compared, projects: tuple[Project, Project], walks: tuple[Walk, Walk]
 ) -> Requests:
-    """The rows of the third depth."""
+    """Price the compared requests: the rows of the depth `requests`."""
     tallies = compared.tallies
-    # One measure of tokens per byte for both sides, or the wording of A would be counted in what
-    # its replies were billed for and that of B in what a tokenizer usually makes of it.
+    # One ratio of tokens per byte for both sides: else A's prompts would be priced by their billed
+    # tokens and B's by a typical ratio, and the difference would not be one of wording.
     measure = {
         stage: _tokens_per_byte(projects[0], stage, found) for stage, found in tallies.items()
     }
@@ -85,7 +88,7 @@ def priced(
 
 
 def _alike(walks: tuple[Walk, Walk], stage: str) -> bool:
-    """Whether a stage asks in the same way on both sides, so that same inputs are same requests."""
+    """Test if a stage makes the same requests of the same inputs on both sides."""
     found = [each for walk in walks for each in walk.graph.stages if each.name == stage]
     if len(found) != len(walks):
         return False
@@ -94,7 +97,7 @@ def _alike(walks: tuple[Walk, Walk], stage: str) -> bool:
 
 
 def _open(rows: Sequence[RequestRow], walks: tuple[Walk, Walk]) -> Iterator[str]:
-    """The stages with uncounted requests that may differ; the others follow from what is equal."""
+    """Yield the stages with uncounted requests that may differ. The others have equal inputs."""
     moved = any((r.changed, r.only_a, r.only_b) != (0, 0, 0) for r in rows if r.counted)
     alike = True
     for stage in stages(*walks):
@@ -104,14 +107,14 @@ def _open(rows: Sequence[RequestRow], walks: tuple[Walk, Walk]) -> Iterator[str]
 
 
 def _sent(rows: Sequence[RequestRow], stage: str, scope: str) -> float:
-    """Which share of B's requests of a stage is new: what follows from the others is known."""
+    """Return the share of B's requests of a stage that is new; the rest leads to known requests."""
     own = [r for r in rows if r.stage == stage and r.scope in ("", scope)]
     total = sum(r.b for r in own)
     return sum(r.new for r in own) / total if total else 1.0
 
 
 def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side, share: float) -> RequestRow:
-    """`share`: of B's requests that cannot be known yet, those that are taken to be new."""
+    """Make one row. `share`: of B's uncounted requests, the share that is taken to be new."""
     place = (stage, scope)
     both = [
         [each for each in (side.everything.get(place), side.waiting.get(place)) if each is not None]
@@ -150,9 +153,9 @@ def _row(stage: str, scope: str, tally: Tally, a: _Side, b: _Side, share: float)
 
 
 def _like(side: _Side, other: _Side) -> _Side:
-    """With what a side cannot know estimated by what the other has, where that is counted.
+    """Estimate a side's uncounted requests from the other side, if that is counted.
 
-    Probes that the other side's documents gave are a better guess than what a spec expects.
+    Probes that the other side built are a better estimate than `expect` of the spec.
     """
     expected = {
         (each.stage, each.scope): each for each in quote(other.project, None, free=True).estimates
@@ -178,12 +181,12 @@ def _like(side: _Side, other: _Side) -> _Side:
 
 
 def _built(project: Project) -> float:
-    """The share of slots that a spec expects to become probes."""
+    """Return the share of slots that a spec expects to become probes."""
     return project.spec.expect.built or 1.0
 
 
 def _counted(project: Project, volumes: _Volumes, measure: Mapping[str, float]) -> _Prices:
-    """The prices of these requests, with input tokens by their real bytes."""
+    """Price counted requests, with input tokens from the bytes of their bodies."""
     found: _Prices = {}
     for each in quote(project, [], volumes, free=True).estimates:
         rate = project.rate(ASKING[each.stage])
@@ -200,12 +203,12 @@ def _counted(project: Project, volumes: _Volumes, measure: Mapping[str, float]) 
 
 
 def _all(volume: Priced) -> Priced:
-    """Requests to be priced as if none were there."""
+    """Return the volume as if none of its requests were cached."""
     return replace(volume, cached=0)
 
 
 def _tokens_per_byte(project: Project, stage: str, tallies: Mapping[str, Tally]) -> float:
-    """Input tokens per byte of a body: as billed for A's where enough was, else as English has."""
+    """Return input tokens per byte: of A's billed requests if there are enough, else of English."""
     volumes = {stage: {scope: _all(tally.a) for scope, tally in tallies.items()}}
     estimates = quote(project, [], volumes, free=True).estimates
     size = sum(tally.a.bytes for tally in tallies.values())
@@ -216,13 +219,13 @@ def _tokens_per_byte(project: Project, stage: str, tallies: Mapping[str, Tally])
 
 
 def _ordered(scopes: Mapping[str, object], project: Project) -> list[str]:
-    """Scopes as the spec orders them, then those that only the other side has."""
+    """Order scopes as in the spec, followed by those of the other side only."""
     own = [name for name, _ in project.spec.ordered_scopes() if name in scopes]
     return [*own, *(scope for scope in scopes if scope not in own)]
 
 
 def _reasons(walks: tuple[Walk, Walk]) -> dict[str, str]:
-    """Why stages are estimated, by stage."""
+    """Return the reason that each estimated stage is estimated."""
     found: dict[str, list[str]] = {}
     for name, walk in zip("AB", walks, strict=True):
         for stage in dict.fromkeys(each.step.stage.name for each in walk.waiting):

@@ -1,4 +1,4 @@
-"""The request about one document compared with the same request of another side."""
+"""The comparison of one request with the same request of another side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from compiler.project.variant import Variant
 
 @dataclass(frozen=True)
 class PromptChange:
-    """Two prompts. `side`: the name of the other; `diff`: of their bodies, empty if equal."""
+    """Two prompts. `side`: the label of the other; `diff`: of their bodies, "" if equal."""
 
     own: Prompt
     other: Prompt
@@ -26,7 +26,7 @@ class PromptChange:
     diff: str
 
     def data(self) -> dict[str, Json]:
-        """As JSON."""
+        """Convert to JSON."""
         other: Json = {
             "side": self.side,
             "key": self.other.key,
@@ -41,11 +41,11 @@ def against(
     """Compare a prompt of `variant` with that of the side that `name` names.
 
     Raises:
-        UsageError: it names nothing, or has no such document, slot or role.
-        ProbecError: the other request depends on replies that are not there.
+        UsageError: `name` names no side, or the side has no such document, slot or role.
+        ProbecError: the other request depends on steps that are not built.
     """
     spec = str(variant.path)
-    # A prompt directory is tried in the spec as it is varied; any other side is itself.
+    # Overrides apply to a prompt directory, which borrows the spec; not to a side of its own.
     overrides = variant.overrides if is_directory(name, spec) else ()
     with ExitStack() as stack:
         side = open_side(stack, name, replace(variant, overrides=()), overrides)

@@ -1,4 +1,4 @@
-"""A whole comparison, for whoever shows it: a terminal, a machine, a page."""
+"""The result of a comparison, independent of its format: terminal, JSON or page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DEPTHS = ("spec", "templates", "requests", "outcomes")
 class RequestRow:
     """The requests of one stage and scope on either side.
 
-    `basis`: "counted", or which side's requests are estimated because they depend on replies that
-    are not there ("A estimated", "B estimated", or "estimated" for both); then `same` to `only_b`
-    may be None. `known`: of B's requests, those that the log or the build has; `new`: those that
-    building B now would send, for `usd` dollars between `low` and `high`. Tokens and dollars of `a`
-    and `b` are of all their requests, whoever has them; `tokens`: where they are from (bytes,
-    observed, declared, other side).
+    `basis`: "counted", or the side whose requests are estimated because they depend on missing
+    replies ("A estimated", "B estimated", or "estimated" for both); `same` to `only_b` may then be
+    None. `known`: B's requests with a reply in the log or the build; `new`: those that building B
+    now would send, for `usd` US dollars, between `low` and `high`. `a_input` to `b_usd`: tokens and
+    US dollars of all requests of a side, with or without a reply; `tokens`: their source ("bytes",
+    "observed", "declared" or "other side").
     """
 
     stage: str
@@ -53,18 +53,21 @@ class RequestRow:
 
     @property
     def counted(self) -> bool:
-        """Whether the requests of both sides are."""
+        """True if the requests of both sides are counted."""
         return self.basis == "counted"
 
     def guessed(self, side: str) -> bool:
-        """Whether the requests of `A` or `B` are estimated."""
+        """Test if the requests of a side, "A" or "B", are estimated."""
         return self.basis in ("estimated", f"{side} estimated")
 
 
 @dataclass(frozen=True)
 class Requests:
-    """The third depth. `reasons`: for each stage that is estimated, why; `open`: those of them that
-    may differ, because what comes before them does, or because they ask in another way."""
+    """The comparison of requests.
+
+    `reasons`: of each estimated stage, the reason; `open`: estimated stages whose requests may
+    differ, because their inputs, parameters or templates do.
+    """
 
     rows: tuple[RequestRow, ...]
     examples: tuple[Example, ...]
@@ -73,11 +76,11 @@ class Requests:
 
     @property
     def exact(self) -> bool:
-        """Whether every number is counted."""
+        """True if every number is counted."""
         return all(row.counted for row in self.rows)
 
     def causes(self) -> dict[str, list[str]]:
-        """The stages that are estimated for one reason, by reason."""
+        """Group the estimated stages by reason."""
         found: dict[str, list[str]] = {}
         for stage, why in self.reasons.items():
             found.setdefault(why, []).append(stage)
@@ -85,13 +88,16 @@ class Requests:
 
     @property
     def differing(self) -> int:
-        """Requests that were counted to be changed, or to be in one build only."""
+        """The counted requests that changed, or are in one build only."""
         return sum((r.changed or 0) + (r.only_a or 0) + (r.only_b or 0) for r in self.rows)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared. A depth that is None was not asked for, or could not be had: `absent`."""
+    """A comparison. A depth is None if it was not requested or not reached.
+
+    `absent`: the reason of each depth that was not reached.
+    """
 
     a: str
     b: str
@@ -104,7 +110,7 @@ class Report:
 
     @property
     def differs(self) -> bool:
-        """Whether anything that was compared differs."""
+        """True if anything that was compared differs."""
         asked = self.requests is not None and (self.requests.differing or self.requests.open)
         found = self.outcomes
         moved = found is not None and bool(
@@ -117,7 +123,7 @@ class Report:
         return bool(self.fields or self.templates or asked or moved)
 
     def data(self) -> dict[str, Json]:
-        """As JSON; texts as unified diffs."""
+        """Convert to JSON; texts become unified diffs."""
         fields = self.fields
         return {
             "a": self.a,
@@ -135,12 +141,12 @@ class Report:
 
 
 def names(change: TemplateChange) -> tuple[str, str]:
-    """The two names in the head of a template's diff."""
+    """Return the two names in the head of a template's diff."""
     return change.old or "(not read)", change.new or "(not read)"
 
 
 def titles(example: Example) -> tuple[str, str]:
-    """The two names in the head of an example's diff."""
+    """Return the two names in the head of an example's diff."""
     about = f"{example.stage}: {example.place}, sample {example.sample}"
     return f"A {about} ({example.old_key[:12]})", f"B {about} ({example.new_key[:12]})"
 

@@ -1,9 +1,9 @@
-"""Which requests two builds share, and which differ. The identity of a request is its key.
+"""Requests of two builds, matched by key: same, changed, or in one build only.
 
-Requests with one key are the same. The others are paired by what they are about (document and
-slot) and their sample: a pair is a change; what has no partner is in one build only. Steps are
-compared part by part, so that no more than a shard's keys are held while shards hold the same
-documents; bodies are not held at all.
+Requests with equal keys are the same. The others are paired by document, slot and sample: a pair is
+a change, and a request without a partner is in one build only. Steps are compared part by part, so
+that memory holds the keys of one shard as long as shards have the same documents; bodies are not
+kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compiler.comparison.listing import FINISHING, Listed, Walk, Wanted
 from compiler.engine.stage import Part
 from compiler.llm.dispatch import Priced
 
-# Stages of which nothing that asks needs anything.
+# Stages that no request depends on.
 _LATER = frozenset({*FINISHING, "publish", "release"})
 
 
@@ -29,9 +29,9 @@ _NONE = Wanted([])
 class Tally:
     """The requests of one stage and scope.
 
-    `a`, `b`: all of either side, of which `cached` need not be sent; `a_new`, `b_new`: those that a
-    build would send now, each key once. What has no partner is in `only_a` or `only_b` when all of
-    the other side is known.
+    `a`, `b`: all requests of either side, of which `cached` need not be sent; `a_new`, `b_new`:
+    those that a build would send now, each key once. A request without a partner counts in `only_a`
+    or `only_b` if all requests of the other side are known.
     """
 
     same: int = 0
@@ -46,7 +46,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Example:
-    """One request that changed, with what it is about and the hunks between the two texts."""
+    """One changed request: its stage, place, sample and keys, and the hunks between its bodies."""
 
     stage: str
     place: str
@@ -58,7 +58,7 @@ class Example:
 
 @dataclass
 class Compared:
-    """What was found: tallies by stage and scope, and one example a stage that has a change."""
+    """Tallies by stage and scope, and one example for each stage with a change."""
 
     tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
@@ -66,14 +66,14 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A request without an equal, and the part of the work that it is in."""
+    """A request without an equal on the other side, and its part."""
 
     request: Listed
     part: Part
 
 
 def compare(a: Walk, b: Walk) -> Compared:
-    """Go through both builds and compare what they would ask."""
+    """Walk both builds and compare their requests."""
     compared = Compared()
     asking = {*a.asking(), *b.asking()}
     for stage in stages(a, b):
@@ -86,11 +86,11 @@ def compare(a: Walk, b: Walk) -> Compared:
 
 
 def stages(a: Walk, b: Walk) -> list[str]:
-    """The stages that either build has, in their order."""
+    """Merge the stages of both builds, in their order."""
     own, other = ([stage.name for stage in walk.graph.stages] for walk in (a, b))
     found: list[str] = []
     for name in own:
-        # What only the other has comes before the next that both have.
+        # Stages of the other build only come before the next common stage.
         while name in other and other[0] != name:
             found.append(other.pop(0))
         if name in other:
@@ -121,7 +121,7 @@ def _stage(a: Walk, b: Walk, stage: str, examples: list[Example]) -> dict[str, T
         pair = pair or changed
         left_a += rest_a
         left_b += rest_b
-    # Shards that hold other documents on either side: what has no partner in its own part.
+    # Shards may hold other documents on either side: match what is left across parts.
     left_a, left_b = _unequal(left_a, left_b, tallies)
     changed, left_a, left_b = _changed(left_a, left_b, tallies)
     pair = pair or changed
@@ -161,7 +161,7 @@ def _add(volume: Priced, each: Listed) -> None:
 def _unequal(
     a: Iterable[_Left], b: list[_Left], tallies: dict[str, Tally]
 ) -> tuple[list[_Left], list[_Left]]:
-    """Count pairs with one key; what is left of both."""
+    """Count requests with equal keys as same; return the rest of both sides."""
     waiting: dict[bytes, int] = defaultdict(int)
     for each in b:
         waiting[each.request.key] += 1
@@ -187,7 +187,10 @@ def _unequal(
 def _changed(
     a: list[_Left], b: list[_Left], tallies: dict[str, Tally]
 ) -> tuple[tuple[_Left, _Left] | None, list[_Left], list[_Left]]:
-    """Count pairs about one thing; the first of them, and what is left of both."""
+    """Count pairs with equal place and sample as changed.
+
+    Returns the first pair, and the rest of both sides.
+    """
     by_place = {(each.request.place, each.request.sample): each for each in a}
     first: tuple[_Left, _Left] | None = None
     rest = []

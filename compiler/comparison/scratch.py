@@ -1,7 +1,7 @@
-"""A store beside the build's own: what can be made without asking is made here, and thrown away.
+"""A temporary store layered over a build's store, for steps that a comparison runs.
 
-So a comparison may look past a stale step whose replies are all in the log, and writes nothing
-into a build directory, which may be in use.
+It lets a comparison run stale steps whose replies are all in the log, without writing to the build
+directory, which may be in use.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from compiler.engine.store import Manifest, Store
 
 
 class Scratch(Store):
-    """Reads a build directory through a layer of its own, and writes into the layer only."""
+    """A store that reads `layer`, then the store `below`, and writes to `layer` only."""
 
     def __init__(self, layer: Path, below: Store) -> None:
         super().__init__(layer)
         self._below = below
 
     def path(self, artifact: Artifact) -> Path:
-        """The file of an artifact, from whichever of the two has it."""
+        """Return the file of an artifact, from the layer if it is there."""
         own = super().path(artifact)
         return own if own.exists() else self._below.path(artifact)
 
     def manifest(self, key: str) -> Manifest | None:
-        """The manifest of a step that either of the two has."""
+        """Read the manifest of a step from either store; None if neither has it."""
         return super().manifest(key) or self._below.manifest(key)
 
     def makers(self, artifact: Artifact) -> list[str]:
-        """The stages with a manifest of this artifact in either of the two."""
+        """List the stages with a manifest of this artifact in either store."""
         return sorted({*super().makers(artifact), *self._below.makers(artifact)})
 
     def head(self, build: str, stage: str, place: str) -> str | None:
-        """The key that a place of the build had last."""
+        """Return the last key of a step, from the store below."""
         return self._below.head(build, stage, place)
 
     def preimage(self, key: str) -> dict[str, object] | None:
-        """What a finished step's key was made of."""
+        """Return the preimage of a finished step's key, from either store."""
         return super().preimage(key) or self._below.preimage(key)

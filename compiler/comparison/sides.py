@@ -1,4 +1,4 @@
-"""The two sides of a comparison: what their names on the command line stand for."""
+"""The two sides of a comparison, opened from their names on the command line."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from compiler.spec.root import SUFFIXES, project_root
 from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
-# Parts of a spec of which a lock keeps some keys only.
+# Parts of a spec of which a lock has only some keys.
 _PARTLY = ("source", "calibration", "models")
 _SPEC_OF_A_LOCK = PurePosixPath("specs/locked.yaml")
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side: how the user named it, its spec as read, and its project.
+    """One side: its name on the command line, its spec as read, and its project.
 
-    `root`: of the project as it is here; `home`: what paths in its messages begin with when it was
-    laid out elsewhere, and `prefix` what they are shown with instead. `round`: that it was named
-    by, if it was.
+    `root`: of the project in the working tree; `home`: for a temporary copy, the start of paths in
+    messages, shown as `prefix`. `round`: index of the round that it was named by, if any.
     """
 
     label: str
@@ -47,7 +46,7 @@ class Side:
     round: int | None = None
 
     def where(self, path: Sequence[str | int]) -> str:
-        """`file:line` of the value at `path` of its spec."""
+        """Return `file:line` of the value at `path` of its spec."""
         return _shown(self.draft.where(*path), self.home, self.prefix)
 
 
@@ -61,13 +60,13 @@ def open_side(
 ) -> Side:
     """Open the side that `name` names.
 
-    `shared`: the spec that a prompt directory or a round goes with, varied as both sides are;
-    `alone`: there is no such spec, and `shared` has the variation only. `overrides`: of this side
-    alone, and part of its label. Temporary files live as long as `stack`.
+    `shared`: the spec for a prompt directory or a round, with the changes of both sides; `alone`:
+    there is no such spec, and only the changes of `shared` apply. `overrides`: of this side only,
+    and part of its label. Temporary files live as long as `stack`.
 
     Raises:
-        UsageError: it names nothing.
-        SpecError: its spec is wrong.
+        UsageError: `name` names no side.
+        SpecError: its spec has problems.
     """
     shown, spec = label(name, overrides), shared.path
     variant = shared.adding(*overrides)
@@ -92,7 +91,7 @@ def open_side(
     if locks.HASH.fullmatch(name):
         if alone:
             raise UsageError(
-                "a round needs a spec: its lock does not say where the source lies",
+                "a round needs a spec, because its lock does not name the source's path",
                 where=name,
                 hint="name the spec on the other side, or with --spec",
             )
@@ -105,17 +104,17 @@ def open_side(
         place = target / _SPEC_OF_A_LOCK
         side = _read(shown, replace(variant, path=place), root, f"{target}/", f"{name}:")
         return replace(side, round=lock.round)
-    raise UsageError(f"{name!r} is nothing to compare", hint=f"name {FORMS}")
+    raise UsageError(f"{name!r} names no side of a comparison", hint=f"name {FORMS}")
 
 
 def label(name: str, overrides: Sequence[str]) -> str:
-    """Name a side as its command line does."""
+    """Return the label of a side: its name and its overrides."""
     return " ".join([name, *(f"--set {each}" for each in overrides)])
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The names of two sides. `spec`: the one that a prompt directory or a round goes with."""
+    """The names of two sides. `spec`: the one for a prompt directory or a round."""
 
     a: str
     b: str
@@ -123,27 +122,27 @@ class Pair:
 
 
 def pair(a: str, b: str | None, spec: str | None, *, varied: bool) -> Pair:
-    """Find the sides that a command line names; without `b` a spec is compared with itself, varied.
+    """Determine the two sides of a command line; without `b`, a spec is compared with a variant.
 
-    `spec`: named apart; `varied`: the two sides differ by overrides of their own.
+    `spec`: the value of --spec; `varied`: either side has overrides of its own.
 
     Raises:
-        UsageError: there is nothing to compare with.
+        UsageError: there is no second side, or both are equal.
     """
     own = spec or spec_of(a) or (spec_of(b) if b is not None else None)
     if b is not None:
         return Pair(a, b, own)
     if (path := spec_of(a)) is not None:
-        # A spec at a revision against the same spec as it is here.
+        # A spec, maybe at a revision, against the same spec in the working tree.
         b = path
     elif spec is not None:
         # A prompt directory or a round against the spec as it is.
         a, b = spec, a
     else:
-        raise UsageError("nothing to compare with", where=a, hint="name B, or --spec SPEC")
+        raise UsageError("no second side to compare with", where=a, hint="name B, or --spec SPEC")
     if a == b and not varied:
         raise UsageError(
-            "a spec against itself has no differences",
+            "both sides are the same spec",
             where=a,
             hint="name B, or override a value: --set calibration.level=-1",
         )
@@ -151,17 +150,17 @@ def pair(a: str, b: str | None, spec: str | None, *, varied: bool) -> Pair:
 
 
 def is_spec(name: str) -> bool:
-    """Whether a side is named by a spec's path."""
+    """Test if a side is named by a spec's path."""
     return Path(name).is_file() or name.endswith(SUFFIXES)
 
 
 def is_directory(name: str, spec: str) -> bool:
-    """Whether a side is named by a prompt directory."""
+    """Test if a side is named by a prompt directory."""
     return _folder(name, Path(spec)) is not None
 
 
 def spec_of(name: str) -> str | None:
-    """The path of the spec that a side names, at a revision or not."""
+    """Return the path of the spec in a side's name, without its revision; None if it has none."""
     if is_spec(name):
         return name
     path = name.rpartition("@")[0]
@@ -169,10 +168,10 @@ def spec_of(name: str) -> str | None:
 
 
 def _words(lock: Identity, base: Spec, root: Path) -> dict[str, bytes]:
-    """The files of a lock by path from the project root.
+    """Return the spec and templates of a lock, by path from the project root.
 
-    What a lock does not keep, because no row depends on it, is that of `base` and of the project:
-    prices, where the source lies, unused calibration levels, the card.
+    Fields that a lock omits, because no row depends on them, are taken from `base`, and the card's
+    template from the project: prices, the source's path, unused calibration levels.
     """
     files = {name: text.encode() for name, text in lock.templates.items()}
     own = f"templates/{card.TEMPLATE}"
@@ -181,7 +180,7 @@ def _words(lock: Identity, base: Spec, root: Path) -> dict[str, bytes]:
     spec: dict[str, object] = base.model_dump(mode="json")
     for key, value in lock.spec.items():
         spec[key] = _over(spec.get(key), value) if key in _PARTLY else value
-    # JSON is YAML, but for keys that are numbers.
+    # JSON is valid YAML, except that numeric keys must not be quoted.
     text = re.sub(r'(?m)^(\s*)"(-?[0-3])": ', r"\1\2: ", json.dumps(spec, indent=1))
     files[str(_SPEC_OF_A_LOCK)] = text.encode()
     return files
@@ -194,7 +193,7 @@ def _over(base: object, value: object) -> object:
 
 
 def _folder(name: str, spec: Path | None) -> Path | None:
-    """The directory that a side names, from here or from the spec's project."""
+    """Find the directory that a side names, from here or from the spec's project."""
     if Path(name).is_dir():
         return Path(name)
     below = project_root(spec) / name if spec is not None else None
@@ -202,16 +201,16 @@ def _folder(name: str, spec: Path | None) -> Path | None:
 
 
 def _prompt(folder: Path, root: Path) -> str:
-    """Name the prompt in a directory, `<role>/<variant>`."""
+    """Return the name of the prompt in a directory, `<role>/<variant>`."""
     inside = folder.resolve()
     parts = inside.parts[-3:]
     if len(parts) < 3 or parts[0] != "prompts" or parts[1] not in ROLES:
         raise UsageError(
-            "not a prompt directory", where=str(folder), hint="it is prompts/<role>/<variant>"
+            "not a prompt directory", where=str(folder), hint="name prompts/<role>/<variant>"
         )
     if inside.parents[2] != root:
         raise UsageError(
-            f"of another project than the spec, whose root is {root}",
+            f"the prompt directory is not in the spec's project, {root}",
             where=str(folder),
             hint="copy the directory into that project's prompts/",
         )
@@ -221,7 +220,7 @@ def _prompt(folder: Path, root: Path) -> str:
 def _read(
     label: str, variant: Variant, real: Path | None = None, home: str = "", prefix: str = ""
 ) -> Side:
-    """Open the side of a spec. `real`: the project whose replies and builds it shares, if any."""
+    """Open the side of a spec. `real`: the project whose replies and builds a copy shares."""
     if variant.build_dir is None and real is not None:
         variant = replace(variant, build_dir=real / "build")
     try:

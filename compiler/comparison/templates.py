@@ -1,4 +1,4 @@
-"""The templates that two builds read: which differ, and how."""
+"""The differences between the templates that two builds read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class TemplateChange:
-    """A template that differs; the path of a side that has none is None.
+    """A template that differs; the path is None on a side without it.
 
-    `name`: what pairs the two: `generator/*/system.j2` is the file of either side's variant.
+    `name`: the common name of both, such as `generator/*/system.j2` for the file of either variant.
     """
 
     name: str
@@ -34,7 +34,7 @@ class TemplateChange:
 def read(
     prompts: Library, templates: Library, variants: Iterable[str], scopes: Iterable[str]
 ) -> dict[str, Template]:
-    """Every template that a build reads, by the name that it shares with its counterpart.
+    """Read every template of a build, by the name that it shares with its counterpart.
 
     `variants`: the prompts in use, `<role>/<variant>`; `scopes`: the templated ones.
     """
@@ -51,9 +51,9 @@ def read(
 
 
 def compare(old: Mapping[str, Template], new: Mapping[str, Template]) -> list[TemplateChange]:
-    """The templates that differ, by name.
+    """List the templates that differ, in the order of their names.
 
-    A variant under another name with the same text is no difference.
+    The same text under another variant's name is not a difference.
     """
     changed = []
     for name in sorted({*old, *new}):

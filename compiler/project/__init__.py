@@ -1,1 +1,1 @@
-"""A spec in its directory: its problems, its source, and the objects that a command needs."""
+"""Projects: a spec in its directory, its problems, its source, and the objects a command needs."""

@@ -1,4 +1,4 @@
-"""The spec that a command line names, as a draft with its problems or as an opened project."""
+"""The spec of a command line, read as a draft with its problems or opened as a project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draft(variant: Variant) -> Draft:
     """Read the spec of a variant, with its problems.
 
     Raises:
-        UsageError: it names a provider that does not exist.
+        UsageError: --provider names no provider.
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
@@ -40,10 +40,11 @@ def draft(variant: Variant) -> Draft:
 def project(variant: Variant, state: Path | None = None) -> Project:
     """Open the checked spec of a variant in its project.
 
-    `state`: where replies and batches are kept instead of the project's `.probec`.
+    `state`: the directory of replies and batches, if not the project's `.probec`.
 
     Raises:
-        SpecError: with every problem of the spec and of what it names.
+        SpecError: lists every problem of the spec and of the files that it names.
+        UsageError: --provider names no provider, or the file of --source is too small.
     """
     read = draft(variant)
     notices: list[str] = []
@@ -59,7 +60,7 @@ def project(variant: Variant, state: Path | None = None) -> Project:
 
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
-    """Shrink the rounds in proportion where a rehearsal's file holds fewer documents."""
+    """Shrink the rounds in proportion if the file of --source holds fewer documents."""
     spec = read.spec
     assert spec is not None
     located = locate(spec.source.path, None, read.root, {})
@@ -70,16 +71,16 @@ def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
         sizes = [docs * have // sum(wanted) for docs in wanted]
         if have == 0:
             raise UsageError(
-                "it has no usable document",
+                "the source has no usable document",
                 where=variant.source,
-                hint="every row needs an id, as text or a whole number, a prefix and a "
-                "continuation, as text; source.columns maps their names, null where there is none",
+                hint="every row needs an id (text or a whole number), a prefix and a continuation "
+                "(text); source.columns maps the names of columns, null for one that is not there",
             )
         if min(sizes) == 0:
             raise UsageError(
                 f"{have} documents cannot fill {len(wanted)} rounds",
                 where=variant.source,
-                hint="rehearse on a larger file, or --set rounds=[{docs: 1}]",
+                hint="use a larger file, or --set rounds=[{docs: 1}]",
             )
     notices = [
         f"rehearsal on {variant.source} ({have:,} documents): rounds "

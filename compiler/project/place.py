@@ -1,4 +1,4 @@
-"""Where locks, replies and builds are, for the commands that take a hash instead of a spec."""
+"""The directories of locks, replies and builds, for commands that take a hash instead of a spec."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ class Place:
 
     @property
     def locks(self) -> Path:
-        """The folder of all locks, by dataset."""
+        """The directory of all locks, one directory for each dataset."""
         return self.build / "rounds"
 
     @property
     def state(self) -> Path:
-        """Where replies and what rounds need are kept."""
+        """The directory of replies, batches and blobs."""
         return self.root / ".probec"
 
     @property
     def blobs(self) -> Blobs:
-        """What rounds need beside replies."""
+        """The store of what rounds need beside replies: documents, tokenizers and key lists."""
         return Blobs(self.state / "blobs")
 
     def log(self) -> ResponseLog:
-        """The response log."""
+        """Open the response log."""
         return ResponseLog(self.state / "responses.sqlite")
 
     def lock(self, prefix: str) -> tuple[Lock, Path]:
-        """The round whose hash starts so, and its file."""
+        """Find the round whose hash starts with `prefix`; return its lock and the lock's file."""
         return locks.find(self.locks, prefix)
 
 
 def find(directory: Path | None, build: Path | None, *, make: bool = False) -> Place:
-    """The place at `directory`, or the nearest at or above the working directory.
+    """Find the place at `directory`, or the nearest at or above the working directory.
 
-    `build`: its build directory if not the default one. `make`: it may be empty yet.
+    `build`: its build directory if not the default one. `make`: accept a directory without any.
 
     Raises:
-        UsageError: there is nothing of a project there.
+        UsageError: the directory has no locks, replies or prompts.
     """
     start = (directory or Path()).resolve()
-    # A directory that is named is meant, whatever lies above it.
+    # A named directory is taken as it is: its parents are not searched.
     for folder in (start,) if directory is not None else (start, *start.parents):
         if any((folder / mark).is_dir() for mark in _MARKS):
             return Place(folder, build or folder / "build")
     if not make:
         raise UsageError(
-            "no project here: there is no build/rounds, .probec or prompts",
+            "no project here: no build/rounds, .probec or prompts",
             where=str(start),
-            hint="name one with --dir",
+            hint="name the project's directory with --dir",
         )
     return Place(start, build or start / "build")
 
@@ -71,7 +71,7 @@ def find(directory: Path | None, build: Path | None, *, make: bool = False) -> P
 def templates(path: Path, name: str) -> Library | None:
     """Find the templates of the project that holds `path`, else of the working directory.
 
-    `name`: of a template that they must have; None where no project has it.
+    `name`: a template that they must include; None if no project has it.
     """
     for start in (path.resolve(), Path.cwd() / "here"):
         for root in start.parents:

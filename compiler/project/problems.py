@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a spec and with what it names."""
+"""Problems of a spec and of the providers, templates, prompts and tokenizers that it names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from compiler.stages.context import ROLES
 
 
 def find(draft: Draft) -> list[Problem]:
-    """Every problem, sorted by place: the shape of the spec, and whether what it names exists.
+    """Find every problem of a spec's shape and of what it names, sorted by place.
 
-    Works on plain data, so that a spec that is wrong in shape still hears of the rest.
+    Works on plain data, so that all problems are reported even if the shape is wrong.
     """
     problems = list(draft.problems)
     for role in ROLES:
@@ -36,9 +36,9 @@ def find(draft: Draft) -> list[Problem]:
 
 
 def source(draft: Draft) -> list[Problem]:
-    """What is wrong with where the source should be, if that is on this machine.
+    """Find problems of the source's path, if it is local.
 
-    No part of `find`: a round that is locked can be rebuilt without its source.
+    Not part of `find`, because a locked round can be rebuilt without its source.
     """
     path = draft.at("source", "path")
     if isinstance(path, str) and "://" not in path:
@@ -61,7 +61,7 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(PROVIDERS)}")
     elif isinstance(provider, str) and isinstance(model, str):
         if provider == "extractive" and model != MODEL:
-            yield problem("model", f"the embedded model is called {MODEL}", f"not {model!r}")
+            yield problem("model", f"the embedded model is {MODEL}, not {model!r}", f"set {MODEL}")
         prices = draft.at("prices")
         if provider not in FREE and not (isinstance(prices, dict) and model in prices):
             yield problem("model", f"model {model!r} has no price", "add it to prices")
@@ -69,8 +69,8 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
     if isinstance(temperature, int | float) and temperature != 1.0:
         yield problem(
             "temperature",
-            f"the provider's API refuses sampling parameters, {temperature} cannot be honoured",
-            "1.0, the API's own default, is declared and never sent",
+            f"the provider's API refuses sampling parameters, so {temperature} cannot be sent",
+            "leave it at 1.0, the API's default, which is declared but never sent",
         )
     prompt = draft.at("models", role, "prompt")
     if isinstance(prompt, str) and prompt.startswith(f"{role}/"):
@@ -93,10 +93,10 @@ def _scoring(draft: Draft) -> Iterator[Problem]:
     if known and not POLICIES[str(policy)].judged:
         for key in ("anchors", "rejudge", "stop"):
             if draft.at("scoring", key) is not None:
-                yield problem(key, f"policy {policy!r} asks no judge", "leave it out, or null")
+                yield problem(key, f"policy {policy!r} has no judge", "leave it out, or null")
         for key, plain in (("judging", "each"), ("identical", "each")):
             if draft.at("scoring", key) not in (None, plain):
-                yield problem(key, f"policy {policy!r} asks no judge", f"leave it at {plain}")
+                yield problem(key, f"policy {policy!r} has no judge", f"leave it at {plain}")
     yield from _baseline_prompts(draft)
     yield from _room_for_numbers(draft)
 
@@ -106,9 +106,9 @@ def _room_for_numbers(draft: Draft) -> Iterator[Problem]:
     if draft.at("scoring", "judging") == "together" and isinstance(rollouts, int):
         needed = 8 * rollouts
         if isinstance(most, int) and most < needed:
-            message = f"max_tokens {most} is too short for {rollouts} numbers in one reply"
+            message = f"max_tokens {most} is too few for {rollouts} numbers in one reply"
             place = draft.where("models", "judge", "max_tokens")
-            yield Problem(place, "models.judge.max_tokens", message, f"at least {needed}")
+            yield Problem(place, "models.judge.max_tokens", message, f"set at least {needed}")
 
 
 def _baseline_prompts(draft: Draft) -> Iterator[Problem]:
@@ -146,7 +146,7 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
 
 
 def _phrasings(library: Library, name: str) -> Iterator[Problem]:
-    """A templated scope must have a question for either side, near and far."""
+    """Check that a templated scope has a question for either side, near and far."""
     for target in ("prefix", "suffix"):
         for distance in (1, 2, 63):
             try:

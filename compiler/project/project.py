@@ -1,4 +1,4 @@
-"""One spec in its directory, with the objects that a command needs: context, graph, providers."""
+"""An opened project: one spec in its directory, with context, step graph and providers."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ from compiler.stages.context import ROLES, Context, Role
 
 @dataclass
 class Project:
-    """One spec in its project, with its doors still closed."""
+    """One spec in its project. Sources, providers and databases are opened when first used."""
 
     spec: Spec
     root: Path
     store: Store
     log: ResponseLog
     journal: Journal
-    # What the spec was read from, itself first.
+    # The files that the spec was read from: the spec first, then its parent.
     files: tuple[Path, ...] = ()
     notices: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
     wait: bool = True
-    # Whether finished rounds are locked and locks are obeyed; a rehearsal does neither.
+    # Finished rounds are locked, and existing locks are obeyed. False in rehearsals and sweeps.
     locking: bool = True
-    # Whether replies come from the response log alone, and templates from a lock.
+    # Replies come from the response log alone, and templates from a lock or a kit.
     replay: bool = False
-    # Templates by path from the project root, where they are not read from its files.
+    # Templates by path from the project root; None to read them from its files.
     texts: Mapping[str, str] | None = None
-    # Tokenizers that are not looked up by name.
+    # Tokenizers by name, instead of looking the name up.
     tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
-        """Where replies, batches and what rounds need are kept."""
+        """The directory of replies, batches and blobs."""
         return self.log.path.parent
 
     @property
     def blobs(self) -> Blobs:
-        """What rounds need beside replies."""
+        """The store of what rounds need beside replies: documents, tokenizers and key lists."""
         return Blobs(self.state / "blobs")
 
     @property
@@ -77,28 +77,28 @@ class Project:
 
     @property
     def limits(self) -> Limits:
-        """The limits of one batch, and of all that wait at the provider."""
+        """The limits of one batch, and of all requests that wait at the provider."""
         batches = self.spec.batches
         return Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
 
     def ceiling(self, max_usd: float | None) -> float:
-        """Decide the most that a run may spend: the spec's budget, or `max_usd` where lower."""
+        """Return the US dollars that a run may spend: the spec's budget, or `max_usd` if lower."""
         budget = self.spec.budget.max_usd
         return budget if max_usd is None else min(max_usd, budget)
 
     def spent(self) -> list[Spend]:
-        """Read everything that builds of this dataset have paid, by role, round and model."""
+        """Read all costs billed to builds of this dataset, by role, round and model."""
         return [row for row in self.log.spent() if row.build == self.spec.name]
 
     @cached_property
     def held(self) -> dict[int, Lock]:
-        """The lock that names the documents of each locked round."""
+        """The lock that fixes the documents of each locked round, by round."""
         return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
 
     def _locked(self) -> dict[int, Mapping[str, str]]:
-        """The documents of locked rounds, where the spec still asks for that draw.
+        """Return the documents of locked rounds whose size is still that of the spec.
 
-        Where it does not, a build refuses; what only looks may look.
+        A round of another size is left out: `build` refuses it, read-only commands do not.
         """
         sizes = {index: each.docs for index, each in enumerate(self.spec.rounds)}
         return {
@@ -108,7 +108,10 @@ class Project:
         }
 
     def locate(self, *, remember: bool) -> Located:
-        """Find the source. File digests are known again by size and time if a build remembered."""
+        """Locate the source.
+
+        `remember`: store file digests by size and time, so that unchanged files are not read again.
+        """
         memory = self.store.root / "sources.json"
         known: dict[str, Json] = {}
         if memory.is_file():
@@ -116,7 +119,7 @@ class Project:
                 read = json.loads(memory.read_text(encoding="utf-8"))
                 known = read if isinstance(read, dict) else {}
             except ValueError:
-                known = {}  # a cache only: what is not remembered is read again
+                known = {}  # only a cache: the files are read again
         before = dict(known)
         source = self.spec.source
         found = locate(source.path, source.revision, self.root, known)
@@ -125,7 +128,7 @@ class Project:
         return found
 
     def blocked(self) -> list[str]:
-        """What an offline plan cannot know: why the source or a tokenizer must be fetched first."""
+        """List the sources and tokenizers that must be fetched before steps can be planned."""
         found = []
         source = self.spec.source
         if needs_network(source.path):
@@ -138,18 +141,18 @@ class Project:
         return found
 
     def require_local(self) -> None:
-        """Refuse what would open sockets.
+        """Refuse to continue if planning would open a socket.
 
         Raises:
             UsageError: the source or a tokenizer must be fetched first.
         """
         blocked = self.blocked()
         if blocked:
-            hint = "build once, or name a local file with --source"
+            hint = "run `probec build` once, or name a local file with --source"
             raise UsageError("; ".join(blocked), hint=hint)
 
     def planned(self) -> Graph:
-        """The steps with what is known of each; asks and fetches nothing.
+        """Return the step graph with every step planned; sends and fetches nothing.
 
         Raises:
             UsageError: the source or a tokenizer must be fetched first.
@@ -164,15 +167,20 @@ class Project:
     ) -> Context:
         """Bind the spec to its source, tokenizers and providers; may open sockets.
 
-        `remember`: write down the source's digest; only who holds the build's lock may.
-        `located`: the source, when it need not be looked for.
+        `remember`: store the source's file digests; only with the build directory locked.
+        `located`: the source, if it is known.
+
+        Raises:
+            SourceError: the source or a tokenizer cannot be found.
         """
         files: dict[str, TokenizerFile] = {}
         located = located or self.locate(remember=remember)
         for name in sorted(self._tokenizer_names()):
             found = self.tokenizers.get(name) or tokens.find(name, self.root, online=True)
             if found is None:
-                raise SourceError(f"no tokenizer {name}", hint="name a path of a tokenizer.json")
+                raise SourceError(
+                    f"no tokenizer {name}", hint="name the path of a tokenizer.json in the spec"
+                )
             files[name] = found
 
         @cache
@@ -203,7 +211,7 @@ class Project:
         return Library(self.root / folder, texts, partial=self.replay)
 
     def graph(self, context: Context) -> Graph:
-        """The steps of the build."""
+        """Build the step graph of the spec."""
         leaves = [
             (index, shard)
             for index, each in enumerate(self.spec.rounds)
@@ -212,7 +220,7 @@ class Project:
         return Graph(self.spec.name, self.store, bound(context), leaves)
 
     def rate(self, role: Role) -> Rate:
-        """What a role's tokens cost; nothing for a free provider."""
+        """Return the token prices of a role; zero for a free provider or an unpriced model."""
         use = getattr(self.spec.models, role)
         price = self.spec.prices.get(use.model)
         if use.provider in FREE or price is None:
@@ -249,7 +257,7 @@ class Project:
 
 
 def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:
-    """A checked spec in its project. `build`, `state`: its directories if not the default ones."""
+    """Open a checked spec in its project. `build`, `state`: directories if not the default ones."""
     build = build if build is not None else root / "build"
     state = state if state is not None else root / ".probec"
     log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")

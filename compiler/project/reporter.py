@@ -1,4 +1,4 @@
-"""The events of a build that a user may see, and the reporter that shows none of them."""
+"""The progress events of a build, and a reporter that ignores them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from compiler.llm.purse import Purse
 
 
 class Reporter(Listener, Protocol):
-    """Hears how a build goes, from the engine and from the providers. `cli.py` shows it."""
+    """A receiver of progress events from the engine and the providers; `cli.py` prints them."""
 
     def calls(self, role: str, done: int, wanted: int) -> None:
-        """So many of a role's calls are answered."""
+        """Report that `done` of `wanted` calls of a role have replies."""
 
     def notice(self, text: str) -> None:
-        """Something the user must know before it runs."""
+        """Report something that the user must know before the next step runs."""
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """How the batches of the stage stand, and the money of this run."""
+        """Report the open batches of the stage and the US dollars of this run.
+
+        `left`: estimated seconds until they end; None if unknown.
+        """
 
 
 class Silent:
-    """Says nothing."""
+    """A reporter that ignores every event."""
 
     def stage_started(self, stage: str, steps: int, stale: int) -> None:
         """Nothing."""

@@ -1,8 +1,8 @@
-"""A project as it was: its words of another time over the data, replies and builds of today.
+"""A project at a git revision: its specs and prompts then, with today's data, replies and builds.
 
-What decides a build's text (specs, prompts/, templates/) is laid out in a temporary root; all else
-there is a link into the project, so that sources and tokenizers are read where they are. The
-working tree is never touched.
+The specs, prompts/ and templates/ of the revision are written to a temporary root; everything else
+there is a link into the project, so that sources and tokenizers are read in place. The working
+tree is never changed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _LINK = "120000"
 
 
 def at_revision(spec: Path, revision: str, target: Path) -> tuple[Path, str]:
-    """Lay out the project of `spec` as of a git revision below `target`.
+    """Write the project of `spec` at a git revision to `target`.
 
-    Returns the spec there and the short name of the commit.
+    Returns the path of the spec there and the short name of the commit.
 
     Raises:
         UsageError: no git, no repository, no such revision, or no such spec in it.
@@ -31,14 +31,14 @@ def at_revision(spec: Path, revision: str, target: Path) -> tuple[Path, str]:
     name = f"{spec}@{revision}"
     if _git(root, "rev-parse", "--is-inside-work-tree") is None:
         raise UsageError(
-            "git knows no repository here, so there are no revisions",
+            "not in a git repository, so there are no revisions",
             where=name,
-            hint="see `git status`; or compare with another spec",
+            hint="see `git status`, or compare with another spec",
         )
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options",
                  f"{revision}^{{commit}}")  # fmt: skip
     if found is None:
-        raise UsageError(f"no revision {revision!r} here", where=name, hint="see `git log`")
+        raise UsageError(f"unknown revision {revision!r}", where=name, hint="see `git log`")
     commit = found.decode().strip()
     short = commit[:7]
     files = _files(root, commit, inside.parent)
@@ -51,9 +51,10 @@ def at_revision(spec: Path, revision: str, target: Path) -> tuple[Path, str]:
 
 
 def overlay(root: Path, spec: PurePosixPath, files: Mapping[str, bytes], target: Path) -> None:
-    """A project root at `target`: these files, and links to the rest of the project at `root`.
+    """Make a project root at `target`: these files, and links to the rest of the project at `root`.
 
-    Of prompts/, templates/ and the specs beside and above `spec` only `files` are there.
+    prompts/, templates/ and the directories from `spec` upwards contain only the specs, prompts and
+    templates in `files`.
     """
     target.mkdir(parents=True, exist_ok=True)
     for name in _WORDS:
@@ -69,7 +70,7 @@ def overlay(root: Path, spec: PurePosixPath, files: Mapping[str, bytes], target:
 
 
 def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
-    """Links to what is in one directory, but for what has its own words there."""
+    """Link the entries of one directory, except specs and what the target has itself."""
     target.mkdir(parents=True, exist_ok=True)
     for entry in source.iterdir() if source.is_dir() else ():
         own = entry.name == keep or (words and entry.name in _WORDS)
@@ -80,7 +81,7 @@ def _link(source: Path, target: Path, *, keep: str | None, words: bool) -> None:
 
 
 def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
-    """The words of a commit by their path from the project root."""
+    """Read the specs, prompts and templates of a commit, by path from the project root."""
     listed = _read(root, "ls-tree", "-r", "-z", commit)
     # A spec may extend one that lies above it.
     folders = {specs, *specs.parents}
@@ -95,7 +96,7 @@ def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
         if kind == "blob" and (words or spec):
             if mode == _LINK:
                 raise UsageError(
-                    "a link among the words of a revision cannot be followed",
+                    "a revision's symbolic links to specs or templates cannot be followed",
                     where=f"{commit[:7]}:{name}",
                     hint="compare with a checkout of that revision (`git worktree add`)",
                 )
@@ -104,19 +105,19 @@ def _files(root: Path, commit: str, specs: PurePosixPath) -> dict[str, bytes]:
 
 
 def _read(root: Path, *arguments: str) -> bytes:
-    """What git says to something that it must know."""
+    """Return the output of a git command that must succeed."""
     found = _git(root, *arguments)
     if found is None:
         raise UsageError(
-            f"git cannot read what it has: git {' '.join(arguments)}",
+            f"a git command failed: git {' '.join(arguments)}",
             where=str(root),
-            hint="see `git fsck`; a shallow or partial clone may lack it",
+            hint="see `git fsck`; a shallow or partial clone may lack the objects",
         )
     return found
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
-    """What git says, None when it refuses."""
+    """Return the output of a git command; None if it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, check=False

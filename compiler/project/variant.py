@@ -1,6 +1,6 @@
 """A spec with the changes that a command line makes to it.
 
-Loads nothing, so that a command line is parsed quickly.
+Imports nothing heavy, so that a command line is parsed quickly.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Variant:
-    """The spec at `path`, varied.
+    """The spec at `path` with the changes of a command line.
 
-    `overrides`: `PATH=VALUE` each, later ones win. `provider`: of all roles. `source`: a file or
-    URL of rollouts that replaces the declared one, with the rounds scaled to what it holds.
+    `overrides`: `PATH=VALUE` each, later ones win. `provider`: for all roles. `source`: a file or
+    URL of rollouts that replaces the declared one, with the rounds scaled to its size.
     `build_dir`: the build directory if not that of the project.
     """
 
@@ -26,7 +26,7 @@ class Variant:
 
     @property
     def varied(self) -> bool:
-        """Whether the command line changes the spec."""
+        """True if the command line changes the spec."""
         return bool(self.overrides or self.provider is not None or self.source is not None)
 
     @property
@@ -37,11 +37,11 @@ class Variant:
         return str(Path(self.source).resolve())
 
     def adding(self, *overrides: str) -> Variant:
-        """The same with more overrides."""
+        """Return a copy with more overrides."""
         return replace(self, overrides=(*self.overrides, *overrides))
 
     def arguments(self) -> list[str]:
-        """The arguments of a command line that name it."""
+        """Return the command-line arguments that name this variant."""
         found = [str(self.path)]
         for flag, value in (("--provider", self.provider), ("--source", self.source)):
             found += [flag, value] if value is not None else []

@@ -1,4 +1,4 @@
-"""How many calls a built probe brings with it, stage by stage, before any probe exists."""
+"""The expected number of calls per built probe, by stage, before any probe exists."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _ANCHORS = 6
 
 
 def calls_per_probe(spec: Spec) -> dict[str, float]:
-    """Calls per built written probe of every asking stage after the generator.
+    """Return the calls per built written probe of every paid stage after `generate`.
 
-    Early stopping is counted as if it saved nothing: what it saves is known only afterwards.
+    Early stopping is counted as if it saved nothing: its savings are known only afterwards.
     """
     scoring = spec.scoring
     judged = POLICIES[scoring.policy].judged
@@ -38,6 +38,6 @@ def calls_per_probe(spec: Spec) -> dict[str, float]:
 
 
 def _verdicts(scoring: Scoring, answers: int) -> int:
-    """Judge calls about so many answers to one probe."""
+    """Return the number of judge calls for this number of answers to one probe."""
     calls = min(1, answers) if scoring.judging == "together" else answers
     return calls * (2 if scoring.compare == "both" else 1)

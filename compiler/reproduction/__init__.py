@@ -1,1 +1,1 @@
-"""Rounds rebuilt from their locks, verified and shared."""
+"""Locked rounds reproduced, verified and shared."""

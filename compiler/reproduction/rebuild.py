@@ -1,4 +1,4 @@
-"""A round rebuilt from its lock, the response log and the kept documents alone."""
+"""A round rebuilt from its lock, the response log and its stored documents alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import asked, key_list, round_stages, slices
+from compiler.building.slices import key_list, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
@@ -35,7 +35,11 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that the round needs and that is not here. `where`: the step it is for."""
+    """A reply, document pack or tokenizer that a round needs and that is not stored here.
+
+    `what`: its kind; `name`: request key or digest; `where`: the step that needs it; `place`: the
+    document and slot of a reply.
+    """
 
     what: str
     name: str
@@ -45,10 +49,11 @@ class Missing:
 
 @dataclass
 class Rebuilt:
-    """How far a round could be rebuilt.
+    """The result of a rebuild, which may be partial.
 
-    `spec_problem`: why this version cannot read the lock's spec. `slices`: what this version makes
-    of it. `requests`: the key list of each asking step. `waiting`: steps that lack an input.
+    `spec_problem`: why this version cannot read the lock's spec, or "". `slices`: of each stage, by
+    this version. `requests`: the key list of each paid step. `outputs`: content digests by step and
+    output. `waiting`: steps that lack an input.
     """
 
     spec_problem: str = ""
@@ -60,7 +65,7 @@ class Rebuilt:
 
 
 def needed(identity: Identity) -> list[tuple[str, str]]:
-    """The blobs without which a round cannot be rebuilt: (what, name)."""
+    """List the blobs that a rebuild needs, as (what, name)."""
     return [
         *(("documents", name) for name in identity.packs),
         *((f"tokenizer {name}", use.digest) for name, use in identity.tokenizers.items()),
@@ -70,12 +75,12 @@ def needed(identity: Identity) -> list[tuple[str, str]]:
 def rebuild(
     lock: Lock, place: Place, scratch: Path, reporter: Reporter, *, tree: bool = False
 ) -> Rebuilt:
-    """Rebuild a round in `scratch`, asking nobody.
+    """Rebuild a round in `scratch`, without sending requests.
 
     `tree`: with the prompts and templates of the place instead of those in the lock.
 
     Raises:
-        DamagedError: something that is kept is not what it was.
+        DamagedError: a stored document or reply does not have its digest.
     """
     found = Rebuilt()
     identity, blobs = lock.identity, place.blobs
@@ -110,7 +115,7 @@ def rebuild(
 
 
 def _spec(identity: Identity, path: Path) -> Spec:
-    """The spec in a lock, with stand-ins for what no row depends on."""
+    """Return the spec of a lock, with placeholders for fields that no row depends on."""
     tree = plain(identity.spec)
     assert isinstance(tree, dict)
     source = tree.get("source")
@@ -126,15 +131,15 @@ def _spec(identity: Identity, path: Path) -> Spec:
         "budget": {"max_usd": 0},
         "rehearsal": {"tokenizer": ""},
     }
-    # As JSON, because the levels of calibration are numbers and JSON's keys are not.
+    # Validated from JSON, where the numeric keys of calibration levels are strings.
     return Spec.model_validate_json(json.dumps(whole))
 
 
 def documents(identity: Identity, blobs: Blobs) -> Iterator[Document]:
-    """The documents of a round in draw order, each held against its digest in the lock.
+    """Yield the documents of a round in draw order, each checked against its digest in the lock.
 
     Raises:
-        DamagedError: one is not what was locked, or is missing from its pack.
+        DamagedError: a document does not have its digest, or is missing from the packs.
     """
     decoder = msgspec.json.Decoder(Document)
     left = dict(identity.documents)
@@ -143,12 +148,14 @@ def documents(identity: Identity, blobs: Blobs) -> Iterator[Document]:
             document = decoder.decode(line)
             if left.pop(document.doc_id, None) != row_digest(document):
                 raise DamagedError(
-                    f"document {document.doc_id!r} is not the one that was locked",
+                    f"document {document.doc_id!r} does not have the digest in the lock",
                     where=str(blobs.path(name)),
                 )
             yield document
     if left:
-        raise DamagedError(f"no pack holds document {next(iter(left))!r}", where="the round lock")
+        raise DamagedError(
+            f"document {next(iter(left))!r} is in no document pack", where="the round lock"
+        )
 
 
 def _write_source(identity: Identity, blobs: Blobs, path: Path) -> None:
@@ -170,7 +177,8 @@ def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
     for name, use in identity.tokenizers.items():
         data = blobs.get(use.digest)
         assert data is not None, "checked before"
-        # Only a last suffix says how to read the file; nothing else of it becomes a path.
+        # The suffix selects the file format. It comes from the lock, so nothing else may enter
+        # the path.
         suffix = use.suffix if use.suffix.lstrip(".").isalnum() else ""
         found[name] = TokenizerFile(name, Path(f"{use.digest}{suffix}"), use.digest, data)
     return found
@@ -179,7 +187,7 @@ def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
 def _run(
     context: Context, graph: Graph, log: ResponseLog, reporter: Reporter, found: Rebuilt
 ) -> None:
-    """Every step that has its inputs and its replies, stage by stage."""
+    """Run every step that has its inputs and replies, stage by stage."""
     for stage in graph.stages:
         steps = graph.steps(stage)
         reporter.stage_started(stage.name, len(steps), len(steps))
@@ -188,7 +196,7 @@ def _run(
             if planned.state is State.WAITS:
                 found.waiting.append(str(step))
                 continue
-            wanted = list(asked(context, graph, step))
+            wanted = list(request_keys(context, graph, step))
             if stage.weigh is not None:
                 found.requests[str(step)] = key_list(key for key, _ in wanted)
             lost = dict(each for each in wanted if each[0] not in log)

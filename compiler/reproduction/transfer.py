@@ -1,12 +1,12 @@
-"""Rounds on their way to and from a shared place, with exactly what they need.
+"""Rounds and what they need, pushed to and pulled from a shared directory or URL.
 
-    rounds/<hash>.json      a lock, written last: where it is, everything it needs is
-    bundles/<hash>.json     which chunks hold what
-    chunks/<sha256>         zstd, named by what they hold, never changed
+    rounds/<hash>.json      a lock, written last: if it exists, everything that it needs does
+    bundles/<hash>.json     the names of the chunks with each step's replies
+    chunks/<sha256>         compressed with zstd, named by the SHA-256 of the content, immutable
 
-What is across is never sent again: chunks are named by what they hold. What arrives is held
-against its name before anything enters the log. No reply that is there is replaced unless it is
-damaged, and then it is kept aside.
+A chunk that exists is not transferred again. Every pulled chunk is checked against its name before
+its replies enter the log. A reply in the log is replaced only if it is damaged, and is then kept
+aside.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from compiler.rounds import locks
 from compiler.rounds.blobs import pack, unpack
 from compiler.rounds.locks import Identity, Lock, Rounds
 
-# Bytes of replies in a chunk, before packing: what an interruption can lose.
+# Bytes of replies in a chunk, before compression. An interruption loses at most one chunk.
 _CHUNK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of replies: its name and how many of the step's keys, in order, it answers."""
+    """A chunk of replies: its name, and the number of consecutive request keys that it answers."""
 
     name: str
     keys: int
@@ -41,7 +41,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a round needs: blobs by name, each asking step's replies in the order of its keys."""
+    """The contents of a round: names of blobs, and by paid step its chunks in the order of keys."""
 
     hash: str
     blobs: tuple[str, ...]
@@ -50,7 +50,11 @@ class Bundle:
 
 @dataclass
 class Moved:
-    """What a transfer did: files and bytes moved, files that were there, and replies."""
+    """The result of a transfer.
+
+    `files`, `bytes`: transferred; `there`: files already present; `replies`, `known`: new replies,
+    and those already in the log; `mended`: damaged replies replaced; `rounds`: hashes.
+    """
 
     files: int = 0
     bytes: int = 0
@@ -68,11 +72,11 @@ def _blob_names(identity: Identity) -> list[str]:
 
 
 def push(place: Place, remote: Remote, locks: list[Lock], notice: Callable[[str], None]) -> Moved:
-    """Bring rounds and what they need to a shared place.
+    """Push rounds and what they need.
 
     Raises:
-        StoreError: something they need is not here, or the transfer broke off.
-        DamagedError: something they need is not what it was.
+        StoreError: something that they need is not stored here, or the transfer failed.
+        DamagedError: something that they need does not have its digest.
     """
     moved = Moved()
     log = place.log()
@@ -82,7 +86,7 @@ def push(place: Place, remote: Remote, locks: list[Lock], notice: Callable[[str]
             files, had = moved.files, moved.there
             _push_round(place, log, remote, lock, there, moved)
             sent, were = moved.files - files, moved.there - had
-            notice(f"round {lock.hash[:12]}: {sent} files sent, {were} were there")
+            notice(f"round {lock.hash[:12]}: {sent} files sent, {were} already there")
             moved.rounds.append(lock.hash)
     finally:
         log.close()
@@ -108,7 +112,7 @@ def _push_round(
     blobs = _blob_names(identity)
     for name in blobs:
         send(_kept(place, name))
-    # Reading every document proves that what is sent is what is locked.
+    # Reading every document checks it against the lock.
     for _ in documents(identity, place.blobs):
         pass
     replies: dict[str, tuple[Chunk, ...]] = {}
@@ -120,7 +124,7 @@ def _push_round(
         replies[step] = tuple(chunks)
     bundle = msgspec.json.encode(Bundle(lock.hash, tuple(blobs), replies))
     for name, data in ((f"bundles/{lock.hash}.json", bundle), (_lock_name(lock), lock.encode())):
-        # A lock that is there has the same identity; what else it records is its first pusher's.
+        # A lock that is there has the same identity; its recorded facts are the first pusher's.
         have = remote.get(name)
         if have is None or (have != data and name != _lock_name(lock)):
             remote.put(name, data)
@@ -138,15 +142,15 @@ def _kept(place: Place, name: str) -> bytes:
     data = place.blobs.get(name)
     if data is None:
         raise StoreError(
-            "something that the round needs is not kept here",
+            "a document pack, tokenizer or key list of the round is not stored here",
             where=str(place.blobs.path(name)),
-            hint="`probec reproduce HASH` says what; `probec build` makes it again",
+            hint="`probec reproduce HASH` names it; `probec build` stores it again",
         )
     return data
 
 
 def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, bytes]]:
-    """Replies as lines of `key json`, in chunks of about equal bytes."""
+    """Yield (number of replies, bytes) of chunks of about equal size; a line is `key json`."""
     lines: list[bytes] = []
     size = 0
     for key in keys:
@@ -155,7 +159,8 @@ def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, by
             raise StoreError(
                 f"the reply to request {key[:12]} of {step} is not in the log",
                 where=str(log.path),
-                hint="`probec reproduce HASH` lists what is missing; nothing incomplete is pushed",
+                hint="`probec reproduce HASH` lists all missing replies; only complete rounds are "
+                "pushed",
             )
         lines.append(key.encode("ascii") + b" " + text + b"\n")
         size += len(lines[-1])
@@ -167,7 +172,7 @@ def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, by
 
 
 def chosen(place: Place, prefixes: list[str]) -> list[Lock]:
-    """Find the rounds of a place that these prefixes name; all of them without any.
+    """Find the locks of a place that these prefixes name; all of them without prefixes.
 
     Raises:
         UsageError: a prefix names none or more than one, or there are no rounds.
@@ -176,21 +181,21 @@ def chosen(place: Place, prefixes: list[str]) -> list[Lock]:
         locks.read(path) for path in locks.everywhere(place.locks)
     ]
     if not found:
-        raise UsageError("no locked round here", where=str(place.locks), hint="build first")
+        raise UsageError("no locked round here", where=str(place.locks), hint="run `probec build`")
     return found
 
 
 def shared(remote: Remote) -> list[str]:
-    """The hashes of the rounds at a shared place."""
+    """List the hashes of the rounds at a URL."""
     names = sorted(remote.sizes("rounds"))
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
 def wanted(remote: Remote, prefixes: list[str]) -> list[str]:
-    """The hashes at a shared place that these prefixes name; all of them without any.
+    """Find the hashes at a URL that these prefixes name; all of them without prefixes.
 
     Raises:
-        UsageError: a prefix names none or more than one.
+        UsageError: a prefix names none or more than one, or there are no rounds.
     """
     have = shared(remote)
     found = [] if prefixes else have
@@ -198,22 +203,22 @@ def wanted(remote: Remote, prefixes: list[str]) -> list[str]:
         named = [each for each in have if each.startswith(prefix.lower())]
         if len(named) != 1:
             raise UsageError(
-                f"{prefix} names {len(named)} rounds of {len(have)} there",
+                f"{prefix} matches {len(named)} of the {len(have)} rounds there",
                 where=remote.url,
-                hint="give the start of one hash" if named else "push it first",
+                hint="give more digits" if named else "push the round first",
             )
         found += named
     if not found:
-        raise UsageError("no rounds there", where=remote.url, hint="push some first")
+        raise UsageError("no rounds there", where=remote.url, hint="run `probec cache push` first")
     return found
 
 
 def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str], None]) -> Moved:
-    """Bring rounds and what they need here.
+    """Pull rounds and what they need.
 
     Raises:
-        DamagedError: something is not what its name says; nothing of it was kept.
-        StoreError: something is not there, or the transfer broke off; what arrived is kept.
+        DamagedError: a file does not have the digest in its name; it is not stored.
+        StoreError: a file is not there, or the transfer failed; files that arrived are kept.
     """
     moved = Moved()
     log = place.log()
@@ -223,11 +228,11 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
             replies, known = moved.replies, moved.known
             _pull_round(place, log, remote, lock, moved)
             own = Rounds(place.locks / lock.identity.name)
-            # Last, so that a lock that is here has all it needs.
+            # The lock is saved last, so that everything that it needs is here.
             if not own.path(lock).is_file():
                 own.save(lock)
             new, had = moved.replies - replies, moved.known - known
-            notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} known")
+            notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} already in the log")
             moved.rounds.append(lock.hash)
     finally:
         log.close()
@@ -238,15 +243,19 @@ def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
     name = f"rounds/{hash_}.json"
     lock = locks.decode(_there(remote, name), f"{remote.url}/{name}")
     if lock.hash != hash_:
-        raise DamagedError("the lock is of another round", where=f"{remote.url}/{name}")
+        raise DamagedError(
+            "the lock does not have the hash in its name",
+            where=f"{remote.url}/{name}",
+            hint="push the round again from where it was built",
+        )
     folder = place.locks / lock.identity.name
-    # A lock that contradicts those here would stop every later build.
+    # A lock that contradicts the local ones would make every later build fail.
     try:
         locks.agreed([*Rounds(folder).all(), lock], folder)
     except DamagedError:
         raise
     except StoreError as error:
-        error.hint = "it was drawn otherwise than the rounds here: pull it elsewhere, with --dir"
+        error.hint = "it was drawn differently from the local rounds: pull it elsewhere with --dir"
         raise
     return lock
 
@@ -256,7 +265,11 @@ def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, move
     try:
         bundle = msgspec.json.decode(_there(remote, name), type=Bundle)
     except msgspec.DecodeError as error:
-        raise DamagedError(f"no bundle: {error}", where=f"{remote.url}/{name}") from error
+        raise DamagedError(
+            f"the bundle cannot be read: {error}",
+            where=f"{remote.url}/{name}",
+            hint="push the round again from where it was built",
+        ) from error
     for blob in _blob_names(lock.identity):
         if _is_kept(place, blob):
             moved.there += 1
@@ -267,7 +280,9 @@ def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, move
         chunks = bundle.replies.get(step, ())
         if sum(chunk.keys for chunk in chunks) != len(keys):
             raise DamagedError(
-                f"the bundle does not answer all requests of {step}", where=f"{remote.url}/{name}"
+                f"the bundle does not have all replies of {step}",
+                where=f"{remote.url}/{name}",
+                hint="push the round again from where it was built",
             )
         at = 0
         for chunk in chunks:
@@ -276,7 +291,7 @@ def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, move
 
 
 def _is_kept(place: Place, name: str) -> bool:
-    """Whether a blob is here and whole; a damaged one makes room."""
+    """Test if a blob is stored and intact; remove a damaged one."""
     try:
         return place.blobs.get(name) is not None
     except DamagedError:
@@ -296,10 +311,11 @@ def _pull_chunk(
     replies = [line.partition(b" ")[::2] for line in lines]
     if [key.decode("ascii", "replace") for key, _ in replies] != keys:
         raise DamagedError(
-            "a chunk answers other requests than the round has",
+            "a chunk has replies to other requests than the round's",
             where=f"{remote.url}/chunks/{chunk.name}",
+            hint="push the round again from where it was built",
         )
-    # A damaged reply is kept aside, never thrown away.
+    # A damaged reply is kept aside, never deleted.
     moved.mended += log.retire(damaged)
     for key, (_, text) in zip(keys, replies, strict=True):
         new = log.adopt(key, text)
@@ -320,7 +336,7 @@ def _there(remote: Remote, name: str) -> bytes:
     data = remote.get(name)
     if data is None:
         raise StoreError(
-            "not there, or not wholly pushed yet",
+            "not there: the round is not pushed completely",
             where=f"{remote.url}/{name}",
             hint="push the round again from where it was built",
         )
@@ -334,5 +350,5 @@ def _chunk(remote: Remote, name: str, moved: Moved) -> bytes:
     try:
         return unpack(packed, name, f"{remote.url}/chunks/{name}")
     except DamagedError as error:
-        error.hint = "nothing of it was kept; delete that file there and push the round again"
+        error.hint = "it was not stored; delete that file there and push the round again"
         raise

@@ -1,4 +1,4 @@
-"""The verdict of a reproduction: verified, missing replies, or drifted."""
+"""The verdict of a reproduction: verified, missing or drifted."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SHOWN = 5
 class Verdict:
     """A rebuilt round compared with its lock, whose file is `path`.
 
-    `drifts`: what came out differently and what moved, the likeliest cause first. `tree`: rebuilt
-    with the templates of the directory; `edited`: those that it has with another text.
+    `drifts`: differences from the lock, the likeliest cause first. `tree`: rebuilt with the
+    templates of the directory; `edited`: templates whose text there differs from the lock.
     """
 
     lock: Lock
@@ -36,7 +36,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """verified, missing or drifted. What moved explains replies that are not there."""
+        """verified, missing or drifted. Drift wins, because it explains missing replies."""
         return "drifted" if self.drifts else "missing" if self.missing else "verified"
 
     @property
@@ -45,7 +45,7 @@ class Verdict:
         return {"verified": 0, "missing": MISSING, "drifted": DRIFTED}[self.word]
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {
             "hash": self.lock.hash,
             "lock": str(self.path),
@@ -69,13 +69,13 @@ def reproduce(
     those in the lock.
 
     Raises:
-        DamagedError: something that is kept is not what it was.
+        DamagedError: a stored document or reply does not have its digest.
     """
     found = rebuild(lock, place, scratch, reporter, tree=tree)
     missing, drifts = _compare(lock, found)
     verdict = Verdict(lock, path, found, missing, drifts, tree, _edited(lock, place))
     if verdict.word == "verified":
-        # A list of keys that was lost is written again: `verify` and `cache push` read it.
+        # Restores a lost list of request keys, which `verify` and `cache push` read.
         for keys in found.requests.values():
             place.blobs.put(keys)
     return verdict
@@ -87,7 +87,7 @@ def text(verdict: Verdict) -> str:
 
 
 def _compare(lock: Lock, found: Rebuilt) -> tuple[list[Missing], list[str]]:
-    """Compare a rebuilt round with its lock: what is missing, and what differs."""
+    """Compare a rebuilt round with its lock; return missing items and differences."""
     identity = lock.identity
     drifts = [found.spec_problem] if found.spec_problem else []
     if found.slices:
@@ -111,8 +111,8 @@ def _compare(lock: Lock, found: Rebuilt) -> tuple[list[Missing], list[str]]:
     rebuilt = found.outputs.keys() | set(found.waiting) | {m.where for m in found.missing}
     if found.outputs:
         gone = [step for step in identity.outputs if step not in rebuilt]
-        drifts += [f"step {step}: this version has none" for step in gone]
-    # What was never asked when the round was built is not missing.
+        drifts += [f"step {step}: not in this version" for step in gone]
+    # A request that was not sent when the round was built is not missing.
     return [each for each in found.missing if each.where not in changed], drifts
 
 
@@ -126,37 +126,37 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     if verdict.word == "verified":
         yield (
             f"{len(found.outputs)} steps rebuilt from {identity.asked.count:,} replies, every "
-            "digest equal; nobody was asked"
+            "digest equal; no requests were sent"
         )
     if verdict.drifts:
-        yield f"{len(verdict.drifts)} differences, the first of them:"
+        yield f"{len(verdict.drifts)} differences, at most {_SHOWN} shown:"
         yield from (f"  {each}" for each in verdict.drifts[:_SHOWN])
         same = not any(each.startswith("output ") for each in verdict.drifts)
         if same and found.outputs and not found.waiting and not found.missing:
-            yield "  every output is the same all the same"
+            yield "  every output is still the same"
     if found.waiting:
         yield f"{len(found.waiting)} steps lack their inputs and could not be rebuilt"
     if verdict.missing:
         counts = Counter((m.what, m.where) for m in verdict.missing)
         for (what, where), count in counts.items():
             noun = what if count == 1 else "replies" if what == "reply" else what
-            yield f"{count:,} {noun} for {where} not here:"
+            yield f"{count:,} {noun} for {where} missing:"
             own = [m for m in verdict.missing if (m.what, m.where) == (what, where)]
             for each in own[:_SHOWN]:
                 yield f"  {each.name[:12]}{f'  {each.place}' if each.place else ''}"
             if count > _SHOWN:
                 yield f"  and {count - _SHOWN:,} more"
-        yield f"bring them with `probec cache pull URL {lock.hash[:12]}`"
+        yield f"fetch what is missing with `probec cache pull URL {lock.hash[:12]}`"
     if verdict.edited and not verdict.tree:
         listed = ", ".join(verdict.edited[:_SHOWN])
         yield (
-            f"templates that this directory has otherwise: {listed}; the "
-            "lock's were used, --tree uses the directory's"
+            f"templates that differ in this directory: {listed}; the lock's were used, "
+            "--tree uses the directory's"
         )
 
 
 def _edited(lock: Lock, place: Place) -> tuple[str, ...]:
-    """List the templates that the directory has with another text."""
+    """List the templates whose text in the directory differs from the lock."""
     found = []
     for name, text in lock.identity.templates.items():
         path = place.root / name

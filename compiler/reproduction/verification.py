@@ -27,7 +27,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not what it was. `kind`: lock, log, store, dataset or kept file."""
+    """A damaged item. `kind`: "lock", "log", "store", "dataset" or "kept file"."""
 
     kind: str
     where: str
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass
 class Checked:
-    """How much was checked. `absent`: what the build directory or `.probec` does not have."""
+    """Numbers of checked items. `absent`: items not in the build directory or `.probec`."""
 
     steps: int = 0
     files: int = 0
@@ -61,7 +61,7 @@ class Verification:
         return "damaged" if self.findings else "intact"
 
     def data(self) -> Json:
-        """As JSON."""
+        """Convert to JSON."""
         return {
             "hash": self.lock.hash,
             "lock": str(self.path),
@@ -72,9 +72,7 @@ class Verification:
 
 
 def verify(place: Place, prefix: str) -> Verification:
-    """Check the lock, the store, the dataset, the log and the kept files of the round whose hash
-    starts so.
-    """
+    """Check everything that is stored of the round whose hash starts with `prefix`."""
     lock, path = place.lock(prefix)
     checked = Checked()
     return Verification(lock, path, checked, tuple(_findings(lock, place, checked)))
@@ -86,14 +84,14 @@ def text(found: Verification) -> str:
     identity = lock.identity
     lines = [
         f"{found.word}: round {identity.round} of {identity.name}, {lock.hash[:12]}",
-        f"looked at the lock, {checked.steps} steps with {checked.files} files, "
+        f"checked the lock, {checked.steps} steps with {checked.files} files, "
         f"{checked.replies:,} replies, {checked.blobs} kept files",
     ]
     if checked.absent:
         listed = ", ".join(f"{n:,} {what}" for what, n in sorted(checked.absent.items()))
         lines.append(
-            f"not here at all: {listed}; `probec reproduce {lock.hash[:12]}` says whether the "
-            "round can be had without them"
+            f"not here: {listed}; `probec reproduce {lock.hash[:12]}` tells if the round can be "
+            "rebuilt without them"
         )
     if findings:
         rows = [(f.kind, f.where, f.what, f.remedy) for f in findings[:_SHOWN]]
@@ -112,12 +110,12 @@ def _findings(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
 
 
 def _steps(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
-    """Manifests say what the lock says, and files hold what manifests say."""
+    """Check the manifests against the lock, and stored files against the manifests."""
     exact = same_libraries(lock.recorded)
     for step, outputs in lock.identity.outputs.items():
         key = lock.recorded.steps.get(step, "")
         path = store.manifest_path(key)
-        remedy = f"delete {folder.shown(path)} and build again; nothing is asked"
+        remedy = f"delete {folder.shown(path)} and build again; no request is sent"
         if not path.is_file():
             count.absent["steps"] += 1
             continue
@@ -128,13 +126,13 @@ def _steps(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
             yield Finding("store", folder.shown(path), error.message, remedy)
             continue
         if manifest is None or not store.is_whole(key):
-            what = f"the manifest of {step} is not what was written"
+            what = f"the manifest of {step} changed"
             yield Finding("store", folder.shown(path), what, remedy)
             continue
         for name, digest in outputs.items():
             artifact = manifest.outputs.get(name)
             if artifact is None or artifact.digest != digest:
-                what = f"output {name} of {step} is not the locked one"
+                what = f"output {name} of {step} does not have the digest in the lock"
                 yield Finding("store", folder.shown(path), what, remedy)
                 continue
             yield from _file(lock, store, step, name, artifact, exact, count)
@@ -148,11 +146,11 @@ def _file(
         count.absent["stored files"] += 1
         return
     count.files += 1
-    remedy = "delete the file and build again; nothing is asked"
+    remedy = "delete the file and build again; no request is sent"
     recorded = lock.recorded.files.get(artifact.file)
     if _sha256(path) == recorded:
         return
-    # Another version of a library writes the same content in other bytes.
+    # Another version of a library may write the same content as other bytes.
     if exact and recorded is not None:
         what = f"output {name} of {step}: its bytes changed"
     else:
@@ -164,7 +162,7 @@ def _file(
 
 
 def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
-    """Why a file does not hold an artifact's content, from the rows that are in it."""
+    """Return why the rows of a file are not an artifact's content; None if they are."""
     try:
         if path.suffix == ".parquet":
             publish = lock.identity.spec["publish"]
@@ -173,7 +171,7 @@ def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
                 publish["dtypes"],
                 publish["row_group_rows"],
                 publish["compression_level"],
-                # A lock of before there was the option had none.
+                # Older locks do not have this option.
                 publish.get("content_defined_chunking", False),
             )
             found = parquet.content_digest(path, layout)
@@ -185,10 +183,10 @@ def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
 
 
 def _dataset(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
-    """The installed file of the round, where its content is said to be this one."""
+    """Check the installed text files, and the round's data file if it is of the locked version."""
     identity = lock.identity
     for path, what in folder.faults(store.root, identity.name):
-        remedy = f"delete {folder.shown(path)} and build again; nothing is asked"
+        remedy = f"delete {folder.shown(path)} and build again; no request is sent"
         yield Finding("dataset", folder.shown(path), what, remedy)
     installed = folder.installed_round(store.root, identity.name, identity.round)
     if installed is None:
@@ -197,7 +195,7 @@ def _dataset(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
     path, digest = installed
     locked = {d for outputs in identity.outputs.values() for d in outputs.values()}
     if digest not in locked:
-        # The directory holds another version of the round, which is no damage to this one.
+        # Another version of the round is installed, which is not damage.
         count.absent["installed files"] += 1
         return
     count.files += 1
@@ -208,12 +206,12 @@ def _dataset(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
     problem = "its bytes changed" if same_libraries(lock.recorded) else None
     problem = problem or _content_problem(lock, path, artifact)
     if problem is not None:
-        remedy = f"delete {folder.shown(path)} and build again; nothing is asked"
+        remedy = f"delete {folder.shown(path)} and build again; no request is sent"
         yield Finding("dataset", folder.shown(path), problem, remedy)
 
 
 def _kept(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
-    """Documents, tokenizers and lists of request keys."""
+    """Check the blobs: documents, tokenizers and lists of request keys."""
     identity, whole = lock.identity, True
     lists = [(f"keys of {step}", use.digest) for step, use in identity.requests.items()]
     for what, name in [*needed(identity), *lists]:
@@ -237,14 +235,16 @@ def _kept(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
 
 def _kept_finding(place: Place, name: str, what: str) -> Finding:
     path = folder.shown(place.blobs.path(name))
-    return Finding("kept file", path, what, f"delete {path}, then `probec cache pull` or build")
+    return Finding(
+        "kept file", path, what, f"delete {path}, then run `probec cache pull` or `probec build`"
+    )
 
 
 def _replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
-    """Every reply of the round in the log, and the log's own structure."""
+    """Check every reply of the round in the log, and the log's own structure."""
     log = place.log()
     where = folder.shown(log.path)
-    remedy = f"`probec cache pull URL {lock.hash[:12]}` replaces it from a copy"
+    remedy = f"replace it from a copy: `probec cache pull URL {lock.hash[:12]}`"
     fault = log.fault()
     if fault is not None:
         yield Finding("log", where, fault, BROKEN)
@@ -261,7 +261,7 @@ def _replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
             yield Finding("log", f"{where} key {key[:12]}", error.message, remedy)
             continue
         except StoreError as error:
-            # The file cannot be read, which is told once.
+            # The whole file cannot be read, which is reported once.
             if fault is None:
                 yield Finding("log", where, error.message, error.hint or remedy)
             break

@@ -176,7 +176,7 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
         paid += ["--set", f"models.{role}.model=claude-haiku-4-5-20251001"]
 
     assert probec("build", SPEC, *paid) == 3
-    assert "the wall is $0.00" in probec.err
+    assert "the ceiling is $0.00" in probec.err
     assert probec("plan", SPEC, *paid) == 0
     assert "total: $" in probec.out
     assert not (project / ".probec/responses.sqlite").exists()
@@ -214,7 +214,7 @@ def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, proje
     for command, named in (("stats", rows), ("stats", short), ("report", rows)):
         for option, value in (("--set", "seed=1"), ("--provider", "replay"), ("--source", "x")):
             assert probec(command, named, option, value) == 2
-            assert f"{option} varies a spec, and {named} is none" in probec.err
+            assert f"{option} changes a spec, but {named} is not a spec" in probec.err
     assert probec("stats", short) == 0
     assert probec("diff", SPEC, short) == 0
 
@@ -261,9 +261,11 @@ def test_why_tells_of_a_locked_round_and_calibrate_of_requests_that_cost_nothing
 ) -> None:
     assert probec("why", SPEC, "--set", "seed=7") == 0
     assert "sample 0.0: would run" in probec.out
-    assert "not as it stands: build/rounds/tiny/0-" in probec.out.replace(f"{project}/", "")
+    assert "a build would refuse this spec: build/rounds/tiny/0-" in probec.out.replace(
+        f"{project}/", ""
+    )
     assert probec("why", SPEC, "--set", "scoring.rollouts=2") == 0
-    assert "not as it stands" not in probec.out
+    assert "a build would refuse" not in probec.out
 
     data: Any = probec.json("calibrate", SPEC, "--docs", "2", "--levels", "1", "--dry-run")
     (level,) = data["levels"].values()

@@ -186,7 +186,7 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     root.mkdir(parents=True)
     (root / "thesis.txt").write_text("precious")
     assert probec("build", SPEC) == 1
-    assert "thesis.txt: no build wrote it" in probec.err
+    assert "thesis.txt: not written by a build" in probec.err
     (root / "thesis.txt").unlink()
 
     build(probec)
@@ -202,7 +202,7 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     # Data of others would be read with ours.
     (root / "data/more.parquet").write_bytes(b"PAR1")
     assert probec("build", SPEC) == 1
-    assert "more.parquet: no build wrote it, and it would be read as data" in probec.err
+    assert "more.parquet: not written by a build, but would be read as data" in probec.err
 
 
 @pytest.mark.usefixtures("tiny")
@@ -276,7 +276,7 @@ def test_a_build_that_dies_anywhere_is_finished_by_the_next(
         child.send_signal(stop)
         _, err = child.communicate(timeout=60)
         if stop is signal.SIGINT and child.returncode == 130:
-            assert b"run the same command to go on" in err
+            assert b"run the same command to resume" in err
             assert b"Traceback" not in err
 
     assert probec.json("build", SPEC)["outputs"] == reference

@@ -237,7 +237,7 @@ def test_chunks_of_another_round_are_refused(probec: Probec, project: Path, tmp_
     (shared / f"bundles/{first}.json").write_text(json.dumps(bundles[0]))
 
     assert probec("cache", "pull", str(shared), first, "--dir", str(there)) == 7
-    assert "a chunk answers other requests than the round has" in probec.err
+    assert "a chunk has replies to other requests than the round's" in probec.err
 
 
 @pytest.mark.usefixtures("tiny")
@@ -301,12 +301,12 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
     for args, message in (
         (("push",), "push needs a URL"),
         (("push", ""), "an argument is empty"),
-        (("push", "bbc550"), "bbc550 is no URL but may be a round"),
+        (("push", "bbc550"), "bbc550 looks like the hash of a round, not a URL"),
         (("gc", shared), "gc takes no URL"),
-        (("pull", shared, "--dry-run"), "--dry-run goes with gc"),
+        (("pull", shared, "--dry-run"), "--dry-run needs the action gc"),
         (("pull", shared), "no rounds there"),
         (("push", shared, "abc"), "no round abc here"),
-        (("pull", shared, "abc"), "abc names 0 rounds of 0 there"),
+        (("pull", shared, "abc"), "abc matches 0 of the 0 rounds there"),
         (("gc", "--dir", "/"), "no project here"),
     ):
         assert probec("cache", *args) == 2

@@ -98,7 +98,7 @@ def test_levels_that_are_ignored_are_said_to_be(
     assert found["effect"] == "none"
     assert found["span"]["low"] <= 0 <= found["span"]["high"]
     assert probec("calibrate", *options) == 0
-    assert "no effect that these documents can show" in probec.out
+    assert "no effect detected" in probec.out
 
 
 def test_a_sweep_asks_once_leaves_no_round_and_writes_its_choice(
@@ -138,16 +138,16 @@ def test_what_cannot_be_swept_or_written_is_said(
 ) -> None:
     planted(0.1).install(monkeypatch)
     assert probec("calibrate", SPEC, "--levels=a..b") == 2
-    assert "is no range" in probec.err
+    assert "is not a range" in probec.err
     assert probec("calibrate", SPEC, "--levels=5..9") == 2
-    assert "no level from 5 to 9" in probec.err
+    assert "no declared level from 5 to 9" in probec.err
     assert probec("calibrate", SPEC, "--docs", "0") == 2
     assert probec("calibrate", SPEC, "--docs", "9999") in (1, 2)
     assert "9999" in probec.err
     one = [SPEC, "--levels=0..0", "--docs", "2"]
     done = {*(project / "build/steps").rglob("*")}
     assert probec("calibrate", *one, "--write", "--set", LOOSE) == 2
-    assert "is not written" in probec.err
+    assert "--write does not go with" in probec.err
     # Before anything is swept.
     assert {*(project / "build/steps").rglob("*")} == done
     spec = project / SPEC
@@ -155,8 +155,8 @@ def test_what_cannot_be_swept_or_written_is_said(
     before = spec.read_text(encoding="utf-8") + strict
     spec.write_text(before, encoding="utf-8")
     assert probec("calibrate", *one, "--write") == 1
-    assert "nothing is written: no level is allowed by the rule" in probec.out
-    assert "not allowed: level 0" in probec.out
+    assert "nothing written: no level satisfies the rule" in probec.out
+    assert "excluded: level 0" in probec.out
     assert spec.read_text(encoding="utf-8") == before
     # What cannot be edited is said before anything is swept as well.
     spec.write_text(before.replace(strict, "...\n"), encoding="utf-8")

@@ -375,7 +375,9 @@ def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
         assert [each["name"] for each in data["templates"]] == ["prompts/judge/*/system.j2"]
         assert "too hard" in data["requests"]["examples"][0]["diff"]
     assert probec("diff", SPEC, second[:8], "--depth", "spec") == 0
-    assert "B is what round 1 was made by, here over all 2 rounds of the spec" in probec.out
+    assert (
+        "B is the spec and templates of round 1, here over all 2 rounds of the spec" in probec.out
+    )
     assert probec("diff", first, second) == 2
     assert "a round needs a spec" in probec.err
     (path,) = (project / "build/rounds/tiny").glob(f"*-{first[:8]}*.json")
@@ -532,13 +534,13 @@ def test_overrides_of_a_of_b_and_of_both(probec: Probec) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((SPEC,), "a spec against itself has no differences"),
-        ((SPEC, "nothing"), "'nothing' is nothing to compare"),
+        ((SPEC,), "both sides are the same spec"),
+        ((SPEC, "nothing"), "'nothing' names no side of a comparison"),
         ((SPEC, "nowhere.yaml"), "no such spec"),
         ((SPEC, "specs"), "not a prompt directory"),
         (("prompts/judge/base",), "name B, or --spec SPEC"),
         (("prompts/judge/base", "prompts/judge/base"), "a prompt directory needs a spec"),
-        ((f"{SPEC}@HEAD",), "git knows no repository here"),
+        ((f"{SPEC}@HEAD",), "not in a git repository"),
         ((SPEC, "--set", "seed=x"), "seed"),
         ((SPEC, "--set-a", "nowhere=1"), "unknown key"),
         ((SPEC, "specs/qwen3.5-9b.yaml", "--depth", "requests"), "must be read first"),
@@ -555,8 +557,8 @@ def test_what_cannot_be_compared_is_one_clear_error(
 @pytest.mark.parametrize(
     ("side", "message"),
     [
-        (f"{SPEC}@nope", "no revision 'nope' here"),
-        (f"{SPEC}@--help", "no revision '--help' here"),
+        (f"{SPEC}@nope", "unknown revision 'nope'"),
+        (f"{SPEC}@--help", "unknown revision '--help'"),
         ("specs/later.yaml@HEAD", "no specs/later.yaml at "),
         ("specs/broken.yaml@HEAD", ":specs/broken.yaml:1: "),
     ],
@@ -635,6 +637,6 @@ def test_a_prompt_against_what_is_not_there_says_which_side_lacks_it(
         (project / SPEC).read_text().replace("docs: 4", "docs: 3") + "seed: 7\n", encoding="utf-8"
     )
     assert probec("prompt", SPEC, "--role", "judge", "--against", "specs/unbuilt.yaml") == 1
-    assert "specs/unbuilt.yaml: what the judge would see is not built yet" in probec.err
+    assert "specs/unbuilt.yaml: the input of the judge is not built yet" in probec.err
     assert probec("prompt", SPEC, "--against", "nothing") == 2
-    assert "'nothing' is nothing to compare" in probec.err
+    assert "'nothing' names no side of a comparison" in probec.err

@@ -178,8 +178,8 @@ def test_the_machines_of_this_test_cannot_open_what_is_here(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--exchange", "s3://bucket/x"), "--exchange goes with --cluster"),
-        (("--exchange", "memory://x", "--cluster", "local"), "no exchange"),
+        (("--exchange", "s3://bucket/x"), "--exchange needs --cluster"),
+        (("--exchange", "memory://x", "--cluster", "local"), "cannot be an exchange"),
         (("--exchange", "gibberish://x", "--cluster", "local"), "not a directory or URL that"),
     ],
 )

@@ -241,7 +241,7 @@ def test_truncated_replies_are_asked_again_when_the_user_says_so(
     assert probec.json("build", *paid(server))["up_to_date"]
 
     assert probec("retry", *paid(server), "--reason", "truncated") == 0
-    assert "2 replies (2 of generate) are asked again" in probec.out
+    assert "2 replies (2 of generate) retired" in probec.out
     after = probec.json("build", *paid(server))
     rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
@@ -270,7 +270,7 @@ def test_replies_of_stages_that_are_not_finished_are_retried_too(
     assert dry["retired"] == {"generate": 3}
     assert dry["unseen_steps"] == 6
     assert probec("retry", *paid(server), "--reason", "truncated") == 0
-    assert "2 replies (2 of generate) are asked again" in probec.out
+    assert "2 replies (2 of generate) retired" in probec.out
     assert "6 steps wait for others" in probec.out
     assert set((project / "build").rglob("*")) == sampled
     built = probec.json("build", *paid(server))
@@ -528,7 +528,7 @@ def test_a_rehearsal_with_faults_ends_as_one_without(probec: Probec, project: Pa
     assert stats(rough)["probes"] == stats(calm)["probes"]
     assert not (project / ".probec/batches").exists()
     assert probec("rehearse", SPEC, "--faults", "nowhere.json") == 2
-    assert "no list of faults" in probec.err
+    assert "the list of faults cannot be read" in probec.err
 
 
 def test_a_paid_round_is_reproduced_without_key_or_server(

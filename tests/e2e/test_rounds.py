@@ -86,7 +86,7 @@ def test_each_of_three_rounds_is_verified_on_another_machine_without_network(
         assert found["steps"] == len(locks(there)[index].identity.outputs)
         assert probec("reproduce", hash_) == 0
         assert probec.out.startswith(f"verified: round {index} of tiny")
-        assert "nobody was asked" in probec.out
+        assert "no requests were sent" in probec.out
         assert probec("verify", hash_) == 0
         assert probec.out.startswith("intact")
 
@@ -99,7 +99,7 @@ def test_what_is_rebuilt_can_be_kept_and_is_the_dataset(
     published = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
     # Nothing is written over, least of all the prompts of a project.
     assert probec("reproduce", first, "--keep", ".") == 2
-    assert "in an empty directory" in probec.err
+    assert "the directory of --keep is not empty" in probec.err
     assert probec("reproduce", first, "--keep", str(tmp_path / "kept")) == 0
 
     (again,) = (tmp_path / "kept/build/objects").rglob("*.parquet")
@@ -137,12 +137,12 @@ def test_missing_replies_are_counted_and_named(
     assert {each["step"] for each in found["missing"]} == {f"{stage} 1.0"}
     assert all(each["place"].startswith("document ") for each in found["missing"])
     assert probec("reproduce", hashes[1]) == 5
-    assert f"2 replies for {stage} 1.0 not here:" in probec.out
+    assert f"2 replies for {stage} 1.0 missing:" in probec.out
     assert gone[0][:12] in probec.out
     assert "probec cache pull" in probec.out
     assert reproduced(probec, 0, hashes[0])["verdict"] == "verified"
     assert probec("verify", hashes[1]) == 0
-    assert "not here at all: 1 installed files, 2 replies" in probec.out
+    assert "not here: 1 installed files, 2 replies" in probec.out
 
 
 def test_missing_documents_and_tokenizers_are_named(
@@ -171,7 +171,7 @@ def test_a_bumped_stage_version_is_drift_and_named(
     assert found["verdict"] == "drifted"
     assert found["drifts"] == [f"field judge.version: {judge.VERSION - 1} -> {judge.VERSION}"]
     assert probec("reproduce", hashes[2]) == 6
-    assert "every output is the same all the same" in probec.out
+    assert "every output is still the same" in probec.out
 
 
 def test_a_stage_that_does_otherwise_under_its_old_version_is_drift_and_named(
@@ -211,7 +211,7 @@ def test_an_edited_prompt_changes_no_locked_round_and_is_named(
 
     assert reproduced(probec, 0, first)["tree"] == [name]
     assert probec("reproduce", first) == 0
-    assert f"templates that this directory has otherwise: {name};" in probec.out
+    assert f"templates that differ in this directory: {name};" in probec.out
     drifted = reproduced(probec, 6, first, "--tree")
     assert drifted["drifts"][0].startswith("field judge.templates.judge/base/system.j2: ")
     # Nothing that the round was built from is missing.
@@ -366,7 +366,7 @@ def test_a_locked_round_is_not_drawn_otherwise(
     for command in ("build", "plan"):
         assert probec(command, SPEC, "--set", override) == 2
         assert f"round 0 of tiny is locked with another {field}" in probec.err
-        assert "give the dataset another name" in probec.err
+        assert "rename the dataset" in probec.err
     assert build(probec, "--set", override, "--set", "name=other")
 
 
@@ -408,7 +408,7 @@ def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
     shutil.rmtree(project / "build/objects")
     assert states() == ["locked", "locked"]
     assert probec("rounds", SPEC) == 0
-    assert "2 locked rounds share no document (6 in all)" in probec.out
+    assert "2 locked rounds, pairwise disjoint (6 documents in all)" in probec.out
 
 
 @pytest.mark.usefixtures("tiny")

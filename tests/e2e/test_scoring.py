@@ -226,7 +226,7 @@ def test_a_local_policy_asks_no_judge(
     assert {row["judge_model"] for row in rows} == {None}
     assert {use["stage"] for use in stats["build"]["usage"]} == {"generate", "answer"}  # type: ignore[index]
     assert probec("prompt", SPEC, "--role", "judge", *options(f"scoring.policy={policy}")) == 2
-    assert "asks no judge" in probec.err
+    assert "has no judge" in probec.err
 
 
 def test_a_local_policy_scores_baselines_too(probec: Probec, project: Path) -> None:
@@ -242,13 +242,13 @@ def test_a_local_policy_scores_baselines_too(probec: Probec, project: Path) -> N
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (("scoring.policy=token_f1", "scoring.rejudge={}"), "asks no judge"),
-        (("scoring.policy=token_f1", "scoring.identical=once"), "asks no judge"),
+        (("scoring.policy=token_f1", "scoring.rejudge={}"), "has no judge"),
+        (("scoring.policy=token_f1", "scoring.identical=once"), "has no judge"),
         (("scoring.stop={after: 5}",), "must be below rollouts"),
         (("scoring.judging=together",), "undefined variable 'answer'"),
         (
             ("scoring.judging=together", "models.judge.prompt=judge/together"),
-            "too short for 5 numbers",
+            "too few for 5 numbers",
         ),
         (("scoring.baselines={no_context: {prompt: answerer/base}}",), "undefined variable"),
         (("scoring.baselines={no_context: {prompt: answerer/none}}",), "no such template"),

@@ -36,7 +36,7 @@ def test_workers_build_the_same_dataset(probec: Probec, options: tuple[str, ...]
 
 def test_jobs_is_a_number_of_at_least_one(probec: Probec) -> None:
     assert probec("build", SPEC, "--jobs", "0") == 2
-    assert "--jobs: '0' is no number of at least 1" in probec.err
+    assert "--jobs: '0' is not a whole number of at least 1" in probec.err
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
