@@ -28,10 +28,14 @@ class Sibling(Struct, frozen=True, gc=False):
     continuation: str
 
 
-class Skip(Struct, frozen=True, gc=False):
-    """The closed reason why one source row or sibling was not used."""
+class Skip(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The closed reason why one source row or sibling was not used.
+
+    `detail`: the column and its value's type, for a row.
+    """
 
     reason: str
+    detail: str = ""
 
 
 class Document(Struct, frozen=True, gc=False):

@@ -37,7 +37,12 @@ class Remote:
         with self._translated():
             files: AbstractFileSystem
             try:
-                files, root = fsspec.core.url_to_fs(self.url)
+                if "://" in self.url:
+                    files, root = fsspec.core.url_to_fs(self.url)
+                else:
+                    # In a local path, url_to_fs would take `::` for the end of a URL.
+                    files = fsspec.filesystem("file")
+                    root = os.path.join(os.getcwd(), os.path.expanduser(self.url))
             except ValueError as error:
                 raise UsageError(
                     f"not a directory or URL that fsspec can open: {error}",
