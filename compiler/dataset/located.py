@@ -118,7 +118,8 @@ def _absent(place: Path, path: str) -> str:
     if place.is_dir():
         names = sorted(entry.name for entry in place.iterdir())
         more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return f"no source file in the directory (has: {', '.join(names[:_LISTED])}{more})"
+        have = f"has: {', '.join(names[:_LISTED])}{more}" if names else "it is empty"
+        return f"no source file in the directory ({have})"
     if place.exists():
         return "not a regular file"
     return f"no such source file{' matches the pattern' if _is_pattern(path) else ''}"

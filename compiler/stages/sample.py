@@ -122,7 +122,7 @@ class _Draws:
             drawn = sampling.draw(free, self._spec.seed, sizes)
         except ValueError as error:
             skips = skipped(inputs.rows("ingest.skips", Skip))
-            lost = [f"{len(taken):,} more are in locked rounds"] if taken else []
+            lost = [f"{len(taken):,} more in locked rounds"] if taken else []
             lost += [skips] if skips else []
             raise SourceError(
                 "; ".join([str(error), *lost]),
