@@ -80,12 +80,6 @@ def _translated(format_name: str, file: str) -> Iterator[None]:
 
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"a text column holds bytes that are not UTF-8: {in_a_line(error)}",
-            where=file,
-            hint="save the text as UTF-8",
-        ) from error
     except (pa.ArrowException, OSError, EOFError) as error:
         raise SourceError(
             f"not a complete {format_name} file: {in_a_line(error)}",
@@ -101,10 +95,22 @@ def _rows(
     for batch in batches:
         for start in range(0, batch.num_rows, _BATCH):
             part = batch.slice(start, _BATCH)
-            values = [read(part.column(name)) for name, read in readers.items()]
+            values = [
+                _values(part.column(name), read, f"{file}: column {name!r} after row {number}")
+                for name, read in readers.items()
+            ]
             for row in zip(*values, strict=True):
                 number += 1
                 yield f"{file}: row {number}", dict(zip(readers, row, strict=True))
+
+
+def _values(column: pa.Array, read: _Reader, where: str) -> list[object]:
+    try:
+        return read(column)
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"not UTF-8: {in_a_line(error)}", where=where, hint="save the text as UTF-8"
+        ) from error
 
 
 def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _Reader]:

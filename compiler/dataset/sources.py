@@ -145,8 +145,8 @@ def _usable(
         idx = number if siblings is continuation else _index(where, row, names)
         fields = (
             (names.doc_id, doc_id),
-            # A null source is an empty one.
-            (names.doc_source, "" if source is None else source),
+            # A null source is an empty one; data frames write null as NaN.
+            (names.doc_source, "" if source in (None, texts.NAN) else source),
             (names.prefix, prefix),
             (names.continuation, texts.text(each)),
         )

@@ -26,6 +26,9 @@ class Unread:
     kind: str
 
 
+NAN = Unread("NaN")
+
+
 def text(value: object) -> str | Unread | None:
     """Return text, or UTF-8 bytes as text; None for null."""
     if value is None or isinstance(value, str | Unread):
@@ -59,7 +62,7 @@ def name(value: object) -> str | Unread | None:
 
 def _double(value: float) -> str | Unread:
     if math.isnan(value):
-        return Unread("NaN")
+        return NAN
     if math.isinf(value):
         return Unread("an infinite double")
     if not value.is_integer():

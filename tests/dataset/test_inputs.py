@@ -199,6 +199,7 @@ def test_a_document_with_a_null_or_absent_source_has_an_empty_one(way: str, tmp_
         ("x.parquet", parquet(table(doc_source=pa.nulls(4, pa.int64())))),
         ("x.arrow", stream(table(doc_source=pa.nulls(4, pa.dictionary(pa.int8(), pa.string()))))),
         ("lists.jsonl", lines([{**row, "doc_source": None} for row in LISTS]).encode()),
+        ("nan.jsonl", lines([{**row, "doc_source": float("nan")} for row in ROWS]).encode()),
     ],
 )
 def test_a_source_whose_document_sources_are_all_null_keeps_every_row(
@@ -386,6 +387,16 @@ def test_a_column_of_a_type_that_is_not_read_is_an_error(
 
     assert error.message.startswith(f"the column {name!r} has the type {kind}")
     assert (error.where or "").endswith("x.parquet")
+
+
+@pytest.mark.parametrize("name", ["doc_id", "prefix"])
+def test_text_that_is_not_utf8_is_named_with_column_and_row(name: str, tmp_path: Path) -> None:
+    whole = pa.array([str(row[name]).encode() for row in ROWS[:-1]] + [b"caf\xe9"])
+    (tmp_path / "x.parquet").write_bytes(parquet(table(**{name: whole.view(pa.string())})))
+    error = refused("x.parquet", tmp_path)
+
+    assert error.message.startswith("not UTF-8: ")
+    assert (error.where or "").endswith(f"x.parquet: column {name!r} after row 0")
 
 
 def test_equal_ids_of_several_types_name_one_document(tmp_path: Path) -> None:
@@ -688,7 +699,8 @@ def test_a_shared_directory_with_colons_in_its_name_holds_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for url in (str(tmp_path / "a::b/memory::c"), "d::e"):
+    for url in (str(tmp_path / "a::b/memory::c"), "d::e", f"file://{tmp_path}/f::g"):
+        path = Path(url.removeprefix("file://"))
         remote = Remote(url)
         remote.put("folder/one", b"1")
         (tmp_path / "local").write_bytes(b"2")
@@ -698,9 +710,9 @@ def test_a_shared_directory_with_colons_in_its_name_holds_files(
         assert remote.fetch("folder/two", tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == b"2"
         assert remote.sizes("folder") == {"one": 1, "two": 1}
-        assert Path(url, "folder/two").is_file()
+        assert (path / "folder/two").is_file()
         remote.remove()
-        assert not Path(url).exists()
+        assert not path.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a::b", "back", "local"]
 
 
