@@ -28,10 +28,14 @@ class Sibling(Struct, frozen=True, gc=False):
     continuation: str
 
 
-class Skip(Struct, frozen=True, gc=False):
-    """A source row or sibling that was not used, with a reason from `SKIPS`."""
+class Skip(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A source row or sibling that was not used, with a reason from `SKIPS`.
+
+    `detail`: the column and its value's type, for a row.
+    """
 
     reason: str
+    detail: str = ""
 
 
 class Document(Struct, frozen=True, gc=False):

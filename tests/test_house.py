@@ -52,7 +52,7 @@ DOORS = {
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("sources", "parquet", "rows")),
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows")),
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
@@ -62,7 +62,7 @@ DOORS = {
         "llm/responses.py",
         "llm/batches/collect.py",
         "dataset/frames.py",
-        "dataset/sources.py",
+        "dataset/formats.py",
         "rounds/blobs.py",
     },
     "numpy": {

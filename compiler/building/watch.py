@@ -11,6 +11,7 @@ from pathlib import Path
 
 from compiler.building import folder
 from compiler.building.receipt import FOLDER, Receipt, Request, encode, patience, trusted
+from compiler.dataset.located import state_file
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.stamps import Look
@@ -101,6 +102,7 @@ class Watch:
         place = root / path
         if place.is_dir():
             look.listing(place, "**/*")
+            look.perhaps(state_file(place))
         elif any(char in path for char in "*?["):
             base = Path(place.anchor) if Path(path).is_absolute() else root
             look.listing(base, str(place.relative_to(base)))

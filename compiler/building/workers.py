@@ -67,7 +67,8 @@ def _exchanged(
             hint="leave it out, or name a cluster: --cluster local",
         )
     url = url if "://" in url else str(Path(url).resolve())
-    if any(part.partition(":")[0] == "memory" for part in url.split("::")):
+    chain = url.split("::") if "://" in url else []
+    if any(part.partition(":")[0] == "memory" for part in chain):
         raise UsageError(
             "the memory of one process cannot be an exchange",
             where=url,

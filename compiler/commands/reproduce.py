@@ -15,7 +15,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.reproduction import verdict
 
-EXAMPLE = "probec reproduce 8ba786"
+EXAMPLE = "probec reproduce e3c25f"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

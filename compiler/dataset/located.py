@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import re
 import time
@@ -14,14 +15,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from compiler.engine.stamps import Look
 from compiler.errors import SourceError, in_a_line
 from compiler.keys import Json, digest
 
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
 _FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson")
+# Read when it is named; a directory is not searched for it, because caches have such files too.
+_ARROW = ".arrow"
 _HUB = "hf://datasets/"
+# The only URLs whose path is not split at `::`, since no chain begins with them.
+_HERE = ("file://", "local://")
+_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +68,21 @@ def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) 
 
 
 @contextmanager
-def opened(file: str, compression: str | None = None) -> Iterator[BinaryIO]:
-    """Open one of the files; `compression` is fsspec's name of a format to decompress."""
+def opened(file: str) -> Iterator[BinaryIO]:
+    """Open one of the files."""
     import fsspec
 
-    with fsspec.open(file, "rb", compression=compression) as source:
-        yield source
+    # In a local path, fsspec would take `::` for the end of a URL.
+    if "://" not in file:
+        with open(file, "rb") as source:
+            yield source
+    elif file.startswith(_HERE):
+        files, inner = _system(file)
+        with files.open(inner, "rb") as source:
+            yield source
+    else:
+        with fsspec.open(file, "rb") as source:
+            yield source
 
 
 def local_files(path: str, root: Path) -> list[Path]:
@@ -77,8 +95,8 @@ def local_files(path: str, root: Path) -> list[Path]:
     if place.is_file():
         files = [place]
     elif place.is_dir():
-        files = _below(place)
-    elif any(char in path for char in "*?["):
+        files = _below(place) or _saved(place)
+    elif _is_pattern(path):
         # As in a shell, hidden files match only a pattern with a leading dot.
         pattern = path if Path(path).is_absolute() else f"{glob.escape(str(root))}/{path}"
         found = map(Path, glob.iglob(pattern, recursive=True))
@@ -87,12 +105,24 @@ def local_files(path: str, root: Path) -> list[Path]:
         files = []
     if not files:
         raise SourceError(
-            "no such source file",
+            _absent(place, path),
             where=path,
             hint=f"name a {', '.join(_FORMATS)} file, or a directory",
         )
     _known_format([str(file) for file in files])
     return files
+
+
+def _absent(place: Path, path: str) -> str:
+    """Describe a path that leads to no source file."""
+    if place.is_dir():
+        names = sorted(entry.name for entry in place.iterdir())
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        have = f"has: {', '.join(names[:_LISTED])}{more}" if names else "it is empty"
+        return f"no source file in the directory ({have})"
+    if place.exists():
+        return "not a regular file"
+    return f"no such source file{' matches the pattern' if _is_pattern(path) else ''}"
 
 
 def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
@@ -122,6 +152,54 @@ def _below(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def _is_pattern(path: str) -> bool:
+    return any(char in path for char in "*?[")
+
+
+def state_file(folder: Path) -> Path:
+    """Return the path of the file that lists the parts of a saved dataset."""
+    return folder / "state.json"
+
+
+def _saved(folder: Path) -> list[Path]:
+    """Return the parts of a folder that `Dataset.save_to_disk` wrote; none for any other folder.
+
+    Raises:
+        SourceError: the folder holds several datasets, or lacks a part.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        splits = sorted(each.name for each in folder.iterdir() if state_file(each).is_file())
+        raise SourceError(
+            f"a saved DatasetDict with the splits {', '.join(splits)}",
+            where=str(folder),
+            hint="name the folder of one split",
+        )
+    state = state_file(folder)
+    if not state.is_file() or not any(folder.glob(f"*{_ARROW}")):
+        return []
+    try:
+        read = json.loads(state.read_text(encoding="utf-8"))
+        parts = [folder / part["filename"] for part in read["_data_files"]]
+        subset = read.get("_indices_data_files")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SourceError(
+            "not the state of a saved dataset",
+            where=str(state),
+            hint="save the dataset again, or export it with Dataset.to_parquet",
+        ) from error
+    if lost := [part for part in parts if not part.is_file()]:
+        raise SourceError(
+            "a part of the saved dataset is missing", where=str(lost[0]), hint="save it again"
+        )
+    if subset:
+        raise SourceError(
+            "a saved dataset that selects rows through an indices file",
+            where=str(folder),
+            hint="export it with Dataset.to_parquet",
+        )
+    return parts
+
+
 def _refused(error: OSError) -> None:
     raise error
 
@@ -143,16 +221,17 @@ def _content_digest(file: Path, known: dict[str, Json]) -> str:
 
 
 def _remote(path: str) -> Located:
-    import fsspec
-
+    saved = False
     try:
-        files_system, inner = fsspec.core.url_to_fs(path)
+        files_system, inner = _system(path)
         below = [name for name in files_system.find(inner) if _is_data(name, inner)]
         found = sorted(below) or (
             [inner]
             if files_system.isfile(inner)
             else sorted(name for name in files_system.glob(inner) if _is_data(name, inner))
         )
+        if not found:
+            saved = any(name.endswith("/state.json") for name in files_system.find(inner))
         marks = [[name, str(files_system.checksum(name))] for name in found]
     except Exception as error:  # every fsspec backend raises its own kinds
         raise SourceError(
@@ -161,10 +240,28 @@ def _remote(path: str) -> Located:
             hint="check the URL and the network",
         ) from error
     if not found:
-        raise SourceError("no source files there", where=path, hint=f"one of {', '.join(_FORMATS)}")
+        what = ", but a saved dataset" if saved else ""
+        raise SourceError(
+            f"no source files there{what}",
+            where=path,
+            hint="copy the folder to this machine and name it, or name its .arrow files"
+            if saved
+            else f"one of {', '.join(_FORMATS)}",
+        )
     _known_format(found)
     urls = tuple(files_system.unstrip_protocol(name) for name in found)
     return Located(path, urls, digest("source", marks), None)
+
+
+def _system(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a URL and the path in it."""
+    import fsspec
+
+    if url.startswith(_HERE):
+        files = fsspec.filesystem("file")
+        return files, str(files._strip_protocol(url))
+    files, inner = fsspec.core.url_to_fs(url)
+    return files, str(inner)
 
 
 def _is_data(name: str, inner: str) -> bool:
@@ -172,7 +269,8 @@ def _is_data(name: str, inner: str) -> bool:
     plain = re.split(r"[*?\[]", inner, maxsplit=1)[0]
     base = plain if plain == inner else plain.rpartition("/")[0]
     parts = name.removeprefix(base.rstrip("/")).split("/")
-    return name.endswith(_FORMATS) and not any(part.startswith(".") for part in parts)
+    formats = (*_FORMATS, _ARROW) if inner.endswith(_ARROW) else _FORMATS
+    return name.endswith(formats) and not any(part.startswith(".") for part in parts)
 
 
 def _on_hub(path: str, revision: str | None) -> Located:
@@ -201,7 +299,7 @@ def _on_hub(path: str, revision: str | None) -> Located:
 
 def _known_format(files: Sequence[str]) -> None:
     for file in files:
-        if not file.endswith(_FORMATS):
+        if not file.endswith((*_FORMATS, _ARROW)):
             raise SourceError(
                 "not a known source format", where=file, hint=f"one of {', '.join(_FORMATS)}"
             )

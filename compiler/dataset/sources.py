@@ -1,131 +1,54 @@
 """The source reader, which yields documents with their siblings.
 
-Sources are Parquet or JSONL, with one row per sibling, or one row per document with a list of
-continuations. The rows of a document may lie anywhere: they are spooled to disk and grouped by id,
-so memory holds an index, never the text.
+Sources have one row per sibling, or one row per document with a list of continuations. The rows of
+a document may lie anywhere: they are spooled to disk and grouped by id, so memory holds an index,
+never the text.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import struct
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias, cast
 
 import msgspec
-import zstandard
 
-from compiler.dataset.frames import Frames
-from compiler.dataset.located import Located, opened
-from compiler.errors import SourceError, in_a_line
+from compiler.dataset import formats, texts
+from compiler.dataset.located import Located
+from compiler.dataset.source_columns import ColumnNames
+from compiler.dataset.texts import Unread
+from compiler.errors import SourceError
 from compiler.records import Document, Sibling, Skip
 
 _TEXTS = msgspec.json.Decoder(tuple[str, str, str])
-# Raised by a compressed file that is truncated or damaged.
-_BROKEN = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+# Id, index if declared, and (source, prefix, continuation).
+_Usable: TypeAlias = tuple[str, int | None, tuple[str, str, str]]
+_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnNames:
-    """The names of the source's columns; None for one that it does not have."""
-
-    doc_id: str
-    doc_source: str | None
-    prefix: str
-    continuation: str
-    doc_idx: str | None
-
-    def all(self) -> list[str]:
-        """Return the names of the columns to read."""
-        names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
-        return [name for name in names if name is not None]
-
-
-def count_documents(located: Located, columns: ColumnNames) -> int:
-    """Count the documents of a source that have a usable row."""
+def count_documents(located: Located, columns: ColumnNames) -> tuple[int, str]:
+    """Count the documents of a source that have a usable row; describe the rows without use."""
     found = set()
-    for row in _rows(located, columns.all()):
-        doc_id = _id(row[columns.doc_id])
-        if any(_fault(doc_id, texts) is None for _, texts in _siblings(row, columns)):
-            found.add(doc_id)
-    return len(found)
+    skips: list[Skip] = []
+    for where, row in formats.rows(located.files, columns):
+        found |= {doc_id for doc_id, _, _ in _usable(where, row, columns, skips)}
+    return len(found), skipped(skips)
 
 
-# reading
-
-
-def _rows(located: Located, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    for file in located.files:
-        reader = _parquet if file.endswith(".parquet") else _jsonl
-        yield from reader(file, columns)
-
-
-def _parquet(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    import pyarrow
-    import pyarrow.parquet as pq
-
-    try:
-        with opened(file) as source:
-            table = pq.ParquetFile(source)
-            _require(columns, table.schema_arrow.names, file)
-            for batch in table.iter_batches(batch_size=256, columns=list(columns)):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
-        raise SourceError(
-            f"not a complete parquet file: {in_a_line(error)}", where=file, hint="fetch it again"
-        ) from error
-
-
-def _jsonl(file: str, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    packed = file.endswith((".gz", ".zst"))
-    number = 0
-    try:
-        with (
-            opened(file, "gzip" if file.endswith(".gz") else None) as source,
-            # Buffered here, because not every decompressor of fsspec can iterate over lines.
-            io.BufferedReader(Frames(source) if file.endswith(".zst") else source) as lines,  # type: ignore[type-var]
-        ):
-            if packed and not lines.peek(1):
-                raise EOFError("the file is empty")
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _json_row(line, columns, f"{file}:{number}")
-    except _BROKEN as error:
-        raise SourceError(
-            f"cannot be read: {in_a_line(error)}", where=f"{file}:{number + 1}"
-        ) from error
-
-
-def _json_row(line: bytes, columns: Sequence[str], where: str) -> dict[str, object]:
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"not UTF-8 at byte {error.start} of the line", where=where, hint="save it as UTF-8"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"not JSON: {error}", where=where, hint="one object per line") from error
-    if not isinstance(row, dict):
-        raise SourceError("not a JSON object", where=where, hint="one object per line")
-    _require(columns, list(row), where)
-    return row
-
-
-def _require(columns: Sequence[str], have: Sequence[str], where: str) -> None:
-    missing = [name for name in columns if name not in have]
-    if missing:
-        raise SourceError(
-            f"no column {', '.join(repr(name) for name in missing)} (has: {', '.join(have)})",
-            where=where,
-            hint="map the names with source.columns in the spec, or --set source.columns.X=NAME",
-        )
-
-
-# grouping
+def skipped(skips: Iterable[Skip]) -> str:
+    """Describe skipped rows by the most frequent reasons; empty if there are none."""
+    reasons = Counter((skip.reason, skip.detail) for skip in skips)
+    ranked = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    named = [
+        f"{count:,} {reason}{f' ({detail})' if detail else ''}"
+        for (reason, detail), count in ranked[:_NAMED]
+    ]
+    if len(ranked) > _NAMED:
+        named.append(f"{sum(count for _, count in ranked[_NAMED:]):,} for other reasons")
+    total = reasons.total()
+    return f"{total:,} row{'s' * (total != 1)} skipped: {', '.join(named)}" if named else ""
 
 
 @dataclass
@@ -148,13 +71,11 @@ class Grouped:
         """
         places = self._spool()
         if not places:
-            reasons = Counter(skip.reason for skip in self.skips)
-            why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
             raise SourceError(
-                f"no usable document{f' among the rows: {why}' if why else ''}",
+                f"no usable document: {skipped(self.skips) or 'there are no rows'}",
                 where=self.located.path,
-                hint="check the file and its columns: ids must be text or integers, and every row "
-                "needs a prefix and a continuation, as text",
+                hint="every row needs an id, a prefix and a continuation; source.columns maps "
+                "their names",
             )
         for doc_id in sorted(places):
             yield self._document(doc_id, places[doc_id])
@@ -162,19 +83,11 @@ class Grouped:
     def _spool(self) -> dict[str, list[tuple[int, int]]]:
         """Write every sibling to the spool; return doc_id -> [(sibling index, offset)]."""
         places: dict[str, list[tuple[int, int]]] = {}
-        for row in _rows(self.located, self.columns.all()):
-            doc_id = _id(row[self.columns.doc_id])
-            siblings = list(_siblings(row, self.columns))
-            if not siblings:
-                self.skips.append(Skip("row_empty"))
-            for idx, texts in siblings:
-                reason = _fault(doc_id, texts)
-                if reason is not None:
-                    self.skips.append(Skip(reason))
-                    continue
-                own = places.setdefault(str(doc_id), [])
+        for where, row in formats.rows(self.located.files, self.columns):
+            for doc_id, idx, usable in _usable(where, row, self.columns, self.skips):
+                own = places.setdefault(doc_id, [])
                 own.append((len(own) if idx is None else idx, self.spool.tell()))
-                packed = msgspec.json.encode(texts)
+                packed = msgspec.json.encode(usable)
                 self.spool.write(struct.pack("<I", len(packed)) + packed)
         return places
 
@@ -214,46 +127,66 @@ class Grouped:
         return _TEXTS.decode(self.spool.read(size))
 
 
-def _id(value: object) -> object:
-    """Return an integer id as text, and any other value unchanged."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _siblings(
-    row: dict[str, object], names: ColumnNames
-) -> Iterator[tuple[int | None, tuple[object, object, object]]]:
-    """Yield the siblings of a row: index if declared, and (source, prefix, continuation).
+def _usable(
+    where: str, row: dict[str, object], names: ColumnNames, skips: list[Skip]
+) -> Iterator[_Usable]:
+    """Yield the usable siblings of a row, and append the reasons of the others to `skips`.
 
     Raises:
         SourceError: the index is not an integer from 0.
     """
-    continuation = row[names.continuation]
-    source = row[names.doc_source] if names.doc_source is not None else ""
-    if isinstance(continuation, list):
-        for number, each in enumerate(continuation):
-            yield number, (source, row[names.prefix], each)
-        return
+    doc_id = texts.name(row[names.doc_id])
+    source = None if names.doc_source is None else texts.name(row[names.doc_source])
+    prefix, continuation = texts.text(row[names.prefix]), row[names.continuation]
+    if continuation == []:
+        skips.append(Skip("row_empty"))
+    siblings = continuation if isinstance(continuation, list) else [continuation]
+    for number, each in enumerate(siblings):
+        idx = number if siblings is continuation else _index(where, row, names)
+        fields = (
+            (names.doc_id, doc_id),
+            # A null source is an empty one; data frames write null as NaN.
+            (names.doc_source, "" if source in (None, texts.NAN) else source),
+            (names.prefix, prefix),
+            (names.continuation, texts.text(each)),
+        )
+        faults = (_fault(column, value) for column, value in fields)
+        fault = next((each for each in faults if each is not None), None)
+        if fault is None and doc_id == "":
+            fault = Skip("row_null", f"{names.doc_id!r} is empty")
+        if fault is None:
+            own_id, *own = cast(list[str], [value for _, value in fields])
+            yield own_id, idx, (own[0], own[1], own[2])
+        else:
+            skips.append(fault)
+
+
+def _index(where: str, row: dict[str, object], names: ColumnNames) -> int | None:
+    """Return the sibling index that a row declares.
+
+    Raises:
+        SourceError: it is not an integer from 0.
+    """
     idx = row[names.doc_idx] if names.doc_idx is not None else None
     if isinstance(idx, float) and idx.is_integer():
         idx = int(idx)
-    if idx is not None and (
-        not isinstance(idx, int) or isinstance(idx, bool) or not 0 <= idx < 2**31
-    ):
-        raise SourceError(
-            f"document {row[names.doc_id]!r} has the sibling index {idx!r}",
-            where=names.doc_idx,
-            hint="use integers from 0, or set source.columns.doc_idx to null",
-        )
-    yield idx, (source, row[names.prefix], continuation)
+    if idx is None or (isinstance(idx, int) and not isinstance(idx, bool) and 0 <= idx < 2**31):
+        return idx
+    raise SourceError(
+        f"document {row[names.doc_id]!r} has the sibling index {idx!r} in {names.doc_idx!r}",
+        where=where,
+        hint="use integers from 0, or set source.columns.doc_idx to null",
+    )
 
 
-def _fault(doc_id: object, texts: tuple[object, object, object]) -> str | None:
-    values = (doc_id, *texts)
-    if not all(isinstance(value, str) for value in values) or not doc_id:
-        return "row_null"
-    for value in values:
-        try:
-            str(value).encode("utf-8")
-        except UnicodeEncodeError:
-            return "row_surrogate"
+def _fault(column: str | None, value: str | Unread | None) -> Skip | None:
+    """Return the reason to skip a row, by the value of one of its columns."""
+    if value is None:
+        return Skip("row_null", f"{column!r} is null")
+    if isinstance(value, Unread):
+        return Skip("row_type", f"{column!r} is {value.kind}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return Skip("row_surrogate", f"{column!r} has a lone surrogate")
     return None

@@ -136,7 +136,7 @@ class Graph:
     def needs(self, step: Step) -> Mapping[str, list[tuple[Part, Artifact]]]:
         """Return the artifacts of a step's inputs by need; its upstream steps must be finished."""
         found: dict[str, list[tuple[Part, Artifact]]] = {}
-        for need in step.stage.needs:
+        for need in (*step.stage.needs, *step.stage.asides):
             stage, _, output = need.partition(".")
             found[need] = [
                 (part, self._done[stage, part].outputs[output])
@@ -150,6 +150,7 @@ class Graph:
         inputs: dict[str, Json] = {
             need: {label(part): artifact.digest for part, artifact in parts}
             for need, parts in needs.items()
+            if need not in stage.asides
         }
         if stage.narrow is not None:
             inputs.update(stage.narrow(step.part, Inputs(self.store, needs)))

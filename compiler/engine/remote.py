@@ -37,7 +37,13 @@ class Remote:
         with self._translated():
             files: AbstractFileSystem
             try:
-                files, root = fsspec.core.url_to_fs(self.url)
+                if "://" in self.url and not self.url.startswith("file://"):
+                    files, root = fsspec.core.url_to_fs(self.url)
+                else:
+                    # In a local path, url_to_fs would take `::` for the end of a URL.
+                    files = fsspec.filesystem("file")
+                    path = os.path.expanduser(self.url.removeprefix("file://"))
+                    root = os.path.join(os.getcwd(), path)
             except ValueError as error:
                 raise UsageError(
                     f"not a directory or URL that fsspec can open: {error}",

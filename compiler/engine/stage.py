@@ -120,6 +120,8 @@ class Stage:
     `params`: every part of the configuration that can change the output, and nothing else.
     `templates`: name -> digest, of every template used.
     `needs`: the inputs, as `<stage>.<output>`.
+    `asides`: inputs that only messages of errors are made from, and so are in no step key. They are
+    outputs of stages in `needs`.
     `narrow`: for a step that reads only a part of a large input, returns need -> key of that part;
     the value replaces the input's digest in the step key, so it must determine what is read.
     `prepare`, `settle`: for a stage that sends requests. `prepare` queues the requests of a step
@@ -134,6 +136,7 @@ class Stage:
     params: Json
     run: Callable[[Part, Inputs, Outputs], None]
     templates: Mapping[str, str] = field(default_factory=dict)
+    asides: tuple[str, ...] = ()
     narrow: Callable[[Part, Inputs], Mapping[str, Json]] | None = None
     prepare: Callable[[Part, Inputs], None] | None = None
     settle: Callable[[], None] | None = None

@@ -32,7 +32,8 @@ REASONS: dict[str, str] = {
 }
 
 SKIPS: dict[str, str] = {
-    "row_null": "a source row with a null or non-text field",
+    "row_null": "a source row without an id, prefix or continuation: null, or an empty id",
+    "row_type": "a source row with a value that is not read as text, such as a list or NaN as id",
     "row_empty": "a source row with an empty list of continuations",
     "row_surrogate": "a source row with a lone surrogate",
     "row_duplicate": "a source row equal to an earlier one",

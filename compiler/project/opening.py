@@ -64,26 +64,27 @@ def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     spec = read.spec
     assert spec is not None
     located = locate(spec.source.path, None, read.root, {})
-    have = count_documents(located, column_names(spec))
+    have, skipped = count_documents(located, column_names(spec))
+    lost = f"; {skipped}" if skipped else ""
     wanted = [each.docs for each in spec.rounds]
     sizes = wanted
     if sum(wanted) > have:
         sizes = [docs * have // sum(wanted) for docs in wanted]
         if have == 0:
             raise UsageError(
-                "the source has no usable document",
+                f"the source has no usable document: {skipped or 'there are no rows'}",
                 where=variant.source,
-                hint="every row needs an id (text or a whole number), a prefix and a continuation "
-                "(text); source.columns maps the names of columns, null for one that is not there",
+                hint="every row needs an id, a prefix and a continuation; source.columns maps "
+                "their names",
             )
         if min(sizes) == 0:
             raise UsageError(
-                f"{have} documents cannot fill {len(wanted)} rounds",
+                f"{have} documents cannot fill {len(wanted)} rounds{lost}",
                 where=variant.source,
                 hint="use a larger file, or --set rounds=[{docs: 1}]",
             )
     notices = [
-        f"rehearsal on {variant.source} ({have:,} documents): rounds "
+        f"rehearsal on {variant.source} ({have:,} documents{lost}): rounds "
         f"{' + '.join(f'{n:,}' for n in wanted)} -> {' + '.join(f'{n:,}' for n in sizes)}, "
         f"tokenizers -> {spec.source.tokenizer}, dataset {spec.name}"
     ]

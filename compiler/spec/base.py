@@ -48,5 +48,5 @@ def meanings(model: type[Model]) -> dict[str, str]:
                     ast.AnnAssign(target=ast.Name(id=name)),
                     ast.Expr(value=ast.Constant(value=str(text))),
                 ):
-                    found[name] = inspect.cleandoc(text)
+                    found[name] = " ".join(text.split())
     return found

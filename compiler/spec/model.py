@@ -21,9 +21,13 @@ class Columns(Model):
     """Column names in the source."""
 
     doc_id: str = "doc_id"
-    """Id shared by all siblings of one source prefix."""
+    """Id shared by all siblings of one source prefix, read as text: integers with every digit,
+    decimals and whole doubles below 2^53 without trailing zeros (3.0 is `3`), UUIDs, timestamps (in
+    UTC if they have a time zone) and dates as ISO 8601, bytes as UTF-8. A row with any other value,
+    such as NaN, a double with a fraction, a bool or a list, is skipped as `row_type`."""
     doc_source: str | None = "doc_source"
-    """Origin of the prefix, usually a URL; null if the source has no such column."""
+    """Origin of the prefix, usually a URL; null if the source has no such column. Values are read
+    like those of `doc_id`; a null value is an empty text and skips no row."""
     prefix: str = "prefix"
     """The human-written start that the source model continued."""
     continuation: str = "continuation"
@@ -36,7 +40,9 @@ class Source(Model):
     """The rollouts from which probes are made."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob."""
+    """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob.
+    The content decides how a file is read: JSONL (UTF-8, or UTF-16/-32 with a byte-order mark;
+    plain, gzip or zstd), parquet, Arrow; also a folder of `Dataset.save_to_disk`."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset; resolved to a commit when the source is read."""
     model: str

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from compiler.dataset.located import Located
-from compiler.dataset.sources import ColumnNames, Grouped
+from compiler.dataset.source_columns import ColumnNames
+from compiler.dataset.sources import Grouped
 from compiler.engine.artifact import row_digest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
@@ -14,7 +15,7 @@ from compiler.records import Document, DocumentId
 from compiler.spec.model import Spec
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 
 
 def stage(context: Context) -> Stage:

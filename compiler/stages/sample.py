@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from compiler.dataset.sources import skipped
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Inputs, Outputs, Part, Stage, Step
 from compiler.engine.store import plain
@@ -46,6 +47,7 @@ def stage(context: Context) -> Stage:
         version=VERSION,
         depth=2,
         needs=("ingest.ids", "ingest.documents"),
+        asides=("ingest.skips",),
         params={
             "seed": spec.seed,
             "siblings": spec.siblings.model_dump(mode="json"),
@@ -108,10 +110,10 @@ class _Draws:
                 order = sampling.shuffled(list(self._locked[index]), self._spec.seed)
                 self._known[source, index] = [ids[each] for each in order]
             else:
-                self._draw(source, ids)
+                self._draw(source, ids, inputs)
         return self._known[source, index]
 
-    def _draw(self, source: str, ids: Mapping[str, DocumentId]) -> None:
+    def _draw(self, source: str, ids: Mapping[str, DocumentId], inputs: Inputs) -> None:
         taken = frozenset[str]().union(*self._locked.values())
         free = [each for each in ids if each not in taken]
         # Locked rounds draw nothing.
@@ -119,8 +121,13 @@ class _Draws:
         try:
             drawn = sampling.draw(free, self._spec.seed, sizes)
         except ValueError as error:
+            skips = skipped(inputs.rows("ingest.skips", Skip))
+            lost = [f"{len(taken):,} more in locked rounds"] if taken else []
+            lost += [skips] if skips else []
             raise SourceError(
-                str(error), where="rounds", hint="lower rounds[].docs, or use a larger source"
+                "; ".join([str(error), *lost]),
+                where="rounds",
+                hint="lower rounds[].docs, or use a larger source",
             ) from error
         for index, order in enumerate(drawn):
             if index not in self._locked:

@@ -1,0 +1,57 @@
+"""The columns of a source: their names, and errors about missing and repeated ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from compiler.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNames:
+    """The names of the source's columns; None for one that it does not have."""
+
+    doc_id: str
+    doc_source: str | None
+    prefix: str
+    continuation: str
+    doc_idx: str | None
+
+    def all(self) -> list[str]:
+        """Return the names of the columns to read, each once."""
+        names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
+        return [name for name in dict.fromkeys(names) if name is not None]
+
+
+def require(names: Iterable[str], have: Iterable[str], where: str) -> None:
+    """Check that a file or row has the columns.
+
+    Raises:
+        SourceError: a column is missing.
+    """
+    have = list(have)
+    missing = [name for name in names if name not in have]
+    if missing:
+        raise SourceError(
+            f"no column {', '.join(map(repr, missing))} (has: {', '.join(have)})",
+            where=where,
+            hint="map the names with source.columns in the spec, or --set source.columns.X=NAME; "
+            "source.columns.doc_source and .doc_idx are null where there is none",
+        )
+
+
+def refuse_repeated(names: Iterable[str], where: str) -> None:
+    """Check that no two columns of a file, or keys of a row, have one name.
+
+    Raises:
+        SourceError: a name occurs more than once.
+    """
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise SourceError(
+            f"more than one column {', '.join(map(repr, repeated))}",
+            where=where,
+            hint="rename or drop all but one",
+        )
