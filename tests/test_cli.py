@@ -1,4 +1,4 @@
-"""The command line itself: what is wrong with it is told to people and to machines."""
+"""Errors of the command line, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPEC = "specs/tiny.yaml"
         ((), "the following arguments are required: COMMAND"),
     ],
 )
-def test_a_wrong_command_line_is_one_error_also_for_machines(
+def test_a_wrong_command_line_is_one_error_also_in_json(
     args: tuple[str, ...], message: str, probec: Probec
 ) -> None:
     assert probec(*args, "--json") == 2
