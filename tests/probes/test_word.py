@@ -1,4 +1,4 @@
-"""Which words may be atoms of the word scope."""
+"""Words that may be atoms of the word scope."""
 
 from __future__ import annotations
 
