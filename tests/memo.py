@@ -3,7 +3,8 @@
 Hundreds of tests build copies of one small project. Compiled templates, parsed YAML, loaded
 tokenizers and the replies of the embedded model are functions of text alone, and computing them
 again takes more than half of the time of such a build. The key of each result is everything that
-it depends on, so a test that changes a template, a tokenizer or a prompt computes it again."""
+it depends on, so a test that changes a template, a tokenizer or a prompt computes it again.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from compiler.report.pages import Page
 def install(patch: pytest.MonkeyPatch) -> None:
     """Keep such results, and let the operating system decide when data reaches the disk.
 
-    A test that kills a process needs no fsync: written data outlives the process."""
+    A test that kills a process needs no fsync: written data outlives the process.
+    """
     patch.setattr(os, "fsync", lambda file: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
     _keep_replies(patch)

@@ -1,7 +1,8 @@
 """A model that plays all roles by a script, so that statistics can be checked for planted effects.
 
 It writes probes as the embedded model does, answers with the rollout's planted quality in plain
-text, and judges by reading that quality back, with planted noise."""
+text, and judges by reading that quality back, with planted noise.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Script:
     """`quality(question, rollout)`: of an answer, in [0, 1]. `noise`: half-width of the judge's.
 
     `leak`: share of the questions that hold their answer. `judged`: number of requests to the
-    judge for each prompt."""
+    judge for each prompt.
+    """
 
     quality: Callable[[str, int], float]
     noise: float = 0.0

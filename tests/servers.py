@@ -1,7 +1,8 @@
 """Rehearsal servers as forks of one process that has loaded the compiler.
 
 Starting an interpreter takes most of the time of a test with a server of its own. Tests of the
-server itself start it as users do."""
+server itself start it as users do.
+"""
 
 from __future__ import annotations
 

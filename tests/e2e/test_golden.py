@@ -1,7 +1,8 @@
 """Outputs of the tiny project, pinned as plain text.
 
 An output that changed while its stage's version did not is a stale cache for every user: bump the
-stage's VERSION in the same commit that accepts the new digest."""
+stage's VERSION in the same commit that accepts the new digest.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Each change is built twice: over a store and a response log that hold every earlier build, and over
 empty ones. All outputs and all files of the dataset must be equal. The paid provider is replaced by
 one that encodes the real wire body, sends nothing and puts the body's key into its reply. So a
-changed body changes an output, and a change that no output shows is in no request."""
+changed body changes an output, and a change that no output shows is in no request.
+"""
 
 from __future__ import annotations
 
@@ -413,7 +414,8 @@ Planned: TypeAlias = tuple[str, str | None]
 class Desk:
     """Two copies of one project: one keeps the results of all builds, one keeps none.
 
-    `fresh`: the plan after the unchanged spec was built."""
+    `fresh`: the plan after the unchanged spec was built.
+    """
 
     warm: Path
     cold: Path

@@ -1,5 +1,4 @@
-"""Builds of arbitrary documents: every row is valid, every slot is accounted for, and documents are
-independent of one another."""
+"""Builds of arbitrary documents: valid rows, complete accounting, independent documents."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ class Doubles:
     """numbers -> doubles, one step a leaf. A file with an event's name triggers the event.
 
     `die`: the step on leaf 2 kills its process as many times as the file states;
-    `fail`: it raises; `slow`: every step takes half a second."""
+    `fail`: it raises; `slow`: every step takes half a second.
+    """
 
     root: Path
     leaves: int = 6

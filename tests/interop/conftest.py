@@ -1,7 +1,8 @@
 """Third-party servers and clients, each in an environment of its own that `make interop` creates.
 
 They were written without knowledge of this project, so our client and our rehearsal server are
-checked against independent readings of the API and not only against each other."""
+checked against independent readings of the API and not only against each other.
+"""
 
 from __future__ import annotations
 

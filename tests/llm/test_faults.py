@@ -1,6 +1,7 @@
 """Faults between a client and a batch endpoint, one by one; the server's ledger is the oracle.
 
-The numbers are those of the fault matrix in `docs/batches.md`."""
+The numbers are those of the fault matrix in `docs/batches.md`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Random faults and random kills, by seed; the server's ledger and files are the oracle.
 
 With PROBEC_FAULT_SEEDS=300 in the environment the first 300 schedules are tried instead of the
-default ones, with PROBEC_FAULT_SEEDS=17-17 only that one. A failure shows its schedule."""
+default ones, with PROBEC_FAULT_SEEDS=17-17 only that one. A failure shows its schedule.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Replies as models really send them, from tests/data/replies.jsonl.
 
-Each is read, or rejected with its reason, and damage rejects only the slots that it affects."""
+Each is read, or rejected with its reason, and damage rejects only the slots that it affects.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def tokenizer(name: str = DEMO) -> Tokenizer:
 def dressed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the demo's tokenizer with the additional parts of a published one, Qwen3's.
 
-    Added tokens, a post-processor, empty affixes, and merges that end inside a code point."""
+    Added tokens, a post-processor, empty affixes, and merges that end inside a code point.
+    """
     parts = json.loads(gzip.decompress((ROOT / DEMO).read_bytes()))
     model, level = parts["model"], {"type": "ByteLevel", "add_prefix_space": False}
     parts["post_processor"] = {**level, "trim_offsets": False, "use_regex": False}
