@@ -35,7 +35,7 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
     assert probec.err.startswith(f"probec: {message}")
 
 
-def test_help_and_version_are_no_errors(probec: Probec) -> None:
+def test_help_and_version_exit_without_an_error(probec: Probec) -> None:
     assert probec("--version") == 0
     assert probec.out.startswith("probec ")
     assert probec("plan", "--help") == 0

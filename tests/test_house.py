@@ -105,7 +105,7 @@ def test_a_module_is_short_named_by_its_noun_and_documented(path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name_of)
-def test_a_package_is_one_noun(package: Path) -> None:
+def test_a_package_has_a_bounded_size(package: Path) -> None:
     files = sorted(package.rglob("*.py"))
 
     assert len(files) <= 40
@@ -113,7 +113,7 @@ def test_a_package_is_one_noun(package: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_library_has_one_door(path: Path) -> None:
+def test_every_library_is_imported_in_one_place(path: Path) -> None:
     for module in imports(path):
         library = module.partition(".")[0]
         assert name_of(path) in DOORS.get(library, {name_of(path)}), f"{library} is imported here"
@@ -160,7 +160,7 @@ def test_no_untyped_dict_is_passed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_names_of_registry_entries_are_compared_only_at_home(path: Path) -> None:
+def test_names_of_registry_entries_are_compared_only_in_their_package(path: Path) -> None:
     """Find special cases on top of a registry, as in `if scope == "lens"` outside its package."""
     home = ("probes/scopes/", "llm/providers/", "probes/scoring/")
     if name_of(path).startswith(home) or name_of(path) == "project/problems.py":
@@ -208,7 +208,7 @@ def test_every_spec_field_is_described_for_editors() -> None:
             assert shape.get("description"), f"{name}.{field}"
 
 
-def test_the_pipeline_is_the_design(stages: list[Stage]) -> None:
+def test_the_pipeline_has_the_stages_of_the_design(stages: list[Stage]) -> None:
     assert len(stages) == len(PIPELINE)
     assert [stage.name for stage in stages] == [
         "ingest",

@@ -62,7 +62,7 @@ def test_a_second_build_is_reported_as_a_no_op(probec: Probec) -> None:
 def test_an_edited_judge_prompt_reruns_the_judge_with_early_cutoff_on_equal_verdicts(
     probec: Probec, project: Path
 ) -> None:
-    """The embedded judge gives the same verdicts; only the card counts different tokens."""
+    """Expect equal verdicts from the embedded judge; only the card counts different tokens."""
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
 
     states = planned(probec)
@@ -233,7 +233,7 @@ def test_an_invalid_cache_of_source_digests_is_ignored(
 def test_a_source_is_spooled_in_the_build_directory(
     probec: Probec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The machine's temporary directory may be too small."""
+    """Do without the machine's temporary directory, which may be too small."""
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert build(probec)["ingest"] == 1
 

@@ -229,7 +229,7 @@ def test_altered_chunks_do_not_enter_the_log(
 def test_chunks_of_another_round_are_rejected(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
-    """Each chunk is valid by itself, but together they do not answer the lock's requests."""
+    """Exchange chunks that are valid by themselves, but do not answer the lock's requests."""
     first, second = build(probec)
     shared, there = tmp_path / "shared", tmp_path / "there"
     there.mkdir()

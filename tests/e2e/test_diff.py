@@ -274,7 +274,7 @@ def test_dollars_cover_the_new_requests_and_the_estimate_is_right(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_prompt_directory_stands_for_the_spec_with_that_variant(
+def test_a_prompt_directory_is_compared_as_the_spec_with_that_variant(
     probec: Probec, project: Path
 ) -> None:
     other = variant(project, "judge", "grade an answer", "mark an answer")
@@ -345,7 +345,7 @@ def test_a_spec_of_a_revision_extends_the_base_of_that_revision(
 
 @pytest.mark.usefixtures("tiny")
 def test_a_committed_build_is_found_from_its_revision(probec: Probec, project: Path) -> None:
-    """A revision shares the current replies and artifacts, so none of its requests are sent."""
+    """Expect no new requests, because a revision shares the current replies and artifacts."""
     commit(project)
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
     data = compared(probec, SPEC, f"{SPEC}@HEAD")

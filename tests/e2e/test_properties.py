@@ -26,7 +26,7 @@ QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
 
 
 def run(*arguments: str) -> dict[str, object]:
-    """One command in process, expecting success."""
+    """Run one command in process, expecting success."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main([*arguments, "--json"])

@@ -354,7 +354,7 @@ def test_a_receipt_is_not_valid_in_another_working_directory(desk: Desk, tmp_pat
 
 
 def test_builds_with_two_overrides_invalidate_each_others_receipts(desk: Desk) -> None:
-    """A shared dataset directory holds the result of the last build."""
+    """Share a dataset directory, which holds the result of the last build."""
     louder = ("--set", "calibration.level=1", "--build-dir", "turns")
     plain = ("--build-dir", "turns")
     desk.run(*plain)
@@ -483,7 +483,7 @@ def test_gc_removes_invalid_receipts(desk: Desk) -> None:
 def test_a_command_line_called_from_a_program_uses_no_receipt(
     probec: Probec, project: Path
 ) -> None:
-    """Tests and programs may have patched the compiler, which no stamp shows."""
+    """Programs may have patched the compiler, which no stamp shows."""
     assert probec("build", SPEC) == 0
     assert probec("build", SPEC) == 0
 

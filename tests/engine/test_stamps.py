@@ -69,17 +69,17 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "replaced": lambda r: replaced(r / "file"),
     "made unreadable": lambda r: (r / "file").chmod(0),
     "gone": lambda r: (r / "file").unlink(),
-    "come": lambda r: again(r / "absent"),
-    "a name more in a directory": lambda r: again(r / "folder/more"),
+    "created": lambda r: again(r / "absent"),
+    "a new name in a directory": lambda r: again(r / "folder/more"),
     "edited in a tree": lambda r: edited(r / "tree/a/b"),
     "gone from a tree": lambda r: (r / "tree/a/b").unlink(),
-    "come into a tree": lambda r: again(r / "tree/a/more"),
+    "created in a tree": lambda r: again(r / "tree/a/more"),
     "renamed in a tree": lambda r: (r / "tree/a/b").rename(r / "tree/a/c"),
     "edited behind a link of a tree": lambda r: edited(r / "folder/inner"),
-    "a tree that comes": lambda r: made(r / "no tree/a"),
-    "come into a listing": lambda r: again(r / "listed/two.txt"),
+    "a new tree": lambda r: made(r / "no tree/a"),
+    "created in a listing": lambda r: again(r / "listed/two.txt"),
     "gone from a listing": lambda r: (r / "listed/one.txt").unlink(),
-    "a listing that comes": lambda r: made(r / "not listed/a"),
+    "a new listing": lambda r: made(r / "not listed/a"),
 }
 
 

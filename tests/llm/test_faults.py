@@ -220,7 +220,7 @@ def test_09_an_error_that_created_a_batch(our: Desk) -> None:
     assert our.posts() == 1
 
 
-def test_10_a_server_that_asks_for_an_hours_wait(our: Desk) -> None:
+def test_10_a_retry_after_of_one_hour(our: Desk) -> None:
     our.limits = Limits(5, 250_000_000, 200_000)
     our.again()
     wait = rule("create", {"status": 429, "headers": {"retry-after": "3600"}}, skip=1)

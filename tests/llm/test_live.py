@@ -294,7 +294,7 @@ def test_a_pass_over_budget_sends_nothing(server: Server) -> None:
 
 
 def test_all_rounds_of_a_pass_are_checked_together_against_the_budget(server: Server) -> None:
-    """Each of three rounds fits alone; with earlier requests in flight, even two do not fit."""
+    """Send three rounds that fit only one by one, and two that do not fit with those in flight."""
     live = provider("anthropic", settings(server.url, 4, wall=0.0025))
     calls = [
         replace(call, purpose=replace(call.purpose, round=index))

@@ -152,7 +152,7 @@ def test_a_few_failed_calls_are_kept_as_their_outcomes(tmp_path: Path) -> None:
     assert len(scripted.asked) == 9
 
 
-def test_a_build_goes_on_when_its_only_call_fails_permanently(tmp_path: Path) -> None:
+def test_a_build_continues_when_its_only_call_fails_permanently(tmp_path: Path) -> None:
     one = dispatcher(Scripted([Outcome.ERRORED]), tmp_path)
     one.want(REQUEST, range(1), 0, "")
     one.settle()

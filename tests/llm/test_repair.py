@@ -64,7 +64,7 @@ def test_a_repair_that_invents_text_is_rejected(monkeypatch: pytest.MonkeyPatch)
     "odd", ["9" * 5000, f"{'[' * 20_000}{']' * 20_000}", "1e999"], ids=["digits", "deep", "large"]
 )
 def test_huge_numbers_and_deep_brackets_do_not_crash_the_decoder(odd: str) -> None:
-    """An unreadable text is no reply; a readable one keeps its values."""
+    """Decode a readable text to its own values, and an unreadable one to none."""
     found = decode(GOOD.replace('"slot": 10', f'"slot": {odd}'))
 
     assert found is None or isinstance(found.value, dict)

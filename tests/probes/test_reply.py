@@ -125,7 +125,7 @@ def build(value: object) -> tuple[dict[int, Probe], dict[int, Reject]]:
     return probes, rejects
 
 
-def test_a_good_reply_serves_most_slots_and_every_atom_is_on_its_side() -> None:
+def test_a_good_reply_fills_most_slots_and_every_atom_is_on_its_side() -> None:
     probes, rejects = build(good())
 
     assert len(probes) >= 5, rejects

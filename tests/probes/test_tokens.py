@@ -97,7 +97,7 @@ def test_clean_offsets_are_sorted_and_count_all_tokens(text: str) -> None:
 
 @given(documents())
 def test_a_split_in_a_gap_leaves_the_tokens_before_it_unchanged(text: str) -> None:
-    """Tokens that the source model saw before the split begin the document's own tokens."""
+    """Compare with the tokens that the source model saw before the split."""
     check_gaps(tokenizer(), text)
 
 
@@ -123,7 +123,7 @@ def test_every_sentence_gap_of_real_rollouts_is_clean(name: str) -> None:
 
 
 def test_accents_and_emoji_are_not_cut() -> None:
-    """A normalizing tokenizer leaves gaps and overlaps here; neither is a clean offset."""
+    """Cover the gaps and overlaps of a normalizing tokenizer; neither is a clean offset."""
     text = "e\u0301 👩‍👩‍👧 x\r\ny"
     clean = tokenizer().encode(text).clean
 

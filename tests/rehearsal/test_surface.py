@@ -122,7 +122,7 @@ def test_lists_page_in_both_directions(server: Rehearsal, sdk: Anthropic) -> Non
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after_id=msgbatch_no"])
-def test_a_bad_page_is_refused(bare: Bare, query: str) -> None:
+def test_a_bad_page_is_rejected(bare: Bare, query: str) -> None:
     assert bare.call("GET", f"{BATCHES}?{query}").status == 400
 
 

@@ -170,7 +170,7 @@ def test_kappa_of_known_tables(table: tuple[int, int, int, int], expected: float
     assert cohen(*table) == pytest.approx(expected, abs=1e-4)
 
 
-def test_kappa_without_disagreement_is_undefined() -> None:
+def test_kappa_of_no_rows_or_one_label_is_undefined() -> None:
     assert cohen(0, 0, 0, 0) is None
     assert cohen(0, 0, 0, 9) is None
 

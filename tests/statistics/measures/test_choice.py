@@ -151,7 +151,7 @@ def test_the_order_of_pairs_does_not_matter_to_the_last_bit() -> None:
 
 
 def test_a_document_is_not_scored_by_a_model_trained_on_it() -> None:
-    """Truths of a document share a rare word, which is not informative about other documents."""
+    """Let truths of a document share a rare word, which is no evidence about other documents."""
     rng = np.random.default_rng(2)
     names = [f"d{n // 20:03}" for n in range(1000)]
     marks = ["".join(rng.choice(list("bcdfghjklm"), 6)) for _ in range(50)]

@@ -55,7 +55,7 @@ def test_renaming_documents_in_the_same_order_changes_nothing(
 
 @given(SCORES)
 def test_renaming_documents_in_any_order_keeps_the_values(rows: list[tuple[int, int]]) -> None:
-    """A document's name decides only in which resamples it is drawn."""
+    """Expect other resamples only, because a document's name decides in which it is drawn."""
     documents, values = np.asarray(rows).T
     first, second = mean(values / 100, documents), mean(values / 100, 1000 - documents)
 
@@ -160,7 +160,7 @@ def test_small_and_empty_cells_have_no_interval() -> None:
 
 
 def test_an_often_undefined_estimate_has_no_interval() -> None:
-    """The ratio is undefined in the resamples without one document, which are 1 / e of all."""
+    """Use a ratio that is undefined without one document: in 1 / e of the resamples."""
     tally = Tally(Clusters.of(np.arange(50)))
     cell = tally.cell()
     one = tally.flags(cell, np.arange(50) == 7)
