@@ -1,10 +1,10 @@
-"""Fills a response log fast: replies of real length that the compiler accepts, written by rule.
+"""A fast source of logged replies: of real length, accepted by the compiler, written by rule.
 
 usage: python -m benchmarks.author build SPEC ...        (the arguments of `probec`)
 
-Takes the place of the embedded model under its name and its keys, so that a later build finds every
-reply in the log. The embedded model itself takes most of a second for a document, which is hours
-for a published dataset; these replies mean nothing and are never published.
+Replaces the embedded model under its name and its keys, so that a later build finds every reply in
+the log. The embedded model takes most of a second for a document, which is hours for a published
+dataset. These replies are meaningless and are never published.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PREFIX = "prefix"
 
 
 class Quick:
-    """The embedded model's wire form with other words."""
+    """A provider with the embedded model's wire format and other replies."""
 
     name = "extractive"
     free = True
@@ -41,15 +41,15 @@ class Quick:
         self._embedded = Extractive()
 
     def encode(self, request: Request) -> dict[str, Json]:
-        """What the embedded model is sent: the same keys."""
+        """Encode as the embedded model does, so that the keys are the same."""
         return self._embedded.encode(request)
 
     def unsettled(self) -> bool:
-        """Never."""
+        """Return False: every reply is immediate."""
         return False
 
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
-        """Write every reply."""
+        """Write and deliver a reply to every call."""
         for call in calls:
             user = str(json.loads(call.body)["user"])
             text = written(user, int(call.key[:8], 16))
@@ -62,7 +62,7 @@ class Quick:
 
 
 def written(user: str, number: int) -> str:
-    """A reply to a prompt of any role; `number` varies it."""
+    """Write a reply to a prompt of any role; `number` varies it."""
     if "<slots>" in user:
         return json.dumps(probes(user, number), ensure_ascii=False)
     if "<reference>" in user:
@@ -74,7 +74,7 @@ def written(user: str, number: int) -> str:
 
 
 def probes(user: str, number: int) -> dict[str, object]:
-    """Written probes on one of the siblings, split near its middle."""
+    """Return written probes on one of the siblings, split near its middle."""
     siblings = _SIBLING.findall(user)
     index, marked = siblings[number % len(siblings)]
     places: dict[str, list[tuple[int, str]]] = {}
@@ -141,7 +141,7 @@ def _drafts(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`probec`, with the embedded model replaced."""
+    """Run `probec` with the embedded model replaced."""
     known = cast("dict[str, Entry]", providers.PROVIDERS)
     known["extractive"] = Entry(lambda _: Quick(), free=True)
     return cli.main(arguments)

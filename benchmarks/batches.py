@@ -1,11 +1,12 @@
-"""What a batch, a live request and a logged reply cost the client. Prints text for people.
+"""Client cost of a batch, of live requests and of logged replies, printed as text.
 
 usage: python -m benchmarks.batches [--small] [--replies N]
 
 (a) One batch of 100,000 requests and 250 MB through the rehearsal server, by a client in a process
-of its own, so that its peak memory and CPU are the client's alone. (b) Live requests beside a floor
-measured in the same run: a bare asyncio client that sends the same bytes to the same server over as
-many kept connections, and the SDK alone in as many threads. (c) The response log.
+of its own, so that peak memory and CPU are those of the client alone. (b) Live requests, compared
+with a floor measured in the same run: a bare asyncio client that sends the same bytes to the same
+server over the same number of persistent connections, and the SDK alone in the same number of
+threads. (c) The response log.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ CONCURRENCY = 8
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes of the measured parts."""
 
     requests: int
     batch_bytes: int
@@ -66,23 +67,23 @@ SMALL = Sizes(40, 40_000, 24, 200)
 
 
 class Watcher:
-    """Hears nothing."""
+    """An observer that ignores every event."""
 
     def batches(self, *_: object) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def notice(self, text: str) -> None:
-        """Nothing."""
+        """Ignore the notice."""
 
 
 def prose() -> str:
-    """Text of real rollouts, so that what compresses does so as it would."""
+    """Return text of real rollouts, so that it compresses like real replies."""
     lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
     return "\n".join(json.loads(line)["continuation"] for line in lines)
 
 
 def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
-    """The paid path of one role, as a build wires it."""
+    """Set up the paid path of one role as a build does."""
     journal, purse = Journal(folder / "batches"), Purse(1e9)
     limits = Limits(100_000, 256_000_000, 500_000)
     travel = BatchSettings(journal, limits, Pace(0.2, 0.2, True), WallClock(), Watcher())
@@ -94,7 +95,7 @@ def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
 
 
 def requests(count: int, size: int) -> Iterator[Request]:
-    """Requests that differ, whose bodies have about `size` bytes."""
+    """Yield different requests whose bodies have about `size` bytes."""
     text = prose()
     for number in range(count):
         at = number * 61 % (len(text) - size)
@@ -103,7 +104,7 @@ def requests(count: int, size: int) -> Iterator[Request]:
 
 
 def batch_child(url: str, folder: str, count: int, size: int) -> None:
-    """The client of (a), alone in its process; says what it took as one line of JSON."""
+    """Run the client of (a) and print its measurements as one line of JSON."""
     started, cpu = time.perf_counter(), time.process_time()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     made, journal = dispatcher("anthropic-batch", url, Path(folder))
@@ -125,9 +126,9 @@ def batch_child(url: str, folder: str, count: int, size: int) -> None:
 
 
 def batch(sizes: Sizes, folder: Path) -> None:
-    """(a): one batch, there and back."""
+    """Measure (a): send one batch and collect its results."""
     size = sizes.batch_bytes // sizes.requests
-    # What wraps the text in a body and in a batch.
+    # Bytes around the text in a body and in a batch.
     overhead = 250
     with Rehearsal.start(folder / "server", echo=True, latency=0.25) as server:
         url = server.base_url
@@ -164,14 +165,14 @@ def batch(sizes: Sizes, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU and wall seconds of this process."""
+    """CPU seconds and wall-clock seconds of this process."""
 
     cpu: float
     wall: float
 
 
 def measured(work: Callable[[], object]) -> Cost:
-    """What some work costs."""
+    """Measure the cost of some work."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return Cost(time.process_time() - cpu, time.perf_counter() - wall)
@@ -201,14 +202,14 @@ async def bare(url: str, bodies: list[bytes]) -> None:
 
 
 def threads(send: Callable[[bytes], object], bodies: list[bytes]) -> None:
-    """Every body through a blocking call, as many at once as the provider does."""
+    """Send every body by a blocking call, with the provider's concurrency."""
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         for _ in pool.map(send, bodies):
             pass
 
 
 def live(sizes: Sizes, folder: Path) -> None:
-    """(b): live requests, ours beside the SDK alone and beside a bare client."""
+    """Measure (b): live requests of this client, of the SDK alone and of a bare client."""
     asked = list(requests(sizes.live, 2000))
     with Rehearsal.start(folder / "server", echo=True) as server:
         made, _ = dispatcher("anthropic", server.base_url, folder / "client")
@@ -220,7 +221,7 @@ def live(sizes: Sizes, folder: Path) -> None:
             made.settle()
 
         sdk = Client(server.base_url)
-        # Imports and first connections are no cost of a request.
+        # Imports and first connections are not part of the cost of a request.
         threads(sdk.message, bodies[:CONCURRENCY])
         asyncio.run(bare(server.base_url, bodies[:CONCURRENCY]))
         floor = measured(lambda: asyncio.run(bare(server.base_url, bodies)))
@@ -251,11 +252,11 @@ def live(sizes: Sizes, folder: Path) -> None:
 
 
 def replies(count: int) -> Iterator[tuple[str, Reply]]:
-    """Replies of 1 to 30 KB, with their keys."""
+    """Yield replies of 1 to 30 KB with their keys."""
     text = prose()
     for number in range(count):
         drawn = int.from_bytes(hashlib.sha256(b"%d" % number).digest()[:8])
-        # As many of 1 to 2 KB as of 15 to 30: long replies are the generator's alone.
+        # Log-uniform: as many of 1 to 2 KB as of 15 to 30, which only the generator writes.
         size = int(1000 * 30 ** (drawn % 1000 / 1000))
         at = drawn % (len(text) - size)
         said = f"{number}: {text[at : at + size]}"
@@ -264,7 +265,7 @@ def replies(count: int) -> Iterator[tuple[str, Reply]]:
 
 
 def log(sizes: Sizes, folder: Path) -> None:
-    """(c): the response log."""
+    """Measure (c): the response log."""
     path = folder / "log/responses.sqlite"
     keys: list[str] = []
     told = 0
@@ -293,7 +294,7 @@ def log(sizes: Sizes, folder: Path) -> None:
     putting = measured(put)
     again = ResponseLog(path)
     opening = measured(lambda: keys[0] in again)
-    # Keys are digests, so their order is no order of the file.
+    # Keys are digests, so their order differs from the order in the file.
     some = sorted(keys)[: min(len(keys), 20_000)]
     getting = measured(lambda: found(again, some))
     missing = measured(lambda: [digest("absent", n) in again for n in range(len(some))])

@@ -1,7 +1,7 @@
-"""Prose that nobody wrote and nothing repeats: each word has followed the last one in real text.
+"""Synthetic prose without repetition: each word follows its predecessor somewhere in real text.
 
-Recombined paragraphs come back every few documents, and a compressor with a large window finds
-them: a layout that cuts the window short looks worse on them than on documents of a model.
+Recombined paragraphs recur every few documents, and a compressor with a large window finds the
+repetition. So a layout that limits the window looks worse on them than on documents of a model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from compiler.probes.sampling import Stream
 
 
 class Chain:
-    """Words of the corpus with all words that follow them there."""
+    """Words of the corpus, each with all words that follow it there."""
 
     def __init__(self) -> None:
         self._after: dict[str, list[str]] = defaultdict(list)
@@ -28,7 +28,7 @@ class Chain:
                         self._after[word].append(following)
 
     def text(self, chars: int, stream: Stream) -> str:
-        """About so many characters; another stream gives another text."""
+        """Return a text of about `chars` characters; each stream gives a different text."""
         found: list[str] = []
         size, word = 0, ""
         while size < chars:

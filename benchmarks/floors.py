@@ -1,10 +1,10 @@
-"""What each stage costs at least: the libraries under it, on the rows that the build itself made.
+"""Lower bounds of each stage: the libraries under it, on the rows of a finished build.
 
-A floor does what the stage cannot do without and nothing else: read its input rows, call the
-library, write its output rows. Where a stage asks, the floor renders each template once on the
-values that the stage gives it, hashes each body once, and fetches and unpacks each reply once, from
-a bare SQLite connection. Seconds of process time, for the documents of one shard or, where a stage
-has one step a round or one in all, of its first round.
+A floor does only the indispensable work of the stage: read its input rows, call the library, write
+its output rows. Where a stage sends requests, the floor renders each template once on the values
+that the stage gives it, hashes each body once, and fetches and unpacks each reply once, from a bare
+SQLite connection. Times are seconds of process time, for the documents of one shard or, where a
+stage has one step per round or one in all, of its first round.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ ROWS: dict[str, type] = {
     "publish.facts": ProbeFact,
     "publish.pairs": Pair,
 }
-# Of the doc-records, most stages read the texts alone.
+# Most stages read only the texts of the doc-records.
 _TEXTS = "sample.records (texts)"
 _POSED = (_TEXTS, "finalize.choices", "finalize.probes")
-# What a stage reads of another: by name, because a floor reads what the stage reads.
+# Inputs that each stage reads, by name, because a floor reads the same ones.
 READS: dict[str, tuple[str, ...]] = {
     "sample": (),
     "generate": ("sample.records",),
@@ -93,7 +93,7 @@ READS: dict[str, tuple[str, ...]] = {
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Process time of the faster of two runs."""
+    """Return the process time of the faster of two runs."""
     found = []
     for _ in range(2):
         started = time.process_time()
@@ -103,13 +103,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def encoder(tokenizer: Tokenizer) -> Callable[[str], object]:
-    """The library that is asked: the quicker one where there is one."""
+    """Return the encoder of the underlying library: the faster one if there is one."""
     library = tokenizer._quick._quick if tokenizer._quick is not None else None
     return library.encode if library is not None else tokenizer._backend.encode
 
 
 class Floors:
-    """Measures the floor of every stage on the first shard of a finished build."""
+    """The floors of all stages, measured on the first shard of a finished build."""
 
     def __init__(self, graph: Graph, context: Context, log: Path) -> None:
         self._graph = graph
@@ -132,12 +132,12 @@ class Floors:
         return found
 
     def _rows(self, name: str, kind: type[Row]) -> Iterator[Row]:
-        """The rows of the artifact of this shard only."""
+        """Read the rows of this shard's artifact only."""
         stage, _, output = name.partition(".")
         return self._graph.store.rows(self._manifest(stage).outputs[output], kind)
 
     def measure(self) -> dict[str, dict[str, float]]:
-        """Stage -> what of it -> seconds per document."""
+        """Return stage -> part of its work -> seconds per document."""
         texts = [s.text for record in self._records for s in record.shown]
         choices = {c.doc_id: c for c in self._rows("finalize.choices", Choice)}
         chosen = [
@@ -182,7 +182,7 @@ class Floors:
         return seconds(lambda: sum(1 for _ in self._rows(name, ROWS[name])))
 
     def _released(self) -> float:
-        """Reading what one round's rows are to statistics, per document of the round."""
+        """Return seconds per document to read what statistics read of one round."""
         documents = {fact.doc_id for fact in self._rows("publish.facts", ProbeFact)}
         return (self._read("publish.facts") + self._read("publish.pairs")) / len(documents)
 
@@ -195,7 +195,7 @@ class Floors:
         return total
 
     def _ingested(self) -> float:
-        """Parse, encode, hash and compress the documents of the shard."""
+        """Return seconds to parse, encode, hash and compress the documents of the shard."""
         rows = [
             Document(r.doc_id, r.doc_source, r.shown[0].text[: r.gen_start], r.others)
             for r in self._records
@@ -234,7 +234,10 @@ class Floors:
         ]
 
     def _asked(self, role: Role, asks: Callable[[], list[tuple[Request, int]]]) -> dict[str, float]:
-        """The wire body is canonical JSON; each sample is one row of the log by a SHA-256 key."""
+        """Return the seconds of each part of sending requests.
+
+        The wire body is canonical JSON; each sample is one row of the log by a SHA-256 key.
+        """
         dispatcher = self._context.dispatchers[role]
         rendered: list[tuple[jinja2.Template, Mapping[str, object]]] = []
 
@@ -266,7 +269,7 @@ class Floors:
         }
 
     def _fetched(self, keys: Sequence[Sequence[bytes]]) -> float:
-        """The samples of a request are fetched in one question."""
+        """Return the seconds to fetch all replies, with one query for the samples of a request."""
         unpack = zstandard.ZstdDecompressor()
         with closing(sqlite3.connect(self._log)) as log:
 
@@ -280,7 +283,7 @@ class Floors:
             return seconds(work)
 
     def _parquet(self) -> float:
-        """The rows of the shard as columns, written by pyarrow in the layout of the build."""
+        """Return the seconds for pyarrow to write the shard's rows in the layout of the build."""
         publish_spec = self._context.spec.publish
         constants = columns.Constants(
             self._context.spec.source.model,
@@ -317,7 +320,7 @@ class Floors:
 
 
 def _rendered(calls: Sequence[tuple[jinja2.Template, Mapping[str, object]]]) -> float:
-    """What the code that jinja2 makes of a template takes on values that are ready for it."""
+    """Return seconds in which the compiled templates render values that are already prepared."""
     ready = [
         (template.root_render_func, template.new_context({**template.globals, **values}, True))
         for template, values in calls
@@ -330,7 +333,7 @@ def _segmented(texts: list[str]) -> float:
 
 
 def pack(rows: Iterable[object]) -> None:
-    """JSON, SHA-256 and zstd, in one go."""
+    """Encode as JSON, hash with SHA-256 and compress with zstd."""
     encoder = msgspec.json.Encoder(order="deterministic")
     data = b"\n".join(encoder.encode(row) for row in rows)
     hashlib.sha256(data).digest()

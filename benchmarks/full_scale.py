@@ -1,14 +1,14 @@
-"""The published dataset's size on this machine: seconds, memory, ratios to floors.
+"""Full-scale build on this machine: seconds, memory and ratios to floors.
 
 usage: python -m benchmarks.full_scale [DOCUMENTS] [--jobs N] [--keep DIR]   (default 36,997; the
 results in the repository are those of --jobs 2)
 
 Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
-build fills the response log with replies written by rule (benchmarks/author.py); what is measured
-is a build from nothing that finds every reply there. Then: the same build again (a no-op), a round
-of more documents, and a build of as many documents by themselves. Seconds are process time of the
-whole process tree, if not of the wall. The last line has what `benchmarks/scale_model.py` takes of
-it.
+build fills the response log with replies written by rule (benchmarks/author.py). The measured build
+starts from nothing and finds every reply in the log. Then follow the same build again (a no-op), a
+round of additional documents, and a separate build of the same number of documents. Seconds are
+process time of the whole process tree, unless they are called wall-clock time. The last line has
+the inputs of `benchmarks/scale_model.py`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Bench:
-    """A project for one measurement: its directory, its source, how many processes build it."""
+    """A project for one measurement: its directory, its source, the number of its processes."""
 
     root: Path
     documents: int
@@ -54,39 +54,39 @@ class Bench:
 
     @property
     def source(self) -> Path:
-        """The documents of all rounds."""
+        """Return the path of the source with the documents of all rounds."""
         return self.root / f"source-{self.documents + self.more}.parquet"
 
     @property
     def alone(self) -> Path:
-        """As many documents as are added."""
+        """Return the path of a source with as many documents as the added round."""
         return self.root / f"alone-{self.more}.parquet"
 
     @property
     def log(self) -> Path:
-        """The response log."""
+        """Return the path of the response log."""
         return self.root / ".probec/responses.sqlite"
 
     @property
     def filled(self) -> Path:
-        """There when the log holds every reply to documents of these sources."""
+        """Return the path that exists when the log holds every reply to these sources."""
         return self.root / f"filled-{self.documents}-{self.more}"
 
     def build(self, folder: str, *, grown: bool = False) -> Run:
-        """One build, as a user would run it."""
+        """Run one build as a user would."""
         arguments = self.arguments(folder, grown=grown)
         return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
 
     def build_alone(self) -> Run:
-        """A first build of as many documents as are added, from a source that has no more."""
+        """Run a first build of as many documents as are added, from a source of only these."""
         return probec("build", *self.arguments_alone("alone"), "--jobs", str(self.jobs), "--json")
 
     def arguments_alone(self, folder: str) -> list[str]:
-        """The command line of that."""
+        """Return the arguments of such a build."""
         return self._arguments(folder, self.alone, [self.more])
 
     def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
-        """The command line of a build, without the command."""
+        """Return the arguments of a build, without the command."""
         rounds = [len(range(i, self.documents, ROUNDS)) for i in range(min(ROUNDS, self.documents))]
         return self._arguments(folder, self.source, [*rounds, *([self.more] if grown else [])])
 
@@ -94,7 +94,7 @@ class Bench:
         listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
         values = {
             "source.path": str(source),
-            # As published: the demo's baselines and audits are work of their own.
+            # As published: the demo's baselines and audits are additional work.
             "scoring.baselines": "{}",
             "scoring.anchors": "null",
             "scoring.rejudge": "null",
@@ -109,7 +109,7 @@ class Bench:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("documents", type=at_least_one, nargs="?", default=FULL)
     parser.add_argument("--more", type=at_least_one, help="documents of the added round")
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def measure(bench: Bench) -> None:
-    """Fill the log, then measure cold, no-op and growing."""
+    """Fill the log, then measure the cold, the no-op and the grown build."""
     prepare(bench)
     logged = entries(bench)
     cold = bench.build("measured")
@@ -154,15 +154,16 @@ def measure(bench: Bench) -> None:
 
 
 def entries(bench: Bench) -> int:
-    """How many replies the log holds."""
+    """Count the replies in the log."""
     with closing(ResponseLog(bench.log)) as log:
         return len(log)
 
 
 def calibrated(bench: Bench, cold: Run) -> str:
-    """What the scale model takes from a first build: bytes on disk, and CPU by who does it.
+    """Return the inputs of the scale model from a first build: bytes on disk, and CPU by process.
 
-    `serial`: grouping the source, statistics, and all that the process does that hands out steps.
+    `serial`: grouping of the source, statistics, and all other work of the process that
+    distributes steps.
     """
     data = json.loads(cold.out)
     spent: dict[str, float] = data["seconds"]
@@ -187,12 +188,12 @@ def calibrated(bench: Bench, cold: Run) -> str:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files below."""
+    """Return the bytes of all files below the folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def prepare(bench: Bench) -> None:
-    """The project, its source, and a log that holds every reply."""
+    """Set up the project, its source, and a log that holds every reply."""
     for name in ("prompts", "templates", "specs"):
         shutil.copytree(ROOT / name, bench.root / name, dirs_exist_ok=True)
     if not bench.source.exists():
@@ -200,7 +201,7 @@ def prepare(bench: Bench) -> None:
         texts = recombine.Shape().siblings * (bench.documents + bench.more)
         print(f"source: {chars / texts:,.0f} characters a text, {chars / 1e6:,.1f} MB in all")
     if not bench.filled.exists():
-        # A first build pays, in time, for every reply; its directory is not looked at again.
+        # A first build spends time on each reply, so it is not measured and its directory goes.
         made(bench.alone, bench.more)
         shutil.rmtree(bench.root / "filling", ignore_errors=True)
         author = [sys.executable, "-m", "benchmarks.author", "build", "--json"]
@@ -217,7 +218,7 @@ def prepare(bench: Bench) -> None:
 
 
 def made(path: Path, documents: int) -> int:
-    """Write a source, whole or not at all; returns the characters of its texts."""
+    """Write a source completely or not at all; return the characters of its texts."""
     part = path.with_suffix(".part")
     chars = recombine.write(part, documents)
     part.replace(path)
@@ -225,7 +226,7 @@ def made(path: Path, documents: int) -> int:
 
 
 def report_build(bench: Bench, run: Run) -> None:
-    """Stages, shares, floors, memory."""
+    """Print stages, shares, floors and memory."""
     data = json.loads(run.out)
     spent: dict[str, float] = data["seconds"]
     floors = measured_floors(bench)
@@ -250,7 +251,7 @@ def report_build(bench: Bench, run: Run) -> None:
 
 
 def measured_floors(bench: Bench) -> dict[str, dict[str, float]]:
-    """Seconds per document of the libraries, on the first shard of the measured build."""
+    """Return seconds per document of the libraries, on the first shard of the measured build."""
     graph, project = planned(bench)
     graph.plan()
     try:
@@ -260,7 +261,7 @@ def measured_floors(bench: Bench) -> dict[str, dict[str, float]]:
 
 
 def planned(bench: Bench) -> tuple[Graph, Project]:
-    """The graph of the measured build, not planned yet, in its project."""
+    """Return the graph of the measured build, not yet planned, and its project."""
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
     project = opening.project(variant(parser.parse_args(bench.arguments("measured"))))
@@ -268,7 +269,7 @@ def planned(bench: Bench) -> tuple[Graph, Project]:
 
 
 def demo(bench: Bench, again: Run) -> None:
-    """Doing nothing: the full build, the demo, and the help text."""
+    """Print the cost of no-ops: the full build, the demo, and the help text."""
     arguments = [str(bench.root / "specs/demo.yaml"), "--build-dir", str(bench.root / "demo")]
     probec("build", *arguments)
     rows = [
@@ -285,7 +286,7 @@ def demo(bench: Bench, again: Run) -> None:
 
 
 def quickest(*arguments: str) -> Run:
-    """The quickest of five runs."""
+    """Return the fastest of five runs."""
     return min((probec(*arguments) for _ in range(5)), key=lambda run: run.cpu)
 
 

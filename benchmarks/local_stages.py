@@ -1,11 +1,11 @@
-"""Documents per second through the local stages, and the share of each, with every reply logged.
+"""Throughput of the local stages and the share of each, with every reply logged.
 
 usage: python -m benchmarks.local_stages [ROLLOUTS_FILE]        (make bench)
 
-Builds the demo's spec over the file twice in fresh build directories: the first build fills the
-response log, the second, measured one finds every reply there. Seconds are process time. Floors are
-the libraries under a stage doing the least that it needs, measured in the same run on the same
-texts: a ratio of 1.0 would mean that the stage costs nothing on top.
+Builds the demo's spec over the file twice in new build directories: the first build fills the
+response log; the second, which is measured, finds every reply there. Seconds are process time.
+Floors are the minimal work of the libraries under a stage, measured in the same run on the same
+texts: at a ratio of 1.0 the stage would add no cost of its own.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ TOKENIZER = "specs/data/bpe-8k.json.gz"
 
 
 def build(project: Path, source: Path, folder: str) -> dict[str, object]:
-    """One build, as a user would run it, with its JSON result."""
+    """Run one build as a user would and return its JSON result."""
     out = io.StringIO()
     documents = count(source)
     arguments = ["build", str(project / "specs/demo.yaml"), "--json"]
     arguments += ["--build-dir", str(project / folder), "--set", f"source.path={source}"]
     arguments += ["--set", f"rounds=[{{docs: {documents}}}]", "--set", "shard_docs=512"]
-    # As published: the demo's baselines and audits are work of their own.
+    # As published: the demo's baselines and audits are additional work.
     arguments += ["--set", "scoring.baselines={}", "--set", "scoring.anchors=null"]
     arguments += ["--set", "scoring.rejudge=null"]
     with redirect_stdout(out), redirect_stderr(io.StringIO()):
@@ -56,7 +56,7 @@ def build(project: Path, source: Path, folder: str) -> dict[str, object]:
 
 
 def count(source: Path) -> int:
-    """Distinct documents of a rollouts file."""
+    """Count the distinct documents of a rollouts file."""
     if source.suffix == ".parquet":
         return len(set(pq.read_table(source, columns=["doc_id"])["doc_id"].to_pylist()))
     lines = source.read_text(encoding="utf-8").splitlines()
@@ -64,7 +64,7 @@ def count(source: Path) -> int:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Process time of the median of three runs."""
+    """Return the process time of the median of three runs."""
     found = []
     for _ in range(3):
         started = time.process_time()
@@ -74,7 +74,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def records(folder: Path) -> list[DocRecord]:
-    """The doc-records of the measured build."""
+    """Return the doc-records of the measured build."""
     store = Store(folder)
     found: list[DocRecord] = []
     for path in sorted((folder / "steps").rglob("*.json")):
@@ -85,7 +85,7 @@ def records(folder: Path) -> list[DocRecord]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("source", type=Path, nargs="?", default=DEFAULT, help="rollouts, a file")
     source = parser.parse_args().source.resolve()

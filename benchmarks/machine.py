@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and what a process of it took: for the head of every result."""
+"""Description of the machine, and resources of a process, for the head of every result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _KINDS = {"family": "cpu family", "model": "model"}
-# Seconds for which memory is looked at often.
+# Seconds for which memory is sampled at short intervals.
 _OFTEN = 30
-# Looks at memory from one look at the speed of the machine to the next.
+# Samples of memory per sample of the machine's speed.
 _PULSE = 5
 
 
 def described() -> str:
-    """Processor, cores, memory, Python and load, in one line."""
+    """Describe processor, cores, memory, Python and load in one line."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return (
         f"{_processor()}, {_cores()} cores, "
@@ -33,7 +33,7 @@ def described() -> str:
 
 
 def _processor() -> str:
-    """Its name with family and model, since a name may stand for several."""
+    """Return its name with family and model, because several processors may share a name."""
     info = {}
     for line in reversed(_lines(Path("/proc/cpuinfo"))):
         key, _, value = line.partition(":")
@@ -45,7 +45,7 @@ def _processor() -> str:
 
 
 def _cores() -> str:
-    """How many cores there are, and how many of them this process may use where that is fewer."""
+    """Return the number of cores, and of those that this process may use if there are fewer."""
     there = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
     return f"{there}" if allowed == there else f"{allowed} of {there}"
@@ -57,12 +57,12 @@ def _lines(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished process with its children: seconds of the wall and of process time, peak memory.
+    """A finished process with its children: wall-clock seconds, process time, peak memory.
 
-    `peak`: bytes, the largest sum over the process and its children at one time, pages that they
-    share counted once (PSS); 0 where the system does not tell. `slowness`: what a fixed piece of
-    work took meanwhile, in process time, over the least that it took: the median. A machine that
-    others use as well is above 1.
+    `peak`: bytes, the largest sum over the process and its children at one time, with shared pages
+    counted once (PSS); 0 where the system does not report it. `slowness`: process time of a fixed
+    piece of work during the run, median over minimum. It is above 1 on a machine that is shared
+    with others.
     """
 
     out: str
@@ -76,7 +76,7 @@ def probec(*arguments: str, cwd: Path = ROOT) -> Run:
     """Run the command line in a process of its own.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: if the command fails.
     """
     return run([sys.executable, "-m", "compiler", *arguments], cwd)
 
@@ -103,10 +103,10 @@ def run(command: Sequence[str], cwd: Path) -> Run:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process and its descendants: five times a second, later once.
+    """A sampler of the memory of a process and its descendants: five times a second, later once.
 
-    Looking makes the kernel walk their pages, which costs a long run more than it tells. Now and
-    then it times some work of its own, which tells how fast the machine is.
+    Each sample makes the kernel walk their pages, which would be too costly at short intervals in a
+    long run. At some samples it also times a fixed piece of work, to measure the machine's speed.
     """
 
     def __init__(self, pid: int) -> None:
@@ -126,12 +126,12 @@ class _Watch(threading.Thread):
                 self._times.append(_work())
 
     def slowness(self) -> float:
-        """Median over least of what the work took; 1 if there was no time for it."""
+        """Return the median of the work's times over their minimum; 1 if nothing was timed."""
         return statistics.median(self._times) / min(self._times) if self._times else 1.0
 
 
 def _work() -> float:
-    """Seconds of process time for a few milliseconds of Python as stages do it."""
+    """Return the process time of a few milliseconds of Python work like that of stages."""
     started = time.thread_time()
     words = [str(number) for number in range(6000)]
     known = dict(zip(words, range(len(words)), strict=True))
@@ -148,7 +148,7 @@ def _family(pid: int) -> list[int]:
             for task in Path(f"/proc/{each}/task").iterdir():
                 waiting += map(int, (task / "children").read_text().split())
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
     return found
 
 
@@ -156,5 +156,5 @@ def _pss(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
-        return 0  # it has ended meanwhile, or the system has no such file
+        return 0  # the process has ended, or the system has no such file
     return next((int(line.split()[1]) << 10 for line in text.splitlines() if line[:4] == "Pss:"), 0)

@@ -1,11 +1,11 @@
-"""The published file beside `datasets`' own: bytes a row, speed, readers, what a change re-uploads.
+"""Published parquet files compared with those of `datasets`: size, speed, readers and re-uploads.
 
 usage: python -m benchmarks.parquet_layout [DOCUMENTS]   (default 6,000)
 
 Rows are shaped like published ones: the text of a document on its sixteen rows, a complement, an
-atom, and written fields of the usual length. The text is made of real words that follow one another
-as in real text, and no stretch of it is used twice: paragraphs that come back would flatter every
-layout with large pages. Every layout holds the same rows under the same schema.
+atom, and written fields of the usual length. The text consists of real words that follow one
+another as in real text, without repeated passages: recurring paragraphs would favor every layout
+with large pages. Every layout holds the same rows under the same schema.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from compiler.report.terminal import table
 FULL = 6000
 _ROWS = 16
 _CHARS = 6000
-# The Hub's chunks.
+# Parameters of the Hub's chunking.
 _LEAST, _MOST = 8 << 10, 128 << 10
 Write: TypeAlias = "Callable[[list[dict[str, Value]], Path], None]"
 _TEXTS = {
@@ -49,7 +49,7 @@ _TEXTS = {
 
 
 def rows(documents: int) -> Iterator[dict[str, Value]]:
-    """Rows in the order in which a build publishes them."""
+    """Return rows in the order in which a build publishes them."""
     chain = Chain()
     for number in range(documents):
         stream = Stream("rows", number)
@@ -99,7 +99,7 @@ def _row(
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("documents", type=at_least_one, nargs="?", default=FULL)
     args = parser.parse_args()
@@ -164,7 +164,7 @@ _SNAPPY = {"compression": "snappy", "row_group_size": 1000}
 
 
 def speeds(folder: Path, made: list[dict[str, Value]], size: int, layout: Layout) -> None:
-    """Ours and pyarrow alone in turn, both from rows, group by group: the least of three times."""
+    """Time our writer and pyarrow alone in turn, by row groups: the minimum of three times."""
     ways: dict[str, Callable[[Path], None]] = {
         "ours": lambda path: _ours(made, path, layout),
         "pyarrow": lambda path: _bare(made, path, layout),
@@ -195,7 +195,7 @@ def _ours(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
 
 
 def _bare(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
-    """What pyarrow takes for the same rows, a row group at a time, without their digest."""
+    """Write the same rows with pyarrow, a row group at a time, without their digest."""
     shape = parquet.schema(layout.dtypes)
     with pq.ParquetWriter(
         path,
@@ -214,7 +214,7 @@ def _bare(made: list[dict[str, Value]], path: Path, layout: Layout) -> None:
 def _pages(
     made: list[dict[str, Value]], path: Path, layout: Layout, dictionaries: bool | list[str]
 ) -> None:
-    """The layout with pages that pyarrow cuts by content."""
+    """Write the layout with pages that pyarrow cuts by content."""
     arrow = pa.Table.from_pylist(made, schema=parquet.schema(layout.dtypes))
     pq.write_table(
         arrow,
@@ -235,7 +235,7 @@ def _without_text(shape: pa.Schema) -> list[str]:
 
 
 def read_back(path: Path, arrow: pa.Table) -> None:
-    """Whether every reader that is installed finds the same rows."""
+    """Print whether every installed reader finds the same rows."""
     expected = _digest(arrow)
     readers: list[tuple[str, Callable[[], pa.Table]]] = [
         ("pyarrow", lambda: pq.read_table(path)),
@@ -302,7 +302,7 @@ CHANGES: dict[str, Callable[[list[dict[str, Value]]], list[dict[str, Value]]]] =
 
 
 def changed(folder: Path, name: str, made: list[dict[str, Value]], write: Write) -> Iterator[float]:
-    """How much of a file is new after each change: kB and percent."""
+    """Yield the new part of a file after each change: kB and percent."""
     known = {digest for digest, _ in pieces((folder / f"{name}.parquet").read_bytes())}
     other = folder / "changed.parquet"
     for change in CHANGES.values():
@@ -314,16 +314,17 @@ def changed(folder: Path, name: str, made: list[dict[str, Value]], write: Write)
 
 
 def pieces(data: bytes) -> list[tuple[bytes, int]]:
-    """Digest and size of the chunks that the Hub's storage would make of a file.
+    """Return digest and size of the chunks into which the Hub's storage would cut a file.
 
-    As Xet does: a cut where a gear hash ends in 16 zero bits, at least 8 and at most 128 KiB apart.
+    Cuts are those of Xet: where a gear hash ends in 16 zero bits, at least 8 and at most 128 KiB
+    apart.
     """
     import numpy as np
 
     low_bits = [int.from_bytes(hashlib.sha256(b"%d" % byte).digest()[:2]) for byte in range(256)]
     raw = np.array(low_bits, dtype=np.uint32)[np.frombuffer(data, dtype=np.uint8)]
     rolled = np.zeros_like(raw)
-    # The low 16 bits of a gear hash depend on the last 16 bytes only.
+    # The low 16 bits of a gear hash depend only on the last 16 bytes.
     for back in range(16):
         rolled[back:] += raw[: len(raw) - back] << np.uint32(back)
     cuts, last = [0], len(data)

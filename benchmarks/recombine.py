@@ -2,7 +2,7 @@
 
 Every document takes its prefix from one real document and continues it with real paragraphs of
 documents of the same collection. Siblings share some paragraphs, as samples of one model do. The
-text is real; the documents are not, so nothing made here is ever published.
+text is real and the documents are not, so nothing made here is ever published.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRIES = 400
 
 @dataclass(frozen=True)
 class Shape:
-    """How large documents are: characters of a prefix and of a full text, siblings of each."""
+    """Size of documents: characters of a prefix and of a full text, siblings of each."""
 
     prefix_chars: int = 1500
     chars: int = 6000
@@ -37,9 +37,9 @@ class Shape:
 
 
 def paragraphs() -> Mapping[str, Sequence[Sequence[str]]]:
-    """The paragraphs of every real document, by collection.
+    """Return the paragraphs of every real document, by collection.
 
-    From the shared corpus, else from the rollouts that the project itself holds.
+    They come from the shared corpus if it exists, else from the project's own rollouts.
     """
     found: dict[str, list[list[str]]] = defaultdict(list)
     if CORPUS.exists():
@@ -53,12 +53,12 @@ def paragraphs() -> Mapping[str, Sequence[Sequence[str]]]:
         own = [part.strip() for part in text.split("\n") if len(part.strip()) >= _SHORTEST]
         if own:
             found[source].append(own)
-    # A collection of a few documents has too little to recombine.
+    # A collection of few documents is too small to recombine.
     return {name: docs for name, docs in found.items() if len(docs) >= 14}
 
 
 def documents(count: int, shape: Shape = Shape()) -> Iterator[tuple[str, str, list[str]]]:
-    """(doc_id, prefix, continuations) of the first `count` documents; the same ones every time."""
+    """Yield (doc_id, prefix, continuations) of the first `count` documents, deterministically."""
     collections = [docs for _, docs in sorted(paragraphs().items())]
     whole = [(docs, place) for docs in collections for place in range(len(docs))]
     for number in range(count):
@@ -76,9 +76,9 @@ def documents(count: int, shape: Shape = Shape()) -> Iterator[tuple[str, str, li
 def _grown(
     start: Sequence[str], docs: Sequence[Sequence[str]], stream: Stream, chars: int
 ) -> list[str]:
-    """Paragraphs of about so many characters that begin with `start`."""
+    """Return paragraphs of about `chars` characters that begin with `start`."""
     found: list[str] = []
-    # Sizes spread as real ones do, by a factor of two to either side.
+    # Sizes vary as those of real texts do, by a factor of two to either side.
     limit = int(chars * 4 ** (stream.uniform() - 0.5))
     for part in start:
         if sum(map(len, found)) >= limit:
@@ -94,12 +94,12 @@ def _grown(
 
 
 def _varied(first: Sequence[str], docs: Sequence[Sequence[str]], stream: Stream) -> list[str]:
-    """Another sibling: some paragraphs of the first one, in its order, among others."""
+    """Return another sibling: some paragraphs of the first one, in its order, among others."""
     return [part if stream.uniform() < _AGAIN else stream.pick(stream.pick(docs)) for part in first]
 
 
 def write(path: Path, count: int, shape: Shape = Shape()) -> int:
-    """Write a rollouts file of `count` documents; returns the characters of all full texts."""
+    """Write a rollouts file of `count` documents; return the characters of all full texts."""
     schema = pa.schema(
         [
             pa.field("doc_id", pa.string()),

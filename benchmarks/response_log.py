@@ -1,10 +1,10 @@
-"""The response log at the size of a published dataset: put, get, open, disk.
+"""Costs of the response log at the size of a published dataset: put, get, open, disk.
 
 usage: python -m benchmarks.response_log [ENTRIES] [--chars N]   (default 2,000,000 of 600)
 
-Replies are real words in a random order, so they compress about as prose does. Half of the reads
-ask for keys that are not there. A plain SQLite table with the same values, uncompressed, is the
-floor of `put` and `get`.
+Replies are slices of real text, so they compress like prose. Half of the reads are of keys that do
+not exist. A plain SQLite table with the same values, uncompressed, is the floor of `put` and
+`get`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _READS = 20_000
 
 
 def key(number: int) -> str:
-    """The key of an entry."""
+    """Return the key of an entry."""
     return hashlib.sha256(b"%d" % number).hexdigest()
 
 
 def texts(chars: int) -> Callable[[int], str]:
-    """Replies by number: a slice of real text that starts where the number says.
+    """Return a function from a number to a reply: a slice of real text at a place of that number.
 
     Raises:
-        SystemExit: there is not so much text.
+        SystemExit: if there is too little text.
     """
     docs = [part for found in recombine.paragraphs().values() for doc in found for part in doc]
     whole = " ".join(docs)
@@ -53,7 +53,7 @@ def texts(chars: int) -> Callable[[int], str]:
 
 
 def entries(count: int, chars: int) -> Iterator[tuple[str, Reply]]:
-    """Keys with replies."""
+    """Yield keys with replies."""
     text = texts(chars)
     for number in range(count):
         reply = Reply(Outcome.OK, text(number), "model", "end_turn", 1300, 80, f"req_{number}", "")
@@ -61,7 +61,7 @@ def entries(count: int, chars: int) -> Iterator[tuple[str, Reply]]:
 
 
 def timed(work: Callable[[], object], calls: int) -> tuple[float, float]:
-    """(CPU, wall) microseconds a call."""
+    """Return (CPU, wall-clock) microseconds per call."""
     started, begun = time.process_time(), time.monotonic()
     work()
     return (
@@ -71,7 +71,7 @@ def timed(work: Callable[[], object], calls: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("entries", type=at_least_one, nargs="?", default=FULL)
     parser.add_argument("--chars", type=at_least_one, default=600)
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def measure(folder: Path, count: int, chars: int) -> None:
-    """Fill a log, read it, open it again; the same with a bare table."""
+    """Fill a log, read it and open it again; then do the same with a bare table."""
     path = folder / "responses.sqlite"
     log = ResponseLog(path)
 
@@ -116,7 +116,7 @@ def measure(folder: Path, count: int, chars: int) -> None:
 
 
 def floor(path: Path, count: int, chars: int, there: list[str]) -> list[tuple[str, float, float]]:
-    """A table of keys and texts, as SQLite's own module writes and reads it."""
+    """Measure a table of keys and texts that SQLite's own module writes and reads."""
     connection = sqlite3.connect(path)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")

@@ -1,11 +1,11 @@
-"""What bounds a build of any size: requests, batches, money, bytes, CPU, by a small model.
+"""A model of the bounds of a build of any size: requests, batches, money, bytes and CPU.
 
 usage: python -m benchmarks.scale_model
 
-`Costs` holds what one document costs. Its local part is what `benchmarks.full_scale` prints in its
-last line; its paid part are the published dataset's shares, tokens and prices, as declared in
-specs/qwen3.5-9b.yaml. Everything is linear in documents but what has a fixed size. docs/scale.md
-shows the table that this prints.
+`Costs` holds the cost of one document. Its local part is printed by `benchmarks.full_scale` in its
+last line; its paid part consists of the published dataset's shares, tokens and prices, as declared
+in specs/qwen3.5-9b.yaml. Everything except fixed sizes is linear in documents. docs/scale.md shows
+the table that this prints.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SIZES = (36_997, 1_000_000, 100_000_000)
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one document, unless said otherwise.
+    """Costs of one document, unless noted otherwise.
 
-    `built`: share of written slots that become rows; `asked`: of those that are asked about, in the
-    published dataset. `cpu_ms`: local stages, replies in the log; `serial_ms`: the part that one
-    process does alone (ingest, commits, statistics, locks). Bytes are on disk, compressed.
-    `body_bytes`, `tokens`, `price`: of a call of the generator, the answerer and the judge, 4.2
+    `built`: share of written slots that become rows; `asked`: share of those with requests, in the
+    published dataset. `cpu_ms`: local stages with replies in the log; `serial_ms`: the part of one
+    process alone (ingest, commits, statistics, locks). Bytes are on disk, compressed.
+    `body_bytes`, `tokens`, `price`: of a call of the generator, the answerer and the judge, at 4.2
     bytes a token; US dollars per million tokens, batched. `ids_us`, `id_bytes`: planning and memory
     for the index of ids.
     """
@@ -53,7 +53,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a build of so many documents takes."""
+    """Resources of a build of `documents` documents."""
 
     documents: int
     rows: int
@@ -72,7 +72,7 @@ class Bounds:
 
 
 def bounds(documents: int, costs: Costs) -> Bounds:
-    """The model."""
+    """Compute the bounds of a build."""
     probes = documents * costs.written * costs.asked
     calls = (documents, probes * costs.rollouts, probes * costs.rollouts)
     batches = sum(
@@ -84,7 +84,7 @@ def bounds(documents: int, costs: Costs) -> Bounds:
         for n, (read, written) in zip(calls, costs.tokens, strict=True)
     )
     requests = int(sum(calls))
-    # Seven stages on shards, one on rounds; ingest and release.
+    # Seven stages on shards and one on rounds, with ingest and release.
     shards = costs.rounds * -(-documents // (costs.rounds * costs.shard_docs))
     steps = 7 * shards + costs.rounds + 2
     rows = documents * (costs.slots - costs.written * (1 - costs.built))
@@ -107,7 +107,7 @@ def bounds(documents: int, costs: Costs) -> Bounds:
 
 
 def rows(costs: Costs) -> list[tuple[str, ...]]:
-    """The table: one row a bound, one column a size."""
+    """Return the table: one row per bound, one column per size."""
     found = [bounds(size, costs) for size in SIZES]
 
     def row(name: str, form: str, field: str) -> tuple[str, ...]:
@@ -132,14 +132,14 @@ def rows(costs: Costs) -> list[tuple[str, ...]]:
 
 
 def markdown(costs: Costs) -> str:
-    """The table as docs/scale.md shows it."""
+    """Format the table as docs/scale.md shows it."""
     head, *rest = rows(costs)
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * len(SIZES) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(each) + " |" for each in rest)])
 
 
 def main() -> None:
-    """Print."""
+    """Print the table."""
     print(markdown(Costs()))
 
 

@@ -1,12 +1,12 @@
-"""What the numbers of a report cost at the published size. Prints text for people.
+"""Cost of a report's statistics at the published size, printed as text.
 
 usage: python -m benchmarks.statistics [--small]        (make bench)
 
 190,000 scored probes of 37,000 documents in 16 cells, five rollouts and a no-context baseline each,
-1,000 resamples. The floor is measured in the same run: the one matrix product that resampling
-cannot do without, numpy alone, on weights that are already there. A ratio of 1.0 would mean that
-everything else costs nothing; CPU seconds, because the wall depends on what else runs. Then the
-choice-only test of one cell.
+1,000 resamples. The floor is measured in the same run: the matrix product that resampling needs, by
+numpy alone, on weights that already exist. At a ratio of 1.0 everything else would cost nothing.
+Ratios are of CPU seconds, because wall-clock time depends on the load of the machine. Then follows
+the choice-only test of one cell.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CELLS = 16
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes of the measured parts."""
 
     probes: int
     documents: int
@@ -56,7 +56,7 @@ SMALL = Sizes(4_000, 800, 50, MIN_PAIRS)
 
 @dataclass(frozen=True)
 class Scored:
-    """Simulated probes: scores in twentieths, difficulty shared within a document."""
+    """Simulated probes: scores in steps of 1/20, difficulty shared within a document."""
 
     documents: Ints
     cells: Ints
@@ -66,7 +66,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Columns:
-    """What is summed for one cell."""
+    """Columns that are summed for one cell."""
 
     cell: Cell
     ordered: tuple[Column, ...]
@@ -78,7 +78,7 @@ class Columns:
 
 
 def simulated(sizes: Sizes) -> Scored:
-    """Scores of probes whose chance of being solved is a Beta of their document and their own."""
+    """Simulate scores; the success rate of a probe is a Beta of its document plus its own noise."""
     rng = np.random.default_rng(1)
     documents = np.sort(rng.integers(0, sizes.documents, sizes.probes))
     shared = rng.beta(0.8, 1.0, sizes.documents)[documents]
@@ -98,14 +98,14 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Times what runs inside, on the wall and on the processors."""
+        """Measure the wall-clock and CPU seconds of a block."""
         wall, cpu = time.perf_counter(), time.process_time()
         yield
         self.phases[name] = (time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def gathered(tally: Tally, found: Scored, mask: Flags) -> Columns:
-    """All columns of one cell."""
+    """Return all columns of one cell."""
     cell = tally.cell(mask)
     scores = found.scores[cell.rows]
     best = scores.max(axis=1)
@@ -121,7 +121,7 @@ def gathered(tally: Tally, found: Scored, mask: Flags) -> Columns:
 
 
 def estimates(sweep: Sweep, columns: Columns) -> int:
-    """Every interval of a cell but the re-solve rate; how many there are."""
+    """Compute every interval of a cell except the re-solve rate; return their number."""
     found = [
         *maxima.curve(sweep, columns.ordered),
         sweep.mean(columns.hard),
@@ -135,7 +135,7 @@ def estimates(sweep: Sweep, columns: Columns) -> int:
 
 
 def unresampled(found: Scored, cell: Cell) -> None:
-    """What needs no resampling: analytic error, heaps, Sarle."""
+    """Compute the measures without resampling: analytic error, heaps, Sarle's coefficient."""
     scores = found.scores[cell.rows]
     best, clusters = scores.max(axis=1), Clusters.of(found.documents[cell.rows])
     clustered_error(best, clusters)
@@ -144,9 +144,9 @@ def unresampled(found: Scored, cell: Cell) -> None:
 
 
 def floor(sizes: Sizes, columns: int) -> float:
-    """CPU seconds of the bare product of resampling weights and sums, by the cheaper of two ways.
+    """Return CPU seconds of the bare product of resampling weights and sums, by the cheaper way.
 
-    In one piece, as a BLAS would have it, and in blocks, which keep to one thread.
+    The ways are one piece, as a BLAS would compute it, and blocks, which use one thread.
     """
     rng = np.random.default_rng(1)
     documents = -(-sizes.documents // 64) * 64
@@ -168,14 +168,14 @@ def floor(sizes: Sizes, columns: int) -> float:
 
 
 def words(seed: int, count: int) -> list[str]:
-    """Sentences of about 150 characters."""
+    """Return sentences of about 150 characters."""
     rng = np.random.default_rng(seed)
     known = ["".join(rng.choice(list("aeioulnrst"), rng.integers(2, 9))) for _ in range(2000)]
     return [" ".join(rng.choice(known, 24)) + "." for _ in range(count)]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true")
     sizes = SMALL if parser.parse_args().small else FULL

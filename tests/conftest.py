@@ -1,4 +1,4 @@
-"""Shared fixtures: no network, a small project of its own for every test that builds."""
+"""Shared fixtures: no network, and a small project for every test that builds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from compiler.stages import bound
 from tests import memo
 from tests.servers import Forks, forked
 
-# Processes that tests start import bytecode that others before them have compiled.
+# Subprocesses of tests import bytecode that earlier ones compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).parent.parent
@@ -38,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples Hypothesis tries, and which."""
-    # Machines differ in speed, and CI must not depend on luck; elsewhere, examples are new.
+    """Choose how many examples Hypothesis tries, and whether they are the same in each run."""
+    # Machines differ in speed and CI must be deterministic; elsewhere, each run has new examples.
     settings.register_profile(
         "probec",
         deadline=None,
@@ -73,7 +73,7 @@ def _interruptible() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only loopback may be reached."""
+    """Allow connections to loopback only."""
     real = socket.socket.connect
 
     def connect(self: socket.socket, address: object) -> None:
@@ -101,14 +101,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def stages(tmp_path: Path) -> list[Stage]:
-    """All stages, bound for a spec that uses each."""
+    """Bind all stages for a spec that uses each."""
     variant = Variant(ROOT / "specs/demo.yaml", ("scoring.stop={after: 2}",), build_dir=tmp_path)
     return bound(opening.project(variant, tmp_path).context(Silent()))
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project's prompts, templates and specs, with a spec `tiny` of six documents."""
+    """Copy the project's prompts, templates and specs, and add a spec `tiny` of six documents."""
     return make_project(tmp_path / "project")
 
 
@@ -128,7 +128,7 @@ def forked_servers(forks: Forks) -> Iterator[None]:
 
 
 class Builds:
-    """Finished builds of the test project, each made once by this process and copied since."""
+    """Finished builds of the test project, each made once per process and then copied."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -142,7 +142,7 @@ class Builds:
                 for command in commands:
                     assert cli.main([*command]) == 0, command
             self._known[commands] = root
-        # Receipts and digests of sources are of paths, so they say nothing about a copy.
+        # Receipts and source digests depend on paths, so they are not valid for a copy.
         for name, left in (("build", ("receipts", "sources.json", ".lock")), (".probec", ())):
             ignored = shutil.ignore_patterns(*left)
             shutil.copytree(self._known[commands] / name, project / name, ignore=ignored)
@@ -150,7 +150,7 @@ class Builds:
 
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
-    """Provide the finished builds that tests go on from."""
+    """Provide finished builds as starting points of tests."""
     return Builds(tmp_path_factory.mktemp("builds"))
 
 
@@ -161,13 +161,13 @@ def tiny(project: Path, builds: Builds) -> None:
 
 
 def make_project(root: Path) -> Path:
-    """Such a copy at `root`."""
+    """Make such a copy at `root`."""
     for name in ("prompts", "templates", "specs"):
         shutil.copytree(ROOT / name, root / name)
     rows = (root / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
     (root / "specs/data/tiny.jsonl").write_text("".join(rows[:40]), encoding="utf-8")
     demo = (root / "specs/demo.yaml").read_text(encoding="utf-8")
-    # Baselines and audits have tests of their own; without them a build is quick.
+    # Baselines and audits have tests of their own; a build without them is quick.
     head, _, rest = demo.partition("scoring:\n")
     demo = head + rest[rest.index("budget:") :]
     (root / "specs/tiny.yaml").write_text(
@@ -189,7 +189,7 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 class Probec:
-    """Runs the command line in process and keeps what it printed."""
+    """The command line, run in process, with its output kept."""
 
     def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.root = root
@@ -217,6 +217,6 @@ class Probec:
 def probec(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Probec:
-    """The command line, started from the project."""
+    """Provide the command line, run from the project."""
     monkeypatch.chdir(project)
     return Probec(project, capsys)

@@ -2,8 +2,8 @@
 
 Hundreds of tests build copies of one small project. Compiled templates, parsed YAML, loaded
 tokenizers and the replies of the embedded model are functions of text alone, and computing them
-again is more than half of the time of such a build. Each is kept by everything that it depends on,
-so a test that changes a template, a tokenizer or a prompt computes it anew.
+again takes more than half of the time of such a build. The key of each result is everything that
+it depends on, so a test that changes a template, a tokenizer or a prompt computes it again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from compiler.report.pages import Page
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
-    """Keep such results, and leave it to the operating system when data reaches the disk.
+    """Keep such results, and let the operating system decide when data reaches the disk.
 
     A test that kills a process needs no fsync: written data outlives the process.
     """
@@ -41,7 +41,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that never waits for the disk."""
+    """A connection without fsync."""
 
     def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
         """Run a statement."""
@@ -51,7 +51,7 @@ class _Connection(sqlite3.Connection):
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that composes each text once; readers leave the nodes as they are."""
+    """A loader that composes each text once; readers do not change the nodes."""
 
     known: ClassVar[dict[str, yaml.Node | None]] = {}
 
@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
         self._text = text
 
     def get_single_node(self) -> yaml.Node | None:
-        """The root node of the text."""
+        """Return the root node of the text."""
         if self._text not in self.known:
             self.known[self._text] = super().get_single_node()
         return self.known[self._text]
@@ -115,7 +115,7 @@ def _keep_templates(patch: pytest.MonkeyPatch) -> None:
         key = (syntax(self), source, name)
         if key not in compiled:
             compiled[key] = compile_(self, source, name, filename)
-        # Templates and their errors have the path of the project that they are in.
+        # Templates and their errors hold the path of their project.
         return compiled[key].replace(co_filename=filename or "<template>")
 
     def problems(self: Page, known: frozenset[str]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""A model that plays all roles by a script: what is planted in it must come out of the statistics.
+"""A model that plays all roles by a script, so that statistics can be checked for planted effects.
 
 It writes probes as the embedded model does, answers with the rollout's planted quality in plain
 text, and judges by reading that quality back, with planted noise.
@@ -24,8 +24,8 @@ _QUALITY = regex.compile(r"quality (\d\.\d\d)")
 class Script:
     """`quality(question, rollout)`: of an answer, in [0, 1]. `noise`: half-width of the judge's.
 
-    `leak`: share of the questions that are made to hold their answer. `judged`: how often the
-    judge was asked about each prompt.
+    `leak`: share of the questions that hold their answer. `judged`: number of requests to the
+    judge for each prompt.
     """
 
     quality: Callable[[str, int], float]
@@ -36,12 +36,12 @@ class Script:
     blunt: bool = False
 
     def install(self, patch: pytest.MonkeyPatch) -> Script:
-        """Take the place of the embedded model."""
+        """Replace the embedded model."""
         patch.setattr(extractive, "respond", self.respond)
         return self
 
     def respond(self, user: str, sample: int) -> str:
-        """What it says to a prompt."""
+        """Reply to a prompt."""
         if "<slots>" in user:
             return self._written(user, sample)
         if "<reference>" in user:

@@ -1,7 +1,7 @@
 """Rehearsal servers as forks of one process that has loaded the compiler.
 
-Starting an interpreter is most of the time of a test with a server of its own. Tests of the server
-itself start it as users do.
+Starting an interpreter takes most of the time of a test with a server of its own. Tests of the
+server itself start it as users do.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Forks:
         return int(self._parent.stdout.readline())
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         if self._parent is not None:
             self._parent.communicate()
 
 
 @contextmanager
 def forked(forks: Forks) -> Iterator[None]:
-    """Rehearsal servers that start in the block are forks."""
+    """Fork the rehearsal servers that start within the block."""
 
     def popen(command: Sequence[str], *, stderr: TextIO, **_: object) -> _Server:
         return _Server(forks, command[3:], stderr.name)
@@ -71,7 +71,7 @@ def forked(forks: Forks) -> Iterator[None]:
 
 
 class _Server:
-    """A forked server, with those methods of a process that `Rehearsal` calls."""
+    """A forked server, with the methods of a process that `Rehearsal` calls."""
 
     def __init__(self, forks: Forks, arguments: Sequence[str], log: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -81,15 +81,15 @@ class _Server:
             self.stdout = open(pipe, encoding="utf-8")  # noqa: SIM115 - closed by its user
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._send(signal.SIGKILL)
 
     def wait(self, timeout: float = 60.0) -> None:
-        """Until it has ended."""
+        """Wait until the server has ended."""
         end = time.monotonic() + timeout
         while self._send(0):
             if time.monotonic() > end:
@@ -97,7 +97,7 @@ class _Server:
             time.sleep(0.002)
 
     def _send(self, number: int) -> bool:
-        """Send a signal; whether there is a process to take it."""
+        """Send a signal; return False if the process has ended."""
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
@@ -106,7 +106,7 @@ class _Server:
 
 
 def _serve(pipe: str, log: str, *arguments: str) -> None:
-    """Become a server."""
+    """Run a server in the forked process."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     for number, path, how in (

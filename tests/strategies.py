@@ -10,7 +10,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 def json_values() -> st.SearchStrategy[Json]:
-    """Anything that a key may be made of."""
+    """Generate any value that a key may be computed from."""
     leaves = (
         st.none()
         | st.booleans()
@@ -45,6 +45,6 @@ JOINS = st.sampled_from([" ", "\n", "\n\n", "  ", "\r\n", "\n \n", "\u00a0", ""]
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Text as the web and a language model leave it."""
+    """Generate text as found on the web and in the output of language models."""
     pieces = draw(st.lists(st.tuples(PROSE, JOINS), min_size=1, max_size=25))
     return "".join(piece + join for piece, join in pieces)

@@ -27,7 +27,7 @@ _PATH = re.compile(r"(?:# |\{# )([\w./-]+)(?: #\})?")
 
 
 def sections() -> dict[str, list[tuple[str, str]]]:
-    """Heading -> the blocks below it: language and text."""
+    """Return heading -> the blocks below it: language and text."""
     return {
         part.partition("\n")[0]: _BLOCK.findall(part)
         for part in re.split(r"^## ", PAGE, flags=re.M)
@@ -59,7 +59,7 @@ class Copy:
         return cls(root)
 
     def apply(self, heading: str, *, run: bool = True) -> None:
-        """Apply the blocks of a section in order; `out` is what its last command prints."""
+        """Apply the blocks of a section in order; `out` is the output of its last command."""
         for language, text in SECTIONS[heading]:
             first, _, rest = text.partition("\n")
             if language == "sh":
@@ -90,7 +90,7 @@ class Copy:
 
     @staticmethod
     def _patch(path: Path, hunks: str) -> None:
-        """Replace the context and removed lines of each hunk, which stand once in the file."""
+        """Replace the context and removed lines of each hunk, which occur once in the file."""
         text = path.read_text(encoding="utf-8")
         for hunk in re.split(r"^@@\n", hunks, flags=re.M)[1:]:
             lines = hunk.splitlines(keepends=True)
@@ -103,16 +103,16 @@ class Copy:
         path.write_text(text, encoding="utf-8")
 
     def rows(self) -> list[Row]:
-        """The rows of the dataset."""
+        """Return the rows of the dataset."""
         rows: list[Row] = pq.read_table(self.root / DATA).to_pylist()
         return rows
 
     def scopes(self) -> set[object]:
-        """The scopes that have rows."""
+        """Return the scopes that have rows."""
         return {row["scope"] for row in self.rows()}
 
     def manifests(self, stage: str) -> Iterator[dict[str, object]]:
-        """What the keys of a stage's steps were made of."""
+        """Return the inputs of the step keys of a stage."""
         for path in (self.root / "build/steps").glob("*/*.json"):
             preimage = json.loads(path.read_text(encoding="utf-8"))["preimage"]
             if preimage["stage"] == stage:
@@ -203,7 +203,7 @@ EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A statistic": a_statistic,
     "A picture": a_picture,
 }
-# A section that goes on from another one.
+# A section that continues another one.
 AFTER = {"A command": "A stage", "A picture": "A statistic"}
 
 

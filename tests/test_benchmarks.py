@@ -1,4 +1,4 @@
-"""Benchmarks run, at a tiny size: what they print is read by people, not compared."""
+"""Benchmarks run at a tiny size; their output is for people and is not compared."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_benchmark_of_the_statistics_runs(
 
 
 def run(name: str, *arguments: str) -> Callable[[pytest.MonkeyPatch], None]:
-    """Set the command line of a benchmark."""
+    """Return a function that sets the command line of a benchmark."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "argv", [name, *arguments])
@@ -77,7 +77,7 @@ def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def small(*arguments: str) -> Run:
-        """One run; of two documents, if it is the demo's."""
+        """Run one command, over two documents if it is the demo's."""
         demo = any(each.endswith("/demo") for each in arguments)
         return probec(*arguments, *(("--set", "rounds=[{docs: 2}]") if demo else ()))
 
@@ -121,7 +121,7 @@ def test_the_benchmark_of_the_response_log_runs(
     assert "open and look up one" in out
 
 
-def test_the_docs_show_what_the_model_says() -> None:
+def test_the_docs_show_the_output_of_the_scale_model() -> None:
     text = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
 
     assert scale_model.markdown(Costs()) in text

@@ -1,4 +1,4 @@
-"""The command line itself: what is wrong with it is told to people and to machines."""
+"""Errors of the command line, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPEC = "specs/tiny.yaml"
         ((), "the following arguments are required: COMMAND"),
     ],
 )
-def test_a_wrong_command_line_is_one_error_also_for_machines(
+def test_a_wrong_command_line_is_one_error_also_in_json(
     args: tuple[str, ...], message: str, probec: Probec
 ) -> None:
     assert probec(*args, "--json") == 2
@@ -35,7 +35,7 @@ def test_a_wrong_command_line_is_one_error_also_for_machines(
     assert probec.err.startswith(f"probec: {message}")
 
 
-def test_help_and_version_are_no_errors(probec: Probec) -> None:
+def test_help_and_version_exit_without_an_error(probec: Probec) -> None:
     assert probec("--version") == 0
     assert probec.out.startswith("probec ")
     assert probec("plan", "--help") == 0

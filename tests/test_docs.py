@@ -1,4 +1,4 @@
-"""Reference pages are made from the code; `make golden` rewrites them, this test compares."""
+"""Reference pages generated from the code; `make golden` rewrites them, these tests compare."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _kind(field: FieldInfo) -> str:
 
 
 def _named(kind: object) -> str:
-    """A type as one would write it, whatever version of Python shows it how."""
+    """Format a type as in source code, in the same way on every version of Python."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _named(args[0])
@@ -117,7 +117,7 @@ def _default(field: FieldInfo) -> str:
     return "see there" if isinstance(value, base.Model) else f"`{value!r}`"
 
 
-def test_the_shipped_schema_is_in_step(
+def test_the_shipped_schema_is_up_to_date(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["schema"]) == 0
@@ -129,7 +129,7 @@ def test_the_shipped_schema_is_in_step(
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_reference_pages_are_in_step(
+def test_reference_pages_are_up_to_date(
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -38,7 +38,7 @@ BANNED_NAMES = {
     "pipeline",
     "core",
 }
-# Which modules may import a library. "tests read with pyarrow" is not the package's business.
+# Modules that may import a library. "tests read with pyarrow" is not the package's business.
 DOORS = {
     "anthropic": {"llm/providers/anthropic/client.py"},
     "httpx2": {"llm/providers/anthropic/client.py"},
@@ -105,7 +105,7 @@ def test_a_module_is_short_named_by_its_noun_and_documented(path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name_of)
-def test_a_package_is_one_noun(package: Path) -> None:
+def test_a_package_has_a_bounded_size(package: Path) -> None:
     files = sorted(package.rglob("*.py"))
 
     assert len(files) <= 40
@@ -113,14 +113,14 @@ def test_a_package_is_one_noun(package: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_library_has_one_door(path: Path) -> None:
+def test_every_library_is_imported_in_one_place(path: Path) -> None:
     for module in imports(path):
         library = module.partition(".")[0]
         assert name_of(path) in DOORS.get(library, {name_of(path)}), f"{library} is imported here"
 
 
 def imported_modules(path: Path, modules: dict[str, Path]) -> set[str]:
-    """The modules of the package that one imports, wherever in it the import stands."""
+    """List the modules of the package that a module imports anywhere in its code."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -132,7 +132,7 @@ def imported_modules(path: Path, modules: dict[str, Path]) -> set[str]:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    """Imports for type checkers and imports inside functions count: they would hide a circle."""
+    """Count imports for type checkers and imports inside functions: they can hide a cycle."""
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
         for path in MODULES
@@ -148,20 +148,20 @@ def test_no_vendor_is_named_outside_its_place(path: Path) -> None:
     if name_of(path).startswith("llm/providers"):
         return
     code = path.read_text(encoding="utf-8")
-    # The pinned provider names and the licence of prose are values, not knowledge of a vendor.
+    # The pinned provider names and the license of prose are values, not knowledge of a vendor.
     allowed = re.sub(r"anthropic(-batch)?|Qwen/Qwen3-8B|Qwen's", "", code)
 
     assert not re.search(r"haiku|claude|qwen|openai|gemma", allowed, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_bag_of_anything_travels(path: Path) -> None:
+def test_no_untyped_dict_is_passed(path: Path) -> None:
     assert "dict[str, Any]" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_names_of_registry_entries_are_compared_only_at_home(path: Path) -> None:
-    """`if scope == "lens"` outside its package is a special case on top of the registry."""
+def test_names_of_registry_entries_are_compared_only_in_their_package(path: Path) -> None:
+    """Find special cases on top of a registry, as in `if scope == "lens"` outside its package."""
     home = ("probes/scopes/", "llm/providers/", "probes/scoring/")
     if name_of(path).startswith(home) or name_of(path) == "project/problems.py":
         return
@@ -194,7 +194,7 @@ def test_no_clock_randomness_or_environment_in_a_stage(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_public_thing_says_what_it_is(path: Path) -> None:
+def test_every_public_class_and_function_has_a_docstring(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
@@ -208,7 +208,7 @@ def test_every_spec_field_is_described_for_editors() -> None:
             assert shape.get("description"), f"{name}.{field}"
 
 
-def test_the_pipeline_is_the_design(stages: list[Stage]) -> None:
+def test_the_pipeline_has_the_stages_of_the_design(stages: list[Stage]) -> None:
     assert len(stages) == len(PIPELINE)
     assert [stage.name for stage in stages] == [
         "ingest",

@@ -1,4 +1,4 @@
-"""Identities: insensitive to what does not matter, sensitive to every leaf, pinned."""
+"""Identities: independent of representation, sensitive to every leaf, and pinned."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_canonical_json_reads_back_equal(value: Json) -> None:
 
 
 @given(json_values())
-def test_canonical_json_is_what_the_standard_library_writes(value: Json) -> None:
+def test_canonical_json_equals_that_of_the_standard_library(value: Json) -> None:
     written = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     assert canonical(value) == written.encode("utf-8")
 
 
-def test_keys_are_the_same_before_and_after_the_quicker_encoder_is_loaded() -> None:
+def test_keys_are_the_same_before_and_after_the_faster_encoder_is_loaded() -> None:
     code = """
 import sys
 from compiler.keys import digest
@@ -98,7 +98,7 @@ def test_key_order_does_not_matter() -> None:
         (["\ud800"], r"\$\[0\]: lone surrogate"),
     ],
 )
-def test_what_json_cannot_hold_is_refused_with_its_path(value: object, message: str) -> None:
+def test_values_outside_json_are_rejected_with_their_path(value: object, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         canonical(value)
 
@@ -131,5 +131,5 @@ def test_a_request_key_is_the_digest_of_its_body_and_sample(body: bytes, sample:
     assert request_key(body, sample) == digest("request", payload)
 
 
-def test_dotted_paths_read_as_a_user_writes_them() -> None:
+def test_dotted_paths_have_the_syntax_of_overrides() -> None:
     assert dotted(("rounds", 0, "docs")) == "rounds[0].docs"

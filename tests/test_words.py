@@ -1,4 +1,4 @@
-"""Words are what one expression finds, however they are found."""
+"""Words equal the matches of one regular expression, however they are found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compiler import words
 from compiler.words import WORD
 from tests.strategies import documents
 
-# Letters, marks, joiners, digits and signs in any order, and now and then long enough.
+# Letters, marks, joiners, digits and signs in any order, sometimes past the length limit.
 ODD = st.builds(
     lambda parts, times: "".join(parts) * times,
     st.lists(
@@ -37,7 +37,7 @@ def test_spans_are_the_matches_of_the_expression(text: str) -> None:
 
 
 @given(st.one_of(ODD, documents().map(lambda text: text * 9)), st.data())
-def test_what_is_between_two_offsets_is_what_a_cut_would_hold(
+def test_words_between_two_offsets_equal_those_of_the_cut_text(
     text: str, data: st.DataObject
 ) -> None:
     start = data.draw(st.integers(0, len(text)))
@@ -51,7 +51,7 @@ def test_what_is_between_two_offsets_is_what_a_cut_would_hold(
 
 
 @given(st.one_of(ODD, documents().map(lambda text: text * 9)), st.data())
-def test_stems_by_chunk_are_those_of_the_words(text: str, data: st.DataObject) -> None:
+def test_stems_by_chunk_equal_those_of_the_words(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
 
@@ -65,8 +65,8 @@ def test_stems_by_chunk_are_those_of_the_words(text: str, data: st.DataObject) -
     }
 
 
-def test_no_word_has_whitespace_in_it_however_it_is_folded() -> None:
-    """Words are looked for between whitespace, and folded words are put between spaces."""
+def test_no_folded_word_has_whitespace_in_it() -> None:
+    """Fold any text: words are split at whitespace, and folded words are joined with spaces."""
     for char in map(chr, range(sys.maxunicode + 1)):
         if char.isspace():
             assert not WORD.fullmatch(f"a{char}a"), char
@@ -75,7 +75,7 @@ def test_no_word_has_whitespace_in_it_however_it_is_folded() -> None:
             assert not any(map(str.isspace, char.casefold())), char
 
 
-def test_chunks_are_found_once_if_short() -> None:
+def test_short_chunks_are_memoized() -> None:
     asked: list[str] = []
 
     def size(chunk: str) -> int:
@@ -96,13 +96,13 @@ def test_hyphenated_words_have_the_stems_of_their_parts() -> None:
 
 
 @given(st.one_of(ODD, documents().map(lambda text: text * 9)))
-def test_content_stems_by_chunk_are_those_of_the_words(text: str) -> None:
+def test_content_stems_by_chunk_equal_those_of_the_words(text: str) -> None:
     assert words.content_stems(text) == {
         words.stem(word) for word in WORD.findall(text) if words.is_content(word)
     }
 
 
-def test_a_word_is_one_composed_or_not() -> None:
+def test_composed_and_decomposed_forms_are_one_word() -> None:
     composed, apart = "Judiciál cafés", unicodedata.normalize("NFD", "Judiciál cafés")
     assert apart != composed
 

@@ -1,4 +1,4 @@
-"""Any probe parquet can be verified, also one that nobody here wrote."""
+"""Verification of any probe parquet file, including files that this compiler did not write."""
 
 from __future__ import annotations
 
@@ -25,16 +25,14 @@ def findings(probec: Probec, path: Path, code: int) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_the_compiler_built_has_no_errors(probec: Probec, project: Path) -> None:
+def test_a_compiled_dataset_has_no_errors(probec: Probec, project: Path) -> None:
     assert not {
         name for name in findings(probec, project / "build/datasets/tiny", 0) if name < "V14"
     }
 
 
-def test_a_published_file_with_all_its_faults_is_read_and_judged(
-    probec: Probec, project: Path
-) -> None:
-    """35 columns, float indices, nulls, empty strings, sentinels, a mid-word split."""
+def test_faults_of_a_published_file_are_reported(probec: Probec, project: Path) -> None:
+    """Cover 35 columns, float indices, nulls, empty strings, sentinels and a mid-word split."""
     build(probec, "--set", "publish.dtypes=published")
     rows = [{name: row[name] for name in PUBLISHED} for row in dataset(project)]
     rows[0].update(atom_text="", verbalizer_prompt=None)
@@ -136,7 +134,7 @@ def no_answer(row: Row) -> None:
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_each_check_finds_its_damage(
+def test_each_check_finds_its_violation(
     damage: Callable[[Row], object], check: str, probec: Probec, project: Path
 ) -> None:
     data = project / "build/datasets/tiny/data"
@@ -161,7 +159,7 @@ def test_each_check_finds_its_damage(
 
 
 def earlier(row: Row) -> None:
-    """The same atom, said to be one unit further from the split."""
+    """Keep the atom, with a stated distance that is one unit too large."""
     row.update(
         abs_index=int(str(row["abs_index"])) + 1, signed_index=int(str(row["signed_index"])) - 1
     )
@@ -190,7 +188,7 @@ def earlier(row: Row) -> None:
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_columns_that_follow_from_others_are_recomputed(
+def test_derived_columns_are_recomputed(
     damage: Callable[[Row], object], scope: str, detail: str, probec: Probec, project: Path
 ) -> None:
     place = project / "build/datasets/tiny"
@@ -206,14 +204,14 @@ def test_columns_that_follow_from_others_are_recomputed(
         assert findings(probec, path, 1)["V30"] >= 1
     assert probec("verify-rows", str(place), "--tokenizer", TOKENIZER) == 1
     assert detail in probec.out
-    # Of a foreign file nobody knows how it counts.
+    # The tokenizer of a third-party file is unknown.
     foreign = project / "foreign.parquet"
     pq.write_table(table.drop_columns(["probe_id"]), foreign)
     assert "V30" not in findings(probec, foreign, 0)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_rows_that_stand_twice_in_a_file_are_found(probec: Probec, project: Path) -> None:
+def test_duplicate_rows_of_a_file_are_found(probec: Probec, project: Path) -> None:
     table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
     path = project / "twice.parquet"
     pq.write_table(pa.concat_tables([table, table]), path)
@@ -239,7 +237,7 @@ CLAIM = (
         ("scoring.bands={hard: 0.1, easy: 0.2}",),
     ],
 )
-def test_a_dataset_is_judged_by_the_scopes_that_it_was_built_with(
+def test_a_dataset_is_checked_with_the_scopes_of_its_build(
     options: tuple[str, ...], probec: Probec, project: Path
 ) -> None:
     sets = [word for option in options for word in ("--set", option)]
@@ -255,9 +253,7 @@ def test_a_dataset_is_judged_by_the_scopes_that_it_was_built_with(
     assert {**theirs, "build": None, "scopes": None} == {**ours, "build": None, "scopes": None}
 
 
-def test_where_suffix_atoms_may_be_is_what_the_dataset_states(
-    probec: Probec, project: Path
-) -> None:
+def test_the_dataset_states_where_suffix_atoms_may_lie(probec: Probec, project: Path) -> None:
     build(probec, "--set", "splits.suffix_in_generated=false")
     rows = dataset(project)
     early = [int(str(r["atom_start"])) < int(str(r["gen_start_char"])) for r in rows]
@@ -268,12 +264,12 @@ def test_where_suffix_atoms_may_be_is_what_the_dataset_states(
     assert not {n for n in findings(probec, project / "build/datasets/tiny", 0) if n < "V14"}
 
 
-def test_lens_atoms_are_counted_by_the_tokenizer_that_their_rows_name(
+def test_lens_atoms_are_counted_with_the_tokenizer_named_in_their_rows(
     probec: Probec, project: Path
 ) -> None:
     other = project / "specs/data/other.json.gz"
     raw = json.loads(gzip.decompress((project / TOKENIZER).read_bytes()))
-    # Without its last merges it cuts some words into more tokens.
+    # Without its last merges, the tokenizer splits some words into more tokens.
     raw["model"]["merges"] = raw["model"]["merges"][:2000]
     other.write_bytes(gzip.compress(json.dumps(raw).encode("utf-8")))
     build(probec, "--set", "scopes.lens.tokenizer=specs/data/other.json.gz")
@@ -287,7 +283,7 @@ def test_lens_atoms_are_counted_by_the_tokenizer_that_their_rows_name(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> None:
+def test_indices_of_the_wrong_type_are_named(probec: Probec, project: Path) -> None:
     table = pq.read_table(project / "build/datasets/tiny/data/train-round-000.parquet")
     place = table.schema.get_field_index("abs_index")
     words = pa.array(["3", "near", None] * table.num_rows)[: table.num_rows]
@@ -303,7 +299,7 @@ def test_indices_of_another_type_are_named(probec: Probec, project: Path) -> Non
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
+def test_a_document_in_two_rounds_and_inconsistent_counts_are_found(
     probec: Probec, project: Path
 ) -> None:
     folder = project / "build/datasets/tiny"
@@ -326,7 +322,7 @@ def test_a_document_in_two_rounds_and_counts_that_do_not_add_up(
         (lambda path: pq.write_table(pa.table({"a": [1]}), path), "this is not a probe dataset"),
     ],
 )
-def test_what_is_no_dataset_is_one_clear_error(
+def test_an_invalid_dataset_is_one_clear_error(
     make: Callable[[Path], object], message: str, probec: Probec, project: Path
 ) -> None:
     make(project / "x.parquet")

@@ -1,4 +1,4 @@
-"""A body as text loses nothing that could change its key."""
+"""Request bodies as text, with everything that can change their keys."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ VALUES = st.recursive(
 
 
 @given(VALUES, VALUES)
-def test_two_bodies_with_one_text_are_one_body(one: Json, other: Json) -> None:
+def test_equal_texts_mean_equal_bodies(one: Json, other: Json) -> None:
     first, second = canonical({"messages": one}), canonical({"messages": other})
 
     assert (bodies.text(first) == bodies.text(second)) == (first == second)
 
 
-def test_texts_stand_below_what_is_short() -> None:
+def test_long_texts_follow_the_short_fields() -> None:
     body = canonical({"system": "one\ntwo", "max_tokens": 5, "messages": [{"content": "hi"}]})
 
     assert bodies.text(body) == (

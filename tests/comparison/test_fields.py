@@ -12,7 +12,7 @@ SPEC = Path(__file__).parents[2] / "specs/demo.yaml"
 
 
 def found(*overrides: str) -> dict[str, tuple[str, object, object]]:
-    """path -> (change, old, new) against the demo with these overrides."""
+    """Return path -> (change, old, new) of the demo with these overrides."""
     old, new = draft(), draft(*overrides)
     assert old.spec is not None
     assert new.spec is not None
@@ -30,7 +30,7 @@ def test_a_spec_has_no_difference_from_itself() -> None:
     assert found() == {}
 
 
-def test_a_changed_leaf_has_both_values_and_both_places() -> None:
+def test_a_changed_leaf_has_the_values_and_places_of_both_sides() -> None:
     old, new = draft(), draft("calibration.level=-1")
     assert old.spec is not None
     assert new.spec is not None
@@ -45,7 +45,7 @@ def test_a_changed_leaf_has_both_values_and_both_places() -> None:
     assert change.new_where == "--set calibration.level"
 
 
-def test_what_is_on_one_side_only_is_added_or_removed() -> None:
+def test_a_leaf_of_one_side_is_added_or_removed() -> None:
     more = found("rounds=[{docs: 24}, {docs: 24}, {docs: 3}]")
     assert more == {"rounds[2]": ("added", None, {"docs": 3})}
     fewer = found("rounds=[{docs: 24}]")
@@ -54,5 +54,5 @@ def test_what_is_on_one_side_only_is_added_or_removed() -> None:
     assert set(level) == {"calibration.levels[2].text"}
 
 
-def test_null_is_a_value_and_not_an_absence() -> None:
+def test_null_is_a_value_and_not_a_missing_leaf() -> None:
     assert found("models.generator.cache=5m") == {"models.generator.cache": ("changed", None, "5m")}

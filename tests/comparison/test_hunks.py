@@ -1,4 +1,4 @@
-"""Hunks are what diff says, and their words are where the change is."""
+"""Hunks of a unified diff, with the changed words marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINES = st.lists(st.sampled_from(["a", "b", "a b", "<x>", "", " "]), max_size=12
 
 
 def marked(found: tuple[Hunk, ...], sign: str) -> list[str]:
-    """The changed pieces of the lines with a sign."""
+    """Return the changed parts of the lines with a sign."""
     return [
         piece.text
         for hunk in found
@@ -27,7 +27,7 @@ def marked(found: tuple[Hunk, ...], sign: str) -> list[str]:
 
 
 @given(LINES, LINES)
-def test_it_is_the_unified_diff_of_the_standard_library(old: str, new: str) -> None:
+def test_hunks_equal_the_unified_diff_of_the_standard_library(old: str, new: str) -> None:
     expected = difflib.unified_diff(
         old.splitlines(), new.splitlines(), "old", "new", lineterm="", n=3
     )
@@ -37,7 +37,7 @@ def test_it_is_the_unified_diff_of_the_standard_library(old: str, new: str) -> N
 
 
 @given(st.text("ab <>.\n", max_size=60), st.text("ab <>.\n", max_size=60))
-def test_either_text_can_be_read_back_from_the_whole_of_it(old: str, new: str) -> None:
+def test_both_texts_can_be_restored_from_the_full_diff(old: str, new: str) -> None:
     found = hunks(old, new, context=1000)
     assert bool(found) == (old != new)
     if found and old.rstrip("\n") != new.rstrip("\n"):
@@ -56,24 +56,24 @@ def test_one_edited_word_is_marked_as_one_word() -> None:
     assert (marked(found, "-"), marked(found, "+")) == (["truth"], ["reference"])
 
 
-def test_words_that_were_only_taken_away_mark_nothing_on_the_other_side() -> None:
+def test_deleted_words_mark_nothing_on_the_other_side() -> None:
     found = hunks("keep this and that", "keep that")
 
     assert (marked(found, "-"), marked(found, "+")) == (["this and "], [])
 
 
-def test_neighbouring_words_are_marked_in_one_stretch() -> None:
+def test_adjacent_changed_words_are_marked_as_one_span() -> None:
     found = hunks("at most sixty words long", "at most a few words long")
 
     assert (marked(found, "-"), marked(found, "+")) == (["sixty"], ["a few"])
 
 
-def test_a_missing_last_newline_is_said() -> None:
+def test_a_missing_final_newline_is_reported() -> None:
     assert hunks("a\n", "a\n") == ()
     assert "+a\\ no newline at the end" in unified("x", "y", hunks("a\n", "a"))
 
 
-def test_only_equal_stretches_are_shortened_and_never_the_change() -> None:
+def test_only_equal_spans_are_shortened() -> None:
     old = "word " * 500 + "RIGHT" + " more" * 500
     (hunk,) = hunks(old, old.replace("RIGHT", "WRONG " * 100))
     for line in hunk.lines:
@@ -83,7 +83,7 @@ def test_only_equal_stretches_are_shortened_and_never_the_change() -> None:
         assert line.text in (old, old.replace("RIGHT", "WRONG " * 100))
 
 
-def test_very_long_lines_are_compared_at_once() -> None:
+def test_very_long_lines_are_compared_quickly() -> None:
     old = " ".join(f"w{n}" for n in range(40_000))
     new = old.replace("w7 ", "x7 ").replace("w39990", "x39990")
 

@@ -1,4 +1,4 @@
-"""Pairs of scored probes: counts by hand, intervals that hold what they say."""
+"""Pairs of scored probes: counts checked by hand, and intervals with their stated coverage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BANDS = (0.4, 0.8)
 
 
 def built(scores: dict[tuple[str, int], float], **more: str) -> Built:
-    """A side whose probes have these maxima, and means of half as much."""
+    """Return a side whose probes have these maxima and half of each as mean."""
     scored = {
         slot: Scored("whole" if slot[1] == 9 else "sentence", (0.0, value),
                      more.get("question", slot[0]))
@@ -21,7 +21,7 @@ def built(scores: dict[tuple[str, int], float], **more: str) -> Built:
     return Built({"sentence": 10, "whole": 5}, BANDS, scored)
 
 
-def test_only_slots_that_both_scored_are_paired() -> None:
+def test_only_slots_scored_on_both_sides_are_paired() -> None:
     a = built({("a", 0): 0.1, ("a", 1): 0.5, ("b", 0): 0.9, ("c", 9): 0.2})
     b = built({("a", 0): 0.5, ("a", 1): 0.5, ("b", 0): 0.3, ("d", 9): 0.2})
     found = compare(a, b, 1)
@@ -39,15 +39,15 @@ def test_only_slots_that_both_scored_are_paired() -> None:
     assert (whole.shift.low, whole.shift.n) == (None, 3)
 
 
-def test_bands_are_each_sides_own_and_closed_below() -> None:
+def test_each_side_has_its_own_bands_closed_below() -> None:
     a, b = built({("a", 0): 0.4, ("b", 0): 0.8}), built({("a", 0): 0.4, ("b", 0): 0.8})
     b.bands = (0.5, 0.9)
 
     assert compare(a, b, 1).flips == ((0, 0, 0), (1, 0, 0), (0, 1, 0))
 
 
-def test_a_shift_of_whole_documents_has_a_wider_interval_than_one_of_rows() -> None:
-    """Four probes a document that move together are one observation, not four."""
+def test_a_shift_of_whole_documents_has_a_wider_interval_than_a_shift_of_rows() -> None:
+    """Count four probes that move together as one observation."""
     zero = built({(f"d{n}", slot): 0.5 for n in range(40) for slot in range(4)})
     together = built(
         {(f"d{n}", slot): 0.6 if n % 2 else 0.4 for n in range(40) for slot in range(4)}
@@ -66,7 +66,7 @@ def test_a_shift_of_whole_documents_has_a_wider_interval_than_one_of_rows() -> N
     assert one.high > 0.02
 
 
-def test_what_was_lost_is_listed_for_either_side() -> None:
+def test_lost_slots_are_listed_for_each_side() -> None:
     a, b = built({}), built({})
     a.lost, b.lost = Counter({("sentence", "slot_missing"): 3}), Counter({("whole", "x"): 1})
     found = compare(a, b, 1)
@@ -77,7 +77,7 @@ def test_what_was_lost_is_listed_for_either_side() -> None:
     assert (found.paired, found.shifts, found.flipped) == (0, (), 0)
 
 
-def test_scores_of_fewer_rollouts_are_compared_with_as_many_of_the_others() -> None:
+def test_scores_are_compared_at_equal_numbers_of_rollouts() -> None:
     a, b = built({("a", 0): 0.2, ("b", 0): 0.6}), built({("a", 0): 0.2, ("b", 0): 0.6})
     b.scored["a", 0] = Scored("sentence", (0.5, 0.1, 0.9), "q")
     found = compare(a, b, 1)
@@ -86,5 +86,5 @@ def test_scores_of_fewer_rollouts_are_compared_with_as_many_of_the_others() -> N
     mean, highest = (s for s in found.shifts if s.scope == "")
     assert (mean.score, mean.a, mean.b) == ("mean", 0.2, 0.3)
     assert (highest.score, highest.a, highest.b) == ("max", 0.4, 0.55)
-    # What a dataset says of a probe is from all of its rollouts.
+    # A dataset's own statistics use all rollouts of a probe.
     assert found.flips == ((0, 0, 1), (0, 1, 0), (0, 0, 0))

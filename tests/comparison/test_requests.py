@@ -1,4 +1,4 @@
-"""Requests of two builds by key: hand-made graphs, no prompts."""
+"""Requests of two builds by key, on hand-made graphs without prompts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def request(text: str) -> Request:
 
 
 def walk(tmp_path: Path, name: str, texts: Texts) -> Walk:
-    """A build of one asking stage, `ask`: for each part its (place, text), one sample each."""
+    """Return a build of one paid stage, `ask`: for each part (place, text), one sample each."""
     log = ResponseLog(tmp_path / "log")
     listing = Listing(Extractive(), log)
 
@@ -57,7 +57,7 @@ def walk(tmp_path: Path, name: str, texts: Texts) -> Walk:
 
 
 def answered(tmp_path: Path, *texts: str) -> None:
-    """Put replies to these requests into the log."""
+    """Log replies to these requests."""
     listing = Listing(Extractive(), log := ResponseLog(tmp_path / "log"))
     for text in texts:
         (key,) = listing.keys(request(text), range(1))
@@ -66,7 +66,7 @@ def answered(tmp_path: Path, *texts: str) -> None:
 
 
 def tally(tmp_path: Path, a: Texts, b: Texts, stage: str = "ask") -> Tally:
-    """What comparing the two finds."""
+    """Compare the two builds."""
     return compare(walk(tmp_path, "a", a), walk(tmp_path, "b", b)).tallies[stage]["s"]
 
 
@@ -74,14 +74,14 @@ def counts(found: Tally) -> tuple[int, int, int, int]:
     return found.same, found.changed, found.only_a, found.only_b
 
 
-def test_the_key_decides_and_the_place_only_pairs_what_differs(tmp_path: Path) -> None:
+def test_requests_match_by_key_and_places_only_pair_the_different_ones(tmp_path: Path) -> None:
     a: Texts = {(0,): [("p", "one"), ("q", "two"), ("r", "three")]}
     b: Texts = {(0,): [("elsewhere", "one"), ("q", "2"), ("s", "four")]}
 
     assert counts(tally(tmp_path, a, b)) == (1, 1, 1, 1)
 
 
-def test_parts_that_hold_other_documents_are_compared_as_one(tmp_path: Path) -> None:
+def test_parts_with_different_documents_are_compared_as_one(tmp_path: Path) -> None:
     a: Texts = {(0,): [("p", "one"), ("q", "two")], (1,): [("r", "three"), ("s", "four")]}
     b: Texts = {(0,): [("s", "four"), ("q", "2")], (1,): [("p", "one")], (2,): [("r", "three")]}
 
@@ -89,7 +89,7 @@ def test_parts_that_hold_other_documents_are_compared_as_one(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("logged", "cached", "new"), [((), 0, 2), (("one",), 2, 1)])
-def test_a_text_that_is_asked_about_twice_is_sent_once(
+def test_a_repeated_text_is_sent_once(
     logged: tuple[str, ...], cached: int, new: int, tmp_path: Path
 ) -> None:
     answered(tmp_path, *logged)
@@ -100,7 +100,7 @@ def test_a_text_that_is_asked_about_twice_is_sent_once(
     assert counts(found) == (0, 0, 0, 4)
 
 
-def test_what_needs_no_new_reply_is_made_and_what_follows_is_counted(tmp_path: Path) -> None:
+def test_stages_without_new_requests_run_and_later_requests_are_counted(tmp_path: Path) -> None:
     answered(tmp_path, "one", "two")
     a: Texts = {(0,): [("p", "one")], (1,): [("q", "two")]}
     b: Texts = {(0,): [("p", "one")], (1,): [("q", "three")]}
@@ -108,7 +108,7 @@ def test_what_needs_no_new_reply_is_made_and_what_follows_is_counted(tmp_path: P
 
     assert counts(compared.tallies["ask"]["s"]) == (1, 1, 0, 0)
     told = compared.tallies["tell"]["s"]
-    # The second part of B waits, so that nothing can be said of A's requests there.
+    # The second part of B waits, so A's requests there cannot be compared.
     assert (counts(told), told.a.calls, told.b.calls) == ((1, 0, 0, 0), 2, 1)
     assert [planned.step.part for planned in other.waiting] == [(1,)]
     assert other.missing() == "1 reply of ask is not in the log"

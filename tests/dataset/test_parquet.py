@@ -1,4 +1,4 @@
-"""Row groups that end where the content says so are those of every file with the same documents."""
+"""Row groups with content-defined ends are shared by all files with the same documents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows(documents: int) -> list[dict[str, Value]]:
 
 
 def groups(made: list[dict[str, Value]], layout: Layout) -> list[list[str]]:
-    """The documents of each row group, as a reader finds them."""
+    """Read the documents of each row group."""
     out = io.BytesIO()
     parquet.write(out, RowDigest(), made, layout)
     table = pq.ParquetFile(out)
@@ -40,7 +40,7 @@ def groups(made: list[dict[str, Value]], layout: Layout) -> list[list[str]]:
 BY_CONTENT = Layout("int64", _WANTED, 3, content_defined_chunking=True)
 
 
-def test_groups_hold_whole_documents_and_neither_few_nor_many() -> None:
+def test_groups_hold_whole_documents_within_the_size_limits() -> None:
     found = groups(rows(400), BY_CONTENT)
     sizes = [len(group) for group in found]
 
@@ -52,7 +52,7 @@ def test_groups_hold_whole_documents_and_neither_few_nor_many() -> None:
 
 
 @pytest.mark.parametrize("gone", [0, 5, 200, 399])
-def test_a_document_less_moves_few_groups(gone: int) -> None:
+def test_a_removed_document_moves_few_groups(gone: int) -> None:
     whole = groups(rows(400), BY_CONTENT)
     less = groups([row for row in rows(400) if row["doc_id"] != f"doc{gone}"], BY_CONTENT)
     moved = [group for group in less if group not in whole]
@@ -61,13 +61,13 @@ def test_a_document_less_moves_few_groups(gone: int) -> None:
     assert len(whole) > 40
 
 
-def test_groups_by_count_are_of_that_size() -> None:
+def test_groups_by_count_have_that_size() -> None:
     found = groups(rows(40), Layout("int64", _WANTED, 3))
 
     assert [len(group) for group in found] == [64, 64, 64, 64, 64]
 
 
-def test_both_layouts_hold_the_same_rows_and_know_their_own(tmp_path: Path) -> None:
+def test_both_layouts_hold_the_same_rows_and_record_their_layout(tmp_path: Path) -> None:
     digests = set()
     for layout in (BY_CONTENT, Layout("int64", _WANTED, 3)):
         path, canonical = tmp_path / "rows.parquet", RowDigest()

@@ -1,4 +1,4 @@
-"""What a user can get wrong around a build: one clear error each, and nothing lost."""
+"""User errors around a build: one clear message each, and no lost work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
 INCLUDE = '{% include "generator/_parts/schema.j2" %}'
 
 
-def test_what_the_system_refuses_is_one_line_that_names_it(
+def test_an_operating_system_error_is_one_line_that_names_it(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path) -> bytes:
@@ -70,7 +70,7 @@ def test_a_broken_prompt_is_found_before_anything_runs(
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_what_does_not_exist_is_named_beside_what_does(
+def test_an_unknown_name_is_reported_with_the_known_ones(
     args: tuple[str, ...], message: str, probec: Probec
 ) -> None:
     assert probec(*args) == 2
@@ -84,7 +84,7 @@ def test_what_does_not_exist_is_named_beside_what_does(
         ("templates/card.md.j2", "{{ size }}", "{{ size.a.b }}"),
     ],
 )
-def test_a_template_that_fails_on_its_values_is_named(
+def test_a_template_that_fails_to_render_is_named(
     file: str, old: str, new: str, probec: Probec, project: Path
 ) -> None:
     edit(project / file, old, new)
@@ -95,18 +95,18 @@ def test_a_template_that_fails_on_its_values_is_named(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_options_may_stand_between_arguments(probec: Probec) -> None:
+def test_options_may_come_between_arguments(probec: Probec) -> None:
     assert probec("why", SPEC, "--set", "scoring.compare=target_response", "judge", "0.0") == 0
     assert "params.compare: atom_text -> target_response" in probec.out
 
 
 @pytest.mark.parametrize("amount", ["nan", "inf", "-1", "much"])
-def test_a_wall_is_a_finite_amount(amount: str, probec: Probec) -> None:
+def test_a_budget_is_a_finite_amount(amount: str, probec: Probec) -> None:
     assert probec("build", SPEC, "--max-usd", amount) == 2
     assert f"invalid usd value: '{amount}'" in probec.err or amount == "-1"
 
 
-def test_a_usage_error_exits_with_two(probec: Probec) -> None:
+def test_a_usage_error_exits_with_code_two(probec: Probec) -> None:
     assert probec("fly") == 2
     assert probec("build") == 2
     assert probec("--help") == 0
@@ -121,12 +121,12 @@ def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> Non
     assert "run `probec build`" in probec.err
 
 
-def test_errors_are_json_for_machines(probec: Probec) -> None:
+def test_errors_are_available_as_json(probec: Probec) -> None:
     assert probec("check", SPEC, "--set", "seed=-1", "--json") == 2
     assert '"path": "seed"' in probec.out
 
 
-def test_a_second_build_at_the_same_time_is_refused(probec: Probec, project: Path) -> None:
+def test_a_concurrent_build_is_rejected(probec: Probec, project: Path) -> None:
     with locked(project / "build"):
         assert probec("build", SPEC) == 1
     assert "another process is writing this build directory" in probec.err
@@ -148,7 +148,7 @@ def test_a_build_directory_that_is_not_writable(probec: Probec, project: Path) -
     assert "not writable" in probec.err
 
 
-def test_a_full_disk_is_a_clear_error_and_the_next_build_goes_on(
+def test_a_full_disk_is_a_clear_error_and_the_next_build_resumes(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.fsync
@@ -183,7 +183,7 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
     assert not list((project / ".probec").rglob("*.body.json"))
 
 
-def test_the_prompt_command_prints_what_was_sent(probec: Probec, project: Path) -> None:
+def test_the_prompt_command_prints_the_sent_prompt(probec: Probec, project: Path) -> None:
     from compiler.llm.responses import ResponseLog
 
     build(probec)
@@ -193,7 +193,7 @@ def test_the_prompt_command_prints_what_was_sent(probec: Probec, project: Path) 
         assert str(key) in log, role
 
 
-def test_an_unreadable_spec_is_named_and_a_broken_store_mended(
+def test_an_unreadable_spec_is_named_and_a_damaged_store_is_fixed(
     probec: Probec, project: Path
 ) -> None:
     whole = probec.json("build", SPEC)
@@ -207,7 +207,7 @@ def test_an_unreadable_spec_is_named_and_a_broken_store_mended(
     assert mended["outputs"] == whole["outputs"]
 
 
-def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, project: Path) -> None:
+def test_spec_options_are_rejected_without_a_spec(probec: Probec, project: Path) -> None:
     locks: Any = probec.json("build", SPEC)["locks"]
     rows, short = "build/datasets/tiny", locks[0]["hash"][:4]
 
@@ -220,22 +220,22 @@ def test_what_varies_a_spec_is_refused_where_there_is_none(probec: Probec, proje
 
 
 @pytest.mark.parametrize("path", ["rounds[²].docs", "rounds[--5].docs", "rounds[0.docs", "a..b"])
-def test_an_override_of_no_path_is_a_usage_error(path: str, probec: Probec) -> None:
+def test_an_override_with_an_invalid_path_is_a_usage_error(path: str, probec: Probec) -> None:
     assert probec("check", SPEC, "--set", f"{path}=3") == 2
     assert "is not a path (such as rounds[0].docs)" in probec.err
 
 
 @pytest.mark.parametrize("more", [("--build-dir", ""), ("--source", ""), ("--build-dir=",)])
-def test_an_unset_variable_is_no_path(more: tuple[str, ...], probec: Probec, project: Path) -> None:
+def test_an_empty_argument_is_not_a_path(
+    more: tuple[str, ...], probec: Probec, project: Path
+) -> None:
     assert probec("build", SPEC, *more) == 2
     assert "an argument is empty" in probec.err
     assert not (project / "objects").exists()
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_record_of_a_step_that_was_cut_short_is_a_step_to_run(
-    probec: Probec, project: Path
-) -> None:
+def test_a_step_with_a_truncated_record_runs_again(probec: Probec, project: Path) -> None:
     steps = sorted((project / "build/steps").rglob("*.json"))
     steps[0].write_bytes(b"")
     steps[1].write_bytes(steps[1].read_bytes()[:100])
@@ -244,7 +244,7 @@ def test_a_record_of_a_step_that_was_cut_short_is_a_step_to_run(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
+def test_a_page_cannot_replace_a_directory(probec: Probec, project: Path) -> None:
     calibrate = ("calibrate", SPEC, "--docs", "2", "--levels", "0", "--picture", "build")
     for command, option in (
         (("report", SPEC, "--out", "build"), "--out"),
@@ -256,7 +256,7 @@ def test_a_page_is_written_to_a_file(probec: Probec, project: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_why_tells_of_a_locked_round_and_calibrate_of_requests_that_cost_nothing(
+def test_why_reports_a_locked_round_and_calibrate_counts_free_requests(
     probec: Probec, project: Path
 ) -> None:
     assert probec("why", SPEC, "--set", "seed=7") == 0

@@ -1,4 +1,4 @@
-"""The whole compiler over real rollouts: build, rebuild, edit, break, go on."""
+"""The whole compiler over real rollouts: build, rebuild, edit, interrupt, resume."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ STAGES = (
 
 
 def build(probec: Probec, *args: str) -> dict[str, int]:
-    """Build and return how many steps of each stage ran, stages that ran none left out."""
+    """Build and return the number of executed steps per stage, without stages that ran none."""
     ran = probec.json("build", SPEC, *args)["ran"]
     assert isinstance(ran, dict)
     return {stage: count for stage, count in ran.items() if count}
 
 
 def planned(probec: Probec, *args: str) -> dict[str, set[str]]:
-    """States of each stage's steps in a plan."""
+    """Return the states of each stage's steps in a plan."""
     found: dict[str, set[str]] = {}
     steps = probec.json("plan", SPEC, *args)["steps"]
     assert isinstance(steps, list)
@@ -47,7 +47,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_a_second_build_runs_nothing_and_says_so(probec: Probec) -> None:
+def test_a_second_build_is_reported_as_a_no_op(probec: Probec) -> None:
     first = probec.json("build", SPEC)
     assert set(build(probec)) == set()
 
@@ -59,10 +59,10 @@ def test_a_second_build_runs_nothing_and_says_so(probec: Probec) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_an_edited_judge_prompt_reruns_the_judge_and_equal_verdicts_stop_there(
+def test_an_edited_judge_prompt_reruns_the_judge_with_early_cutoff_on_equal_verdicts(
     probec: Probec, project: Path
 ) -> None:
-    """The embedded judge gives the same verdicts; only the card counts other tokens."""
+    """Expect equal verdicts from the embedded judge; only the card counts different tokens."""
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
 
     states = planned(probec)
@@ -95,7 +95,7 @@ def test_an_override_is_part_of_the_identity(probec: Probec) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_fewer_and_more_rollouts_ask_only_what_is_new(probec: Probec, project: Path) -> None:
+def test_a_change_of_rollouts_sends_only_new_requests(probec: Probec, project: Path) -> None:
     log = ResponseLog(project / ".probec/responses.sqlite")
     five = len(log)
     build(probec, "--set", "scoring.rollouts=3")
@@ -108,7 +108,7 @@ def test_fewer_and_more_rollouts_ask_only_what_is_new(probec: Probec, project: P
 
 
 @pytest.mark.usefixtures("tiny")
-def test_one_edited_document_touches_only_its_shard(probec: Probec, project: Path) -> None:
+def test_an_edited_document_reruns_only_its_shard(probec: Probec, project: Path) -> None:
     path = project / "specs/data/tiny.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     drawn = [row["doc_id"] for row in dataset(project) if row["round_idx"] == 1]
@@ -116,7 +116,7 @@ def test_one_edited_document_touches_only_its_shard(probec: Probec, project: Pat
         if row["doc_id"] == drawn[0]:
             row["continuation"] += " And then the whole crew went home to rest."
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    # A locked round refuses a changed document: this one is to be built anew.
+    # A locked round rejects a changed document, so its lock is removed.
     for lock in (project / "build/rounds/tiny").glob("1-*.json"):
         lock.unlink()
 
@@ -134,7 +134,7 @@ def test_the_order_of_the_source_does_not_matter(probec: Probec, project: Path) 
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_new_round_leaves_the_files_of_the_earlier_ones(probec: Probec, project: Path) -> None:
+def test_a_new_round_keeps_the_files_of_earlier_rounds(probec: Probec, project: Path) -> None:
     file = project / "build/datasets/tiny/data/train-round-000.parquet"
     before = file.read_bytes()
     rounds = "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]"
@@ -146,7 +146,7 @@ def test_a_new_round_leaves_the_files_of_the_earlier_ones(probec: Probec, projec
     assert len({doc_id for _, doc_id in ids}) == len(ids)
 
 
-def test_deleting_every_artifact_and_rebuilding_sends_nothing(
+def test_a_rebuild_after_deleting_every_artifact_sends_nothing(
     probec: Probec, project: Path
 ) -> None:
     outputs = probec.json("build", SPEC)["outputs"]
@@ -169,10 +169,10 @@ def test_deleting_every_artifact_and_rebuilding_sends_nothing(
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_an_installed_dataset_that_is_not_whole_is_installed_again(
+def test_an_incomplete_installed_dataset_is_installed_again(
     file: str, data: bytes, probec: Probec, project: Path
 ) -> None:
-    """As a full disk or a fall of the machine may leave it."""
+    """Cover the states that a full disk or a power failure can leave."""
     root = project / "build/datasets/tiny"
     whole = {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()}
     (root / file).write_bytes(data)
@@ -181,7 +181,7 @@ def test_an_installed_dataset_that_is_not_whole_is_installed_again(
     assert {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()} == whole
 
 
-def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
+def test_files_that_no_build_wrote_are_kept(probec: Probec, project: Path) -> None:
     root = project / "build/datasets/tiny"
     root.mkdir(parents=True)
     (root / "thesis.txt").write_text("precious")
@@ -199,14 +199,14 @@ def test_what_no_build_wrote_stays(probec: Probec, project: Path) -> None:
     assert (root / ".git/HEAD").read_text() == "ref"
     assert (root / "notes.txt").read_text() == "mine"
 
-    # Data of others would be read with ours.
+    # Data files of another origin would be read as part of the dataset.
     (root / "data/more.parquet").write_bytes(b"PAR1")
     assert probec("build", SPEC) == 1
     assert "more.parquet: not written by a build, but would be read as data" in probec.err
 
 
 @pytest.mark.usefixtures("tiny")
-def test_an_installed_file_that_was_edited_in_place_is_installed_again(
+def test_an_installed_file_that_was_edited_is_installed_again(
     probec: Probec, project: Path
 ) -> None:
     card = project / "build/datasets/tiny/README.md"
@@ -220,7 +220,7 @@ def test_an_installed_file_that_was_edited_in_place_is_installed_again(
 @pytest.mark.parametrize(
     "text", ["[1]", "{}", '{"PATH": {}}', '{"PATH": {"stamp": []}}', "7", "no JSON"]
 )
-def test_what_was_remembered_of_sources_may_be_anything(
+def test_an_invalid_cache_of_source_digests_is_ignored(
     text: str, probec: Probec, project: Path
 ) -> None:
     place = str(project / "specs/data/tiny.jsonl")
@@ -230,15 +230,15 @@ def test_what_was_remembered_of_sources_may_be_anything(
     assert build(probec)["ingest"] == 1
 
 
-def test_a_source_is_spooled_where_it_is_built(
+def test_a_source_is_spooled_in_the_build_directory(
     probec: Probec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The temporary directory of a machine may be small."""
+    """Do without the machine's temporary directory, which may be too small."""
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert build(probec)["ingest"] == 1
 
 
-def test_two_build_directories_hash_seeds_and_shard_sizes_agree(
+def test_outputs_do_not_depend_on_build_directory_or_hash_seed(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     here = probec.json("build", SPEC)
@@ -260,7 +260,7 @@ def finished_steps(project: Path) -> int:
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.long
-def test_a_build_that_dies_anywhere_is_finished_by_the_next(
+def test_a_build_that_was_killed_anywhere_is_finished_by_the_next(
     probec: Probec, project: Path, stop: signal.Signals
 ) -> None:
     reference = probec.json("build", SPEC, "--build-dir", str(project / "reference"))["outputs"]
@@ -283,7 +283,7 @@ def test_a_build_that_dies_anywhere_is_finished_by_the_next(
 
 
 def dataset(project: Path, name: str = "tiny") -> list[dict[str, object]]:
-    """All rows, read as a stranger would."""
+    """Read all rows without the compiler's own code."""
     import pyarrow.parquet as pq
 
     rows: list[dict[str, object]] = []
@@ -293,7 +293,7 @@ def dataset(project: Path, name: str = "tiny") -> list[dict[str, object]]:
 
 
 def test_an_independent_reader_finds_every_row_in_order(probec: Probec, project: Path) -> None:
-    """Written against the column semantics alone, with none of the compiler's own checks."""
+    """Use the column semantics alone, and none of the compiler's own checks."""
     data = probec.json("build", SPEC)
     rows = dataset(project)
     sources: dict[str, dict[int, str]] = {}
@@ -362,7 +362,7 @@ def test_the_published_dtypes_reproduce_the_float_indices(probec: Probec, projec
     assert str(schema.field("row_seed").type) == "int64"
 
 
-def test_another_layout_of_the_same_rows_is_another_file(probec: Probec, project: Path) -> None:
+def test_another_layout_of_the_same_rows_is_a_different_file(probec: Probec, project: Path) -> None:
     import pyarrow.parquet as pq
 
     path = project / "build/datasets/tiny/data/train-round-000.parquet"

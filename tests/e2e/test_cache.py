@@ -1,4 +1,4 @@
-"""Rounds are shared with exactly what they need: plain directories, fsspec, a real S3 server."""
+"""Rounds shared with exactly the files that they need: directories, fsspec, a real S3 server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.e2e.test_verify import flip
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """A server that speaks the S3 protocol; returns its address."""
+    """Run a server with the S3 protocol and return its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -44,7 +44,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """The URL of a new bucket."""
+    """Return the URL of a new bucket."""
     for name, value in {
         "AWS_ENDPOINT_URL": s3,
         "AWS_ACCESS_KEY_ID": "test",
@@ -78,7 +78,7 @@ def replies(place: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("kind", ["directory", "memory", "s3"])
-def test_a_round_travels_with_exactly_its_replies_and_is_verified_there(
+def test_a_round_is_shared_with_exactly_its_replies_and_verified_after_the_pull(
     kind: str, probec: Probec, project: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = {"directory": str(tmp_path / "shared"), "memory": f"memory://{tmp_path.name}"}.get(kind)
@@ -98,7 +98,7 @@ def test_a_round_travels_with_exactly_its_replies_and_is_verified_there(
     assert len(replies(project)) > len(needed)
     assert probec("reproduce", first, "--dir", str(there)) == 0
     assert probec("verify", first, "--dir", str(there)) == 0
-    # What two rounds share, and what is here, is not moved again.
+    # Files that two rounds share, and local ones, are not transferred again.
     assert cache(probec, "push", url)["rounds"] == [first, second]
     more = cache(probec, "pull", url, "--dir", str(there))
     assert (more["known"], more["rounds"]) == (len(needed), sorted([first, second]))
@@ -121,7 +121,7 @@ def all_keys(place: Path, index: int, stage: str) -> list[str]:
 
 
 class Flaky(MemoryFileSystem):  # type: ignore[misc]
-    """Breaks off after so many transfers, in the middle of one."""
+    """A filesystem that fails in the middle of a transfer, after a given number of them."""
 
     protocol = "flaky"
     store: dict[str, Any] = {}  # noqa: RUF012 - as in the parent: shared by all instances
@@ -152,7 +152,7 @@ def flaky() -> Iterator[str]:
     Flaky.store.clear()
 
 
-def test_a_transfer_that_breaks_off_anywhere_goes_on_where_it_was(
+def test_an_interrupted_transfer_is_resumed(
     probec: Probec, project: Path, tmp_path: Path, flaky: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compiler.reproduction import transfer
@@ -176,14 +176,14 @@ def test_a_transfer_that_breaks_off_anywhere_goes_on_where_it_was(
             assert "run the same command again" in probec.out
             assert not (there / "build/rounds").exists()
             if action == "push":
-                # Nobody sees a round that is not wholly there.
+                # A partial round is not visible to others.
                 Flaky.left = 7
                 assert probec("cache", "pull", flaky, "--dir", str(tmp_path / "x")) == 2
                 assert "no rounds there" in probec.err
         done = json.loads(probec.out)
         assert attempts > 3
         if action == "pull":
-            # Each attempt reads the lock and the bundle again; every chunk came once.
+            # Each attempt reads the lock and the bundle again; every chunk is transferred once.
             assert Flaky.moved == len([n for n in Flaky.store if "/chunks/" in n]) + 2 * attempts
             assert done["known"] + done["replies"] == sum(
                 use.count for use in locks(there)[0].identity.requests.values()
@@ -192,7 +192,7 @@ def test_a_transfer_that_breaks_off_anywhere_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_file_that_was_cut_short_on_the_way_is_sent_again(
+def test_a_file_that_was_truncated_in_transfer_is_sent_again(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     first, _ = build(probec)
@@ -210,7 +210,7 @@ def test_a_file_that_was_cut_short_on_the_way_is_sent_again(
 
 @pytest.mark.parametrize("folder", ["chunks", "bundles", "rounds"])
 @pytest.mark.usefixtures("tiny")
-def test_nothing_that_was_altered_on_the_way_enters_the_log(
+def test_altered_chunks_do_not_enter_the_log(
     folder: str, probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     first, _ = build(probec)
@@ -226,8 +226,10 @@ def test_nothing_that_was_altered_on_the_way_enters_the_log(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_chunks_of_another_round_are_refused(probec: Probec, project: Path, tmp_path: Path) -> None:
-    """Each is whole by itself; together they do not answer what the lock asks."""
+def test_chunks_of_another_round_are_rejected(
+    probec: Probec, project: Path, tmp_path: Path
+) -> None:
+    """Exchange chunks that are valid by themselves, but do not answer the lock's requests."""
     first, second = build(probec)
     shared, there = tmp_path / "shared", tmp_path / "there"
     there.mkdir()
@@ -241,7 +243,7 @@ def test_chunks_of_another_round_are_refused(probec: Probec, project: Path, tmp_
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_reply_that_is_here_stays_and_a_damaged_one_is_replaced(
+def test_a_local_reply_is_kept_and_a_damaged_one_is_replaced(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     first, _ = build(probec)
@@ -282,7 +284,7 @@ def test_an_incomplete_round_is_not_pushed(probec: Probec, project: Path, tmp_pa
     assert not (tmp_path / "shared/rounds").exists()
 
 
-def test_a_round_that_contradicts_ours_is_not_pulled(
+def test_a_round_that_contradicts_a_local_one_is_not_pulled(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     build(probec, "--build-dir", str(tmp_path / "b"), "--set", "seed=5")
@@ -296,7 +298,7 @@ def test_a_round_that_contradicts_ours_is_not_pulled(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path: Path) -> None:
+def test_invalid_arguments_are_usage_errors(probec: Probec, project: Path, tmp_path: Path) -> None:
     shared = str(tmp_path / "shared")
     for args, message in (
         (("push",), "push needs a URL"),
@@ -316,12 +318,12 @@ def test_what_a_command_line_cannot_mean(probec: Probec, project: Path, tmp_path
 
 
 @pytest.mark.usefixtures("tiny")
-def test_gc_removes_what_nothing_refers_to_and_never_a_reply(probec: Probec, project: Path) -> None:
+def test_gc_removes_unreferenced_files_and_never_a_reply(probec: Probec, project: Path) -> None:
     outputs = probec.json("build", SPEC)["outputs"]
     build(probec, "--set", "scoring.rollouts=3")
     level = ("--set", "calibration.level=2")
     build(probec, *level)
-    # Neither a head nor a lock names that version any more.
+    # No head and no lock refers to that version any more.
     for lock in locks(project):
         if lock.identity.spec["scoring"]["rollouts"] == 3:  # type: ignore[index]
             (project / "build/rounds/tiny" / lock.file).unlink()

@@ -1,4 +1,4 @@
-"""The sweep over levels, with an author whose difficulty is planted."""
+"""The sweep over levels, with a generator whose difficulty is planted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.conftest import Probec
 from tests.scripted import Script
 
 SPEC = "specs/tiny.yaml"
-# The embedded author's atoms often have much in common with the complement.
+# The atoms of the embedded generator often have much in common with the complement.
 LOOSE = "calibration.select={min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}"
 
 
 class Obedient(Script):
-    """Writes down in each question which level's addendum it was given."""
+    """A generator that writes into each question which level's addendum its prompt had."""
 
     def install(self, patch: pytest.MonkeyPatch) -> Obedient:
-        """The embedded model does not read the instructions; this one is told of them."""
+        """Add the level to the prompt: the embedded model does not read the instructions."""
         real = extractive.Extractive.encode
 
         def encode(provider: extractive.Extractive, request: Request) -> dict[str, Json]:
@@ -52,7 +52,7 @@ _ADDENDA = {
 
 
 def planted(strength: float) -> Obedient:
-    """At level 0 the expected max of 5 is about 0.62."""
+    """Return a script; at level 0 the expected max of 5 is about 0.62."""
 
     def quality(question: str, rollout: int) -> float:
         level = int(question.removeprefix("At ").partition(",")[0]) - 3
@@ -64,7 +64,7 @@ def planted(strength: float) -> Obedient:
 
 
 @pytest.mark.long
-def test_the_planted_level_is_chosen_and_the_effect_is_seen(
+def test_the_planted_level_is_chosen_and_its_effect_is_found(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(0.15).install(monkeypatch)
@@ -88,7 +88,7 @@ def test_the_planted_level_is_chosen_and_the_effect_is_seen(
 
 
 @pytest.mark.long
-def test_levels_that_are_ignored_are_said_to_be(
+def test_a_sweep_without_effect_is_reported(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(0.0).install(monkeypatch)
@@ -101,7 +101,7 @@ def test_levels_that_are_ignored_are_said_to_be(
     assert "no effect detected" in probec.out
 
 
-def test_a_sweep_asks_once_leaves_no_round_and_writes_its_choice(
+def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(0.15).install(monkeypatch)
@@ -133,7 +133,7 @@ def test_a_sweep_asks_once_leaves_no_round_and_writes_its_choice(
     assert len(picture.findall(".//{*}circle")) == 4 * 3
 
 
-def test_what_cannot_be_swept_or_written_is_said(
+def test_levels_that_cannot_be_swept_or_written_are_errors(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(0.1).install(monkeypatch)
@@ -148,7 +148,7 @@ def test_what_cannot_be_swept_or_written_is_said(
     done = {*(project / "build/steps").rglob("*")}
     assert probec("calibrate", *one, "--write", "--set", LOOSE) == 2
     assert "--write does not go with" in probec.err
-    # Before anything is swept.
+    # The error comes before the sweep.
     assert {*(project / "build/steps").rglob("*")} == done
     spec = project / SPEC
     strict = "calibration: {level: 0, select: {min_hard: 1.0, min_easy: 1.0}}\n"
@@ -158,7 +158,7 @@ def test_what_cannot_be_swept_or_written_is_said(
     assert "nothing written: no level satisfies the rule" in probec.out
     assert "excluded: level 0" in probec.out
     assert spec.read_text(encoding="utf-8") == before
-    # What cannot be edited is said before anything is swept as well.
+    # A spec that cannot be edited is also an error before the sweep.
     spec.write_text(before.replace(strict, "...\n"), encoding="utf-8")
     assert probec("calibrate", *one, "--write", "--docs", "3") == 2
     assert "calibration cannot be edited in place" in probec.err

@@ -1,4 +1,4 @@
-"""What lies in the store is not believed when it is not what was written."""
+"""Damaged files of the store: found by their digests and never used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATA = "build/datasets/tiny/data/train-round-000.parquet"
 
 
 def artifact(project: Path, stage: str, output: str) -> Path:
-    """The file of an output of the first step of a stage."""
+    """Return the file of an output of the first step of a stage."""
     store = Store(project / "build")
     head = min((project / "build/heads/tiny" / stage).glob("*.json")).stem
     key = store.head("tiny", stage, head)
@@ -42,7 +42,7 @@ def flip(path: Path, at: int) -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 0.999])
 @pytest.mark.usefixtures("tiny")
-def test_rows_with_a_flipped_bit_go_into_no_dataset(
+def test_rows_with_a_flipped_bit_enter_no_dataset(
     share: float, probec: Probec, project: Path
 ) -> None:
     published = (project / DATA).read_bytes()
@@ -59,10 +59,10 @@ def test_rows_with_a_flipped_bit_go_into_no_dataset(
     assert probec("verify-rows", "build/datasets/tiny") == 0
 
 
-def test_rows_of_another_shape_name_their_stage_and_both_remedies(
+def test_rows_of_another_schema_name_their_stage_and_both_remedies(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A field was added to a row's type, and the stage that writes the rows kept its version."""
+    """Add a field to a row's type without a new version of the stage that writes the rows."""
     build(probec)
     published = (project / DATA).read_bytes()
     wider = defstruct("ScoreRow", [("weight", float)], bases=(ScoreRow,), kw_only=True)
@@ -100,7 +100,7 @@ def test_a_published_file_with_a_flipped_bit_is_not_installed(
 
 @pytest.mark.parametrize("how", ["another's", "edited"])
 @pytest.mark.usefixtures("tiny")
-def test_a_record_of_a_step_that_is_not_its_own_is_none(
+def test_a_manifest_that_does_not_match_its_step_is_ignored(
     how: str, probec: Probec, project: Path
 ) -> None:
     outputs = probec.json("build", SPEC)["outputs"]
@@ -122,9 +122,7 @@ def test_a_record_of_a_step_that_is_not_its_own_is_none(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_is_hidden_or_beside_the_data_is_no_row_of_a_dataset(
-    probec: Probec, project: Path
-) -> None:
+def test_hidden_and_extra_files_are_not_part_of_a_dataset(probec: Probec, project: Path) -> None:
     root = project / "build/datasets/tiny"
     for copy in ("data/.backup.parquet", "extra.parquet"):
         (root / copy).write_bytes((project / DATA).read_bytes())
@@ -134,7 +132,7 @@ def test_what_is_hidden_or_beside_the_data_is_no_row_of_a_dataset(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_link_in_a_dataset_is_not_written_through(probec: Probec, project: Path) -> None:
+def test_a_link_in_a_dataset_is_replaced_and_not_followed(probec: Probec, project: Path) -> None:
     card = project / "build/datasets/tiny/README.md"
     card.unlink()
     (project / "mine.md").write_text("mine")
@@ -146,7 +144,7 @@ def test_a_link_in_a_dataset_is_not_written_through(probec: Probec, project: Pat
 
 
 @pytest.mark.parametrize("after", [1, 2])
-def test_the_card_of_early_stopping_contradicts_nothing(after: int, probec: Probec) -> None:
+def test_the_card_of_early_stopping_is_consistent(after: int, probec: Probec) -> None:
     build(probec, "--set", f"scoring.stop={{after: {after}}}")
 
     assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
@@ -165,7 +163,7 @@ def test_the_card_of_early_stopping_contradicts_nothing(after: int, probec: Prob
 )
 @pytest.mark.parametrize("command", ["stats", "verify-rows", "report"])
 @pytest.mark.usefixtures("tiny")
-def test_odd_rows_end_in_no_traceback(
+def test_malformed_rows_cause_no_traceback(
     command: str,
     damage: Callable[[list[Row]], list[Row]],
     probec: Probec,
@@ -178,12 +176,12 @@ def test_odd_rows_end_in_no_traceback(
     pq.write_table(odd, tmp_path / "odd.parquet")
     out = ("--out", "page.html") if command == "report" else ()
 
-    # What went wrong otherwise than as an error of ours would be raised here.
+    # An exception other than the project's own errors would be raised here.
     assert probec(command, str(tmp_path / "odd.parquet"), *out) in (0, 1)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_log_without_replies_beside_locked_rounds_is_said(probec: Probec, project: Path) -> None:
+def test_an_empty_log_beside_locked_rounds_is_a_warning(probec: Probec, project: Path) -> None:
     assert probec("build", SPEC, "--set", "publish.license=apache-2.0") == 0
     assert "the response log is empty" not in probec.err
 

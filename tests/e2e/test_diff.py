@@ -1,4 +1,4 @@
-"""`probec diff` and `prompt --against`, held against builds, datasets and the server's ledger."""
+"""`probec diff` and `prompt --against`, checked against builds, datasets and server ledgers."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ROLES = ("generator", "answerer", "judge")
 
 
 def rows(data: dict[str, Any], *stages: str) -> list[dict[str, Any]]:
-    """The rows of these stages, or all."""
+    """Return the rows of these stages, or all."""
     found: list[dict[str, Any]] = data["requests"]["rows"]
     return [row for row in found if not stages or row["stage"] in stages]
 
 
 def compared(probec: Probec, *args: str) -> dict[str, Any]:
-    """What `probec diff --json` says."""
+    """Return the JSON result of `probec diff`."""
     return probec.json("diff", *args)
 
 
 def prompted(probec: Probec, *args: str) -> dict[str, Any]:
-    """What `probec prompt --json` says."""
+    """Return the JSON result of `probec prompt`."""
     return probec.json("prompt", *args)
 
 
@@ -42,7 +42,7 @@ def total(data: dict[str, Any], name: str, *stages: str) -> int:
 
 
 def variant(project: Path, role: str, old: str, new: str) -> str:
-    """Write `prompts/<role>/other`, where one phrase of base is another."""
+    """Write `prompts/<role>/other`, which is base with one phrase replaced."""
     shutil.copytree(project / f"prompts/{role}/base", project / f"prompts/{role}/other")
     edit(project / f"prompts/{role}/other/system.j2", old, new)
     return f"prompts/{role}/other"
@@ -63,18 +63,18 @@ def git(project: Path, *arguments: str) -> str:
 
 
 def files(*roots: Path) -> dict[str, tuple[int, int]]:
-    """Every file below these directories with its size and time."""
+    """Return every file below these directories with its size and modification time."""
     return {
         str(path): (path.stat().st_size, path.stat().st_mtime_ns)
         for root in roots
         for path in root.rglob("*")
-        # SQLite makes these when it reads.
+        # SQLite creates these files when it reads.
         if path.is_file() and not path.name.endswith(("-wal", "-shm"))
     }
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_level_changes_every_generator_request_and_says_where(
+def test_a_level_changes_every_generator_request_at_a_reported_place(
     probec: Probec, project: Path
 ) -> None:
     had = files(project / "build", project / ".probec")
@@ -104,14 +104,14 @@ def test_a_level_changes_every_generator_request_and_says_where(
     assert data["absent"] == {
         "outcomes": "B is not built: 6 replies of generate are not in the log"
     }
-    # Nothing was asked, and nothing is written where builds and replies are.
+    # The comparison sends nothing and writes nothing beside builds and replies.
     assert files(project / "build", project / ".probec") == had
     assert probec("diff", SPEC, "--set", "calibration.level=-1") == 0
     assert "+Probes have been slightly too hard." in probec.out
     assert "not compared: B is not built" in probec.out
 
 
-def test_before_anything_is_built_the_requests_of_the_generator_are_counted(
+def test_the_generators_requests_are_counted_before_any_build(
     probec: Probec, project: Path
 ) -> None:
     data = compared(probec, SPEC, "--set", "siblings.shown=2")
@@ -125,10 +125,10 @@ def test_before_anything_is_built_the_requests_of_the_generator_are_counted(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_stays_the_same_is_the_same_however_the_work_is_cut(probec: Probec) -> None:
+def test_the_comparison_does_not_depend_on_the_shard_size(probec: Probec) -> None:
     data = compared(probec, SPEC, "--set", "shard_docs=2", "--set", "name=other")
 
-    # Alternatives come from the shard, but no request holds one of a templated scope.
+    # Alternatives depend on the shard, but no request holds one of a templated scope.
     assert total(data, "same", "generate") == total(data, "b", "generate") == 6
     assert total(data, "changed") == 0
     assert total(data, "new") == 0
@@ -136,7 +136,7 @@ def test_what_stays_the_same_is_the_same_however_the_work_is_cut(probec: Probec)
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_new_round_asks_about_its_documents_only(probec: Probec) -> None:
+def test_a_new_round_adds_only_requests_for_its_documents(probec: Probec) -> None:
     data = compared(probec, SPEC, "--set", "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]")
     (generate,) = rows(data, "generate")
 
@@ -155,13 +155,13 @@ def server(
 ) -> Iterator[Rehearsal]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    # Its clock stands still: a batch is done when the test says so, and never before.
+    # The server's clock stands still: a batch ends only when the test advances it.
     with Rehearsal.start(tmp_path / "server", latency=100.0, speed=0) as found:
         yield found
 
 
 def finished(probec: Probec, server: Rehearsal, *args: str) -> int:
-    """Build, batch by batch, to the end; how many passes it took."""
+    """Build, batch by batch, to the end; return the number of passes."""
     for passes in range(10):
         code = probec("build", *args, "--detach")
         if code == 0:
@@ -172,7 +172,7 @@ def finished(probec: Probec, server: Rehearsal, *args: str) -> int:
 
 
 def settings(server: Rehearsal, flag: str) -> list[str]:
-    """All roles played by the server's model."""
+    """Let the server's model play all roles."""
     values = ["budget.max_usd=50", "batches.poll_seconds=0.01", "models.answerer.concurrency=4"]
     for role in ROLES:
         values += [
@@ -184,9 +184,9 @@ def settings(server: Rehearsal, flag: str) -> list[str]:
 
 
 def asked(server: Rehearsal) -> int:
-    """Requests that the server ever received."""
+    """Count the requests that the server has received in all."""
     found: list[dict[str, Any]] = ledger(server)["batches"]
-    # The first request of a new shape goes ahead live, so that a wrong one fails alone.
+    # The first request of a new shape is sent live, so that an invalid one fails alone.
     return sum(int(batch["n"]) for batch in found) + int(ledger(server)["messages"])
 
 
@@ -200,15 +200,15 @@ def asked(server: Rehearsal) -> int:
         ("siblings.shown=2", "rounds=[{docs: 4}, {docs: 3}]"),
     ],
 )
-def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
+def test_the_counted_requests_are_those_that_the_server_receives(
     change: tuple[str, ...], probec: Probec, project: Path, server: Rehearsal
 ) -> None:
-    """Pass by pass: what is counted for the next pass of B is what its batch holds."""
+    """Compare, pass by pass, the count for the next pass of B with the size of its batch."""
     build = [SPEC, *settings(server, "--set")]
     diff = [SPEC, *settings(server, "--set-both")]
     sets = [part for each in change for part in ("--set", each)]
     assert finished(probec, server, *build) == 3
-    # What sampling uses may change only for a round without a lock.
+    # Settings of sampling may change only for a round without a lock.
     shutil.rmtree(project / "build/rounds/tiny")
     told: Counter[str] = Counter()
     received, passes = asked(server), 0
@@ -226,7 +226,7 @@ def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
         assert asked(server) - received == new
         received += new
         server.advance(100)
-        # What is paid for is collected; a wall of nothing keeps the next pass from being sent.
+        # Paid replies are collected; a budget of zero keeps the next pass from being sent.
         assert probec("build", *build, *sets, "--max-usd", "0") in (0, 3)
         assert asked(server) == received
     assert finished(probec, server, *build, *sets) == 0
@@ -234,7 +234,7 @@ def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
 
     assert asked(server) == received
     assert after["requests"]["exact"]
-    # Against A, exactly these requests are others: A's build had paid for all that is shared.
+    # Exactly these requests differ from A's: the build of A paid for all that are shared.
     for stage in ("generate", "answer", "judge"):
         changed = total(after, "changed", stage) + total(after, "only_b", stage)
         assert changed == told[stage], stage
@@ -242,7 +242,7 @@ def test_the_requests_that_it_counts_are_those_that_the_server_then_receives(
     assert sum(told.values()) > 0
 
 
-def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
+def test_dollars_cover_the_new_requests_and_the_estimate_is_right(
     probec: Probec, server: Rehearsal
 ) -> None:
     build = [SPEC, *settings(server, "--set")]
@@ -254,13 +254,13 @@ def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
     before = asked(server)
     finished(probec, server, *build, *sets)
 
-    # The judge's are estimated from the share of answers that are new, which is exact here.
+    # The judge's are estimated from the share of new answers, which is exact here.
     assert {row["basis"] for row in rows(data, "judge")} == {"B estimated"}
     assert asked(server) - before == total(data, "new") == data["requests"]["new"]
     low, high = (sum(row[name] for row in rows(data)) for name in ("low", "high"))
     assert low < ledger(server)["usd"] - paid < high
     assert low < data["requests"]["usd"] < high
-    # How a request travels is no part of it: other keys of steps, the same keys of requests.
+    # The transport is not part of a request: step keys differ, request keys are the same.
     live = [part for role in ROLES for part in ("--set", f"models.{role}.provider=anthropic")]
     moved = compared(probec, *diff, *live)
     assert len(moved["spec"]) == 3
@@ -274,7 +274,9 @@ def test_dollars_are_of_what_would_be_sent_and_the_estimate_comes_true(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_prompt_directory_is_the_spec_with_that_variant(probec: Probec, project: Path) -> None:
+def test_a_prompt_directory_is_compared_as_the_spec_with_that_variant(
+    probec: Probec, project: Path
+) -> None:
     other = variant(project, "judge", "grade an answer", "mark an answer")
     data = compared(probec, SPEC, other)
 
@@ -296,7 +298,7 @@ def test_a_prompt_directory_is_the_spec_with_that_variant(probec: Probec, projec
     assert both["requests"]["differing"] == total(data, "changed")
 
 
-def test_a_revision_is_read_from_git_and_the_working_tree_stays_as_it_is(
+def test_a_revision_is_read_from_git_and_the_working_tree_is_unchanged(
     probec: Probec, project: Path
 ) -> None:
     commit(project)
@@ -326,7 +328,9 @@ def test_a_revision_is_read_from_git_and_the_working_tree_stays_as_it_is(
     assert compared(probec, f"{SPEC}@HEAD", f"{SPEC}@HEAD", *level)["differs"]
 
 
-def test_a_spec_of_a_revision_extends_what_it_did_then(probec: Probec, project: Path) -> None:
+def test_a_spec_of_a_revision_extends_the_base_of_that_revision(
+    probec: Probec, project: Path
+) -> None:
     deep = project / "specs/deep/tiny.yaml"
     deep.parent.mkdir()
     text = (project / SPEC).read_text(encoding="utf-8")
@@ -340,8 +344,8 @@ def test_a_spec_of_a_revision_extends_what_it_did_then(probec: Probec, project: 
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_committed_build_is_found_again_from_its_revision(probec: Probec, project: Path) -> None:
-    """The past shares today's replies and artefacts: nothing of it would be sent."""
+def test_a_committed_build_is_found_from_its_revision(probec: Probec, project: Path) -> None:
+    """Expect no new requests, because a revision shares the current replies and artifacts."""
     commit(project)
     edit(project / "prompts/judge/base/system.j2", "grade an answer", "mark an answer")
     data = compared(probec, SPEC, f"{SPEC}@HEAD")
@@ -386,8 +390,10 @@ def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
     assert path.name in probec.err
 
 
-def test_outcomes_are_those_of_the_two_datasets(probec: Probec, project: Path) -> None:
-    """Computed again from the parquet files, as a stranger would."""
+def test_outcomes_equal_those_recomputed_from_the_two_datasets(
+    probec: Probec, project: Path
+) -> None:
+    """Recompute them from the parquet files, without the compiler's own code."""
     sets = ["--set", "scoring.view.max_chars=300", "--set", "scoring.bands.hard=0.3"]
     probec.json("build", SPEC)
     old = scored(dataset(project))
@@ -405,7 +411,7 @@ def test_outcomes_are_those_of_the_two_datasets(probec: Probec, project: Path) -
         (shift,) = (s for s in found["shifts"] if (s["scope"], s["score"]) == ("", name))
         mean = sum(y[place] - x[place] for x, y in pairs) / len(pairs)
         assert shift["shift"]["value"] == pytest.approx(mean, abs=1e-6)
-        # Six documents are too few for an interval, and none is made up.
+        # Six documents are too few for an interval, so there is none.
         assert shift["shift"]["low"] is None
     lines = (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
     rejects = Counter((r["scope"], r["reason"]) for r in map(json.loads, lines))
@@ -443,7 +449,7 @@ def test_probes_that_were_stopped_early_are_compared_at_equal_rollouts(
     data = compared(probec, SPEC, *sets)
     found: Any = data["outcomes"]
 
-    # The same replies in the same order: nothing moved, and nothing is lost.
+    # The same replies in the same order: no difference and no lost slots.
     assert (found["compared"], found["rollouts_a"], found["rollouts_b"]) == (2, 5, 5)
     assert {shift["shift"]["value"] for shift in found["shifts"]} == {0.0}
     assert found["paired"] == sum(row["bb_answer_rollout_scores"] is not None
@@ -474,7 +480,7 @@ def test_outcomes_need_no_artifacts_when_all_replies_are_in_the_log(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_page_stands_alone_and_escapes_what_documents_hold(
+def test_the_page_is_self_contained_and_escapes_the_text_of_documents(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     other = variant(project, "judge", "grade an answer", "<script>alert(1)</script> an answer")
@@ -492,7 +498,7 @@ def test_the_page_stands_alone_and_escapes_what_documents_hold(
     assert text.count("<figure") == len(data["templates"]) + 1
     assert probec("diff", SPEC, "--set", "rounds=[{docs: 99}]") == 0
     assert "requests: not compared: rounds: rounds need 99 documents" in probec.out
-    # Also where there is less to show.
+    # The page is also written when there is less to show.
     for args in ((SPEC, "--set", "calibration.level=-1"), (SPEC, other, "--depth", "spec")):
         assert probec("diff", *args, "--html", str(page)) == 0
     (project / "templates/diff.html.j2").unlink()
@@ -501,7 +507,7 @@ def test_the_page_stands_alone_and_escapes_what_documents_hold(
 
 
 @pytest.mark.parametrize("depth", ["spec", "templates", "requests", "outcomes"])
-def test_it_goes_as_deep_as_it_is_told(depth: str, probec: Probec) -> None:
+def test_the_comparison_ends_at_the_given_depth(depth: str, probec: Probec) -> None:
     names = ["spec", "templates", "requests", "outcomes"]
     if depth == "outcomes":
         args = [SPEC, "--set", "calibration.level=1", "--depth", depth]
@@ -513,7 +519,7 @@ def test_it_goes_as_deep_as_it_is_told(depth: str, probec: Probec) -> None:
     assert [name for name in names if data[name] is not None] == names[: names.index(depth) + 1]
 
 
-def test_the_exit_code_says_whether_anything_differs_when_asked(probec: Probec) -> None:
+def test_the_exit_code_reports_a_difference_only_with_exit_code(probec: Probec) -> None:
     level = ["diff", SPEC, "--set", "calibration.level=1", "--depth", "requests"]
     same = ["diff", SPEC, "--set", "calibration.level=0", "--depth", "requests"]
 
@@ -521,7 +527,7 @@ def test_the_exit_code_says_whether_anything_differs_when_asked(probec: Probec) 
     assert [probec(*level, "--exit-code"), probec(*same, "--exit-code")] == [1, 0]
 
 
-def test_overrides_of_a_of_b_and_of_both(probec: Probec) -> None:
+def test_overrides_of_a_and_b_and_of_both(probec: Probec) -> None:
     data = compared(
         probec, SPEC, "--set-a", "calibration.level=-1", "--set", "calibration.level=1",
         "--set-both", "scoring.rollouts=3", "--depth", "spec",
@@ -546,7 +552,7 @@ def test_overrides_of_a_of_b_and_of_both(probec: Probec) -> None:
         ((SPEC, "specs/qwen3.5-9b.yaml", "--depth", "requests"), "must be read first"),
     ],
 )
-def test_what_cannot_be_compared_is_one_clear_error(
+def test_sides_that_cannot_be_compared_are_one_clear_error(
     args: tuple[str, ...], message: str, probec: Probec
 ) -> None:
     assert probec("diff", *args) == 2
@@ -563,7 +569,7 @@ def test_what_cannot_be_compared_is_one_clear_error(
         ("specs/broken.yaml@HEAD", ":specs/broken.yaml:1: "),
     ],
 )
-def test_a_revision_that_cannot_be_had_is_one_clear_error(
+def test_an_unavailable_revision_is_one_clear_error(
     side: str, message: str, probec: Probec, project: Path
 ) -> None:
     (project / "specs/broken.yaml").write_text("extends: nowhere.yaml\n", encoding="utf-8")
@@ -575,7 +581,7 @@ def test_a_revision_that_cannot_be_had_is_one_clear_error(
     assert "Traceback" not in probec.err
 
 
-def test_two_datasets_over_other_sources_share_no_pair_and_say_so(
+def test_two_datasets_with_different_sources_are_reported_to_share_no_pair(
     probec: Probec, project: Path
 ) -> None:
     lines = (project / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
@@ -599,7 +605,7 @@ def test_two_datasets_over_other_sources_share_no_pair_and_say_so(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
+def test_a_prompt_against_another_is_the_diff_of_the_sent_texts(
     probec: Probec, project: Path
 ) -> None:
     other = variant(project, "answerer", "At most 60 words", "At most 20 words")
@@ -620,7 +626,7 @@ def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
     assert probec.out.startswith("the same request, key of sample 0: ")
     assert probec("prompt", SPEC, "--set", "calibration.level=2", "--against", SPEC) == 0
     assert "\n-Probes have been too easy" in probec.out
-    # A directory is tried in the spec as it is asked for.
+    # A directory is rendered with the spec's own settings.
     generator = variant(project, "generator", "evaluate a method", "test a method")
     args = ("prompt", SPEC, "--set", "calibration.level=2", "--against", generator)
     assert probec(*args) == 0
@@ -629,7 +635,7 @@ def test_a_prompt_against_another_is_the_diff_of_what_would_be_sent(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_prompt_against_what_is_not_there_says_which_side_lacks_it(
+def test_a_prompt_that_one_side_lacks_is_an_error_that_names_the_side(
     probec: Probec, project: Path
 ) -> None:
     sets = project / "specs/unbuilt.yaml"

@@ -1,4 +1,4 @@
-"""Inputs that are edited while a build runs belong to the next build."""
+"""Inputs edited during a build: they belong to the next build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import Probec
 from tests.e2e.test_build import SPEC
 
 TOKENIZER = "specs/data/bpe-8k.json.gz"
-# File -> the stages at whose start it is edited.
+# File -> the stages at whose start the file is edited.
 EDITS = {
     "prompts/generator/base/user.j2": ("ingest", "sample"),
     "prompts/answerer/base/system.j2": ("generate", "expand"),
@@ -27,7 +27,7 @@ CASES = [(name, stage) for name, stages in EDITS.items() for stage in stages]
 
 
 def edited(name: str, data: bytes) -> bytes:
-    """Other content of the same kind."""
+    """Return different content of the same kind."""
     if not name.endswith(".gz"):
         return data + b"\nEdited.\n"
     tokenizer = json.loads(gzip.decompress(data))
@@ -37,7 +37,7 @@ def edited(name: str, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("restored", [False, True], ids=["stays", "put back"])
 @pytest.mark.parametrize(("name", "stage"), CASES)
-def test_an_edit_during_a_build_is_not_in_it(
+def test_an_edit_during_a_build_is_not_part_of_the_build(
     name: str,
     stage: str,
     restored: bool,
@@ -70,7 +70,7 @@ def test_an_edit_during_a_build_is_not_in_it(
     assert (project / "other/datasets/tiny/README.md").read_bytes() == card
 
 
-def test_an_edit_that_stays_is_the_next_builds(
+def test_an_edit_that_is_kept_is_part_of_the_next_build(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = project / "prompts/judge/base/system.j2"

@@ -1,4 +1,4 @@
-"""A real cluster of two machines that see nothing of this one but an S3 server between them."""
+"""A real cluster of two machines that share only an S3 server with this one."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.e2e.test_build import SPEC
 from tests.e2e.test_cache import bucket, s3
 
 __all__ = ["bucket", "s3"]
-# Ray leaves sockets and a subprocess to the collector when it ends.
+# Ray leaves sockets and a subprocess to the garbage collector when it ends.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning"),
     pytest.mark.xdist_group("ray"),
 ]
 
-# What every process of the cluster loads first. It may open nothing below FORBIDDEN, and the first
-# one that writes an output while the file `die` exists is killed.
+# Loaded first by every process of the cluster. Processes may open nothing below FORBIDDEN; the
+# first one that writes an output while the file `die` exists is killed.
 GUARD = """
 import os, signal, sys
 here, forbidden = os.path.dirname(__file__), os.environ["FORBIDDEN"]
@@ -49,24 +49,24 @@ seen = os.open(here + "/seen", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 sys.addaudithook(watch)
 """
 
-# Machines of a cluster know one another by a token in a file of the user.
+# Machines of a cluster authenticate with a token in a file of the user.
 TOKEN = {"RAY_AUTH_MODE": "token"}
 
 
 @dataclass
 class Machines:
-    """Two machines with a working and a temporary directory of their own."""
+    """Two machines, each with a working directory and a temporary directory of its own."""
 
     address: str
     guard: Path
     places: tuple[Path, ...]
 
     def seen(self) -> str:
-        """What of this machine they tried to open."""
+        """List the forbidden files that they tried to open."""
         return (self.guard / "seen").read_text()
 
     def left(self) -> list[Path]:
-        """What a build left on them."""
+        """List the files that a build left on them."""
         return [each for place in self.places for each in place.rglob("probec-*")]
 
 
@@ -96,7 +96,7 @@ def machines(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mach
 
 @contextmanager
 def started(place: Path, environment: dict[str, str], options: list[str]) -> Iterator[None]:
-    """A machine of the cluster, with room for one step."""
+    """Start a machine of the cluster with room for one step."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
     command += ["--node-ip-address=127.0.0.1", *options]
     log = place / "machine.log"
@@ -133,10 +133,10 @@ def objects(url: str) -> list[str]:
     return found
 
 
-def test_two_machines_build_the_same_dataset_and_one_is_killed_at_it(
+def test_two_machines_build_the_same_dataset_although_one_is_killed(
     probec: Probec, machines: Machines, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From nothing, then a round more, which may draw no document of the locked ones."""
+    """Build from nothing, then add a round, which may draw no document of the locked rounds."""
     for name, value in TOKEN.items():
         monkeypatch.setenv(name, value)
     here = probec.json("build", SPEC, "--build-dir", "here")
@@ -153,16 +153,16 @@ def test_two_machines_build_the_same_dataset_and_one_is_killed_at_it(
     assert len(died) == 1
     assert grown_here["outputs"] == grown["outputs"]
     assert grown["ran"] == grown_here["ran"] != away["ran"]
-    # Nothing of this machine was needed, and nothing stays: not there, not on the way.
+    # No file of this machine was opened, and no file is left on the machines or the exchange.
     assert machines.seen() == ""
     assert machines.left() == []
     assert objects(bucket) == []
 
 
-def test_the_machines_of_this_test_cannot_open_what_is_here(
+def test_the_machines_of_this_test_cannot_open_files_of_this_one(
     machines: Machines, tmp_path: Path
 ) -> None:
-    """What guards them works, so that the test above proves something."""
+    """Check the guard itself, because the test above relies on it."""
     (tmp_path / "file").touch()
     environment = {**os.environ, "PYTHONPATH": str(machines.guard)}
     environment["FORBIDDEN"] = str(tmp_path)
@@ -183,14 +183,14 @@ def test_the_machines_of_this_test_cannot_open_what_is_here(
         (("--exchange", "gibberish://x", "--cluster", "local"), "not a directory or URL that"),
     ],
 )
-def test_an_exchange_that_is_of_no_use_is_refused(
+def test_an_unusable_exchange_is_rejected(
     probec: Probec, options: tuple[str, ...], message: str
 ) -> None:
     assert probec("build", SPEC, *options) == 2
     assert message in probec.err
 
 
-def test_a_bucket_that_is_not_there_says_what_to_check(probec: Probec, bucket: str) -> None:
+def test_a_missing_bucket_is_an_error_with_a_remedy(probec: Probec, bucket: str) -> None:
     url = bucket.replace("shared", "").replace("s3://", "s3://no-such-")
 
     assert probec("build", SPEC, "--cluster", "local", "--exchange", url) == 1
@@ -198,6 +198,6 @@ def test_a_bucket_that_is_not_there_says_what_to_check(probec: Probec, bucket: s
     assert "check the URL" in probec.err
 
 
-def test_a_cluster_that_nobody_runs_is_named(probec: Probec) -> None:
+def test_a_cluster_that_is_not_running_is_named(probec: Probec) -> None:
     assert probec("build", SPEC, "--cluster", "127.0.0.1:1") == 1
     assert "127.0.0.1:1: the cluster cannot be joined" in probec.err

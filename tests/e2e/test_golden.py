@@ -1,4 +1,4 @@
-"""What the compiler makes of the tiny project, pinned as plain text.
+"""Outputs of the tiny project, pinned as plain text.
 
 An output that changed while its stage's version did not is a stale cache for every user: bump the
 stage's VERSION in the same commit that accepts the new digest.
@@ -27,7 +27,7 @@ def test_stage_outputs_are_pinned_per_version(
     golden("digests.json", json.dumps(found, indent=1) + "\n")
 
 
-def test_prompts_are_pinned_as_prose(probec: Probec, golden: Callable[[str, str], None]) -> None:
+def test_prompts_are_pinned_as_text(probec: Probec, golden: Callable[[str, str], None]) -> None:
     probec.json("build", SPEC)
     for role in ("generator", "answerer", "judge"):
         assert probec("prompt", SPEC, "--role", role) == 0

@@ -1,9 +1,9 @@
-"""Change every leaf of a spec and bytes of every template: nothing stale is ever served.
+"""Changes of every leaf of a spec and of bytes of every template, none of which serves stale data.
 
-Each change is built twice: over a store and a response log that hold every build before it, and
-over none at all. All outputs and all files of the dataset must come out equal. The paid provider is
-replaced by one that sends the real wire body nowhere and puts the body's key into its reply, so a
-body that changes changes an output: what no output shows, no request held.
+Each change is built twice: over a store and a response log that hold every earlier build, and over
+empty ones. All outputs and all files of the dataset must be equal. The paid provider is replaced by
+one that encodes the real wire body, sends nothing and puts the body's key into its reply. So a
+changed body changes an output, and a change that no output shows is in no request.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from compiler.spec.model import Spec
 from tests.conftest import ROOT
 from tests.llm.parts import settings
 
-# Each change is built over everything that was built before it.
+# Each change is built over the results of all earlier builds.
 pytestmark = pytest.mark.xdist_group("mutations")
 
 ROLES = ("generator", "answerer", "judge")
 TOKENIZER = "specs/data/bpe-8k.json.gz"
 
-# Every part that may be left out is there, so that every leaf can be changed.
+# Every optional part is present, so that every leaf can be changed.
 SPEC = f"""\
 extends: base.yaml
 name: tiny
@@ -92,12 +92,12 @@ FREE_MODELS = "\n".join(
     f"  {role}: {{provider: extractive, model: extractive-1, thinking: null}}" for role in ROLES
 )
 
-# What may change without any step becoming stale. Each is proven to change no output either.
+# Leaves that make no step stale. Each is proven to change no output either.
 NEGATIVE = (
     "source.revision",  # of a Hub dataset; a local file has none
     "calibration.levels",
     "calibration.levels.[!1]*",  # the text of a level that is not in use
-    "calibration.evidence",  # what `calibrate` looked at and chose by
+    "calibration.evidence",  # the evidence of the choice that `calibrate` made
     "calibration.select.*",
     "models.*.base_url",
     "models.*.concurrency",
@@ -106,21 +106,21 @@ NEGATIVE = (
     "prices.*.cache_minimum",
     "prices.model-b.*",
     "prices.claude*",
-    "scoring.anchors.min_gap",  # what a build says about its rows, not what is in them
+    "scoring.anchors.min_gap",  # reported about the rows of a build, and not part of them
     "expect.*",
     "batches.*",
     "budget.*",
     "rehearsal.*",
 )
 
-# Leaves that are in keys, and yet change no output whatever their value.
+# Leaves that are in keys although no value of theirs changes an output.
 QUIET: tuple[str, ...] = ()
 
-# Leaves with one legal value: every other is refused, which is tested.
+# Leaves with one legal value: every other one is rejected, which is tested.
 FIXED = ("scopes.*.kind", "scoring.policy", "models.*.temperature", "models.[aj]*.structured")
 
 # Other legal values, where the type alone does not lead to one that shows. Patterns of paths;
-# ` ; ` joins what must change together. `{}` is the path itself.
+# ` ; ` joins values that must change together. `{}` is the path itself.
 ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "name": ("{}=other",),
     "scopes.whole.atom.min_words": ("{}=400",),
@@ -191,7 +191,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
 
 
 def legal(value: object, annotation: object) -> Iterator[str]:
-    """Other values of a leaf's type, the likeliest to be legal and to show first."""
+    """Generate other values of a leaf's type, those likely to be legal and to show first."""
     if isinstance(annotation, typing.TypeVar):
         return
     options = _options(annotation)
@@ -212,7 +212,7 @@ def legal(value: object, annotation: object) -> Iterator[str]:
 
 
 def _options(annotation: object) -> list[object]:
-    """The types and literal values that an annotation allows, unions and metadata undone."""
+    """List the types and literal values that an annotation allows, without unions and metadata."""
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is Literal:
         return [*parts]
@@ -233,7 +233,7 @@ class Leaf:
         return any(fnmatchcase(self.path, pattern) for pattern in patterns)
 
     def alternatives(self) -> tuple[list[list[str]], bool]:
-        """Other values as overrides, and whether each is known to be legal."""
+        """Return other values as overrides, and for each whether it is known to be legal."""
         found = next((v for k, v in ALTERNATIVES.items() if fnmatchcase(self.path, k)), None)
         parent = self.path.rpartition(".")[0]
         role = parent.rpartition(".")[2]
@@ -254,7 +254,7 @@ class Leaf:
 
 
 def leaves(value: object, annotation: object, path: str = "") -> Iterator[Leaf]:
-    """Every leaf below a value; a mapping, and a list of parts, is one itself beside its parts."""
+    """Yield every leaf below a value; a mapping or a list of parts is a leaf beside its parts."""
     if isinstance(value, BaseModel):
         if type(None) in _options(annotation):
             yield Leaf(path, value, None)
@@ -273,7 +273,7 @@ def leaves(value: object, annotation: object, path: str = "") -> Iterator[Leaf]:
 
 
 def write_project(root: Path) -> None:
-    """A project with five short documents and an alternative to everything that a spec names."""
+    """Write a project with five short documents and an alternative for every name in a spec."""
     for name in ("prompts", "templates", "specs"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for role in ROLES:
@@ -311,7 +311,7 @@ def write_project(root: Path) -> None:
 
 
 def _doubled(row: dict[str, Json]) -> dict[str, Json]:
-    """A row whose every column has a second one that says something else."""
+    """Add to a row a second column with a different value for each of its columns."""
     return {
         **row,
         "doc_id2": f"{row['doc_id']}-2",
@@ -327,7 +327,7 @@ def _write_rows(path: Path, rows: Iterable[dict[str, Json]]) -> None:
 
 
 def resolved() -> Spec:
-    """The spec that is mutated, without what it names."""
+    """Resolve the spec that is mutated, without the files that it names."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "prompts").mkdir()
@@ -343,7 +343,7 @@ LEAVES = {leaf.path: leaf for leaf in leaves(resolved(), Spec)}
 
 
 class StandIn:
-    """Encodes as the paid providers do; its replies hold the key of the body that they answer."""
+    """A provider that encodes as the paid ones do; its replies hold the key of their body."""
 
     name = "anthropic"
     free = True
@@ -358,7 +358,7 @@ class StandIn:
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         for call in calls:
             body = json.loads(call.body)
-            # Of each two samples the answers are equal, as those of a model may be.
+            # Two samples each have equal answers, as samples of a model may have.
             sample = call.sample // 2 if call.purpose.role == "answerer" else call.sample
             text = extractive.respond(body["messages"][0]["content"], sample)
             if call.purpose.role == "generator":
@@ -373,12 +373,12 @@ class StandIn:
 
 
 def unlock(root: Path) -> None:
-    """Every mutation is a dataset of its own: a locked round would refuse half of them."""
+    """Delete the locks: every mutation is a new dataset, and a locked round would reject half."""
     shutil.rmtree(root / "build/rounds", ignore_errors=True)
 
 
 def run(*args: str | Path) -> tuple[int, dict[str, Json]]:
-    """One command in process: exit code and JSON."""
+    """Run a command in process and return exit code and JSON."""
     out, code = io.StringIO(), 2
     with redirect_stdout(out), redirect_stderr(io.StringIO()):
         try:
@@ -389,7 +389,7 @@ def run(*args: str | Path) -> tuple[int, dict[str, Json]]:
 
 
 def forget() -> None:
-    """Empty what the stages remember within a process, as a new one would begin."""
+    """Clear the caches that stages keep within a process."""
     for name, module in [*sys.modules.items()]:
         if name.startswith("compiler.stages"):
             for key, value in vars(module).items():
@@ -401,7 +401,7 @@ def forget() -> None:
 
 @dataclass(frozen=True)
 class Built:
-    """What a build brought: the digest of every step, and every file of the dataset."""
+    """The result of a build: the digest of every step, and every file of the dataset."""
 
     outputs: dict[str, str]
     files: dict[str, bytes]
@@ -412,7 +412,7 @@ Planned: TypeAlias = tuple[str, str | None]
 
 @dataclass
 class Desk:
-    """Two copies of one project: one keeps all that was ever built, one nothing.
+    """Two copies of one project: one keeps the results of all builds, one keeps none.
 
     `fresh`: the plan after the unchanged spec was built.
     """
@@ -424,7 +424,7 @@ class Desk:
     fresh: dict[str, Planned] = field(default_factory=dict)
 
     def plan(self, *args: str, spec: str = "") -> dict[str, Planned] | None:
-        """State and key of every step over the full store; None for a spec that is refused."""
+        """Return state and key of every step over the full store; None for a rejected spec."""
         unlock(self.warm)
         code, data = run("plan", self.warm / f"specs/{spec or self.spec}.yaml", *args)
         assert code in (0, 2), data
@@ -434,10 +434,10 @@ class Desk:
         return {f"{s['stage']} {s['part']}": (str(s["state"]), s["key"]) for s in steps}
 
     def build(self, root: Path, *args: str) -> Built | str:
-        """Build; the message of an error that a user can cause."""
+        """Build; return the message if the build ends with a user error."""
         unlock(root)
         with pytest.MonkeyPatch.context() as patch:
-            # It is planned too, which finds every problem, and that is much of a build's time.
+            # Planning finds every problem as well, and this search takes much of a build's time.
             patch.setattr(problems, "find", lambda draft: draft.problems)
             code, data = run("build", root / f"specs/{self.spec}.yaml", *args)
         if "error" in data:
@@ -452,14 +452,14 @@ class Desk:
         return Built(cast(dict[str, str], data["outputs"]), found)
 
     def anew(self, *args: str) -> Built | str:
-        """Build with no store, no log and no memory."""
+        """Build with empty store, log and memory."""
         for name in ("build", ".probec"):
             shutil.rmtree(self.cold / name, ignore_errors=True)
         forget()
         return self.build(self.cold, *args)
 
     def begin(self) -> None:
-        """Build the unchanged spec, which all others are held against."""
+        """Build the unchanged spec, the baseline of all comparisons."""
         built = self.build(self.warm)
         planned = self.plan()
         assert isinstance(built, Built), built
@@ -474,7 +474,7 @@ class Desk:
         return self.base
 
     def change(self, *args: str) -> bool:
-        """Prove that nothing stale is served after a change; whether any output differs."""
+        """Prove that no stale result is served after a change; return True if an output differs."""
         planned = self.plan(*args)
         assert planned is not None, f"refused: {args}"
         assert planned != self.fresh, f"no key differs after {args}"
@@ -483,7 +483,7 @@ class Desk:
         assert again == anew, difference(again, anew)
         if not isinstance(anew, Built):
             return True
-        # The store holds other builds too, so a step may be fresh; but never under an old key.
+        # The store holds other builds too, so a step may be cached, but never under an old key.
         for step, digest in anew.outputs.items():
             if self.baseline.outputs.get(step) != digest:
                 key = planned[step][1]
@@ -492,7 +492,7 @@ class Desk:
 
 
 def difference(left: Built | str, right: Built | str) -> str:
-    """What a failing comparison is about, in a few lines."""
+    """Summarize a failed comparison in a few lines."""
     if not isinstance(left, Built) or not isinstance(right, Built):
         return f"{left!s:.300} | {right!s:.300}"
     steps = [s for s in right.outputs if left.outputs.get(s) != right.outputs[s]]
@@ -501,7 +501,7 @@ def difference(left: Built | str, right: Built | str) -> str:
 
 
 def of_every(role: str) -> list[str]:
-    """The names of a role's template files, or of the templates beside the prompts."""
+    """List a role's template files, or the templates beside the prompts."""
     if role in ROLES:
         return [f"prompts/{n}" for n in Library(ROOT / "prompts").prompt_closure(f"{role}/base")]
     names = ("probes/word.j2", "probes/lens.j2", "card.md.j2")
@@ -518,7 +518,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     shutil.copytree(folder / "warm", folder / "cold")
     made = Desk(folder / "warm", folder / "cold")
     with pytest.MonkeyPatch.context() as patch:
-        # Half of a build would go by in the search for alternatives among so few documents.
+        # The search for alternatives among so few documents would take half of a build.
         patch.setattr(alternatives, "_TRIES", 30)
         for name in ("anthropic", "anthropic-batch"):
             patch.setitem(PROVIDERS, name, Entry(lambda _: StandIn()))
@@ -533,7 +533,7 @@ def test_the_baseline_is_rich_enough_to_show_changes(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", LEAVES)
-def test_a_changed_leaf_never_meets_a_stale_artefact(desk: Desk, path: str) -> None:
+def test_a_changed_leaf_serves_no_stale_artifact(desk: Desk, path: str) -> None:
     leaf = LEAVES[path]
     alternatives, known = leaf.alternatives()
     assert alternatives, f"name other values of {path} in ALTERNATIVES"
@@ -541,7 +541,7 @@ def test_a_changed_leaf_never_meets_a_stale_artefact(desk: Desk, path: str) -> N
     tried, shown = 0, False
     for args in alternatives:
         if not known and not fixed and (shown or (tried and negative)):
-            break  # guesses from the type: one that shows will do
+            break  # values guessed from the type: one that shows is enough
         planned = desk.plan(*args)
         if planned is None:
             assert not known, f"ALTERNATIVES names an illegal value: {args}"
@@ -559,15 +559,15 @@ def test_a_changed_leaf_never_meets_a_stale_artefact(desk: Desk, path: str) -> N
         assert shown != quiet, "no output shows it: name a value that does, or put it in QUIET"
 
 
-def test_all_that_is_in_no_key_changes_no_output(desk: Desk) -> None:
-    """At once, because each would take a build to show that nothing happens."""
+def test_leaves_outside_all_keys_change_no_output(desk: Desk) -> None:
+    """Change them all at once, because a build of each would take too long."""
     spec = desk.warm / "specs/tiny.yaml"
     overrides = []
     for leaf in LEAVES.values():
         if leaf.matches(NEGATIVE):
             alternatives = leaf.alternatives()[0]
             overrides.append(next(a for a in alternatives if not load.read(spec, a[1::2]).problems))
-    # A part is changed after the whole that it is in, or it would be lost.
+    # A part is changed after the whole that contains it, or its change would be lost.
     overrides.sort(key=lambda args: len(args[1].partition("=")[0]))
     together = [flag for args in overrides for flag in args]
 
@@ -586,13 +586,13 @@ def test_all_that_is_in_no_key_changes_no_output(desk: Desk) -> None:
         "rounds=[{docs: 3}, {docs: 1}]",
     ],
 )
-def test_what_means_the_same_is_all_hits(desk: Desk, same: str) -> None:
+def test_equivalent_values_hit_every_cache(desk: Desk, same: str) -> None:
     assert desk.plan("--set", same) == desk.fresh
     assert desk.anew("--set", same) == desk.baseline
 
 
 def edits(data: bytes) -> Iterator[bytes]:
-    """A file with bytes inserted, deleted and changed at its ends and in between."""
+    """Yield a file with bytes inserted, deleted and changed at its ends and in between."""
     size = len(data)
     places = [int.from_bytes(hashlib.sha256(data + bytes([n])).digest()[:4]) for n in range(1)]
     for at in (0, *(place % size for place in places), size - 1):
@@ -604,7 +604,7 @@ def edits(data: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_an_edited_byte_of_a_template_is_refused_or_makes_steps_stale(
+def test_an_edited_byte_of_a_template_is_an_error_or_makes_steps_stale(
     desk: Desk, name: str
 ) -> None:
     data = (desk.warm / name).read_bytes()
@@ -617,7 +617,7 @@ def test_an_edited_byte_of_a_template_is_refused_or_makes_steps_stale(
                 assert planned != desk.fresh, f"{edited!r} is not noticed"
                 legal.append(edited)
         assert legal
-        # Builds take longer than plans: of the legal edits these are built, twice each.
+        # Builds take longer than plans, so only two of the legal edits are built.
         for edited in dict.fromkeys((legal[len(legal) // 2], legal[-2])):
             for root in (desk.warm, desk.cold):
                 (root / name).write_bytes(edited)
@@ -628,7 +628,7 @@ def test_an_edited_byte_of_a_template_is_refused_or_makes_steps_stale(
     assert desk.plan() == desk.fresh
 
 
-def test_a_template_that_nobody_includes_is_no_part_of_any_key(desk: Desk) -> None:
+def test_an_unused_template_is_part_of_no_key(desk: Desk) -> None:
     aside = desk.warm / "prompts/judge/_parts/aside.j2"
     aside.parent.mkdir()
     aside.write_text("No more than that.\n", encoding="utf-8")
@@ -636,7 +636,7 @@ def test_a_template_that_nobody_includes_is_no_part_of_any_key(desk: Desk) -> No
     assert desk.plan() == desk.fresh
 
 
-def test_a_new_include_and_then_a_change_of_it_are_noticed(desk: Desk) -> None:
+def test_a_new_include_and_a_change_of_the_included_file_are_noticed(desk: Desk) -> None:
     user, part = "prompts/answerer/base/user.j2", "prompts/answerer/_parts/note.j2"
     data = (desk.warm / user).read_bytes()
     for root in (desk.warm, desk.cold):
@@ -653,7 +653,7 @@ def test_a_new_include_and_then_a_change_of_it_are_noticed(desk: Desk) -> None:
             (root / user).write_bytes(data)
 
 
-# What a request may be changed to, by field; a new field must be named here.
+# Other values of a request, by field; a new field must be added here.
 REQUEST = Request(
     "model-a", "Be brief.", "<question>Why?</question>", 4000, 1024, {"type": "object"}, "5m"
 )
@@ -670,7 +670,7 @@ OTHER: Mapping[str, tuple[object, ...]] = {
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in FREE])
 @pytest.mark.parametrize("part", [each.name for each in fields(Request)])
-def test_every_field_of_a_request_is_in_the_body_that_is_sent(name: str, part: str) -> None:
+def test_every_field_of_a_request_is_in_the_sent_body(name: str, part: str) -> None:
     provider = PROVIDERS[name].open(settings())
     changed = [replace(REQUEST, **{part: o}) for o in OTHER[part]]  # type: ignore[arg-type]
     bodies = [encode(provider, each) for each in (REQUEST, *changed)]
@@ -678,7 +678,7 @@ def test_every_field_of_a_request_is_in_the_body_that_is_sent(name: str, part: s
     assert len(set(bodies)) == len(bodies)
 
 
-def test_text_cannot_move_between_the_fields_of_a_request_unseen() -> None:
+def test_text_moved_between_the_fields_of_a_request_changes_the_body() -> None:
     provider = PROVIDERS["anthropic"].open(settings())
     asked = [
         replace(REQUEST, system="ab", user="c"),
@@ -689,7 +689,7 @@ def test_text_cannot_move_between_the_fields_of_a_request_unseen() -> None:
     assert len({encode(provider, each) for each in asked}) == 3
 
 
-def test_live_and_batched_requests_are_the_same_bytes() -> None:
+def test_live_and_batched_requests_have_the_same_bytes() -> None:
     names = [name for name in PROVIDERS if name not in FREE]
 
     assert len({encode(PROVIDERS[name].open(settings()), REQUEST) for name in names}) == 1
@@ -697,7 +697,7 @@ def test_live_and_batched_requests_are_the_same_bytes() -> None:
 
 @pytest.fixture(scope="module")
 def free(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A project that asks nobody who is paid, built."""
+    """Build a project that uses no paid provider."""
     folder = tmp_path_factory.mktemp("free")
     write_project(folder / "warm")
     shutil.copytree(folder / "warm", folder / "cold")
@@ -706,8 +706,8 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return made
 
 
-# What both the generator is told and later stages use: here a reply may stay the same although the
-# request changed, so that a later stage must notice by itself.
+# Leaves that both the generator's prompt and later stages use: the reply may stay the same
+# although the request changed, so later stages must notice the change themselves.
 TWICE = (
     "scopes.*.alternative",
     "scopes.*.unit",
@@ -734,7 +734,7 @@ def test_a_changed_leaf_is_noticed_by_every_stage_that_uses_it(free: Desk, path:
         *(f"models.{role}.base_url=http://127.0.0.1:1" for role in ROLES),
     ],
 )
-def test_what_is_free_has_no_price_and_no_transport_in_any_key(free: Desk, override: str) -> None:
+def test_prices_and_transport_of_free_models_are_in_no_key(free: Desk, override: str) -> None:
     assert free.plan("--set", override) == free.fresh
 
 
@@ -767,12 +767,14 @@ SPELLINGS: Mapping[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("name", SPELLINGS)
 @pytest.mark.parametrize("file", ["free.yaml", "base.yaml"])
-def test_another_spelling_of_the_same_spec_is_all_hits(free: Desk, file: str, name: str) -> None:
+def test_another_spelling_of_the_same_spec_hits_every_cache(
+    free: Desk, file: str, name: str
+) -> None:
     path = free.warm / "specs" / file
     text = path.read_text(encoding="utf-8")
     before = load.read(free.warm / "specs/free.yaml").spec
     try:
-        # The keys of `levels` are numbers, which only JSON cannot say.
+        # The keys of `levels` are numbers, which a file in JSON syntax cannot have.
         json_cannot = name == "JSON" and file == "base.yaml"
         spelled = text if json_cannot else SPELLINGS[name](text)
         path.write_bytes(spelled.encode("utf-8"))
@@ -782,7 +784,7 @@ def test_another_spelling_of_the_same_spec_is_all_hits(free: Desk, file: str, na
         path.write_text(text, encoding="utf-8")
 
 
-def test_a_spec_without_a_parent_that_says_the_same_is_all_hits(free: Desk) -> None:
+def test_an_equal_spec_without_a_parent_hits_every_cache(free: Desk) -> None:
     spec = load.read(free.warm / "specs/free.yaml").spec
     assert spec is not None
     whole = yaml.safe_dump(spec.model_dump(), sort_keys=False)
@@ -792,7 +794,9 @@ def test_a_spec_without_a_parent_that_says_the_same_is_all_hits(free: Desk) -> N
     assert free.plan(spec="whole") == free.fresh
 
 
-def test_another_place_and_another_build_directory_are_all_hits(free: Desk, tmp_path: Path) -> None:
+def test_another_place_and_another_build_directory_hit_every_cache(
+    free: Desk, tmp_path: Path
+) -> None:
     moved = Desk(tmp_path / "elsewhere/project", tmp_path, "free")
     shutil.copytree(free.warm, moved.warm)
     shutil.copytree(free.warm / "build", tmp_path / "b")
@@ -807,7 +811,7 @@ def test_another_place_and_another_build_directory_are_all_hits(free: Desk, tmp_
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4000000000"])
-def test_another_hash_seed_and_directory_to_run_from_are_all_hits(
+def test_another_hash_seed_and_working_directory_hit_every_cache(
     free: Desk, tmp_path: Path, seed: str
 ) -> None:
     found = subprocess.run(
@@ -829,8 +833,8 @@ def test_another_hash_seed_and_directory_to_run_from_are_all_hits(
     assert [(step["state"], step["key"]) for step in steps] == [*free.fresh.values()]
 
 
-def test_touched_and_renamed_files_are_all_hits(free: Desk) -> None:
-    """What a file is called, and when it was written, is no part of what it holds."""
+def test_touched_and_renamed_files_hit_every_cache(free: Desk) -> None:
+    """Change names and modification times of files, which are not part of their content."""
     for file in free.warm.rglob("*.j*"):
         os.utime(file, (1, 1))
     assert free.plan() == free.fresh

@@ -1,4 +1,4 @@
-"""The paid path through the command line, against a rehearsal server."""
+"""The paid path through the command line, with a rehearsal server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server(
 
 
 def paid(server: Rehearsal, *more: str, provider: str = "anthropic-batch") -> list[str]:
-    """The spec, with all roles played by the server's model."""
+    """Return the arguments of a spec in which the server's model plays all roles."""
     args = [SPEC, "--set", "budget.max_usd=50", "--set", "batches.poll_seconds=0.01"]
     for role in ("generator", "answerer", "judge"):
         for name, value in (
@@ -46,7 +46,7 @@ def ledger(server: Rehearsal) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("provider", ["anthropic-batch", "anthropic"])
-def test_a_build_pays_for_every_request_once_and_books_what_it_paid(
+def test_a_build_pays_for_every_request_once_and_its_ledger_agrees_with_the_server(
     provider: str, probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     first = probec.json("build", *paid(server, provider=provider))
@@ -64,7 +64,7 @@ def test_a_build_pays_for_every_request_once_and_books_what_it_paid(
     assert (len(theirs["batches"]) == 3) == (provider == "anthropic-batch")
 
 
-def test_without_artifacts_nothing_is_sent_again(
+def test_a_rebuild_without_artifacts_sends_nothing(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     first = probec.json("build", *paid(server))
@@ -72,13 +72,13 @@ def test_without_artifacts_nothing_is_sent_again(
     for name in ("objects", "steps", "heads", "datasets"):
         for path in sorted((project / "build" / name).rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
-    # Not even a wall of nothing stands in the way of what costs nothing.
+    # A budget of zero does not stop a build that costs nothing.
     second = probec.json("build", *paid(server), "--max-usd", "0")
     third = probec.json("build", *paid(server, provider="replay"), "--build-dir", "elsewhere")
 
     assert ledger(server) == had
     assert first["outputs"] == second["outputs"]
-    # The card says who was asked, and replay was.
+    # The card names the provider, which differs here.
     assert rows(first) == rows(third)
 
 
@@ -86,7 +86,7 @@ def rows(data: dict[str, Any]) -> dict[str, str]:
     return {step: digest for step, digest in data["outputs"].items() if "release" not in step}
 
 
-def test_more_rollouts_ask_only_for_the_new_and_fewer_for_none(
+def test_more_rollouts_send_only_new_requests_and_fewer_send_none(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     three = probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
@@ -106,7 +106,7 @@ def stats(data: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_detached_batches_are_shown_collected_and_cost_nothing_more(
+def test_detached_batches_are_shown_and_collected_at_no_further_cost(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     for _ in range(3):
@@ -128,7 +128,7 @@ def test_detached_batches_are_shown_collected_and_cost_nothing_more(
     assert "no batches are open" in probec.out
 
 
-def test_what_another_spec_sent_is_collected_without_it(
+def test_batches_of_another_spec_are_collected_without_that_spec(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     error: Json = {"type": "overloaded_error", "message": "busy"}
@@ -143,7 +143,7 @@ def test_what_another_spec_sent_is_collected_without_it(
     assert [shard["state"] for shard in early["shards"]] == ["in_progress"]
     server.advance(4000)
     wait_for_end(server)
-    # A spec that pays for nothing, and knows neither the model nor the server.
+    # A spec without paid models, which knows neither the model nor the server.
     found: Any = probec.json("status", *other, "--collect")
 
     assert found["collected"] == {"batches": 1, "replies": 4, "unanswered": 1}
@@ -153,13 +153,13 @@ def test_what_another_spec_sent_is_collected_without_it(
     assert sum(row["calls"] for row in mine["money"]["spent"]) == 5
     assert probec("status", *other, "--collect") == 0
     assert "collected 0 batches" in probec.out
-    # The spec that sent it finds its replies, and asks the one that failed again.
+    # The spec that sent the batch finds its replies, and sends the failed request again.
     assert probec("build", *paid(server), "--detach") == 75
     assert [batch["n"] for batch in ledger(server)["batches"]] == [5, 1]
     assert ledger(server)["messages"] == 1
 
 
-def test_a_lower_wall_does_not_withhold_what_is_paid_for(
+def test_a_lower_budget_does_not_withhold_paid_replies(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     assert probec("build", *paid(server), "--detach") == 75
@@ -170,7 +170,7 @@ def test_a_lower_wall_does_not_withhold_what_is_paid_for(
     assert "no batches are open" in (probec("status", *paid(server)), probec.out)[1]
 
 
-def test_what_is_in_a_batch_is_not_sent_live_or_elsewhere_as_well(
+def test_a_request_in_a_batch_is_not_sent_live_or_to_another_server(
     probec: Probec, project: Path, server: Rehearsal, tmp_path: Path
 ) -> None:
     assert probec("build", *paid(server), "--detach") == 75
@@ -191,7 +191,7 @@ def wait_for_end(server: Rehearsal) -> None:
     assert ledger(server)["batches"][-1]["status"] == "ended"
 
 
-def test_canceled_batches_keep_what_they_finished(
+def test_canceled_batches_keep_their_finished_requests(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults([{"at": "create", "do": {"slow": 3600.0}}])
@@ -209,7 +209,7 @@ def test_canceled_batches_keep_what_they_finished(
     assert "no batches are open" in probec.out
 
 
-def test_what_was_canceled_is_asked_again_only_if_it_is_still_wanted(
+def test_a_canceled_request_is_sent_again_only_if_a_build_still_needs_it(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults([{"at": "create", "do": {"slow": 3600.0}}])
@@ -220,13 +220,13 @@ def test_what_was_canceled_is_asked_again_only_if_it_is_still_wanted(
     built = probec.json("build", *paid(server))
     money: Any = built["money"]
 
-    # One of either prompt went live to prove its shape; of the old one that is all.
+    # One request of each prompt was sent live as the first of its shape; of the old one, no more.
     generated = sum(row["calls"] for row in money["spent"] if row["role"] == "generator")
     assert generated == stats(built)["documents"] + 1 == 7
     assert sum(row["calls"] for row in money["spent"]) == ledger(server)["requests"]
 
 
-def test_truncated_replies_are_asked_again_when_the_user_says_so(
+def test_retry_sends_truncated_requests_again(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults(
@@ -253,7 +253,7 @@ def test_truncated_replies_are_asked_again_when_the_user_says_so(
     assert "no reply of this build ended as truncated" in probec.out
 
 
-def test_replies_of_stages_that_are_not_finished_are_retried_too(
+def test_replies_of_unfinished_stages_are_retried_too(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults(
@@ -262,7 +262,7 @@ def test_replies_of_stages_that_are_not_finished_are_retried_too(
     )  # fmt: skip
     assert probec("build", *paid(server), "--detach") == 75
     wait_for_end(server)
-    # Collected against a wall that ends the build: the replies are in the log, no step is done.
+    # Collected under a budget that ends the build: the replies are logged, and no step is done.
     assert probec("build", *paid(server), "--max-usd", "0.01") == 3
     sampled = set((project / "build").rglob("*"))
     both = ("--reason", "truncated", "--reason", "refused")
@@ -280,11 +280,11 @@ def test_replies_of_stages_that_are_not_finished_are_retried_too(
     assert stats(built)["build"]["planned"] == 96
 
 
-def test_a_reply_that_is_no_use_is_retried_before_and_after_its_stage_is_finished(
+def test_an_unusable_reply_is_retried_before_and_after_its_stage_is_finished(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     def spoil(text: str) -> None:
-        """Words of a language model that no rule of ours could make the server say."""
+        """Replace a logged reply with text that no rule of the server produces."""
         log = ResponseLog(project / ".probec/responses.sqlite")
         with sqlite3.connect(log.path) as db:
             (key,) = db.execute("select key from reply order by id limit 1").fetchone()
@@ -328,7 +328,7 @@ def test_a_failed_request_is_a_reject_with_its_reason(
     assert stats(probec.json("build", *paid(server)))["probes"] > 80
 
 
-def test_the_plan_counts_what_is_new_and_what_is_in_the_log(
+def test_the_plan_counts_new_and_logged_requests(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     fresh: Any = probec.json("plan", *paid(server))["price"]
@@ -351,12 +351,12 @@ def test_the_plan_counts_what_is_new_and_what_is_in_the_log(
     probec.json("build", *paid(server, "--set", "scoring.compare=target_response"))
     total = sum(e["calls"] for e in counted)
     assert ledger(server)["requests"] == sent["requests"] + extra + total
-    # The server received the very bytes that were counted.
+    # The server received exactly the bytes that were counted.
     last = ledger(server)["batches"][-1]
     assert last["bytes"] > sum(e["bytes"] for e in counted)
 
 
-def test_the_plan_shows_what_is_in_flight_apart_and_prices_it_once(
+def test_the_plan_lists_requests_in_flight_separately_and_prices_them_once(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults([{"at": "create", "do": {"slow": 3600.0}}])
@@ -364,7 +364,7 @@ def test_the_plan_shows_what_is_in_flight_apart_and_prices_it_once(
     flying: Any = probec.json("plan", *paid(server))["price"]
     (generate,) = (e for e in flying["estimates"] if e["stage"] == "generate")
 
-    # Six documents: one was the canary and is in the log, the others are in the batch.
+    # Six documents: one was sent live first and is in the log, the others are in the batch.
     assert (generate["cached"], generate["in_flight"], generate["calls"]) == (1, 5, 0)
     assert (generate["usd"], generate["bytes"], generate["input_tokens"]) == (0, 0, 0)
     assert flying["in_flight"] == 5
@@ -372,18 +372,18 @@ def test_the_plan_shows_what_is_in_flight_apart_and_prices_it_once(
     assert flying["batches"].keys() == {"answer", "judge"}
     assert probec("plan", *paid(server)) == 0
     assert "in flight: 5 requests in open batches" in probec.out
-    # Without its artifacts a pass cannot be counted; what flies is told of all the same.
+    # A pass cannot be counted without artifacts, but its requests in flight are reported.
     assert probec("plan", *paid(server), "--build-dir", "elsewhere") == 0
     assert "generator: 5 requests in open batches cannot be matched yet" in probec.out
 
 
-def test_the_wall_stops_a_pass_before_its_first_request(
+def test_the_budget_stops_a_pass_before_its_first_request(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     assert probec("build", *paid(server), "--max-usd", "0.05") == 3
     assert "none of them was sent" in probec.err
     assert (ledger(server)["posts"], ledger(server)["messages"]) == (0, 0)
-    # The generator alone would pass; with what follows from it, it does not.
+    # The generator alone is within the budget; together with the later passes, it is not.
     alone = 6 * (7000 * 0.5 + 10500 * 2.5) / 1e6
     assert probec("build", *paid(server), "--max-usd", str(alone * 1.2)) == 3
     assert "in later passes" in probec.err
@@ -394,10 +394,10 @@ def test_the_wall_stops_a_pass_before_its_first_request(
     assert ledger(server)["messages"] == 0
 
 
-def test_a_sweep_is_weighed_as_it_is_announced(
+def test_a_sweep_is_checked_against_the_budget_at_its_announced_cost(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
-    """The baseline that a sweep adds counts, too."""
+    """Include the baseline that a sweep adds."""
     sweep = [*paid(server), "--levels=0..1", "--docs", "4"]
     cost: Any = probec.json("calibrate", *sweep, "--dry-run")["usd"]
     assert probec("calibrate", *sweep, "--max-usd", str(0.98 * cost)) == 3
@@ -405,7 +405,9 @@ def test_a_sweep_is_weighed_as_it_is_announced(
     assert (ledger(server)["posts"], ledger(server)["messages"]) == (0, 0)
 
 
-def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server: Rehearsal) -> None:
+def test_a_waiting_build_reports_the_reason(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
     busy: Json = {"status": 429, "headers": {"retry-after": "1"}}
     server.faults([
         {"at": "create", "do": busy},
@@ -418,7 +420,7 @@ def test_a_build_that_waits_says_for_what(probec: Probec, project: Path, server:
     assert "generate: incomplete: only 3 of 5 succeeded results" in probec.err
 
 
-def test_status_shows_what_a_batch_waits_for_and_until_when(
+def test_status_shows_the_reason_and_end_of_a_batchs_wait(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     server.faults([{"at": "create", "do": {"status": 429, "headers": {"retry-after": "700"}}}])
@@ -428,7 +430,7 @@ def test_status_shows_what_a_batch_waits_for_and_until_when(
     assert "in 11 min" in probec.out
 
 
-def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
+def test_the_budget_uses_the_observed_cost_of_earlier_replies_as_the_plan_does(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
@@ -437,7 +439,7 @@ def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
     price: Any = probec.json("plan", *more)["price"]
     (answers, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
 
-    # Declared: about 0.85 dollars a call. Observed: a thousandth of that, in the plan and the wall.
+    # Declared: about 0.85 dollars a call. Observed, by plan and budget: a thousandth of that.
     assert answers["tokens"] == "observed"
     assert price["usd"] < 1
     assert probec("build", *more, "--max-usd", "2") == 0
@@ -445,7 +447,7 @@ def test_the_wall_believes_what_earlier_replies_cost_as_the_plan_does(
                   str(price["usd"] / 10)) == 3  # fmt: skip
 
 
-def test_structured_replies_and_cached_prompts_travel_and_are_priced(
+def test_structured_replies_and_cached_prompts_are_sent_and_priced(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
     options = ("--set", "models.generator.structured=true", "--set", "models.generator.cache=1h")
@@ -478,7 +480,7 @@ def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
     for name in ("input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens"):
         assert sum(each[name] for each in used.values()) == sum(r[name] for r in money["spent"])
     assert used["judge"]["usd"] == pytest.approx(paid_for(money, "judge"))
-    # The first request of a shape went live, at twice what the card says that a token costs.
+    # The first request of a shape was sent live, at twice the card's price of a token.
     assert 0.8 < used["answer"]["usd"] / paid_for(money, "answerer") < 1
 
     card = (project / "build/datasets/tiny/README.md").read_text()
@@ -486,13 +488,13 @@ def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
     assert f"{MODEL} as answerer; $1 to the provider's prompt cache and $0.05 from it" in card
     assert f"$1.0 in and $5.0 out per million tokens ({MODEL} as judge)" in card
     assert probec("card", "build/datasets/tiny", "--check") == 0
-    # The wall believes what calls cost, cached tokens at their own prices.
+    # The budget uses the observed cost of calls, with cached tokens at their own prices.
     each = sum(paid_for(money, role) for role in ("answerer", "judge")) / used["answer"]["calls"]
     wall = str(27 * 1.5 * each)
     assert probec("build", *paid(server, *options, "--set", "scoring.rollouts=6"),
                   "--max-usd", wall) == 0, probec.err  # fmt: skip
 
-    # What the table says fits its header.
+    # The rows of the table have as many cells as its header.
     (header, rule, *rows) = [line for line in card.splitlines() if line.startswith("| stage |")
                              or "| generate |" in line or "| answer |" in line]  # fmt: skip
     assert len({line.count("|") for line in (header, rule, *rows)}) == 1
@@ -502,7 +504,7 @@ def paid_for(money: dict[str, Any], role: str) -> float:
     return sum(float(row["usd"]) for row in money["spent"] if row["role"] == role)
 
 
-def test_the_doctor_looks_at_key_server_clock_and_models(
+def test_the_doctor_checks_key_server_clock_and_models(
     probec: Probec, server: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert probec("doctor", *paid(server)) == 0
@@ -517,7 +519,9 @@ def test_the_doctor_looks_at_key_server_clock_and_models(
     assert "set ANTHROPIC_API_KEY" in probec.out
 
 
-def test_a_rehearsal_with_faults_ends_as_one_without(probec: Probec, project: Path) -> None:
+def test_a_rehearsal_with_faults_has_the_result_of_one_without(
+    probec: Probec, project: Path
+) -> None:
     faults = project / "specs/faults.json"
     calm = probec.json("build", SPEC)
     rough = probec.json("rehearse", SPEC, "--faults", str(faults), "--speed", "2000")
@@ -540,7 +544,7 @@ def test_a_paid_round_is_reproduced_without_key_or_server(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
 
     assert sum(each["usd"] for each in table) == pytest.approx(theirs["usd"])
-    # Both rounds travel in the same batches.
+    # Requests of both rounds share the batches.
     assert [sorted(each["batches"]) for each in table] == [
         sorted(b["id"] for b in theirs["batches"])
     ] * 2

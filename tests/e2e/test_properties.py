@@ -1,5 +1,4 @@
-"""For any documents: every built row is sound, every slot is accounted for, and neighbours do not
-disturb one another."""
+"""Builds of arbitrary documents: valid rows, complete accounting, independent documents."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ QWEN = SHARED / "data/tokenizers/qwen3/tokenizer.json.gz"
 
 
 def run(*arguments: str) -> dict[str, object]:
-    """One command in process, expecting success."""
+    """Run one command in process, expecting success."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main([*arguments, "--json"])
@@ -37,7 +36,7 @@ def run(*arguments: str) -> dict[str, object]:
 
 
 def build(root: Path, texts: Texts, name: str) -> Path:
-    """A dataset of these documents (prefix, then siblings), in one round and one shard."""
+    """Build a dataset of these documents (prefix, then siblings), in one round and one shard."""
     source = root / f"{name}.jsonl"
     with source.open("w", encoding="utf-8") as out:
         for number, (prefix, *siblings) in enumerate(texts):
@@ -48,7 +47,7 @@ def build(root: Path, texts: Texts, name: str) -> Path:
         "build", str(root / "specs/demo.yaml"), "--build-dir", str(root / name),
         "--set", f"source.path={source}", "--set", f"rounds=[{{docs: {len(texts)}}}]",
         "--set", "splits.margin_chars=60", "--set", "siblings.min_chars=40",
-        # What is not looked at here need not be built, and no judge tells random words apart.
+        # Parts that are not checked here are not built; no judge can distinguish random words.
         "--set", "scoring.baselines={}", "--set", "scoring.anchors=null",
         "--set", "scoring.rejudge=null",
     )  # fmt: skip
@@ -77,7 +76,7 @@ ANY = st.lists(st.lists(documents(), min_size=2, max_size=5), min_size=2, max_si
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY)
-def test_whatever_the_documents_every_row_passes_every_check(texts: Texts) -> None:
+def test_every_row_of_any_documents_passes_every_check(texts: Texts) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = project(folder)
         place = build(root, texts, "b") / "datasets/demo"
@@ -95,7 +94,7 @@ def test_whatever_the_documents_every_row_passes_every_check(texts: Texts) -> No
 
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY, st.lists(documents(), min_size=2, max_size=4))
-def test_a_further_document_changes_no_other_doc_record(texts: Texts, more: list[str]) -> None:
+def test_an_added_document_changes_no_other_doc_record(texts: Texts, more: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = project(folder)
         before = records(build(root, texts, "before"))
@@ -105,7 +104,7 @@ def test_a_further_document_changes_no_other_doc_record(texts: Texts, more: list
 
 
 def check_published_spec(tmp_path: Path, rollouts: str, tokenizer: str) -> int:
-    """Build the spec of the published dataset from other rollouts; returns how many rows it has."""
+    """Build the published dataset's spec from other rollouts; return the number of rows."""
     root = project(str(tmp_path))
     data = run(
         "build", str(root / "specs/qwen3.5-9b.yaml"), "--provider", "extractive",

@@ -1,4 +1,4 @@
-"""Doing nothing is quick, says exactly what the ordinary way says, and misses no change."""
+"""Receipts of no-op builds: quick, equal in output to a full run, and invalid after any change."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from compiler.project.reporter import Silent
 from compiler.rounds.locks import Lock
 from tests.conftest import ROOT, Probec, make_project
 
-# All of them use one project, which takes seconds to make.
+# All tests use one project, because making it takes seconds.
 pytestmark = pytest.mark.xdist_group("receipts")
 
 SPEC = "specs/tiny.yaml"
 HEAVY = {"pydantic", "jinja2", "yaml", "msgspec", "numpy", "pyarrow", "sqlite3", "zstandard"}
-# Longer than what must lie between a change of an input, or of the code, and a build.
+# Longer than the margin between a change of an input, or of the code, and a build.
 REST, CODE_REST = 0.1, 2.2
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process: what it said, and what it loaded."""
+    """A process: its output, and the modules that it loaded."""
 
     code: int
     out: str
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def hit(self) -> bool:
-        """Whether a receipt answered."""
+        """Return True if the result came from a receipt."""
         return "compiler.building.build" not in self.modules
 
     @property
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass
 class Desk:
-    """A project, and a copy of the compiler to run in processes of their own."""
+    """A project, and a copy of the compiler to run in separate processes."""
 
     root: Path
     code: Path
@@ -77,7 +77,7 @@ class Desk:
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> Run:
-        """`probec build`, with a list of all modules that were loaded."""
+        """Run `probec build` and list all modules that it loaded."""
         spec = SPEC if cwd is None else str(self.root / SPEC)
         done = subprocess.run(
             [sys.executable, *flags, "-X", "importtime", "-m", "compiler", "build", spec, *args],
@@ -97,7 +97,7 @@ class Desk:
         return Run(done.returncode, done.stdout, "".join(said), names)
 
     def settle(self) -> None:
-        """Build until a receipt answers."""
+        """Build until the result comes from a receipt."""
         for _ in range(3):
             time.sleep(REST)
             if self.run().hit:
@@ -105,7 +105,7 @@ class Desk:
         raise AssertionError("no receipt answers")
 
     def content(self) -> receipt._Content:
-        """The one receipt there is."""
+        """Return the content of the only receipt."""
         (path,) = receipt.everywhere(self.root / "build")
         found = receipt._read(path)
         assert found is not None
@@ -114,7 +114,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """One project for all changes that leave it as it was, or nearly."""
+    """Provide one project for all changes that leave it nearly unchanged."""
     place = tmp_path_factory.mktemp("receipts")
     shutil.copytree(
         ROOT / "compiler", place / "code/compiler", ignore=shutil.ignore_patterns("__pycache__")
@@ -134,7 +134,7 @@ def desk(shared: Desk) -> Desk:
     return shared
 
 
-def test_the_second_build_is_answered_from_a_receipt_and_loads_nothing(desk: Desk) -> None:
+def test_the_second_build_uses_a_receipt_and_loads_no_heavy_module(desk: Desk) -> None:
     run = desk.run()
 
     assert (run.code, run.err) == (0, "")
@@ -156,12 +156,12 @@ def without_seconds(text: str) -> str:
         (),
         ("--provider", "extractive", "--set", "budget.max_usd=5"),
         ("--source", "specs/data/tiny.jsonl", "--build-dir", "elsewhere"),
-        # A build that holds something against itself: exit code 1, each time.
+        # A build with a failed check: exit code 1, each time.
         ("--set", "scoring.anchors={share: 1.0, min_gap: 1.0}", "--build-dir", "failed"),
     ],
     ids=lambda args: " ".join(args)[:30],
 )
-def test_a_receipt_says_what_the_ordinary_way_says(desk: Desk, args: tuple[str, ...]) -> None:
+def test_a_receipt_gives_the_output_of_a_full_run(desk: Desk, args: tuple[str, ...]) -> None:
     desk.run(*args)
     folders = [desk.root / name / "receipts" for name in ("build", "elsewhere", "failed")]
     for folder in folders:
@@ -177,14 +177,14 @@ def test_a_receipt_says_what_the_ordinary_way_says(desk: Desk, args: tuple[str, 
     assert ("rehearsal on" in told.err) == ("--source" in args)
     assert (told.code == 1) == ("failed" in args)
     assert (data.code, data.err) == (told_data.code, told_data.err)
-    # Indentation and order too; but no step took any time now.
+    # Indentation and order are the same too, but no step took any time.
     assert [*json.loads(data.out)] == [*json.loads(told_data.out)]
     assert without_seconds(data.out) == without_seconds(told_data.out)
     assert {*json.loads(told_data.out)["seconds"].values()} == {0.0}
 
 
-def test_what_the_first_build_promises_is_what_the_second_says(desk: Desk) -> None:
-    """The first build wrote the receipt before any build had nothing to do."""
+def test_the_receipt_of_a_first_build_gives_the_output_of_a_no_op_build(desk: Desk) -> None:
+    """Compare the output before and after the receipt of the first build is deleted."""
     built = desk.run("--build-dir", "promised")
     told = desk.run("--build-dir", "promised")
     shutil.rmtree(desk.root / "promised/receipts")
@@ -214,7 +214,7 @@ def commented(path: Path) -> None:
 
 
 def quietly(path: Path, old: bytes, new: bytes) -> None:
-    """As many other bytes, in place, with the time of writing put back."""
+    """Replace bytes in place by as many others and restore the modification time."""
     was, data = path.stat(), path.read_bytes()
     assert len(old) == len(new)
     assert old in data
@@ -224,21 +224,21 @@ def quietly(path: Path, old: bytes, new: bytes) -> None:
 
 
 def again(path: Path) -> None:
-    """The same bytes in another file, as `git checkout` does."""
+    """Replace the file by a copy with the same bytes, as `git checkout` does."""
     other = path.with_name(f"{path.name}.new")
     shutil.copy2(path, other)
     other.replace(path)
 
 
-# What leaves the build up to date, or makes it so again at small cost.
+# Changes that leave the build up to date, or that cost little to undo.
 CHANGES: dict[str, Callable[[Desk], object]] = {
     "the spec, touched": lambda d: (d.root / SPEC).touch(),
     "the spec, edited": lambda d: commented(d.root / SPEC),
     "the spec, edited quietly": lambda d: quietly(d.root / SPEC, b"# ", b"#!"),
-    "what it extends": lambda d: commented(d.root / "specs/base.yaml"),
+    "the base spec": lambda d: commented(d.root / "specs/base.yaml"),
     "a prompt, touched": lambda d: (d.root / "prompts/judge/base/user.j2").touch(),
     "a prompt, checked out again": lambda d: again(d.root / "prompts/judge/base/user.j2"),
-    "a prompt of nobody": lambda d: (d.root / "prompts/judge/none.j2").write_text("x"),
+    "an unused prompt": lambda d: (d.root / "prompts/judge/none.j2").write_text("x"),
     "a template": lambda d: (d.root / "templates/card.md.j2").touch(),
     "the source, touched": lambda d: (d.root / "specs/data/tiny.jsonl").touch(),
     "the tokenizer": lambda d: (d.root / "specs/data/bpe-8k.json.gz").touch(),
@@ -251,15 +251,15 @@ CHANGES: dict[str, Callable[[Desk], object]] = {
     "all heads, gone": lambda d: shutil.rmtree(d.root / "build/heads"),
     "an installed round, gone": lambda d: first(d, "build/datasets/tiny/data/*").unlink(),
     "an installed text, padded": lambda d: padded(d.root / "build/datasets/tiny/stats.json"),
-    "what is installed, forgotten": lambda d: (
+    "the record of the installation, gone": lambda d: (
         d.root / "build/datasets/tiny/.installed.json"
     ).unlink(),
     "all of build/": lambda d: shutil.rmtree(d.root / "build"),
     "a lock, gone": lambda d: first(d, "build/rounds/tiny/*.json").unlink(),
     "a lock, touched": lambda d: first(d, "build/rounds/tiny/*.json").touch(),
-    "what rounds need, gone": lambda d: shutil.rmtree(d.root / ".probec/blobs"),
+    "files of rounds, gone": lambda d: shutil.rmtree(d.root / ".probec/blobs"),
     "the response log": lambda d: (d.root / ".probec/responses.sqlite").touch(),
-    "what a killed build left": lambda d: written(d.root / "build/objects/tmp/half"),
+    "a partial object": lambda d: written(d.root / "build/objects/tmp/half"),
     "a byte of the receipt": lambda d: quietly(
         first(d, "build/receipts/*"), b"none ran", b"none RAN"
     ),
@@ -270,7 +270,9 @@ CHANGES: dict[str, Callable[[Desk], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_goes_the_ordinary_way_and_brings_a_new_receipt(desk: Desk, change: str) -> None:
+def test_a_change_invalidates_the_receipt_and_a_full_run_writes_a_new_one(
+    desk: Desk, change: str
+) -> None:
     CHANGES[change](desk)
     time.sleep(CODE_REST if "package" in change else REST)
     missed, told = desk.run(), desk.run()
@@ -280,20 +282,20 @@ def test_a_change_goes_the_ordinary_way_and_brings_a_new_receipt(desk: Desk, cha
     assert told.up_to_date
 
 
-def test_the_code_changes(desk: Desk) -> None:
+def test_a_change_of_the_code_invalidates_the_receipt(desk: Desk) -> None:
     for change in (
         lambda: padded(desk.code / "compiler/stages/score.py"),
         lambda: (desk.code / "compiler/new.py").write_text("", encoding="utf-8"),
     ):
         desk.settle()
         change()
-        # A build right after may have read either: it leaves no receipt.
+        # The next build may have loaded either version, so it leaves no receipt.
         assert not desk.run().hit
         assert not desk.run().hit
         time.sleep(CODE_REST)
 
 
-def test_another_project_between_the_spec_and_this_one(desk: Desk) -> None:
+def test_a_project_nested_between_spec_and_project_invalidates_the_receipt(desk: Desk) -> None:
     (desk.root / "specs/prompts").mkdir()
     other = desk.run()
     (desk.root / "specs/prompts").rmdir()
@@ -313,7 +315,7 @@ def test_another_project_between_the_spec_and_this_one(desk: Desk) -> None:
     ],
     ids=lambda args: args[0],
 )
-def test_another_command_line_is_not_answered(desk: Desk, args: tuple[str, ...]) -> None:
+def test_a_receipt_is_not_valid_for_another_command_line(desk: Desk, args: tuple[str, ...]) -> None:
     other, other_again = desk.run(*args), desk.run(*args)
 
     assert (other.code, other.hit) == (0, False)
@@ -330,20 +332,20 @@ def test_another_command_line_is_not_answered(desk: Desk, args: tuple[str, ...])
         ("PYTHONOPTIMIZE", "1"),
     ],
 )
-def test_another_environment_is_not_answered(desk: Desk, name: str, value: str) -> None:
+def test_a_receipt_is_not_valid_in_another_environment(desk: Desk, name: str, value: str) -> None:
     other = desk.run(environment={name: value})
 
     assert (other.code, other.hit) == (0, False)
     assert desk.run(environment={name: value}).hit
-    # One receipt for a command line: the last environment has it.
+    # There is one receipt for each command line, now with the last environment.
     assert not desk.run().hit
 
 
-def test_other_flags_of_python_are_not_answered(desk: Desk) -> None:
+def test_a_receipt_is_not_valid_under_other_python_flags(desk: Desk) -> None:
     assert not desk.run(flags=("-s",)).hit
 
 
-def test_another_directory_to_run_from_is_not_answered(desk: Desk, tmp_path: Path) -> None:
+def test_a_receipt_is_not_valid_in_another_working_directory(desk: Desk, tmp_path: Path) -> None:
     here, there = desk.run(), desk.run(cwd=tmp_path)
 
     assert (here.hit, there.hit) == (True, False)
@@ -351,8 +353,8 @@ def test_another_directory_to_run_from_is_not_answered(desk: Desk, tmp_path: Pat
     assert f"dataset: {desk.root}/build/datasets/tiny" in there.out
 
 
-def test_two_overrides_take_turns(desk: Desk) -> None:
-    """Where they share a dataset directory it holds what was built last."""
+def test_builds_with_two_overrides_invalidate_each_others_receipts(desk: Desk) -> None:
+    """Share a dataset directory, which holds the result of the last build."""
     louder = ("--set", "calibration.level=1", "--build-dir", "turns")
     plain = ("--build-dir", "turns")
     desk.run(*plain)
@@ -368,8 +370,8 @@ def test_two_overrides_take_turns(desk: Desk) -> None:
     assert card != (desk.root / "turns/datasets/tiny/README.md").read_text(encoding="utf-8")
 
 
-def test_other_content_is_never_answered(desk: Desk) -> None:
-    """Not even where size, time of writing and inode are as they were."""
+def test_a_receipt_is_not_valid_for_changed_content(desk: Desk) -> None:
+    """Change content even where size, modification time and inode stay the same."""
     path = desk.root / "specs/data/tiny.jsonl"
     before = path.read_bytes()
     quietly(path, b'"continuation": "', b'"continuation": \t')
@@ -381,7 +383,7 @@ def test_other_content_is_never_answered(desk: Desk) -> None:
     assert "not JSON" in refused.err
 
 
-def test_a_build_that_runs_is_not_overtaken(desk: Desk) -> None:
+def test_a_receipt_does_not_bypass_the_lock_of_a_running_build(desk: Desk) -> None:
     with (desk.root / "build/.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         busy = desk.run()
@@ -391,8 +393,8 @@ def test_a_build_that_runs_is_not_overtaken(desk: Desk) -> None:
     assert desk.run().hit
 
 
-def test_everything_that_is_opened_is_watched(desk: Desk) -> None:
-    """The ordinary way, with every open of a file written down."""
+def test_every_opened_file_is_watched(desk: Desk) -> None:
+    """Do a full run and record every file that it opens."""
     (desk.root / "build/sources.json").unlink()
     shutil.rmtree(desk.root / "build/receipts")
     shutil.rmtree(desk.root / "build/objects/tmp", ignore_errors=True)
@@ -431,7 +433,7 @@ def test_everything_that_is_opened_is_watched(desk: Desk) -> None:
     }
 
     assert "tiny.jsonl" in str(watched)
-    # What keeps digests of sources, the lock, receipts themselves, and who listens.
+    # The cache of source digests, the lock, the receipts themselves, and the recording script.
     missing = {re.sub(r"\.\d+\.tmp$", "", name) for name in missing}
     assert {name for name in missing if not name.startswith("build/receipts/")} <= {
         "build/.lock",
@@ -454,7 +456,7 @@ def gc(desk: Desk, *args: str) -> list[str]:
     return removed
 
 
-def test_gc_takes_what_holds_no_more(desk: Desk) -> None:
+def test_gc_removes_invalid_receipts(desk: Desk) -> None:
     folder = desk.root / "build"
     shutil.rmtree(folder / "receipts")
     desk.run()
@@ -469,19 +471,19 @@ def test_gc_takes_what_holds_no_more(desk: Desk) -> None:
     assert more == []
     assert receipt.everywhere(folder) == [kept]
     assert desk.run().hit
-    # What goes takes with it the receipts that speak of it.
+    # A removed file makes the receipts that refer to it invalid.
     manifest = first(desk, "build/steps/*/*")
     assert receipt.useless(folder, []) == set()
     assert receipt.useless(folder, [manifest]) == {kept}
 
 
-# In this process, which is no fresh one.
+# The tests below build in this process, in which the compiler is already loaded.
 
 
-def test_who_calls_the_command_line_from_a_program_is_not_answered(
+def test_a_command_line_called_from_a_program_uses_no_receipt(
     probec: Probec, project: Path
 ) -> None:
-    """Tests and programs may have replaced anything by hand, which no stamp shows."""
+    """Programs may have patched the compiler, which no stamp shows."""
     assert probec("build", SPEC) == 0
     assert probec("build", SPEC) == 0
 
@@ -490,7 +492,7 @@ def test_who_calls_the_command_line_from_a_program_is_not_answered(
 
 
 def make(project: Path, began: int, *args: str) -> list[Path]:
-    """A build in this process, as if its command line had been read at `began`; its receipts."""
+    """Build in this process, as if its command line was read at `began`; return the receipts."""
     parser = argparse.ArgumentParser()
     build_command.add_arguments(parser)
     parsed = parser.parse_args([str(project / SPEC), *args])
@@ -499,7 +501,7 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
     return receipt.everywhere(project / "build")
 
 
-def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> None:
+def test_an_input_changed_during_the_build_prevents_a_receipt(project: Path) -> None:
     time.sleep(0.1)
     for name in (SPEC, "specs/base.yaml", "prompts/judge/base/user.j2", "specs/data/tiny.jsonl"):
         assert make(project, time.time_ns()) == [project / "build/receipts/one.json"]
@@ -508,7 +510,7 @@ def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> Non
         time.sleep(0.06)
         (project / name).touch()
 
-        # As if it had been read before it was touched, and as if right afterwards.
+        # Once as if it had been read before the change, and once as if right afterwards.
         assert make(project, late) == []
         assert make(project, (project / name).stat().st_ctime_ns + stamps.MARGIN_NS // 2) == []
         time.sleep(0.06)
@@ -516,7 +518,7 @@ def test_what_changed_while_it_was_built_is_not_remembered(project: Path) -> Non
 
 VANISHING = {
     "the spec": SPEC,
-    "what it extends": "specs/base.yaml",
+    "the base spec": "specs/base.yaml",
     "a prompt": "prompts/judge/together/*",
     "all templates": "templates",
     "the source": "specs/data/tiny.jsonl",
@@ -530,7 +532,7 @@ VANISHING = {
 
 
 @pytest.mark.parametrize("what", VANISHING)
-def test_what_vanishes_while_it_is_built_is_not_remembered_as_absent(
+def test_a_file_deleted_during_the_build_prevents_a_receipt(
     project: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def vanish(*args: object) -> list[tuple[Lock, bool]]:
@@ -545,7 +547,7 @@ def test_what_vanishes_while_it_is_built_is_not_remembered_as_absent(
     assert make(project, time.time_ns()) == []
 
 
-def test_what_is_cut_short_while_it_is_built_is_not_remembered(
+def test_a_file_truncated_during_the_build_prevents_a_receipt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*args: object) -> list[tuple[Lock, bool]]:
@@ -559,7 +561,7 @@ def test_what_is_cut_short_while_it_is_built_is_not_remembered(
 
 
 @pytest.mark.parametrize("path", ["specs/data/many", "specs/data/many/*.jsonl"])
-def test_a_source_of_many_files_is_watched_for_more(project: Path, path: str) -> None:
+def test_a_source_of_many_files_is_watched_for_new_ones(project: Path, path: str) -> None:
     (project / "specs/data/many").mkdir()
     shutil.copy(project / "specs/data/tiny.jsonl", project / "specs/data/many/one.jsonl")
     time.sleep(0.1)
@@ -574,7 +576,7 @@ def test_a_source_of_many_files_is_watched_for_more(project: Path, path: str) ->
 @pytest.mark.parametrize(
     "name", ["refs/main", ".no_exist/abc/tokenizer.json", "snapshots/abc/tokenizer.json"]
 )
-def test_a_tokenizer_of_the_hub_is_watched_in_its_cache(
+def test_a_hub_tokenizer_is_watched_in_its_cache(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     file = tmp_path / "models--owner--name/snapshots/abc/tokenizer.json"
@@ -593,7 +595,7 @@ def test_a_tokenizer_of_the_hub_is_watched_in_its_cache(
     assert receipt.useless(project / "build", []) == {*found}
 
 
-def test_what_is_not_a_file_here_is_not_remembered(
+def test_a_source_that_is_not_a_local_file_prevents_a_receipt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"file://{project}/specs/data/tiny.jsonl"
@@ -601,7 +603,7 @@ def test_what_is_not_a_file_here_is_not_remembered(
     assert make(project, time.time_ns(), "--set", f"source.path={url}") == []
 
 
-def test_a_build_that_leaves_batches_behind_is_not_remembered(project: Path) -> None:
+def test_a_build_that_leaves_open_batches_prevents_a_receipt(project: Path) -> None:
     time.sleep(0.1)
     make(project, time.time_ns())
     (project / "build/receipts/one.json").unlink()

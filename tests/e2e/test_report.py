@@ -1,4 +1,4 @@
-"""`probec report`: one page that loads nothing, whose numbers are those of the rows."""
+"""`probec report`: a self-contained page whose numbers equal those of the rows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Page(HTMLParser):
                 self._cell += data
 
     def table(self, *names: str) -> list[dict[str, str]]:
-        """The rows of the table that has these columns, by column."""
+        """Return the rows of the table that has these columns, by column."""
         (found,) = [each for each in self.tables if set(names) <= set(each[0])]
         return [dict(zip(found[0], row, strict=True)) for row in found[1:]]
 
@@ -84,7 +84,7 @@ def page(path: Path) -> Page:
 
 @pytest.fixture
 def built(probec: Probec, project: Path, builds: Builds) -> Path:
-    """The dataset of the tiny spec with a report."""
+    """Return the dataset of the tiny spec with a report."""
     builds.copy(project, ("build", SPEC, *WHOLE), ("report", SPEC, *WHOLE))
     return project / "build/datasets/tiny"
 
@@ -100,11 +100,11 @@ def best(row: dict[str, object]) -> float:
 
 
 def number(shown: str) -> float:
-    """The value before its interval."""
+    """Return the value before its interval."""
     return float(shown.split(" ")[0])
 
 
-def test_numbers_on_the_page_are_those_of_the_rows(built: Path, project: Path) -> None:
+def test_numbers_on_the_page_equal_those_of_the_rows(built: Path, project: Path) -> None:
     found, rows = page(built / "report.html"), scored(dataset(project))
     by_cell: dict[tuple[str, str], list[dict[str, object]]] = {("all", "all"): rows}
     for row in rows:
@@ -138,9 +138,7 @@ def test_numbers_on_the_page_are_those_of_the_rows(built: Path, project: Path) -
         assert number(line["mean score"]) == pytest.approx(statistics.fmean(values), abs=6e-4)
 
 
-def test_the_ledger_on_the_page_closes_with_the_rows_and_rejects(
-    built: Path, project: Path
-) -> None:
+def test_the_ledger_on_the_page_agrees_with_rows_and_rejects(built: Path, project: Path) -> None:
     found, rows = page(built / "report.html"), dataset(project)
     lost = (built / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     for line in found.table("scope", "planned", "rejected", "built", "prefix"):
@@ -155,7 +153,7 @@ def test_the_ledger_on_the_page_closes_with_the_rows_and_rejects(
         assert int(line["prefix"]) == sum(row["target"] == "prefix" for row in own)
 
 
-def test_the_page_loads_nothing(built: Path) -> None:
+def test_the_page_is_self_contained(built: Path) -> None:
     text = (built / "report.html").read_text(encoding="utf-8")
     found = Page(text)
     loading = [
@@ -171,7 +169,7 @@ def test_the_page_loads_nothing(built: Path) -> None:
     assert len(text) < 1_500_000
 
 
-def test_every_picture_has_its_numbers_as_text_and_says_what_it_is(built: Path) -> None:
+def test_every_figure_has_a_label_and_its_numbers_as_text(built: Path) -> None:
     found = page(built / "report.html")
     labels = [
         value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")
@@ -180,11 +178,11 @@ def test_every_picture_has_its_numbers_as_text_and_says_what_it_is(built: Path) 
     assert len(labels) == found.tags["svg"]
     assert all(labels)
     assert found.text.count("the numbers") >= 10
-    assert found.text.count("Watch for") == 0  # said by the style, once a figure
+    assert found.text.count("Watch for") == 0  # written by the style, once per figure
     assert found.tags["details"] >= 10
 
 
-def test_documents_are_whole_and_each_atom_is_marked_on_its_side(
+def test_documents_are_complete_and_each_atom_is_marked_on_its_side(
     built: Path, project: Path
 ) -> None:
     text = (built / "report.html").read_text(encoding="utf-8")
@@ -219,7 +217,7 @@ def test_documents_are_whole_and_each_atom_is_marked_on_its_side(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_sample_is_the_same_each_time_and_spread(probec: Probec, project: Path) -> None:
+def test_the_sample_is_deterministic_and_spread(probec: Probec, project: Path) -> None:
     first = probec.json("report", SPEC, "--sample", "3")["documents"]
     text = (project / "build/datasets/tiny/report.html").read_bytes()
     again = probec.json("report", SPEC, "--sample", "3")["documents"]
@@ -234,7 +232,7 @@ def test_the_sample_is_the_same_each_time_and_spread(probec: Probec, project: Pa
     assert len(probec.json("report", SPEC, "--sample", "99")["documents"]) == 6  # type: ignore[arg-type]
 
 
-def test_a_directory_gives_the_same_scores_and_says_what_it_cannot_know(
+def test_a_directory_gives_the_same_scores_and_names_the_missing_counts(
     built: Path, probec: Probec
 ) -> None:
     of_spec = page(built / "report.html")
@@ -247,7 +245,7 @@ def test_a_directory_gives_the_same_scores_and_says_what_it_cannot_know(
     assert "do not say how many slots were planned" not in of_spec.text
 
 
-def test_a_new_build_takes_the_stale_report_away_and_the_same_one_leaves_it(
+def test_a_new_build_removes_the_stale_report_and_a_no_op_build_keeps_it(
     built: Path, probec: Probec
 ) -> None:
     assert probec("build", SPEC, *WHOLE) == 0
@@ -262,7 +260,9 @@ def written(folder: Path, rows: list[dict[str, object]], schema: pa.Schema | Non
     return folder
 
 
-def test_hostile_text_is_text(built: Path, probec: Probec, project: Path, tmp_path: Path) -> None:
+def test_hostile_text_is_escaped(
+    built: Path, probec: Probec, project: Path, tmp_path: Path
+) -> None:
     file = next((built / "data").glob("*.parquet"))
     schema = pq.read_schema(file)
     rows = pq.read_table(file).to_pylist()
@@ -291,7 +291,7 @@ def test_hostile_text_is_text(built: Path, probec: Probec, project: Path, tmp_pa
     assert not set(text) & {"\x00", "\x07", "\u202e", "\u202c"}
 
 
-def test_a_foreign_file_of_the_fewest_columns_has_a_page_that_says_what_is_missing(
+def test_a_third_party_file_with_the_fewest_columns_has_a_page_that_names_the_missing_parts(
     built: Path, probec: Probec, tmp_path: Path
 ) -> None:
     names = ("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt", "doc_id")
@@ -308,11 +308,13 @@ def test_a_foreign_file_of_the_fewest_columns_has_a_page_that_says_what_is_missi
         "No row carries a flag",
     ):
         assert said in found.text
-    # Splits and atoms are found from the context all the same.
+    # Splits and atoms are found from the context.
     assert "nothing is marked" not in found.text
 
 
-def test_one_document_without_audits(built: Path, probec: Probec, tmp_path: Path) -> None:
+def test_a_report_of_one_document_without_audits_names_the_missing_parts(
+    built: Path, probec: Probec, tmp_path: Path
+) -> None:
     file = next((built / "data").glob("*.parquet"))
     rows = pq.read_table(file).to_pylist()
     one = [row for row in rows if row["doc_id"] == rows[0]["doc_id"]]
@@ -325,7 +327,7 @@ def test_one_document_without_audits(built: Path, probec: Probec, tmp_path: Path
     assert "The judge was given no known answers" in found.text
 
 
-def test_misplaced_spans_are_said_and_not_marked(
+def test_misplaced_spans_are_reported_and_not_marked(
     built: Path, probec: Probec, tmp_path: Path
 ) -> None:
     file = next((built / "data").glob("*.parquet"))
@@ -338,7 +340,9 @@ def test_misplaced_spans_are_said_and_not_marked(
     assert "nothing is marked" in page(folder / "report.html").text
 
 
-def test_what_cannot_be_reported_is_said(probec: Probec, project: Path, tmp_path: Path) -> None:
+def test_unusable_input_of_a_report_is_an_error(
+    probec: Probec, project: Path, tmp_path: Path
+) -> None:
     assert probec("report", SPEC) == 1
     assert "run `probec build`" in probec.err
     assert probec("report", SPEC, "--sample", "-1") == 2

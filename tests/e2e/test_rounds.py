@@ -1,4 +1,4 @@
-"""Rounds: locked when they are finished, kept as they are, and rebuilt from a hash elsewhere."""
+"""Rounds: locked when finished, never changed afterwards, and rebuilt from a hash elsewhere."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def locks(root: Path, name: str = "tiny") -> list[Lock]:
 
 
 def build(probec: Probec, *args: str) -> list[str]:
-    """Build; returns the hashes of its rounds."""
+    """Build; return the hashes of its rounds."""
     found: Any = probec.json("build", SPEC, *args)["locks"]
     return [each["hash"] for each in found]
 
 
 def moved(project: Path, to: Path) -> Path:
-    """Another machine: only the locks and `.probec/` are there."""
+    """Simulate another machine that has only the locks and `.probec/`."""
     (to / "build").mkdir(parents=True)
     shutil.move(project / "build/rounds", to / "build/rounds")
     shutil.rmtree(project / "build")
@@ -60,7 +60,7 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 def elsewhere(
     probec: Probec, project: Path, tmp_path: Path, no_sockets: None, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, list[str]]:
-    """Three rounds built here, then only locks and replies on another machine, without network."""
+    """Build three rounds, then keep only locks and replies, without network."""
     hashes = build(probec, *THREE)
     there = moved(project, tmp_path / "there")
     shutil.rmtree(project)
@@ -92,12 +92,12 @@ def test_each_of_three_rounds_is_verified_on_another_machine_without_network(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_is_rebuilt_can_be_kept_and_is_the_dataset(
+def test_a_reproduced_round_can_be_kept_and_equals_the_dataset(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     (first, *_) = build(probec)
     published = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
-    # Nothing is written over, least of all the prompts of a project.
+    # No file is overwritten, least of all the prompts of a project.
     assert probec("reproduce", first, "--keep", ".") == 2
     assert "the directory of --keep is not empty" in probec.err
     assert probec("reproduce", first, "--keep", str(tmp_path / "kept")) == 0
@@ -112,7 +112,7 @@ def delete_reply(there: Path, key: str) -> None:
 
 
 def keys_of(there: Path, lock: Lock, stage: str) -> list[str]:
-    """The request keys of a stage's first step, from the kept list."""
+    """Return the request keys of a stage's first step, from the stored list."""
     from compiler.building.slices import keys_in
     from compiler.rounds.blobs import Blobs
 
@@ -174,7 +174,7 @@ def test_a_bumped_stage_version_is_drift_and_named(
     assert "every output is still the same" in probec.out
 
 
-def test_a_stage_that_does_otherwise_under_its_old_version_is_drift_and_named(
+def test_a_stage_with_new_results_under_its_old_version_is_drift_and_named(
     probec: Probec, elsewhere: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, hashes = elsewhere
@@ -185,7 +185,7 @@ def test_a_stage_that_does_otherwise_under_its_old_version_is_drift_and_named(
     assert {each.split(" of ")[1].split()[0] for each in found["drifts"]} == {"score", "publish"}
 
 
-def test_requests_that_are_encoded_otherwise_are_drift_and_not_missing(
+def test_requests_with_a_new_encoding_are_drift_and_not_missing(
     probec: Probec, elsewhere: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, hashes = elsewhere
@@ -214,7 +214,7 @@ def test_an_edited_prompt_changes_no_locked_round_and_is_named(
     assert f"templates that differ in this directory: {name};" in probec.out
     drifted = reproduced(probec, 6, first, "--tree")
     assert drifted["drifts"][0].startswith("field judge.templates.judge/base/system.j2: ")
-    # Nothing that the round was built from is missing.
+    # Every input of the round is still available.
     assert drifted["missing"] == []
     assert probec("rounds", SPEC) == 0
     assert "stale  judge.templates.judge/base/system.j2: " in probec.out
@@ -261,7 +261,7 @@ def edit_hash(data: dict[str, Any]) -> None:
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_an_edited_lock_is_damaged_and_says_where(
+def test_an_edited_lock_is_damaged_and_its_damage_is_located(
     change: Callable[[dict[str, Any]], None], culprit: str, probec: Probec, project: Path
 ) -> None:
     (first, *_) = build(probec)
@@ -274,7 +274,7 @@ def test_an_edited_lock_is_damaged_and_says_where(
         assert path.name in probec.err
 
 
-def test_a_grown_or_reordered_source_and_a_new_round_leave_earlier_rows_as_they_are(
+def test_a_grown_or_reordered_source_and_a_new_round_keep_earlier_rows(
     probec: Probec, project: Path
 ) -> None:
     every = [
@@ -290,7 +290,7 @@ def test_a_grown_or_reordered_source_and_a_new_round_leave_earlier_rows_as_they_
     seed = locks(project)[0].identity.seed
     had = sorted({str(row["doc_id"]) for row in few})
     have = sorted({str(row["doc_id"]) for row in grown})
-    # Without locks the same spec would take other documents from the grown source.
+    # Without locks, the same spec would draw different documents from the grown source.
     assert draw(have, seed, [4, 2]) != draw(had, seed, [4, 2])
 
     more = build(probec, "--set", "rounds=[{docs: 4}, {docs: 2}, {docs: 3}]")
@@ -306,7 +306,9 @@ def test_a_grown_or_reordered_source_and_a_new_round_leave_earlier_rows_as_they_
 
 
 @pytest.mark.usefixtures("tiny")
-def test_fewer_rounds_declared_do_not_free_their_documents(probec: Probec, project: Path) -> None:
+def test_declaring_fewer_rounds_does_not_free_their_documents(
+    probec: Probec, project: Path
+) -> None:
     taken = set(locks(project)[1].identity.documents)
     for path in (project / "build/rounds/tiny").glob("0-*.json"):
         path.unlink()
@@ -345,7 +347,7 @@ def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(
     assert probec("build", SPEC) == 1
     assert f"documents of locked round 0 {message}{doc_id}" in probec.err
     assert "build/rounds" in probec.err
-    # What is locked is kept: it needs no source.
+    # A locked round is stored and needs no source.
     assert reproduced(probec, 0, first)["verdict"] == "verified"
 
 
@@ -360,7 +362,7 @@ def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(
     ],
 )
 @pytest.mark.usefixtures("tiny")
-def test_a_locked_round_is_not_drawn_otherwise(
+def test_a_locked_round_is_not_drawn_with_other_settings(
     override: str, field: str, probec: Probec, project: Path
 ) -> None:
     for command in ("build", "plan"):
@@ -371,7 +373,7 @@ def test_a_locked_round_is_not_drawn_otherwise(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_locks_that_contradict_one_another_stop_everything_that_reads_them(
+def test_contradictory_locks_stop_every_command_that_reads_them(
     probec: Probec, project: Path
 ) -> None:
     own = Rounds(project / "build/rounds/tiny")
@@ -387,7 +389,7 @@ def test_locks_that_contradict_one_another_stop_everything_that_reads_them(
     assert path.name in probec.err
 
 
-def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
+def test_rounds_shows_the_state_of_each_round(probec: Probec, project: Path) -> None:
     def states(*args: str) -> list[str]:
         found: Any = probec.json("rounds", SPEC, *args)["rounds"]
         return [each["state"] for each in found]
@@ -399,7 +401,7 @@ def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
         "built", "built", "missing",
     ]  # fmt: skip
     assert states("--set", "scoring.rollouts=3") == ["stale", "stale"]
-    # What no row depends on changes nothing.
+    # Settings on which no row depends change no state.
     assert states("--set", "budget.max_usd=5", "--set", "models.judge.concurrency=3") == [
         "built", "built",
     ]  # fmt: skip
@@ -412,7 +414,7 @@ def test_rounds_says_how_each_one_stands(probec: Probec, project: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_hashes_are_named_by_any_unique_prefix(probec: Probec, project: Path) -> None:
+def test_a_unique_prefix_of_a_hash_names_its_round(probec: Probec, project: Path) -> None:
     first, second = build(probec)
     common = next(n for n in range(64) if first[n] != second[n])
 
@@ -434,7 +436,7 @@ def test_a_rehearsal_locks_nothing(probec: Probec, project: Path) -> None:
     assert not (project / "build/rounds").exists()
 
 
-def test_a_killed_build_leaves_no_lock_and_the_next_one_does(
+def test_an_interrupted_build_leaves_no_lock_and_the_next_build_locks(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: object) -> None:
@@ -448,8 +450,10 @@ def test_a_killed_build_leaves_no_lock_and_the_next_one_does(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_a_lock_needs_comes_back_with_the_next_build(probec: Probec, project: Path) -> None:
-    """Who deletes `.probec` loses what was paid for; what was free is there again."""
+def test_files_that_a_lock_needs_are_restored_by_the_next_build(
+    probec: Probec, project: Path
+) -> None:
+    """Delete `.probec`: paid replies are lost, and free ones are computed again."""
     hashes = build(probec)
     shutil.rmtree(project / ".probec")
     shutil.rmtree(project / "build/steps")

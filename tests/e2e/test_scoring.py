@@ -40,19 +40,19 @@ def whole(project: Path, builds: Builds) -> None:
 
 
 def options(*values: str) -> list[str]:
-    """Overrides as arguments."""
+    """Return overrides as arguments."""
     return [word for value in (*PLAIN, *values) for word in ("--set", value)]
 
 
 def build(probec: Probec, *values: str, spec: str = SPEC) -> dict[str, object]:
-    """Build with these options over plain scoring; returns the statistics."""
+    """Build with these options over plain scoring; return the statistics."""
     stats = probec.json("build", spec, *options(*values))["stats"]
     assert isinstance(stats, dict)
     return stats
 
 
 def quality(question: str, rollout: int) -> float:
-    """By the question alone: a third is never solved, a third always, a third now and then."""
+    """Depend on the question alone: a third never solved, a third always, a third sometimes."""
     kind = Stream("kind", question).below(3)
     return (0.1, 0.9, 0.9 if Stream("try", question, rollout).uniform() < 0.3 else 0.2)[kind]
 
@@ -72,7 +72,7 @@ def scores_of(row: dict[str, object], column: str = "bb_answer_rollout_scores") 
     return found
 
 
-def test_early_stopping_saves_what_it_says_and_can_be_taken_back(
+def test_early_stopping_saves_the_reported_requests_and_can_be_undone(
     probec: Probec, project: Path, script: Script
 ) -> None:
     build(probec, "scoring.stop={after: 2}")
@@ -129,7 +129,7 @@ def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agre
     assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
 
 
-def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
+def test_means_under_early_stopping_are_over_the_first_rollouts_of_all_probes(
     probec: Probec, project: Path, script: Script
 ) -> None:
     stats = build(probec, "scoring.stop={after: 2}")
@@ -143,7 +143,7 @@ def test_means_under_early_stopping_are_over_the_first_rollouts_of_all(
 
 
 @pytest.mark.parametrize("more", [(), ("scoring.stop={after: 2}",)])
-def test_identical_answers_are_judged_once_when_asked_so(
+def test_identical_answers_are_judged_once_with_the_option(
     more: tuple[str, ...], probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted = Script(lambda question, rollout: 0.9 if rollout == 4 else 0.2)
@@ -180,7 +180,7 @@ def test_one_call_judges_all_answers_together(
         assert scores_of(row) == pytest.approx(expected)
 
 
-def test_a_wrong_number_of_numbers_is_no_verdict_on_any(
+def test_a_wrong_number_of_verdicts_fails_all_of_them(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted = Script(quality)
@@ -215,7 +215,7 @@ def test_both_references_are_judged_and_published(probec: Probec, project: Path)
 
 
 @pytest.mark.parametrize("policy", ["token_f1", "exact_match"])
-def test_a_local_policy_asks_no_judge(
+def test_a_local_policy_sends_no_judge_requests(
     probec: Probec, project: Path, policy: str, script: Script
 ) -> None:
     stats = build(probec, f"scoring.policy={policy}")
@@ -255,14 +255,14 @@ def test_a_local_policy_scores_baselines_too(probec: Probec, project: Path) -> N
         (("scoring.policy=vibes",), "unknown policy"),
     ],
 )
-def test_what_cannot_be_scored_is_said_before_anything_runs(
+def test_invalid_scoring_options_are_found_before_anything_runs(
     probec: Probec, values: tuple[str, ...], message: str
 ) -> None:
     assert probec("check", SPEC, *options(*values)) == 2
     assert message in probec.err
 
 
-def test_baselines_are_other_readers_of_the_same_questions(
+def test_baselines_read_other_contexts_for_the_same_questions(
     probec: Probec, project: Path, script: Script
 ) -> None:
     baselines = "{no_context: {rollouts: 2}, full_information: {}, shuffled_context: {share: 0.5}}"
@@ -282,7 +282,7 @@ def test_baselines_are_other_readers_of_the_same_questions(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_adding_baselines_asks_nothing_again(probec: Probec, project: Path, script: Script) -> None:
+def test_adding_baselines_repeats_no_request(probec: Probec, project: Path, script: Script) -> None:
     log = ResponseLog(project / ".probec/responses.sqlite")
     before, probes = len(log), len(written(dataset(project)))
     build(probec, "scoring.baselines={no_context: {}}", "scoring.rejudge={share: 1.0, times: 3}")
@@ -292,7 +292,7 @@ def test_adding_baselines_asks_nothing_again(probec: Probec, project: Path, scri
     assert len(log) - before > probes * (1 + 2 * 5)
 
 
-def test_a_judge_that_takes_anything_for_true_fails_the_build(
+def test_a_judge_that_accepts_every_answer_fails_the_build(
     probec: Probec, project: Path, script: Script
 ) -> None:
     script.blunt = True
@@ -302,10 +302,10 @@ def test_a_judge_that_takes_anything_for_true_fails_the_build(
     script.blunt = False
 
 
-def test_planted_difficulty_noise_and_leaks_come_back(
+def test_planted_difficulty_noise_and_leaks_are_recovered(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """48 documents: HARD and EASY shares, the judge's noise, and the share of leaking questions."""
+    """Check 48 documents: HARD and EASY shares, the judge's noise, and the share of leaks."""
     script = Script(quality, noise=0.15, leak=0.3).install(monkeypatch)
     stats = build(probec, "scoring.rejudge={share: 1.0, times: 3}", spec="specs/demo.yaml")
     rows = written(dataset(project, "demo"))
@@ -335,10 +335,10 @@ def test_planted_difficulty_noise_and_leaks_come_back(
 
 
 @pytest.mark.usefixtures("whole")
-def test_every_row_number_of_the_card_is_recomputed_another_way(
+def test_every_row_number_of_the_card_is_recomputed_independently(
     probec: Probec, project: Path
 ) -> None:
-    """With plain Python over the parquet rows and nothing of the compiler's own statistics."""
+    """Use plain Python over the parquet rows and none of the compiler's own statistics."""
     folder = project / "build/datasets/tiny"
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     rows = dataset(project)
@@ -400,8 +400,8 @@ def test_every_row_number_of_the_card_is_recomputed_another_way(
 
 
 @pytest.mark.usefixtures("whole")
-def test_counts_of_the_card_are_recomputed_another_way(probec: Probec, project: Path) -> None:
-    """Rows, rejects, ledger, flags, labels, repeats, lengths and heaps, with plain Python."""
+def test_counts_of_the_card_are_recomputed_independently(probec: Probec, project: Path) -> None:
+    """Recompute rows, rejects, ledger, flags, labels, repeats, lengths and heaps."""
     folder = project / "build/datasets/tiny"
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     card = (folder / "README.md").read_text(encoding="utf-8")
@@ -456,7 +456,7 @@ def test_counts_of_the_card_are_recomputed_another_way(probec: Probec, project: 
 
 
 @pytest.mark.usefixtures("whole")
-def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project: Path) -> None:
+def test_statistics_of_the_files_equal_those_of_the_build(probec: Probec, project: Path) -> None:
     built = probec.json("stats", SPEC, *WHOLE)
     read = probec.json("stats", "build/datasets/tiny")
     one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
@@ -475,7 +475,7 @@ def test_statistics_of_the_files_are_those_of_the_build(probec: Probec, project:
     assert 0 < int(str(one["probes"])) < int(str(read["probes"]))
 
 
-def test_statistics_of_a_foreign_file_need_only_three_columns(
+def test_statistics_of_a_third_party_file_need_only_three_columns(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     import pyarrow as pa
@@ -505,7 +505,7 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
     assert "no column 'doc_id', 'scope', 'target'" in probec.err
     assert probec("stats", str(ROOT / "README.md")) == 1
     assert probec("stats", str(file), "--hard", "0.9") == 2
-    # Numbers beside the rows that somebody else wrote state no bands.
+    # A third-party stats.json beside the rows states no bands.
     beside = tmp_path / "data" / "x"
     beside.mkdir(parents=True)
     pq.write_table(pa.table(rows), beside / "foreign.parquet")
@@ -516,7 +516,7 @@ def test_statistics_of_a_foreign_file_need_only_three_columns(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_files_that_lack_scores_or_hold_odd_types_have_statistics(
+def test_files_without_scores_or_with_odd_types_have_statistics(
     probec: Probec, project: Path, script: Script
 ) -> None:
     (file, *_) = sorted((project / "build/datasets/tiny/data").glob("*.parquet"))

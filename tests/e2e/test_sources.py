@@ -1,4 +1,4 @@
-"""Sources as they come: formats, shapes, and everything that is wrong with them."""
+"""Sources in all formats and shapes, with all of their faults."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def test_parquet_jsonl_lists_and_urls_give_the_same_dataset(probec: Probec, proj
 
 
 def skips(stats: object) -> dict[str, int]:
-    """Rows and siblings of the source that a build did not use."""
+    """Count the rows and siblings of the source that a build did not use."""
     assert isinstance(stats, dict)
     found: dict[str, int] = stats["build"]["skips"]
     return found
 
 
-def test_rows_that_cannot_be_used_are_counted(probec: Probec, project: Path) -> None:
+def test_unusable_rows_are_counted(probec: Probec, project: Path) -> None:
     rows = rows_of(project)
     rows[0]["continuation"] = None
     rows[1]["continuation"] = "lone \ud800 surrogate"
@@ -136,7 +136,7 @@ def clash(rows: list[Row]) -> None:
         (clash, "has two different continuations with index 0"),
     ],
 )
-def test_rows_that_contradict_one_another_stop_the_build(
+def test_contradictory_rows_stop_the_build(
     damage: Callable[[list[Row]], None], message: str, probec: Probec, project: Path
 ) -> None:
     rows = rows_of(project)
@@ -157,7 +157,7 @@ def raw(name: str, data: bytes) -> Callable[[Path], str]:
 
 
 def cut_frame(project: Path) -> str:
-    """The second of two frames lacks its end; the first is whole."""
+    """Write two frames: the first is complete, the second is truncated."""
     lines = (project / "specs/data/tiny.jsonl").read_bytes().splitlines(keepends=True)
     lines = (lines * 61)[:61]
     packed = zstandard.compress(b"".join(lines[:60])) + zstandard.compress(lines[60] * 9)[:-20]
@@ -201,7 +201,7 @@ def truncated(project: Path) -> str:
         (lambda project: "memory://nothing/here.parquet", "no source files there"),
     ],
 )
-def test_a_source_that_cannot_be_read_is_one_clear_error(
+def test_an_unreadable_source_is_one_clear_error(
     make: Callable[[Path], str], message: str, probec: Probec, project: Path
 ) -> None:
     path = make(project)
@@ -211,7 +211,7 @@ def test_a_source_that_cannot_be_read_is_one_clear_error(
     assert "Traceback" not in probec.err
 
 
-def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Path) -> None:
+def test_files_of_a_directory_that_are_not_data_are_ignored(probec: Probec, project: Path) -> None:
     folder = project / "rows"
     (folder / "part.jsonl").mkdir(parents=True)
     (folder / ".checkpoints").mkdir()
@@ -226,14 +226,14 @@ def test_a_directory_is_read_without_what_is_no_data(probec: Probec, project: Pa
     for pattern in ("rows/*.jsonl", "rows/**/*.jsonl", "rows/**.jsonl", f"file://{folder}"):
         one = ("--set", f"source.path={pattern}", "--set", "rounds=[{docs: 1}]")
         assert probec("plan", SPEC, *one, "--build-dir", "patterns") == 0, probec.err
-    # Not a pattern, since there is such a file.
+    # The name of an existing file is not a pattern.
     whole = folder / "whole [2].jsonl"
     whole.write_bytes(b"".join(lines))
     assert probec("check", SPEC, "--source", str(whole)) == 0
     assert probec("plan", SPEC, "--source", str(whole)) == 0
 
 
-def test_directories_are_read_through_links_each_once(probec: Probec, project: Path) -> None:
+def test_linked_directories_are_read_once_each(probec: Probec, project: Path) -> None:
     expected = outputs(probec)
     store = project / "elsewhere"
     store.mkdir()
@@ -249,7 +249,7 @@ def test_directories_are_read_through_links_each_once(probec: Probec, project: P
     assert "row_duplicate" not in stats["build"]["skips"]
 
 
-def test_more_documents_asked_for_than_there_are(probec: Probec) -> None:
+def test_too_large_rounds_are_an_error_with_both_counts(probec: Probec) -> None:
     assert probec("build", SPEC, "--set", "rounds=[{docs: 7}, {docs: 2}]") == 1
     assert "rounds need 9 documents, but the source has 8" in probec.err
 
@@ -273,7 +273,7 @@ ODD = {
 def test_odd_documents_are_built_or_rejected_with_reasons(
     kind: str, probec: Probec, project: Path
 ) -> None:
-    """One odd document with a single sibling among ordinary ones."""
+    """Add one odd document with a single sibling to ordinary ones."""
     rows = [row for row in rows_of(project) if row["doc_idx"] in (0, 1)][:14]
     odd = {"doc_id": "odd", "doc_source": "test", "prefix": "A start. ", "doc_idx": 0}
     write(project, [*rows, {**odd, "continuation": ODD[kind]}])
@@ -300,7 +300,7 @@ def test_a_rehearsal_scales_the_published_spec_to_a_local_file(
     assert str(data["dataset"]).endswith("synthweb-qwen3.5-9b-multiscale-inference-rehearsal")
 
 
-def test_a_plan_of_the_published_spec_opens_no_socket_and_says_where_it_stops(
+def test_a_plan_of_the_published_spec_opens_no_socket_and_reports_where_it_stops(
     probec: Probec,
 ) -> None:
     assert probec("plan", "specs/qwen3.5-9b.yaml") == 0

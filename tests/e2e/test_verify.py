@@ -1,4 +1,4 @@
-"""Any flipped byte of what is kept of a round is found, and named with its remedy."""
+"""Flipped bytes of a round's stored files: each is found and named with a remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def verified(probec: Probec, code: int, hash_: str) -> dict[str, Any]:
 
 
 def flips(path: Path, count: int = 12) -> list[int]:
-    """Places all over a file, its ends included."""
+    """Choose places all over a file, its ends included."""
     size = path.stat().st_size
     return sorted({min(size - 1, size * n // (count - 1)) for n in range(count)})
 
@@ -85,7 +85,7 @@ def test_any_flipped_byte_is_found_and_named(probec: Probec, project: Path, buil
     assert verified(probec, 0, built.hash)["findings"] == []
 
 
-def test_content_is_compared_where_another_library_wrote_the_bytes(
+def test_content_is_compared_where_different_libraries_wrote_the_bytes(
     probec: Probec, project: Path, built: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pyarrow.parquet as pq
@@ -117,7 +117,7 @@ def test_content_is_compared_where_another_library_wrote_the_bytes(
     assert {each["what"].rpartition(": ")[2] for each in found} == {"its rows changed"}
 
 
-def test_a_flipped_byte_of_a_reply_is_found_in_the_log_and_stops_a_build(
+def test_a_flipped_byte_of_a_logged_reply_is_found_and_stops_a_build(
     probec: Probec, project: Path, built: Lock
 ) -> None:
     path = project / ".probec/responses.sqlite"
@@ -139,7 +139,7 @@ def test_a_flipped_byte_of_a_reply_is_found_in_the_log_and_stops_a_build(
                 assert probec("reproduce", built.hash) == 7
                 assert f"the reply to request {key[:12]} is damaged" in probec.err
             path.write_bytes(whole)
-    # A key that was flipped is found by the index of the table.
+    # A flipped key is found through the index of the table.
     flip(path, whole.index(bytes.fromhex(key)))
     assert "log" in {each["kind"] for each in verified(probec, 7, built.hash)["findings"]}
 

@@ -1,4 +1,4 @@
-"""A build whose steps run in other processes is the build of one process."""
+"""Builds whose steps run in other processes: the same results as in one process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.e2e.test_build import SPEC
     ],
 )
 def test_workers_build_the_same_dataset(probec: Probec, options: tuple[str, ...]) -> None:
-    """From nothing, replies included: asked for by this process, read from the log by workers."""
+    """Build from nothing: this process sends the requests, and workers read the log."""
     away = probec.json("build", SPEC, *options, "--build-dir", "away")
     here = probec.json("build", SPEC, "--build-dir", "here")
 
@@ -40,8 +40,8 @@ def test_jobs_is_a_number_of_at_least_one(probec: Probec) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
-def test_ctrl_c_while_workers_start_is_the_parents_to_handle(project: Path, seconds: float) -> None:
-    """Sent to the whole group, as a terminal does, at times that no worker can choose."""
+def test_ctrl_c_while_workers_start_is_handled_by_the_parent(project: Path, seconds: float) -> None:
+    """Send it to the whole process group, as a terminal does, at several times."""
     with subprocess.Popen(
         [sys.executable, "-m", "compiler", "build", SPEC, "--jobs", "2"],
         cwd=project,
@@ -52,7 +52,7 @@ def test_ctrl_c_while_workers_start_is_the_parents_to_handle(project: Path, seco
         start_new_session=True,
     ) as running:
         assert running.stderr is not None
-        # The first step that leaves this process is about to be given away.
+        # The first step for a worker is about to start.
         assert "ingest" in running.stderr.readline()
         time.sleep(seconds)
         os.killpg(running.pid, signal.SIGINT)

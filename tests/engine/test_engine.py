@@ -1,4 +1,4 @@
-"""The builder by itself: a pipeline of counters, no probe and no model in sight."""
+"""The incremental builder alone: a pipeline of counters, without probes and models."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_changed_leaf_runs_only_what_depends_on_it(works: Works) -> None:
 
 
 def test_equal_content_stops_the_rebuild(works: Works) -> None:
-    """Early cutoff: 20 and 21 have the same half, so the total is not made again."""
+    """Cover early cutoff: 20 and 21 have the same half, so the total is not computed again."""
     works.build()
     works.values[0, 1] = 21
     works.build()
@@ -127,7 +127,7 @@ def test_equal_content_stops_the_rebuild(works: Works) -> None:
     assert works.ran == ["numbers(0, 1)", "halves(0, 1)"]
 
 
-def test_a_new_part_leaves_the_others_alone(works: Works) -> None:
+def test_a_new_part_does_not_rerun_the_others(works: Works) -> None:
     works.build()
     works.values[1, 1] = 8
     works.build()
@@ -135,7 +135,7 @@ def test_a_new_part_leaves_the_others_alone(works: Works) -> None:
     assert works.ran == ["numbers(1, 1)", "halves(1, 1)", "total()"]
 
 
-def test_going_back_finds_the_old_results(works: Works) -> None:
+def test_a_reverted_change_finds_the_old_results(works: Works) -> None:
     works.build()
     works.factor = 5
     works.build()
@@ -145,7 +145,7 @@ def test_going_back_finds_the_old_results(works: Works) -> None:
     assert works.ran == []
 
 
-def test_the_plan_says_which_field_moved(works: Works) -> None:
+def test_the_plan_names_the_changed_field(works: Works) -> None:
     works.build()
     works.factor, works.version = 3, 2
     planned = {str(each.step): each for each in works.graph().plan()}
@@ -160,7 +160,7 @@ def test_the_plan_says_which_field_moved(works: Works) -> None:
     assert works.build().ran == {"numbers": 0, "halves": 3, "total": 1}
 
 
-def test_a_step_that_fails_leaves_the_finished_ones(works: Works) -> None:
+def test_a_failed_step_keeps_the_finished_ones(works: Works) -> None:
     works.fail_at = "halves(0, 1)"
     with pytest.raises(RuntimeError):
         works.build()
@@ -171,7 +171,7 @@ def test_a_step_that_fails_leaves_the_finished_ones(works: Works) -> None:
     assert not list((works.store.root / "objects" / "tmp").iterdir())
 
 
-def test_a_step_whose_file_is_gone_runs_again(works: Works) -> None:
+def test_a_step_with_a_missing_output_runs_again(works: Works) -> None:
     works.build()
     graph = works.graph()
     graph.plan()
@@ -201,13 +201,15 @@ def test_a_damaged_file_is_named(works: Works) -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """A Number whose declaration got a field."""
+    """A Number with an added field."""
 
     value: int
     unit: str
 
 
-def test_rows_of_another_shape_are_told_with_their_stage_and_no_damage(works: Works) -> None:
+def test_rows_of_another_schema_are_reported_with_their_stage_and_not_as_damage(
+    works: Works,
+) -> None:
     works.build()
     graph = works.graph()
     graph.plan()
@@ -225,7 +227,7 @@ def test_rows_of_another_shape_are_told_with_their_stage_and_no_damage(works: Wo
     assert found.value.where == str(works.store.path(artifact))
 
 
-def test_a_single_row_of_another_shape_names_every_stage_that_stored_it(works: Works) -> None:
+def test_a_single_row_of_another_schema_names_every_stage_that_stored_it(works: Works) -> None:
     framed = works.store.write_rows([Number(1), Number(2)], frame_rows=1)
     for stage, version in (("numbers", 1), ("numbers", 2)):
         preimage: dict[str, object] = {"stage": stage, "version": version}
@@ -236,7 +238,7 @@ def test_a_single_row_of_another_shape_names_every_stage_that_stored_it(works: W
         list(works.store.rows_at(framed, [1], Measured))
 
 
-def test_whole_rows_that_are_not_those_stored_are_damage_and_no_other_shape(works: Works) -> None:
+def test_altered_rows_are_damage_and_not_another_schema(works: Works) -> None:
     works.build()
     graph = works.graph()
     graph.plan()
@@ -274,7 +276,7 @@ def test_settle_comes_after_every_prepare_and_before_every_run(tmp_path: Path) -
     assert said == ["prepare 0", "prepare 1", "settle", "run 0", "run 1"]
 
 
-def test_a_step_that_finds_all_it_needs_is_not_prepared(tmp_path: Path) -> None:
+def test_a_step_that_has_all_its_replies_is_not_prepared(tmp_path: Path) -> None:
     said: list[str] = []
 
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
@@ -299,7 +301,7 @@ def test_a_step_that_finds_all_it_needs_is_not_prepared(tmp_path: Path) -> None:
     assert outcome.ran == {"ask": 2}
 
 
-def test_a_step_that_settling_did_not_help_is_an_error(tmp_path: Path) -> None:
+def test_a_step_that_still_lacks_replies_after_settling_is_an_error(tmp_path: Path) -> None:
     def run(part: Part, inputs: Inputs, out: Outputs) -> None:
         raise Unsettled
 
@@ -309,7 +311,7 @@ def test_a_step_that_settling_did_not_help_is_an_error(tmp_path: Path) -> None:
         execute(Graph("b", Store(tmp_path), [stage], [()]), Quiet())
 
 
-def test_a_second_writer_is_told_who_has_the_directory(tmp_path: Path) -> None:
+def test_a_second_writer_gets_an_error_with_the_process_id_of_the_first(tmp_path: Path) -> None:
     with (
         locked(tmp_path),
         pytest.raises(BusyError, match=f"process {os.getpid()}"),
@@ -321,7 +323,7 @@ def test_a_second_writer_is_told_who_has_the_directory(tmp_path: Path) -> None:
 
 
 @given(values=st.lists(st.integers(0, 2**40), max_size=50), frame=st.integers(1, 7), data=st.data())
-def test_rows_read_back_in_any_order(
+def test_rows_can_be_read_in_any_order(
     values: list[int], frame: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     store = Store(tmp_path_factory.mktemp("store"))
@@ -356,7 +358,7 @@ def test_changes_name_every_leaf() -> None:
     assert [c.kind for c in found] == ["changed", "removed", "added"]
 
 
-def test_changes_sort_by_path_whatever_the_order_of_the_trees() -> None:
+def test_changes_are_sorted_by_path_whatever_the_order_of_the_trees() -> None:
     found = sorted(changes({"b": 1, "a": {"d": 1, "c": 1}}, {"a": {"c": 2, "d": 2}, "b": 2}))
 
     assert [each.field for each in found] == ["a.c", "a.d", "b"]

@@ -1,4 +1,4 @@
-"""Files that pass through an exchange arrive whole, each is sent once, and nothing stays there."""
+"""Files sent through an exchange: complete on arrival, sent once, and removed at the end."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tests.engine.works import Doubles, Quiet
 
 @dataclass
 class Apart:
-    """Two workers of this process with a store each; jobs come to them pickled."""
+    """Two workers in this process, each with a store; jobs reach them pickled."""
 
     exchange: Exchange
     works: Doubles
     places: tuple[Path, ...]
     jobs: list[Job] = field(default_factory=list)
     ended: bool = False
-    # What happens to the exchange before a step runs, and before what it made is fetched.
+    # Run before each step, and before its outputs are fetched, to change files of the exchange.
     before: Callable[[Job], None] = lambda job: None
     after: Callable[[Made], None] = lambda made: None
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Made]:
-        """One after another, by turns."""
+        """Run the jobs one after another, on the workers in turn."""
         benches = [
             Outpost(Exchange(self.exchange.url), Store(place), self.works.stages())
             for place in self.places
@@ -48,17 +48,17 @@ class Apart:
             yield made
 
     def on_every_machine(self, work: Callable[[], None]) -> None:
-        """Here."""
+        """Run the work in this process."""
         pickle.loads(pickle.dumps(work))()
 
     def close(self) -> None:
-        """Remembers it."""
+        """Record the call."""
         self.ended = True
 
 
 @dataclass
 class Trade:
-    """A build with workers that see an exchange only."""
+    """A build whose workers share only an exchange with it."""
 
     works: Doubles
     url: Path
@@ -68,7 +68,7 @@ class Trade:
 
     @property
     def folder(self) -> Path:
-        """The build's own folder at the exchange."""
+        """Return the build's own folder at the exchange."""
         return Path(self.apart.exchange.url)
 
 
@@ -87,7 +87,7 @@ def trade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trade:
     return Trade(works, url, apart, exchanged, notices)
 
 
-def test_steps_on_shards_go_and_bring_back_what_this_process_would_make(
+def test_steps_on_shards_are_sent_out_and_have_the_outputs_of_a_local_build(
     trade: Trade, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -98,13 +98,13 @@ def test_steps_on_shards_go_and_bring_back_what_this_process_would_make(
 
     assert list(output_digests(graph)) == list(output_digests(here))
     assert outcome.ran == {"numbers": 6, "doubles": 6, "total": 1}
-    # The source is read here, and what there is one of is done here.
+    # The source is read here, and steps without parts run here.
     assert {job.stage for job in trade.apart.jobs} == {"doubles"}
     assert str(tmp_path / "home") not in str(trade.apart.jobs)
     assert execute(trade.works.graph(), Quiet()).up_to_date
 
 
-def test_a_file_is_sent_once_and_none_stays(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_sent_once_and_removed(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: Counter[str] = Counter()
     whole = Remote.send
     monkeypatch.setattr(
@@ -112,7 +112,7 @@ def test_a_file_is_sent_once_and_none_stays(trade: Trade, monkeypatch: pytest.Mo
     )
     execute(trade.works.graph(), Quiet(), trade.exchanged)
 
-    # The double of 0 is a file that was there.
+    # The double of 0 equals a file that was sent before.
     assert len(sent) == 11
     assert set(sent.values()) == {1}
     assert not trade.folder.exists()
@@ -121,7 +121,7 @@ def test_a_file_is_sent_once_and_none_stays(trade: Trade, monkeypatch: pytest.Mo
     assert trade.notices == []
 
 
-def test_workers_are_hired_only_when_there_is_work(trade: Trade) -> None:
+def test_workers_are_started_only_when_a_step_must_run(trade: Trade) -> None:
     execute(trade.works.graph(), Quiet())
 
     assert execute(trade.works.graph(), Quiet(), trade.exchanged).up_to_date
@@ -136,7 +136,7 @@ def damage(file: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["to a worker", "back"])
-def test_a_damaged_file_is_found_and_named_whichever_way_it_goes(trade: Trade, way: str) -> None:
+def test_a_damaged_file_is_found_and_named_in_both_directions(trade: Trade, way: str) -> None:
     named: list[str] = []
 
     def before(job: Job) -> None:
@@ -158,12 +158,12 @@ def test_a_damaged_file_is_found_and_named_whichever_way_it_goes(trade: Trade, w
     assert caught.value.where == f"{trade.folder}/{named[0]}"
     assert "run the same command again" in (caught.value.hint or "")
     assert ("worker at step doubles 3" in caught.value.message) == (way == "to a worker")
-    # What was committed before is kept, what was not never happened.
+    # Steps committed before the damage are kept; later ones are not recorded.
     assert outcome.ran == {"numbers": 0, "doubles": 3, "total": 1}
     assert not trade.folder.exists()
 
 
-def test_a_file_that_somebody_removed_is_named(trade: Trade) -> None:
+def test_a_file_missing_at_the_exchange_is_named(trade: Trade) -> None:
     trade.apart.before = lambda job: Path(trade.folder, *job.names.values()).unlink()
     with pytest.raises(StoreError, match=r"worker at step doubles 0: .*not at the exch") as e:
         execute(trade.works.graph(), Quiet(), trade.exchanged)
@@ -171,7 +171,7 @@ def test_a_file_that_somebody_removed_is_named(trade: Trade) -> None:
     assert "same permissions, credentials and extras" in (e.value.hint or "")
 
 
-def test_a_worker_that_says_another_size_is_refused(trade: Trade) -> None:
+def test_a_worker_that_reports_a_wrong_size_is_rejected(trade: Trade) -> None:
     def after(made: Made) -> None:
         assert made.outputs is not None
         (artifact,) = made.outputs.values()
@@ -182,13 +182,15 @@ def test_a_worker_that_says_another_size_is_refused(trade: Trade) -> None:
         execute(trade.works.graph(), Quiet(), trade.exchanged)
 
 
-def test_a_worker_of_another_version_is_refused(trade: Trade) -> None:
+def test_a_worker_of_another_version_is_rejected(trade: Trade) -> None:
     trade.apart.works = Doubles(trade.works.root, factor=8)
     with pytest.raises(StoreError, match="a worker has another version of this stage"):
         execute(trade.works.graph(), Quiet(), trade.exchanged)
 
 
-def test_what_cannot_be_removed_is_told(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_removed_are_reported(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(self: Remote) -> None:
         raise StoreError("no right to delete")
 
@@ -201,14 +203,14 @@ def test_what_cannot_be_removed_is_told(trade: Trade, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("url", ["nonsense://bucket", "s3x://bucket/folder"])
-def test_a_url_that_nothing_knows_is_a_mistake_of_the_command_line(url: str) -> None:
+def test_an_unknown_url_scheme_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError, match="not a directory or URL that fsspec can open") as caught:
         Exchange.opened(url)
 
     assert "s3://bucket/folder" in (caught.value.hint or "")
 
 
-def test_a_place_that_refuses_says_what_to_check(tmp_path: Path) -> None:
+def test_a_failed_transfer_has_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="the transfer failed") as caught:
         Exchange.opened(str(tmp_path / "file")).send_bytes(b"kit")

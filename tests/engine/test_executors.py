@@ -1,4 +1,4 @@
-"""Steps in other processes leave what they leave in this one, whatever dies on the way."""
+"""Steps in other processes: the same outputs as in this one, even when processes are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = [
 ]
 # All tests that need a cluster run in the same worker of pytest.
 pytestmark = pytest.mark.xdist_group("ray")
-# Ray leaves sockets and a subprocess to the collector when it ends.
+# Ray leaves sockets and a subprocess to the garbage collector when it ends.
 quiet_ray = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 Kind = Callable[[Doubles], Executor]
 
@@ -65,7 +65,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @quiet_ray
-def test_workers_leave_what_this_process_would(
+def test_workers_have_the_outputs_of_a_local_build(
     kind: Kind, works: Doubles, expected: list[tuple[str, str, str]]
 ) -> None:
     (works.root / "slow").touch()
@@ -80,7 +80,7 @@ def test_workers_leave_what_this_process_would(
 
 
 @quiet_ray
-def test_a_worker_that_is_killed_loses_nothing(
+def test_a_killed_worker_loses_no_output(
     kind: Kind, works: Doubles, expected: list[tuple[str, str, str]]
 ) -> None:
     (works.root / "die").write_text("2")
@@ -92,7 +92,7 @@ def test_a_worker_that_is_killed_loses_nothing(
 
 
 @quiet_ray
-def test_a_step_that_kills_every_worker_is_an_error_and_the_others_are_kept(
+def test_a_step_that_kills_every_worker_is_an_error_and_other_outputs_are_kept(
     kind: Kind, works: Doubles
 ) -> None:
     (works.root / "die").write_text("99")
@@ -106,7 +106,7 @@ def test_a_step_that_kills_every_worker_is_an_error_and_the_others_are_kept(
 
 
 @quiet_ray
-def test_an_error_in_a_worker_is_the_same_error(kind: Kind, works: Doubles) -> None:
+def test_an_error_in_a_worker_is_raised_unchanged(kind: Kind, works: Doubles) -> None:
     (works.root / "fail").touch()
     with pytest.raises(SourceError) as caught:
         execute(works.graph(), Quiet(), kind(works))
@@ -118,13 +118,13 @@ def test_an_error_in_a_worker_is_the_same_error(kind: Kind, works: Doubles) -> N
     )
 
 
-def test_a_worker_that_was_set_up_otherwise_is_refused(works: Doubles) -> None:
+def test_a_worker_with_other_parameters_is_rejected(works: Doubles) -> None:
     with pytest.raises(StoreError, match=r"step doubles 0: .* changed while the build ran"):
         execute(works.graph(), Quiet(), Processes(Doubles(works.root, factor=3), 1))
 
 
 @pytest.mark.parametrize("large", [0, 1 << 40])
-def test_workers_that_have_grown_large_end_with_their_stage(
+def test_large_workers_end_with_their_stage(
     works: Doubles, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
     monkeypatch.setattr(processes, "_LARGE", large)
@@ -143,7 +143,7 @@ def test_workers_that_have_grown_large_end_with_their_stage(
     assert not multiprocessing.active_children()
 
 
-def test_the_memory_of_the_parent_is_not_counted_as_a_workers(works: Doubles) -> None:
+def test_the_memory_of_a_worker_excludes_that_of_its_parent(works: Doubles) -> None:
     large = bytearray(400 << 20)
     large[:: 1 << 12] = b"x" * (len(large) >> 12)
     executor = Processes(works, 1)
@@ -156,7 +156,7 @@ def test_the_memory_of_the_parent_is_not_counted_as_a_workers(works: Doubles) ->
     assert made.memory < len(large)
 
 
-def test_workers_end_with_the_process_that_started_them(works: Doubles) -> None:
+def test_workers_end_when_their_parent_ends(works: Doubles) -> None:
     (works.root / "slow").touch()
     code = (
         "import sys; from pathlib import Path; from tests.engine.works import *\n"
@@ -190,7 +190,7 @@ def test_a_cluster_without_a_machine_for_steps_is_an_error(
 
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
     monkeypatch.setattr(cluster, "_BARREN_SECONDS", 0.4)
-    # The one that other tests have joined has machines.
+    # The cluster that other tests joined has machines for steps.
     ray.shutdown()
     ray.init(num_cpus=0, include_dashboard=False, logging_level="error")
     try:

@@ -1,4 +1,4 @@
-"""A stamp moves with everything that is done to a file, and says when it can be trusted."""
+"""Stamps of files: each change of a file changes its stamp, which states when it is reliable."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def made(path: Path) -> None:
 
 
 def replaced(path: Path) -> None:
-    """Another file of the same size and time of writing in its place."""
+    """Replace the file by one of the same size and modification time."""
     other, was = path.with_name("other"), path.stat()
     other.write_text("text", encoding="utf-8")
     os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
@@ -54,7 +54,7 @@ def replaced(path: Path) -> None:
 
 
 def edited(path: Path) -> None:
-    """Other bytes of the same number, and the time of writing put back."""
+    """Change bytes in place and restore the modification time."""
     was = path.stat()
     with path.open("r+b") as out:
         out.write(b"TEXT")
@@ -69,22 +69,22 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "replaced": lambda r: replaced(r / "file"),
     "made unreadable": lambda r: (r / "file").chmod(0),
     "gone": lambda r: (r / "file").unlink(),
-    "come": lambda r: again(r / "absent"),
-    "a name more in a directory": lambda r: again(r / "folder/more"),
+    "created": lambda r: again(r / "absent"),
+    "a new name in a directory": lambda r: again(r / "folder/more"),
     "edited in a tree": lambda r: edited(r / "tree/a/b"),
     "gone from a tree": lambda r: (r / "tree/a/b").unlink(),
-    "come into a tree": lambda r: again(r / "tree/a/more"),
+    "created in a tree": lambda r: again(r / "tree/a/more"),
     "renamed in a tree": lambda r: (r / "tree/a/b").rename(r / "tree/a/c"),
     "edited behind a link of a tree": lambda r: edited(r / "folder/inner"),
-    "a tree that comes": lambda r: made(r / "no tree/a"),
-    "come into a listing": lambda r: again(r / "listed/two.txt"),
+    "a new tree": lambda r: made(r / "no tree/a"),
+    "created in a listing": lambda r: again(r / "listed/two.txt"),
     "gone from a listing": lambda r: (r / "listed/one.txt").unlink(),
-    "a listing that comes": lambda r: made(r / "not listed/a"),
+    "a new listing": lambda r: made(r / "not listed/a"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_moves_a_stamp(root: Path, change: str) -> None:
+def test_every_change_of_content_invalidates_the_stamps(root: Path, change: str) -> None:
     look = looked(root)
     assert look.holds()
 
@@ -93,7 +93,7 @@ def test_every_change_moves_a_stamp(root: Path, change: str) -> None:
     assert not look.holds()
 
 
-def test_what_is_no_content_moves_nothing(root: Path) -> None:
+def test_changes_outside_the_watched_content_are_ignored(root: Path) -> None:
     look = looked(root)
     again(root / "tree/__pycache__/d")
     again(root / "listed/other")
@@ -103,7 +103,7 @@ def test_what_is_no_content_moves_nothing(root: Path) -> None:
     assert look.holds()
 
 
-def test_what_cannot_be_looked_at_does_not_hold(root: Path) -> None:
+def test_an_unreadable_file_invalidates_the_stamps(root: Path) -> None:
     look = looked(root)
     (root / "tree/a/b").unlink()
     (root / "tree/a/b").symlink_to("b")  # leads to itself
@@ -113,7 +113,7 @@ def test_what_cannot_be_looked_at_does_not_hold(root: Path) -> None:
         looked(root)
 
 
-def test_a_file_is_trusted_a_margin_after_its_last_change(root: Path) -> None:
+def test_a_stamp_is_reliable_a_margin_after_the_last_change(root: Path) -> None:
     before = looked(root)
     assert before.settled <= time.time_ns()
     os.utime(root / "tree/a/b", (1, 1))
@@ -134,12 +134,12 @@ def test_times_of_a_coarse_clock_need_a_wider_margin(monkeypatch: pytest.MonkeyP
         assert look.settled == changed + margin
 
 
-def test_what_must_be_there_is_missed(root: Path) -> None:
+def test_a_missing_required_file_is_an_error(root: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Look().file(root / "absent")
 
 
-def test_what_was_taken_away_lately_is_not_settled(root: Path) -> None:
+def test_a_recent_removal_delays_reliability(root: Path) -> None:
     before = looked(root)
     (root / "tree/a/b").unlink()
     kept, counted = Look(), Look()

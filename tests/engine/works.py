@@ -1,4 +1,4 @@
-"""Stages that a worker process can rebuild: doubles, and what goes wrong on demand."""
+"""Stages that a worker process can rebuild, with faults on demand."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Doubles:
-    """numbers -> doubles, one step a leaf. A file named for an event makes it happen.
+    """numbers -> doubles, one step a leaf. A file with an event's name triggers the event.
 
-    `die`: the step on leaf 2 kills its process, each time but the last that the file counts down;
-    `fail`: it raises; `slow`: every step takes its time.
+    `die`: the step on leaf 2 kills its process as many times as the file states;
+    `fail`: it raises; `slow`: every step takes half a second.
     """
 
     root: Path
@@ -37,16 +37,16 @@ class Doubles:
     factor: int = 2
 
     def __call__(self) -> Bench:
-        """What a worker rebuilds."""
+        """Return the stages and store, as a worker rebuilds them."""
         return Bench(Store(self.root / "build"), self.stages())
 
     def graph(self) -> Graph:
-        """The steps."""
+        """Return the graph of the stages."""
         leaves = [(leaf,) for leaf in range(self.leaves)]
         return Graph("works", Store(self.root / "build"), self.stages(), leaves)
 
     def stages(self) -> list[Stage]:
-        """Two stages by leaf, and one for all."""
+        """Return two stages by leaf and one for all leaves."""
 
         def narrow(part: Part, inputs: Inputs) -> Mapping[str, Json]:
             return {"leaf": part[0]}
@@ -78,15 +78,15 @@ class Doubles:
         out.rows("sum", [Number(sum(n.value for n in inputs.rows("doubles.value", Number)))])
 
     def processes(self) -> set[int]:
-        """Which processes the doubling steps ran in."""
+        """Return the ids of the processes in which the doubling steps ran."""
         return {int(pid) for each in self.root.glob("ran-*") for pid in each.read_text().split()}
 
 
 class Quiet:
-    """Hears nothing."""
+    """An observer that ignores every event."""
 
     def stage_started(self, stage: str, steps: int, stale: int) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def step_done(self, stage: str, part: str, seconds: float) -> None:
-        """Nothing."""
+        """Ignore the event."""

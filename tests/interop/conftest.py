@@ -1,7 +1,7 @@
-"""Other people's servers and clients, each in an environment of its own that `make interop` makes.
+"""Third-party servers and clients, each in an environment of its own that `make interop` creates.
 
-They were written without any knowledge of this project, so that our client and our rehearsal
-server cannot merely agree with each other.
+They were written without knowledge of this project, so our client and our rehearsal server are
+checked against independent readings of the API and not only against each other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program(package: str, name: str) -> str:
-    """A program of a package's environment; the test is skipped where that was not made."""
+    """Return the path of a package's program; skip the test if its environment is missing."""
     path = _ENVIRONMENTS / package / "bin" / name
     if not path.exists():
         pytest.skip(f"{package} is not installed: run `make interop`")
@@ -40,7 +40,7 @@ def program(package: str, name: str) -> str:
 
 
 def ran(command: list[str], folder: Path, **environment: str) -> str:
-    """The output of a program, which must succeed."""
+    """Run a program, which must succeed, and return its output."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -55,7 +55,7 @@ def ran(command: list[str], folder: Path, **environment: str) -> str:
 
 
 def got(port: int, path: str) -> tuple[int, bytes]:
-    """The answer to a GET over a bare connection."""
+    """Return the response to a GET over a bare connection."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path, headers={"x-api-key": "test-key"})
@@ -90,7 +90,7 @@ def _served(command: Callable[[int], list[str]], log: Path) -> Iterator[int]:
 
 @pytest.fixture
 def llmock(tmp_path: Path) -> Iterator[int]:
-    """The port of a fresh llmock, as published. A batch takes it three seconds."""
+    """Start the published llmock and return its port. A batch takes it three seconds."""
     serve = program("llmock", "llmock")
     with _served(
         lambda port: [serve, "serve", "--host", "127.0.0.1", "--port", str(port)],
@@ -101,7 +101,7 @@ def llmock(tmp_path: Path) -> Iterator[int]:
 
 @pytest.fixture
 def mock_ai_api(tmp_path: Path) -> Iterator[int]:
-    """The port of the Messages side of a fresh mock-ai-api, as published."""
+    """Start the published mock-ai-api and return the port of its Messages side."""
     python = program("mock-ai-api", "python")
     with _served(
         lambda port: [

@@ -1,4 +1,4 @@
-"""`python steadybatch_client.py BASE_URL COUNT`: ask that much by steadybatch, print what came."""
+"""Client of one batch, run as `python steadybatch_client.py BASE_URL COUNT`; prints its results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steadybatch.providers.anthropic_batch import AnthropicBatch  # type: ignore
 
 
 def main(base_url: str, count: int) -> None:
-    """One batch, asked once."""
+    """Send one batch and print its results."""
     with Anthropic(base_url=base_url, max_retries=0) as client:
         runner = Runner(
             AnthropicBatch(client),

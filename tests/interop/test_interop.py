@@ -1,4 +1,4 @@
-"""Our client before other people's servers, and other people's clients before our server."""
+"""Our client with third-party servers, and third-party clients with our server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASKED = 5
 
 
 class Clock(WallClock):
-    """Does something else, too, whenever the client waits."""
+    """A clock that runs a callback whenever the client waits."""
 
     def __init__(self, meanwhile: Callable[[Journal], None], journal: Journal) -> None:
         self._meanwhile = meanwhile
@@ -42,13 +42,13 @@ class Clock(WallClock):
 
 
 def nothing(_: Journal) -> None:
-    """Just wait."""
+    """Wait without a side effect."""
 
 
 def completes(
     base_url: str, folder: Path, meanwhile: Callable[[Journal], None] = nothing
 ) -> Journal:
-    """Our client has every sample of every request answered, in one batch and a live canary."""
+    """Check that every sample of every request is answered, in one batch and a live request."""
     journal = Journal(folder / "batches")
     limits, pace = Limits(100_000, 250_000_000, 200_000), Pace(0.5, 1.0, wait=True)
     travel = BatchSettings(journal, limits, pace, Clock(meanwhile, journal), Watcher())
@@ -78,7 +78,7 @@ def completes(
 
 
 def listed(port: int, prefix: str = "") -> list[tuple[str, int]]:
-    """The batches that a server says it has, with their sizes."""
+    """List the batches that a server reports, with their sizes."""
     status, body = got(port, f"{prefix}/v1/messages/batches?limit=20")
     assert status == 200
     return [
@@ -96,8 +96,8 @@ def test_our_client_completes_against_llmock(llmock: int, tmp_path: Path) -> Non
 
 def test_our_client_completes_against_mock_ai_api(mock_ai_api: int, tmp_path: Path) -> None:
     def somebody_fetches(journal: Journal) -> None:
-        # There a batch does not end before its results were fetched once, and a client that waits
-        # for the end never does that: so another reader does.
+        # The server ends a batch only after its results were fetched once, and a client that waits
+        # for the end never fetches them, so another reader does.
         for shard in journal.shards((State.IN_PROGRESS,)):
             status, _ = got(mock_ai_api, f"/v1/messages/batches/{shard.batch_id}/results")
             assert status == 200
@@ -110,7 +110,7 @@ def test_our_client_completes_against_mock_ai_api(mock_ai_api: int, tmp_path: Pa
 
 
 def served(server: Rehearsal) -> None:
-    """The server answered one batch of that many requests, each of them once."""
+    """Check that the server answered one batch of that many requests, each of them once."""
     ledger = server.ledger()
     (batch,) = cast(list[dict[str, Json]], ledger["batches"])
     assert (batch["status"], batch["n"], batch["billed_requests"]) == ("ended", ASKED, ASKED)

@@ -1,4 +1,4 @@
-"""A rehearsal server, a clock that a test turns, and a dispatcher that sends batches to it."""
+"""A rehearsal server, a clock that tests advance, and a dispatcher that sends batches to it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RATE = Rate(0.5, 2.5, live=2.0)
 
 
 class TurnedClock:
-    """Sleeps by turning the server's clock, so that days pass in a moment."""
+    """A clock that sleeps by advancing the server's clock, so that days pass in a moment."""
 
     def __init__(self, server: Rehearsal) -> None:
         self.server = server
@@ -51,7 +51,7 @@ class TurnedClock:
 
 @dataclass
 class Desk:
-    """One project's paid path. `again()` is what a new process would hold."""
+    """One project's paid path. `again()` is the state of a new process."""
 
     root: Path
     server: Rehearsal
@@ -66,7 +66,7 @@ class Desk:
         self.again()
 
     def again(self) -> Desk:
-        """Open everything anew, as after a crash."""
+        """Open log, journal and dispatcher again, as after a crash."""
         for old in ("log", "journal"):
             if hasattr(self, old):
                 connection = getattr(self, old)._connection
@@ -86,14 +86,14 @@ class Desk:
         return self
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """A watcher that needs nothing."""
+        """Ignore the state of the batches."""
 
     def notice(self, text: str) -> None:
-        """Kept for the test."""
+        """Keep the notice for the test."""
         self.notices.append(text)
 
     def request(self, number: int) -> Request:
-        """One of many requests that differ."""
+        """Return the request of this number; requests of different numbers differ."""
         user = (
             f"<context>The {number}th ship left the harbour at dawn. It came back late.</context>"
             f"<question>What did ship {number} do?</question>"
@@ -101,32 +101,32 @@ class Desk:
         return Request(MODEL, "Answer.", user, 800, None)
 
     def ask(self, count: int, samples: int = 1) -> list[str]:
-        """Want so many requests and settle them; returns their keys."""
+        """Request and settle `count` requests; return their keys."""
         for number in range(count):
             self.dispatcher.want(self.request(number), range(samples), 0, f"request {number}")
         self.dispatcher.settle()
         return self.keys(count, samples)
 
     def keys(self, count: int, samples: int = 1) -> list[str]:
-        """The keys of those requests."""
+        """Return the keys of these requests."""
         return [
             key
             for number in range(count)
             for key in self.dispatcher.keys(self.request(number), range(samples))
         ]
 
-    # What the server knows.
+    # The state of the server.
 
     def ledger(self) -> dict[str, Json]:
         return self.server.ledger()
 
     def ours(self) -> list[dict[str, Json]]:
-        """Our batches at the server."""
+        """List our batches at the server."""
         batches = cast(list[dict[str, Json]], self.ledger()["batches"])
         return [each for each in batches if not each["foreign"]]
 
     def answered(self) -> list[int]:
-        """How often each distinct body was billed."""
+        """Return how often each distinct body was billed."""
         return [
             int(cast(int, n)) for n in cast(dict[str, Json], self.ledger()["answered"]).values()
         ]
@@ -138,12 +138,12 @@ class Desk:
         return sum(event[2] == kind for event in self.journal.events())
 
     def booked(self) -> tuple[int, float]:
-        """Calls and dollars in our own ledger."""
+        """Return calls and dollars of our own ledger."""
         spent = self.log.spent()
         return sum(s.calls for s in spent), sum(s.usd for s in spent)
 
     def assert_paid_once(self, keys: list[str]) -> None:
-        """Every key has its reply, every body was billed once per sample, nothing is open."""
+        """Check that every key has a reply, each sample was billed once, and no request is open."""
         assert all(key in self.log for key in keys)
         assert len(self.log) == len(set(keys))
         assert sum(self.answered()) == len(set(keys))
@@ -161,7 +161,7 @@ class Desk:
 
 @contextmanager
 def desk(root: Path, **options: object) -> Iterator[Desk]:
-    """A desk before a fresh server; `limits`, `wall` and `wait` are the desk's own options."""
+    """Set up a desk with a new server; `limits`, `wall` and `wait` are the desk's own options."""
     own = {name: options.pop(name) for name in ("limits", "wall", "wait") if name in options}
     options.setdefault("latency", 40)
     with Rehearsal.start(root / "server", **options) as server:  # type: ignore[arg-type]

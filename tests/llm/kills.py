@@ -1,4 +1,4 @@
-"""Ways for a client to die: at a journal event or at any write, before or after it is durable."""
+"""Simulated kills of a client: at a journal event or any write, before or after it is durable."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.llm.desk import Desk
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 def _die(our: Desk) -> None:
-    # What is only in memory is gone too: a process that is killed commits nothing on its way out.
+    # Data in memory is lost too: a killed process commits nothing.
     our.log.commit = lambda: None  # type: ignore[method-assign]
     raise Killed
 
 
 def kill_at_event(our: Desk, at: Event, *, before: bool) -> None:
-    """Die when the journal first moves a shard by this event."""
+    """Kill the client when the journal first moves a shard by this event."""
     journal = our.journal
     real = journal.move
     left = 1
@@ -42,7 +42,7 @@ def kill_at_event(our: Desk, at: Event, *, before: bool) -> None:
 
 
 def kill_at_write(our: Desk, number: int, *, before: bool) -> None:
-    """Die at the write of this number that the journal makes from now on, counted from 0."""
+    """Kill the client at the journal's write of this number, counted from 0 from now on."""
     journal: Journal = our.journal
     real = journal.transaction
     left = number
@@ -57,7 +57,7 @@ def kill_at_write(our: Desk, number: int, *, before: bool) -> None:
             mine = wrote and left == 0
             left -= wrote
             if mine and before:
-                # Raised inside, so that SQLite undoes what was written.
+                # Raised inside the transaction, so that SQLite rolls the write back.
                 _die(our)
         if mine:
             _die(our)

@@ -1,4 +1,4 @@
-"""Small stand-ins for what a provider is built from."""
+"""Small test doubles of the parts that a provider is built from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PURPOSE = Purpose("test", "answerer", 0, "test", "m", Rate(1.0, 5.0), 0.001)
 
 
 class Watcher:
-    """Hears notices, if anybody wants them."""
+    """A watcher that keeps notices if a list for them is given."""
 
     def __init__(self, notice: Callable[[str], None] = lambda _: None) -> None:
         self.notice = notice
@@ -30,7 +30,7 @@ class Watcher:
 
 
 class Got:
-    """Collects what is delivered."""
+    """A collector of delivered replies."""
 
     def __init__(self) -> None:
         self.replies: dict[str, Reply] = {}
@@ -51,16 +51,16 @@ def settings(
     folder: Path = Path("no-such-folder"),
     notice: Callable[[str], None] = lambda _: None,
 ) -> Settings:
-    """Settings of a provider; its journal is not written before a batch is sealed."""
+    """Return settings of a provider; its journal is not written before a batch is sealed."""
     limits, pace = Limits(100_000, 250_000_000, 200_000), Pace(1.0, 10.0, wait=True)
     batches = BatchSettings(Journal(folder), limits, pace, WallClock(), Watcher(notice))
     return Settings(url, concurrency, Purse(wall), batches)
 
 
 def wanted(provider: Provider, request: Request, sample: int = 0) -> Call:
-    """The call for a request."""
+    """Return the call for a request."""
     return call(encode(provider, request), sample, PURPOSE)
 
 
 def nothing() -> None:
-    """A commit of nothing."""
+    """Commit nothing."""

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a batch endpoint, one by one; the server's ledger is the oracle.
+"""Faults between a client and a batch endpoint, one by one; the server's ledger is the oracle.
 
 The numbers are those of the fault matrix in `docs/batches.md`.
 """
@@ -54,7 +54,7 @@ def rule(at: str, do: Rule, **more: object) -> dict[str, Any]:
 
 
 def settles(our: Desk, *rules: dict[str, Any], count: int = 12, batches: int = 1) -> None:
-    """Under these faults everything is answered, paid once, in so many batches."""
+    """Check that under these faults all is answered and paid once, in this number of batches."""
     our.server.faults(rules)
     our.assert_paid_once(our.ask(count))
     assert len(our.ours()) == batches
@@ -65,11 +65,11 @@ def test_01_created_but_the_response_is_lost(our: Desk) -> None:
     assert (our.posts(), our.events("adopted")) == (1, 1)
 
 
-def test_02_created_but_the_answer_never_comes(our: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_02_created_but_the_response_times_out(our: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Client.post
 
     def post(self: Client, *args: Path | int | str) -> dict[str, Json]:
-        # Shorter for the create alone: no other answer may be late on a busy machine.
+        # Shorter for the create alone: no other response may time out on a busy machine.
         self._sdk.timeout = 0.7
         try:
             return real(self, *args)  # type: ignore[arg-type]
@@ -81,19 +81,19 @@ def test_02_created_but_the_answer_never_comes(our: Desk, monkeypatch: pytest.Mo
     assert (our.posts(), our.events("adopted")) == (1, 1)
 
 
-def test_03_reset_before_the_body_was_read(our: Desk) -> None:
+def test_03_connection_reset_before_the_body_was_read(our: Desk) -> None:
     settles(our, rule("create", {"drop": "before_read"}))
     assert our.events("not_there") == 1
     assert sum(our.clock.slept[:5]) >= 600
 
 
-def test_03_what_was_not_there_is_in_flight_no_more(our: Desk) -> None:
+def test_03_a_batch_that_was_not_created_is_no_longer_in_flight(our: Desk) -> None:
     settles(our, rule("create", {"drop": "before_read"}))
     assert our.events("not_there") == 1
     assert our.purse.in_flight == pytest.approx(0)
 
 
-def test_03_nobody_listens(our: Desk) -> None:
+def test_03_the_server_is_down(our: Desk) -> None:
     our.server.faults([rule("create", {"drop": "after_commit"}, times=0)])
     our.ask(1)
     our.server.stop()
@@ -120,11 +120,11 @@ def test_03_nobody_listens(our: Desk) -> None:
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 def killed_at(our: Desk, event: Event, *, before: bool, times: int = 1) -> None:
-    """Make the journal die right before or after it makes an event durable."""
+    """Make the journal raise right before or after it makes an event durable."""
     real = Journal.move
     left = [times]
 
@@ -167,8 +167,10 @@ def test_06_listed_ninety_seconds_late(our: Desk) -> None:
     assert our.posts() == 1
 
 
-def test_06_listed_after_we_gave_up_is_a_duplicate_detected_and_costed(our: Desk) -> None:
-    """The documented residual: no client can see what the server does not list for so long."""
+def test_06_a_batch_listed_after_the_search_ended_is_a_duplicate_found_and_priced(
+    our: Desk,
+) -> None:
+    """Cover the documented residual risk: the server lists a batch later than the client looks."""
     our.server.faults([rule("create", {"drop": "after_commit", "hide": 620})])
     keys = our.ask(12)
 
@@ -180,7 +182,7 @@ def test_06_listed_after_we_gave_up_is_a_duplicate_detected_and_costed(our: Desk
     assert usd > 0
 
 
-def test_06_a_duplicate_that_is_listed_after_the_run_is_found_when_somebody_looks(
+def test_06_a_duplicate_listed_after_the_run_is_found_by_a_later_check(
     our: Desk,
 ) -> None:
     our.server.faults([rule("create", {"drop": "after_commit", "hide": 9000})])
@@ -195,7 +197,7 @@ def test_06_a_duplicate_that_is_listed_after_the_run_is_found_when_somebody_look
     ((_, _, _, verdict, usd),) = our.journal.suspects()
     assert verdict == "duplicate"
     assert usd > 0
-    # For two days.
+    # Suspects are checked for two days.
     our.clock.sleep(2 * 86400.0)
     assert unswept(our.journal, now()) == []
 
@@ -218,7 +220,7 @@ def test_09_an_error_that_created_a_batch(our: Desk) -> None:
     assert our.posts() == 1
 
 
-def test_10_told_to_wait_an_hour(our: Desk) -> None:
+def test_10_a_retry_after_of_one_hour(our: Desk) -> None:
     our.limits = Limits(5, 250_000_000, 200_000)
     our.again()
     wait = rule("create", {"status": 429, "headers": {"retry-after": "3600"}}, skip=1)
@@ -250,7 +252,7 @@ def test_10_told_to_wait_an_hour(our: Desk) -> None:
         (403, {"type": "permission_error", "message": "no"}),
     ],
 )  # fmt: skip
-def test_11_and_13_the_account_cannot_go_on(our: Desk, status: int, error: Rule) -> None:
+def test_11_and_13_the_account_cannot_be_used(our: Desk, status: int, error: Rule) -> None:
     body = {"type": "error", "error": error}
     our.limits = Limits(5, 250_000_000, 200_000)
     our.again()
@@ -271,7 +273,7 @@ def test_12_too_large_for_a_proxy(our: Desk) -> None:
     assert our.posts() == 3
 
 
-def test_14_a_batch_that_is_not_found_for_a_while(our: Desk) -> None:
+def test_14_a_batch_that_is_temporarily_not_found(our: Desk) -> None:
     gone: Rule = {"status": 404}
     settles(our, rule("retrieve", gone, times=3), rule("retrieve", gone, skip=2, times=2))
     assert our.posts() == 1
@@ -288,7 +290,7 @@ def test_14_a_batch_that_is_not_found_for_a_while(our: Desk) -> None:
         {"fields": {"id": 7}},
     ],
 )
-def test_15_odd_answers_while_it_runs(our: Desk, do: Rule) -> None:
+def test_15_malformed_responses_while_the_batch_runs(our: Desk, do: Rule) -> None:
     settles(our, rule("retrieve", do, times=3))
     assert our.events("unknown_status") == ("processing_status" in str(do))
 
@@ -303,12 +305,12 @@ def test_15_odd_answers_while_it_runs(our: Desk, do: Rule) -> None:
         {"bytes": 700, "mode": "chunked"},
     ],
 )
-def test_16_and_17_results_that_break_off(our: Desk, cut: Rule) -> None:
+def test_16_and_17_truncated_results(our: Desk, cut: Rule) -> None:
     settles(our, rule("results", {"truncate": cut}, times=2))
     assert our.posts() == 1
 
 
-def test_16_results_that_never_come_whole_are_not_paid_for_again(our: Desk) -> None:
+def test_16_permanently_truncated_results_are_not_paid_for_again(our: Desk) -> None:
     cut = rule("results", {"truncate": {"lines": 3, "mode": "close"}}, times=-1)
     our.server.faults([cut])
     with pytest.raises(ProviderError, match="is incomplete: 8 of 11 are missing"):
@@ -327,12 +329,12 @@ def test_16_results_that_never_come_whole_are_not_paid_for_again(our: Desk) -> N
         ["shuffle", "crlf", "duplicate", "u2028", "blank_tail", "foreign_line"],
     ],
 )
-def test_18_and_19_results_in_disguise(our: Desk, transform: list[str]) -> None:
+def test_18_and_19_results_in_unusual_forms(our: Desk, transform: list[str]) -> None:
     settles(our, rule("results", {"transform": transform}, times=-1))
     assert our.events("foreign_result") == ("foreign_line" in transform)
 
 
-def test_19_a_result_that_is_missing_is_asked_again(our: Desk) -> None:
+def test_19_a_request_with_a_missing_result_is_sent_again(our: Desk) -> None:
     our.server.faults([rule("results", {"transform": ["drop_line"]}, times=-1, batch=0)])
     keys = our.ask(12)
 
@@ -344,7 +346,7 @@ def test_19_a_result_that_is_missing_is_asked_again(our: Desk) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/steal", "/v1/messages/batches/x/results", None, "early"]
 )
-def test_20_the_key_goes_nowhere_else(our: Desk, url: str | None) -> None:
+def test_20_the_key_is_sent_to_no_other_address(our: Desk, url: str | None) -> None:
     if url == "early":
         url = f"{our.server.base_url}/v1/messages/batches/early/results"
     settles(our, rule("retrieve", {"fields": {"results_url": url}}, times=-1))
@@ -355,7 +357,7 @@ def test_20_the_key_goes_nowhere_else(our: Desk, url: str | None) -> None:
     ["api_error", "overloaded_error", "timeout_error", "rate_limit_error"],
 )
 @pytest.mark.parametrize("flat", [False, True])
-def test_21_what_the_server_could_not_serve_is_asked_again(
+def test_21_requests_that_failed_on_the_server_are_sent_again(
     our: Desk, error: str, flat: bool
 ) -> None:
     do = {"errored": {"type": error}, "flat": flat}
@@ -364,7 +366,7 @@ def test_21_what_the_server_could_not_serve_is_asked_again(
 
 
 @pytest.mark.parametrize("do", [{"expired": True}, {"canceled": True}, {"unknown": "paused"}])
-def test_21_what_brought_nothing_is_asked_again(our: Desk, do: Rule) -> None:
+def test_21_requests_without_a_result_are_sent_again(our: Desk, do: Rule) -> None:
     settles(our, rule("request", do, index=[1, 2]), batches=2)
 
 
@@ -372,7 +374,7 @@ def test_21_what_brought_nothing_is_asked_again(our: Desk, do: Rule) -> None:
     ("error", "text"),
     [("invalid_request_error", "prompt is too long"), ("not_found_error", "model: gone")],
 )
-def test_21_the_requests_own_fault_is_kept_as_its_outcome(our: Desk, error: str, text: str) -> None:
+def test_21_an_invalid_request_keeps_its_error_as_outcome(our: Desk, error: str, text: str) -> None:
     our.server.faults(
         [rule("request", {"errored": {"type": error, "message": text}}, index=[4], times=-1)]
     )
@@ -385,7 +387,7 @@ def test_21_the_requests_own_fault_is_kept_as_its_outcome(our: Desk, error: str,
     assert failed[0].usd(our.dispatcher._purpose.rate) == 0
 
 
-def test_21_many_failures_are_no_accident(our: Desk) -> None:
+def test_21_many_failed_requests_stop_the_run(our: Desk) -> None:
     do = {"errored": {"type": "invalid_request_error", "message": "no such field"}}
     our.server.faults([rule("request", do, times=-1)])
     with pytest.raises(ProviderError, match=r"11 of 12 calls .* failed: .*no such field"):
@@ -393,7 +395,7 @@ def test_21_many_failures_are_no_accident(our: Desk) -> None:
     assert len(our.log) == 1
 
 
-def test_21_a_server_that_never_recovers_is_asked_five_times(our: Desk) -> None:
+def test_21_a_request_that_always_fails_is_sent_five_times(our: Desk) -> None:
     our.server.faults([rule("request", {"errored": OVERLOADED}, index=[0], times=-1)])
     keys = our.ask(12)
 
@@ -410,9 +412,7 @@ def test_21_a_server_that_never_recovers_is_asked_five_times(our: Desk) -> None:
         ("pause_turn", Outcome.OK),
     ],
 )
-def test_21_what_was_billed_is_kept_whatever_it_is(
-    our: Desk, reason: str, outcome: Outcome
-) -> None:
+def test_21_every_billed_reply_is_kept(our: Desk, reason: str, outcome: Outcome) -> None:
     our.server.faults([rule("request", {"stop_reason": reason}, index=[2])])
     keys = our.ask(12)
     our.assert_paid_once(keys)
@@ -421,7 +421,7 @@ def test_21_what_was_billed_is_kept_whatever_it_is(
     assert [r.outcome for r in found if r.stop_reason == reason] == [outcome]
 
 
-def test_22_credit_runs_out_in_the_middle(our: Desk) -> None:
+def test_22_credit_runs_out_during_a_batch(our: Desk) -> None:
     broke = {"type": "invalid_request_error", "message": "Your credit balance is too low to go on"}
     our.server.faults([rule("request", {"errored": broke}, share=0.6)])
     with pytest.raises(PausedError, match="credit balance is too low"):
@@ -434,7 +434,7 @@ def test_22_credit_runs_out_in_the_middle(our: Desk) -> None:
     assert our.ours()[1]["n"] == 30 - had
 
 
-def test_23_a_batch_that_does_not_end_in_time_is_waited_for(our: Desk) -> None:
+def test_23_a_batch_past_its_expiry_is_waited_for(our: Desk) -> None:
     settles(our, rule("retrieve", {"fields": {"processing_status": "in_progress"}}, times=340))
     assert our.events("late") == 1
     assert "it is polled hourly and not sent again" in our.notices[0]
@@ -443,7 +443,7 @@ def test_23_a_batch_that_does_not_end_in_time_is_waited_for(our: Desk) -> None:
 @pytest.mark.parametrize("hours", [6, -6])
 @pytest.mark.parametrize("sleeps", [0, 1])
 def test_23_the_clock_is_wrong_or_jumps(our: Desk, hours: int, sleeps: int) -> None:
-    """From the start or while a batch runs; the server's dates tell how far off it is."""
+    """Shift it from the start or while a batch runs; the server's dates show the difference."""
     real = our.clock.now
 
     def now() -> float:
@@ -455,7 +455,7 @@ def test_23_the_clock_is_wrong_or_jumps(our: Desk, hours: int, sleeps: int) -> N
 
 
 def leave(our: Desk, count: int) -> None:
-    """Send so many requests and do not wait for them."""
+    """Send `count` requests and do not wait for them."""
     our.wait = False
     our.again()
     with pytest.raises(ProbecError) as caught:
@@ -463,7 +463,7 @@ def leave(our: Desk, count: int) -> None:
     assert caught.value.exit_code == 75
 
 
-def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run(our: Desk) -> None:
+def test_23_archived_results_are_lost_and_paid_again_only_by_the_next_run(our: Desk) -> None:
     leave(our, 12)
     our.clock.sleep(30 * 86400.0)
     our.wait = True
@@ -477,7 +477,7 @@ def test_23_results_that_are_archived_are_lost_and_paid_again_only_by_a_next_run
     assert our.posts() == 2
 
 
-def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> None:
+def test_23_delayed_results_of_an_old_batch_are_waited_for(our: Desk) -> None:
     leave(our, 12)
     our.clock.sleep(25 * 3600.0)
     our.server.faults([{"at": "results", "do": {"status": 404}, "times": 12}])
@@ -487,7 +487,7 @@ def test_23_results_that_come_late_on_an_old_batch_are_waited_for(our: Desk) -> 
     assert our.posts() == 1
 
 
-def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(our: Desk) -> None:
+def test_23_a_batch_unknown_to_the_server_is_lost_after_29_days_and_not_before(our: Desk) -> None:
     leave(our, 12)
     our.server.faults([{"at": "retrieve", "do": {"status": 404}, "times": 10_000}])
     our.clock.sleep(28 * 86400.0)
@@ -510,7 +510,7 @@ def test_23_a_batch_that_the_server_forgot_is_lost_after_29_days_and_not_before(
     assert our.posts() == 2
 
 
-def test_24_canceled_in_the_middle(our: Desk) -> None:
+def test_24_a_batch_canceled_while_it_runs(our: Desk) -> None:
     leave(our, 40)
     our.clock.sleep(20)
     (shard,) = our.journal.shards()
@@ -542,7 +542,7 @@ def test_25_killed_around_the_application_of_results(
         }
 
 
-def test_25_killed_in_the_middle_of_the_application(our: Desk) -> None:
+def test_25_killed_during_the_application_of_results(our: Desk) -> None:
     real, left = our.log.put, [5]
 
     def put(*args: object) -> bool:
@@ -560,7 +560,9 @@ def test_25_killed_in_the_middle_of_the_application(our: Desk) -> None:
     settles(our)
 
 
-def test_results_that_vanish_before_they_are_applied_are_fetched_again(our: Desk) -> None:
+def test_downloaded_results_that_vanish_before_they_are_applied_are_fetched_again(
+    our: Desk,
+) -> None:
     dies(our, Event.APPLIED, before=True)
     (shard,) = our.journal.shards()
     our.journal.results(shard.id).unlink()
@@ -584,8 +586,8 @@ def test_26_the_disk_is_full(our: Desk, what: str, monkeypatch: pytest.MonkeyPat
     settles(our)
 
 
-def test_26_the_disk_is_full_when_a_paid_reply_comes_in(our: Desk) -> None:
-    # To SQLite a disk that takes no more and one that takes nothing are the same kind of error.
+def test_26_the_disk_is_full_when_a_paid_reply_arrives(our: Desk) -> None:
+    # SQLite raises the same kind of error for a full disk and a read-only one.
     our.log._open().execute("pragma query_only = on")
     with pytest.raises(StoreError, match=r"1 answerer reply that cost .* cannot be kept") as caught:
         our.ask(12)
@@ -599,14 +601,14 @@ def test_26_the_disk_is_full_when_a_paid_reply_comes_in(our: Desk) -> None:
     assert len(our.log) == 12
 
 
-def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(
+def test_an_interrupt_during_the_first_request_of_a_shape_keeps_its_reply(
     our: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = client.Client.message
 
     def message(self: client.Client, body: bytes) -> tuple[dict[str, Json], str]:
         os.kill(os.getpid(), signal.SIGINT)
-        # In flight until the interrupt was heard.
+        # In flight until the interrupt is handled.
         until(lambda: bool(our.notices))
         return real(self, body)
 
@@ -618,7 +620,7 @@ def test_an_interrupt_while_a_shape_is_proven_keeps_the_reply(
     assert (our.ledger()["messages"], our.posts(), len(our.log)) == (1, 0, 1)
     our.again()
     settles(our)
-    # The shape is known to be good: it was proven by that reply.
+    # The shape was proven by that reply, so no other request is sent live.
     assert our.ledger()["messages"] == 1
 
 
@@ -627,14 +629,14 @@ def test_27_two_clients_on_one_project(our: Desk) -> None:
         pass
 
 
-def test_28_the_bytes_that_were_sealed_are_the_bytes_that_arrived(our: Desk) -> None:
+def test_28_the_server_received_exactly_the_sealed_bytes(our: Desk) -> None:
     settles(our)
     (shard,) = our.journal.shards()
     (batch,) = our.ours()
     assert (shard.sha256, shard.bytes) == (batch["body_sha256"], batch["bytes"])
 
 
-def test_29_what_the_api_would_refuse_is_refused_before_any_post(
+def test_29_parameters_that_the_api_rejects_are_rejected_before_any_post(
     our: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compiler.llm.providers.anthropic import wire
@@ -650,7 +652,7 @@ def test_29_what_the_api_would_refuse_is_refused_before_any_post(
     assert (our.posts(), our.ledger()["messages"]) == (0, 0)
 
 
-def test_29_a_shape_that_the_api_refuses_costs_one_request(our: Desk) -> None:
+def test_29_a_shape_that_the_api_rejects_sends_no_batch(our: Desk) -> None:
     bad = our.request(0).__class__("no-such-model", "s", "u", 800, None)
     for number in range(5):
         wanted = bad.__class__(bad.model, "s", f"u{number}", 800, None)
@@ -660,7 +662,7 @@ def test_29_a_shape_that_the_api_refuses_costs_one_request(our: Desk) -> None:
     assert our.posts() == 0
 
 
-def test_29_one_request_that_is_refused_for_its_own_sake_does_not_stop_the_others(
+def test_29_a_rejected_request_does_not_stop_the_others(
     our: Desk,
 ) -> None:
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": "too long"}}
@@ -683,14 +685,14 @@ def test_29_an_oversized_request_names_its_row(our: Desk) -> None:
 
 
 @pytest.mark.parametrize("do", [{"ignore_after_id": True}, {"empty_has_more": True}])
-def test_30_a_list_that_does_not_end(our: Desk, do: Rule) -> None:
+def test_30_an_endless_list_of_batches(our: Desk, do: Rule) -> None:
     for n in range(120):
         our.server.add_foreign(n + 50)
     settles(our, rule("list", do, times=2), rule("create", {"drop": "after_commit"}))
 
 
 @pytest.mark.parametrize("counts", [None, {"processing": None}, {"processing": 4, "errored": 0}])
-def test_a_batch_is_found_again_where_the_list_leaves_counts_out(
+def test_a_lost_batch_is_found_in_a_list_without_counts(
     our: Desk, counts: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = client.Client.get
@@ -711,7 +713,7 @@ def test_a_batch_is_found_again_where_the_list_leaves_counts_out(
 
 
 class Listing:
-    """A client whose list of batches has no end. `age`: seconds between two batches."""
+    """A client whose list of batches is endless. `age`: seconds between two batches."""
 
     endpoint = "there"
 
@@ -734,8 +736,8 @@ class Listing:
         }
 
 
-def test_a_list_is_read_as_far_back_as_it_must_and_no_further() -> None:
-    # Sixty pages: more than the fifty at which the list once was cut in silence.
+def test_a_list_is_read_only_as_far_back_as_needed() -> None:
+    # Sixty pages: more than the fifty at which the list was once truncated silently.
     listing = Listing(age=1.0)
     api = endpoint.Endpoint(cast(client.Client, listing), WallClock())
     assert len(api.list(1e9 - 5999)) == 6000
@@ -765,7 +767,7 @@ def test_both_limits_cut_and_every_open_batch_has_its_own_size(our: Desk) -> Non
     assert len(set(first[:4])) == 4
 
 
-def test_the_wall_is_kept_before_anything_is_sent(our: Desk) -> None:
+def test_the_budget_is_checked_before_anything_is_sent(our: Desk) -> None:
     our.wall = 0.005
     our.again()
     with pytest.raises(ProbecError) as caught:
@@ -774,7 +776,7 @@ def test_the_wall_is_kept_before_anything_is_sent(our: Desk) -> None:
     assert (our.posts(), our.ledger()["messages"]) == (0, 0)
 
 
-def test_what_was_sealed_and_is_wanted_no_more_is_not_sent(our: Desk) -> None:
+def test_a_sealed_request_that_is_no_longer_needed_is_not_sent(our: Desk) -> None:
     dies(our, Event.INTENT, before=True)
     our.dispatcher.want(our.request(99), range(1), 0, "")
     our.dispatcher.settle()
@@ -783,7 +785,7 @@ def test_what_was_sealed_and_is_wanted_no_more_is_not_sent(our: Desk) -> None:
     assert sum(our.answered()) == 2
 
 
-def test_an_open_batch_of_an_older_spec_is_collected_all_the_same(our: Desk) -> None:
+def test_an_open_batch_of_an_older_spec_is_collected(our: Desk) -> None:
     dies(our, Event.ACCEPTED, before=False)
     our.dispatcher.want(our.request(99), range(1), 0, "")
     our.dispatcher.settle()

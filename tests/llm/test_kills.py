@@ -1,4 +1,4 @@
-"""A client that dies at any point of the journal is finished by the next one, paid once."""
+"""Clients killed at any point of the journal: the next client finishes, and all is paid once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Scenario = Callable[[Desk], None]
 
 
 def _asks(*rules: dict[str, Any]) -> Scenario:
-    """Ask under these faults."""
+    """Send the requests under these faults."""
 
     def scenario(our: Desk) -> None:
         our.server.faults(rules)
@@ -60,7 +60,7 @@ def _create(**do: object) -> dict[str, Any]:
 
 
 def _submits(our: Desk) -> None:
-    """Leave a batch with the server; what follows is a new client."""
+    """Leave a batch with the server for a new client."""
     our.wait = False
     our.again()
     with pytest.raises(WaitingError):
@@ -69,7 +69,7 @@ def _submits(our: Desk) -> None:
 
 
 def _cancels(our: Desk) -> None:
-    """Stop what an earlier client left, as `probec cancel` does: first there, then here."""
+    """Cancel an earlier client's batch, as `probec cancel` does: at the server, then locally."""
     client = Client(our.server.base_url)
     (shard,) = our.journal.shards()
     assert shard.batch_id is not None
@@ -85,7 +85,7 @@ def _dies_while_sealed(our: Desk) -> None:
 
 
 def _mislays(our: Desk) -> None:
-    """Results that are here and not applied vanish."""
+    """Delete results that were downloaded and not applied."""
     kill_at_event(our, Event.APPLIED, before=True)
     with pytest.raises(Killed):
         our.ask(COUNT)
@@ -99,12 +99,12 @@ def _archived(our: Desk) -> None:
 
 
 def _finds_theirs(our: Desk) -> None:
-    """Somebody else's batch of the same size, a moment older than ours, so tried first."""
+    """Add a third-party batch of the same size, slightly older than ours and thus tried first."""
     our.server.add_foreign(COUNT - 1)
     LOST(our)
 
 
-# What leads to each event: what came before, by an earlier client, and what this one does.
+# The way to each event: the actions of an earlier client, and those of this one.
 PLAIN = _asks()
 LOST = _asks(_create(drop="after_commit"))
 NOT_LISTED = _asks(_create(drop="before_read"))
@@ -143,7 +143,7 @@ def _dies(our: Desk, event: Event, *, before: bool) -> None:
     our.again()
 
 
-def test_every_event_is_died_at() -> None:
+def test_every_event_has_a_scenario() -> None:
     assert set(WAYS) == set(Event)
 
 
@@ -160,12 +160,10 @@ def test_the_next_client_finishes_and_pays_nothing_twice(
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_results_that_are_gone_are_paid_again_by_one_run_and_not_by_two(
-    our: Desk, before: bool
-) -> None:
+def test_lost_results_are_paid_again_exactly_once(our: Desk, before: bool) -> None:
     _dies(our, Event.GONE, before=before)
     if before:
-        # It was never said that they are lost, so this run says so and sends nothing.
+        # The loss was not reported yet, so this run reports it and sends nothing.
         with pytest.raises(ProviderError, match="are lost"):
             our.ask(COUNT)
         our.again()
@@ -177,7 +175,7 @@ def test_results_that_are_gone_are_paid_again_by_one_run_and_not_by_two(
 
 
 @pytest.mark.parametrize("event", [Event.ACCEPTED, Event.UNCERTAIN, Event.ADOPTED, Event.APPLIED])
-def test_a_client_that_dies_again_and_again_pays_nothing_twice(our: Desk, event: Event) -> None:
+def test_a_client_that_is_killed_repeatedly_pays_nothing_twice(our: Desk, event: Event) -> None:
     for before in (True, False, True):
         kill_at_event(our, event, before=before)
         try:
@@ -192,7 +190,7 @@ def test_a_client_that_dies_again_and_again_pays_nothing_twice(our: Desk, event:
 # A process that is really killed.
 
 SPEC = "specs/tiny.yaml"
-# `probec`, which looks for a lost batch for ten minutes; this server lists what it has at once.
+# `probec` looks for a lost batch for ten minutes; this server lists a new batch at once.
 PROBEC = """
 from compiler import cli
 from compiler.llm.batches import reconcile
@@ -200,7 +198,7 @@ reconcile._LOOKS = (0.0, 0.2, 0.4, 0.6, 1.0)
 raise SystemExit(cli.main())
 """
 ROLES = ("generator", "answerer", "judge")
-# What the server must have seen, by its ledger, before the next process is killed.
+# The server's ledger must show this before the next process is killed.
 Moment = Callable[[dict[str, Json], int], bool]
 
 
@@ -213,7 +211,7 @@ def _answered_in_batches(ledger: dict[str, Json]) -> int:
 
 
 MOMENTS: dict[str, Moment] = {
-    # A live reply that is on its way to us when we die is paid for and lost: wait until it is kept.
+    # A live reply in flight at a kill is paid for and lost, so wait until it is logged.
     "after the first message": lambda ledger, kept: ledger["messages"] == 1 and kept >= 1,
     "after the first batch": lambda ledger, kept: len(_batches(ledger)) == 1,
     "when a batch has ended": lambda ledger, kept: _answered_in_batches(ledger) >= 1,
@@ -224,7 +222,7 @@ MOMENTS: dict[str, Moment] = {
 
 
 def _kept(project: Path) -> int:
-    """How many replies the log of a project has, seen from outside."""
+    """Count the replies in the log of a project, read from outside."""
     path = project / ".probec/responses.sqlite"
     if not path.is_file():
         return 0
@@ -236,7 +234,7 @@ def _kept(project: Path) -> int:
 
 
 def _killed_when(moment: Moment, command: list[str], project: Path, server: Rehearsal) -> bool:
-    """Run a command until the moment comes and kill it then; whether it came."""
+    """Run a command and kill it at the given moment; return False if it ended before."""
     child = subprocess.Popen(
         command,
         cwd=project,
@@ -256,7 +254,7 @@ def _killed_when(moment: Moment, command: list[str], project: Path, server: Rehe
 
 
 def _bodies(server: Rehearsal) -> Iterator[bytes]:
-    """Every distinct body that was ever in a batch."""
+    """Return every distinct body that was ever in a batch."""
     seen = set()
     for path in (server.state / "batches").glob("*.body"):
         for each in json.loads(path.read_bytes())["requests"]:
@@ -304,7 +302,7 @@ def test_a_build_that_is_killed_four_times_pays_for_every_sample_once(
             hashlib.sha256(body).hexdigest(): sum(request_key(body, n) in log for n in range(64))
             for body in _bodies(server)
         }
-        # What was never in a batch is the first request of its kind, which goes live.
+        # Requests that were in no batch are the first of their kind, which are sent live.
         alone = dict.fromkeys(answered.keys() - batched.keys(), 1)
         assert answered == batched | alone
         assert sum(answered.values()) == len(log) > 20

@@ -1,4 +1,4 @@
-"""The live provider against a server on loopback that speaks the Messages API, and misbehaves."""
+"""The live provider with a faulty loopback server that speaks the Messages API."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tests.llm.parts import Got, nothing, settings, wanted
 
 @dataclass
 class Server:
-    """What the server was asked, and what it answers next: a status, or a stop reason."""
+    """Requests that the server received, and its next responses: a status, or a stop reason."""
 
     url: str = ""
     bodies: list[dict[str, object]] = field(default_factory=list)
     script: list[int | str] = field(default_factory=list)
-    # Set when a slow answer may go out.
+    # Set when a slow response may be sent.
     go: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -43,7 +43,7 @@ class Server:
             return self.script.pop(0) if self.script else "end_turn"
 
     def hear(self, heard: list[str]) -> Callable[[str], None]:
-        """A listener to notices that lets slow answers go out after the first."""
+        """Return a listener to notices that releases slow responses after the first notice."""
 
         def notice(text: str) -> None:
             heard.append(text)
@@ -52,7 +52,7 @@ class Server:
         return notice
 
     def slowed(self, answer: int | str) -> int | str:
-        """Hold back an answer that takes its time; during one, the user presses Ctrl-C."""
+        """Hold back a slow response; during one kind of them, the user presses Ctrl-C."""
         if answer not in ("interrupt", "slow", "hang"):
             return answer
         if answer == "interrupt":
@@ -165,13 +165,13 @@ def ask(server: Server, *users: str, most: int = SHORT) -> dict[str, Reply]:
 
 
 @pytest.mark.parametrize("most", [SHORT, LONG])
-def test_every_call_is_sent_once_as_it_was_encoded(server: Server, most: int) -> None:
+def test_every_call_is_sent_once_exactly_as_encoded(server: Server, most: int) -> None:
     users = [f"u{number}" for number in range(10)]
     got = ask(server, *users, most=most)
 
     assert {user: reply.text for user, reply in got.items()} == {u: u.upper() for u in users}
     assert len(server.bodies) == 10
-    # Long replies are streamed; the rest of the body is what made the key.
+    # Long replies are streamed; the rest of the body is the part that is hashed.
     streamed = {"stream"} if most == LONG else set()
     assert set(server.bodies[0]) - streamed == {"model", "max_tokens", "system", "messages"}
     reply = got["u0"]
@@ -188,7 +188,7 @@ def test_stop_reasons_become_outcomes(server: Server, stop: str, outcome: Outcom
     assert ask(server, "u")["u"].outcome is outcome
 
 
-def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
+def test_requests_that_the_server_did_not_process_are_sent_again(server: Server) -> None:
     server.script = [429, 529, 503]
 
     assert ask(server, "u")["u"].outcome is Outcome.OK
@@ -197,7 +197,7 @@ def test_what_the_server_did_not_serve_is_tried_again(server: Server) -> None:
 
 @pytest.mark.parametrize("broken", ["gone", "cut", "html", 500, 502, 408])
 @pytest.mark.parametrize("most", [SHORT, LONG])
-def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(
+def test_a_request_whose_response_is_lost_is_sent_again(
     server: Server, broken: str | int, most: int
 ) -> None:
     server.script = [broken, broken]
@@ -208,7 +208,7 @@ def test_an_answer_that_was_lost_on_the_way_is_asked_for_again(
 
 @pytest.mark.parametrize("broken", ["gone", "cut", "html"])
 @pytest.mark.parametrize("most", [SHORT, LONG])
-def test_answers_that_are_always_lost_are_one_clear_error(
+def test_responses_that_are_always_lost_are_one_clear_error(
     server: Server, broken: str, most: int
 ) -> None:
     server.script = [broken] * 9
@@ -219,13 +219,13 @@ def test_answers_that_are_always_lost_are_one_clear_error(
 
 
 @pytest.mark.parametrize("error", ["overloaded_error", "api_error"])
-def test_a_stream_that_ends_by_the_servers_trouble_is_asked_for_again(
+def test_a_stream_that_ends_with_a_server_error_is_requested_again(
     server: Server, error: str
 ) -> None:
     server.script = [error, error]
     assert ask(server, "u", most=LONG)["u"].outcome is Outcome.OK
     assert len(server.bodies) == 3
-    # Not for ever: what was streamed may have been billed each time.
+    # The number of attempts is bounded, because each stream may have been billed.
     server.bodies.clear()
     server.script = [error] * 9
     reply = ask(server, "u", most=LONG)["u"]
@@ -233,7 +233,9 @@ def test_a_stream_that_ends_by_the_servers_trouble_is_asked_for_again(
     assert len(server.bodies) == 3
 
 
-def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> None:
+def test_a_stream_that_ends_with_an_error_of_the_request_is_not_requested_again(
+    server: Server,
+) -> None:
     server.script = ["invalid_request_error"]
     assert ask(server, "u", most=LONG)["u"].outcome is Outcome.ERRORED
     assert len(server.bodies) == 1
@@ -242,7 +244,7 @@ def test_a_stream_that_ends_by_the_requests_own_fault_is_not(server: Server) -> 
         ask(server, "u", most=LONG)
 
 
-def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
+def test_a_server_that_limits_the_rate_is_reported(server: Server) -> None:
     server.script = [429, "slow"]
     heard: list[str] = []
     live = provider("anthropic", settings(server.url, 1, notice=server.hear(heard)))
@@ -250,7 +252,7 @@ def test_a_server_that_wants_fewer_requests_is_told_of(server: Server) -> None:
     assert heard[0].startswith("waiting 0 s before the next attempt: HTTP 429")
 
 
-def test_two_refusals_before_any_answer_stop_the_run(server: Server) -> None:
+def test_two_rejections_before_any_reply_stop_the_run(server: Server) -> None:
     server.script = [400] * 9
     with pytest.raises(ProviderError, match="refused the first 2 requests: HTTP 400"):
         ask(server, *(f"u{n}" for n in range(9)))
@@ -268,7 +270,7 @@ def test_a_lasting_failure_is_an_outcome_not_a_crash(
     assert len(server.bodies) == sent
 
 
-def test_refused_credentials_stop_the_run_and_keep_what_was_answered(server: Server) -> None:
+def test_rejected_credentials_stop_the_run_and_keep_the_replies(server: Server) -> None:
     server.script = ["end_turn", "end_turn", 401, 401, 401, 401]
     live = provider("anthropic", settings(server.url, 1))
     got = Got()
@@ -280,7 +282,7 @@ def test_refused_credentials_stop_the_run_and_keep_what_was_answered(server: Ser
     assert len(server.bodies) <= 4
 
 
-def test_a_pass_over_the_wall_sends_nothing(server: Server) -> None:
+def test_a_pass_over_budget_sends_nothing(server: Server) -> None:
     live = provider("anthropic", settings(server.url, 4, wall=0.0025))
     got = Got()
     calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(9)]
@@ -291,8 +293,8 @@ def test_a_pass_over_the_wall_sends_nothing(server: Server) -> None:
     assert (server.bodies, got.replies) == ([], {})
 
 
-def test_all_rounds_of_a_pass_are_held_against_the_wall_together(server: Server) -> None:
-    """Each of three rounds would do by itself; with what earlier runs left open, two would not."""
+def test_all_rounds_of_a_pass_are_checked_together_against_the_budget(server: Server) -> None:
+    """Send three rounds that fit only one by one, and two that do not fit with those in flight."""
     live = provider("anthropic", settings(server.url, 4, wall=0.0025))
     calls = [
         replace(call, purpose=replace(call.purpose, round=index))
@@ -310,8 +312,8 @@ def test_all_rounds_of_a_pass_are_held_against_the_wall_together(server: Server)
         purse.foresee({call.purpose: 1 for call in calls[:2]}, 0.0006)
 
 
-def test_the_first_request_goes_alone(server: Server) -> None:
-    """What would be refused of all is refused of one."""
+def test_the_first_request_is_sent_alone(server: Server) -> None:
+    """If all requests would be rejected, only one is sent."""
     server.script = [401] * 9
     live = provider("anthropic", settings(server.url, 4))
     calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(9)]
@@ -321,7 +323,7 @@ def test_the_first_request_goes_alone(server: Server) -> None:
     assert len(server.bodies) == 1
 
 
-def test_a_server_that_is_not_there_is_one_clear_error(server: Server) -> None:
+def test_an_unreachable_server_is_one_clear_error(server: Server) -> None:
     live = provider("anthropic", settings("http://127.0.0.1:9", 2))
     sent = wanted(live, Request("m", "s", "u", 50, None))
 
@@ -329,7 +331,9 @@ def test_a_server_that_is_not_there_is_one_clear_error(server: Server) -> None:
         live.ask([sent], Got(), nothing)
 
 
-def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+def test_a_missing_key_is_an_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     live = provider("anthropic", settings(server.url, 1))
@@ -340,7 +344,7 @@ def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, server: Serv
     assert "ANTHROPIC_API_KEY" in str(caught.value)
 
 
-def test_the_first_interrupt_lets_land_what_is_in_the_air(server: Server) -> None:
+def test_the_first_interrupt_waits_for_requests_in_flight(server: Server) -> None:
     server.script = ["end_turn", "interrupt", "end_turn"]
     heard: list[str] = []
     live = provider("anthropic", settings(server.url, 2, notice=server.hear(heard)))
@@ -349,7 +353,7 @@ def test_the_first_interrupt_lets_land_what_is_in_the_air(server: Server) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         live.ask(calls, got, nothing)
-    # Every reply that the server was asked for is kept, and the rest was not sent.
+    # The reply to every sent request is kept, and the other requests were not sent.
     assert len(got.replies) == len(server.bodies) < 40
     assert "to keep what was paid for; press Ctrl-C again to abandon them" in heard[0]
     assert len(heard) == 1
@@ -363,7 +367,7 @@ def test_an_interrupt_between_two_replies_loses_neither(server: Server) -> None:
 
     def deliver(key: str, purpose: Purpose, reply: Reply) -> None:
         if len(got.replies) == 3:
-            # In the middle of keeping a reply.
+            # While a reply is being stored.
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
         got(key, purpose, reply)
@@ -373,7 +377,7 @@ def test_an_interrupt_between_two_replies_loses_neither(server: Server) -> None:
     assert len(got.replies) == len(server.bodies) < 20
 
 
-def test_who_waits_for_the_server_to_want_more_does_not_hold_the_run_back() -> None:
+def test_an_interrupt_ends_the_wait_for_the_servers_rate_limit() -> None:
     gate = Gate()
     threading.Timer(0.2, gate.leave).start()
     started = time.monotonic()
@@ -389,7 +393,7 @@ def test_who_waits_for_the_server_to_want_more_does_not_hold_the_run_back() -> N
     assert time.monotonic() - started < 10
 
 
-def test_the_second_interrupt_leaves_at_once_and_says_what_may_be_lost(
+def test_the_second_interrupt_exits_at_once_and_reports_possible_losses(
     server: Server, project: Path
 ) -> None:
     server.script = ["end_turn", *["hang"] * 20]

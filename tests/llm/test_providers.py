@@ -1,4 +1,4 @@
-"""One suite over every provider, and the wire bodies pinned."""
+"""One suite over every provider, with pinned wire bodies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REQUEST = Request(
 
 @pytest.mark.parametrize("name", PROVIDERS)
 @given(texts, texts, st.integers(1, 9999), st.none() | st.integers(1024, 4096))
-def test_encoding_is_pure_and_tells_requests_apart(
+def test_encoding_is_pure_and_different_requests_have_different_bodies(
     name: str, system: str, user: str, most: int, thinking: int | None
 ) -> None:
     one = provider(name, SETTINGS)
@@ -42,7 +42,7 @@ def test_encoding_is_pure_and_tells_requests_apart(
     assert one.free == (name in FREE)
 
 
-def test_the_live_and_the_batched_body_are_one_so_their_replies_are_shared() -> None:
+def test_the_live_and_the_batched_body_are_equal_so_replies_are_shared() -> None:
     request = Request("m", "s", "u", 9000, 2048)
     bodies = {
         encode(provider(n, SETTINGS), request) for n in ("anthropic", "anthropic-batch", "replay")
@@ -54,7 +54,7 @@ def test_the_live_and_the_batched_body_are_one_so_their_replies_are_shared() -> 
     }
 
 
-def test_structure_and_caching_are_part_of_the_body_and_so_of_the_key() -> None:
+def test_structure_and_caching_are_part_of_the_body_and_the_key() -> None:
     one = provider("anthropic", SETTINGS)
     plain = Request("m", "s", "u", 900, None)
     schema: Json = {"type": "object"}
@@ -70,7 +70,7 @@ def test_structure_and_caching_are_part_of_the_body_and_so_of_the_key() -> None:
     assert len({encode(one, each) for each in (plain, structured, cached)}) == 3
 
 
-def test_a_provider_that_cannot_answer_says_what_to_do() -> None:
+def test_a_provider_that_cannot_answer_names_the_remedy() -> None:
     replay = provider("replay", SETTINGS)
     with pytest.raises(ProviderError) as caught:
         replay.ask([wanted(replay, REQUEST)], Got(), nothing)
@@ -78,13 +78,13 @@ def test_a_provider_that_cannot_answer_says_what_to_do() -> None:
     assert caught.value.hint
 
 
-def test_an_unknown_provider_names_the_known() -> None:
+def test_an_unknown_provider_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(ProviderError, match="have: extractive"):
         provider("smoke", SETTINGS)
 
 
 class Scripted:
-    """Answers from a list of outcomes and remembers what it was asked."""
+    """A provider that answers from a list of outcomes and records its requests."""
 
     name = "scripted"
     max_bytes = 1000
@@ -113,7 +113,7 @@ def dispatcher(scripted: Scripted, path: Path) -> Dispatcher:
     return Dispatcher(scripted, log, purse, PURPOSE, lambda done, wanted: None)
 
 
-def test_nothing_in_the_log_is_ever_asked_again(tmp_path: Path) -> None:
+def test_a_logged_request_is_not_sent_again(tmp_path: Path) -> None:
     scripted = Scripted([])
     first = dispatcher(scripted, tmp_path)
     first.want(REQUEST, range(5), 0, "")
@@ -128,7 +128,7 @@ def test_nothing_in_the_log_is_ever_asked_again(tmp_path: Path) -> None:
     assert again.keys(REQUEST, range(8))[:5] == keys[:5]
 
 
-def test_many_failed_calls_are_not_kept_and_the_rest_is(tmp_path: Path) -> None:
+def test_many_failed_calls_are_not_kept_and_other_replies_are(tmp_path: Path) -> None:
     scripted = Scripted([Outcome.OK, *[Outcome.ERRORED] * 4, Outcome.REFUSED])
     one = dispatcher(scripted, tmp_path)
     one.want(REQUEST, range(6), 0, "")
@@ -141,7 +141,7 @@ def test_many_failed_calls_are_not_kept_and_the_rest_is(tmp_path: Path) -> None:
     assert one.reply(one.keys(REQUEST, range(6))[5]).outcome is Outcome.REFUSED
 
 
-def test_a_few_failed_calls_are_kept_as_what_they_are(tmp_path: Path) -> None:
+def test_a_few_failed_calls_are_kept_as_their_outcomes(tmp_path: Path) -> None:
     scripted = Scripted([Outcome.OK, Outcome.ERRORED, Outcome.EXPIRED])
     one = dispatcher(scripted, tmp_path)
     one.want(REQUEST, range(9), 0, "")
@@ -152,7 +152,7 @@ def test_a_few_failed_calls_are_kept_as_what_they_are(tmp_path: Path) -> None:
     assert len(scripted.asked) == 9
 
 
-def test_the_only_call_that_fails_for_good_does_not_stop_a_build_for_ever(tmp_path: Path) -> None:
+def test_a_build_continues_when_its_only_call_fails_permanently(tmp_path: Path) -> None:
     one = dispatcher(Scripted([Outcome.ERRORED]), tmp_path)
     one.want(REQUEST, range(1), 0, "")
     one.settle()
@@ -160,7 +160,7 @@ def test_the_only_call_that_fails_for_good_does_not_stop_a_build_for_ever(tmp_pa
     assert one.reply(one.keys(REQUEST, range(1))[0]).outcome is Outcome.ERRORED
 
 
-def test_a_project_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+def test_an_unwritable_project_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a folder should be", encoding="utf-8")
     one = Dispatcher(
         Scripted([]),
@@ -174,21 +174,21 @@ def test_a_project_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-def test_a_disk_that_is_full_when_requests_are_read_back_is_one_clear_error(
+def test_a_full_disk_when_requests_are_read_back_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = open("/dev/full", "r+b")  # noqa: SIM115 - closed by the spool
     monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: full)
     scripted = Scripted([])
     one = dispatcher(scripted, tmp_path)
-    # Small enough to lie in the buffer until it is read back.
+    # Small enough to stay in the buffer until it is read back.
     one.want(REQUEST, range(1), 0, "")
     with pytest.raises(StoreError, match="No space left on device"):
         one.settle()
     assert scripted.asked == []
 
 
-def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
+def test_new_requests_are_counted_without_sending_them(tmp_path: Path) -> None:
     scripted = Scripted([])
     one = dispatcher(scripted, tmp_path)
     one.want(REQUEST, range(3), 0, "")
@@ -205,7 +205,7 @@ def test_what_would_be_asked_is_counted_without_asking(tmp_path: Path) -> None:
         counted.price(Request("m", "s", "u" * 2000, 1, None), range(1), "document d", "")
 
 
-def test_what_is_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> None:
+def test_a_request_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> None:
     one = dispatcher(Scripted([]), tmp_path)
     flying = set(one.keys(REQUEST, range(2)))
     log, purse = ResponseLog(tmp_path / "other"), Purse(1.0)
@@ -221,7 +221,7 @@ def test_what_is_in_an_open_batch_is_neither_logged_nor_new(tmp_path: Path) -> N
     assert priced.bytes == 3 * len(encode(one.provider, REQUEST))
 
 
-def test_the_purse_counts_what_earlier_runs_cost_then_what_this_one_does() -> None:
+def test_the_budget_uses_the_cost_of_earlier_runs_and_then_of_this_one() -> None:
     declared, known = Purse(1.0), Purse(1.0, earlier={"answerer": 0.0001})
     assert (declared.price(PURPOSE), known.price(PURPOSE)) == (0.001, 0.0001)
     dear = Reply(Outcome.OK, "", "m", "", 10_000, 0, "", "")
@@ -231,12 +231,12 @@ def test_the_purse_counts_what_earlier_runs_cost_then_what_this_one_does() -> No
     assert known.price(PURPOSE) == pytest.approx(0.01)
 
 
-def test_a_reply_that_was_not_settled_is_an_error(tmp_path: Path) -> None:
+def test_reading_an_unsettled_reply_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="no reply to request"):
         dispatcher(Scripted([]), tmp_path).reply("ab" * 32)
 
 
-def test_the_embedded_model_reads_its_tags_and_refuses_a_prompt_without_them() -> None:
+def test_the_embedded_model_reads_its_tags_and_rejects_a_prompt_without_them() -> None:
     embedded = provider("extractive", SETTINGS)
     got = Got()
     embedded.ask([wanted(embedded, REQUEST)], got, nothing)
@@ -250,7 +250,7 @@ def test_the_embedded_model_reads_its_tags_and_refuses_a_prompt_without_them() -
             embedded.ask([wanted(embedded, request)], got, nothing)
 
 
-def test_the_embedded_judge_scores_overlap_between_nothing_and_all() -> None:
+def test_the_embedded_judge_scores_overlap_between_0_and_1() -> None:
     embedded = provider("extractive", SETTINGS)
 
     def grade(answer: str) -> float:

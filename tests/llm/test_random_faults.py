@@ -1,7 +1,7 @@
-"""Random faults and random deaths, by seed; the server's ledger and files are the oracle.
+"""Random faults and random kills, by seed; the server's ledger and files are the oracle.
 
 With PROBEC_FAULT_SEEDS=300 in the environment the first 300 schedules are tried instead of the
-usual ones, with PROBEC_FAULT_SEEDS=17-17 only that one. A failure shows its schedule.
+default ones, with PROBEC_FAULT_SEEDS=17-17 only that one. A failure shows its schedule.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class StillClock(TurnedClock):
-    """Moves only when somebody sleeps, with the server's, so that a seed always means the same."""
+    """A clock that advances only in sleeps, with the server's, so that a seed is deterministic."""
 
     def __init__(self, server: Rehearsal) -> None:
         super().__init__(server)
-        # The server says its time in whole seconds: begin far from where they change.
+        # The server's times are whole seconds, so start far from a change of second.
         server.advance(0.5 - server.now() % 1)
         self.start = server.now()
 
@@ -61,7 +61,7 @@ class StillClock(TurnedClock):
 
 @dataclass
 class Schedule:
-    """What goes wrong. `deaths`: at which write of each life of the client, and on which side."""
+    """Scheduled faults. `deaths`: the write at which each client dies, and on which side of it."""
 
     rules: list[_Rule] = field(default_factory=list)
     deaths: list[tuple[int, bool]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Schedule:
 
     @classmethod
     def draw(cls, seed: int) -> Schedule:
-        """The schedule of a seed."""
+        """Draw the schedule of a seed."""
         draw = random.Random(seed)
         found = cls(limit=draw.choice([40, 60, 90]))
         for _ in range(draw.randint(4, 16)):
@@ -81,7 +81,7 @@ class Schedule:
 
 
 def _transport(draw: random.Random, *statuses: int) -> dict[str, Json]:
-    """No answer, or another one than the route would give."""
+    """Draw a lost response, or one that the route would not give."""
     if draw.random() < 0.4:
         return {"drop": draw.choice(["before_read", "after_commit"])}
     status = draw.choice(statuses)
@@ -95,11 +95,11 @@ def _transport(draw: random.Random, *statuses: int) -> dict[str, Json]:
 
 def _create(draw: random.Random) -> _Rule:
     do = _transport(draw, 500, 502, 529, 429, 413, 404)
-    # A server that says that it is at fault may have taken the batch nevertheless.
+    # A server that reports an error of its own may have accepted the batch nevertheless.
     if cast(int, do.get("status", 0)) >= 500:
         do["commit"] = draw.random() < 0.5
     if draw.random() < 0.5:
-        # Looked for longer than that, so never a second time.
+        # Shorter than the client looks for the batch, so it is never sent twice.
         do["hide"] = draw.uniform(1, 500)
     return {"do": do, "times": draw.randint(1, 2), "skip": draw.randint(0, 4)}
 
@@ -183,7 +183,7 @@ def server(tmp_path: Path, forked_servers: None) -> Iterator[Rehearsal]:
 
 
 def _live(our: Desk, schedule: Schedule) -> list[str]:
-    """Run the client until it is done: it dies as scheduled, and whoever runs it does so again."""
+    """Run the client until it is done; after each scheduled kill a new client starts."""
     deaths = list(schedule.deaths)
     for _ in range(60):
         our.again()
@@ -198,7 +198,7 @@ def _live(our: Desk, schedule: Schedule) -> list[str]:
 
 
 def _succeeded(server: Rehearsal, batch: str) -> list[tuple[str, float]]:
-    """What a batch was billed for: the body of each request, by its digest, and its price."""
+    """Yield the billed requests of a batch: the digest of each body, and its price."""
     folder = server.state / "batches"
     sent = json.loads((folder / f"{batch}.body").read_bytes())["requests"]
     digests = {
@@ -220,7 +220,7 @@ def _succeeded(server: Rehearsal, batch: str) -> list[tuple[str, float]]:
 
 
 def _replayed(our: Desk) -> dict[int, State]:
-    """The state of every shard, from the events alone."""
+    """Compute the state of every shard from the events alone."""
     found = {shard.id: State.SEALED for shard in our.journal.shards()}
     moves = set(Event)
     for _, shard, kind, _ in our.journal.events():
@@ -230,14 +230,14 @@ def _replayed(our: Desk) -> dict[int, State]:
 
 
 def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
-    """Live through a schedule, then hold our log, journal and ledger against the server's."""
+    """Run a schedule, then compare our log, journal and ledger with the server's."""
     clock = StillClock(server)
     limits = Limits(schedule.limit, 250_000_000, 200_000)
     our = Desk(folder, server, clock, limits=limits)
     server.faults(schedule.rules)
 
     keys = _live(our, schedule)
-    # Whatever is suspected of being a second copy is judged by the next run that asks anything.
+    # The next run that sends anything decides whether suspected batches are duplicates.
     server.faults([])
     clock.sleep(3600.0)
     our.again()
@@ -248,12 +248,12 @@ def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
 
     # Every key is final, once.
     assert len(set(keys)) == len(keys) == len(our.log) == BODIES * SAMPLES + 1
-    # What was never answered costs nothing, so it is in no ledger.
+    # An unanswered request costs nothing, so it is in no ledger.
     answered = [key for key in keys if our.dispatcher.reply(key).outcome in _BILLED]
     assert len(keys) - len(answered) <= 3
     assert our.booked()[0] == len(answered)
 
-    # Every body was billed as often as it has billed replies, and once more for each duplicate.
+    # Every body was billed once for each of its billed replies, and once for each duplicate.
     expected: Counter[int] = Counter()
     numbers: dict[str, int] = {}
     for number in range(BODIES + 1):
@@ -274,10 +274,10 @@ def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
         number: (billed[number], n) for number, n in expected.items() if billed[number] != n
     }, schedule
 
-    # Our dollars are the server's.
+    # Our dollars equal the server's.
     assert our.booked()[1] + twice == pytest.approx(cast(float, ledger["usd"]))
 
-    # Nothing is open, and the events tell how it came to be.
+    # No request is open, and the events explain each state.
     states = {shard.id: shard.state for shard in our.journal.shards()}
     assert set(states.values()) <= {*FINISHED} - {State.LOST}
     assert _replayed(our) == states
@@ -286,11 +286,11 @@ def _check(schedule: Schedule, server: Rehearsal, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", _seeds())
-def test_whatever_fails_every_key_is_final_once_and_what_was_billed_is_known(
+def test_under_any_faults_every_key_is_final_once_and_all_costs_are_known(
     seed: int, server: Rehearsal, tmp_path: Path
 ) -> None:
     _check(Schedule.draw(seed), server, tmp_path / "client")
 
 
-def test_a_seed_always_draws_the_same() -> None:
+def test_a_seed_always_draws_the_same_schedule() -> None:
     assert Schedule.draw(5) == Schedule.draw(5) != Schedule.draw(6)

@@ -1,4 +1,4 @@
-"""What models really send: each rung reads its damage, nothing is invented."""
+"""Replies as models really send them: each repair step reads its damage and invents nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD = '{"sibling": 1, "note": "a\\nb", "probes": [{"slot": 10, "question": "why
 
 
 @given(st.dictionaries(texts, json_values(), min_size=1, max_size=4))
-def test_valid_json_is_left_alone(value: dict[str, object]) -> None:
+def test_valid_json_is_unchanged(value: dict[str, object]) -> None:
     found = decode(json.dumps(value))
 
     assert found is not None
@@ -34,7 +34,7 @@ def test_valid_json_is_left_alone(value: dict[str, object]) -> None:
         (GOOD.replace("why?", 'why "this" one?'), "repaired"),
     ],
 )
-def test_each_damage_has_its_rung(text: str, rung: str) -> None:
+def test_each_damage_has_its_repair_step(text: str, rung: str) -> None:
     found = decode(text)
 
     assert found is not None
@@ -44,13 +44,13 @@ def test_each_damage_has_its_rung(text: str, rung: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no JSON here", "[1, 2]", '"text"', "{", "}{", "{}..."])
-def test_what_holds_no_object_is_none(text: str) -> None:
+def test_text_without_an_object_is_none(text: str) -> None:
     found = decode(text)
 
     assert found is None or found.value == {}
 
 
-def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repair_that_invents_text_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     import json_repair
 
     monkeypatch.setattr(
@@ -63,8 +63,8 @@ def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "odd", ["9" * 5000, f"{'[' * 20_000}{']' * 20_000}", "1e999"], ids=["digits", "deep", "large"]
 )
-def test_numbers_and_brackets_without_end_end_nothing(odd: str) -> None:
-    """What cannot be read is no reply; what can be is what it was."""
+def test_huge_numbers_and_deep_brackets_do_not_crash_the_decoder(odd: str) -> None:
+    """Decode a readable text to its own values, and an unreadable one to none."""
     found = decode(GOOD.replace('"slot": 10', f'"slot": {odd}'))
 
     assert found is None or isinstance(found.value, dict)

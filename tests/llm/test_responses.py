@@ -17,7 +17,7 @@ def reply(text: str) -> Reply:
     return Reply(Outcome.OK, text, "m", "end_turn", 3, 4, "id", "")
 
 
-def test_the_first_value_of_a_key_stays(tmp_path: Path) -> None:
+def test_the_first_value_of_a_key_is_kept(tmp_path: Path) -> None:
     log = ResponseLog(tmp_path / "log.sqlite")
     log.put(KEY, reply("first"))
     log.put(KEY, reply("second"))
@@ -29,7 +29,7 @@ def test_the_first_value_of_a_key_stays(tmp_path: Path) -> None:
     assert len(again) == 1
 
 
-def test_halves_of_surrogate_pairs_are_kept_as_what_no_text_holds(tmp_path: Path) -> None:
+def test_lone_surrogates_are_stored_as_replacement_characters(tmp_path: Path) -> None:
     log = ResponseLog(tmp_path / "log.sqlite")
     log.put(KEY, reply("one \ud83d\ude00, half \ud83d, \udc00"))
     log.put(OTHER, Reply(Outcome.ERRORED, "", "m\ud83d", "", 0, 0, "id", "why \udc00"))
@@ -42,7 +42,7 @@ def test_halves_of_surrogate_pairs_are_kept_as_what_no_text_holds(tmp_path: Path
     assert (failed.model, failed.error) == ("m\ufffd", "why \ufffd")
 
 
-def test_asking_an_absent_log_creates_nothing(tmp_path: Path) -> None:
+def test_reading_an_absent_log_creates_nothing(tmp_path: Path) -> None:
     log = ResponseLog(tmp_path / "deep" / "log.sqlite")
 
     assert (len(log), KEY in log, log.get(KEY)) == (0, False, None)
@@ -61,7 +61,7 @@ def test_two_processes_can_write_one_log(tmp_path: Path) -> None:
     assert two.get(KEY) == reply("one")
 
 
-def test_what_is_not_committed_is_lost_with_the_process_and_nothing_else(tmp_path: Path) -> None:
+def test_only_uncommitted_replies_are_lost_with_the_process(tmp_path: Path) -> None:
     log = ResponseLog(tmp_path / "log.sqlite")
     log.put(KEY, reply("kept"))
     log.commit()
@@ -72,7 +72,7 @@ def test_what_is_not_committed_is_lost_with_the_process_and_nothing_else(tmp_pat
     assert len(ResponseLog(tmp_path / "log.sqlite")) == 1
 
 
-def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_named(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
     path.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
 

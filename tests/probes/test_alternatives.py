@@ -1,4 +1,4 @@
-"""Alternatives where there are few documents or none to draw from."""
+"""Alternatives where there are few documents to draw from, or none."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ def lens(text: str, question: str = "Which tokens follow?") -> Lens:
     return Lens("d0", text, 0, None, len(tokenizer().ids(text)), question)
 
 
-def test_a_shard_without_documents_is_no_error() -> None:
+def test_a_shard_without_documents_is_valid() -> None:
     pool()
 
 
-def test_a_document_alone_finds_nothing() -> None:
+def test_a_single_document_finds_no_alternative() -> None:
     alone, siblings = pool(OWN), siblings_of(OWN)
 
     assert alone.word("lantern", "Which?", "d0", siblings, Stream("a")) is None
     assert alone.window(lens("The"), tokenizer(), siblings, Stream("b")) is None
 
 
-def test_a_word_that_no_sibling_wrote_comes_from_the_other_document() -> None:
+def test_a_word_that_no_sibling_uses_comes_from_the_other_document() -> None:
     both, siblings = pool(OWN, OTHER), siblings_of(OWN, f"{OWN} Village.")
 
     found = both.word("harbour", "Which lanterns?", "d0", siblings, Stream("a"))
     assert found is not None
-    # Written by a sibling: village. In the question: lantern. The others are as common.
+    # Used by a sibling: village. In the question: lantern. The others have the same frequency.
     assert found[0] in {"empty", "evening", "somebody", "dreamt"}
 
 
-def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
+def test_a_window_with_the_same_opening_is_in_no_sibling() -> None:
     both, name = pool(OWN, OTHER), tokenizer()
 
     # Only one window of the other document starts a line with a capital.
@@ -72,7 +72,7 @@ def test_a_window_begins_alike_and_is_written_by_no_sibling() -> None:
     assert both.window(lens("The harbour"), name, written, Stream("a")) is None
 
 
-def test_a_window_that_a_check_would_refuse_costs_no_slot() -> None:
+def test_a_window_that_would_fail_a_check_is_not_chosen() -> None:
     both, name = pool(OWN, OTHER), tokenizer()
 
     asked = lens("The harbour", "What follows: the village?")
@@ -81,14 +81,14 @@ def test_a_window_that_a_check_would_refuse_costs_no_slot() -> None:
     assert both.window(asked, name, siblings_of(OWN), Stream("a")) is not None
 
 
-def test_a_pool_goes_when_its_shard_is_done() -> None:
+def test_a_pool_is_freed_when_its_shard_is_done() -> None:
     gc.disable()
     try:
         both, siblings = pool(OWN, OTHER), siblings_of(OWN)
         assert both.word("harbour", "Which?", "d0", siblings, Stream("a")) is not None
         assert both.window(lens("The harbour"), tokenizer(), siblings, Stream("b")) is not None
         left = weakref.ref(both)
-        # In a cycle it would wait, with all of its texts, until cycles are looked for.
+        # In a reference cycle, the pool and all of its texts would wait for the garbage collector.
         del both
         assert left() is None
     finally:

@@ -1,4 +1,4 @@
-"""Which siblings loop, told quickly and by counting."""
+"""Looping siblings: the fast test compared with counting."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ WORDS = st.lists(st.sampled_from("the a sea boat was is and quiet 第二 lamp".s
     st.integers(1, 6),
     st.sampled_from((0.0, 0.1, 0.3, 0.5, 0.7, 1.0)),
 )
-def test_what_repeats_is_what_has_repeated_windows(text: str, times: int, share: float) -> None:
+def test_the_fast_test_for_repeats_agrees_with_counting_windows(
+    text: str, times: int, share: float
+) -> None:
     looping = " ".join([text] * times)
     assert repeats(looping, share) == (repeated_share(looping) > share)

@@ -1,4 +1,4 @@
-"""How alike texts are, against the slow and plain way to say it."""
+"""Similarity of texts, compared with slow and simple definitions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from compiler.probes import leakage
 from compiler.probes.copies import Sentences
 from compiler.probes.shingles import Shingles
 
-# Few different words, so that much is shared.
+# Few distinct words, so that texts have much in common.
 WORDS = st.lists(st.sampled_from("ab c dd e f gg h ii j".split()), max_size=14)
 ENDS = st.sampled_from([". ", "! ", "? "])
 
 
 def in_common(left: list[str], right: list[str]) -> int:
-    """The longest common subsequence by the textbook's table."""
+    """Compute the length of the longest common subsequence by the textbook's table."""
     table = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]
     for i, one in enumerate(left):
         for j, other in enumerate(right):
@@ -34,7 +34,7 @@ def similar(left: list[str], right: list[str]) -> float:
 
 
 @given(WORDS, WORDS.filter(bool), st.sampled_from([0.0, 0.5, 0.85, 0.87]))
-def test_likeness_is_twice_the_common_subsequence_over_all_words(
+def test_similarity_is_twice_the_common_subsequence_over_all_words(
     left: list[str], right: list[str], share: float
 ) -> None:
     assert leakage.alike(left, right, share) == (similar(left, right) > share)
@@ -57,14 +57,14 @@ def test_squashed_texts_have_single_spaces_and_one_spelling(text: str) -> None:
 
 
 @given(st.lists(SPACED | st.text(max_size=40), max_size=3), st.data())
-def test_what_a_text_holds_is_never_absent(texts: list[str], data: st.DataObject) -> None:
+def test_shingles_of_the_texts_are_never_absent(texts: list[str], data: st.DataObject) -> None:
     asked = "".join(data.draw(st.sampled_from([*texts, "none of these"])) for _ in range(3))
 
     for at in Shingles(texts).absent(asked):
         assert not any(asked[at : at + Shingles.size] in text for text in texts)
 
 
-def test_what_no_text_holds_is_absent() -> None:
+def test_shingles_that_no_text_holds_are_absent() -> None:
     told = Shingles(["the harbour was quiet that morning", "nobody spoke", "short"])
 
     assert told.absent("the harbour was loud") == [9, 10, 11, 12]
@@ -79,7 +79,7 @@ def test_what_no_text_holds_is_absent() -> None:
     st.booleans(),
     st.sampled_from([" ", "\x1c"]),
 )
-def test_a_near_copy_is_found_wherever_comparing_with_all_finds_one(
+def test_a_near_copy_is_found_exactly_when_a_full_comparison_finds_one(
     told: list[tuple[list[str], str]],
     asked: list[str],
     copied: bool,
@@ -89,13 +89,13 @@ def test_a_near_copy_is_found_wherever_comparing_with_all_finds_one(
 ) -> None:
     sentences = [" ".join(words) + end.strip() for words, end in told if words]
     if sentences and copied:
-        # A copy with a word changed, or none.
+        # A copy with one word changed, or an exact one.
         asked = sentences[place % len(sentences)].rstrip(".!?").split()
         if changed:
             asked[place % len(asked)] = "other"
     query = " ".join(asked) + "."
     texts = [" ".join(sentences[::2]), gap.join(sentences[1::2])]
-    # No sentence ends at the odd one of the gaps, which stands between words all the same.
+    # The odd gap does not end a sentence, although it separates words.
     parts = [*sentences[::2], *([texts[1]] if gap == "\x1c" else sentences[1::2])]
     split = [each.split() for each in parts]
     asked = query.split()

@@ -1,4 +1,4 @@
-"""Chunks by number, against the plain definitions on words."""
+"""Numbered chunks of text, compared with the plain definitions on words."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TEXTS = st.lists(st.one_of(ODD, documents()), max_size=4)
 
 
 @given(TEXTS)
-def test_a_text_is_what_its_chunks_hold(texts: list[str]) -> None:
+def test_words_and_stems_of_a_text_equal_those_of_its_chunks(texts: list[str]) -> None:
     known = Lexicon()
-    # Read one after the other, as shards are, and looked at when all are known.
+    # Texts are read one after another, as shards are, and compared when all are known.
     read = [known.read(text) for text in texts]
     for text, chunks in zip(texts, read, strict=True):
         found = words.WORD.findall(text)
@@ -30,13 +30,13 @@ def test_a_text_is_what_its_chunks_hold(texts: list[str]) -> None:
         assert UNKNOWN not in known.words(chunks)
 
 
-def test_what_no_chunk_has_is_unknown() -> None:
+def test_a_word_in_no_chunk_is_unknown() -> None:
     known = Lexicon()
     known.read("a harbour")
     assert known.known_word("boat") == known.known_stem("boat") == UNKNOWN
 
 
-def test_a_lexicon_that_was_interrupted_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_lexicon_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Lexicon.current()
     monkeypatch.setattr(lexicon, "chunk_stems", interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Where stems stand, against the stems of each side."""
+"""Places of stems, compared with the stems of each side."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from compiler import words
 from compiler.probes.places import Places
 from tests.strategies import documents
 
-# Splits fall within hyphenated words, and next to whitespace of every kind.
+# Splits fall within hyphenated words and beside whitespace of every kind.
 ODD = st.text(st.sampled_from("ab-’' \n\x1c\xa0.9"), min_size=2)
 
 
 @given(st.one_of(ODD, documents().filter(lambda text: len(text) > 1)), st.data())
-def test_each_side_holds_what_its_stems_are(text: str, data: st.DataObject) -> None:
+def test_each_side_holds_exactly_its_stems(text: str, data: st.DataObject) -> None:
     found = Places.of(text)
     wanted = [*words.stems(text), "nowhere"]
     for split in data.draw(st.lists(st.integers(1, len(text) - 1), min_size=1, max_size=4)):

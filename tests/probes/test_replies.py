@@ -1,5 +1,7 @@
-"""Replies as models really send them, from tests/data/replies.jsonl: each read, or rejected with
-its reason, and never more than the slots that it damages."""
+"""Replies as models really send them, from tests/data/replies.jsonl.
+
+Each is read, or rejected with its reason, and damage rejects only the slots that it affects.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ CASES = [
 
 
 def sent(case: dict[str, str]) -> str:
-    """The raw text of a case: its template around a good reply, or a damage to it."""
+    """Return the raw text of a case: a good reply in its template, or damaged."""
     text = json.dumps(good(), indent=1, ensure_ascii=False)
     if "around" in case:
         return case["around"].replace("%REPLY%", text)
@@ -33,7 +35,7 @@ def sent(case: dict[str, str]) -> str:
 
 
 def slots(raw: str) -> tuple[str, set[int], set[str]] | str:
-    """The rung, the slots that became probes and the reasons of the others; a str if no use."""
+    """Return repair step, built slots and reasons of the others, or the reason of a whole reply."""
     decoded = decode(raw)
     if decoded is None:
         return "reply_unparsed"
@@ -61,8 +63,8 @@ def test_a_reply_is_read_or_rejected_with_its_reason(case: dict[str, str]) -> No
         assert case["reason"] in reasons
 
 
-def test_nothing_is_invented_by_a_repair() -> None:
-    """Every text of every repaired probe stands in what the model sent."""
+def test_a_repair_invents_nothing() -> None:
+    """Find every text of every repaired probe in the raw reply."""
     for case in CASES:
         raw = sent(case)
         decoded = decode(raw)
@@ -89,10 +91,10 @@ def strings(value: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("case", REAL, ids=lambda case: str(case["case"])[:60])
-def test_what_small_models_really_sent_is_read_without_inventing_anything(
+def test_real_replies_of_small_models_are_read_without_inventing_anything(
     case: dict[str, str],
 ) -> None:
-    """Qwen2.5-Coder 0.5B and 1.5B as generators, unedited; the case names the rung that read it."""
+    """Read unedited replies of Qwen2.5-Coder 0.5B and 1.5B; each case names its repair step."""
     decoded = decode(case["raw"])
     assert decoded is not None
     assert f"[rung {decoded.rung}," in case["case"]
@@ -100,7 +102,7 @@ def test_what_small_models_really_sent_is_read_without_inventing_anything(
     for text in strings(decoded.value):
         assert "".join(text.replace("\\", "").split()) in raw
     parsed = reply.interpret(decoded.value, RECORD)
-    # They answer about other documents, and most echo the prompt's example: nothing is built.
+    # They are about other documents, and most repeat the prompt's example, so no probe is built.
     assert (
         isinstance(parsed, str)
         or not written.build(RECORD, parsed, scopes(), suffix_in_generated=True).probes

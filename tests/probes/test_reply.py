@@ -1,4 +1,4 @@
-"""What a generator may send: one bad slot is that slot's reject, nothing more."""
+"""Parsed replies of a generator: a bad slot is one reject and leaves the others intact."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SHOWN = RECORD.shown[0]
 
 
 def good() -> dict[str, object]:
-    """A reply that serves every written slot."""
+    """Return a reply with a probe for every written slot."""
     middle = next(b for b in SHOWN.boundaries if "whole" in b.groups)
     probes = []
     used = set()
@@ -125,7 +125,7 @@ def build(value: object) -> tuple[dict[int, Probe], dict[int, Reject]]:
     return probes, rejects
 
 
-def test_a_good_reply_serves_most_slots_and_every_atom_is_on_its_side() -> None:
+def test_a_good_reply_fills_most_slots_and_every_atom_is_on_its_side() -> None:
     probes, rejects = build(good())
 
     assert len(probes) >= 5, rejects
@@ -167,7 +167,7 @@ def side_of(r: dict[str, object], kind: str, wrong: bool) -> str:
 
 
 def quoted(r: dict[str, object]) -> str:
-    """A sentence of the complement of the first probe."""
+    """Return a sentence of the complement of the first probe."""
     slot = next(s for s in RECORD.slots if s.index == first(r)["slot"])
     return PREFIX[:73] if slot.target == "suffix" else TEXT[-80:]
 
@@ -195,7 +195,7 @@ def quoted(r: dict[str, object]) -> str:
         (lambda r: first(r).update(slot="9" * 5000), "slot_missing"),
     ],
 )
-def test_damage_to_one_slot_rejects_that_slot_only(
+def test_damage_to_one_slot_rejects_only_that_slot(
     damage: Callable[[dict[str, object]], object], reason: str
 ) -> None:
     whole, none = build(good())
@@ -210,7 +210,7 @@ def test_damage_to_one_slot_rejects_that_slot_only(
 
 
 def test_an_empty_answer_of_a_whole_side_is_a_reject() -> None:
-    """What its alternative is measured against has no length."""
+    """Leave no length with which the alternative could be compared."""
     damaged = good()
     probes = damaged["probes"]
     assert isinstance(probes, list)
@@ -224,7 +224,7 @@ def test_an_empty_answer_of_a_whole_side_is_a_reject() -> None:
     assert any(slot in rejects for slot in whole)
 
 
-def test_extra_slots_and_unknown_keys_are_set_aside() -> None:
+def test_extra_slots_and_unknown_keys_are_ignored() -> None:
     value = good()
     assert isinstance(value["probes"], list)
     value["probes"] += [{"slot": 99, "question": "?"}, {"slot": "x"}, "text", None]
@@ -233,7 +233,7 @@ def test_extra_slots_and_unknown_keys_are_set_aside() -> None:
     assert build(value) == build(good())
 
 
-def test_numbers_as_text_and_shouted_enums_are_read() -> None:
+def test_numbers_as_text_and_uppercase_enums_are_read() -> None:
     value = good()
     value["sibling"] = "2"
     for probe in value["probes"]:  # type: ignore[attr-defined]
@@ -274,7 +274,7 @@ def test_a_bad_split_rejects_the_slots_of_its_group(
         ({"split_rationale": ""}, "split_rationale: "),
     ],
 )
-def test_a_reply_without_its_head_is_no_use(change: dict[str, object], message: str) -> None:
+def test_a_reply_without_its_header_is_invalid(change: dict[str, object], message: str) -> None:
     found = reply.interpret({**good(), **change}, RECORD)
 
     assert isinstance(found, str)

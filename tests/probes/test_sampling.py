@@ -1,4 +1,4 @@
-"""Draws: stable, disjoint, balanced, and blind to what else there is."""
+"""Draws: stable, disjoint, balanced, and independent of other documents and slots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scopes() -> list[tuple[str, TemplateScope | WrittenScope]]:
 
 
 @given(ids, st.integers(0, 2**40), st.data())
-def test_rounds_are_disjoint_and_blind_to_the_order_of_the_source(
+def test_rounds_are_disjoint_and_independent_of_the_order_of_the_source(
     doc_ids: list[str], seed: int, data: st.DataObject
 ) -> None:
     sizes: list[int] = []
@@ -47,17 +47,17 @@ def test_rounds_are_disjoint_and_blind_to_the_order_of_the_source(
 
 
 @given(ids.filter(lambda found: len(found) > 2), st.integers(0, 9))
-def test_a_new_round_leaves_the_earlier_ones_alone(doc_ids: list[str], seed: int) -> None:
+def test_a_new_round_does_not_change_the_earlier_ones(doc_ids: list[str], seed: int) -> None:
     assert sampling.draw(doc_ids, seed, [1])[0] == sampling.draw(doc_ids, seed, [1, 1])[0]
 
 
-def test_too_many_documents_asked_for() -> None:
+def test_too_large_rounds_are_an_error_with_both_counts() -> None:
     with pytest.raises(ValueError, match="rounds need 3 documents, but the source has 2"):
         sampling.draw(["a", "b"], 0, [2, 1])
 
 
 @given(st.integers(1, 5000), st.integers(1, 600))
-def test_shards_tile_a_round_evenly(documents: int, size: int) -> None:
+def test_shards_divide_a_round_evenly(documents: int, size: int) -> None:
     found = sampling.shards(documents, size)
 
     assert [place for shard in found for place in shard] == list(range(documents))
@@ -66,7 +66,7 @@ def test_shards_tile_a_round_evenly(documents: int, size: int) -> None:
 
 
 def test_a_stream_is_pinned() -> None:
-    """Another Python, platform or hash seed must draw the same."""
+    """Draw the same values on every Python version, platform and hash seed."""
     stream = Stream("pin", 1)
 
     assert [stream.below(1000) for _ in range(5)] == [423, 396, 678, 261, 559]
@@ -102,7 +102,7 @@ def test_distances_cover_near_mid_and_far_and_are_log_uniform() -> None:
     assert covered == 300
 
 
-def test_a_further_slot_does_not_move_the_others() -> None:
+def test_an_added_slot_does_not_move_the_others() -> None:
     declared = dict(scopes())
     more = dict(declared)
     more["word"] = declared["word"].model_copy(update={"slots": 7})
@@ -116,7 +116,7 @@ def test_a_further_slot_does_not_move_the_others() -> None:
 
 
 @given(st.text(max_size=30), st.integers(1, 20), st.sampled_from(("prefix", "suffix")))
-def test_a_view_keeps_what_is_nearest_the_split(text: str, most: int, target: Side) -> None:
+def test_a_view_keeps_the_text_nearest_the_split(text: str, most: int, target: Side) -> None:
     seen = sampling.view(text, target, most, "nearest")
 
     assert len(seen) == min(len(text), most)
@@ -126,7 +126,7 @@ def test_a_view_keeps_what_is_nearest_the_split(text: str, most: int, target: Si
 
 
 @given(st.dictionaries(st.integers(1, 63), st.none(), max_size=10), st.integers(1, 63))
-def test_nearest_is_nearest(feasible: dict[int, None], wanted: int) -> None:
+def test_nearest_has_the_smallest_distance(feasible: dict[int, None], wanted: int) -> None:
     found = sampling.nearest(feasible, wanted)
 
     if not feasible:
@@ -137,7 +137,7 @@ def test_nearest_is_nearest(feasible: dict[int, None], wanted: int) -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.text(max_size=5))
-def test_an_order_is_every_number_once_and_its_start_does_not_depend_on_its_end(
+def test_an_order_is_a_permutation_whose_start_can_be_read_alone(
     n: int, taken: int, name: str
 ) -> None:
     order = list(Stream(name).order(n))
@@ -146,7 +146,7 @@ def test_an_order_is_every_number_once_and_its_start_does_not_depend_on_its_end(
     assert list(islice(Stream(name).order(n), taken)) == order[:taken]
 
 
-def test_every_number_is_as_likely_to_come_first_as_last() -> None:
+def test_every_number_is_equally_likely_at_every_place() -> None:
     orders = [list(Stream("order", number).order(5)) for number in range(4000)]
     for place in (0, 2, 4):
         found = Counter(order[place] for order in orders)

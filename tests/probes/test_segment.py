@@ -1,4 +1,4 @@
-"""Spans tile the text; tricky cases are told apart."""
+"""Spans of a text: they cover it, and difficult cases are segmented correctly."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_sentences_of_web_text(text: str, sentences: list[str]) -> None:
 
 
 def test_each_region_has_its_own_paragraph_marks() -> None:
-    """Web extraction writes one newline per paragraph, the model blank lines."""
+    """Cover web extraction, with one newline per paragraph, and model output, with blank lines."""
     prefix = "First.\nSecond.\n"
     text = prefix + "Third line\nwrapped on.\n\nFourth."
     found = segment.segment(text, len(prefix)).paragraphs
@@ -98,11 +98,11 @@ def test_words_keep_apostrophes_hyphens_and_numbers() -> None:
         ("第二句是句子。", True),
     ],
 )
-def test_what_can_be_an_atom(text: str, prose: bool) -> None:
+def test_only_prose_can_be_an_atom(text: str, prose: bool) -> None:
     assert segment.is_prose(text) is prose
 
 
-def test_an_empty_text_has_nothing() -> None:
+def test_an_empty_text_has_no_spans() -> None:
     found = segment.segment(" \n ", 0)
 
     assert (found.paragraphs, found.sentences) == ((), ())
@@ -113,7 +113,7 @@ CASES = [
     json.loads(line)
     for line in (ROOT / "tests/data/sentences.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-# What the segmenter gets wrong, by text. A case that starts to pass must leave this list.
+# Known errors of the segmenter, by text. A case that starts to pass must leave this list.
 GAPS = {
     "The range is 1.5-2.5 m. It varies.",
     "He left. (It was late.) She stayed.",
@@ -123,14 +123,14 @@ GAPS = {
 }
 
 
-def test_the_fixture_is_large_enough_to_mean_something() -> None:
+def test_the_fixture_is_large_enough_to_be_meaningful() -> None:
     assert len(CASES) >= 90
     assert len({case["kind"] for case in CASES}) >= 25
     assert {case["text"] for case in CASES} >= GAPS
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["text"])[:40])
-def test_tricky_cases(case: dict[str, object]) -> None:
+def test_sentences_of_the_fixture(case: dict[str, object]) -> None:
     text = str(case["text"])
     found = [text[s.start : s.end] for s in segment.segment(text, 0).sentences]
 

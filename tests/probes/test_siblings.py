@@ -1,4 +1,4 @@
-"""What no alternative may repeat, against the plain definition on each whole text."""
+"""Texts that no alternative may repeat, compared with the definition on each whole text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def runs_of(text: str) -> set[tuple[str, ...]]:
 @example("One two three four", [" five six", ". Seven"], ["two three four five", "one two three"])
 @example("a ", ["\x1cb", "c"], [])
 @example("a ", ["\u0301b", "\u00a8"], [])
-def test_siblings_are_told_from_whole_texts(
+def test_siblings_agree_with_a_search_in_whole_texts(
     prefix: str, continuations: list[str], windows: list[str]
 ) -> None:
     texts = [prefix + each for each in continuations]

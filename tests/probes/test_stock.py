@@ -1,4 +1,4 @@
-"""The words of a shard by number, against the plain definitions on words and stems."""
+"""Numbered words of a shard, compared with the plain definitions on words and stems."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stocked(texts: list[str]) -> tuple[Stock, Lexicon]:
 
 
 @given(TEXTS, st.lists(documents(), max_size=2), st.sets(st.integers(0, 5)))
-def test_unwritten_words_are_those_whose_stem_stands_nowhere(
+def test_unwritten_words_are_those_whose_stem_is_in_no_text(
     texts: list[str], written: list[str], places: set[int]
 ) -> None:
     stock, lexicon = stocked(texts)
@@ -65,7 +65,7 @@ def test_unwritten_words_are_those_whose_stem_stands_nowhere(
 
 
 @given(TEXTS, WORDS, st.lists(WORDS, max_size=3).map(" ".join), st.booleans())
-def test_alike_words_have_the_shape_asked_for_and_no_stem_of_the_question(
+def test_similar_words_have_the_requested_shape_and_no_stem_of_the_question(
     texts: list[str], wanted: str, question: str, loosely: bool
 ) -> None:
     stock, lexicon = stocked(texts)

@@ -1,4 +1,4 @@
-"""Clean offsets: cutting there leaves the tokens of both sides as they are."""
+"""Clean offsets: a cut there does not change the tokens of either side."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tokenizer(name: str = DEMO) -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def dressed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The demo's tokenizer with the further parts of a published one: Qwen3's.
+    """Return the demo's tokenizer with the additional parts of a published one, Qwen3's.
 
     Added tokens, a post-processor, empty affixes, and merges that end inside a code point.
     """
@@ -50,7 +50,7 @@ def dressed(tmp_path_factory: pytest.TempPathFactory) -> str:
     model, level = parts["model"], {"type": "ByteLevel", "add_prefix_space": False}
     parts["post_processor"] = {**level, "trim_offsets": False, "use_regex": False}
     model.update(continuing_subword_prefix="", end_of_word_suffix="")
-    # The first two of the four bytes of an astral character, then with the third.
+    # Merge the first two of the four bytes of an astral character, then add the third.
     for left, right in (("ð", "Ĵ"), ("ðĴ", "Ģ")):
         if left + right not in model["vocab"]:
             model["vocab"][left + right] = len(model["vocab"])
@@ -67,26 +67,26 @@ def dressed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(params=["demo", "dressed", pytest.param("qwen", marks=needs_qwen)])
 def name(request: pytest.FixtureRequest) -> str:
-    """A tokenizer with a quick way: two of our own, and a published one if it is here."""
+    """Return a tokenizer with a fast path: two of our own, and a published one if available."""
     if request.param == "dressed":
         found: str = request.getfixturevalue("dressed")
         return found
     return DEMO if request.param == "demo" else str(QWEN)
 
 
-def test_the_tokenizers_have_the_traps_of_published_ones(name: str) -> None:
+def test_the_tokenizers_have_the_pitfalls_of_published_ones(name: str) -> None:
     found = tokenizer(name)
 
-    # A sentence's end and the blank line after it are one token, and a digit is one.
+    # A sentence's end and the blank line after it are one token, and so is a digit.
     assert found.encode("day.\n\nThe").clean == [0, 3, 6, 9]
     assert found.encode("12345").clean == [0, 1, 2, 3, 4, 5]
-    # A code point of several tokens can be cut at none of them.
+    # A code point of several tokens can be cut at none of their ends.
     assert found.count("𒀀") > 1
     assert found.encode("a𒀀b").clean == [0, 1, 2, 3]
 
 
 @given(documents())
-def test_spans_of_clean_offsets_decode_to_the_text(text: str) -> None:
+def test_clean_offsets_are_sorted_and_count_all_tokens(text: str) -> None:
     found = tokenizer().encode(text)
 
     assert list(found.clean) == sorted(set(found.clean))
@@ -97,7 +97,7 @@ def test_spans_of_clean_offsets_decode_to_the_text(text: str) -> None:
 
 @given(documents())
 def test_a_split_in_a_gap_leaves_the_tokens_before_it_unchanged(text: str) -> None:
-    """What the source model saw before the split is a prefix of the document's own tokens."""
+    """Compare with the tokens that the source model saw before the split."""
     check_gaps(tokenizer(), text)
 
 
@@ -123,7 +123,7 @@ def test_every_sentence_gap_of_real_rollouts_is_clean(name: str) -> None:
 
 
 def test_accents_and_emoji_are_not_cut() -> None:
-    """A normalising tokenizer leaves gaps and overlaps here; neither is a clean offset."""
+    """Cover the gaps and overlaps of a normalizing tokenizer; neither is a clean offset."""
     text = "e\u0301 👩‍👩‍👧 x\r\ny"
     clean = tokenizer().encode(text).clean
 
@@ -132,7 +132,7 @@ def test_accents_and_emoji_are_not_cut() -> None:
     assert text.index("\n") not in clean
 
 
-def test_counting_before_an_offset_that_is_not_clean_is_refused() -> None:
+def test_counting_before_an_offset_that_is_not_clean_is_an_error() -> None:
     found = tokenizer().encode("hello world")
     with pytest.raises(ValueError, match="not a clean offset"):
         found.count_before(1)
@@ -140,7 +140,7 @@ def test_counting_before_an_offset_that_is_not_clean_is_refused() -> None:
     assert not found.is_clean(99)
 
 
-def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json.gz"
     broken.write_bytes(gzip.compress(b"{}"))
     with pytest.raises(SourceError, match=r"not a tokenizer\.json"):
@@ -150,8 +150,8 @@ def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     assert tokens.find("owner/unknown-model", tmp_path, online=False) is None
 
 
-def test_the_quick_way_gives_what_the_tokenizer_gives(name: str) -> None:
-    """Text that the quick way is certain about, mixed with text that is left to the tokenizer."""
+def test_the_fast_path_agrees_with_the_tokenizer(name: str) -> None:
+    """Mix text that the fast path takes with text that is left to the tokenizer."""
     quick, slow = tokenizer(name), tokenizer(name).slowly()
     taken = []
 
@@ -169,7 +169,7 @@ def test_the_quick_way_gives_what_the_tokenizer_gives(name: str) -> None:
     assert not all(taken)
 
 
-def test_what_only_the_tokenizer_can_decide_is_left_to_it() -> None:
+def test_text_with_context_dependent_tokens_is_left_to_the_tokenizer() -> None:
     found = tokenizer()
 
     assert found.takes("Prose, “quoted” — naïve, 第二, 42 ½.\n\nMore.")

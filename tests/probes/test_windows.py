@@ -1,4 +1,4 @@
-"""How windows begin and end: all places of a text at once, against one place at a time."""
+"""Openings and ends of windows: all places of a text at once, compared with one at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tokenizer() -> Tokenizer:
 
 
 def opening_of(text: str, at: int) -> tuple[str, str, str]:
-    """How a window that starts at `at` begins, in words."""
+    """Describe the opening of a window that starts at `at`."""
     body = text[at:].lstrip()
     space = text[at : len(text) - len(body)]
     first, last = body[:1], text[max(0, at - 1) : at]
@@ -38,7 +38,7 @@ def opening_of(text: str, at: int) -> tuple[str, str, str]:
 
 
 @given(st.one_of(ODD, documents()))
-def test_windows_that_begin_alike_have_one_number_and_others_another(text: str) -> None:
+def test_windows_have_the_same_number_exactly_when_their_openings_are_alike(text: str) -> None:
     cut = tokenizer().encode(text)
     windows = Windows.of(text, cut)
     places = cut.clean[:-1]
@@ -54,7 +54,7 @@ def test_windows_that_begin_alike_have_one_number_and_others_another(text: str) 
 
 
 @given(st.one_of(ODD, documents()), st.integers(1, 5))
-def test_places_are_all_windows_that_begin_and_end_as_asked(text: str, count: int) -> None:
+def test_places_are_all_windows_with_the_requested_opening_and_end(text: str, count: int) -> None:
     cut = tokenizer().encode(text)
     windows = Windows.of(text, cut)
     pairs = list(zip(cut.clean, cut.before, strict=True))
@@ -72,7 +72,7 @@ def test_places_are_all_windows_that_begin_and_end_as_asked(text: str, count: in
         ]
         for closing in range(3):
             ended = [windows.window(p, count) for p in windows.places(opening, closing, count)]
-            # The text before a window may end it where the window alone does not.
+            # With the text before it, a window may have an end that it does not have alone.
             assert set(ended) >= {
                 text[a:b] for a, b in alike if closing_of(text[a:b]) == closing and closing
             }
@@ -89,7 +89,7 @@ def test_places_are_all_windows_that_begin_and_end_as_asked(text: str, count: in
         ("”", 0),
     ],
 )
-def test_how_a_window_ends(text: str, closing: int) -> None:
+def test_the_end_of_a_window_has_a_kind(text: str, closing: int) -> None:
     assert closing_of(text) == closing
 
 
@@ -101,9 +101,7 @@ def test_a_text_of_one_token_has_no_longer_windows() -> None:
 
 
 @given(st.lists(st.one_of(ODD, documents()), max_size=4), st.integers(1, 60))
-def test_joined_windows_are_those_of_each_text_one_text_after_the_other(
-    texts: list[str], count: int
-) -> None:
+def test_joined_windows_are_those_of_each_text_in_order(texts: list[str], count: int) -> None:
     parts = [Windows.of(text, tokenizer().encode(text)) for text in texts]
     joined = Windows.joined([*parts[:1], Windows.joined(parts[1:])])
 

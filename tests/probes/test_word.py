@@ -1,4 +1,4 @@
-"""Which words may be atoms of the word scope."""
+"""Words that may be atoms of the word scope."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compiler.probes.segment import Span
         ("tom &amp; harbour", "amp", False),
     ],
 )
-def test_a_word_of_an_address_or_markup_is_no_atom(text: str, word: str, may: bool) -> None:
+def test_a_word_of_an_address_or_markup_is_not_an_atom(text: str, word: str, may: bool) -> None:
     start = text.index(word)
 
     assert _eligible(text, Span(start, start + len(word))) == may

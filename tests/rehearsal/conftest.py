@@ -1,4 +1,4 @@
-"""A rehearsal server whose clock stands still until a test turns it."""
+"""A rehearsal server whose clock stands still until a test advances it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCHES = "/v1/messages/batches"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back over a bare connection."""
+    """A response over a bare connection."""
 
     status: int
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Bare:
-    """The API without an SDK in between."""
+    """The API without an SDK."""
 
     base_url: str
 
@@ -69,7 +69,7 @@ class Bare:
 
 
 def params(text: str = "hello", **more: Json) -> dict[str, Json]:
-    """Valid params."""
+    """Return valid params."""
     return {
         "model": "claude-haiku-4-5",
         "max_tokens": 4000,
@@ -79,17 +79,17 @@ def params(text: str = "hello", **more: Json) -> dict[str, Json]:
 
 
 def item(custom_id: str, text: str = "hello", **more: Json) -> dict[str, Json]:
-    """One request of a batch."""
+    """Return one request of a batch."""
     return {"custom_id": custom_id, "params": params(text, **more)}
 
 
 def items(n: int) -> list[dict[str, Json]]:
-    """Requests that differ."""
+    """Return `n` different requests."""
     return [item(f"id-{number}", f"hello {number}") for number in range(n)]
 
 
 def ended(server: Rehearsal, bare: Bare, *requests: Json, **headers: str | None) -> str:
-    """The id of a batch of these requests, when it is done."""
+    """Return the id of a batch of these requests after it has ended."""
     created = bare.create(*requests, **headers)
     assert created.status == 200, created.body
     server.advance(LATENCY)
@@ -113,7 +113,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 @pytest.fixture
 def server(running: Rehearsal) -> Rehearsal:
-    """The shared server, without faults and without open batches."""
+    """Provide the shared server, without faults and without open batches."""
     running.faults([])
     running.advance(LATENCY)
     return running

@@ -1,4 +1,4 @@
-"""Every fault does what it says, once, and leaves a trace in the ledger."""
+"""Simulated faults: each acts as declared, once, and appears in the ledger."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def results(bare: Bare, batch: str) -> dict[str, dict[str, Json]]:
         ({"hang": 0.05, "then": "drop"}, 1),
     ],
 )
-def test_a_dropped_create_lands_or_not(
+def test_a_dropped_create_may_create_a_batch(
     server: Rehearsal, bare: Bare, do: Json, landed: int
 ) -> None:
     before = len(created(server))
@@ -53,7 +53,7 @@ def test_a_dropped_create_lands_or_not(
     assert bare.create(item("a")).status == 200
 
 
-def test_a_hanging_create_may_answer_in_the_end(server: Rehearsal, bare: Bare) -> None:
+def test_a_hanging_create_may_answer_late(server: Rehearsal, bare: Bare) -> None:
     fault(server, "create", {"hang": 0.05, "then": "answer"})
 
     assert bare.create(item("a")).status == 200
@@ -66,7 +66,7 @@ def test_a_read_timeout_leaves_a_batch_behind(server: Rehearsal, sdk: Anthropic)
     with pytest.raises(anthropic.APITimeoutError):
         sdk.with_options(timeout=0.3).messages.batches.create(requests=[cast(Request, item("a"))])
 
-    # The client gave up; whether the server has come so far is a matter of time.
+    # The client has stopped waiting, and the server may need a moment to create the batch.
     for _ in range(500):
         if len(created(server)) > before:
             break
@@ -75,9 +75,7 @@ def test_a_read_timeout_leaves_a_batch_behind(server: Rehearsal, sdk: Anthropic)
 
 
 @pytest.mark.parametrize("commit", [True, False])
-def test_an_error_says_nothing_about_what_landed(
-    server: Rehearsal, bare: Bare, commit: bool
-) -> None:
+def test_an_error_may_create_a_batch(server: Rehearsal, bare: Bare, commit: bool) -> None:
     before = len(created(server))
     fault(server, "create", {"status": 500, "commit": commit})
 
@@ -122,13 +120,13 @@ def test_every_call_can_fail_with_any_body(
     assert third.headers["content-type"] == "text/html"
 
 
-def test_a_delay_only_takes_time(server: Rehearsal, bare: Bare) -> None:
+def test_a_delayed_call_succeeds(server: Rehearsal, bare: Bare) -> None:
     fault(server, "models", {"delay": 0.05})
 
     assert bare.call("GET", "/v1/models").status == 200
 
 
-def test_rules_skip_run_out_and_name_their_batch(server: Rehearsal, bare: Bare) -> None:
+def test_rules_have_skips_counts_and_batches(server: Rehearsal, bare: Bare) -> None:
     first, second = (str(bare.create(item("a")).json["id"]) for _ in range(2))
     index = next(b["index"] for b in created(server) if b["id"] == second)
     server.faults(
@@ -182,7 +180,7 @@ def test_a_slow_batch_expires_and_a_stuck_one_does_not(server: Rehearsal, bare: 
 
 
 @pytest.mark.parametrize(("foreign", "n"), [({}, 3), ({"n": 7}, 7), ({"like": "same_count"}, 3)])
-def test_a_foreign_batch_comes_before_ours(
+def test_a_third_party_batch_comes_before_ours(
     server: Rehearsal, bare: Bare, foreign: Json, n: int
 ) -> None:
     fault(server, "create", {"foreign": foreign})
@@ -199,13 +197,13 @@ def test_a_foreign_batch_comes_before_ours(
     assert cast(int, server.ledger()["requests"]) == billed + 3
 
 
-def test_a_foreign_batch_can_be_added_at_any_time(server: Rehearsal, bare: Bare) -> None:
+def test_a_third_party_batch_can_be_added_at_any_time(server: Rehearsal, bare: Bare) -> None:
     server.add_foreign(4)
 
     assert (created(server)[-1]["n"], created(server)[-1]["foreign"]) == (4, True)
 
 
-def test_fields_of_a_batch_can_lie(server: Rehearsal, bare: Bare) -> None:
+def test_fields_of_a_batch_can_be_wrong(server: Rehearsal, bare: Bare) -> None:
     batch = bare.create(item("a")).json["id"]
     elsewhere: Json = {"processing_status": "paused", "results_url": "http://127.0.0.2/x"}
     fault(server, "retrieve", {"fields": elsewhere})
@@ -217,7 +215,7 @@ def test_fields_of_a_batch_can_lie(server: Rehearsal, bare: Bare) -> None:
     assert (truth["processing_status"], truth["results_url"]) == ("in_progress", None)
 
 
-def test_lists_can_go_in_circles(server: Rehearsal, bare: Bare) -> None:
+def test_lists_can_be_endless(server: Rehearsal, bare: Bare) -> None:
     bare.create(item("a"))
     newest = bare.create(item("b")).json["id"]
     server.faults(
@@ -234,7 +232,7 @@ def test_lists_can_go_in_circles(server: Rehearsal, bare: Bare) -> None:
     assert (empty["data"], empty["has_more"]) == ([], True)
 
 
-def test_results_cut_between_lines_end_silently(server: Rehearsal, bare: Bare) -> None:
+def test_results_truncated_between_lines_end_silently(server: Rehearsal, bare: Bare) -> None:
     batch = ended(server, bare, *items(5))
     fault(server, "results", {"truncate": {"lines": 3}})
 
@@ -242,7 +240,7 @@ def test_results_cut_between_lines_end_silently(server: Rehearsal, bare: Bare) -
     assert len(bare.lines(batch)) == 5
 
 
-def test_results_cut_in_a_line_may_end_silently(server: Rehearsal, bare: Bare) -> None:
+def test_results_truncated_within_a_line_may_end_silently(server: Rehearsal, bare: Bare) -> None:
     batch = ended(server, bare, *items(5))
     fault(server, "results", {"truncate": {"bytes": 700, "mode": "close"}})
 
@@ -250,7 +248,7 @@ def test_results_cut_in_a_line_may_end_silently(server: Rehearsal, bare: Bare) -
 
 
 @pytest.mark.parametrize("mode", ["length", "chunked"])
-def test_results_can_promise_more_than_they_hold(server: Rehearsal, bare: Bare, mode: str) -> None:
+def test_results_can_be_shorter_than_announced(server: Rehearsal, bare: Bare, mode: str) -> None:
     batch = ended(server, bare, *items(5))
     fault(server, "results", {"truncate": {"bytes": 700, "mode": mode}})
 
@@ -280,7 +278,7 @@ def test_results_can_be_transformed(server: Rehearsal, bare: Bare) -> None:
     assert transformed("crlf", "duplicate", "blank_tail").count(b"\r\n") == 5
 
 
-def test_single_requests_can_end_in_every_way(server: Rehearsal, bare: Bare) -> None:
+def test_single_requests_can_have_every_result(server: Rehearsal, bare: Bare) -> None:
     overloaded: Json = {"type": "overloaded_error", "message": "Overloaded"}
     ways: list[Json] = [
         {"errored": overloaded},
@@ -327,7 +325,7 @@ def test_request_rules_count_batches(server: Rehearsal, bare: Bare) -> None:
     assert kinds == [{"succeeded"}, {"expired"}, {"succeeded"}]
 
 
-def test_a_share_of_the_requests_fails(server: Rehearsal, bare: Bare) -> None:
+def test_a_rule_can_apply_to_a_share_of_the_requests(server: Rehearsal, bare: Bare) -> None:
     server.faults(
         [
             {"at": "request", "share": 0.5, "do": {"expired": True}},

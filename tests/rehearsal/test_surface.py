@@ -1,4 +1,4 @@
-"""The real SDK, strict about every answer, against the server."""
+"""The server's API as seen by the real SDK with strict validation of responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def requests(n: int) -> list[Request]:
     return cast(list[Request], items(n))
 
 
-def test_a_message_has_a_text_and_its_numbers(sdk: Anthropic) -> None:
+def test_a_message_has_text_and_usage(sdk: Anthropic) -> None:
     message = sdk.messages.create(
         model=MODEL,
         max_tokens=4000,
@@ -122,11 +122,11 @@ def test_lists_page_in_both_directions(server: Rehearsal, sdk: Anthropic) -> Non
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after_id=msgbatch_no"])
-def test_a_bad_page_is_refused(bare: Bare, query: str) -> None:
+def test_a_bad_page_is_rejected(bare: Bare, query: str) -> None:
     assert bare.call("GET", f"{BATCHES}?{query}").status == 400
 
 
-def test_cancel_keeps_what_was_answered(server: Rehearsal, sdk: Anthropic) -> None:
+def test_cancel_keeps_finished_requests(server: Rehearsal, sdk: Anthropic) -> None:
     batch = sdk.messages.batches.create(requests=requests(10))
     server.advance(LATENCY * 0.35)
 
@@ -143,7 +143,7 @@ def test_cancel_keeps_what_was_answered(server: Rehearsal, sdk: Anthropic) -> No
         sdk.messages.batches.cancel(batch.id)
 
 
-def test_an_open_batch_has_no_results_and_stays(sdk: Anthropic, bare: Bare) -> None:
+def test_an_open_batch_has_no_results_and_cannot_be_deleted(sdk: Anthropic, bare: Bare) -> None:
     batch = sdk.messages.batches.create(requests=requests(1))
 
     assert bare.call("GET", f"{BATCHES}/{batch.id}/results").status == 404
@@ -151,7 +151,7 @@ def test_an_open_batch_has_no_results_and_stays(sdk: Anthropic, bare: Bare) -> N
         sdk.messages.batches.delete(batch.id)
 
 
-def test_results_go_after_29_days(server: Rehearsal, sdk: Anthropic, bare: Bare) -> None:
+def test_results_are_archived_after_29_days(server: Rehearsal, sdk: Anthropic, bare: Bare) -> None:
     batch = ended(server, bare, item("a"))
     server.advance(29 * 86_400)
 
@@ -171,7 +171,7 @@ def test_results_go_after_29_days(server: Rehearsal, sdk: Anthropic, bare: Bare)
         ({"anthropic_version": None}, 400),
     ],
 )
-def test_both_key_styles_open_the_door(
+def test_both_kinds_of_key_header_are_accepted(
     bare: Bare, headers: dict[str, str | None], status: int
 ) -> None:
     answer = bare.call("GET", "/v1/models", **headers)
@@ -184,7 +184,7 @@ def test_both_key_styles_open_the_door(
         assert answer.json["request_id"] == answer.headers["request-id"]
 
 
-def test_the_date_is_that_of_the_clock(server: Rehearsal, bare: Bare) -> None:
+def test_the_date_header_follows_the_servers_clock(server: Rehearsal, bare: Bare) -> None:
     date = parsedate_to_datetime(bare.call("GET", "/v1/models").headers["date"])
 
     assert abs(date.timestamp() - server.now()) < 1
@@ -195,7 +195,7 @@ def test_an_unknown_route_is_not_found(bare: Bare) -> None:
     assert bare.call("GET", "/_ctl/nothing").status == 404
 
 
-def test_a_chunked_body_is_understood(server: Rehearsal, sdk: Anthropic, bare: Bare) -> None:
+def test_a_chunked_body_is_accepted(server: Rehearsal, sdk: Anthropic, bare: Bare) -> None:
     body = json.dumps({"requests": items(3)}).encode()
     pieces = iter([body[:10], body[10:200], body[200:]])
 
@@ -209,7 +209,7 @@ def test_a_chunked_body_is_understood(server: Rehearsal, sdk: Anthropic, bare: B
     assert batch.request_counts.processing == 3
 
 
-def test_a_long_marked_prefix_is_written_then_read(server: Rehearsal, bare: Bare) -> None:
+def test_a_long_marked_prefix_is_cached_and_then_read(server: Rehearsal, bare: Bare) -> None:
     system: Json = [
         {"type": "text", "text": LONG, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     ]
@@ -226,8 +226,8 @@ def test_a_long_marked_prefix_is_written_then_read(server: Rehearsal, bare: Bare
     assert usages["b"]["input_tokens"] == 0
 
 
-def test_the_same_params_get_another_sample_each_time(tmp_path: Path) -> None:
-    """Live or in a batch: only how often they were answered counts. Long ones are cut."""
+def test_equal_params_get_a_new_sample_each_time(tmp_path: Path) -> None:
+    """Count earlier replies only, live or in a batch; long replies are truncated."""
     prompt = "<reference>\nThe cat sat.\n</reference>"
     with Rehearsal.start(tmp_path, speed=0) as server:
         bare = Bare(server.base_url)
@@ -246,11 +246,11 @@ def test_the_same_params_get_another_sample_each_time(tmp_path: Path) -> None:
     assert cast(dict[str, int], cut["usage"])["output_tokens"] == 5
 
 
-def test_a_refused_control_call_is_an_error(server: Rehearsal) -> None:
+def test_a_rejected_control_call_is_an_error(server: Rehearsal) -> None:
     with pytest.raises(ProviderError, match="refused faults"):
         server.faults([{"at": "nowhere", "do": {}}])
 
 
-def test_a_server_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="did not start"):
         Rehearsal.start(tmp_path, no_such_option=True)

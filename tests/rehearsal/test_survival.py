@@ -1,4 +1,4 @@
-"""What a kill does not destroy, and what the ledger knows."""
+"""State that survives a kill of the server, and the contents of its ledger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compiler.rehearsal.process import Rehearsal
 from tests.rehearsal.conftest import BATCHES, LATENCY, Bare, item, items, params
 
 
-def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_server_resumes_with_its_state(tmp_path: Path) -> None:
     with Rehearsal.start(tmp_path, echo=True, speed=0, latency=LATENCY) as server:
         bare = Bare(server.base_url)
         first = bare.create(*items(3)).json["id"]
@@ -38,7 +38,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(bare.lines(second)) == 4
 
 
-def test_a_batch_that_was_due_when_the_server_died_is_answered_once(tmp_path: Path) -> None:
+def test_a_batch_that_was_due_at_a_kill_is_answered_once(tmp_path: Path) -> None:
     with Rehearsal.start(tmp_path, echo=True, latency=0.0) as server:
         bare = Bare(server.base_url)
         batch = bare.create(*items(2000)).json["id"]
@@ -52,7 +52,7 @@ def test_a_batch_that_was_due_when_the_server_died_is_answered_once(tmp_path: Pa
         assert list(answered.values()) == [1] * 2000
 
 
-def test_given_faults_are_for_a_new_state(tmp_path: Path) -> None:
+def test_faults_of_the_command_line_apply_to_a_new_state_only(tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     rules.write_text(json.dumps([{"at": "models", "do": {"status": 500}}]))
     with Rehearsal(tmp_path, ["--faults", str(rules)]) as server:
@@ -62,7 +62,7 @@ def test_given_faults_are_for_a_new_state(tmp_path: Path) -> None:
         assert bare.call("GET", "/v1/models").status == 200
 
 
-def test_the_ledger_says_what_was_created_and_billed(server: Rehearsal, bare: Bare) -> None:
+def test_the_ledger_records_created_and_billed_requests(server: Rehearsal, bare: Bare) -> None:
     before = server.ledger()
     given = params("ledger", thinking={"type": "disabled"})
     body = json.dumps({"requests": [item("a"), {"custom_id": "b", "params": given}]}).encode()
@@ -81,13 +81,13 @@ def test_the_ledger_says_what_was_created_and_billed(server: Rehearsal, bare: Ba
     assert (entry["foreign"], entry["status"]) == (False, "ended")
     assert [grown(name) for name in ("posts", "messages", "requests")] == [2, 1, 3]
     assert [grown(name) for name in ("input_tokens", "output_tokens")] == [3, 0]
-    # One token at the live price, two at half of it.
+    # One token at the live price and two at half of it.
     assert grown("usd") == pytest.approx(2e-6)
     answered = cast(dict[str, int], after["answered"])
     assert answered[hashlib.sha256(canonical(given)).hexdigest()] == 2
 
 
-def test_the_clock_runs_at_the_speed_it_is_told(tmp_path: Path) -> None:
+def test_the_clock_runs_at_the_given_speed(tmp_path: Path) -> None:
     with Rehearsal.start(tmp_path, echo=True, speed=0) as server:
         before = server.now()
         server.advance(3600)

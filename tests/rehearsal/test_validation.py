@@ -1,4 +1,4 @@
-"""What is refused at once, and what only a result tells."""
+"""Validation: requests that are rejected at once, and those that become errors in results."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def without(name: str) -> dict[str, Json]:
 
 
 @pytest.mark.parametrize(("more", "message"), BAD)
-def test_bad_params_are_refused_live(bare: Bare, more: dict[str, Json], message: str) -> None:
+def test_bad_params_are_rejected_live(bare: Bare, more: dict[str, Json], message: str) -> None:
     answer = bare.call("POST", "/v1/messages", params() | more)
 
     assert answer.status == 400
@@ -57,14 +57,16 @@ def test_bad_params_are_refused_live(bare: Bare, more: dict[str, Json], message:
 
 
 @pytest.mark.parametrize("name", ["model", "max_tokens", "messages"])
-def test_what_must_be_there_is_asked_for(bare: Bare, name: str) -> None:
+def test_a_missing_field_is_named(bare: Bare, name: str) -> None:
     answer = bare.call("POST", "/v1/messages", without(name))
 
     assert (answer.status, answer.error["message"]) == (400, f"{name}: Field required")
 
 
-def test_in_a_batch_they_are_accepted_and_become_errors(server: Rehearsal, bare: Bare) -> None:
-    """Double-nested, as the API writes them; a stream and an unknown model are errors too."""
+def test_bad_params_in_a_batch_are_accepted_and_become_errors(
+    server: Rehearsal, bare: Bare
+) -> None:
+    """Nest the errors as the API does; a stream and an unknown model are errors too."""
     bad: list[tuple[dict[str, Json], str, str]] = [
         (params() | BAD[0][0], "invalid_request_error", BAD[0][1]),
         (params() | BAD[1][0], "invalid_request_error", BAD[1][1]),
@@ -95,7 +97,7 @@ def test_in_a_batch_they_are_accepted_and_become_errors(server: Rehearsal, bare:
     }
 
 
-def test_the_version_of_the_create_call_decides_about_sampling(
+def test_the_api_version_of_the_create_call_decides_about_sampling(
     server: Rehearsal, bare: Bare
 ) -> None:
     request = item("a", temperature=0.5, top_p=0.9)
@@ -107,7 +109,7 @@ def test_the_version_of_the_create_call_decides_about_sampling(
     assert cast(dict[str, Json], bare.lines(new)[0]["result"])["type"] == "errored"
 
 
-def test_good_params_of_every_shape_pass(bare: Bare) -> None:
+def test_valid_params_of_every_shape_are_accepted(bare: Bare) -> None:
     schema: Json = {"type": "object", "properties": {}, "additionalProperties": False}
     block: Json = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
     given = params(
@@ -121,7 +123,7 @@ def test_good_params_of_every_shape_pass(bare: Bare) -> None:
     assert bare.call("POST", "/v1/messages", given).status == 200
 
 
-def test_a_count_takes_no_max_tokens(bare: Bare) -> None:
+def test_count_tokens_rejects_max_tokens(bare: Bare) -> None:
     path = "/v1/messages/count_tokens"
 
     assert bare.call("POST", path, without("max_tokens")).status == 200
@@ -144,7 +146,7 @@ def test_a_count_takes_no_max_tokens(bare: Bare) -> None:
         (["a"], "requests.0: Input should be an object"),
     ],
 )
-def test_bad_batches_are_refused_at_once(
+def test_bad_batches_are_rejected_at_once(
     server: Rehearsal, bare: Bare, requests: list[Json], message: str
 ) -> None:
     before = server.ledger()
@@ -174,11 +176,11 @@ def test_bad_batches_are_refused_at_once(
         b'{"requests":[{"custom_id":"a","params":\xff}]}',
     ],
 )
-def test_a_body_that_is_no_batch_is_refused(bare: Bare, body: bytes) -> None:
+def test_a_body_that_is_not_a_batch_is_rejected(bare: Bare, body: bytes) -> None:
     assert bare.call("POST", BATCHES, body).status == 400
 
 
-def test_a_huge_body_is_refused_by_a_proxy(server: Rehearsal, bare: Bare) -> None:
+def test_a_too_large_body_is_rejected_by_a_proxy(server: Rehearsal, bare: Bare) -> None:
     before = server.ledger()["batches"]
     answer = bare.create(item("a", "x" * 100_000))
 
@@ -187,7 +189,7 @@ def test_a_huge_body_is_refused_by_a_proxy(server: Rehearsal, bare: Bare) -> Non
     assert server.ledger()["batches"] == before
 
 
-def test_a_full_queue_refuses(server: Rehearsal, bare: Bare) -> None:
+def test_a_full_queue_rejects_batches(server: Rehearsal, bare: Bare) -> None:
     assert bare.create(*items(20)).status == 200
     assert bare.create(*items(20)).status == 200
     answer = bare.create(*items(20))

@@ -1,4 +1,4 @@
-"""A text in pieces is the text, and every piece knows what it belongs to."""
+"""Texts in pieces that join to the whole and carry the names of their atoms and splits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_overlapping_atoms_are_all_named() -> None:
     assert two.names == ("a0", "a1", "a2", "before-x0", "source")
 
 
-def test_splits_at_one_place_and_the_start_of_generated_text_are_marked_there() -> None:
+def test_splits_and_the_start_of_generated_text_are_marked_at_their_place() -> None:
     found = stretches(TEXT, {"x0": 14, "x1": 14}, [], 14)
 
     assert [piece.marks for piece in found] == [(), ("generated", "x0", "x1")]
@@ -63,5 +63,5 @@ def test_splits_at_one_place_and_the_start_of_generated_text_are_marked_there() 
         ("\ud800", "[U+D800]"),
     ],
 )
-def test_what_could_rearrange_the_page_is_shown_as_its_code_point(text: str, shown: str) -> None:
+def test_control_characters_are_shown_as_their_code_points(text: str, shown: str) -> None:
     assert visible(text) == shown

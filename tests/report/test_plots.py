@@ -1,4 +1,4 @@
-"""Plots: as many marks as numbers, on the right scale, with every text escaped."""
+"""Plots: one mark per number, on the right scale, with every text escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def interval(value: float | None, low: float | None = None, high: float | None =
 
 
 def marked(svg: str, kind: str) -> list[ET.Element]:
-    """Elements of a class; parsing fails when a text was not escaped."""
+    """Return the elements of a class; parsing fails if a text is not escaped."""
     return [each for each in parsed(svg) if kind in each.get("class", "").split()]
 
 
@@ -39,7 +39,7 @@ def texts(svg: str) -> list[str]:
     return [each.text or "" for each in parsed(svg) if each.tag == "text"]
 
 
-def test_a_histogram_has_a_bar_a_bin_as_high_as_its_share() -> None:
+def test_a_histogram_has_one_bar_per_bin_with_its_share_as_height() -> None:
     svg = histogram((10, 30, 0, 20, 40), (0, 0.2, 0.4, 0.6, 0.8, 1.0), 0.4, 0.8, 0.5, "prefix")
     bars = marked(svg, "bar")
     heights = [float(bar.get("height", "")) for bar in bars]
@@ -48,20 +48,20 @@ def test_a_histogram_has_a_bar_a_bin_as_high_as_its_share() -> None:
     assert heights[1] == pytest.approx(3 * heights[0], abs=0.02)
     assert heights[4] == pytest.approx(4 * heights[0], abs=0.02)
     assert heights[2] == 0
-    # The HARD band is two bins wide, the EASY band one, and they touch the ends of the axis.
+    # The HARD band is two bins wide and the EASY band one; each ends at an end of the axis.
     (hard,), (easy,) = marked(svg, "hard"), marked(svg, "easy")
     assert float(hard.get("width", "")) == pytest.approx(2 * float(easy.get("width", "")), abs=0.05)
     assert {"10", "30", "0", "20", "40", "0%", "50%", "0.2"} <= set(texts(svg))
     assert "maximum blind score of a probe" in texts(svg)
 
 
-def test_an_empty_histogram_is_flat_and_no_error() -> None:
+def test_an_empty_histogram_is_flat() -> None:
     bars = marked(histogram((0,) * 5, (0, 0.2, 0.4, 0.6, 0.8, 1.0), 0.4, 0.8, 1.0, "suffix"), "bar")
 
     assert [bar.get("height") for bar in bars] == ["0"] * 5
 
 
-def test_a_curve_has_a_mark_a_point_and_a_band_only_of_intervals() -> None:
+def test_a_curve_has_one_mark_per_point_and_a_band_only_for_intervals() -> None:
     known = [interval(0.2, 0.1, 0.3), interval(0.3, 0.2, 0.4), interval(0.35, 0.25, 0.45)]
     svg = curve(known, "expected max of k", "prefix")
 
@@ -74,7 +74,7 @@ def test_a_curve_has_a_mark_a_point_and_a_band_only_of_intervals() -> None:
     assert ys == sorted(ys, reverse=True)
 
 
-def test_dots_lie_on_their_scale_and_rows_without_a_value_say_so() -> None:
+def test_dots_are_on_their_scale_and_rows_without_a_value_are_labeled() -> None:
     rows = [Dot("a", interval(0.0)), Dot("b", interval(0.5, 0.25, 0.75)), Dot("c", interval(1.0))]
     svg = dots([*rows, Dot("d", interval(None))], "share", marks=(Mark(0.5, "half"),))
     places = [float(mark.get("cx", "")) for mark in marked(svg, "mark")]
@@ -87,13 +87,13 @@ def test_dots_lie_on_their_scale_and_rows_without_a_value_say_so() -> None:
     assert {"a", "b", "c", "d", "none", "0.50", "half", "share"} <= set(texts(svg))
 
 
-def test_a_suffix_is_told_by_its_shape_too() -> None:
+def test_a_suffix_also_has_its_own_shape() -> None:
     rows = [Dot("a", interval(0.5), "prefix"), Dot("b", interval(0.5), "suffix")]
 
     assert [mark.tag for mark in marked(dots(rows, "x"), "mark")] == ["circle", "path"]
 
 
-def test_where_a_dot_should_be_is_a_ring() -> None:
+def test_an_expected_value_is_a_ring() -> None:
     svg = dots([Dot("gold", interval(0.4), expected=1.0), Dot("other", interval(0.4))], "score")
 
     assert len(marked(svg, "ring")) == 1
@@ -115,14 +115,14 @@ def test_shares_are_bars_on_one_scale() -> None:
     assert {"40% (40)", "10%"} <= set(texts(svg))
 
 
-def test_a_stack_fills_the_width_and_its_legend_names_what_is_there() -> None:
+def test_a_stack_fills_the_width_and_its_legend_has_only_its_parts() -> None:
     parts = (Part("good", 75, "75 good"), Part("bad", 25, "25 bad"), Part("gone", 0, "0 gone"))
     legend = (("good", "good ones"), ("bad", "bad ones"), ("gone", "gone ones"))
     svg = stack([Stack("row", parts)], legend, "shares")
     good, bad = ([float(each.get("width", "")) for each in marked(svg, kind)]
                  for kind in ("good", "bad"))  # fmt: skip
 
-    # The legend's swatch and the part.
+    # The swatch of the legend, and the part.
     assert good == [11.0, pytest.approx(canvas.WIDTH * 0.75 - 1)]
     assert bad == [11.0, pytest.approx(canvas.WIDTH * 0.25 - 1)]
     assert "gone ones" not in texts(svg)
@@ -140,13 +140,13 @@ def test_a_stack_fills_the_width_and_its_legend_names_what_is_there() -> None:
     ],
     ids=["dots", "curve", "steps", "shares", "stack"],
 )
-def test_hostile_labels_are_text(svg: str) -> None:
+def test_hostile_labels_are_escaped(svg: str) -> None:
     assert not [each for each in parsed(svg) if each.tag in ("script", "b")]
     assert "alert(1)" in "".join(texts(svg)) or "</svg>" in "".join(texts(svg))
 
 
 @given(st.floats(-1, 0), st.floats(0.05, 1))
-def test_ticks_lie_on_their_scale_evenly(low: float, high: float) -> None:
+def test_ticks_are_on_their_scale_at_equal_distances(low: float, high: float) -> None:
     found = canvas.ticks(low, high)
     gaps = [b - a for a, b in pairwise(found)]
 
@@ -157,7 +157,7 @@ def test_ticks_lie_on_their_scale_evenly(low: float, high: float) -> None:
 
 
 @given(st.floats(0, 1))
-def test_a_ceiling_holds_its_value(value: float) -> None:
+def test_a_ceiling_is_at_least_its_value(value: float) -> None:
     assert value <= canvas.ceiling(value) <= 1
 
 

@@ -1,4 +1,4 @@
-"""One tree of sections and tables: the same cells in every renderer, one name for each quantity."""
+"""One tree of sections and tables: the same cells in every renderer, one name per quantity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENTS = 60
 ROLLOUTS = 5
 SCOPES = ("word", "sentence")
 
-# The name of a quantity, and other names that it must not have.
+# The name of a quantity, and synonyms that must not occur.
 SYNONYMS = {
     "mean score": ("mean blind score", "blind mean", "average score"),
     "expected max of k": ("best of", "mean of max", "expected best", "e[max"),
@@ -50,7 +50,7 @@ def fact(n: int, slot: int, scope: str, target: str, **more: object) -> ProbeFac
 
 
 def written(n: int, slot: int, target: str) -> ProbeFact:
-    """A scored sentence probe; a document's scores grow with its number."""
+    """Return a scored sentence probe; a document's scores grow with its number."""
     scores = tuple(((7 * n + 3 * k + slot) % 11) * n / 10 / DOCUMENTS for k in range(ROLLOUTS))
     suffix = target == "suffix"
     return fact(
@@ -69,7 +69,7 @@ def written(n: int, slot: int, target: str) -> ProbeFact:
 
 
 def demo_like() -> Stats:
-    """Statistics of a build in which every table of the tree has rows."""
+    """Return the statistics of a build in which every table of the tree has rows."""
     facts = [fact(n, 1, "word", "suffix") for n in range(DOCUMENTS)]
     facts += [written(n, 10, "suffix") for n in range(DOCUMENTS)]
     facts += [written(n, 11, "prefix") for n in range(DOCUMENTS - 2)]
@@ -121,7 +121,7 @@ def expected(table: Table) -> list[list[str]]:
 
 
 def of_terminal(text: str) -> Iterator[list[str]]:
-    """The cells under the spans of the line of dashes, and of the header above it."""
+    """Yield the cells under each span of the line of dashes, and the header above it."""
     lines = text.split("\n")
     rule = next(n for n, line in enumerate(lines) if line and not set(line) - set("- "))
     spans = [each.span() for each in re.finditer("-+", lines[rule])]
@@ -178,7 +178,7 @@ def test_every_figure_has_panels_where_its_table_has_rows(name: str) -> None:
 
 
 def words_of_the_tree() -> Iterator[tuple[str, str]]:
-    """(place, text): all texts of sections, tables, figures and headline; registries excepted."""
+    """Yield (place, text) for all texts of the tree except those of registries."""
     for section in TREE:
         for text in (section.title, section.lead, *section.notes):
             yield section.name, text

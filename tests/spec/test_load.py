@@ -1,4 +1,4 @@
-"""Every problem of a spec is found at once, each with its file and line."""
+"""Problems of a spec: all are found at once, each with its file and line."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
          "base.yaml:9, --set scopes.lens.slots, --set scopes.word.slots"),
     ],
 )  # fmt: skip
-def test_an_override_that_does_not_fit_the_file_is_named(
+def test_an_override_that_conflicts_with_the_file_is_named(
     overrides: list[str], where: str, project: Path
 ) -> None:
     (problem, *_) = load.read(project / "specs/tiny.yaml", overrides).problems
@@ -142,20 +142,20 @@ def test_an_override_without_a_value_is_a_usage_error(project: Path, text: str) 
         "\x07",
     ],
 )
-def test_yaml_that_is_no_value_is_a_problem_with_its_place(project: Path, value: str) -> None:
+def test_an_invalid_yaml_value_is_a_problem_with_its_place(project: Path, value: str) -> None:
     found = load.read(project / "specs/tiny.yaml", [f"name={value}"])
 
     assert found.problems
     assert all(problem.where.startswith("--set name") for problem in found.problems)
 
 
-def test_infinite_amounts_are_refused(project: Path) -> None:
+def test_infinite_amounts_and_empty_paths_are_rejected(project: Path) -> None:
     found = load.read(project / "specs/tiny.yaml", ["budget.max_usd=.inf", "source.path=''"])
 
     assert {problem.path for problem in found.problems} == {"budget.max_usd", "source.path"}
 
 
-def test_an_override_below_a_value_is_refused(project: Path) -> None:
+def test_an_override_below_a_scalar_is_rejected(project: Path) -> None:
     found = load.read(project / "specs/tiny.yaml", ["name.inner=1", "rounds[7]=1"])
 
     assert [problem.path for problem in found.problems] == ["name.inner", "rounds[7]"]
@@ -170,7 +170,9 @@ def test_an_override_below_a_value_is_refused(project: Path) -> None:
         ("", 1, "a spec is a mapping"),
     ],
 )
-def test_what_is_no_mapping_is_one_problem(tmp_path: Path, text: str, line: int, what: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_one_problem(
+    tmp_path: Path, text: str, line: int, what: str
+) -> None:
     with pytest.raises(SpecError) as caught:
         draft_of(text, tmp_path)
 
@@ -179,7 +181,7 @@ def test_what_is_no_mapping_is_one_problem(tmp_path: Path, text: str, line: int,
     assert what in problem.message
 
 
-def test_extends_goes_one_level_and_names_a_file(tmp_path: Path) -> None:
+def test_extends_has_one_level_and_names_a_file(tmp_path: Path) -> None:
     (tmp_path / "parent.yaml").write_text("extends: other.yaml\nname: x\n", encoding="utf-8")
     deep = draft_of("extends: parent.yaml\n", tmp_path)
     missing = draft_of("extends: nowhere.yaml\n", tmp_path)
@@ -188,7 +190,7 @@ def test_extends_goes_one_level_and_names_a_file(tmp_path: Path) -> None:
     assert "no such file 'nowhere.yaml'" in str(missing.problems[0])
 
 
-def test_a_spec_outside_a_project_says_so(tmp_path: Path) -> None:
+def test_a_spec_outside_a_project_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("name: x\n", encoding="utf-8")
 
     with pytest.raises(UsageError, match="holds prompts/"):

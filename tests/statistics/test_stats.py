@@ -1,4 +1,4 @@
-"""Numbers against hand-computed tables; the ledger closes or the build fails."""
+"""Statistics compared with tables computed by hand; a ledger that does not add up is an error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stats(
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=60))
-def test_means_shares_and_bins_against_another_computation(scores: list[float]) -> None:
+def test_means_shares_and_bins_equal_another_computation(scores: list[float]) -> None:
     found = stats([fact(f"d{n}", score) for n, score in enumerate(scores)]).pooled
 
     assert found.rows == found.scored == len(scores)
@@ -61,7 +61,7 @@ def test_a_ledger_that_does_not_close_is_an_error() -> None:
         close({"sentence": 3}, [1], [reject], rows)
 
 
-def test_the_ledger_closes_for_every_round_and_scope_and_not_only_in_sum() -> None:
+def test_the_ledger_closes_for_every_round_and_scope_and_not_only_in_total() -> None:
     reject = Reject(1, "e", 1, "sentence", "expand", "no_word", "")
 
     def rows(second: int) -> list[ProbeFact]:
@@ -102,7 +102,7 @@ def test_cells_are_never_pooled_silently() -> None:
     }
 
 
-def test_nothing_scored_is_said_and_no_error() -> None:
+def test_statistics_without_scored_probes_have_no_values() -> None:
     found = stats([fact("a", None, scope="word")])
     assert (found.pooled.rows, found.pooled.mean.value, found.pooled.shape) == (0, None, None)
     assert stats([]).probes == 0
@@ -115,7 +115,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     )
 
 
-def test_anchors_and_repeats_are_set_beside_the_rows_they_are_about() -> None:
+def test_anchors_and_repeats_are_matched_to_their_rows() -> None:
     facts = [fact(f"d{n}", 0.5, scores=(0.2, 0.6), slot=n) for n in range(40)]
     audits = [AuditScore(f"d{n}", n, "gold", (0.9,)) for n in range(40)]
     audits += [AuditScore(f"d{n}", n, "alternative", (0.1 if n else None,)) for n in range(40)]
@@ -134,7 +134,7 @@ def test_anchors_and_repeats_are_set_beside_the_rows_they_are_about() -> None:
     assert judge.heaping.distinct == 2
 
 
-def test_what_only_all_rows_show_is_counted_per_scope_and_target() -> None:
+def test_dataset_level_artifacts_are_counted_per_scope_and_target() -> None:
     same = [fact(f"d{n}", 0.1, question="q", typicality="typical") for n in range(60)]
     other = [fact(f"e{n}", 0.1, question=f"q{n}", target="prefix") for n in range(60)]
     pairs = [
@@ -170,12 +170,12 @@ def test_kappa_of_known_tables(table: tuple[int, int, int, int], expected: float
     assert cohen(*table) == pytest.approx(expected, abs=1e-4)
 
 
-def test_kappa_of_nothing_to_agree_on() -> None:
+def test_kappa_of_no_rows_or_one_label_is_undefined() -> None:
     assert cohen(0, 0, 0, 0) is None
     assert cohen(0, 0, 0, 9) is None
 
 
-def test_typicality_counts_only_where_there_are_two_others() -> None:
+def test_typicality_is_compared_only_with_two_other_siblings() -> None:
     facts = [
         fact("a", 0.5, typicality="typical", support=3, n_others=4),
         fact("b", 0.5, typicality="typical", support=1, n_others=4),
@@ -201,9 +201,7 @@ def test_typicality_counts_only_where_there_are_two_others() -> None:
         ("0.5\nIgnore that, it is 1.0", None), ("1e-1", None), ("٠.٥", None),
     ],
 )  # fmt: skip
-def test_a_verdict_is_one_number_between_0_and_1_or_nothing(
-    verdict: str, score: float | None
-) -> None:
+def test_a_verdict_is_one_number_between_0_and_1_or_none(verdict: str, score: float | None) -> None:
     assert judged.parse(verdict) == score
 
 
@@ -225,7 +223,7 @@ def test_a_probe_is_scored_when_all_rollouts_are() -> None:
     assert (stopped.status, stopped.scores, stopped.max) == ("decided", (0.2, 0.9), None)
 
 
-def test_a_probe_is_decided_by_numbers_only() -> None:
+def test_a_probe_is_decided_only_by_numeric_verdicts() -> None:
     def verdicts(*words: str | None) -> VerdictRow:
         return VerdictRow("d", 1, words, None, "m")
 

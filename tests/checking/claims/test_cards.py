@@ -1,4 +1,4 @@
-"""Whole cards: known contradictions, cards without any, and the number named as most suspect."""
+"""Whole cards: known contradictions, cards without any, and the number most likely to be wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CARDS = ROOT / "tests/data/cards"
 CONSISTENT = (CARDS / "consistent.md").read_text(encoding="utf-8")
 FIGURES = (CARDS / "published_figures.md").read_text(encoding="utf-8")
 
-# Rule, claim, its number, the expected one, part of the computation.
+# Rule, claim, its number, the expected number, part of the computation.
 KNOWN = [
     ("C01", "probes", "590,741", "590,200", "184,959 + 184,805 + 110,882 + 73,932 + 35,622"),
     ("C03", "probes", "590,741", "591,952", "leaves 1,211 slots"),
@@ -55,7 +55,7 @@ def test_a_consistent_card_has_no_contradiction(card: str) -> None:
     assert {"C01", "C04", "C06", "C07", "C08", "C09", "C28", "C32"} <= checked.applied.keys()
 
 
-# A wrong value is possible for a claim that is only bounded, or is about part of the probes.
+# A wrong value can be valid for a claim that is only bounded or covers a part of the probes.
 BOUNDED = {
     *("chunks", "chunk_limit", "batch_cap", "typical_from", "siblings_shown", "documents"),
     *("mean", "std"),
@@ -68,10 +68,10 @@ EQUATED = [
 
 
 def altered(claim: Claim) -> str:
-    """The consistent card with one wrong number, beyond its rounding, in the style of the claim."""
+    """Set one number of the consistent card wrong, beyond its rounding, in the claim's style."""
     step = max(claim.value // 5, 50 * claim.slack) if claim.slack else claim.value // 5 + 1
     if claim.name.startswith("tokens"):
-        step = claim.value  # cents show no small change of tokens
+        step = claim.value  # cents do not show a small change in tokens
     written = f"{claim.value + step:f}" + ("%" if claim.written.endswith("%") else "")
     lines = CONSISTENT.split("\n")
     line, at = lines[claim.line - 1], claim.column - 1
@@ -81,7 +81,7 @@ def altered(claim: Claim) -> str:
     return "\n".join(lines)
 
 
-def test_any_wrong_number_is_an_error_that_names_it() -> None:
+def test_any_wrong_number_is_an_error_that_names_the_number() -> None:
     first = 0
     for claim in EQUATED:
         checked = check(altered(claim))
@@ -94,7 +94,7 @@ def test_any_wrong_number_is_an_error_that_names_it() -> None:
     assert first > 0.6 * len(EQUATED)
 
 
-def test_the_result_for_machines_is_json_with_places() -> None:
+def test_the_json_result_has_the_places_of_the_claims() -> None:
     claim = read(CONSISTENT).one("probes")
     assert claim is not None
     result = data(check(CONSISTENT.replace("300 probes over", "301 probes over")))

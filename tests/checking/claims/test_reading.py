@@ -1,4 +1,4 @@
-"""Claims are found in any layout; a text that is not a card gives no claims and no error."""
+"""Claims are found in any layout; a text that is not a card has no claims and raises no error."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def value(card: str, name: str, **about: str) -> object:
         ("five", 5, "0"),
     ],
 )
-def test_a_number_has_the_slack_of_its_rounding(
+def test_a_number_has_the_tolerance_of_its_rounding(
     written: str, number: int | str, slack: str
 ) -> None:
     assert parse(written) == (Decimal(number), Decimal(slack))
 
 
-def test_part_of_a_number_is_not_read() -> None:
+def test_a_number_is_read_as_a_whole_or_not_at_all() -> None:
     assert read("Total probes: 12,34\nprobes scored: 1.2.3\nprobes scored: x9").found == ()
 
 
@@ -46,7 +46,7 @@ def test_line_ends_and_a_byte_order_mark_change_nothing() -> None:
     assert read("\ufeff" + CONSISTENT.replace("\n", "\r\n")).found == read(CONSISTENT).found
 
 
-def test_columns_are_found_by_their_head_in_any_order() -> None:
+def test_columns_are_found_by_their_header_in_any_order() -> None:
     card = (
         "| Rejected | **Built** | `scope` | Planned | HARD |\n|--:|:--|---|---|---|\n"
         r"| 3 | **1,007** | *word* | 1,010 | 41.8% [40.1, 43.0] \| 5 |"
@@ -73,20 +73,20 @@ SCORED = "| scope | scored |\n|---|---|\n| word | 7 |\n\n"
     ],
     ids=["empty cells", "rows of an unknown kind", "typicality", "a control"],
 )
-def test_a_table_that_is_not_a_partition_is_not_added_up(table: str) -> None:
+def test_a_table_that_is_not_a_partition_is_not_summed(table: str) -> None:
     checked = check(SCORED + table)
 
     assert [claim.value for claim in checked.claims.named("scored")] == [7]
     assert checked.contradictions == ()
 
 
-def test_two_histograms_are_not_one() -> None:
+def test_two_histograms_are_kept_separate() -> None:
     card = "[0.0, 0.5) 3\n[0.5, 1.0] 5\n\n[0.0, 0.5) 1\n[0.5, 1.0] 2\n\nprobes scored: 8"
 
     assert "C06" not in check(card).applied
 
 
-def test_dollars_are_not_compared_where_roles_pay_different_prices() -> None:
+def test_dollars_are_not_compared_where_roles_have_different_prices() -> None:
     usage = "1M input + 1M output (judge); 1M input + 1M output (answerer); total cost: $19"
     prices = "$1/M input, $2/M output"
 
@@ -135,7 +135,7 @@ def test_any_mixture_of_lines_can_be_checked(lines: list[str], end: str) -> None
     assert data(check(end.join(lines)))
 
 
-def test_a_binary_file_is_refused_with_its_name() -> None:
+def test_a_binary_file_is_rejected_by_name() -> None:
     with pytest.raises(SourceError, match=r"data\.parquet: is not a text file: byte 1"):
         decode(b"P\xff\x00", "data.parquet")
     with pytest.raises(SourceError, match="zero byte"):

@@ -11,7 +11,7 @@ BINS = "[0.0, 0.4) 30 ({}%)\n[0.4, 0.8) 50\n[0.8, 1.0] 20\n\nprobes scored: {}\n
 HISTOGRAM = BINS.format("30.0", 100)
 USAGE = "10M input + 2M output (judge); $0.50/M input, $2.50/M output; total cost: {}"
 
-# Rule, card, what keeps the rule, what breaks it, the expected value in the message.
+# Rule, card, text that keeps the rule, text that breaks it, the expected value in the message.
 CASES = [
     ("C01", BUILT + "\nTotal probes: {}", "16", "17", "16"),
     ("C02", "{} probes over 4 documents, 3 slots per document", "12", "13", "at most 12"),

@@ -1,4 +1,4 @@
-"""Every measure on one simulated data set, as JSON: run as a program under other settings."""
+"""Program that prints every measure of one simulated data set as JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ROWS = 600
 
 
 def measured(shuffle: int) -> str:
-    """All results; `shuffle` seeds the order in which rows come, 0 for none."""
-    # Only raw words: numpy promises no more about what a seed gives.
+    """Compute all results; `shuffle` seeds the order of the rows, 0 for none."""
+    # Raw words only: numpy does not guarantee that other draws from a seed stay the same.
     words = np.random.PCG64(5).random_raw(ROWS * 40).reshape(ROWS, 40) >> np.uint64(40)
     order = np.random.default_rng(shuffle).permutation(ROWS) if shuffle else np.arange(ROWS)
     drawn = (words / 2.0**24)[order]

@@ -11,7 +11,7 @@ from compiler.statistics.measures.units import Floats
 def clustered(
     seed: int, documents: int, per_document: int, icc: float
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Normal values with mean 0.5, sd 0.2 and a given intraclass correlation; their documents."""
+    """Draw normal values (mean 0.5, sd 0.2, given intraclass correlation) and their documents."""
     rng = np.random.default_rng(seed)
     shared = np.repeat(rng.standard_normal(documents), per_document) * icc**0.5
     own = rng.standard_normal(documents * per_document) * (1 - icc) ** 0.5
@@ -19,6 +19,6 @@ def clustered(
 
 
 def beta_binomial(seed: int, a: float, b: float, n: int, rows: int) -> npt.NDArray[np.int64]:
-    """Success counts out of n of rows whose rates are Beta(a, b)."""
+    """Draw success counts out of n for rows whose rates are Beta(a, b)."""
     rng = np.random.default_rng(seed)
     return rng.binomial(n, rng.beta(a, b, rows))

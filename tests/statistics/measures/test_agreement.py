@@ -38,7 +38,7 @@ def of(matrix: Floats, resamples: int = 20) -> Agreement:
     return agreement(matrix, Clusters.of(np.arange(len(matrix))), 1, resamples=resamples)
 
 
-def test_the_table_of_shrout_and_fleiss() -> None:
+def test_iccs_equal_the_table_of_shrout_and_fleiss() -> None:
     found = of(RATINGS)
 
     assert found.icc_one_way.value == pytest.approx(0.17, abs=0.005)
@@ -47,7 +47,7 @@ def test_the_table_of_shrout_and_fleiss() -> None:
 
 
 def simulated(seed: int, items: int, repeats: int, missing: float = 0.0) -> Floats:
-    """Scores with a probe sd of .25 and a judge sd of .15, in twentieths."""
+    """Simulate scores with a probe sd of .25 and a judge sd of .15, in steps of 1/20."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0.5, 0.25, (items, 1))
     scores = np.clip(truth + rng.normal(0, 0.15, (items, repeats)), 0, 1)
@@ -55,7 +55,7 @@ def simulated(seed: int, items: int, repeats: int, missing: float = 0.0) -> Floa
     return np.where(rng.random(scores.shape) < missing, np.nan, scores)
 
 
-def test_the_iccs_are_those_of_an_analysis_of_variance() -> None:
+def test_iccs_equal_those_of_an_analysis_of_variance() -> None:
     scores = simulated(1, 40, 3)
     frame = pandas.DataFrame(
         [(i, j, scores[i, j]) for i in range(40) for j in range(3)], columns=["item", "judge", "x"]
@@ -75,7 +75,7 @@ def test_the_iccs_are_those_of_an_analysis_of_variance() -> None:
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_the_others_against_other_peoples(missing: float) -> None:
+def test_other_measures_equal_those_of_reference_libraries(missing: float) -> None:
     scores = simulated(2, 120, 3, missing)
     found = of(scores)
     kappas, deltas, flips = [], [], []
@@ -116,7 +116,7 @@ def test_the_order_of_items_does_not_matter(rows: list[list[int]], order: list[i
 
 
 def test_the_intervals_cover_the_planted_reliability() -> None:
-    """ICC = .0625 / (.0625 + .0225), unclipped and unrounded."""
+    """Expect an ICC of .0625 / (.0625 + .0225), with scores unclipped and unrounded."""
     truth = 0.0625 / 0.085
     covered = 0
     for seed in range(60):
@@ -127,11 +127,11 @@ def test_the_intervals_cover_the_planted_reliability() -> None:
         assert found.high is not None
         covered += found.low <= truth <= found.high
 
-    # Binomial(60, .95): below 51 with a chance of 1 in 300.
+    # Binomial(60, .95) is below 51 with a probability of 1 in 300.
     assert covered >= 51
 
 
-def test_judges_who_agree_and_judges_who_cannot() -> None:
+def test_perfect_agreement_and_constant_scores() -> None:
     same = np.repeat(np.asarray([[0.1], [0.5], [0.9]]), 3, axis=1)
     perfect, constant = of(same), of(np.full((9, 2), 0.3))
 
@@ -147,7 +147,7 @@ def test_judges_who_agree_and_judges_who_cannot() -> None:
         of(np.ones((5, 1)))
 
 
-def test_bands() -> None:
+def test_bands_and_flips() -> None:
     values = [0, 0.39, 0.4, 0.79, 0.8, 1]
 
     assert band_of(values).tolist() == [0, 0, 1, 1, 2, 2]
@@ -157,19 +157,19 @@ def test_bands() -> None:
 
 
 @pytest.mark.parametrize("table", [(20, 5, 10, 15), (45, 15, 25, 15), (10, 0, 0, 10), (1, 9, 9, 1)])
-def test_kappa_of_two_by_two(table: tuple[int, int, int, int]) -> None:
+def test_kappa_of_two_by_two_equals_statsmodels(table: tuple[int, int, int, int]) -> None:
     expected = cohens_kappa(np.reshape(table, (2, 2))).kappa
 
     assert cohen(*table) == pytest.approx(expected, abs=1e-6)
 
 
-def test_kappa_of_one_label() -> None:
+def test_kappa_of_one_label_is_undefined() -> None:
     assert cohen(0, 0, 0, 0) is None
     assert cohen(3, 2, 0, 0) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=3))
-def test_correlations_are_scipys(pairs: list[tuple[int, int]]) -> None:
+def test_correlations_equal_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     first, second = np.asarray(pairs).T / 20
     if len(set(first)) == 1 or len(set(second)) == 1:
         assert pearson(first, second) is None

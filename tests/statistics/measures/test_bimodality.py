@@ -22,7 +22,7 @@ PUBLISHED = (33518, 45525, 25803, 52087, 31961)
 
 
 @given(st.lists(st.integers(0, 100), min_size=4, max_size=80))
-def test_sarle_is_scipys_moments(hundredths: list[int]) -> None:
+def test_sarles_coefficient_equals_scipys_moments(hundredths: list[int]) -> None:
     values = np.asarray(hundredths) / 100
     n = len(values)
     if len(set(hundredths)) == 1:
@@ -34,14 +34,14 @@ def test_sarle_is_scipys_moments(hundredths: list[int]) -> None:
     assert sarle(values) == pytest.approx(expected, abs=1e-5)
 
 
-def test_sarle_of_the_published_histogram() -> None:
+def test_sarles_coefficient_of_the_published_histogram() -> None:
     values = np.repeat([0.1, 0.3, 0.5, 0.7, 0.9], PUBLISHED)
 
     assert sarle(values) == pytest.approx(0.598, abs=0.0005)
     assert sarle([0.1, 0.2, 0.3]) is None
 
 
-def test_the_published_valley() -> None:
+def test_the_valley_ratio_of_the_published_histogram() -> None:
     values = np.repeat([0.0, 0.2, 0.4, 0.6, 1.0], PUBLISHED)
 
     assert histogram(values) == PUBLISHED
@@ -50,13 +50,13 @@ def test_the_published_valley() -> None:
     assert valley([9, 1, 3, 2, 6]) == 0.5
 
 
-def test_bins_are_closed_below_and_the_last_above() -> None:
+def test_bins_are_closed_below_and_the_last_one_also_above() -> None:
     assert bins([0, 0.199999, 0.2, 0.4, 0.6, 0.8, 1.0]).tolist() == [0, 0, 1, 2, 3, 4, 4]
     with pytest.raises(ValueError, match="outside"):
         bins([1.1])
 
 
-def test_the_valley_has_a_clustered_interval() -> None:
+def test_the_valley_ratio_has_a_clustered_interval() -> None:
     rng = np.random.default_rng(1)
     shared = rng.choice(5, 400, p=np.asarray(PUBLISHED) / sum(PUBLISHED))
     values = np.repeat(shared / 5 + 0.1, 4)
@@ -73,7 +73,7 @@ def test_the_valley_has_a_clustered_interval() -> None:
     low, high = interval(np.repeat(np.arange(400), 4))
     too_low, too_high = interval(np.arange(1600))
     assert low < 0.567 < high
-    # Four equal rows a document: twice as wide as if they were independent.
+    # Four equal rows per document: twice as wide as for independent rows.
     assert (high - low) / (too_high - too_low) == pytest.approx(2, abs=0.4)
 
 
@@ -86,7 +86,7 @@ def samples() -> dict[str, Floats]:
     }
 
 
-def test_the_three_shapes_are_told_apart() -> None:
+def test_the_three_shapes_are_distinguished() -> None:
     found = {name: np.clip(values, 0, 1).round(2) for name, values in samples().items()}
     coefficients = {name: sarle(values) for name, values in found.items()}
     ratios = {name: float(valley(histogram(values))) for name, values in found.items()}

@@ -33,7 +33,9 @@ def documents(count: int) -> list[str]:
     st.lists(st.integers(0, 9), min_size=1, max_size=40),
     st.lists(st.integers(0, 9), min_size=1, max_size=40),
 )
-def test_the_area_is_mann_and_whitneys(positive: list[int], negative: list[int]) -> None:
+def test_the_area_equals_mann_and_whitneys_statistic(
+    positive: list[int], negative: list[int]
+) -> None:
     found = clustered_auc(positive, negative, np.arange(len(positive)), np.arange(len(negative)))
     u = stats.mannwhitneyu(positive, negative).statistic
 
@@ -41,8 +43,8 @@ def test_the_area_is_mann_and_whitneys(positive: list[int], negative: list[int])
     assert found.n == len(positive) + len(negative)
 
 
-def test_the_error_of_independent_scores_is_delongs() -> None:
-    """By the definition: variances of the placement values (DeLong et al. 1988)."""
+def test_the_error_of_independent_scores_equals_delongs() -> None:
+    """Apply the definition: variances of the placement values (DeLong et al. 1988)."""
     rng = np.random.default_rng(1)
     positive, negative = rng.normal(0.5, 1, 300), rng.normal(0, 1, 400)
     wins = (positive[:, None] > negative).astype(float)
@@ -55,7 +57,7 @@ def test_the_error_of_independent_scores_is_delongs() -> None:
     assert found.documents == 700
 
 
-def test_the_interval_covers_the_truth_when_documents_agree() -> None:
+def test_the_interval_covers_the_truth_for_correlated_documents() -> None:
     truth = stats.norm.cdf(0.5 / np.sqrt(2))
     covered = 0
     for seed in range(200):
@@ -91,7 +93,7 @@ def bounds(found: Choice) -> tuple[float, float, float, float]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_exchangeable_pairs_cannot_be_told_apart(seed: int) -> None:
+def test_exchangeable_pairs_cannot_be_distinguished(seed: int) -> None:
     texts = sentences(seed, 2000)
     found = choice(texts[:1000], texts[1000:], documents(1000))
     low, high, won_low, won_high = bounds(found)
@@ -124,15 +126,15 @@ def planted() -> dict[str, list[str]]:
     [("a word", 0.99), ("a word in 40%", 0.65), ("longer", 0.95), ("no digits", 0.99),
      ("capitals", 0.99), ("no full stop", 0.99)],
 )  # fmt: skip
-def test_planted_artefacts_are_found(name: str, least: float) -> None:
+def test_planted_artifacts_are_found(name: str, least: float) -> None:
     found = choice(sentences(7, 1000), planted()[name], documents(1000))
 
     assert (found.auc.value or 0) > least
     assert bounds(found)[0] > 0.6
 
 
-def test_a_rare_artefact_is_found_at_its_rate() -> None:
-    """40% of alternatives are recognisable, of the others half are guessed: .7."""
+def test_a_rare_artifact_is_found_at_its_rate() -> None:
+    """40% of alternatives are recognizable, and half of the others are guessed: .7."""
     found = choice(sentences(7, 1000), planted()["a word in 40%"], documents(1000))
 
     assert found.won.value == pytest.approx(0.7, abs=0.05)
@@ -148,8 +150,8 @@ def test_the_order_of_pairs_does_not_matter_to_the_last_bit() -> None:
     assert choice(truths, others, names) == again
 
 
-def test_what_a_document_says_is_not_learnt_from_itself() -> None:
-    """Truths of a document share a rare word, which says nothing about other documents."""
+def test_a_document_is_not_scored_by_a_model_trained_on_it() -> None:
+    """Let truths of a document share a rare word, which is no evidence about other documents."""
     rng = np.random.default_rng(2)
     names = [f"d{n // 20:03}" for n in range(1000)]
     marks = ["".join(rng.choice(list("bcdfghjklm"), 6)) for _ in range(50)]
@@ -160,7 +162,7 @@ def test_what_a_document_says_is_not_learnt_from_itself() -> None:
     assert (found.auc.value or 1) < 0.6
 
 
-def test_too_little_to_say() -> None:
+def test_too_few_pairs_or_documents_have_no_value_or_interval() -> None:
     few = choice(sentences(1, 49), sentences(2, 49), documents(49))
     one = choice(sentences(1, 60), sentences(2, 60), ["d"] * 60)
 
@@ -171,7 +173,7 @@ def test_too_little_to_say() -> None:
     assert (fewer.auc.low, fewer.won.low) == (None, None)
 
 
-def test_any_text_is_taken() -> None:
+def test_any_text_is_accepted() -> None:
     odd = ["a", "\ud800", "İ" * 400, "\x03\x02", "0" * 301, "文", "😀 x"] * 10
     found = choice(odd, odd[::-1], [f"d{n}" for n in range(70)])
 

@@ -30,7 +30,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int]], shuffler
     shuffler.shuffle(shuffled)
 
     def intervals(given: list[tuple[int, int]]) -> list[Interval]:
-        # Enough other documents for an interval.
+        # Enough additional documents for an interval.
         padded = given + [(100 + n, n) for n in range(40)]
         documents, values = np.asarray(padded).T
         tally = Tally(Clusters.of(documents))
@@ -45,7 +45,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int]], shuffler
 
 
 @given(SCORES)
-def test_new_names_of_documents_in_the_same_order_change_nothing(
+def test_renaming_documents_in_the_same_order_changes_nothing(
     rows: list[tuple[int, int]],
 ) -> None:
     documents, values = np.asarray(rows).T
@@ -54,8 +54,8 @@ def test_new_names_of_documents_in_the_same_order_change_nothing(
 
 
 @given(SCORES)
-def test_any_new_names_of_documents_leave_the_values(rows: list[tuple[int, int]]) -> None:
-    """Only which resample a document falls into follows from its name."""
+def test_renaming_documents_in_any_order_keeps_the_values(rows: list[tuple[int, int]]) -> None:
+    """Expect other resamples only, because a document's name decides in which it is drawn."""
     documents, values = np.asarray(rows).T
     first, second = mean(values / 100, documents), mean(values / 100, 1000 - documents)
 
@@ -65,8 +65,8 @@ def test_any_new_names_of_documents_leave_the_values(rows: list[tuple[int, int]]
     )
 
 
-def test_resampled_sums_are_those_of_drawn_documents() -> None:
-    """The matrix product against picking documents one by one."""
+def test_resampled_sums_equal_those_of_drawn_documents() -> None:
+    """Compare the matrix product with drawing documents one by one."""
     values, documents = clustered(5, 40, 3, 0.3)
     tally = Tally(Clusters.of(documents))
     tally.column(tally.cell(), values)
@@ -83,8 +83,8 @@ def test_resampled_sums_are_those_of_drawn_documents() -> None:
     assert sweep.resampled[:, 0].tolist() == [120.0] * 50
 
 
-def test_the_interval_is_that_of_scipys_bootstrap() -> None:
-    """Documents of one size: scipy resamples the documents' means."""
+def test_the_interval_equals_that_of_scipys_bootstrap() -> None:
+    """Use documents of one size, because scipy resamples the documents' means."""
     values, documents = clustered(8, 200, 4, 0.3)
     found = mean(values, documents, resamples=4000)
     theirs = stats.bootstrap(
@@ -98,7 +98,7 @@ def test_the_interval_is_that_of_scipys_bootstrap() -> None:
     assert (found.n, found.documents) == (800, 200)
 
 
-def test_the_interval_covers_the_truth_and_one_that_ignores_documents_does_not() -> None:
+def test_the_interval_covers_the_truth_unlike_one_that_ignores_documents() -> None:
     covered = naive = 0
     for seed in range(200):
         values, documents = clustered(seed, 80, 5, 0.3)
@@ -133,7 +133,7 @@ def test_ratios_shares_and_differences() -> None:
     assert sweep.mean(own).low is None
     gap = sweep.difference(a, b)
     assert gap.value == pytest.approx((first - second).mean(), abs=1e-6)
-    # Paired: much narrower than either mean's own interval.
+    # Paired, so much narrower than the interval of either mean.
     assert gap.low is not None
     assert gap.high is not None
     assert gap.high - gap.low < 0.5 * width(sweep.mean(a))
@@ -145,7 +145,7 @@ def width(interval: Interval) -> float:
     return interval.high - interval.low
 
 
-def test_small_and_empty_cells() -> None:
+def test_small_and_empty_cells_have_no_interval() -> None:
     few = mean(np.arange(29) / 29, np.arange(29))
     enough = mean(np.arange(30) / 30, np.arange(30))
     tally = Tally(Clusters.of(np.arange(40)))
@@ -159,8 +159,8 @@ def test_small_and_empty_cells() -> None:
     assert Tally(Clusters.of(np.empty(0, dtype=int))).sweep(1, 5).totals.size == 0
 
 
-def test_an_estimate_that_is_often_undefined_has_no_interval() -> None:
-    """The ratio is undefined whenever one document is not drawn: in 1 / e of the resamples."""
+def test_an_often_undefined_estimate_has_no_interval() -> None:
+    """Use a ratio that is undefined without one document: in 1 / e of the resamples."""
     tally = Tally(Clusters.of(np.arange(50)))
     cell = tally.cell()
     one = tally.flags(cell, np.arange(50) == 7)
@@ -169,7 +169,7 @@ def test_an_estimate_that_is_often_undefined_has_no_interval() -> None:
     assert (found.value, found.low, found.high) == (1.0, None, None)
 
 
-def test_sums_that_would_not_be_exact_are_refused() -> None:
+def test_inexact_sums_are_rejected() -> None:
     tally = Tally(Clusters.of(np.arange(100)))
     with pytest.raises(ValueError, match="not exact"):
         tally.column(tally.cell(), np.full(100, 1e9))
@@ -177,7 +177,7 @@ def test_sums_that_would_not_be_exact_are_refused() -> None:
         tally.cell(np.ones(3, dtype=bool))
 
 
-def test_the_blocked_product_is_the_product_of_integers() -> None:
+def test_the_blocked_product_equals_the_product_of_integers() -> None:
     rng = np.random.default_rng(1)
     weights, sums = rng.integers(0, 9, (37, 192)), rng.integers(-(10**9), 10**9, (11, 192))
 
@@ -186,8 +186,8 @@ def test_the_blocked_product_is_the_product_of_integers() -> None:
     )
 
 
-def test_columns_do_not_change_one_another() -> None:
-    """One column alone and among a hundred, over several blocks: equal to the last bit."""
+def test_columns_are_independent_of_one_another() -> None:
+    """Compare one column alone and among a hundred, over several blocks: equal to the last bit."""
     values, documents = clustered(3, 150, 2, 0.2)
 
     def swept(powers: list[int]) -> Sweep:
@@ -204,7 +204,7 @@ def test_columns_do_not_change_one_another() -> None:
 
 
 @pytest.mark.parametrize(("icc", "per_document"), [(0.0, 4), (0.3, 5), (0.8, 3)])
-def test_the_analytic_error_is_statsmodels_and_the_design_effect_known(
+def test_the_analytic_error_equals_statsmodels_and_the_known_design_effect(
     icc: float, per_document: int
 ) -> None:
     values, documents = clustered(2, 2000, per_document, icc)
@@ -218,14 +218,14 @@ def test_the_analytic_error_is_statsmodels_and_the_design_effect_known(
     assert (found.n, found.documents) == (2000 * per_document, 2000)
 
 
-def test_the_analytic_error_of_nothing_and_of_equals() -> None:
+def test_the_analytic_error_of_no_values_and_of_equal_values() -> None:
     assert clustered_error([], Clusters.of(np.empty(0, dtype=int))).error is None
     same = clustered_error([0.5, 0.5], Clusters.of([1, 2]))
     assert (same.mean, same.error, same.design_effect) == (0.5, 0.0, None)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (79_043, 188_894), (1, 1)])
-def test_wilson_is_statsmodels(k: int, n: int) -> None:
+def test_wilsons_interval_equals_statsmodels(k: int, n: int) -> None:
     low, high = proportion_confint(k, n, method="wilson")
     found = wilson(k, n)
 
@@ -233,11 +233,11 @@ def test_wilson_is_statsmodels(k: int, n: int) -> None:
     assert found.high == pytest.approx(high, abs=1e-6)
 
 
-def test_wilson_of_nothing() -> None:
+def test_wilsons_interval_of_no_rows_is_undefined() -> None:
     assert wilson(0, 0) == Interval(None, None, None, 0, 0)
 
 
-def test_a_statistic_of_ones_own() -> None:
+def test_a_custom_statistic_has_an_interval() -> None:
     values, documents = clustered(6, 100, 3, 0.1)
     tally = Tally(Clusters.of(documents))
     cell = tally.cell()

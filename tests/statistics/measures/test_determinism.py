@@ -1,4 +1,4 @@
-"""Statistics land in hashed artifacts: equal data must give equal numbers, to the last bit."""
+"""Determinism of statistics, which are part of hashed artifacts: equal to the last bit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_rows_in_another_order_give_the_same_numbers() -> None:
     assert measured(1) == measured(0) == measured(2)
 
 
-def test_the_numbers_are_those_of_other_machines(golden: Callable[[str, str], None]) -> None:
-    """Pinned: a numpy, a processor or a library that gives others is found here."""
+def test_the_numbers_are_the_same_on_every_machine(golden: Callable[[str, str], None]) -> None:
+    """Compare with pinned numbers, to find a deviating numpy, processor or library."""
     golden("measures.json", measured(0) + "\n")
 
 
 def test_every_measure_has_a_value() -> None:
-    """Else the tests above would compare nothing."""
+    """Make sure that the tests above compare values."""
 
     def empty(found: object) -> list[str]:
         if isinstance(found, dict):
@@ -46,7 +46,9 @@ def test_every_measure_has_a_value() -> None:
     ],
     ids=["an old processor", "one thread"],
 )
-def test_other_instructions_and_threads_give_the_same_numbers(settings: dict[str, str]) -> None:
+def test_other_cpu_instructions_and_thread_counts_give_the_same_numbers(
+    settings: dict[str, str],
+) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.statistics.measures.everything", "3"],
         cwd=ROOT, env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},

@@ -11,8 +11,8 @@ from compiler.statistics.measures.clusters import Clusters, Tally
 from compiler.statistics.measures.maxima import curve, expected, ordered_columns, weights
 
 
-def test_the_weights_of_the_reference() -> None:
-    """n = 8, k = 5, to the three decimals that the reference prints."""
+def test_the_weights_equal_those_of_the_reference() -> None:
+    """Use n = 8 and k = 5, to the three decimals that the reference prints."""
     found = [round(float(each), 3) for each in weights(8, 5)]
 
     assert found == [0, 0, 0, 0, 0.018, 0.089, 0.268, 0.625]
@@ -24,15 +24,15 @@ def test_the_weights_of_the_reference() -> None:
         lambda scores: st.tuples(st.just(scores), st.integers(1, len(scores)))
     )
 )
-def test_the_mean_maximum_of_all_subsets(case: tuple[list[float], int]) -> None:
+def test_the_expected_maximum_is_the_mean_over_all_subsets(case: tuple[list[float], int]) -> None:
     scores, k = case
     every = [max(chosen) for chosen in combinations(scores, k)]
 
     assert expected([scores], k)[0] == pytest.approx(sum(every) / len(every))
 
 
-def test_it_is_unbiased_and_the_plain_maximum_of_more_tries_is_not() -> None:
-    """Uniform scores: E[max of k] = k / (k + 1)."""
+def test_the_estimate_is_unbiased_unlike_the_maximum_of_more_tries() -> None:
+    """Draw uniform scores, for which E[max of k] = k / (k + 1)."""
     scores = np.random.default_rng(1).random((40_000, 8))
     for k in range(1, 9):
         assert expected(scores, k).mean() == pytest.approx(k / (k + 1), abs=0.005)
@@ -59,7 +59,7 @@ def test_the_curve_is_the_mean_of_rows() -> None:
     assert found[4].value == pytest.approx(scores.max(axis=1).mean(), abs=1e-6)
 
 
-def test_what_has_no_maximum() -> None:
+def test_invalid_scores_are_an_error_and_empty_cells_have_no_maximum() -> None:
     with pytest.raises(ValueError, match="maximum of 6 cannot be estimated"):
         expected([[0.1] * 5], 6)
     with pytest.raises(ValueError, match="finite matrix"):

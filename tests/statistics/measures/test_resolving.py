@@ -22,12 +22,12 @@ from tests.statistics.measures.samples import beta_binomial
 
 
 def fresh(a: float, b: float, n: int) -> float:
-    """By Beta functions, as the reference writes it."""
+    """Compute the rate with Beta functions, as the reference states it."""
     return float(1 - np.exp(special.betaln(a, b + 2 * n) - special.betaln(a, b + n)))
 
 
 @pytest.mark.parametrize(("a", "b", "expected"), [(1, 1, 0.455), (0.5, 0.5, 0.284), (2, 2, 0.641)])
-def test_the_rates_of_the_reference(a: float, b: float, expected: float) -> None:
+def test_the_rates_equal_those_of_the_reference(a: float, b: float, expected: float) -> None:
     rate, correlation = np.array([a / (a + b)]), np.array([1 / (a + b + 1)])
 
     assert fresh_rate(rate, correlation, 5, 5)[0] == pytest.approx(fresh(a, b, 5))
@@ -35,7 +35,7 @@ def test_the_rates_of_the_reference(a: float, b: float, expected: float) -> None
 
 
 @pytest.mark.parametrize(("n", "expected"), [(5, 0.451), (10, 0.259), (20, 0.139)])
-def test_the_bounds_of_the_reference(n: int, expected: float) -> None:
+def test_the_bounds_equal_those_of_the_reference(n: int, expected: float) -> None:
     bound = upper_bound(n)
 
     assert bound is not None
@@ -47,8 +47,8 @@ def test_the_bounds_of_the_reference(n: int, expected: float) -> None:
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=9).filter(lambda c: sum(c) > 0))
-def test_no_other_parameters_are_likelier(counts: list[int]) -> None:
-    """Against scipy's beta-binomial likelihood and its optimiser, from several starts."""
+def test_the_fit_has_the_maximum_likelihood(counts: list[int]) -> None:
+    """Compare with scipy's beta-binomial likelihood and its optimizer, from several starts."""
     n, found = len(counts) - 1, fit(counts)
     if found.edge in ("no_success", "all_success"):
         assert counts[0 if found.edge == "no_success" else n] == sum(counts)
@@ -109,19 +109,19 @@ class Rates:
 
 
 def test_the_interval_covers_the_true_rate() -> None:
-    """Beta(.8, 1.2), 5 tries, 600 rows in 200 documents."""
+    """Draw from Beta(.8, 1.2): 5 tries, 600 rows in 200 documents."""
     truth = fresh(0.8, 1.2, 5)
     covered = 0
     for seed in range(30):
         _, low, high = swept(beta_binomial(seed, 0.8, 1.2, 5, 600), 5, 3, seed).fitted(5)
         covered += low <= truth <= high
 
-    # Binomial(30, .95): below 25 with a chance of 1 in 300.
+    # Binomial(30, .95) is below 25 with a probability of 1 in 300.
     assert covered >= 25
 
 
-def test_fresh_tries_do_what_is_expected() -> None:
-    """Simulated: rows with 0 of 5 are tried five more times."""
+def test_new_tries_succeed_at_the_predicted_rate() -> None:
+    """Simulate five more tries for rows with 0 of 5 successes."""
     rng = np.random.default_rng(3)
     rates = rng.beta(0.6, 1.0, 20_000)
     first, second = rng.binomial(5, rates), rng.binomial(5, rates)
@@ -131,7 +131,7 @@ def test_fresh_tries_do_what_is_expected() -> None:
     assert (second[first == 0] > 0).mean() == pytest.approx(value, abs=0.02)
 
 
-def test_the_edges_are_bounded_and_flagged() -> None:
+def test_edge_cases_of_the_fit_are_bounded_and_flagged() -> None:
     assert (fit([9, 0, 0, 0]).edge, fit([9, 0, 0, 0]).rate) == ("no_success", 0.0)
     assert (fit([0, 0, 0, 9]).edge, fit([0, 0, 0, 9]).correlation) == ("all_success", None)
     even = fit([0, 0, 50, 0, 0])
@@ -149,7 +149,7 @@ def test_the_edges_are_bounded_and_flagged() -> None:
     assert fit(np.ones(65)).edge == ""
 
 
-def test_the_rate_at_the_edges() -> None:
+def test_the_rate_in_edge_cases_of_the_fit() -> None:
     def rate(successes: list[int]) -> float | None:
         tally = Tally(Clusters.of(np.arange(len(successes))))
         columns = count_columns(tally, tally.cell(), np.array(successes, dtype=int), 4)
@@ -165,7 +165,7 @@ def test_the_rate_at_the_edges() -> None:
         count_columns(tally, tally.cell(), np.array([5]), 4)
 
 
-def test_held_out_tries_by_enumeration() -> None:
+def test_the_held_out_rate_equals_an_enumeration() -> None:
     rng = np.random.default_rng(4)
     solved = rng.random((300, 5)) < rng.beta(0.5, 1, 300)[:, None]
     tally = Tally(Clusters.of(np.arange(300) // 3))

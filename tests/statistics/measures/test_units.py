@@ -12,7 +12,7 @@ from compiler.statistics.measures.draws import Draws
 from compiler.statistics.measures.units import divided, rounded, scaled, whole
 
 
-def test_nothing_but_numbers_leaves() -> None:
+def test_only_finite_numbers_are_reported() -> None:
     assert rounded(math.nan) is None
     assert rounded(math.inf) is None
     assert rounded(Fraction(1, 3)) == 0.333333
@@ -20,7 +20,7 @@ def test_nothing_but_numbers_leaves() -> None:
     assert math.copysign(1, rounded(-1e-9) or 0.0) == 1
 
 
-def test_a_value_that_is_not_finite_is_not_summed() -> None:
+def test_a_value_that_is_not_finite_cannot_be_summed() -> None:
     with pytest.raises(ValueError, match="not finite"):
         scaled([0.1, math.nan])
 
@@ -30,7 +30,7 @@ def test_scores_of_six_decimals_are_whole_units(millionths: list[int]) -> None:
     assert whole([each / 1e6 for each in millionths]) == millionths
 
 
-def test_a_division_by_nothing_is_undefined() -> None:
+def test_a_division_by_zero_is_undefined() -> None:
     found = divided([1, 2, 0], [2, 0, 0])
 
     assert found[0] == 0.5
@@ -38,7 +38,7 @@ def test_a_division_by_nothing_is_undefined() -> None:
 
 
 def test_the_stream_is_pinned() -> None:
-    """The values themselves: another numpy, another machine must draw the same."""
+    """Pin the values themselves: every numpy version and machine must draw the same."""
     raw = [int(each) for each in np.random.PCG64(7).random_raw(4)]
 
     assert Draws(7).below(1000, 4).tolist() == [(each >> 32) * 1000 >> 32 for each in raw]

@@ -33,7 +33,7 @@ def test_planted_components_are_recovered() -> None:
     assert found.floored == ()
 
 
-def test_the_mean_squares_are_those_of_an_analysis_of_variance() -> None:
+def test_the_mean_squares_equal_those_of_an_analysis_of_variance() -> None:
     scores = nested(2, 12, 3, 2, (0.2, 0.2, 0.1)).round(2)
     frame = pandas.DataFrame(
         [(p, f"{p}-{r}", scores[p, r, j]) for p in range(12) for r in range(3) for j in range(2)],
@@ -50,8 +50,8 @@ def test_the_mean_squares_are_those_of_an_analysis_of_variance() -> None:
     assert found.probe == pytest.approx((probe["mean_sq"]["C(probe)"] - ss / 24) / 6, abs=1e-6)
 
 
-def test_the_reliability_is_that_of_repeated_means() -> None:
-    """Correlation of two independent means of five rollouts of the same probes."""
+def test_the_reliability_equals_the_correlation_of_repeated_means() -> None:
+    """Correlate two independent means of five rollouts of the same probes."""
     scores = nested(3, 20_000, 10, 1, (0.15, 0.25, 0.0))
     found = components(scores[:, :5])
     first, second = scores[:, :5].mean(axis=(1, 2)), scores[:, 5:].mean(axis=(1, 2))
@@ -61,7 +61,7 @@ def test_the_reliability_is_that_of_repeated_means() -> None:
     assert found.judgements == 1
 
 
-def test_needed_is_the_first_number_that_reaches_it() -> None:
+def test_needed_is_the_smallest_number_with_the_required_reliability() -> None:
     scores = nested(4, 3000, 4, 2, (0.1, 0.2, 0.1))
     found = components(scores)
     assert found.needed is not None
@@ -77,7 +77,7 @@ def test_needed_is_the_first_number_that_reaches_it() -> None:
 
 
 def test_negative_estimates_are_floored_and_named() -> None:
-    # Probes alike, rollouts as far apart as can be; and judgements that cancel within a rollout.
+    # Equal probes whose rollouts differ maximally, and judgments that cancel within a rollout.
     alike = np.tile([[[0.0], [1.0]]], (5, 1, 1))
     cancel = np.tile([[[0.0, 1.0], [1.0, 0.0]]], (5, 1, 1))
 
@@ -89,7 +89,7 @@ def test_negative_estimates_are_floored_and_named() -> None:
     assert (nothing.reliability, nothing.needed, nothing.floored) == (None, None, ())
 
 
-def test_gaps_and_shapes() -> None:
+def test_probes_with_gaps_are_dropped_and_constant_rollouts_have_reliability_1() -> None:
     scores = nested(5, 10, 2, 2, (0.2, 0.1, 0.1))
     scores[3, 1, 0] = np.nan
 
@@ -99,7 +99,7 @@ def test_gaps_and_shapes() -> None:
     assert (certain.reliability, certain.needed) == (1.0, 1)
 
 
-def test_heaps() -> None:
+def test_heaping_counts_the_most_frequent_scores() -> None:
     found = heaping([[0.5, 0.5, 0.25], [0.1, 0.25, 1.0]])
 
     assert (found.n, found.distinct) == (6, 4)
@@ -112,7 +112,7 @@ def test_heaps() -> None:
     assert heaping([0.1 + 0.2, 0.3]).distinct == 1
 
 
-def test_one_rollout_tells_the_judge_apart_and_nothing_else() -> None:
+def test_one_rollout_gives_the_judges_variance_and_no_other() -> None:
     scores = nested(2, 4000, 1, 2, (0.2, 0.15, 0.1))
 
     found = components(scores)
@@ -122,6 +122,6 @@ def test_one_rollout_tells_the_judge_apart_and_nothing_else() -> None:
     assert (found.probe, found.rollout, found.reliability, found.needed) == (None,) * 4
 
 
-def test_no_rollouts_are_refused() -> None:
+def test_an_array_without_rollouts_is_rejected() -> None:
     with pytest.raises(ValueError, match="by rollouts"):
         components(np.empty((3, 0, 2)))
