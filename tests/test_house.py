@@ -47,7 +47,9 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {"probes/prompts.py", "report/pages.py"},
+    "jinja2": {
+        *("probes/prompts.py", "probes/syntax.py", "probes/determinism.py", "report/pages.py")
+    },
     "json_repair": {"llm/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
