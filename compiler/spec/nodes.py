@@ -1,8 +1,8 @@
 """YAML text as plain data, with the place of every value and the problems found.
 
 With `edit`, the modules that import yaml. Duplicate keys are refused, as is all of YAML that makes
-a spec mean other values than it shows: anchors, aliases, merge keys, tags, and the scalars that
-`scalars` lists. A byte order mark and Windows line ends are read.
+a spec mean other values than it shows: anchors, aliases, merge keys, tags of other than plain data,
+and the scalars that `scalars` lists. A byte order mark and Windows line ends are read.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Tree: TypeAlias = "Scalar | list[Tree] | dict[Scalar, Tree]"
 Path_: TypeAlias = tuple["str | int", ...]
 
 _MERGE = "tag:yaml.org,2002:merge"
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in "str int float bool null map seq".split()}
 # Beginnings of PyYAML's messages: the name of the mistake and its remedy.
 _SYNTAX = (
     (r"found character '\\t'", "a tab", "indent with spaces"),
@@ -105,18 +106,20 @@ class Reader:
         return self._scalar(loader, node, path)
 
     def _untagged(self, node: yaml.Node, path: Path_) -> bool:
-        """Check that no anchor and no tag precedes a value."""
+        """Check that no anchor precedes a value, and no tag but those of plain data."""
         start = self._text[node.start_mark.index : node.start_mark.index + 1]
         if start == "&":
             self._report(path, self._line, "YAML anchors are not supported", "write the value out")
-        elif start == "!":
+            return False
+        if start == "!" and node.tag not in _TAGS:
             hint = "remove it, or quote text that starts with !"
             self._report(path, self._line, "YAML tags are not supported", hint)
-        return start not in ("&", "!")
+            return False
+        return True
 
     def _scalar(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path_) -> Scalar:
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
-        refused = scalars.surprise(node.tag, node.value) if plain else None
+        # A quoted scalar is text, unless it has a tag: only then its tag is another.
+        refused = scalars.surprise(node.tag, node.value)
         if refused is not None:
             self._report(path, self._line, *refused)
             return None

@@ -1,4 +1,4 @@
-"""Plain YAML scalars that YAML 1.1 reads as another value than they look like.
+"""YAML scalars that YAML 1.1 reads as another value than they look like.
 
 Such a scalar is refused with its plain spelling, because the value that it means would otherwise
 enter the build unnoticed: `010` is 8, `1:30` is 90, `no` is false.
@@ -12,7 +12,10 @@ from decimal import Decimal
 
 _PREFIX = "tag:yaml.org,2002:"
 _BASES = {"0x": (16, "hexadecimal"), "0b": (2, "binary"), "0o": (8, "octal")}
-_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off")
+_STRAY = re.compile(r"_(?![0-9])|(?<![0-9])_")
+"""An underscore that does not separate digits."""
 _LONGEST = 30
 """Most characters of a number that a message spells out."""
 _MOST_DIGITS = 100
@@ -32,6 +35,8 @@ def surprise(tag: str, text: str) -> tuple[str, str] | None:
     if kind == "float":
         wrong = _float(text)
         return None if wrong is None else (wrong, "quote it if it is text")
+    if kind == "bool" and text.lower() not in _BOOLEANS:
+        return f"{text} is neither true nor false", "write true or false"
     if kind == "bool" and text.lower() not in ("true", "false"):
         means = "true" if text.lower() in ("yes", "on") else "false"
         return f'{text} is {means} in YAML: write {means}, or "{text}" for text', ""
@@ -78,7 +83,7 @@ def _integer(text: str) -> str:
     if base != 8:
         value = f"{sign}{int(digits[2:], base)}"
         return f"{text} is {name} in YAML and means {value}: write {value}"
-    return f"{text} means {compact.lstrip('+')} in YAML: write {compact.lstrip('+')}"
+    return f"{text} means {int(compact)} in YAML: write {int(compact)}"
 
 
 def _float(text: str) -> str | None:
@@ -90,7 +95,7 @@ def _float(text: str) -> str | None:
         return f"{text} is too large for a number: write a smaller one"
     if ":" in compact:
         return f"{text} is in base 60 in YAML and means {_spelled(value)}: write {_spelled(value)}"
-    if "_" in text:
+    if _STRAY.search(text):
         return f"{text} means {_spelled(value)} in YAML: write {_spelled(value)}"
     return None
 
