@@ -47,9 +47,11 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {"probes/prompts.py", "report/pages.py"},
+    "jinja2": {
+        *("probes/prompts.py", "probes/syntax.py", "probes/determinism.py", "report/pages.py")
+    },
     "json_repair": {"llm/repair.py"},
-    "yaml": {"spec/load.py", "spec/edit.py"},
+    "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows")),

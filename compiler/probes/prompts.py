@@ -1,32 +1,26 @@
-"""Loading, checking and rendering of prompt templates. One of the two modules that import jinja2.
+"""Loading, checking and rendering of prompt templates.
 
 A template's include closure is found statically, and its digests are part of a step's identity.
 Dynamic includes are refused. The free variables of a prompt must equal those that its role
 provides: an undefined one would fail at render time, and an unused one would silently omit data.
+
+A rendered prompt is a function of its values: `determinism` lists what jinja2 offers beyond that,
+and the environment of prompts lacks it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from jinja2 import (
-    FunctionLoader,
-    StrictUndefined,
-    Template,
-    TemplateNotFound,
-    TemplateSyntaxError,
-    meta,
-    nodes,
-)
+from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
-from jinja2.loaders import split_template_path
-from jinja2.sandbox import SandboxedEnvironment
 
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
-from compiler.probes.annotate import escape
+from compiler.probes import determinism, syntax
+from compiler.probes.determinism import Deterministic
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
@@ -82,8 +76,12 @@ class Library:
         return self._texts
 
     @cached_property
-    def _environment(self) -> SandboxedEnvironment:
-        return _environment(self.loader())
+    def _environment(self) -> Deterministic:
+        return syntax.environment(
+            FunctionLoader(
+                lambda name: (syntax.trimmed(name, self.text(name)), str(self.root / name), None)
+            )
+        )
 
     def loader(self) -> FunctionLoader:
         """Return a jinja2 loader of these templates."""
@@ -92,7 +90,7 @@ class Library:
     def prompt(self, name: str) -> Prompt:
         """Load the prompt variant `<role>/<variant>`."""
         system = f"{name}/system.j2"
-        fixed = not any(_undeclared(self.text(each)) for each in self.closure(system))
+        fixed = not any(syntax.undeclared(self.text(each)) for each in self.closure(system))
         return Prompt(self.template(system), self.template(f"{name}/user.j2"), fixed=fixed)
 
     def template(self, name: str) -> Template:
@@ -136,7 +134,7 @@ class Library:
             else:
                 text = self.text(name)
                 found[name] = text_digest(text)
-                waiting.extend(self._includes(name, text))
+                waiting.extend(each for each, _ in self._includes(name, text))
         return dict(sorted(found.items()))
 
     def prompt_closure(self, name: str) -> dict[str, str]:
@@ -150,20 +148,28 @@ class Library:
         """
         problems: list[Problem] = []
         free: dict[str, str] = {}
-        waiting, seen = list(names), set(names)
+        waiting: list[tuple[str, str, str, tuple[str, ...]]] = [
+            (name, where, path, (name,)) for name in names
+        ]
+        seen = set(names)
         while waiting:
-            name = waiting.pop(0)
-            file = self.root / name
-            if not file.is_file():
-                problems.append(Problem(where, path, f"no such template: {file}", "create it"))
+            name, place, within, chain = waiting.pop(0)
+            wrong = self._unloadable(name, included=len(chain) > 1)
+            if wrong is not None:
+                problems.append(Problem(place, within, *wrong))
                 continue
-            more, problem = self._scan(name, file, free)
-            if problem is not None:
-                problems.append(problem)
-            if name in more:
-                problems.append(Problem(str(file), "", "the template includes itself", "remove it"))
-            waiting.extend(each for each in more if each not in seen)
-            seen.update(more)
+            file = self.root / name
+            more, found = self._scan(name, file, free)
+            problems.extend(found)
+            for each, line in more:
+                here = f"{file}:{line}"
+                if each in chain:
+                    through = "" if each == name else f", through {each!r}"
+                    message = f"the template includes itself{through}"
+                    problems.append(Problem(here, "", message, "remove it"))
+                elif each not in seen:
+                    waiting.append((each, here, "", (*chain, each)))
+                    seen.add(each)
         given = CONTEXT[role]
         have = ", ".join(sorted(given))
         for name in sorted(free.keys() - given):
@@ -186,19 +192,52 @@ class Library:
 
     def _scan(
         self, name: str, file: Path, free: dict[str, str]
-    ) -> tuple[Sequence[str], Problem | None]:
+    ) -> tuple[Sequence[tuple[str, int]], list[Problem]]:
         try:
             text = self.text(name)
             includes = self._includes(name, text)
-            undeclared = _undeclared(text)
+            if refused := syntax.refused(text):
+                return includes, [
+                    Problem(f"{file}:{each.line}", "", each.message, each.hint) for each in refused
+                ]
+            undeclared = syntax.undeclared(text)
         except PromptError as error:
-            return [], Problem(error.where or str(file), "", error.message, error.hint or "")
+            return [], [Problem(error.where or str(file), "", error.message, error.hint or "")]
         except TemplateSyntaxError as error:
             where = f"{file}:{error.lineno}"
-            return [], Problem(where, "", f"template: {error.message}", "fix the template")
+            return [], [Problem(where, "", f"template: {error.message}", "fix the template")]
         for variable, line in undeclared:
             free.setdefault(variable, f"{file}:{line}")
-        return includes, None
+        return includes, []
+
+    def _unloadable(self, name: str, *, included: bool) -> tuple[str, str] | None:
+        """Explain why a template cannot be loaded, with the remedy."""
+        wrong = self._misnamed(name)
+        file = self.root / name
+        if wrong is not None:
+            return wrong
+        if file.is_dir():
+            return f"template {name!r} is a directory", "include a file in it"
+        if not file.is_file():
+            return f"no such template: {file}", "create it"
+        if included and not file.resolve().is_relative_to(self.root.resolve()):
+            return (
+                f"template {name!r} is a link to a file outside {self.root.name}/",
+                f"copy it into {self.root.name}/",
+            )
+        return None
+
+    def _misnamed(self, name: str) -> tuple[str, str] | None:
+        if "\\" in name:
+            return f"template {name!r} is named with a backslash", "separate directories by /"
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            return (
+                f"template {name!r} lies outside {self.root.name}/",
+                f"copy it into {self.root.name}/",
+            )
+        if "\0" in name or not name.strip("/."):
+            return f"{name!r} names no template", f"a path below {self.root.name}/"
+        return None
 
     def _exists(self, name: str) -> bool:
         return name in self._texts if self._closed else (self.root / name).is_file()
@@ -214,13 +253,10 @@ class Library:
         return self._texts[name]
 
     def _read(self, name: str) -> str:
-        try:
-            split_template_path(name)
-        except TemplateNotFound as error:
-            raise PromptError(
-                f"template {name!r} lies outside {self.root.name}/",
-                hint=f"copy it into {self.root.name}/",
-            ) from error
+        wrong = self._misnamed(name)
+        if wrong is not None:
+            message, hint = wrong
+            raise PromptError(message, hint=hint)
         if self._closed:
             raise PromptError("the round has no such template", where=name)
         try:
@@ -234,9 +270,9 @@ class Library:
                 f"cannot be read: {error.strerror}", where=str(self.root / name)
             ) from error
 
-    def _includes(self, name: str, text: str) -> tuple[str, ...]:
+    def _includes(self, name: str, text: str) -> tuple[tuple[str, int], ...]:
         try:
-            found, line = _referenced(text)
+            found, line = syntax.referenced(text)
         except TemplateSyntaxError as error:
             raise PromptError(
                 f"template syntax: {error.message}",
@@ -250,62 +286,6 @@ class Library:
                 hint="include a literal name",
             )
         return found
-
-
-def _environment(loader: FunctionLoader | None) -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        loader=loader,
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["tagged"] = escape
-    return environment
-
-
-# Results that depend on a text alone are cached for the process, because both the check of a spec
-# and every stage that renders the template need them. The caches are unbounded, so that
-# `_referenced` never runs again after `_undeclared` has folded constants in the shared tree.
-
-
-@cache
-def _parsed(text: str) -> nodes.Template:
-    return _environment(None).parse(text)
-
-
-@cache
-def _referenced(text: str) -> tuple[tuple[str, ...], int | None]:
-    """Return the names that a template includes, or () and the line of a dynamic include."""
-    tree = _parsed(text)
-    referenced = list(meta.find_referenced_templates(tree))
-    if None in referenced:
-        kinds = (nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)
-        found = (node for kind in kinds for node in tree.find_all(kind))
-        line = next(
-            node.lineno
-            for node in found
-            if not isinstance(getattr(node, "template", None), nodes.Const)
-        )
-        return (), line
-    return tuple(each for each in referenced if each is not None), None
-
-
-@cache
-def _undeclared(text: str) -> tuple[tuple[str, int], ...]:
-    """Return the free variables of a template in order, each with its first line.
-
-    Raises:
-        TemplateSyntaxError: the template uses an unknown filter or test.
-    """
-    _referenced(text)
-    tree = _parsed(text)
-    undeclared = meta.find_undeclared_variables(tree)
-    found: dict[str, int] = {}
-    for node in tree.find_all(nodes.Name):
-        if node.name in undeclared:
-            found.setdefault(node.name, node.lineno)
-    return tuple(found.items())
 
 
 @cache
@@ -323,10 +303,18 @@ def render(template: Template, values: Mapping[str, object]) -> str:
         # The same as `template.render`, but without looking up all names of the environment, which
         # takes longer than rendering a short prompt.
         context = template.new_context({**_globals(template), **values}, shared=True)
-        return "".join(template.root_render_func(context))
+        text = "".join(template.root_render_func(context))
     except Exception as error:  # a template can raise anything that its expressions can
         raise PromptError(
             f"cannot be rendered: {type(error).__name__}: {error}",
             where=template.filename,
             hint="fix the template",
         ) from error
+    address = determinism.address(text, values)
+    if address is not None:
+        raise PromptError(
+            f"the rendered text holds the address of an object, {address!r}",
+            where=template.filename,
+            hint="print a value of it, or pipe it through list",
+        )
+    return text

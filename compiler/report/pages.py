@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, meta
 
 from compiler.errors import Problem, PromptError
+from compiler.probes import determinism
 from compiler.probes.prompts import Library
 
 
@@ -43,6 +44,7 @@ class Page:
             keep_trailing_newline=True,
             finalize=shown,
         )
+        determinism.remove(self._environment)
         self._environment.filters.update(filters)
 
     def render(self, values: Mapping[str, object]) -> str:
@@ -64,8 +66,14 @@ class Page:
         """Find problems of the template without rendering it. `known`: names of its values."""
         try:
             text = self._templates.text(self._name)
+            tree = self._environment.parse(text)
+            if refused := determinism.refused(tree):
+                return [
+                    Problem(f"{self._path}:{each.line}", "", each.message, each.hint)
+                    for each in refused
+                ]
             # meta generates the template's code, and so finds undefined filters as well.
-            names = meta.find_undeclared_variables(self._environment.parse(text)) - known
+            names = meta.find_undeclared_variables(tree) - known
         except TemplateSyntaxError as error:
             where = f"{self._path}:{error.lineno}"
             return [Problem(where, "", f"template: {error.message}", "fix the template")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import yaml
 
 from compiler.errors import UsageError
-from compiler.spec.load import Tree
+from compiler.spec.nodes import Tree
 
 
 def with_values(text: str, section: str, values: Mapping[str, int | str]) -> str:

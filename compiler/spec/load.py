@@ -1,30 +1,24 @@
 """YAML text -> Spec, or problems with their file and line.
 
-With `edit`, the only module that imports yaml. Duplicate keys are refused, `extends` goes one level
-deep, and `--set path=value` edits the merged tree before it is validated, so an override is part of
-the build's identity like any other value.
+`extends` goes one level deep, and `--set path=value` edits the merged tree before it is validated,
+so an override is part of the build's identity like any other value.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from compiler.errors import Problem, SpecError, UsageError
-from compiler.keys import dotted
+from compiler.spec import overrides as options
+from compiler.spec import scalars
 from compiler.spec.model import Spec
+from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
 from compiler.spec.root import project_root
-
-Scalar: TypeAlias = "str | int | float | bool | None"
-Tree: TypeAlias = "Scalar | list[Tree] | dict[Scalar, Tree]"
-Path_: TypeAlias = tuple["str | int", ...]
 
 _HINTS = {
     "extra_forbidden": "remove it, or see `probec schema` for the keys that exist",
@@ -55,79 +49,8 @@ class Draft:
         """Return the value at `path`, None if there is none."""
         place: Tree = self.tree
         for part in path:
-            place = _step(place, part)
+            place = options.step(place, part)
         return place
-
-
-@dataclass
-class _Reader:
-    """A reader of YAML nodes as plain data, with the place of each value."""
-
-    label: str
-    lines: dict[Path_, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    line: int = 1
-    seen: set[int] = field(default_factory=set)
-
-    def read(self, text: str) -> Tree:
-        loader: yaml.SafeLoader | None = None
-        try:
-            loader = yaml.SafeLoader(text)
-            node = loader.get_single_node()
-            return None if node is None else self._value(loader, node, ())
-        except (ValueError, TypeError, RecursionError) as error:
-            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            where = f"{self.label}:{self.line}"
-            self.problems.append(Problem(where, "", f"not a value: {what}", "fix it, or quote it"))
-            return None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark is not None else 1
-            what = getattr(error, "problem", None) or str(error)
-            self.problems.append(
-                Problem(f"{self.label}:{line}", "", f"not valid YAML: {what}", "fix the syntax")
-            )
-            return None
-        finally:
-            if loader is not None:
-                loader.dispose()
-
-    def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path_) -> Tree:
-        self.line = node.start_mark.line + 1
-        self.lines[path] = f"{self.label}:{self.line}"
-        if id(node) in self.seen:
-            self.problems.append(
-                Problem(self.lines[path], dotted(path), "a YAML alias", "write the value out")
-            )
-            return None
-        self.seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(loader, node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(loader, item, (*path, i)) for i, item in enumerate(node.value)]
-        scalar: Scalar = loader.construct_object(node)
-        if isinstance(scalar, str):
-            scalar.encode("utf-8")
-        return scalar
-
-    def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path_) -> Tree:
-        found: dict[Scalar, Tree] = {}
-        for key_node, value_node in node.value:
-            self.line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise TypeError("a key is text or a number")
-            key: Scalar = loader.construct_object(key_node)
-            here = (*path, key if isinstance(key, int) else str(key))
-            line = f"{self.label}:{key_node.start_mark.line + 1}"
-            if key in found:
-                first = self.lines[here].rpartition(":")[2]
-                self.problems.append(
-                    Problem(line, dotted(here), "duplicate key", f"it is also on line {first}")
-                )
-                continue
-            found[key] = self._value(loader, value_node, here)
-            self.lines[here] = line
-        return found
 
 
 def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None = None) -> Draft:
@@ -140,22 +63,32 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
         SpecError: the file is not a YAML mapping.
         UsageError: the file cannot be read, or an override is not `path=value`.
     """
-    tree, lines, problems = _read_file(path)
-    files = [path]
-    if isinstance(tree, dict) and "extends" in tree:
-        tree, lines = _extend(tree, lines, files, problems)
-    if not problems and not isinstance(tree, dict):
-        problems.append(Problem(f"{path}:1", "", "a spec is a mapping", "see specs/demo.yaml"))
+    edits = [options.parse(override) for override in overrides]
+    reader, tree = _read_file(path)
+    problems, broken = reader.problems, reader.broken
     if not isinstance(tree, dict):
-        raise SpecError(problems)
-    for override in overrides:
-        _override(tree, lines, override, problems)
+        raise SpecError(problems or [_no_mapping(path, tree)])
+    files = [path]
+    if "extends" in tree:
+        merged = _extend(tree, reader, files)
+        if merged is None:
+            root = project_root(path)
+            return Draft(path, tuple(files), root, {}, reader.lines, problems, None)
+        tree = merged
+    lines = reader.lines
+    for edit in edits:
+        edit.apply(tree, lines, problems, broken)
     if rehearse_source is not None:
         _rehearse(tree, lines, rehearse_source)
-    spec = _validate(tree, lines, path, problems)
+    spec = _validate(tree, lines, path, problems, broken)
     draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
     return draft
+
+
+def _no_mapping(path: Path, tree: Tree) -> Problem:
+    found = "the file is empty" if tree is None else "this is a list or one value"
+    return Problem(f"{path}:1", "", f"a spec is a mapping, but {found}", "see specs/demo.yaml")
 
 
 def _slots(draft: Draft) -> list[Problem]:
@@ -193,7 +126,7 @@ def _slots(draft: Draft) -> list[Problem]:
     return found
 
 
-def _read_file(path: Path) -> tuple[Tree, dict[Path_, str], list[Problem]]:
+def _read_file(path: Path) -> tuple[Reader, Tree]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -204,33 +137,61 @@ def _read_file(path: Path) -> tuple[Tree, dict[Path_, str], list[Problem]]:
         ) from None
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    reader = _Reader(str(path))
-    return reader.read(text), reader.lines, reader.problems
+    reader = Reader(str(path))
+    return reader, reader.read(text)
 
 
 def _extend(
-    tree: dict[Scalar, Tree],
-    lines: dict[Path_, str],
-    files: list[Path],
-    problems: list[Problem],
-) -> tuple[Tree, dict[Path_, str]]:
+    tree: dict[Scalar, Tree], reader: Reader, files: list[Path]
+) -> dict[Scalar, Tree] | None:
+    """Merge a spec into the base that it extends.
+
+    None: there is no such base, which is reported; what the spec lacks then follows from that.
+    """
     (path,) = files
-    parent = tree.pop("extends")
-    where = lines.pop(("extends",))
-    if not isinstance(parent, str) or len(parent) > 255 or not (path.parent / parent).is_file():
-        problems.append(Problem(where, "extends", f"no such file {parent!r}", "a path beside this"))
-        return tree, lines
-    files.append(path.parent / parent)
-    base, base_lines, base_problems = _read_file(files[-1])
-    problems.extend(base_problems)
+    name = tree.pop("extends")
+    where = reader.lines.pop(("extends",))
+    if ("extends",) in reader.broken:
+        return None
+    wrong = _no_base(path, name)
+    if wrong is not None:
+        reader.problems.append(Problem(where, "extends", *wrong))
+        return None
+    files.append(path.parent / str(name))
+    base_reader, base = _read_file(files[-1])
     if not isinstance(base, dict):
-        return tree, lines
+        reader.problems.extend(base_reader.problems or [_no_mapping(files[-1], base)])
+        return None
+    reader.problems.extend(base_reader.problems)
+    reader.broken.update(base_reader.broken)
     if "extends" in base:
-        problems.append(
-            Problem(base_lines[("extends",)], "extends", "one level only", "inline the parent")
-        )
-        base.pop("extends")
-    return _merge(base, tree), {**base_lines, **lines}
+        line = base_reader.lines[("extends",)]
+        reader.problems.append(Problem(line, "extends", "one level only", "inline the parent"))
+        return None
+    reader.lines = {**base_reader.lines, **reader.lines}
+    merged = _merge(base, tree)
+    assert isinstance(merged, dict)
+    return merged
+
+
+def _no_base(path: Path, name: Tree) -> tuple[str, str] | None:
+    """Explain why a spec cannot extend a file, with the remedy."""
+    beside = "a path beside this"
+    if not isinstance(name, str) or not name.strip():
+        shown = "null" if name is None else _shown(name)
+        return f"{shown} names no file", f"{beside}, or remove the key"
+    if len(name) > 255 or "\0" in name:
+        return f"no such file {_shown(name)}", beside
+    base = path.parent / name
+    if base.is_dir():
+        return f"{name!r} is a directory", "the path of a file"
+    if not base.is_file():
+        if path.is_symlink():
+            beside = f"{beside}, which is a link to {path.resolve()}"
+        return f"no such file {name!r}", beside
+    if base.resolve() == path.resolve():
+        return "a spec cannot extend itself", "remove the key"
+    return None
 
 
 def _merge(base: Tree, child: Tree) -> Tree:
@@ -240,67 +201,6 @@ def _merge(base: Tree, child: Tree) -> Tree:
             merged[key] = _merge(base[key], value) if key in base else value
         return merged
     return child
-
-
-def _override(
-    tree: dict[Scalar, Tree], lines: dict[Path_, str], text: str, problems: list[Problem]
-) -> None:
-    name, equals, raw = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--set {text!r} is not path=value", hint="--set calibration.level=-1")
-    where = f"--set {name}"
-    reader = _Reader(where)
-    value = reader.read(raw)
-    problems.extend(reader.problems)
-    path = _parse_path(name)
-    place: Tree = tree
-    for part in path[:-1]:
-        nested = _step(place, part)
-        if nested is None and isinstance(place, dict) and isinstance(part, str):
-            nested = {}
-            place[part] = nested
-        if not isinstance(nested, dict | list):
-            problems.append(
-                Problem(where, name, f"no mapping or list at {part!r}", "check the path")
-            )
-            return
-        place = nested
-    last = path[-1]
-    if not _assign(place, last, value):
-        problems.append(Problem(where, name, f"no element {last!r}", "check the path"))
-        return
-    for known in [known for known in lines if known[: len(path)] == path]:
-        del lines[known]
-    lines[path] = where
-
-
-def _assign(place: Tree, last: str | int, value: Tree) -> bool:
-    if isinstance(place, dict):
-        place[last] = value
-        return True
-    if isinstance(place, list) and isinstance(last, int) and 0 <= last < len(place):
-        place[last] = value
-        return True
-    return False
-
-
-_DOTTED = re.compile(r"[^.\[\]]+(\[-?[0-9]{1,9}\]|\.[^.\[\]]+)*")
-_INDEX = re.compile(r"-?[0-9]{1,9}")
-
-
-def _parse_path(name: str) -> Path_:
-    if not _DOTTED.fullmatch(name.strip()):
-        raise UsageError(f"--set {name!r} is not a path", hint="such as rounds[0].docs")
-    parts = re.findall(r"[^.\[\]]+", name.strip())
-    return tuple(int(part) if _INDEX.fullmatch(part) else part for part in parts)
-
-
-def _step(place: Tree, part: str | int) -> Tree:
-    if isinstance(place, dict):
-        return place.get(part)
-    if isinstance(place, list) and isinstance(part, int) and 0 <= part < len(place):
-        return place[part]
-    return None
 
 
 def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> None:
@@ -323,19 +223,29 @@ def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> N
 
 
 def _validate(
-    tree: Tree, lines: dict[Path_, str], path: Path, problems: list[Problem]
+    tree: Tree,
+    lines: dict[Path_, str],
+    path: Path,
+    problems: list[Problem],
+    broken: set[Path_],
 ) -> Spec | None:
     try:
         return Spec.model_validate(tree)
     except ValidationError as error:
-        problems.extend(_problem(detail, lines, path) for detail in error.errors(include_url=False))
+        for detail in error.errors(include_url=False):
+            loc = _loc(detail)
+            if not any(loc[:length] in broken for length in range(len(loc) + 1)):
+                problems.append(_problem(detail, loc, lines, path))
         return None
 
 
-def _problem(detail: ErrorDetails, lines: dict[Path_, str], path: Path) -> Problem:
+def _loc(detail: ErrorDetails) -> Path_:
     # Discriminated unions add the tag, and dict keys add "[key]": neither is part of the path.
     raw = [part for part in detail["loc"] if part != "[key]"]
-    loc = tuple(part for i, part in enumerate(raw) if not _is_tag(raw, i))
+    return tuple(part for i, part in enumerate(raw) if not _is_tag(raw, i))
+
+
+def _problem(detail: ErrorDetails, loc: Path_, lines: dict[Path_, str], path: Path) -> Problem:
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "literal_error" or detail["type"] == "union_tag_invalid":
         expected = detail.get("ctx", {}).get("expected") or detail.get("ctx", {}).get(
@@ -345,13 +255,35 @@ def _problem(detail: ErrorDetails, lines: dict[Path_, str], path: Path) -> Probl
             lines, loc, path, f"unknown value {_shown(detail['input'])}", f"have: {expected}"
         )
     if detail["type"] == "extra_forbidden":
+        below = (line for known, line in lines.items() if known[: len(loc)] == loc)
+        option = next((line for line in below if line.startswith("--set")), None)
+        if option is not None:
+            hint = f"{_HINTS['extra_forbidden']}; {options.QUOTING}"
+            return Problem(option, spelled(loc), "unknown key", hint)
         return _at(lines, loc, path, "unknown key", _HINTS["extra_forbidden"])
     if detail["type"] == "missing":
         return _at(lines, loc, path, "required key is missing", _HINTS["missing"])
     message = message[:1].lower() + message[1:]
     if detail["type"] == "value_error":
-        return Problem(_within(lines, loc, str(path)), dotted(loc), message, "")
-    return _at(lines, loc, path, message, f"got {_shown(detail['input'])}")
+        return Problem(_within(lines, loc, str(path)), spelled(loc), message, "")
+    return _at(lines, loc, path, message, f"got {_shown(detail['input'])}{_spelling(detail)}")
+
+
+def _spelling(detail: ErrorDetails) -> str:
+    """Return the remedy for a value whose spelling gives it another type than its field."""
+    value, wanted = detail["input"], detail["type"].partition("_")[0]
+    if wanted == "bool" and isinstance(value, str | int):
+        return ": write true or false"
+    if wanted == "string" and isinstance(value, str | int | float):
+        return ": quote it"
+    remedy = scalars.number(str(value)) if isinstance(value, str | float) else None
+    if (
+        wanted in ("int", "float")
+        and remedy is not None
+        and (wanted == "float" or "." not in remedy)
+    ):
+        return f"{', which is text' if isinstance(value, str) else ''}: {remedy}"
+    return ""
 
 
 def _shown(value: object) -> str:
@@ -364,7 +296,7 @@ def _is_tag(loc: Sequence[str | int], index: int) -> bool:
 
 
 def _at(lines: dict[Path_, str], loc: Path_, path: Path, message: str, hint: str) -> Problem:
-    return Problem(_nearest(lines, loc, str(path)), dotted(loc), message, hint)
+    return Problem(_nearest(lines, loc, str(path)), spelled(loc), message, hint)
 
 
 def _nearest(lines: dict[Path_, str], path: Sequence[str | int], fallback: str) -> str:
