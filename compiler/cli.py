@@ -7,6 +7,7 @@ import errno
 import inspect
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     if argv is None:
+        _open_streams()
         # Characters that the terminal cannot encode are printed as escapes.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -62,6 +64,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         return _failed(_refused(error), as_json)
+
+
+def _open_streams() -> None:
+    """Open the null device for standard streams that the parent process closed.
+
+    Descriptors 0 to 2 are filled first: a database that got one of them would receive what a
+    library writes to its standard error.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _run(arguments: list[str], *, own: bool) -> int:

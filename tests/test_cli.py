@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Probec
+from tests.conftest import ROOT, Probec
 
 SPEC = "specs/tiny.yaml"
 
@@ -40,3 +44,19 @@ def test_help_and_version_exit_without_an_error(probec: Probec) -> None:
     assert probec.out.startswith("probec ")
     assert probec("plan", "--help") == 0
     assert "example: probec plan" in probec.out
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_standard_streams_do_not_stop_a_command(closed: str, project: Path) -> None:
+    command = f'exec "$0" -m compiler build specs/tiny.yaml {closed}'
+    run = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert run.returncode == 0
+    assert (project / "build/datasets/tiny/README.md").is_file()
+    assert ("dataset: build/datasets/tiny" in run.stdout) == ("1>" not in closed)
