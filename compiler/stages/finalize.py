@@ -103,7 +103,9 @@ def _parse(record: DocRecord, reply: ReplyRow) -> tuple[replies.Parsed | tuple[s
         return ("reply_refused", reply.text[:200]), ""
     if reply.outcome == Outcome.TRUNCATED:
         return ("reply_truncated", f"{reply.output_tokens} output tokens"), ""
-    if reply.outcome in (Outcome.ERRORED, Outcome.EXPIRED, Outcome.CANCELED):
+    if reply.outcome in (Outcome.PAUSED, Outcome.EMPTY, Outcome.UNKNOWN):
+        return (f"reply_{reply.outcome}", reply.text[:200]), ""
+    if reply.outcome != Outcome.OK:
         return ("reply_errored", f"{reply.outcome}: {reply.text[:200]}"), ""
     decoded = decode(reply.text)
     if decoded is None:

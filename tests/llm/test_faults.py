@@ -407,7 +407,7 @@ def test_21_a_server_that_never_recovers_is_asked_five_times(our: Desk) -> None:
         ("max_tokens", Outcome.TRUNCATED),
         ("refusal", Outcome.REFUSED),
         ("model_context_window_exceeded", Outcome.TRUNCATED),
-        ("pause_turn", Outcome.OK),
+        ("pause_turn", Outcome.PAUSED),
     ],
 )
 def test_21_what_was_billed_is_kept_whatever_it_is(
