@@ -48,7 +48,7 @@ DOORS = {
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
     "jinja2": {"probes/prompts.py", "report/pages.py"},
-    "json_repair": {"llm/repair.py"},
+    "json_repair": {"decoding/repair.py"},
     "yaml": {"spec/load.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.llm.repair import decode
+from compiler.decoding.repair import Decoded, decode
 from compiler.probes import reply
 from compiler.probes.scopes import written
 from tests.conftest import ROOT
@@ -34,10 +34,11 @@ def sent(case: dict[str, str]) -> str:
 
 def slots(raw: str) -> tuple[str, set[int], set[str]] | str:
     """The rung, the slots that became probes and the reasons of the others; a str if no use."""
-    decoded = decode(raw)
-    if decoded is None:
-        return "reply_unparsed"
-    parsed = reply.interpret(decoded.value, RECORD)
+    decoded = decode(raw, reply.SCHEMA)
+    if not isinstance(decoded, Decoded):
+        return "reply_ambiguous" if decoded.ambiguous else "reply_unparsed"
+    damages = [(damage.text, damage.why) for damage in decoded.damages]
+    parsed = reply.interpret(decoded.value, RECORD, damages)
     if isinstance(parsed, str):
         return "reply_invalid"
     made = written.build(RECORD, parsed, scopes(), suffix_in_generated=True)
@@ -65,10 +66,12 @@ def test_nothing_is_invented_by_a_repair() -> None:
     """Every text of every repaired probe stands in what the model sent."""
     for case in CASES:
         raw = sent(case)
-        decoded = decode(raw)
-        if decoded is not None and decoded.rung == "repaired":
+        decoded = decode(raw, reply.SCHEMA)
+        if isinstance(decoded, Decoded) and decoded.rung == "repaired":
             flat = "".join(raw.replace("\\", "").split())
-            for probe in decoded.value.get("probes", ()):  # type: ignore[attr-defined]
+            probes = decoded.value.get("probes", [])
+            assert isinstance(probes, list)
+            for probe in probes:
                 for value in probe.values():
                     if isinstance(value, str):
                         assert "".join(value.replace("\\", "").split()) in flat
@@ -93,8 +96,8 @@ def test_what_small_models_really_sent_is_read_without_inventing_anything(
     case: dict[str, str],
 ) -> None:
     """Qwen2.5-Coder 0.5B and 1.5B as generators, unedited; the case names the rung that read it."""
-    decoded = decode(case["raw"])
-    assert decoded is not None
+    decoded = decode(case["raw"], reply.SCHEMA)
+    assert isinstance(decoded, Decoded)
     assert f"[rung {decoded.rung}," in case["case"]
     raw = "".join(case["raw"].replace("\\", "").split())
     for text in strings(decoded.value):

@@ -8,17 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.llm.repair import decode
+from compiler.decoding.repair import Decoded, Undecoded, decode
+from compiler.keys import Json
 from tests.strategies import json_values, texts
 
 GOOD = '{"sibling": 1, "note": "a\\nb", "probes": [{"slot": 10, "question": "why?"}]}'
+TEXT: Json = {"type": "string"}
+ITEM: Json = {"properties": {"slot": {"type": "integer"}, "question": TEXT}}
+SCHEMA: dict[str, Json] = {
+    "properties": {"sibling": {"type": "integer"}, "note": TEXT, "probes": {"items": ITEM}}
+}
 
 
 @given(st.dictionaries(texts, json_values(), min_size=1, max_size=4))
 def test_valid_json_is_left_alone(value: dict[str, object]) -> None:
-    found = decode(json.dumps(value))
+    found = decode(json.dumps(value), SCHEMA)
 
-    assert found is not None
+    assert isinstance(found, Decoded)
     assert (found.value, found.rung) == (value, "strict")
 
 
@@ -35,19 +41,18 @@ def test_valid_json_is_left_alone(value: dict[str, object]) -> None:
     ],
 )
 def test_each_damage_has_its_rung(text: str, rung: str) -> None:
-    found = decode(text)
+    found = decode(text, SCHEMA)
 
-    assert found is not None
+    assert isinstance(found, Decoded)
     assert found.rung == rung
-    assert isinstance(found.value, dict)
     assert found.value["sibling"] == 1
 
 
 @pytest.mark.parametrize("text", ["", "no JSON here", "[1, 2]", '"text"', "{", "}{", "{}..."])
 def test_what_holds_no_object_is_none(text: str) -> None:
-    found = decode(text)
+    found = decode(text, SCHEMA)
 
-    assert found is None or found.value == {}
+    assert isinstance(found, Undecoded) or found.value == {}
 
 
 def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +62,7 @@ def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) 
         json_repair, "repair_json", lambda *args, **kwargs: {"note": "never written"}
     )
 
-    assert decode('{"note": "really written",,}') is None
+    assert isinstance(decode('{"sibling": 1,, "note": "really written",,}', SCHEMA), Undecoded)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,6 @@ def test_a_repair_that_invents_text_is_refused(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_numbers_and_brackets_without_end_end_nothing(odd: str) -> None:
     """What cannot be read is no reply; what can be is what it was."""
-    found = decode(GOOD.replace('"slot": 10', f'"slot": {odd}'))
+    found = decode(GOOD.replace('"slot": 10', f'"slot": {odd}'), SCHEMA)
 
-    assert found is None or isinstance(found.value, dict)
+    assert isinstance(found, Undecoded) or isinstance(found.value, dict)
