@@ -11,6 +11,7 @@ that differ make it ambiguous, because a draft looks like its correction.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -83,10 +84,8 @@ class Shape:
 
     def fits_text(self, text: str) -> bool:
         """Return whether a damaged object has at least half of the keys."""
-        return 2 * len({found[0].split(":")[0] for found in self._named(text)}) >= len(self.own)
-
-    def _named(self, text: str) -> Iterator[re.Match[str]]:
-        return self.starts.inside.finditer(text)
+        names = {found[0].strip("\"'“”: \t\r\n") for found in self.starts.inside.finditer(text)}
+        return 2 * len(names) >= len(self.own)
 
 
 class _Twice(dict[str, object]):
@@ -119,30 +118,34 @@ def _extracted(body: str, shape: Shape) -> Decoded | Undecoded:
     """Return the only object of the shape in a text with fences and prose."""
     found: list[dict[str, object] | str] = []
     other: dict[str, object] | None = None
+    prose, after = [], 0
     decoder = json.JSONDecoder(strict=False, object_pairs_hook=_pairs)
     at = body.find("{")
     while at >= 0:
-        try:
+        end, value = at + 1, None
+        with contextlib.suppress(*_UNREADABLE):
             value, end = decoder.raw_decode(body, at)
-        except _UNREADABLE:
-            end = at + 1
-            if shape.starts.start.match(body, at) is not None:
-                following = shape.starts.start.search(body, end)
-                end = following.start() if following is not None else len(body)
-                found.append(body[at:end])
-        else:
-            if shape.fits(value):
-                found.append(value)
-            elif other is None:
-                other = value
+        if value is None and shape.starts.start.match(body, at) is not None:
+            following = shape.starts.start.search(body, end)
+            end = following.start() if following is not None else len(body)
+            value = body[at:end]
+        if isinstance(value, str) or (value is not None and shape.fits(value)):
+            found.append(value)
+            prose.append(body[after:at])
+            after = end
+        elif value is not None:
+            other = other or value
         at = body.find("{", end)
+    prose.append(body[after:])
     whole = [each for each in found if isinstance(each, dict) or shape.fits_text(each)]
-    if len(whole) > 1 and any(each != whole[0] for each in whole):
-        return Undecoded(f"{len(whole)} JSON objects that differ", ambiguous=True)
-    if not whole and other is not None:
+    # A damaged object that begins with an unknown key is not found, but its keys are.
+    hidden = shape.fits_text("".join(prose))
+    if whole and (hidden or any(each != whole[0] for each in whole)):
+        return Undecoded(f"{len(whole) + hidden} JSON objects that differ", ambiguous=True)
+    if not whole and other is not None and not hidden:
         return _checked(other, "unfenced", shape)
-    if not whole + found:
-        return Undecoded("no JSON object")
+    if not found:
+        return Undecoded("a damaged object" if hidden else "no JSON object")
     first = (whole or found)[0]
     if isinstance(first, dict):
         return _checked(first, "unfenced", shape)

@@ -184,6 +184,7 @@ DAMAGED = DRAFT.replace("What is told?", 'What "is" told?')
         f"{DRAFT}\nCorrected:\n{FINAL[:-40]}",
         f"I thought about {DRAFT}.</think>\n{FINAL}",
         f"The plan: <think>{DRAFT}</think>\n{FINAL}",
+        f'{{"plan": "a "draft" first", {DRAFT[1:]}\nCorrected:\n{FINAL}',
     ],
 )
 def test_several_objects_that_differ_are_ambiguous(text: str) -> None:
@@ -214,7 +215,15 @@ def test_the_only_object_of_the_shape_is_the_reply(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<think>" + FINAL, "{slot: id}", '{"sibling": "a "b', f"{FINAL[:60]}", '{"sibling"']
+    "text",
+    [
+        "<think>" + FINAL,
+        "{slot: id}",
+        '{"plan": "a "b"", ' + FINAL[1:],
+        '{"sibling": "a "b',
+        f"{FINAL[:60]}",
+        '{"sibling"',
+    ],
 )
 def test_text_without_a_whole_object_is_no_reply(text: str) -> None:
     found = read(text)
@@ -274,7 +283,7 @@ DAMAGES: dict[str, Callable[[str, float], str]] = {
     "missing comma": lambda text, at: _at(text, r',(?= ")', "", at),
     "missing comma between": lambda text, at: _at(text, r",(?= \{)", "", at),
     "cut": lambda text, at: text[: int(len(text) * at)],
-    "smart value": lambda text, at: _at(text, r': "([^"\\]*)"', r": “\1”", at),
+    "smart value": lambda text, at: _at(text, r': "([^"\\]*)"(?=[,}])', r": “\1”", at),
     "smart opener": lambda text, at: _at(text, r': "', ": “", at),
     "smart closer": lambda text, at: _at(text, r'", "', '”, "', at),
     "smart key": lambda text, at: _at(text, r'"(\w+)":', r"“\1”:", at),
