@@ -27,6 +27,7 @@ _THINKING = re.compile(r"\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|[^{]*</thi
 _REST = re.compile(r"[\s,}]*(?:\]|\Z)")
 _NAME = re.compile(r"[^\w.-]+")
 Rung = Literal["strict", "lenient", "unfenced", "repaired"]
+_WHOLE: tuple[tuple[Rung, bool], ...] = (("strict", True), ("lenient", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,13 @@ def decode(text: str, schema: Mapping[str, Json]) -> Decoded | Undecoded:
     """Return the JSON object in a reply, or why none can be decoded and trusted."""
     shape = Shape(schema)
     body = text.strip()
-    for rung, strict in (("strict", True), ("lenient", False)):
+    for rung, strict in _WHOLE:
         try:
             value = json.loads(body, strict=strict, object_pairs_hook=_pairs)
         except _UNREADABLE:
             continue
         if isinstance(value, dict):
-            return _checked(value, "strict" if rung == "strict" else "lenient", shape)
+            return _checked(value, rung, shape)
     thinking = _THINKING.match(body)
     return _extracted(body[thinking.end() :] if thinking is not None else body, shape)
 
