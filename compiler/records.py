@@ -186,7 +186,7 @@ class Splits(Struct, frozen=True, gc=False):
 class Choice(Struct, frozen=True, gc=False):
     """The generator's choice of sibling and splits for one doc-record.
 
-    `rung`: the repair that made the reply readable as JSON (see `llm.repair`).
+    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`).
     """
 
     doc_id: str
@@ -197,6 +197,13 @@ class Choice(Struct, frozen=True, gc=False):
     split_rationale: str
     generator_model: str
     rung: str
+
+
+class UnknownKeys(Struct, frozen=True, gc=False):
+    """The keys of a generator's reply that no field reads, by their paths."""
+
+    doc_id: str
+    keys: tuple[str, ...]
 
 
 class Probe(Struct, frozen=True, gc=False):

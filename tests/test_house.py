@@ -50,7 +50,7 @@ DOORS = {
     "jinja2": {
         *("probes/prompts.py", "probes/syntax.py", "probes/determinism.py", "report/pages.py")
     },
-    "json_repair": {"llm/repair.py"},
+    "json_repair": {"decoding/repair.py"},
     "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from compiler.building.estimate import call_usd
+from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
-from compiler.llm.repair import decode
-from compiler.probes.reply import interpret
+from compiler.probes.reply import SCHEMA, interpret
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.records import DocRecord
@@ -19,7 +19,7 @@ from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
 
 # Replies of the generator that are complete but unusable. They were billed.
-_UNUSABLE = ("unparsed", "invalid")
+_UNUSABLE = ("unparsed", "ambiguous", "invalid")
 REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
 
 
@@ -149,7 +149,7 @@ def _reason(reply: Reply, record: DocRecord | None) -> str:
     """Name how a reply ended. `record`: of the generator's request, needed to interpret it."""
     if reply.outcome is not Outcome.OK or record is None:
         return reply.outcome.value
-    decoded = decode(reply.text)
-    if decoded is None:
-        return "unparsed"
+    decoded = decode(reply.text, SCHEMA)
+    if isinstance(decoded, Undecoded):
+        return "ambiguous" if decoded.ambiguous else "unparsed"
     return "invalid" if isinstance(interpret(decoded.value, record), str) else "ok"

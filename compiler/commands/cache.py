@@ -20,7 +20,7 @@ from compiler.reproduction import transfer
 from compiler.reproduction.transfer import Moved
 from compiler.rounds import locks
 
-EXAMPLE = "probec cache push s3://bucket/probec e3c25f"
+EXAMPLE = "probec cache push s3://bucket/probec 81064c"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

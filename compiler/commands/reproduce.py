@@ -15,7 +15,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.reproduction import verdict
 
-EXAMPLE = "probec reproduce e3c25f"
+EXAMPLE = "probec reproduce 81064c"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from compiler.errors import DAMAGED
 from compiler.project import place
 from compiler.reproduction import verification
 
-EXAMPLE = "probec verify e3c25f"
+EXAMPLE = "probec verify 81064c"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,17 +14,33 @@ from compiler.llm.prices import Rate
 
 
 class Outcome(StrEnum):
-    """The outcome of a call. Only OK, TRUNCATED and REFUSED are billed."""
+    """The outcome of a call. Those that a message came back for are billed.
+
+    Only the text of OK and, as an answer, of TRUNCATED is used. PAUSED: the server stopped in the
+    middle of a turn; EMPTY: a complete message without text; UNKNOWN: a stop reason or a content
+    block that is not expected, so its text may not be all of the reply. These replies stay in the
+    log like ERRORED ones, and `probec retry` sends their requests again.
+    """
 
     OK = "ok"
     TRUNCATED = "truncated"
     REFUSED = "refused"
+    PAUSED = "paused"
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
     ERRORED = "errored"
     EXPIRED = "expired"
     CANCELED = "canceled"
 
 
-BILLED = (Outcome.OK, Outcome.TRUNCATED, Outcome.REFUSED)
+BILLED = (
+    Outcome.OK,
+    Outcome.TRUNCATED,
+    Outcome.REFUSED,
+    Outcome.PAUSED,
+    Outcome.EMPTY,
+    Outcome.UNKNOWN,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ slot only; a reply without sibling, rationales, splits and a list of probes is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from compiler.words import is_placeholder
 RATIONALE = 1000
 # Longer digit strings are not slot or sibling numbers.
 _DIGITS = 20
+_SLOT = re.compile(r"slot[\"'“”]?\s*:\s*[\"'“”]?(\d{1,19})(?!\d)")
 
 
 def _number(value: object) -> object:
@@ -95,7 +97,7 @@ _NULLABLE: Json = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 _LABEL: Json = {"anyOf": [{"type": "string", "enum": ["typical", "atypical"]}, {"type": "null"}]}
 
 
-def _object(**properties: Json) -> Json:
+def _object(**properties: Json) -> dict[str, Json]:
     names: list[Json] = [*properties]
     return {
         "type": "object",
@@ -110,7 +112,7 @@ _INTEGER: Json = {"type": "integer"}
 
 # For providers that decode under a schema. They support neither lengths nor exact item counts, so
 # replies are validated against the models above in any case.
-SCHEMA: Json = _object(
+SCHEMA: dict[str, Json] = _object(
     sibling=_INTEGER,
     sibling_rationale=_TEXT,
     splits=_object(word_lens=_NULLABLE, sentence=_NULLABLE, paragraph=_NULLABLE, whole=_NULLABLE),
@@ -138,7 +140,8 @@ class Parsed:
 
     A group without a legal split has None in `splits` and its reason in `faults`; `given` holds the
     split ids as the reply named them. `drafts` and `bad_slots` are by slot index; the latter holds
-    an error message per malformed slot.
+    the reason and an error message per malformed slot. `unplaced`: errors of damaged probes whose
+    slot is not known.
     """
 
     sibling: ShownSibling
@@ -148,12 +151,18 @@ class Parsed:
     sibling_rationale: str
     split_rationale: str
     drafts: dict[int, Draft]
-    bad_slots: dict[int, str]
+    bad_slots: dict[int, tuple[str, str]]
     given: dict[Group, str | None]
+    unplaced: tuple[str, ...] = ()
 
 
-def interpret(value: object, record: DocRecord) -> Parsed | str:
-    """Validate a decoded reply against its doc-record; a str is the error of an unusable reply."""
+def interpret(
+    value: object, record: DocRecord, damages: Sequence[tuple[str, str]] = ()
+) -> Parsed | str:
+    """Validate a decoded reply against its doc-record; a str is the error of an unusable reply.
+
+    `damages`: raw texts of probes that could not be read, each with the error.
+    """
     try:
         head = Head.model_validate(value)
     except ValidationError as error:
@@ -166,7 +175,9 @@ def interpret(value: object, record: DocRecord) -> Parsed | str:
         have = ", ".join(str(s.idx) for s in record.shown)
         return f"sibling {head.sibling} was not shown (shown: {have})"
     splits, split_tokens, faults = _splits(head.splits, chosen)
-    drafts, bad = _drafts(head.probes, {slot.index for slot in record.slots})
+    slots = {slot.index for slot in record.slots}
+    damaged, unplaced = _damaged(damages)
+    drafts, bad = _drafts(head.probes, slots, damaged)
     return Parsed(
         chosen,
         splits,
@@ -177,6 +188,7 @@ def interpret(value: object, record: DocRecord) -> Parsed | str:
         drafts,
         bad,
         {group: getattr(head.splits, group) for group in GROUPS},
+        unplaced,
     )
 
 
@@ -204,19 +216,32 @@ def _by_group(numbers: dict[Group, int | None]) -> Splits:
     return Splits(*(numbers[group] for group in GROUPS))
 
 
-def _drafts(probes: Sequence[object], slots: set[int]) -> tuple[dict[int, Draft], dict[int, str]]:
+def _damaged(damages: Sequence[tuple[str, str]]) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Return the errors of damaged probes by the slots that their texts name, and the others."""
+    by_slot: dict[int, str] = {}
+    unplaced = []
+    for text, error in damages:
+        numbers = [int(found[1]) for found in _SLOT.finditer(text)]
+        by_slot |= dict.fromkeys(numbers, error)
+        unplaced += [] if numbers else [error]
+    return by_slot, tuple(unplaced)
+
+
+def _drafts(
+    probes: Sequence[object], slots: set[int], damaged: Mapping[int, str]
+) -> tuple[dict[int, Draft], dict[int, tuple[str, str]]]:
     drafts: dict[int, Draft] = {}
-    bad: dict[int, str] = {}
+    bad = {slot: ("slot_unparsed", damaged[slot]) for slot in slots & damaged.keys()}
     for item in probes:
         try:
             draft = Draft.model_validate(item)
         except ValidationError as error:
             slot = _slot_of(item)
             if slot in slots:
-                bad[slot] = _first(error)
+                bad.setdefault(slot, ("slot_invalid", _first(error)))
             continue
         if draft.slot in drafts or draft.slot in bad:
-            bad[draft.slot] = "the reply has this slot twice"
+            bad[draft.slot] = "slot_invalid", "the reply has this slot twice"
         elif draft.slot in slots:
             drafts[draft.slot] = draft
     for slot in bad:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
-from compiler.llm.repair import decode
 from compiler.probes import reply as replies
 from compiler.probes.scopes import written
 from compiler.probes.segment import IDENTITY
-from compiler.records import Choice, DocRecord, Group, Probe, Reject, ReplyRow
+from compiler.records import Choice, DocRecord, Group, Probe, Reject, ReplyRow, UnknownKeys
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class _Made:
     choices: list[Choice] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    unknown: list[UnknownKeys] = field(default_factory=list)
 
 
 def stage(context: Context) -> Stage:
@@ -62,10 +63,13 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
     out.rows("choices", made.choices)
     out.rows("probes", made.probes)
     out.rows("rejects", made.rejects)
+    out.rows("unknown_keys", made.unknown)
 
 
 def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) -> None:
-    parsed, rung = _parse(record, reply)
+    parsed, rung, unknown = _parse(record, reply)
+    if unknown:
+        made.unknown.append(UnknownKeys(record.doc_id, unknown))
     if isinstance(parsed, tuple):
         made.rejects.extend(_reject(record, index, *parsed) for index in range(len(record.slots)))
         return
@@ -97,21 +101,35 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
             made.rejects.append(_reject(record, index, reason, detail))
 
 
-def _parse(record: DocRecord, reply: ReplyRow) -> tuple[replies.Parsed | tuple[str, str], str]:
-    """Return the parsed reply and its rung, or (reason, detail) of an unusable reply and ""."""
-    if reply.outcome == Outcome.REFUSED:
-        return ("reply_refused", reply.text[:200]), ""
-    if reply.outcome == Outcome.TRUNCATED:
-        return ("reply_truncated", f"{reply.output_tokens} output tokens"), ""
-    if reply.outcome in (Outcome.ERRORED, Outcome.EXPIRED, Outcome.CANCELED):
-        return ("reply_errored", f"{reply.outcome}: {reply.text[:200]}"), ""
-    decoded = decode(reply.text)
-    if decoded is None:
-        return ("reply_unparsed", reply.text[:200]), ""
-    parsed = replies.interpret(decoded.value, record)
+def _parse(
+    record: DocRecord, reply: ReplyRow
+) -> tuple[replies.Parsed | tuple[str, str], str, tuple[str, ...]]:
+    """Return the parsed reply, its rung and unknown keys.
+
+    In place of an unusable reply: its (reason, detail).
+    """
+    if reply.outcome != Outcome.OK:
+        return _unusable(reply), "", ()
+    decoded = decode(reply.text, replies.SCHEMA)
+    if isinstance(decoded, Undecoded):
+        reason = "reply_ambiguous" if decoded.ambiguous else "reply_unparsed"
+        return (reason, f"{decoded.why}: {reply.text[:200]}"), "", ()
+    damages = [(damage.text, damage.why) for damage in decoded.damages]
+    parsed = replies.interpret(decoded.value, record, damages)
     if isinstance(parsed, str):
-        return ("reply_invalid", parsed), ""
-    return parsed, decoded.rung
+        return ("reply_invalid", parsed), "", decoded.unknown
+    return parsed, decoded.rung, decoded.unknown
+
+
+def _unusable(reply: ReplyRow) -> tuple[str, str]:
+    """Return the reason and detail of a reply whose outcome is not OK."""
+    if reply.outcome == Outcome.REFUSED:
+        return "reply_refused", reply.text[:200]
+    if reply.outcome == Outcome.TRUNCATED:
+        return "reply_truncated", f"{reply.output_tokens} output tokens"
+    if reply.outcome in (Outcome.PAUSED, Outcome.EMPTY, Outcome.UNKNOWN):
+        return f"reply_{reply.outcome}", reply.text[:200]
+    return "reply_errored", f"{reply.outcome}: {reply.text[:200]}"
 
 
 def _reject(record: DocRecord, index: int, reason: str, detail: str) -> Reject:

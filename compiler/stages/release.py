@@ -21,6 +21,7 @@ from compiler.records import (
     ProbeFact,
     Reject,
     Skip,
+    UnknownKeys,
     UsageRow,
 )
 from compiler.report import card
@@ -31,7 +32,7 @@ from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, s
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, compute
 
-VERSION = 2
+VERSION = 3
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 
@@ -49,7 +50,7 @@ def stage(context: Context) -> Stage:
         depth=0,
         needs=(
             *("publish.facts", "publish.pairs", "score.audits", *_REJECTS, *_SKIPS),
-            "finalize.choices",
+            *("finalize.choices", "finalize.unknown_keys"),
             *(f"{each}.usage" for stages in _asked(context).values() for each in stages),
         ),
         params={
@@ -147,6 +148,9 @@ def _run(
         skips=skipped(row for need in _SKIPS for row in inputs.rows(need, Skip)),
         rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
         usage=tuple(_usage(context, inputs)),
+        unknown_keys=counted(
+            key for row in inputs.rows("finalize.unknown_keys", UnknownKeys) for key in row.keys
+        ),
     )
     audits = list(inputs.rows("score.audits", AuditScore))
     rules = Rules(bands.hard, bands.easy, list(slots))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compiler.errors import StoreError
 from compiler.records import Reject, Skip
@@ -52,7 +52,8 @@ class BuildStats:
     """Numbers of a build that its rows do not hold.
 
     `planned`: slots; `rounds`: documents drawn in each round; `skips`: unused parts of the source
-    by reason; `rungs`: generator replies by the step of the repair that read them.
+    by reason; `rungs`: generator replies by the step of the repair that read them; `unknown_keys`:
+    keys of generator replies that no field reads, by path.
     """
 
     planned: int
@@ -62,6 +63,7 @@ class BuildStats:
     skips: dict[str, int]
     rungs: dict[str, int]
     usage: tuple[UsageStats, ...]
+    unknown_keys: dict[str, int] = field(default_factory=dict)
 
     def planned_of(self, scope: str) -> int:
         """Sum the planned slots of a scope over all rounds."""

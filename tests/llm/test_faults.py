@@ -409,7 +409,7 @@ def test_21_a_request_that_always_fails_is_sent_five_times(our: Desk) -> None:
         ("max_tokens", Outcome.TRUNCATED),
         ("refusal", Outcome.REFUSED),
         ("model_context_window_exceeded", Outcome.TRUNCATED),
-        ("pause_turn", Outcome.OK),
+        ("pause_turn", Outcome.PAUSED),
     ],
 )
 def test_21_every_billed_reply_is_kept(our: Desk, reason: str, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.llm.repair import decode
+from compiler.decoding.repair import Decoded, decode
 from compiler.probes import reply
 from compiler.probes.scopes import written
 from tests.conftest import ROOT
@@ -35,11 +35,12 @@ def sent(case: dict[str, str]) -> str:
 
 
 def slots(raw: str) -> tuple[str, set[int], set[str]] | str:
-    """Return repair step, built slots and reasons of the others, or the reason of a whole reply."""
-    decoded = decode(raw)
-    if decoded is None:
-        return "reply_unparsed"
-    parsed = reply.interpret(decoded.value, RECORD)
+    """The rung, the slots that became probes and the reasons of the others; a str if no use."""
+    decoded = decode(raw, reply.SCHEMA)
+    if not isinstance(decoded, Decoded):
+        return "reply_ambiguous" if decoded.ambiguous else "reply_unparsed"
+    damages = [(damage.text, damage.why) for damage in decoded.damages]
+    parsed = reply.interpret(decoded.value, RECORD, damages)
     if isinstance(parsed, str):
         return "reply_invalid"
     made = written.build(RECORD, parsed, scopes(), suffix_in_generated=True)
@@ -67,10 +68,12 @@ def test_a_repair_invents_nothing() -> None:
     """Find every text of every repaired probe in the raw reply."""
     for case in CASES:
         raw = sent(case)
-        decoded = decode(raw)
-        if decoded is not None and decoded.rung == "repaired":
+        decoded = decode(raw, reply.SCHEMA)
+        if isinstance(decoded, Decoded) and decoded.rung == "repaired":
             flat = "".join(raw.replace("\\", "").split())
-            for probe in decoded.value.get("probes", ()):  # type: ignore[attr-defined]
+            probes = decoded.value.get("probes", [])
+            assert isinstance(probes, list)
+            for probe in probes:
                 for value in probe.values():
                     if isinstance(value, str):
                         assert "".join(value.replace("\\", "").split()) in flat
@@ -94,9 +97,9 @@ def strings(value: object) -> Iterator[str]:
 def test_real_replies_of_small_models_are_read_without_inventing_anything(
     case: dict[str, str],
 ) -> None:
-    """Read unedited replies of Qwen2.5-Coder 0.5B and 1.5B; each case names its repair step."""
-    decoded = decode(case["raw"])
-    assert decoded is not None
+    """Qwen2.5-Coder 0.5B and 1.5B as generators, unedited; the case names the rung that read it."""
+    decoded = decode(case["raw"], reply.SCHEMA)
+    assert isinstance(decoded, Decoded)
     assert f"[rung {decoded.rung}," in case["case"]
     raw = "".join(case["raw"].replace("\\", "").split())
     for text in strings(decoded.value):

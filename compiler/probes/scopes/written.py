@@ -73,10 +73,10 @@ class _Builder:
             reason = parsed.faults[scope.split] if offered else "no_split_place"
             return reason, f"{scope.split} split of sibling {parsed.sibling.idx}"
         if slot.index in parsed.bad_slots:
-            return "slot_invalid", parsed.bad_slots[slot.index]
+            return parsed.bad_slots[slot.index]
         draft = parsed.drafts.get(slot.index)
         if draft is None:
-            return "slot_missing", f"slot {slot.index}"
+            return "slot_missing", "; ".join((f"slot {slot.index}", *parsed.unplaced))
         split = parsed.splits.of(scope.split)
         span = self._span(slot, scope, draft, split)
         if isinstance(span[0], str):

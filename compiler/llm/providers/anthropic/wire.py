@@ -6,6 +6,8 @@ default.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from compiler.errors import ProviderError
@@ -16,10 +18,15 @@ from compiler.llm.messages import Outcome, Reply, Request
 PARAMETERS = frozenset({"model", "max_tokens", "system", "messages", "thinking", "output_config"})
 _TEXT = ("system", "messages")
 _STOPS = {
+    "end_turn": Outcome.OK,
+    "stop_sequence": Outcome.OK,
+    "pause_turn": Outcome.PAUSED,
     "max_tokens": Outcome.TRUNCATED,
     "model_context_window_exceeded": Outcome.TRUNCATED,
     "refusal": Outcome.REFUSED,
 }
+# Blocks that hold no part of the reply's text.
+_ASIDE = ("thinking", "redacted_thinking")
 
 
 def messages_body(request: Request) -> dict[str, Json]:
@@ -90,32 +97,49 @@ def reply(message: dict[str, Json], request_id: str) -> Reply:
 
     A message without usage counts as free; only self-hosted servers omit it.
     """
-    content = message.get("content")
-    blocks = content if isinstance(content, list) else []
-    text = "".join(
-        [
-            str(block.get("text", ""))
-            for block in blocks
-            if isinstance(block, dict) and block.get("type") == "text"
-        ]
-    )
+    text, unexpected = _text(message.get("content"))
     usage = message.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     stop = str(message.get("stop_reason"))
+    outcome, error = _STOPS.get(stop, Outcome.UNKNOWN), ""
+    if outcome is Outcome.UNKNOWN:
+        error = f"unknown stop reason {stop[:80]!r}"
+    elif unexpected and outcome in (Outcome.OK, Outcome.TRUNCATED):
+        outcome, error = Outcome.UNKNOWN, unexpected
+    elif outcome is Outcome.OK and not text.strip():
+        outcome, error = Outcome.EMPTY, "the message holds no text"
     return Reply(
-        _STOPS.get(stop, Outcome.OK),
+        outcome,
         text,
         str(message.get("model", "")),
         stop,
         _count(counts, "input_tokens"),
         _count(counts, "output_tokens"),
         request_id or str(message.get("id", "")),
-        "",
+        error,
         _count(counts, "cache_creation_input_tokens"),
         _count(counts, "cache_read_input_tokens"),
     )
 
 
+def _text(content: Json) -> tuple[str, str]:
+    """Return the text of a message's content, and the first unexpected part of it or ""."""
+    if content is None:
+        return "", ""
+    if not isinstance(content, list):
+        return "", "the content is not a list of blocks"
+    texts, unexpected = [], ""
+    for block in content:
+        kind = block.get("type") if isinstance(block, dict) else None
+        # A text of null is no text.
+        text = block.get("text") if isinstance(block, dict) else None
+        if kind == "text" and isinstance(text, str):
+            texts.append(text)
+        elif kind not in _ASIDE and not (kind == "text" and text is None):
+            unexpected = unexpected or f"a content block of type {str(kind)[:80]!r}"
+    return "".join(texts), unexpected
+
+
 def _count(usage: dict[str, Json], name: str) -> int:
     value = usage.get(name)
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0

@@ -1,0 +1,1 @@
+"""Text that a language model wrote -> a JSON object. Knows no provider, spec or probe."""
