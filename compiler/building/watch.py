@@ -152,6 +152,7 @@ class Watch:
             # What was not yet moved from it into the database counts.
             look.perhaps(path)
             look.perhaps(path.with_name(f"{path.name}-wal"))
+        look.perhaps(project.log.path.with_name(f"{project.log.path.name}.count"))
         if project.locking:
             look.tree(project.rounds.folder)
             for lock in self._locks:

@@ -37,9 +37,9 @@ class Place:
         """What rounds need beside replies."""
         return Blobs(self.state / "blobs")
 
-    def log(self) -> ResponseLog:
-        """The response log."""
-        return ResponseLog(self.state / "responses.sqlite")
+    def log(self, *, incomplete: bool = False) -> ResponseLog:
+        """The response log. `incomplete`: as for `ResponseLog`."""
+        return ResponseLog(self.state / "responses.sqlite", incomplete=incomplete)
 
     def lock(self, prefix: str) -> tuple[Lock, Path]:
         """The round whose hash starts so, and its file."""
