@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compiler.building import garbage
+from compiler.building import backup, garbage
+from compiler.building.backup import Backup
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.engine.lock import locked
@@ -27,11 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, with which place, which rounds."""
     parser.add_argument(
         "action",
-        choices=("push", "pull", "gc"),
-        help="push or pull rounds with all they need; gc: remove what no build or lock refers to",
+        choices=("push", "pull", "backup", "gc"),
+        help="push or pull rounds with all they need; backup: copy everything that was paid for; "
+        "gc: remove what no build or lock refers to",
     )
     parser.add_argument(
-        "url", nargs="?", metavar="URL", help="push, pull: a directory or any fsspec URL"
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="push, pull: a directory or any fsspec URL; backup: a directory",
     )
     parser.add_argument(
         "hashes", nargs="*", metavar="HASH", help="push, pull: which rounds; default: all"
@@ -47,6 +52,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             raise UsageError("gc takes no URL", hint="probec cache gc --dry-run")
         place = places.find(args.dir, args.build_dir)
         return _gc(garbage.collect(place, dry_run=args.dry_run), dry_run=args.dry_run)
+    if args.action == "backup" and args.url and not args.hashes and not args.dry_run:
+        return _backup(backup.make(places.find(args.dir, args.build_dir), Path(args.url)))
+    if args.action == "backup":
+        raise UsageError("backup takes one directory", hint="probec cache backup DIR")
     if args.dry_run:
         raise UsageError("--dry-run goes with gc", hint="leave it out")
     if not args.url:
@@ -86,6 +95,22 @@ def _moved(verb: str, url: str, moved: Moved) -> Result:
         "mended": moved.mended,
     }
     return Result(text, data)
+
+
+def _backup(made: Backup) -> Result:
+    text = (
+        f"backup in {made.folder}: {made.replies:,} replies, {made.batches:,} batches, "
+        f"{made.files:,} files with {size(made.bytes)}"
+    )
+    data: Json = {
+        "folder": str(made.folder),
+        "replies": made.replies,
+        "batches": made.batches,
+        "files": made.files,
+        "bytes": made.bytes,
+        "replaced": made.replaced,
+    }
+    return Result(f"{text}; the earlier one was replaced" if made.replaced else text, data)
 
 
 def _gc(found: Sweep, *, dry_run: bool) -> Result:

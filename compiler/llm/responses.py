@@ -266,6 +266,11 @@ class ResponseLog:
             self._connection.close()
             self._connection = None
 
+    def copy(self, to: Path) -> None:
+        """Write a consistent copy of the log to a new file; others may write meanwhile."""
+        with self._translated():
+            self._open().execute("vacuum into ?", (str(to),))
+
     def missing(self) -> int:
         """Return the number of committed replies that the log lacks."""
         with self._translated():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.errors import UsageError
+from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
 from compiler.rounds import locks
@@ -40,6 +41,10 @@ class Place:
     def log(self, *, incomplete: bool = False) -> ResponseLog:
         """The response log. `incomplete`: as for `ResponseLog`."""
         return ResponseLog(self.state / "responses.sqlite", incomplete=incomplete)
+
+    def journal(self) -> Journal:
+        """The batch journal."""
+        return Journal(self.state / "batches")
 
     def lock(self, prefix: str) -> tuple[Lock, Path]:
         """The round whose hash starts so, and its file."""
