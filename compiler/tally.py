@@ -59,8 +59,8 @@ class Tally:
             # Written by an earlier version, or by a process that was killed.
             self.record(connection)
 
-    def record(self, connection: sqlite3.Connection) -> None:
-        """Raise the number in the file to that of the committed replies.
+    def record(self, connection: sqlite3.Connection, *, lower: bool = False) -> None:
+        """Raise the number in the file to that of the committed replies; `lower`: or reduce it.
 
         The log is locked against other writers meanwhile, so that no process writes an older number
         over a newer one.
@@ -70,7 +70,7 @@ class Tally:
             connection.execute(f"pragma busy_timeout = {_PATIENCE_MS}")
             connection.execute("begin immediate")
             (held,) = connection.execute(_GET).fetchone()
-            if held > self.committed():
+            if held > self.committed() or (lower and held < self.committed()):
                 part = self._path.with_name(f"{self._path.name}.part")
                 with part.open("w", encoding="ascii") as out:
                     out.write(f"{held}\n")
@@ -85,8 +85,8 @@ class Tally:
         return StoreError(
             f"the log holds {held:,} replies, {committed:,} were committed",
             where=str(self._log),
-            hint=f"bring back {self._log.name}-wal, or `probec cache pull`; to start over "
-            "deliberately move .probec away",
+            hint=f"bring back {self._log.name}-wal, or `probec cache recover`, or `probec cache "
+            "pull`; to start over deliberately move .probec away",
         )
 
 

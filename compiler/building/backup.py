@@ -17,7 +17,7 @@ from compiler.project.place import Place
 MARK = "backup.json"
 """The file that marks a directory as a backup."""
 # Sealed bodies and results of batches; what is being written has another suffix.
-_BATCH_FILES = ("*.body.json", "*.results.jsonl", "*.results.jsonl.zst")
+_BATCH_FILES = ("*.keys.json", "*.body.json", "*.results.jsonl", "*.results.jsonl.zst")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import quotes
+from compiler.building import quotes, recovery
 from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
@@ -28,6 +28,7 @@ class Plan:
     costs: Quote
     steps: tuple[Planned, ...] = ()
     blocked: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def data(self) -> Json:
         """As JSON."""
@@ -44,7 +45,7 @@ class Plan:
             }
             for each in self.steps
         ]
-        notices: list[Json] = [*self.project.notices]
+        notices: list[Json] = [*self.notices]
         return {"name": name, "notices": notices, "steps": steps, "price": price}
 
 
@@ -57,17 +58,19 @@ def plan(project: Project) -> Plan:
     refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:
-        return Plan(project, quote(project, None), blocked=tuple(blocked))
+        return Plan(project, quote(project, None), (), tuple(blocked), tuple(project.notices))
     context = project.context(Silent())
     graph = project.graph(context)
     refuse_changed(project, graph)
     steps = graph.plan()
-    return Plan(project, quote(project, steps, count(context, graph, steps)), tuple(steps))
+    costs = quote(project, steps, count(context, graph, steps))
+    told = (*project.notices, *recovery.notices(project.log, project.journal))
+    return Plan(project, costs, tuple(steps), notices=told)
 
 
 def text(found: Plan) -> str:
     """Format a plan for a terminal."""
-    return "\n\n".join([*found.project.notices, *_parts(found)])
+    return "\n\n".join([*found.notices, *_parts(found)])
 
 
 def _parts(found: Plan) -> Iterator[str]:

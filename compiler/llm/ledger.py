@@ -29,7 +29,7 @@ on conflict do update set
   cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
   usd = usd + excluded.usd
 """
-_ALL = "select * from spend order by build, round, role, provider"
+ALL = "select * from spend order by build, round, role, provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,3 @@ class Ledger:
         for account in list(self._booked):
             connection.execute(_BOOK, (*account, *self._booked[account]))
             del self._booked[account]
-
-    def clear(self) -> None:
-        """Drop the bookings that are not written."""
-        self._booked.clear()
-
-
-def rows(connection: sqlite3.Connection) -> list[Spend]:
-    """Return the ledger, ordered by build, round, role and provider."""
-    return [Spend(*row) for row in connection.execute(_ALL)]

@@ -219,7 +219,7 @@ class ResponseLog:
         with self._translated():
             connection = self._open()
             self._ledger.write(connection)
-            return ledger.rows(connection)
+            return [Spend(*row) for row in connection.execute(ledger.ALL)]
 
     def retire(self, keys: Iterable[str]) -> int:
         """Retire the replies to these keys, so that they are requested again; return their number.
@@ -255,7 +255,7 @@ class ResponseLog:
         """Undo all replies and bookings since the last commit."""
         if self._connection is not None:
             with self._translated():
-                self._ledger.clear()
+                self._ledger = Ledger()
                 self._new = 0
                 self._connection.rollback()
 
@@ -276,6 +276,19 @@ class ResponseLog:
         with self._translated():
             committed = self._tally.committed()
             return max(0, committed - tally.held(self._open())) if committed else 0
+
+    def accept_loss(self) -> None:
+        """Accept that committed replies are lost, so that the log can be used again."""
+        with self._translated():
+            self._tally.record(self._open(), lower=True)
+
+    def retired(self) -> set[str]:
+        """Return the keys of the retired replies."""
+        if not self._exists():
+            return set()
+        with self._translated():
+            rows = self._open().execute("select key from retired").fetchall()
+        return {row[0].hex() for row in rows}
 
     def _exists(self) -> bool:
         """Return whether there is a log. Raises StoreError if there was one with replies."""
