@@ -10,10 +10,16 @@ from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
+from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.report.terminal import table
+
+_DAMAGED = (
+    "the reply to request {key} is damaged: restore it from a copy with `probec cache pull`, or "
+    "send its request again with `probec retry SPEC --reason damaged`"
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,22 @@ def plan(project: Project) -> Plan:
     graph = project.graph(context)
     refuse_changed(project, graph)
     steps = graph.plan()
+    damaged: dict[str, None] = {}
+
+    def check(key: str, place: str) -> None:
+        try:
+            project.log.text(key)
+        except DamagedError:
+            damaged[key] = None
+
+    for dispatcher in context.dispatchers.values():
+        dispatcher.on_cached = check
     costs = quote(project, steps, count(context, graph, steps))
-    told = (*project.notices, *recovery.notices(project.log, project.journal))
+    told = (
+        *project.notices,
+        *recovery.notices(project.log, project.journal),
+        *(_DAMAGED.format(key=key[:12]) for key in damaged),
+    )
     return Plan(project, costs, tuple(steps), notices=told)
 
 

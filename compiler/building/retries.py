@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from compiler.building.estimate import call_usd
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
+from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
 from compiler.llm.repair import decode
@@ -20,7 +21,8 @@ from compiler.stages.context import Context
 
 # Replies that were billed and whole, but are no use: the generator's alone.
 _UNUSABLE = ("unparsed", "invalid")
-REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
+DAMAGED = "damaged"
+REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE, DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,13 @@ def _keys(
     keys: list[str] = []
 
     def look(key: str, place: str) -> None:
-        reply = project.log.get(key)
-        if reply is not None and _reason(reply, records.get(place)) in reasons:
+        try:
+            reply = project.log.get(key)
+        except DamagedError:
+            reason = DAMAGED
+        else:
+            reason = "" if reply is None else _reason(reply, records.get(place))
+        if reason in reasons:
             keys.append(key)
 
     dispatcher.on_cached = look

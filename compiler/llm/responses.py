@@ -338,7 +338,8 @@ class ResponseLog:
         return DamagedError(
             f"the reply to request {key[:12]} is damaged: {what}",
             where=str(self.path),
-            hint="restore it from a copy with `probec cache pull`; `probec verify` lists all",
+            hint="restore it from a copy with `probec cache pull`, or send its request again with "
+            "`probec retry SPEC --reason damaged`; `probec verify` lists all",
         )
 
     @contextmanager
