@@ -58,7 +58,13 @@ DOORS = {
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
-    "sqlite3": {"llm/responses.py", "llm/batches/journal.py", "rehearsal/store.py"},
+    "sqlite3": {
+        "llm/ledger.py",
+        "llm/responses.py",
+        "tally.py",
+        "llm/batches/journal.py",
+        "rehearsal/store.py",
+    },
     "zstandard": {
         "engine/artifact.py",
         "llm/responses.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, money, workers
+from compiler.building import folder, money, recovery, workers
 from compiler.building.estimate import later_usd, observed_usd, quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
@@ -68,6 +68,8 @@ def make(
         refuse_changed(project, graph)
         if project.held and project.log.is_empty():
             reporter.notice(_NO_REPLIES)
+        for notice in recovery.notices(project.log, project.journal):
+            reporter.notice(notice)
         _announce(project, graph, ceiling, reporter)
         with (
             running(project, context),

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.dispatch import Priced
+from compiler.llm.ledger import Spend
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
 from compiler.llm.purse import ENOUGH
-from compiler.llm.responses import Spend
 from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from compiler.keys import Json
-from compiler.llm.responses import Spend
+from compiler.llm.ledger import Spend
 from compiler.project.project import Project
 from compiler.report.terminal import table
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import quotes
+from compiler.building import quotes, recovery
 from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
+from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.report.terminal import table
+
+_DAMAGED = (
+    "the reply to request {key} is damaged: restore it from a copy with `probec cache pull`, or "
+    "send its request again with `probec retry SPEC --reason damaged`"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Plan:
     costs: Quote
     steps: tuple[Planned, ...] = ()
     blocked: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -47,7 +54,7 @@ class Plan:
             }
             for each in self.steps
         ]
-        notices: list[Json] = [*self.project.notices]
+        notices: list[Json] = [*self.notices]
         return {"name": name, "notices": notices, "steps": steps, "price": price}
 
 
@@ -60,17 +67,33 @@ def plan(project: Project) -> Plan:
     refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:
-        return Plan(project, quote(project, None), blocked=tuple(blocked))
+        return Plan(project, quote(project, None), (), tuple(blocked), tuple(project.notices))
     context = project.context(Silent())
     graph = project.graph(context)
     refuse_changed(project, graph)
     steps = graph.plan()
-    return Plan(project, quote(project, steps, count(context, graph, steps)), tuple(steps))
+    damaged: dict[str, None] = {}
+
+    def check(key: str, place: str) -> None:
+        try:
+            project.log.text(key)
+        except DamagedError:
+            damaged[key] = None
+
+    for dispatcher in context.dispatchers.values():
+        dispatcher.on_cached = check
+    costs = quote(project, steps, count(context, graph, steps))
+    told = (
+        *project.notices,
+        *recovery.notices(project.log, project.journal),
+        *(_DAMAGED.format(key=key[:12]) for key in damaged),
+    )
+    return Plan(project, costs, tuple(steps), notices=told)
 
 
 def text(found: Plan) -> str:
     """Format a plan for a terminal."""
-    return "\n\n".join([*found.project.notices, *_parts(found)])
+    return "\n\n".join([*found.notices, *_parts(found)])
 
 
 def _parts(found: Plan) -> Iterator[str]:

@@ -9,6 +9,7 @@ from compiler.building.estimate import call_usd
 from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
+from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
 from compiler.probes.reply import SCHEMA, interpret
@@ -20,7 +21,8 @@ from compiler.stages.context import Context
 
 # Replies of the generator that are complete but unusable. They were billed.
 _UNUSABLE = ("unparsed", "ambiguous", "invalid")
-REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE)
+DAMAGED = "damaged"
+REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE, DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,13 @@ def _keys(
     keys: list[str] = []
 
     def look(key: str, place: str) -> None:
-        reply = project.log.get(key)
-        if reply is not None and _reason(reply, records.get(place)) in reasons:
+        try:
+            reply = project.log.get(key)
+        except DamagedError:
+            reason = DAMAGED
+        else:
+            reason = "" if reply is None else _reason(reply, records.get(place))
+        if reason in reasons:
             keys.append(key)
 
     dispatcher.on_cached = look

@@ -154,6 +154,7 @@ class Watch:
             # The write-ahead log holds transactions that the database file does not have yet.
             look.perhaps(path)
             look.perhaps(path.with_name(f"{path.name}-wal"))
+        look.perhaps(project.log.path.with_name(f"{project.log.path.name}.count"))
         if project.locking:
             look.tree(project.rounds.folder)
             for lock in self._locks:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from compiler.building import garbage
+import msgspec
+
+from compiler.building import backup, garbage, recovery
+from compiler.building.backup import Backup
+from compiler.building.recovery import Recovered
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.engine.lock import locked
@@ -27,16 +31,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the action, the URL and the rounds."""
     parser.add_argument(
         "action",
-        choices=("push", "pull", "gc"),
-        help="push, pull: rounds with all that they need; gc: remove files that nothing uses",
+        choices=("push", "pull", "backup", "recover", "gc"),
+        help="push, pull: rounds with all that they need; backup: copy everything that was paid "
+        "for; recover: bring replies of archived batches back into the log; gc: remove files that "
+        "nothing uses",
     )
     parser.add_argument(
-        "url", nargs="?", metavar="URL", help="push, pull: a directory or any fsspec URL"
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="push, pull: a directory or any fsspec URL; backup: a directory",
     )
     parser.add_argument(
         "hashes", nargs="*", metavar="HASH", help="push, pull: the rounds; default: all"
     )
     arguments.add_place_arguments(parser)
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="recover: use the log again although committed replies stay lost",
+    )
     parser.add_argument("--dry-run", action="store_true", help="gc: list what would be removed")
 
 
@@ -47,6 +61,17 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             raise UsageError("gc takes no URL", hint="leave it out: probec cache gc")
         place = places.find(args.dir, args.build_dir)
         return _gc(garbage.collect(place, dry_run=args.dry_run), dry_run=args.dry_run)
+    if args.accept_loss and args.action != "recover":
+        raise UsageError("--accept-loss goes with recover", hint="leave it out")
+    if args.action == "recover" and not args.url and not args.dry_run:
+        place = places.find(args.dir, args.build_dir)
+        return _recovered(recovery.recover(place, accept_loss=args.accept_loss))
+    if args.action == "recover":
+        raise UsageError("recover takes no URL and no --dry-run", hint="probec cache recover")
+    if args.action == "backup" and args.url and not args.hashes and not args.dry_run:
+        return _backup(backup.make(places.find(args.dir, args.build_dir), Path(args.url)))
+    if args.action == "backup":
+        raise UsageError("backup takes one directory", hint="probec cache backup DIR")
     if args.dry_run:
         raise UsageError("--dry-run needs the action gc", hint="leave it out")
     if not args.url:
@@ -86,6 +111,40 @@ def _moved(verb: str, url: str, moved: Moved) -> Result:
         "mended": moved.mended,
     }
     return Result(text, data)
+
+
+def _backup(made: Backup) -> Result:
+    text = (
+        f"backup in {made.folder}: {made.replies:,} replies, {made.batches:,} batches, "
+        f"{made.files:,} files with {size(made.bytes)}"
+    )
+    data: Json = {
+        "folder": str(made.folder),
+        "replies": made.replies,
+        "batches": made.batches,
+        "files": made.files,
+        "bytes": made.bytes,
+        "replaced": made.replaced,
+    }
+    return Result(f"{text}; the earlier one was replaced" if made.replaced else text, data)
+
+
+def _recovered(found: Recovered) -> Result:
+    lines = [
+        f"{found.batches:,} archived batches: {found.recovered:,} replies recovered, "
+        f"{found.known:,} known, {found.unreadable:,} unreadable"
+    ]
+    if found.unmapped:
+        lines.append(
+            f"{found.unmapped:,} batches archived by an earlier version do not say which requests "
+            "they answer"
+        )
+    if found.missing:
+        lines.append(
+            f"{found.missing:,} committed replies are still missing: `probec cache pull`, or "
+            "`probec cache recover --accept-loss` to go on without them"
+        )
+    return Result("\n".join(lines), {**msgspec.to_builtins(found)})
 
 
 def _gc(found: Sweep, *, dry_run: bool) -> Result:

@@ -7,6 +7,8 @@ the transaction that stores it.
 
 A row carries a digest over its key and its compressed value, so that a flipped byte is detected.
 Rows of earlier versions have none until a round that uses them is sealed.
+
+Beside the log, a file has the number of replies committed so far, compared at each opening.
 """
 
 from __future__ import annotations
@@ -15,14 +17,16 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 import zstandard
 
+from compiler import tally
 from compiler.errors import DamagedError, StoreError
+from compiler.llm import ledger
+from compiler.llm.ledger import Ledger, Spend
 from compiler.llm.messages import Purpose, Reply, well_formed
 
 _AT_ONCE = 500
@@ -39,49 +43,10 @@ create table if not exists retired (
   key blob not null,
   value blob not null
 );
-create table if not exists spend (
-  build text not null, role text not null, round integer not null,
-  provider text not null, model text not null,
-  calls integer not null, expected_usd real not null,
-  input_tokens integer not null, output_tokens integer not null,
-  cache_write_tokens integer not null, cache_read_tokens integer not null,
-  usd real not null,
-  primary key (build, role, round, provider, model)
-);
 """
 _UNDIGESTED = "create index if not exists undigested on reply (key) where digest is null"
 _CACHE_KIB = 64 << 10
 _COLUMNS = "pragma table_info(reply)"
-_BOOK = """
-insert into spend values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-on conflict do update set
-  calls = calls + excluded.calls,
-  expected_usd = expected_usd + excluded.expected_usd,
-  input_tokens = input_tokens + excluded.input_tokens,
-  output_tokens = output_tokens + excluded.output_tokens,
-  cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
-  cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
-  usd = usd + excluded.usd
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Expected and actual cost of one role in one round of a build."""
-
-    build: str
-    role: str
-    round: int
-    provider: str
-    model: str
-    calls: int
-    expected_usd: float
-    input_tokens: int
-    output_tokens: int
-    cache_write_tokens: int
-    cache_read_tokens: int
-    usd: float
-
 
 BROKEN = (
     "move it aside, do not delete it, and restore the replies from a copy with `probec cache pull`"
@@ -90,12 +55,19 @@ BROKEN = (
 
 
 class ResponseLog:
-    """The replies of a project, in `.probec/responses.sqlite`, which is opened at first use."""
+    """The replies of a project, in `.probec/responses.sqlite`, which is opened at first use.
 
-    def __init__(self, path: Path) -> None:
+    `incomplete`: open the log even if it lacks committed replies, to restore them.
+    """
+
+    def __init__(self, path: Path, *, incomplete: bool = False) -> None:
         self.path = path
+        self._tally = tally.Tally(path)
+        self._incomplete = incomplete
         self._connection: sqlite3.Connection | None = None
-        self._booked: dict[tuple[str | int, ...], list[float]] = {}
+        # Replies stored since the last commit.
+        self._new = 0
+        self._ledger = Ledger()
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
         self._decoder = msgspec.json.Decoder(Reply)
@@ -183,7 +155,7 @@ class ResponseLog:
         with self._translated():
             new = self._insert(key, msgspec.json.encode(well_formed(reply)))
             if new and purpose is not None:
-                self._book(purpose, reply)
+                self._ledger.book(purpose, reply)
         return new
 
     def adopt(self, key: str, text: bytes) -> bool:
@@ -205,6 +177,7 @@ class ResponseLog:
             "insert or ignore into reply (key, value, digest) values (?, ?, ?)",
             (raw, value, _row_digest(raw, value)),
         )
+        self._new += done.rowcount
         return done.rowcount == 1
 
     def seal(self, keys: Iterable[str]) -> None:
@@ -224,44 +197,29 @@ class ResponseLog:
                     connection.execute(
                         "update reply set digest = ? where key = ?", (_row_digest(raw, value), raw)
                     )
-            connection.commit()
+        self.commit()
 
     def fault(self) -> str | None:
-        """Return the integrity errors of the database file, or None; digests are not checked."""
-        if not self._exists():
-            return None
+        """Return the errors of the log as a whole, or None; digests are not checked."""
         try:
+            if not self._exists():
+                return None
             rows = self._open().execute("pragma integrity_check(3)").fetchall()
+        except StoreError as error:
+            return error.message
         except sqlite3.Error as error:
             return str(error)
         found = "; ".join(str(row[0]).splitlines()[-1] for row in rows)
         return None if found == "ok" else found
-
-    def _book(self, purpose: Purpose, reply: Reply) -> None:
-        account = purpose.build, purpose.role, purpose.round, purpose.provider, purpose.model
-        sums = self._booked.setdefault(account, [0, 0.0, 0, 0, 0, 0, 0.0])
-        sums[0] += 1
-        sums[1] += purpose.expected_usd
-        sums[2] += reply.input_tokens
-        sums[3] += reply.output_tokens
-        sums[4] += reply.cache_write_tokens
-        sums[5] += reply.cache_read_tokens
-        sums[6] += reply.usd(purpose.rate)
-
-    def _write_book(self) -> None:
-        """Write the bookings since the last commit, in the transaction of their replies."""
-        for account in list(self._booked):
-            self._open().execute(_BOOK, (*account, *self._booked[account]))
-            del self._booked[account]
 
     def spent(self) -> list[Spend]:
         """Return the cost ledger, ordered by build, round, role and provider."""
         if not self._exists():
             return []
         with self._translated():
-            self._write_book()
-            rows = self._open().execute("select * from spend order by build, round, role, provider")
-            return [Spend(*row) for row in rows]
+            connection = self._open()
+            self._ledger.write(connection)
+            return [Spend(*row) for row in connection.execute(ledger.ALL)]
 
     def retire(self, keys: Iterable[str]) -> int:
         """Retire the replies to these keys, so that they are requested again; return their number.
@@ -285,14 +243,20 @@ class ResponseLog:
         """Make all replies and bookings so far durable."""
         if self._connection is not None:
             with self._translated():
-                self._write_book()
+                self._ledger.write(self._connection)
+                new, self._new = self._new, 0
+                if new:
+                    tally.add(self._connection, new)
                 self._connection.commit()
+                if new:
+                    self._tally.record(self._connection)
 
     def rollback(self) -> None:
         """Undo all replies and bookings since the last commit."""
         if self._connection is not None:
             with self._translated():
-                self._booked.clear()
+                self._ledger = Ledger()
+                self._new = 0
                 self._connection.rollback()
 
     def close(self) -> None:
@@ -302,29 +266,80 @@ class ResponseLog:
             self._connection.close()
             self._connection = None
 
+    def copy(self, to: Path) -> None:
+        """Write a consistent copy of the log to a new file; others may write meanwhile."""
+        with self._translated():
+            self._open().execute("vacuum into ?", (str(to),))
+
+    def missing(self) -> int:
+        """Return the number of committed replies that the log lacks."""
+        with self._translated():
+            committed = self._tally.committed()
+            return max(0, committed - tally.held(self._open())) if committed else 0
+
+    def accept_loss(self) -> None:
+        """Accept that committed replies are lost, so that the log can be used again."""
+        with self._translated():
+            self._tally.record(self._open(), lower=True)
+
+    def retired(self) -> set[str]:
+        """Return the keys of the retired replies."""
+        if not self._exists():
+            return set()
+        with self._translated():
+            rows = self._open().execute("select key from retired").fetchall()
+        return {row[0].hex() for row in rows}
+
     def _exists(self) -> bool:
-        return self._connection is not None or self.path.exists()
+        """Return whether there is a log. Raises StoreError if there was one with replies."""
+        if self._connection is not None or self.path.exists():
+            return True
+        if self._incomplete:
+            return False
+        with self._translated():
+            committed = self._tally.committed()
+        if committed:
+            raise self._tally.error(0, committed)
+        return False
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
+            # Read before the log, which other processes may extend meanwhile.
+            committed = self._tally.committed()
+            if committed and not self._incomplete and not self.path.exists():
+                raise self._tally.error(0, committed)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=60.0)
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            # Keys arrive in random order, so index pages that are not cached are read from disk for
-            # every key.
-            connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
-            connection.executescript(_SCHEMA)
-            if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
-                _add_digests(connection)
+            connection = sqlite3.connect(self.path, timeout=tally.BUSY_MS / 1000)
+            try:
+                # Before any write: a file that was written to no longer fits the `-wal` file that a
+                # user may bring back.
+                held = tally.held(connection)
+                if committed > held and not self._incomplete:
+                    raise self._tally.error(held, committed)
+                self._prepare(connection, committed)
+            except BaseException:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection, committed: int) -> None:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        # Keys arrive in random order, so index pages that are not cached are read from disk for
+        # every key.
+        connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
+        connection.executescript(_SCHEMA + ledger.SCHEMA + tally.SCHEMA)
+        if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
+            _add_digests(connection)
+        self._tally.begin(connection, committed)
 
     def _damaged(self, key: str, what: str) -> DamagedError:
         return DamagedError(
             f"the reply to request {key[:12]} is damaged: {what}",
             where=str(self.path),
-            hint="restore it from a copy with `probec cache pull`; `probec verify` lists all",
+            hint="restore it from a copy with `probec cache pull`, or send its request again with "
+            "`probec retry SPEC --reason damaged`; `probec verify` lists all",
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.errors import UsageError
+from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
 from compiler.rounds import locks
@@ -37,9 +38,13 @@ class Place:
         """The store of what rounds need beside replies: documents, tokenizers and key lists."""
         return Blobs(self.state / "blobs")
 
-    def log(self) -> ResponseLog:
-        """Open the response log."""
-        return ResponseLog(self.state / "responses.sqlite")
+    def log(self, *, incomplete: bool = False) -> ResponseLog:
+        """Open the response log. `incomplete`: as for `ResponseLog`."""
+        return ResponseLog(self.state / "responses.sqlite", incomplete=incomplete)
+
+    def journal(self) -> Journal:
+        """Open the batch journal."""
+        return Journal(self.state / "batches")
 
     def lock(self, prefix: str) -> tuple[Lock, Path]:
         """Find the round whose hash starts with `prefix`; return its lock and the lock's file."""

@@ -19,12 +19,13 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
+from compiler.llm.ledger import Spend
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
 from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
-from compiler.llm.responses import ResponseLog, Spend
+from compiler.llm.responses import ResponseLog
 from compiler.probes import sampling, tokens
 from compiler.probes.prompts import Library
 from compiler.probes.tokens import Tokenizer, TokenizerFile

@@ -221,7 +221,7 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
         StoreError: a file is not there, or the transfer failed; files that arrived are kept.
     """
     moved = Moved()
-    log = place.log()
+    log = place.log(incomplete=True)
     try:
         for each in hashes:
             lock = _pull_lock(place, remote, each)
@@ -234,6 +234,8 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
             new, had = moved.replies - replies, moved.known - known
             notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} already in the log")
             moved.rounds.append(lock.hash)
+        if missing := log.missing():
+            notice(f"the response log still lacks {missing:,} replies that were committed")
     finally:
         log.close()
     return moved

@@ -274,6 +274,26 @@ def test_a_local_reply_is_kept_and_a_damaged_one_is_replaced(
 
 
 @pytest.mark.usefixtures("tiny")
+def test_a_log_that_lost_replies_is_refused_until_they_are_pulled(
+    probec: Probec, project: Path, tmp_path: Path
+) -> None:
+    build(probec)
+    cache(probec, "push", str(tmp_path / "shared"))
+    count = len(replies(project))
+    (project / ".probec/responses.sqlite").unlink()
+
+    for command in ("plan", "build"):
+        assert probec(command, SPEC, "--set", "scoring.rollouts=7") == 1
+        assert f"the log holds 0 replies, {count:,} were committed" in probec.err
+        assert "`probec cache pull`" in probec.err
+    assert probec("verify", locks(project)[0].hash) == 7
+    assert f"{count:,} were committed" in probec.out
+    cache(probec, "pull", str(tmp_path / "shared"))
+    assert len(replies(project)) == count
+    assert probec("plan", SPEC) == 0
+
+
+@pytest.mark.usefixtures("tiny")
 def test_an_incomplete_round_is_not_pushed(probec: Probec, project: Path, tmp_path: Path) -> None:
     first, _ = build(probec)
     key = keys_of(project, locks(project)[0], "judge")[0]

@@ -553,3 +553,40 @@ def test_a_paid_round_is_reproduced_without_key_or_server(
         assert probec.out.startswith("verified")
         assert probec("verify", lock["hash"]) == 0
     assert ledger(server) == theirs
+
+
+def test_a_damaged_reply_is_named_by_plan_and_its_request_sent_again_by_retry(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    assert probec("build", *paid(server), "--detach") == 75
+    with sqlite3.connect(project / ".probec/responses.sqlite") as db:
+        (key,) = db.execute("select key from reply").fetchone()
+        db.execute("update reply set value = x'00'")
+    plan: Any = probec.json("plan", *paid(server))
+    (notice,) = plan["notices"]
+    assert f"the reply to request {key.hex()[:12]} is damaged" in notice
+    assert "probec cache pull" in notice
+    assert "probec retry SPEC --reason damaged" in notice
+    wait_for_end(server)
+    assert probec("build", *paid(server)) == 7
+    assert "probec retry SPEC --reason damaged" in probec.err
+    requests = ledger(server)["requests"]
+
+    dry: Any = probec.json("retry", *paid(server), "--reason", "damaged", "--dry-run")
+    assert dry["retired"] == {"generate": 1}
+    assert dry["expected_usd"] > 0
+    assert probec("retry", *paid(server), "--reason", "damaged") == 0
+    # The budget applies to the new request.
+    assert probec("build", *paid(server), "--max-usd", "0") == 3
+    assert ledger(server)["requests"] == requests
+    built: Any = probec.json("build", *paid(server))
+    assert built["steps"]
+    answered = ledger(server)["answered"]
+    assert sum(answered.values()) == len(replies_of(project)) + 1
+    dry = probec.json("retry", *paid(server), "--reason", "damaged", "--dry-run")
+    assert dry["retired"] == {}
+
+
+def replies_of(project: Path) -> list[bytes]:
+    with sqlite3.connect(project / ".probec/responses.sqlite") as db:
+        return [row[0] for row in db.execute("select key from reply")]

@@ -16,11 +16,12 @@ from compiler.llm.messages import Deliver, Outcome, Purpose, Reply
 
 @dataclass
 class Applied:
-    """The results of a shard by kind, the requests to send again, and errors of the account."""
+    """Results of a shard by kind, keys of replies, requests to send again, account errors."""
 
     counts: Counter[str] = field(default_factory=Counter)
     again: list[Sealed] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
 
 def read(api: BatchApi, journal: Journal, shard: Shard, deliver: Deliver) -> Applied:
@@ -35,6 +36,7 @@ def read(api: BatchApi, journal: Journal, shard: Shard, deliver: Deliver) -> App
         action = decide(line, shard.attempt)
         if action is Action.KEEP and line is not None and line.reply is not None:
             deliver(request.key, journal.purpose(request.purpose), line.reply)
+            applied.kept.append(request.key)
         elif action is Action.FAIL:
             deliver(request.key, journal.purpose(request.purpose), _failure(line))
         else:

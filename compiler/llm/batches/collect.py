@@ -7,6 +7,7 @@ were counted and compared with the server's counts.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import zstandard
 
 from compiler.errors import StoreError
 from compiler.llm.batches.api import BatchApi, Remote, lines
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.shards import ordinal_of, prefix_of, sync_folder
+from compiler.llm.messages import Purpose
 
 
 @dataclass
@@ -62,7 +65,7 @@ def _translated(part: Path) -> Iterator[None]:
 
 
 def archive(journal: Journal, shard: Shard) -> None:
-    """Compress the results of an applied shard, which are kept but not read again."""
+    """Compress the results of an applied shard, which only `probec cache recover` reads again."""
     path = journal.results(shard.id)
     packed = path.with_suffix(".jsonl.zst")
     part = path.with_suffix(".part")
@@ -74,6 +77,48 @@ def archive(journal: Journal, shard: Shard) -> None:
         os.replace(part, packed)
         sync_folder(path.parent)
         path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The first line of a file that maps results to requests, enough to rebuild a lost log.
+
+    The second line has the key and the index of the purpose of each request, by ordinal. `some`: a
+    few keys that got replies, for a quick check of a log.
+    """
+
+    batch_id: str | None
+    prefix: str
+    purposes: list[Purpose]
+    some: list[str]
+
+
+def map_keys(journal: Journal, shard: Shard, some: list[str]) -> None:
+    """Write the mapping of a shard while the journal still has its requests, durably."""
+    requests = journal.requests(shard.id).values()
+    numbers = sorted({each.purpose for each in requests})
+    prefix = prefix_of(journal.nonce, shard.id, shard.attempt)
+    top = Mapping(shard.batch_id, prefix, [journal.purpose(n) for n in numbers], some)
+    rows = {each.ordinal: (each.key, numbers.index(each.purpose)) for each in requests}
+    path = journal.folder / f"{shard.id:06d}.keys.json"
+    part = path.with_suffix(".part")
+    with _translated(part):
+        with part.open("wb") as out:
+            out.write(msgspec.json.encode(top) + b"\n" + msgspec.json.encode(rows) + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+
+
+def archived(journal: Journal, shard: int) -> Iterator[bytes]:
+    """Yield the lines of a shard's results, compressed or not yet."""
+    path = journal.results(shard)
+    if path.is_file():
+        yield from (raw for _, raw in lines(path))
+        return
+    with zstandard.open(path.with_suffix(".jsonl.zst"), "rb") as unpacked:
+        yield from io.BufferedReader(unpacked)
 
 
 def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Survey:

@@ -23,6 +23,7 @@ from compiler.llm.messages import Deliver
 from compiler.llm.purse import Purse
 
 _FETCHES = 8
+_SOME = 8
 # Up to max(_FEW, _SHARE of the shard) missing results count as lost and are requested again; if
 # more are missing, the download is incomplete.
 _FEW = 3
@@ -344,6 +345,7 @@ class Runner:
         """Log the results, then seal the requests to send again, then finish the shard."""
         applied = read(self._api, self._journal, shard, deliver)
         commit()
+        collect.map_keys(self._journal, shard, applied.kept[:_SOME])
         limits, price = self._limits, self._purse.price
         seal_again(self._journal, shard, applied, limits, price, self._wanted)
         self._release(shard)

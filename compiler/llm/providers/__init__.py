@@ -59,6 +59,9 @@ PROVIDERS: Mapping[str, Entry] = {
 BATCHED = frozenset(name for name, entry in PROVIDERS.items() if entry.batched)
 FREE = frozenset(name for name, entry in PROVIDERS.items() if entry.free)
 
+parse_result = Endpoint.parse
+"""Parses one line of archived results, without a connection."""
+
 
 @contextmanager
 def batch_api(endpoint: str) -> Iterator[BatchApi]:

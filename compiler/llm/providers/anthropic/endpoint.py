@@ -142,7 +142,8 @@ class Endpoint:
         found = _result(line)
         return None if found is None else (found[0], str(found[1].get("type", "")))
 
-    def parse(self, line: bytes) -> Line | None:
+    @staticmethod
+    def parse(line: bytes) -> Line | None:
         """Parse one result; its error type is read where the API puts it, else where mocks do."""
         found = _result(line)
         if found is None:
