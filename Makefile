@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo check test interop golden bench lock clean
+.PHONY: install demo check test pytest interop golden bench lock clean
 .DEFAULT_GOAL := demo
 
 # Two lock files with hashes: dependencies of probec, and those that development adds.
@@ -29,7 +29,10 @@ check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: check  ## everything CI runs; FULL=1 tries more examples
+test: .venv/.dev  ## everything CI runs, checks beside tests; FULL=1 tries more examples
+	@$(MAKE) --no-print-directory -j 2 check pytest
+
+pytest: .venv/.dev
 	$(BIN)/pytest -n 2 $(if $(FULL),--full)
 
 INTEROP := llmock mock-ai-api steadybatch promptbatch

@@ -25,7 +25,7 @@ from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
 # Parts of a spec of which a lock has only some keys.
-_PARTLY = ("source", "calibration", "models")
+_PARTLY = ("source", "calibration", "models", "publish")
 _SPEC_OF_A_LOCK = PurePosixPath("specs/locked.yaml")
 
 

@@ -134,6 +134,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "source.columns.prefix": ("{}=prefix2",),
     "source.columns.continuation": ("{}=continuation2",),
     "source.columns.doc_idx": ("{}=doc_idx2", "{}=null"),
+    "publish.languages": ("{}=[de]", "{}=[de, en]"),
     "rounds": ("{}=[{docs: 3}]", "{}=[{docs: 3}, {docs: 1}, {docs: 1}]"),
     "rounds.0.docs": ("{}=2", "{}=4"),
     "rounds.1.docs": ("{}=2",),

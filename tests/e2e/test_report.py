@@ -357,4 +357,4 @@ def test_unusable_input_of_a_report_is_an_error(
     assert "nonesuch" in probec.err
     shutil.rmtree(project / "templates")
     assert probec("report", place) == 2
-    assert "no project here" in probec.err
+    assert "no directory above has the page's template" in probec.err

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -95,8 +96,8 @@ class Processes:
         resource_tracker.ensure_running()
         with _held():
             process.start()
+            self._process[ours] = process
         theirs.close()
-        self._process[ours] = process
         return ours
 
     def _kill(self, worker: Connection) -> None:
@@ -120,10 +121,20 @@ class Processes:
 def _held() -> Iterator[None]:
     """Delay Ctrl-C until the block ends."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    arrived: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    # The mask is of this thread; a thread of a library may receive the signal for it.
+    before = (
+        signal.signal(signal.SIGINT, lambda number, _: arrived.append(number)) if main else None
+    )
     try:
         yield
     finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _work(pipe: Connection, workplace: Workplace) -> None:
