@@ -33,7 +33,7 @@ test: .venv/.dev  ## everything CI runs, checks beside tests; FULL=1 tries more 
 	@$(MAKE) --no-print-directory -j 2 check pytest
 
 pytest: .venv/.dev
-	$(BIN)/pytest -n 2 $(if $(FULL),--full)
+	$(BIN)/pytest -n 3 $(if $(FULL),--full)
 
 INTEROP := llmock mock-ai-api steadybatch promptbatch
 
