@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 from compiler import cli
+from compiler.embedded import MODEL
 from compiler.keys import Json
 from compiler.llm import providers
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers import Entry
-from compiler.llm.providers.extractive import MODEL, Extractive
+from compiler.llm.providers.extractive import Extractive
 
 _SLOT = re.compile(r'<slot index="(\d+)" scope="(\w+)" split="(\w+)" target="(\w+)"')
 _SIBLING = re.compile(r'<sibling index="(\d+)">\n(.*?)\n</sibling>', re.DOTALL)

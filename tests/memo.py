@@ -19,9 +19,9 @@ import jinja2
 import pytest
 import yaml
 
+from compiler import embedded
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
-from compiler.llm.providers import extractive
 from compiler.probes import tokens
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.report.pages import Page
@@ -67,7 +67,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _keep_replies(patch: pytest.MonkeyPatch) -> None:
-    real = extractive.respond
+    real = embedded.respond
     known: dict[tuple[str, int], str] = {}
 
     def respond(user: str, sample: int) -> str:
@@ -77,7 +77,7 @@ def _keep_replies(patch: pytest.MonkeyPatch) -> None:
             known[key] = real(user, sample)
         return known[key]
 
-    patch.setattr(extractive, "respond", respond)
+    patch.setattr(embedded, "respond", respond)
 
 
 def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:

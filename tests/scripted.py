@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 import regex
 
-from compiler.llm.providers import extractive
-from compiler.llm.providers.extractive import author, tags
+from compiler import embedded
+from compiler.embedded import author, tags
 from compiler.probes.sampling import Stream
 
 _QUALITY = regex.compile(r"quality (\d\.\d\d)")
@@ -37,7 +37,7 @@ class Script:
 
     def install(self, patch: pytest.MonkeyPatch) -> Script:
         """Replace the embedded model."""
-        patch.setattr(extractive, "respond", self.respond)
+        patch.setattr(embedded, "respond", self.respond)
         return self
 
     def respond(self, user: str, sample: int) -> str:

@@ -170,7 +170,7 @@ def test_no_untyped_dict_is_passed(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_names_of_registry_entries_are_compared_only_in_their_package(path: Path) -> None:
     """Find special cases on top of a registry, as in `if scope == "lens"` outside its package."""
-    home = ("probes/scopes/", "llm/providers/", "probes/scoring/")
+    home = ("probes/scopes/", "llm/providers/", "probes/scoring/", "embedded/")
     if name_of(path).startswith(home) or name_of(path) == "project/problems.py":
         return
     names = {*SCOPES, *PROVIDERS, *POLICIES} - {"anthropic"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from compiler.dataset.located import locate
 from compiler.dataset.sources import count_documents
+from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
 from compiler.llm.providers import PROVIDERS
-from compiler.llm.providers.extractive import MODEL
 from compiler.project import problems
 from compiler.project.project import Project, opened
 from compiler.project.variant import Variant

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.dataset.located import local_files
+from compiler.embedded import MODEL
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
 from compiler.llm.providers import FREE, PROVIDERS
-from compiler.llm.providers.extractive import MODEL
 from compiler.probes import tokens
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from compiler.embedded import respond as embedded
 from compiler.errors import ProbecError
 from compiler.keys import Json, canonical
-from compiler.llm.providers.extractive import respond as embedded
 from compiler.rehearsal.catalogue import Usage
 from compiler.rehearsal.faults import NOTHING, Actions
 

@@ -29,10 +29,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from compiler import cli
+from compiler import cli, embedded
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
-from compiler.llm.providers import FREE, PROVIDERS, Entry, extractive
+from compiler.llm.providers import FREE, PROVIDERS, Entry
 from compiler.llm.providers.anthropic.wire import messages_body
 from compiler.probes import alternatives
 from compiler.probes.prompts import Library
@@ -361,7 +361,7 @@ class StandIn:
             body = json.loads(call.body)
             # Two samples each have equal answers, as samples of a model may have.
             sample = call.sample // 2 if call.purpose.role == "answerer" else call.sample
-            text = extractive.respond(body["messages"][0]["content"], sample)
+            text = embedded.respond(body["messages"][0]["content"], sample)
             if call.purpose.role == "generator":
                 text = json.dumps({**json.loads(text), "sibling_rationale": f"For {call.key}."})
             elif call.purpose.role == "answerer":

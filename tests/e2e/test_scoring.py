@@ -152,7 +152,7 @@ def test_identical_answers_are_judged_once_with_the_option(
         text = planted.respond(user, sample)
         return text.replace(f"rollout {sample}", "the same") if "<context" in user else text
 
-    monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
+    monkeypatch.setattr("compiler.embedded.respond", respond)
     stats = build(probec, "scoring.identical=once", *more)
     rows = written(dataset(project))
 
@@ -189,7 +189,7 @@ def test_a_wrong_number_of_verdicts_fails_all_of_them(
         text = planted.respond(user, sample)
         return "\n".join(text.splitlines()[:-1]) if "<reference>" in user else text
 
-    monkeypatch.setattr("compiler.llm.providers.extractive.respond", respond)
+    monkeypatch.setattr("compiler.embedded.respond", respond)
     build(
         probec,
         "scoring.judging=together",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from compiler.llm.providers.extractive import language, tags
+from compiler.embedded import language, tags
 from compiler.words import content_stems
 
 

@@ -12,8 +12,8 @@ from difflib import SequenceMatcher
 
 import regex
 
-from compiler.llm.providers.extractive import language
-from compiler.llm.providers.extractive.language import Clause
+from compiler.embedded import language
+from compiler.embedded.language import Clause
 from compiler.words import content_stems
 
 _PHRASE_END = regex.compile(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.llm.providers.extractive import tags
+from compiler.embedded import tags
 from compiler.words import content_stems
 
 

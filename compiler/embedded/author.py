@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import regex
 
-from compiler.llm.providers.extractive import language, tags
-from compiler.llm.providers.extractive.nearmiss import NearMisses
-from compiler.llm.providers.extractive.tags import Marked, Place, ScopeTag, SlotTag, Unit
+from compiler.embedded import language, tags
+from compiler.embedded.nearmiss import NearMisses
+from compiler.embedded.tags import Marked, Place, ScopeTag, SlotTag, Unit
 from compiler.words import STOPWORDS, WORD, content_stems, is_content, stems
 
 _CAUSE = regex.compile(

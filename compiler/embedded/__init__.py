@@ -1,0 +1,39 @@
+"""The embedded model `extractive-1`: a rule-based baseline. Free, deterministic, offline.
+
+It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
+retrieval from the text it is shown, and judges by lexical overlap. Replies are cached, so a change
+of rules that changes replies requires a new model name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compiler.embedded import answerer, author, judge
+from compiler.errors import ProviderError
+
+MODEL = "extractive-1"
+
+# The tag by which a prompt's role is known, first match first, and the function of that role.
+_ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
+    ("<slots>", author.write),
+    ("<reference>", judge.grade),
+    ("<passage>", answerer.read),
+    ("<context", answerer.answer),
+    ("<question>", answerer.guess),
+)
+
+
+def respond(user: str, sample: int) -> str:
+    """Return the embedded model's reply to a prompt, which may depend on the sample index.
+
+    Raises:
+        ProviderError: the prompt has no tag of any role.
+    """
+    for tag, part in _ROLES:
+        if tag in user:
+            return part(user, sample)
+    raise ProviderError(
+        "the embedded model finds no <slots>, <question> or <reference> tag in the prompt",
+        hint="keep the tags of docs/prompts.md in prompt variants",
+    )
