@@ -5,16 +5,19 @@ BIN := .venv/bin
 .PHONY: install demo check test pytest interop golden bench lock clean
 .DEFAULT_GOAL := demo
 
-# Two lock files with hashes: dependencies of probec, and those that development adds.
+# Two lock files with hashes: dependencies of probec, and those that development adds. They are
+# complete, so nothing is resolved. Bytecode is compiled by the first import, most of it never.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
+
 .venv/.run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("probec needs Python 3.11 to 3.14, this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 install: .venv/.run  ## the probec command, in .venv/bin

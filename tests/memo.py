@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Hashable
-from functools import partial
+from functools import cache, partial
 from types import CodeType
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ import jinja2
 import pytest
 import yaml
 
-from compiler import embedded
+from compiler import cli, embedded
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes import tokens
@@ -38,6 +38,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(yaml, "SafeLoader", _Loader)
     _keep_tokenizers(patch)
     _keep_templates(patch)
+    patch.setattr(cli, "_parser", cache(cli._parser))
 
 
 class _Connection(sqlite3.Connection):

@@ -269,7 +269,16 @@ CHANGES: dict[str, Callable[[Desk], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+# Changes that are noticed by what a process compares before it loads the compiler.
+IN_A_PROCESS = (
+    "the spec, edited",
+    "an object, cut short",
+    "half of the receipt",
+    "a package, installed",
+)
+
+
+@pytest.mark.parametrize("change", IN_A_PROCESS)
 def test_a_change_invalidates_the_receipt_and_a_full_run_writes_a_new_one(
     desk: Desk, change: str
 ) -> None:
@@ -499,6 +508,32 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
     opened = opening.project(arguments.variant(parsed))
     builds.make(opened, Silent(), None, Workers(), asked=Request("one.json", began, ""))
     return receipt.everywhere(project / "build")
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Provide a built project for all changes that a build in this process finds and undoes."""
+    place = tmp_path_factory.mktemp("settled")
+    made = Desk(make_project(place / "project"), place / "code", place / "site-packages")
+    time.sleep(REST)
+    make(made.root, time.time_ns())
+    return made
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if name not in IN_A_PROCESS])
+def test_a_change_is_found_by_stamps_and_the_next_build_writes_a_new_receipt(
+    settled: Desk, change: str
+) -> None:
+    build = settled.root / "build"
+    (kept,) = receipt.everywhere(build)
+    assert receipt.useless(build, []) == set()
+    CHANGES[change](settled)
+    found = receipt.useless(build, [])
+    time.sleep(REST)
+
+    assert found == {kept} if kept.exists() else not receipt.everywhere(build)
+    assert make(settled.root, time.time_ns()) == [kept]
+    assert receipt.useless(build, []) == set()
 
 
 def test_an_input_changed_during_the_build_prevents_a_receipt(project: Path) -> None:
