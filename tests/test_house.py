@@ -74,6 +74,8 @@ DOORS = {
         "rounds/blobs.py",
     },
     "numpy": {
+        "rollouts/detached.py",
+        "rollouts/loops.py",
         *(
             path.relative_to(ROOT / "compiler").as_posix()
             for path in (ROOT / "compiler/statistics/measures").glob("*.py")
