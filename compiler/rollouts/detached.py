@@ -80,7 +80,7 @@ def _vectors(pieces: Sequence[str], weight: Weights) -> NDArray[np.float64]:
     for row, columns in enumerate(rows):
         np.add.at(found[row], columns, 1.0)
     # Both vectors of a cosine hold the factor, so each has the root of the squared frequency.
-    scale = np.sqrt(np.array([weight.of(each) for each in places] or [1.0]))
+    scale = np.array([weight.of(each) ** 0.5 for each in places] or [1.0])
     damped: NDArray[np.float64] = np.log1p(found) * scale
     return damped
 
@@ -89,7 +89,8 @@ def _cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
     """Return the cosine of each pair of rows, 0 where a row is zero."""
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     dots: NDArray[np.float64] = (left * right).sum(axis=1)
-    return np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
+    cosines: NDArray[np.float64] = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
+    return cosines
 
 
 def cohesion(prefix: str, text: str, weight: Weights, min_tail: int) -> Cohesion | None:

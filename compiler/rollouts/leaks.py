@@ -12,7 +12,8 @@ _SHAPES = (
     r"<(?:start|end)_of_[a-z]+>",
     r"<(?:bos|eos|pad|unk|mask|sep|cls)>",
     r"<unused\d{1,4}>",
-    r"</?s>(?!\w)",
+    # Not the end of struck text.
+    r"(?<!<s>[^<]{0,200})</s>",
     r"\[/?INST\]",
     r"<</?SYS>>",
     r"</?think>",

@@ -22,7 +22,11 @@ _PATTERNS = (
 )
 # A pattern counts as repeated if it occurred at most so many tokens earlier.
 BACK = 120
-_TOKEN = regex.compile(r"<[^<>]{1,80}>|\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]")
+# A character is a token where words are not spaced.
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_TOKEN = regex.compile(
+    rf"<[^<>]{{1,80}}>|{_UNSPACED}|(?:(?!{_UNSPACED})\p{{L}}\p{{M}}*)+|\p{{N}}+|[^\s\p{{L}}\p{{N}}]"
+)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
