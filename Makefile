@@ -59,6 +59,7 @@ bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured i
 	$(BIN)/python -m benchmarks.parquet_layout
 	$(BIN)/python -m benchmarks.response_log 200000
 	$(BIN)/python -m benchmarks.scale_model
+	$(BIN)/python -m benchmarks.rollout_filters specs/data/rollouts.jsonl
 
 lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build

@@ -29,13 +29,15 @@ class Sibling(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A source row or sibling that was not used, with a reason from `SKIPS`.
+    """A source row or sibling that was not used or was cut, with a reason from `SKIPS`.
 
-    `detail`: the column and its value's type, for a row.
+    `detail`: the column and its value's type, for a row. `chars`: of a sibling, the characters that
+    are not used.
     """
 
     reason: str
     detail: str = ""
+    chars: int = 0
 
 
 class Document(Struct, frozen=True, gc=False):

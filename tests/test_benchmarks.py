@@ -15,6 +15,7 @@ from benchmarks import (
     local_stages,
     parquet_layout,
     response_log,
+    rollout_filters,
     scale_model,
     statistics,
 )
@@ -146,3 +147,18 @@ def test_the_scale_model_and_the_plan_of_the_published_spec_agree(
 
     assert found.requests == pytest.approx(sum(each["calls"] for each in price["estimates"]), abs=2)
     assert found.usd == pytest.approx(sum(each["usd"] for each in price["estimates"]), rel=1e-3)
+
+
+def test_the_benchmark_of_the_filters_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+    source = tmp_path / "few.jsonl"
+    source.write_text("".join(lines[:60]), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["rollout_filters", str(source), "--texts", "5"])
+    rollout_filters.main()
+    out = capsys.readouterr().out
+
+    assert "loop, verbatim, in human texts" in out
+    assert "siblings as they are" in out
+    assert "the labelled continuations are not in this file" in out

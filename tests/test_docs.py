@@ -15,7 +15,7 @@ from compiler.commands import COMMANDS
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS, STATUSES
-from compiler.spec import base, model, paid, scoring
+from compiler.spec import base, filters, model, paid, scoring
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- made from the code by `make golden`; edit the code -->\n\n"
@@ -84,7 +84,7 @@ def spec_page() -> str:
         "merge keys and tags. `--set` paths join keys by dots; a key that holds a dot is quoted: "
         "`--set 'prices.\"model-1.5\".input=3'`.\n"
     ]
-    for klass in {**vars(model), **vars(paid), **vars(scoring)}.values():
+    for klass in {**vars(model), **vars(filters), **vars(paid), **vars(scoring)}.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             meanings = base.meanings(klass)
             lines = [

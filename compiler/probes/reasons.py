@@ -43,9 +43,17 @@ SKIPS: dict[str, str] = {
     "row_surrogate": "a source row with a lone surrogate",
     "row_duplicate": "a source row equal to an earlier one",
     "sibling_empty": "an empty continuation",
-    "sibling_short": "a continuation below siblings.min_chars",
-    "sibling_looping": "a continuation that repeats itself more than siblings.max_repeat",
+    "sibling_leaking": "a continuation with a special token of the source model",
+    "sibling_looping": "a continuation that repeats itself, by source.filters.loop",
+    "sibling_boilerplate": "a continuation with boilerplate of web pages",
+    "sibling_short": "a continuation below source.filters.min_chars, after all cuts",
     "sibling_duplicate": "a continuation equal to another of the document",
+    "sibling_copies_prefix": "a continuation that copies its prefix",
+    "sibling_near_copy": "a continuation that copies an earlier one of the document",
+    "cut_leak": "a continuation cut at its first special token, or without them",
+    "cut_loop": "a continuation cut where it begins to repeat itself",
+    "cut_boilerplate": "a continuation cut at the first line of boilerplate",
+    "cut_sentence": "a continuation without its unfinished last sentence",
 }
 
 STATUSES: dict[str, str] = {

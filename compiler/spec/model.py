@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from compiler.records import Group, Side
 from compiler.spec.base import Level, Margin, Model, Name, Share
+from compiler.spec.filters import Filters
 from compiler.spec.paid import Batches, Budget, Expectations, Models, Price
 from compiler.spec.scoring import Scoring
 
@@ -55,17 +56,15 @@ class Source(Model):
     """URL of a page about the source, stated on the card beside `path`."""
     columns: Columns = Columns()
     """Which columns to read."""
+    filters: Filters = Filters()
+    """Filters of the continuations, before any of them is shown or becomes a probe."""
 
 
 class Siblings(Model):
-    """Rules for usable siblings, and the number that the generator sees."""
+    """The siblings that the generator sees."""
 
     shown: Annotated[int, Field(ge=1, le=15)] = 3
     """Most siblings shown to the generator, drawn by the row seed."""
-    min_chars: Annotated[int, Field(ge=1)] = 200
-    """Fewest characters of a continuation; shorter ones are skipped as `sibling_short`."""
-    max_repeat: Share = 0.5
-    """Largest share of repeated 5-word windows; above it a continuation is `sibling_looping`."""
 
 
 class SplitRules(Model):
@@ -243,7 +242,7 @@ class Spec(Model):
     shard_docs: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Documents per shard, the unit of work and of rebuilding."""
     siblings: Siblings = Siblings()
-    """Usable and shown siblings."""
+    """The siblings that the generator sees."""
     splits: SplitRules = SplitRules()
     """Places of a text that are offered for splitting."""
     slots_per_document: Annotated[int, Field(ge=1, le=256)]

@@ -140,17 +140,19 @@ def _run(
     rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
     rows = gather(inputs.rows("publish.facts", ProbeFact))
     ledger = close(slots, rounds, rejects, rows)
+    skips, skipped_chars = skipped(row for need in _SKIPS for row in inputs.rows(need, Skip))
     build = BuildStats(
         planned=sum(each.planned for each in ledger),
         documents_drawn=sum(rounds),
         rounds=tuple(rounds),
         ledger=ledger,
-        skips=skipped(row for need in _SKIPS for row in inputs.rows(need, Skip)),
+        skips=skips,
         rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
         usage=tuple(_usage(context, inputs)),
         unknown_keys=counted(
             key for row in inputs.rows("finalize.unknown_keys", UnknownKeys) for key in row.keys
         ),
+        skipped_chars=skipped_chars,
     )
     audits = list(inputs.rows("score.audits", AuditScore))
     rules = Rules(bands.hard, bands.easy, list(slots))

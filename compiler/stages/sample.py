@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,12 +16,13 @@ from compiler.probes import annotate, document, sampling
 from compiler.probes.segment import IDENTITY, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
-from compiler.spec.model import Siblings, Spec, SplitRules, WrittenScope
+from compiler.rollouts.filters import usable
+from compiler.spec.model import Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 3
 # The parameters that come from the spec; a locked round keeps them.
-DECLARED = ("seed", "siblings", "splits", "slots", "atoms")
+DECLARED = ("seed", "siblings", "filters", "splits", "slots", "atoms")
 _NAMED = 5
 
 
@@ -31,7 +32,6 @@ class _Bound:
 
     spec: Spec
     draws: _Draws
-    siblings: Siblings
     rules: SplitRules
     written: tuple[WrittenScope, ...]
 
@@ -40,7 +40,7 @@ def stage(context: Context) -> Stage:
     """Bind the stage, one step per shard, whose key holds only the shard's own documents."""
     spec = context.spec
     written = tuple(context.written().values())
-    bound = _Bound(spec, _Draws(spec, context.locked), spec.siblings, spec.splits, written)
+    bound = _Bound(spec, _Draws(spec, context.locked), spec.splits, written)
     name = spec.source.tokenizer
     return Stage(
         name="sample",
@@ -51,6 +51,7 @@ def stage(context: Context) -> Stage:
         params={
             "seed": spec.seed,
             "siblings": spec.siblings.model_dump(mode="json"),
+            "filters": spec.source.filters.model_dump(mode="json"),
             "splits": spec.splits.model_dump(mode="json"),
             "slots": [
                 [name, scope.slots, scope.distance.max if scope.distance else None]
@@ -175,10 +176,10 @@ def _run(
     skips: list[Skip] = []
     rows = [each.row for each in drawn]
     for source in inputs.rows_at("ingest.documents", rows, Document):
-        kept, skipped = document.usable(source, bound.siblings)
-        skips.extend(skipped)
-        record = _record(bound, tokenizer, part[0], source, kept)
-        if kept:
+        found = usable(source, bound.spec.source.filters)
+        skips.extend(found.skips)
+        record = _record(bound, tokenizer, part[0], source, found.siblings)
+        if found.siblings:
             records.append(record)
         else:
             rejects.extend(
@@ -189,7 +190,7 @@ def _run(
                     slot.scope,
                     "sample",
                     "no_usable_sibling",
-                    f"{len(skipped)} siblings",
+                    f"{len(source.siblings)} siblings",
                 )
                 for slot in record.slots
             )
@@ -199,11 +200,11 @@ def _run(
 
 
 def _record(
-    bound: _Bound, tokenizer: Tokenizer, round_index: int, source: Document, kept: list[Sibling]
+    bound: _Bound, tokenizer: Tokenizer, round_index: int, source: Document, kept: Sequence[Sibling]
 ) -> DocRecord:
     seed = sampling.row_seed(bound.spec.seed, round_index, source.doc_id)
     ranked = sorted(kept, key=lambda s: sampling.rank(seed, source.doc_id, "shown", s.idx))
-    shown = ranked[: bound.siblings.shown]
+    shown = ranked[: bound.spec.siblings.shown]
     return DocRecord(
         round=round_index,
         doc_id=source.doc_id,
@@ -212,7 +213,7 @@ def _record(
         gen_start=len(source.prefix),
         n_available=len(kept),
         shown=tuple(_shown(bound, tokenizer, source, sibling, seed) for sibling in shown),
-        others=tuple(ranked[bound.siblings.shown :]),
+        others=tuple(ranked[bound.spec.siblings.shown :]),
         slots=sampling.plan_slots(bound.spec.ordered_scopes(), seed, source.doc_id),
     )
 

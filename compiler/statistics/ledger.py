@@ -52,8 +52,9 @@ class BuildStats:
     """Numbers of a build that its rows do not hold.
 
     `planned`: slots; `rounds`: documents drawn in each round; `skips`: unused parts of the source
-    by reason; `rungs`: generator replies by the step of the repair that read them; `unknown_keys`:
-    keys of generator replies that no field reads, by path.
+    by reason; `skipped_chars`: characters of siblings among them; `rungs`: generator replies by the
+    step of the repair that read them; `unknown_keys`: keys of generator replies that no field
+    reads, by path.
     """
 
     planned: int
@@ -64,6 +65,7 @@ class BuildStats:
     rungs: dict[str, int]
     usage: tuple[UsageStats, ...]
     unknown_keys: dict[str, int] = field(default_factory=dict)
+    skipped_chars: dict[str, int] = field(default_factory=dict)
 
     def planned_of(self, scope: str) -> int:
         """Sum the planned slots of a scope over all rounds."""
@@ -123,9 +125,14 @@ def counted(items: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(items).items()))
 
 
-def skipped(skips: Iterable[Skip]) -> dict[str, int]:
-    """Count the source rows and siblings that were not used, by reason."""
-    return counted(skip.reason for skip in skips)
+def skipped(skips: Iterable[Skip]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count source rows and siblings that were not used or were cut, and characters, by reason."""
+    counts: Counter[str] = Counter()
+    chars: Counter[str] = Counter()
+    for skip in skips:
+        counts[skip.reason] += 1
+        chars[skip.reason] += skip.chars
+    return dict(sorted(counts.items())), {k: n for k, n in sorted(chars.items()) if n}
 
 
 def _entry(

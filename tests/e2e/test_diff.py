@@ -86,7 +86,7 @@ def test_a_level_changes_every_generator_request_at_a_reported_place(
             "change": "changed",
             "old": 0,
             "new": -1,
-            "old_where": "specs/base.yaml:43",
+            "old_where": "specs/base.yaml:44",
             "new_where": "--set calibration.level",
         }
     ]

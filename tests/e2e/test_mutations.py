@@ -58,10 +58,10 @@ source:
   tokenizer: {TOKENIZER}
   license: public domain
   homepage: https://example.org
+  filters: {{min_chars: 300, boilerplate: {{}}, sentence: {{}}, copies: {{}}}}
   columns: {{doc_id: doc_id, doc_source: doc_source, prefix: prefix, continuation: continuation, doc_idx: doc_idx}}
 rounds: [{{docs: 3}}, {{docs: 1}}]
 shard_docs: 3
-siblings: {{min_chars: 300, max_repeat: 0.2}}
 splits: {{margin_chars: 100, margin_share: 0.12, whole_share: 0.15, word_candidates: 3}}
 slots_per_document: 6
 scopes:
@@ -117,7 +117,14 @@ NEGATIVE = (
 QUIET: tuple[str, ...] = ()
 
 # Leaves with one legal value: every other one is rejected, which is tested.
-FIXED = ("scopes.*.kind", "scoring.policy", "models.*.temperature", "models.[aj]*.structured")
+FIXED = (
+    "source.filters.boilerplate.patterns",
+    "source.filters.sentence.action",
+    "scopes.*.kind",
+    "scoring.policy",
+    "models.*.temperature",
+    "models.[aj]*.structured",
+)
 
 # Other legal values, where the type alone does not lead to one that shows. Patterns of paths;
 # ` ; ` joins values that must change together. `{}` is the path itself.
@@ -140,8 +147,18 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "rounds.1.docs": ("{}=2",),
     "shard_docs": ("{}=1", "{}=2"),
     "siblings.shown": ("{}=2",),
-    "siblings.min_chars": ("{}=900",),
-    "siblings.max_repeat": ("{}=0.9", "{}=0.0"),
+    "source.filters.min_chars": ("{}=900",),
+    "source.filters.leak.tokens": ("{}=[the]",),
+    "source.filters.loop.window": ("{}=20",),
+    "source.filters.loop.share": ("{}=0.1",),
+    "source.filters.loop.coverage": ("{}=0.0",),
+    "source.filters.loop.action": ("{}=reject ; {parent}.share=0.1",),
+    "source.filters.copies.*": ("{}=0.0",),
+    **{
+        f"source.filters.{name}": ("{}=null",)
+        for name in ("leak", "loop", "boilerplate", "sentence", "copies")
+    },
+    "source.filters": ("{}.min_chars=900",),
     "splits.margin_chars": ("{}=400",),
     "splits.margin_share": ("{}=0.35",),
     "splits.whole_share": ("{}=0.45",),
@@ -298,6 +315,10 @@ def write_project(root: Path) -> None:
         sizes[row["doc_id"]] = sizes.get(row["doc_id"], 0) + len(row["continuation"])
     few = sorted(sizes, key=lambda doc_id: (abs(sizes[doc_id] - 6000), doc_id))[:5]
     rows = [_doubled(row) for row in rows if row["doc_id"] in few and row["doc_idx"] < 4]
+    # Each filter of the spec finds something.
+    tails = ("<|im_end|>It.", "\n\nAll rights reserved", " And so", "")
+    for row in rows:
+        row["continuation"] = f"{row['continuation']}{tails[cast(int, row['doc_idx'])]}"
     _write_rows(data / "tiny.jsonl", rows)
     _write_rows(data / "same.jsonl", rows)
     _write_rows(data / "other.jsonl", [{**r, "prefix": "Once. " + r["prefix"]} for r in rows])

@@ -153,16 +153,20 @@ def ledger(stats: Stats) -> Table | None:
 
 
 def skips(stats: Stats) -> Table | None:
-    """Tabulate source rows and siblings that were not used."""
+    """Tabulate source rows and siblings that were not used or were cut."""
     if stats.build is None:
         return None
-    found = [(reason, n, SKIPS.get(reason, UNKNOWN)) for reason, n in stats.build.skips.items()]
+    chars = stats.build.skipped_chars
+    found = [
+        (reason, n, chars.get(reason), SKIPS.get(reason, UNKNOWN))
+        for reason, n in stats.build.skips.items()
+    ]
     return _unless_empty(
         Table(
             "skips",
             "Skipped source rows and siblings",
-            "parts of the source without planned slots",
-            (word("reason"), count("count"), word("meaning")),
+            "parts of the source that no slot can use",
+            (word("reason"), count("count"), count("characters"), word("meaning")),
             rows(found),
         )
     )

@@ -1,0 +1,1 @@
+"""Source rollouts as pure functions over text: prefixes, and filters of continuations."""
