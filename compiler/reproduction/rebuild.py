@@ -15,7 +15,7 @@ from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
 from compiler.engine.store import Manifest, Store, plain
-from compiler.errors import DamagedError
+from compiler.errors import DamagedError, Problem, SpecError
 from compiler.keys import Json
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
@@ -91,27 +91,47 @@ def rebuild(
         return found
     source = scratch / _SOURCE
     try:
-        spec = _spec(identity, source)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        found.spec_problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        project = opened(lock, place, Store(scratch / "build"), source)
+    except SpecError as error:
+        found.spec_problem = error.problems[0].message
         return found
+    project.journal = Journal(scratch / "batches")
+    if tree:
+        project.texts = None
     _write_source(identity, blobs, source)
-    log, store = place.log(), Store(scratch / "build")
-    project = Project(spec, place.root, store, log, Journal(scratch / "batches"))
-    project.replay, project.tokenizers = True, _tokenizers(identity, blobs)
-    project.texts = None if tree else identity.templates
-    project.held = {identity.round: lock}
+    log, store = project.log, project.store
     try:
         context = project.context(reporter)
         graph = project.graph(context)
         stages = round_stages(graph.stages)
         found.slices = slices(stages)
         leaves = [part for part in graph.leaves if part[0] == identity.round]
-        _run(context, Graph(spec.name, store, stages, leaves), log, reporter, found)
+        _run(context, Graph(identity.name, store, stages, leaves), log, reporter, found)
     finally:
         log.close()
     return found
+
+
+def opened(lock: Lock, place: Place, store: Store, source: Path) -> Project:
+    """Open the project of a lock: its spec, texts, tokenizers and documents, and a place's log.
+
+    `source`: the path of the documents.
+
+    Raises:
+        SpecError: this version cannot read the lock's spec.
+    """
+    identity = lock.identity
+    try:
+        spec = _spec(identity, source)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise SpecError([Problem(lock.file, "", message)]) from None
+    project = Project(spec, place.root, store, place.log(), place.journal())
+    project.replay, project.texts = True, identity.templates
+    project.tokenizers = _tokenizers(identity, place.blobs)
+    project.held = {identity.round: lock}
+    return project
 
 
 def _spec(identity: Identity, path: Path) -> Spec:
