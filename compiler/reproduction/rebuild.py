@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import key_list, request_keys, round_stages, slices
+from compiler.building.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
 from compiler.engine.store import Manifest, Store, plain
 from compiler.errors import DamagedError, Problem, SpecError
-from compiler.keys import Json
+from compiler.keys import Json, bytes_digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.tokens import TokenizerFile
@@ -24,6 +24,7 @@ from compiler.project.place import Place
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Document
+from compiler.reproduction import conflicts
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice
 from compiler.spec.model import Spec
@@ -53,7 +54,8 @@ class Rebuilt:
 
     `spec_problem`: why this version cannot read the lock's spec, or "". `slices`: of each stage, by
     this version. `requests`: the key list of each paid step. `outputs`: content digests by step and
-    output. `waiting`: steps that lack an input.
+    output. `waiting`: steps that lack an input. `others`: the steps whose logged replies are not
+    those that the round was built from, with the cause.
     """
 
     spec_problem: str = ""
@@ -62,6 +64,7 @@ class Rebuilt:
     requests: dict[str, bytes] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def needed(identity: Identity) -> list[tuple[str, str]]:
@@ -106,7 +109,7 @@ def rebuild(
         stages = round_stages(graph.stages)
         found.slices = slices(stages)
         leaves = [part for part in graph.leaves if part[0] == identity.round]
-        _run(context, Graph(identity.name, store, stages, leaves), log, reporter, found)
+        _run(context, Graph(identity.name, store, stages, leaves), lock, log, reporter, found)
     finally:
         log.close()
     return found
@@ -205,7 +208,12 @@ def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
 
 
 def _run(
-    context: Context, graph: Graph, log: ResponseLog, reporter: Reporter, found: Rebuilt
+    context: Context,
+    graph: Graph,
+    lock: Lock,
+    log: ResponseLog,
+    reporter: Reporter,
+    found: Rebuilt,
 ) -> None:
     """Run every step that has its inputs and replies, stage by stage."""
     for stage in graph.stages:
@@ -223,6 +231,12 @@ def _run(
             if lost:
                 found.missing += [Missing("reply", k, str(step), p) for k, p in lost.items()]
                 continue
+            asked = found.requests.get(str(step), b"")
+            was = lock.identity.requests.get(str(step))
+            keys = keys_in(asked)
+            equal = was is not None and was.digest == bytes_digest(asked)
+            if equal and conflicts.others(lock, str(step), log, keys):
+                found.others[str(step)] = conflicts.cause(log, keys)
             manifest: Manifest = planned.manifest or run_step(graph, planned, reporter)
             graph.record(step, manifest)
             if step.part:

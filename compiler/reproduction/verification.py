@@ -19,14 +19,14 @@ from compiler.keys import Json
 from compiler.llm.responses import BROKEN
 from compiler.project.place import Place
 from compiler.report.terminal import table
-from compiler.reproduction import rendering
+from compiler.reproduction import conflicts, rendering
 from compiler.reproduction.rebuild import documents, needed
 from compiler.rounds.locks import Lock
 
 _SHOWN = 20
 _NAMED = 3
 # The kinds of findings about intact bytes.
-_INTACT = {"texts"}
+_INTACT = {"texts", "replies"}
 _SWAPPED = (
     "the stored bytes are intact, but a text changed while an earlier version built the round, or "
     "this version renders the texts otherwise"
@@ -37,7 +37,7 @@ _SWAPPED = (
 class Finding:
     """A damaged item. `kind`: "lock", "log", "store", "dataset" or "kept file".
 
-    Of the kind "texts" it is intact, but contradicts the lock.
+    Of the kinds "texts" and "replies" it is intact, but contradicts the lock.
     """
 
     kind: str
@@ -145,6 +145,7 @@ def _findings(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
     if stored:
         count.unchecked.append("the requests, because they are rendered from what is damaged")
     else:
+        yield from _other_replies(lock, place, count)
         yield from _texts(lock, place, count)
 
 
@@ -158,12 +159,19 @@ def _steps(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
         if not path.is_file():
             count.absent["steps"] += 1
             continue
-        count.steps += 1
         try:
             manifest = store.read_manifest(key)
         except StoreError as error:
+            count.steps += 1
             yield Finding("store", folder.shown(path), error.message, remedy)
             continue
+        if manifest is not None and manifest.check and store.is_whole(key):
+            stored = {name: each.digest for name, each in manifest.outputs.items()}
+            if stored != outputs:
+                # The step was built from other replies to the same requests, which is not damage.
+                count.absent["steps"] += 1
+                continue
+        count.steps += 1
         if manifest is None or not store.is_whole(key):
             what = f"the manifest of {step} changed"
             yield Finding("store", folder.shown(path), what, remedy)
@@ -323,6 +331,24 @@ def _replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
         count.replies += found is not None
         if found is None:
             count.absent["replies"] += 1
+    log.close()
+
+
+def _other_replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
+    """Compare the replies in the log with those that the round was built from."""
+    log = place.log()
+    if not lock.recorded.replies:
+        count.unchecked.append(
+            "if the replies are those that the round was built from, because the lock has no "
+            "digest of them"
+        )
+    for step, use in lock.identity.requests.items():
+        keys = keys_in(place.blobs.get(use.digest) or b"")
+        if conflicts.others(lock, step, log, keys):
+            what = f"replies of {step}: {conflicts.cause(log, keys)}"
+            short = lock.hash[:12]
+            remedy = f"pull the round into a directory of its own: `probec cache pull URL {short} "
+            yield Finding("replies", folder.shown(log.path), what, f"{remedy}--dir DIR`")
     log.close()
 
 
