@@ -54,16 +54,17 @@ class Conflict:
         """Describe the conflict and its remedy."""
         identity, short = self.lock.identity, self.lock.hash[:12]
         key, step = min(self.keys.items(), key=lambda each: (each[1], each[0]))
-        total = identity.asked.count
+        total, count = identity.asked.count, len(self.keys)
         used = [f"round {each.identity.round} of {each.identity.name}, {each.hash[:12]}"
                 for each in self.here]  # fmt: skip
         more = f" and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
         whose = [f"those of {'; '.join(used[:_SHOWN])}{more}"] if used else []
         whose += [f"{self.resent:,} sent again by `probec retry`"] if self.resent else []
         done = "missing replies were added" if self.locked else "nothing of it was pulled"
+        has = "has" if count == 1 else "have"
         return (
             f"round {identity.round} of {identity.name}, {short}, cannot share this log: "
-            f"{len(self.keys):,} of its {total:,} requests have other replies here (the first is "
+            f"{count:,} of its {total:,} requests {has} other replies here (the first is "
             f"{key[:12]} of {step}), {', '.join(whose) or 'of no locked round'}; every reply here "
             f"was kept, {done} (pull it into a directory of its own: `probec cache pull {url} "
             f"{short} --dir DIR`)"

@@ -23,7 +23,7 @@ from compiler.keys import bytes_digest
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
 from compiler.reproduction.chunks import Chunk, Moved, Pulled, fetched, line, there
-from compiler.reproduction.conflicts import Conflict
+from compiler.reproduction.conflicts import Conflict, cause, others
 from compiler.reproduction.rebuild import documents, needed
 from compiler.rounds import locks
 from compiler.rounds.blobs import pack
@@ -95,7 +95,15 @@ def _push_round(
     replies: dict[str, tuple[Chunk, ...]] = {}
     for step, use in identity.requests.items():
         chunks = []
-        for count, data in _cut(log, keys_in(_kept(place, use.digest)), step):
+        keys = keys_in(_kept(place, use.digest))
+        if others(lock, step, log, keys):
+            raise StoreError(
+                f"round {lock.hash[:12]} was built from other replies of {step} than the log has: "
+                f"{cause(log, keys)}",
+                where=str(log.path),
+                hint="push it from a log that has them; `probec verify HASH` lists the steps",
+            )
+        for count, data in _cut(log, keys, step):
             chunks.append(Chunk(send(data), count))
             moved.replies += count
         replies[step] = tuple(chunks)

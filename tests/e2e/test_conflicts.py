@@ -123,6 +123,9 @@ def test_verify_and_reproduce_name_the_cause_of_other_replies(probec: Probec, la
     assert [each["rounds"] for each in found["conflicts"]] == [[labs.mine.hash]]
     assert found["replies"] > 0
     assert {key: text for key, text in replies(labs.own).items() if key in before} == before
+    assert probec("cache", "push", str(labs.own / "url"), labs.theirs.hash) == 1
+    assert "was built from other replies of answer 0.0 than the log has" in probec.err
+    assert not (labs.own / "url/rounds").exists()
 
 
 def test_locks_of_earlier_versions_have_no_digest_of_their_replies(
