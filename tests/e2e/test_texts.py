@@ -66,8 +66,7 @@ def test_a_lock_made_with_swapped_texts_is_found(
     assert {each["kind"] for each in found["findings"]} == {"texts"}
     assert found["findings"][0]["what"].startswith(what)
     assert f"probec reproduce {first[:12]}" in found["findings"][0]["remedy"]
-    assert probec("verify", first) == 6
-    assert "not those that the lock's texts give" in probec.out
+    assert found["findings"][0]["what"].endswith("not those that the lock's texts give")
     assert probec("reproduce", first) == 6
 
 
