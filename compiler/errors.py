@@ -82,6 +82,10 @@ class SourceError(ProbecError):
     """Source documents or a tokenizer that cannot be read or contradict the spec."""
 
 
+class ChangedError(SourceError):
+    """A source file that changed after a build took its digest."""
+
+
 class StoreError(ProbecError):
     """A build directory or response log that cannot be read or written."""
 

@@ -62,7 +62,8 @@ def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
         "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done (`reproduce`: "
         "verified, `verify`: intact), 1 failed, 2 bad spec or usage, 3 over budget, 4 the provider "
         "refuses the account, 5 `reproduce`: replies or documents are missing, 6 `reproduce`: the "
-        "round drifted, 7 stored data is damaged, 75 batches are in flight, 130 interrupted.\n"
+        "round drifted, `verify`: it contradicts its lock, 7 stored data is damaged, 75 batches "
+        "are in flight, 130 interrupted.\n"
     ]
     for name, summary in COMMANDS.items():
         with pytest.raises(SystemExit):

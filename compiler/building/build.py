@@ -21,7 +21,7 @@ from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph
-from compiler.errors import Interrupted, ProbecError
+from compiler.errors import ChangedError, Interrupted, ProbecError
 from compiler.keys import Json
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
@@ -177,6 +177,9 @@ def running(project: Project, context: Context) -> Iterator[None]:
     except KeyboardInterrupt:
         raise _interrupted(project) from None
     except ProbecError as error:
+        if isinstance(error, ChangedError):
+            # On a file system without times of change, a stored digest may be the wrong one.
+            project.forget_digests()
         error.hint = error.hint or "run the same command again; finished steps are kept"
         raise
     finally:

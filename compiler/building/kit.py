@@ -20,6 +20,8 @@ from compiler.engine.executors import Bench, Workplace
 from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_worker
 from compiler.engine.stage import Stage
 from compiler.engine.store import Store, write_atomic
+from compiler.errors import DamagedError
+from compiler.keys import bytes_digest
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project, opened
 from compiler.project.reporter import Silent
@@ -119,9 +121,21 @@ def _unpack(kit: Kit, folder: Path) -> tuple[Store, Sequence[Stage]]:
             name,
             Path(f"{use.digest}{use.suffix}"),
             use.digest,
-            (folder / use.digest).read_bytes(),
+            _intact(folder / use.digest),
         )
         for name, use in kit.tokenizers.items()
     }
     context = project.context(Silent(), located=kit.source)
     return project.store, bound(replace(context, locked=kit.locked))
+
+
+def _intact(path: Path) -> bytes:
+    """Read a tokenizer of a kit, whose file is named by its digest."""
+    data = path.read_bytes()
+    if bytes_digest(data) != path.name:
+        raise DamagedError(
+            "a tokenizer that was sent to the workers changed",
+            where=str(path),
+            hint="change nothing there while a build runs, and run the same command again",
+        )
+    return data

@@ -19,6 +19,7 @@ from compiler.building.slices import (
     key_list,
     keys_in,
     parts_of,
+    replies_digest,
     round_stages,
     slices,
     spec_slice,
@@ -138,7 +139,8 @@ class _Sealing:
         total, requests = self._requests()
         for file in self._context.tokenizer_files.values():
             self._blobs.put(file.data)
-        return seal(self._identity(self._packs(), total, requests), self._recorded())
+        identity = self._identity(self._packs(), total, requests)
+        return seal(identity, self._recorded(self._replies(requests)))
 
     def _identity(
         self, packs: tuple[str, ...], total: Asked, requests: dict[str, Asked]
@@ -208,6 +210,19 @@ class _Sealing:
             total.update(data[at : at + 32] for at in range(0, len(data), 32))
         return Asked(len(total), bytes_digest(b"".join(sorted(total)))), found
 
+    def _replies(self, requests: dict[str, Asked]) -> dict[str, str]:
+        """Return the digest of the replies to the requests of each step whose replies are logged.
+
+        After the log was lost, stored steps may be locked without their replies.
+        """
+        found = {}
+        for step, use in requests.items():
+            keys = keys_in(self._blobs.get(use.digest) or b"")
+            digest = replies_digest(self._project.log, keys)
+            if digest is not None:
+                found[step] = digest
+        return found
+
     def _parts(self) -> list[tuple[Stage, Part]]:
         return [
             (stage, part)
@@ -224,7 +239,7 @@ class _Sealing:
         assert manifest is not None, "a finished build has every step"
         return manifest
 
-    def _recorded(self) -> Recorded:
+    def _recorded(self, replies: dict[str, str]) -> Recorded:
         project, name = self._project, self._project.spec.name
         mine = re.compile(rf"{re.escape(name)} \w+ round {self._index}")
         shards = [
@@ -255,6 +270,7 @@ class _Sealing:
             libraries={library: version(library) for library in _LIBRARIES},
             steps={step: manifest.key for step, manifest in manifests.items()},
             files=dict(sorted(files.items())),
+            replies=replies,
         )
 
 

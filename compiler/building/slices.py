@@ -5,12 +5,14 @@ The stages of a round are those cut by round or shard, and the stages that these
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Part, Stage, Step
 from compiler.engine.store import plain
 from compiler.keys import text_digest
+from compiler.llm.responses import ResponseLog
 from compiler.rounds.locks import Slice
 from compiler.spec.model import Spec
 from compiler.stages.context import Context
@@ -35,6 +37,7 @@ _APART: tuple[tuple[str, ...], ...] = (
     ("publish", "languages"),
 )
 _TRAVEL = ("base_url", "concurrency")
+_AT_ONCE = 500
 FOLDERS = ("prompts", "templates")
 
 
@@ -119,6 +122,22 @@ def request_keys(context: Context, graph: Graph, step: Step) -> Iterator[tuple[s
 def key_list(keys: Iterable[str]) -> bytes:
     """Encode request keys for storage: unique, sorted, 32 bytes each."""
     return b"".join(sorted({bytes.fromhex(key) for key in keys}))
+
+
+def replies_digest(log: ResponseLog, keys: Sequence[str]) -> str | None:
+    """Compute the digest of the replies to request keys, in their order; None if one is missing.
+
+    Raises:
+        DamagedError: a reply does not have its digest.
+    """
+    found = hashlib.sha256()
+    for at in range(0, len(keys), _AT_ONCE):
+        some = keys[at : at + _AT_ONCE]
+        for key, reply in zip(some, log.get_all(some), strict=True):
+            if reply is None:
+                return None
+            found.update(f"{key} {reply.digest()}\n".encode("ascii"))
+    return found.hexdigest()
 
 
 def keys_in(data: bytes) -> list[str]:

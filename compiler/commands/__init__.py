@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "calibrate": "build every calibration level on the same documents, and choose one",
     "rounds": "list the rounds of a spec, their locks and their state",
     "reproduce": "rebuild a round from its lock and the response log, and compare every digest",
-    "verify": "check every stored byte of a round against its digest",
+    "verify": "check the stored bytes of a round by digest, and its requests by its texts",
     "cache": "share rounds and their replies (push, pull), or free disk space (gc)",
     "stats": "print the statistics of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number in it",

@@ -21,7 +21,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.report.numbers import size
 from compiler.reproduction import transfer
-from compiler.reproduction.transfer import Moved
+from compiler.reproduction.chunks import Moved
 from compiler.rounds import locks
 
 EXAMPLE = "probec cache push s3://bucket/probec 81064c"
@@ -101,6 +101,7 @@ def _moved(verb: str, url: str, moved: Moved) -> Result:
     if verb == "pulled":
         text += f"\n{moved.replies:,} new replies, {moved.known:,} already in the log"
         text += f", {moved.mended:,} damaged replies replaced" if moved.mended else ""
+        text += "".join(f"\n{each.text(url)}" for each in moved.conflicts)
     data: Json = {
         "rounds": [*moved.rounds],
         "files": moved.files,
@@ -109,8 +110,17 @@ def _moved(verb: str, url: str, moved: Moved) -> Result:
         "replies": moved.replies,
         "known": moved.known,
         "mended": moved.mended,
+        "conflicts": [
+            {
+                "hash": each.lock.hash,
+                "keys": [*each.keys],
+                "rounds": [other.hash for other in each.here],
+                "resent": each.resent,
+            }
+            for each in moved.conflicts
+        ],
     }
-    return Result(text, data)
+    return Result(text, data, 1 if moved.conflicts else 0)
 
 
 def _backup(made: Backup) -> Result:

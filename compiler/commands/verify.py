@@ -1,4 +1,4 @@
-"""`probec verify`: every stored byte of a round checked against its digest."""
+"""`probec verify`: a round's stored bytes checked by digest, and its requests by its texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.errors import DAMAGED
 from compiler.project import place
 from compiler.reproduction import verification
 
@@ -19,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Check lock, store, dataset, response log and blobs. Exit 7 if anything is damaged."""
+    """Check lock, store, dataset, response log, blobs and requests.
+
+    Exit 7 if anything is damaged, 6 if it is intact and contradicts the lock.
+    """
     found = verification.verify(place.find(args.dir, args.build_dir), args.hash)
-    return Result(verification.text(found), found.data(), DAMAGED if found.findings else 0)
+    return Result(verification.text(found), found.data(), found.code)

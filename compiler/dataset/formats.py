@@ -10,16 +10,20 @@ import codecs
 import gzip
 import io
 import json
+import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from itertools import zip_longest
 from typing import BinaryIO, TypeAlias, TypeVar
 
 import zstandard
 
 from compiler.dataset import arrow
 from compiler.dataset.arrow import Row
+from compiler.dataset.contents import is_read_in_place, unchanged
 from compiler.dataset.frames import Frames
-from compiler.dataset.located import opened
+from compiler.dataset.located import Located
 from compiler.dataset.source_columns import ColumnNames, refuse_repeated, require
 from compiler.errors import SourceError, in_a_line
 
@@ -31,6 +35,7 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     **{bytes([byte]) + b"\x2a\x4d\x18": "zstd" for byte in range(0x50, 0x60)},
 }
+Spool: TypeAlias = "Callable[[], AbstractContextManager[BinaryIO]]"
 _Table: TypeAlias = "Callable[[BinaryIO, str, ColumnNames], Iterator[Row]]"
 _TABLES: dict[bytes, tuple[str, _Table]] = {
     b"PAR1": ("parquet", arrow.parquet),
@@ -66,21 +71,25 @@ _UNMARKED: dict[tuple[int, ...], str] = {
     (0, 1, 0, 1): "UTF-16LE",
 }
 _HEAD = 32
+# In bytes.
+_BUFFER = 1 << 16
 _T = TypeVar("_T")
 
 
-def rows(files: Sequence[str], columns: ColumnNames) -> Iterator[Row]:
+def rows(located: Located, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
     """Yield every row of a source with its place.
 
     A JSON row without a document source has null there, unless no row of the source has one.
+    `spool`: opens an empty file, for the copy of a table that is compared with its digest.
 
     Raises:
         SourceError: a file cannot be read, or lacks a column.
+        ChangedError: a file does not have the content that the source's digest states.
     """
     source = columns.doc_source
     present, lacking = False, None
-    for file in files:
-        for where, row in _file(file, columns):
+    for file, mark in zip_longest(located.files, located.marks):
+        for where, row in _file(file, mark, columns, spool):
             if source is not None and source not in row:
                 lacking = lacking or (where, list(row))
                 row[source] = None
@@ -92,15 +101,20 @@ def rows(files: Sequence[str], columns: ColumnNames) -> Iterator[Row]:
         require(columns.all(), have, where)
 
 
-def _file(file: str, columns: ColumnNames) -> Iterator[Row]:
+def _file(file: str, mark: str | None, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
     try:
-        with opened(file) as source, _buffered(source) as whole:
+        with unchanged(file, mark) as source, _buffered(source) as whole:
             head = whole.peek(_HEAD)[:_HEAD]
             _refuse(head, file)
             table = _table(head, file)
-            if table is not None:
+            if table is not None and is_read_in_place(file, mark):
                 # The libraries find the start themselves.
                 yield from table(source, file, columns)
+            elif table is not None:
+                # Read in any order, so the bytes that were hashed are kept.
+                with spool() as copy:
+                    shutil.copyfileobj(whole, copy)
+                    yield from table(copy, file, columns)
             elif (packed := _of(head, _PACKED)) is not None:
                 unpacked = gzip.GzipFile(fileobj=whole) if packed == "gzip" else Frames(whole)
                 with _buffered(unpacked) as lines:
@@ -114,7 +128,7 @@ def _file(file: str, columns: ColumnNames) -> Iterator[Row]:
 
 def _buffered(source: BinaryIO | gzip.GzipFile | Frames) -> io.BufferedReader:
     # Buffered here, because not every file of fsspec can iterate over lines.
-    return io.BufferedReader(source)  # type: ignore[arg-type]
+    return io.BufferedReader(source, _BUFFER)  # type: ignore[arg-type]
 
 
 def _of(head: bytes, table: Mapping[bytes, _T]) -> _T | None:

@@ -31,6 +31,12 @@ _HUB = "hf://datasets/"
 # The only URLs whose path is not split at `::`, since no chain begins with them.
 _HERE = ("file://", "local://")
 _LISTED = 5
+# The fields that file systems state of a file and that change with its content. A checksum alone
+# may be that of an earlier version which was put back.
+_VERSION = (
+    *("size", "mtime", "created", "ETag", "etag", "LastModified", "last_modified"),
+    *("updated", "generation", "VersionId", "version_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,15 @@ class Located:
     """The files of a source, the digest of their content, and the resolved revision.
 
     `files`: paths or URLs, in reading order. `revision`: the commit of a Hub dataset, else None.
+    `marks`: what the digest states of each file: the SHA-256 of its bytes, or the checksum that its
+    file system reports; empty for a Hub dataset, whose commit fixes its files.
     """
 
     path: str
     files: tuple[str, ...]
     digest: str
     revision: str | None
+    marks: tuple[str, ...] = ()
 
 
 def needs_network(path: str) -> bool:
@@ -128,8 +137,9 @@ def _absent(place: Path, path: str) -> str:
 def _local(path: str, root: Path, known: dict[str, Json]) -> Located:
     files = local_files(path, root)
     # Names are no part of the content; the order of the files is.
-    content: Json = [_content_digest(file, known) for file in files]
-    return Located(path, tuple(str(file) for file in files), digest("source", content), None)
+    content = [_content_digest(file, known) for file in files]
+    names = tuple(str(file) for file in files)
+    return Located(path, names, digest("source", [*content]), None, tuple(content))
 
 
 def _below(folder: Path) -> list[Path]:
@@ -232,7 +242,7 @@ def _remote(path: str) -> Located:
         )
         if not found:
             saved = any(name.endswith("/state.json") for name in files_system.find(inner))
-        marks = [[name, str(files_system.checksum(name))] for name in found]
+        marks = {name: str(files_system.checksum(name)) for name in found}
     except Exception as error:  # every fsspec backend raises its own kinds
         raise SourceError(
             f"cannot be reached: {in_a_line(error)}",
@@ -250,7 +260,29 @@ def _remote(path: str) -> Located:
         )
     _known_format(found)
     urls = tuple(files_system.unstrip_protocol(name) for name in found)
-    return Located(path, urls, digest("source", marks), None)
+    content: Json = [[name, mark] for name, mark in marks.items()]
+    return Located(path, urls, digest("source", content), None, tuple(marks.values()))
+
+
+def version(url: str) -> tuple[str, dict[str, str]]:
+    """Return the present checksum of a file at a URL, and what else tells its versions apart.
+
+    Raises:
+        SourceError: the file cannot be reached.
+    """
+    try:
+        files_system, inner = _system(url)
+        # Listings may be older than the files.
+        files_system.invalidate_cache()
+        facts = files_system.info(inner)
+        stated = {name: str(facts[name]) for name in _VERSION if name in facts}
+        return str(files_system.checksum(inner)), stated
+    except Exception as error:  # every fsspec backend raises its own kinds
+        raise SourceError(
+            f"cannot be reached: {in_a_line(error)}",
+            where=url,
+            hint="check the URL and the network",
+        ) from error
 
 
 def _system(url: str) -> tuple[AbstractFileSystem, str]:

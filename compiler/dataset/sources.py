@@ -10,12 +10,14 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias, cast
 
 import msgspec
 
 from compiler.dataset import formats, texts
+from compiler.dataset.formats import Spool
 from compiler.dataset.located import Located
 from compiler.dataset.source_columns import ColumnNames
 from compiler.dataset.texts import Unread
@@ -32,7 +34,9 @@ def count_documents(located: Located, columns: ColumnNames) -> tuple[int, str]:
     """Count the documents of a source that have a usable row; describe the rows without use."""
     found = set()
     skips: list[Skip] = []
-    for where, row in formats.rows(located.files, columns):
+    # Only counted: a build reads the files again and compares them with the digest.
+    counted = replace(located, marks=())
+    for where, row in formats.rows(counted, columns, TemporaryFile):
         found |= {doc_id for doc_id, _, _ in _usable(where, row, columns, skips)}
     return len(found), skipped(skips)
 
@@ -56,18 +60,21 @@ class Grouped:
     """The documents of a source, grouped through a spool file. Iterate once, then read `skips`.
 
     `spool`: an empty file for reading and writing. `skips`: the rows and siblings left out.
+    `copies`: opens an empty file for the copy of a table, see `formats.rows`.
     """
 
     located: Located
     columns: ColumnNames
     spool: BinaryIO
     skips: list[Skip] = field(default_factory=list)
+    copies: Spool = TemporaryFile
 
     def __iter__(self) -> Iterator[Document]:
         """Yield documents in order of id, each with its siblings in order of index.
 
         Raises:
             SourceError: rows contradict one another, or no document is usable.
+            ChangedError: a file does not have the content that the source's digest states.
         """
         places = self._spool()
         if not places:
@@ -83,7 +90,7 @@ class Grouped:
     def _spool(self) -> dict[str, list[tuple[int, int]]]:
         """Write every sibling to the spool; return doc_id -> [(sibling index, offset)]."""
         places: dict[str, list[tuple[int, int]]] = {}
-        for where, row in formats.rows(self.located.files, self.columns):
+        for where, row in formats.rows(self.located, self.columns, self.copies):
             for doc_id, idx, usable in _usable(where, row, self.columns, self.skips):
                 own = places.setdefault(doc_id, [])
                 own.append((len(own) if idx is None else idx, self.spool.tell()))

@@ -224,7 +224,7 @@ class Store:
             raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
         try:
             return msgspec.json.decode(data, type=kind)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             # Truncated, or of another version: the step runs again and rewrites it.
             return None
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from msgspec import Struct, structs
+from msgspec import Struct, json, structs
 
-from compiler.keys import Json, canonical, request_key
+from compiler.keys import Json, bytes_digest, canonical, request_key
 from compiler.llm.prices import Rate
 
 
@@ -99,6 +99,13 @@ class Reply(Struct, frozen=True, gc=False):
     error: str
     cache_write_tokens: int = 0
     cache_read_tokens: int = 0
+
+    def digest(self) -> str:
+        """Return a digest of all that a build can depend on, which is all but the request's id."""
+        billed = (self.input_tokens, self.output_tokens)
+        cached = (self.cache_write_tokens, self.cache_read_tokens)
+        parts = (self.outcome, self.text, self.model, self.stop_reason, self.error, billed, cached)
+        return bytes_digest(json.encode(parts))
 
     def usd(self, rate: Rate) -> float:
         """Return the cost in US dollars."""

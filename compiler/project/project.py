@@ -113,7 +113,7 @@ class Project:
 
         `remember`: store file digests by size and time, so that unchanged files are not read again.
         """
-        memory = self.store.root / "sources.json"
+        memory = self._digests
         known: dict[str, Json] = {}
         if memory.is_file():
             try:
@@ -127,6 +127,14 @@ class Project:
         if remember and known != before:
             write_atomic(memory, json.dumps(known).encode("utf-8"))
         return found
+
+    @property
+    def _digests(self) -> Path:
+        return self.store.root / "sources.json"
+
+    def forget_digests(self) -> None:
+        """Forget the stored file digests, so that the source's files are read again."""
+        self._digests.unlink(missing_ok=True)
 
     def blocked(self) -> list[str]:
         """List the sources and tokenizers that must be fetched before steps can be planned."""

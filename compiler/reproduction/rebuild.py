@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import key_list, request_keys, round_stages, slices
+from compiler.building.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
 from compiler.engine.store import Manifest, Store, plain
-from compiler.errors import DamagedError
-from compiler.keys import Json
+from compiler.errors import DamagedError, Problem, SpecError
+from compiler.keys import Json, bytes_digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.tokens import TokenizerFile
@@ -24,6 +24,7 @@ from compiler.project.place import Place
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Document
+from compiler.reproduction import conflicts
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice
 from compiler.spec.model import Spec
@@ -53,7 +54,8 @@ class Rebuilt:
 
     `spec_problem`: why this version cannot read the lock's spec, or "". `slices`: of each stage, by
     this version. `requests`: the key list of each paid step. `outputs`: content digests by step and
-    output. `waiting`: steps that lack an input.
+    output. `waiting`: steps that lack an input. `others`: the steps whose logged replies are not
+    those that the round was built from, with the cause.
     """
 
     spec_problem: str = ""
@@ -62,6 +64,7 @@ class Rebuilt:
     requests: dict[str, bytes] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def needed(identity: Identity) -> list[tuple[str, str]]:
@@ -91,27 +94,47 @@ def rebuild(
         return found
     source = scratch / _SOURCE
     try:
-        spec = _spec(identity, source)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        found.spec_problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        project = opened(lock, place, Store(scratch / "build"), source)
+    except SpecError as error:
+        found.spec_problem = error.problems[0].message
         return found
+    project.journal = Journal(scratch / "batches")
+    if tree:
+        project.texts = None
     _write_source(identity, blobs, source)
-    log, store = place.log(), Store(scratch / "build")
-    project = Project(spec, place.root, store, log, Journal(scratch / "batches"))
-    project.replay, project.tokenizers = True, _tokenizers(identity, blobs)
-    project.texts = None if tree else identity.templates
-    project.held = {identity.round: lock}
+    log, store = project.log, project.store
     try:
         context = project.context(reporter)
         graph = project.graph(context)
         stages = round_stages(graph.stages)
         found.slices = slices(stages)
         leaves = [part for part in graph.leaves if part[0] == identity.round]
-        _run(context, Graph(spec.name, store, stages, leaves), log, reporter, found)
+        _run(context, Graph(identity.name, store, stages, leaves), lock, log, reporter, found)
     finally:
         log.close()
     return found
+
+
+def opened(lock: Lock, place: Place, store: Store, source: Path) -> Project:
+    """Open the project of a lock: its spec, texts, tokenizers and documents, and a place's log.
+
+    `source`: the path of the documents.
+
+    Raises:
+        SpecError: this version cannot read the lock's spec.
+    """
+    identity = lock.identity
+    try:
+        spec = _spec(identity, source)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise SpecError([Problem(lock.file, "", message)]) from None
+    project = Project(spec, place.root, store, place.log(), place.journal())
+    project.replay, project.texts = True, identity.templates
+    project.tokenizers = _tokenizers(identity, place.blobs)
+    project.held = {identity.round: lock}
+    return project
 
 
 def _spec(identity: Identity, path: Path) -> Spec:
@@ -185,7 +208,12 @@ def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
 
 
 def _run(
-    context: Context, graph: Graph, log: ResponseLog, reporter: Reporter, found: Rebuilt
+    context: Context,
+    graph: Graph,
+    lock: Lock,
+    log: ResponseLog,
+    reporter: Reporter,
+    found: Rebuilt,
 ) -> None:
     """Run every step that has its inputs and replies, stage by stage."""
     for stage in graph.stages:
@@ -203,6 +231,12 @@ def _run(
             if lost:
                 found.missing += [Missing("reply", k, str(step), p) for k, p in lost.items()]
                 continue
+            asked = found.requests.get(str(step), b"")
+            was = lock.identity.requests.get(str(step))
+            keys = keys_in(asked)
+            equal = was is not None and was.digest == bytes_digest(asked)
+            if equal and conflicts.others(lock, str(step), log, keys):
+                found.others[str(step)] = conflicts.cause(log, keys)
             manifest: Manifest = planned.manifest or run_step(graph, planned, reporter)
             graph.record(step, manifest)
             if step.part:

@@ -6,13 +6,13 @@
 
 A chunk that exists is not transferred again. Every pulled chunk is checked against its name before
 its replies enter the log. A reply in the log is replaced only if it is damaged, and is then kept
-aside.
+aside. A round with other replies to requests that the log answers is not pulled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -22,21 +22,15 @@ from compiler.errors import DamagedError, StoreError, UsageError
 from compiler.keys import bytes_digest
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
+from compiler.reproduction.chunks import Chunk, Moved, Pulled, fetched, line, there
+from compiler.reproduction.conflicts import Conflict, cause, others
 from compiler.reproduction.rebuild import documents, needed
 from compiler.rounds import locks
-from compiler.rounds.blobs import pack, unpack
+from compiler.rounds.blobs import pack
 from compiler.rounds.locks import Identity, Lock, Rounds
 
 # Bytes of replies in a chunk, before compression. An interruption loses at most one chunk.
 _CHUNK = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk of replies: its name, and the number of consecutive request keys that it answers."""
-
-    name: str
-    keys: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +40,6 @@ class Bundle:
     hash: str
     blobs: tuple[str, ...]
     replies: dict[str, tuple[Chunk, ...]]
-
-
-@dataclass
-class Moved:
-    """The result of a transfer.
-
-    `files`, `bytes`: transferred; `there`: files already present; `replies`, `known`: new replies,
-    and those already in the log; `mended`: damaged replies replaced; `rounds`: hashes.
-    """
-
-    files: int = 0
-    bytes: int = 0
-    there: int = 0
-    replies: int = 0
-    known: int = 0
-    mended: int = 0
-    rounds: list[str] = field(default_factory=list)
 
 
 def _blob_names(identity: Identity) -> list[str]:
@@ -118,7 +95,15 @@ def _push_round(
     replies: dict[str, tuple[Chunk, ...]] = {}
     for step, use in identity.requests.items():
         chunks = []
-        for count, data in _cut(log, keys_in(_kept(place, use.digest)), step):
+        keys = keys_in(_kept(place, use.digest))
+        if others(lock, step, log, keys):
+            raise StoreError(
+                f"round {lock.hash[:12]} was built from other replies of {step} than the log has: "
+                f"{cause(log, keys)}",
+                where=str(log.path),
+                hint="push it from a log that has them; `probec verify HASH` lists the steps",
+            )
+        for count, data in _cut(log, keys, step):
             chunks.append(Chunk(send(data), count))
             moved.replies += count
         replies[step] = tuple(chunks)
@@ -162,7 +147,7 @@ def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, by
                 hint="`probec reproduce HASH` lists all missing replies; only complete rounds are "
                 "pushed",
             )
-        lines.append(key.encode("ascii") + b" " + text + b"\n")
+        lines.append(line(key, text))
         size += len(lines[-1])
         if size >= _CHUNK:
             yield len(lines), b"".join(lines)
@@ -226,10 +211,15 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
         for each in hashes:
             lock = _pull_lock(place, remote, each)
             replies, known = moved.replies, moved.known
-            _pull_round(place, log, remote, lock, moved)
             own = Rounds(place.locks / lock.identity.name)
+            conflict = Conflict(lock, own.path(lock).is_file())
+            _pull_round(place, log, remote, conflict, moved)
+            if conflict.keys:
+                conflict.explain(place, log)
+                moved.conflicts.append(conflict)
+                continue
             # The lock is saved last, so that everything that it needs is here.
-            if not own.path(lock).is_file():
+            if not conflict.locked:
                 own.save(lock)
             new, had = moved.replies - replies, moved.known - known
             notice(f"round {lock.hash[:12]}: {new:,} new replies, {had:,} already in the log")
@@ -243,7 +233,7 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
 
 def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
     name = f"rounds/{hash_}.json"
-    lock = locks.decode(_there(remote, name), f"{remote.url}/{name}")
+    lock = locks.decode(there(remote, name), f"{remote.url}/{name}")
     if lock.hash != hash_:
         raise DamagedError(
             "the lock does not have the hash in its name",
@@ -262,21 +252,26 @@ def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
     return lock
 
 
-def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, moved: Moved) -> None:
+def _pull_round(
+    place: Place, log: ResponseLog, remote: Remote, conflict: Conflict, moved: Moved
+) -> None:
+    """Pull what a round needs, unless its replies contradict the log.
+
+    If the round is locked here, its missing and damaged replies are pulled nevertheless.
+    """
+    lock = conflict.lock
     name = f"bundles/{lock.hash}.json"
     try:
-        bundle = msgspec.json.decode(_there(remote, name), type=Bundle)
+        bundle = msgspec.json.decode(there(remote, name), type=Bundle)
     except msgspec.DecodeError as error:
         raise DamagedError(
             f"the bundle cannot be read: {error}",
             where=f"{remote.url}/{name}",
             hint="push the round again from where it was built",
         ) from error
-    for blob in _blob_names(lock.identity):
-        if _is_kept(place, blob):
-            moved.there += 1
-        else:
-            place.blobs.put(_chunk(remote, blob, moved))
+    for blob in dict.fromkeys(use.digest for use in lock.identity.requests.values()):
+        _pull_blob(place, remote, blob, moved)
+    waiting = []
     for step, use in lock.identity.requests.items():
         keys = keys_in(place.blobs.get(use.digest) or b"")
         chunks = bundle.replies.get(step, ())
@@ -288,8 +283,27 @@ def _pull_round(place: Place, log: ResponseLog, remote: Remote, lock: Lock, move
             )
         at = 0
         for chunk in chunks:
-            _pull_chunk(log, remote, chunk, keys[at : at + chunk.keys], moved)
+            pulled = Pulled(remote, chunk, keys[at : at + chunk.keys])
             at += chunk.keys
+            if pulled.is_here(log):
+                moved.there += 1
+                moved.known += chunk.keys
+                continue
+            waiting.append(pulled)
+            conflict.keys |= dict.fromkeys(pulled.differing(log, moved), step)
+    if conflict.keys and not conflict.locked:
+        return
+    for _, blob in needed(lock.identity):
+        _pull_blob(place, remote, blob, moved)
+    for pulled in waiting:
+        pulled.adopt(log, moved)
+
+
+def _pull_blob(place: Place, remote: Remote, name: str, moved: Moved) -> None:
+    if _is_kept(place, name):
+        moved.there += 1
+    else:
+        place.blobs.put(fetched(remote, name, moved))
 
 
 def _is_kept(place: Place, name: str) -> bool:
@@ -299,58 +313,3 @@ def _is_kept(place: Place, name: str) -> bool:
     except DamagedError:
         place.blobs.path(name).unlink()
         return False
-
-
-def _pull_chunk(
-    log: ResponseLog, remote: Remote, chunk: Chunk, keys: list[str], moved: Moved
-) -> None:
-    damaged = [key for key in keys if _is_damaged(log, key)]
-    if not damaged and all(key in log for key in keys):
-        moved.there += 1
-        moved.known += len(keys)
-        return
-    lines = _chunk(remote, chunk.name, moved).split(b"\n")[:-1]
-    replies = [line.partition(b" ")[::2] for line in lines]
-    if [key.decode("ascii", "replace") for key, _ in replies] != keys:
-        raise DamagedError(
-            "a chunk has replies to other requests than the round's",
-            where=f"{remote.url}/chunks/{chunk.name}",
-            hint="push the round again from where it was built",
-        )
-    # A damaged reply is kept aside, never deleted.
-    moved.mended += log.retire(damaged)
-    for key, (_, text) in zip(keys, replies, strict=True):
-        new = log.adopt(key, text)
-        moved.replies += new
-        moved.known += not new
-    log.commit()
-
-
-def _is_damaged(log: ResponseLog, key: str) -> bool:
-    try:
-        log.get(key)
-    except DamagedError:
-        return True
-    return False
-
-
-def _there(remote: Remote, name: str) -> bytes:
-    data = remote.get(name)
-    if data is None:
-        raise StoreError(
-            "not there: the round is not pushed completely",
-            where=f"{remote.url}/{name}",
-            hint="push the round again from where it was built",
-        )
-    return data
-
-
-def _chunk(remote: Remote, name: str, moved: Moved) -> bytes:
-    packed = _there(remote, f"chunks/{name}")
-    moved.files += 1
-    moved.bytes += len(packed)
-    try:
-        return unpack(packed, name, f"{remote.url}/chunks/{name}")
-    except DamagedError as error:
-        error.hint = "it was not stored; delete that file there and push the round again"
-        raise

@@ -92,7 +92,7 @@ def _compare(lock: Lock, found: Rebuilt) -> tuple[list[Missing], list[str]]:
     drifts = [found.spec_problem] if found.spec_problem else []
     if found.slices:
         drifts += [f"field {each}" for each in slice_changes(identity.stages, found.slices)]
-    changed = set()
+    fields, changed = len(drifts), set()
     for step, keys in found.requests.items():
         was = identity.requests.get(step)
         digest = bytes_digest(keys)
@@ -112,6 +112,9 @@ def _compare(lock: Lock, found: Rebuilt) -> tuple[list[Missing], list[str]]:
     if found.outputs:
         gone = [step for step in identity.outputs if step not in rebuilt]
         drifts += [f"step {step}: not in this version" for step in gone]
+    if len(drifts) > fields:
+        # Other replies alone are no drift: every output may be the same.
+        drifts[fields:fields] = [f"replies of {step}: {why}" for step, why in found.others.items()]
     # A request that was not sent when the round was built is not missing.
     return [each for each in found.missing if each.where not in changed], drifts
 
@@ -134,6 +137,11 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         same = not any(each.startswith("output ") for each in verdict.drifts)
         if same and found.outputs and not found.waiting and not found.missing:
             yield "  every output is still the same"
+    if verdict.drifts and found.others:
+        yield (
+            "the round was built from other replies than the log has: reproduce it in a directory "
+            f"of its own, with `probec cache pull URL {lock.hash[:12]} --dir DIR`"
+        )
     if found.waiting:
         yield f"{len(found.waiting)} steps lack their inputs and could not be rebuilt"
     if verdict.missing:

@@ -1,4 +1,4 @@
-"""Every stored byte of a round checked against its digest."""
+"""Every stored byte of a round checked against its digest, and its requests against its texts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,31 @@ from compiler.building.slices import keys_in
 from compiler.dataset import parquet
 from compiler.engine.artifact import Artifact, content_digest
 from compiler.engine.store import Store
-from compiler.errors import DamagedError, StoreError
+from compiler.errors import DAMAGED, DRIFTED, DamagedError, StoreError
 from compiler.keys import Json
 from compiler.llm.responses import BROKEN
 from compiler.project.place import Place
 from compiler.report.terminal import table
+from compiler.reproduction import conflicts, rendering
 from compiler.reproduction.rebuild import documents, needed
 from compiler.rounds.locks import Lock
 
 _SHOWN = 20
+_NAMED = 3
+# The kinds of findings about intact bytes.
+_INTACT = {"texts", "replies"}
+_SWAPPED = (
+    "the stored bytes are intact, but a text changed while an earlier version built the round, or "
+    "this version renders the texts otherwise"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A damaged item. `kind`: "lock", "log", "store", "dataset" or "kept file"."""
+    """A damaged item. `kind`: "lock", "log", "store", "dataset" or "kept file".
+
+    Of the kinds "texts" and "replies" it is intact, but contradicts the lock.
+    """
 
     kind: str
     where: str
@@ -37,13 +48,20 @@ class Finding:
 
 @dataclass
 class Checked:
-    """Numbers of checked items. `absent`: items not in the build directory or `.probec`."""
+    """Numbers of checked items. `absent`: items not in the build directory or `.probec`.
+
+    `requests`: rendered again, of the steps `rendered`. `unchecked`: what else could not be
+    compared, and why.
+    """
 
     steps: int = 0
     files: int = 0
     replies: int = 0
     blobs: int = 0
     absent: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    rendered: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -57,8 +75,14 @@ class Verification:
 
     @property
     def word(self) -> str:
-        """intact or damaged."""
-        return "damaged" if self.findings else "intact"
+        """intact, damaged or inconsistent. Damage wins, because it explains the rest."""
+        kinds = {each.kind for each in self.findings}
+        return "damaged" if kinds - _INTACT else "inconsistent" if kinds else "intact"
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return {"intact": 0, "damaged": DAMAGED, "inconsistent": DRIFTED}[self.word]
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -87,15 +111,23 @@ def text(found: Verification) -> str:
         f"checked the lock, {checked.steps} steps with {checked.files} files, "
         f"{checked.replies:,} replies, {checked.blobs} kept files",
     ]
+    if checked.rendered:
+        lines.append(
+            f"{checked.requests:,} requests rendered again from the lock's texts, and compared in "
+            f"{len(checked.rendered)} steps"
+        )
+    lines += [f"not checked: {each}" for each in checked.unchecked]
     if checked.absent:
         listed = ", ".join(f"{n:,} {what}" for what, n in sorted(checked.absent.items()))
         lines.append(
             f"not here: {listed}; `probec reproduce {lock.hash[:12]}` tells if the round can be "
             "rebuilt without them"
         )
+    if any(each.kind == "texts" for each in findings):
+        lines.append(_SWAPPED)
     if findings:
         rows = [(f.kind, f.where, f.what, f.remedy) for f in findings[:_SHOWN]]
-        lines.append(table(("damaged", "where", "what", "remedy"), rows))
+        lines.append(table((found.word, "where", "what", "remedy"), rows))
         if len(findings) > _SHOWN:
             lines.append(f"and {len(findings) - _SHOWN:,} more")
     return "\n".join(lines)
@@ -103,10 +135,18 @@ def text(found: Verification) -> str:
 
 def _findings(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
     store = Store(place.build)
-    yield from _steps(lock, store, count)
-    yield from _dataset(lock, store, count)
-    yield from _kept(lock, place, count)
-    yield from _replies(lock, place, count)
+    stored = [
+        *_steps(lock, store, count),
+        *_dataset(lock, store, count),
+        *_kept(lock, place, count),
+        *_replies(lock, place, count),
+    ]
+    yield from stored
+    if stored:
+        count.unchecked.append("the requests, because they are rendered from what is damaged")
+    else:
+        yield from _other_replies(lock, place, count)
+        yield from _texts(lock, place, count)
 
 
 def _steps(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
@@ -119,12 +159,19 @@ def _steps(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
         if not path.is_file():
             count.absent["steps"] += 1
             continue
-        count.steps += 1
         try:
             manifest = store.read_manifest(key)
         except StoreError as error:
+            count.steps += 1
             yield Finding("store", folder.shown(path), error.message, remedy)
             continue
+        if manifest is not None and manifest.check and store.is_whole(key):
+            stored = {name: each.digest for name, each in manifest.outputs.items()}
+            if stored != outputs:
+                # The step was built from other replies to the same requests, which is not damage.
+                count.absent["steps"] += 1
+                continue
+        count.steps += 1
         if manifest is None or not store.is_whole(key):
             what = f"the manifest of {step} changed"
             yield Finding("store", folder.shown(path), what, remedy)
@@ -233,6 +280,22 @@ def _kept(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
             yield Finding("lock", error.where or "", error.message, "restore the lock from git")
 
 
+def _texts(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
+    """Check the requests of the round against the lock's own texts."""
+    found = rendering.render(lock, place)
+    count.requests, count.rendered = found.requests, found.steps
+    for reason, steps in found.unchecked.items():
+        more = f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else ""
+        count.unchecked.append(f"the texts of {', '.join(steps[:_NAMED])}{more}: {reason}")
+    for each in found.differences:
+        yield Finding(
+            "texts",
+            lock.file,
+            each,
+            f"see `probec reproduce {lock.hash[:12]}`; delete the lock and build again",
+        )
+
+
 def _kept_finding(place: Place, name: str, what: str) -> Finding:
     path = folder.shown(place.blobs.path(name))
     return Finding(
@@ -268,6 +331,24 @@ def _replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
         count.replies += found is not None
         if found is None:
             count.absent["replies"] += 1
+    log.close()
+
+
+def _other_replies(lock: Lock, place: Place, count: Checked) -> Iterator[Finding]:
+    """Compare the replies in the log with those that the round was built from."""
+    log = place.log()
+    if not lock.recorded.replies:
+        count.unchecked.append(
+            "if the replies are those that the round was built from, because the lock has no "
+            "digest of them"
+        )
+    for step, use in lock.identity.requests.items():
+        keys = keys_in(place.blobs.get(use.digest) or b"")
+        if conflicts.others(lock, step, log, keys):
+            what = f"replies of {step}: {conflicts.cause(log, keys)}"
+            short = lock.hash[:12]
+            remedy = f"pull the round into a directory of its own: `probec cache pull URL {short} "
+            yield Finding("replies", folder.shown(log.path), what, f"{remedy}--dir DIR`")
     log.close()
 
 

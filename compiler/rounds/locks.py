@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import msgspec
 
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import DamagedError, StoreError, UsageError
-from compiler.keys import digest
+from compiler.keys import Json, digest
 
 SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
@@ -100,7 +100,8 @@ class Recorded:
 
     Times are UTC. `usd`, `calls`: recorded for this round of this dataset when it was locked.
     `rows`: number of probes. `steps`: step -> its key in the build directory. `files`: stored file
-    -> SHA-256 of its bytes, as written by these versions of `libraries`.
+    -> SHA-256 of its bytes, as written by these versions of `libraries`. `replies`: step that sends
+    requests -> digest of the replies that it was built from; empty in locks of earlier versions.
     """
 
     built_at: str
@@ -115,6 +116,7 @@ class Recorded:
     libraries: dict[str, str]
     steps: dict[str, str]
     files: dict[str, str]
+    replies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,10 @@ class Lock:
 
     def encode(self) -> bytes:
         """Return the bytes of its file."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        parts = plain(self)
+        assert isinstance(parts, dict)
+        parts["recorded"] = _recorded(self.recorded)
+        return msgspec.json.format(msgspec.json.encode(parts), indent=1) + b"\n"
 
 
 def seal(identity: Identity, recorded: Recorded) -> Lock:
@@ -150,20 +155,29 @@ def seal(identity: Identity, recorded: Recorded) -> Lock:
 
 
 def _recorded_digest(recorded: Recorded) -> str:
-    return digest("recorded", plain(recorded))
+    return digest("recorded", _recorded(recorded))
+
+
+def _recorded(recorded: Recorded) -> Json:
+    facts = plain(recorded)
+    assert isinstance(facts, dict)
+    if not recorded.replies:
+        # Locks of earlier versions were written without the field.
+        del facts["replies"]
+    return facts
 
 
 def _parts(identity: Identity) -> dict[str, str]:
     """Compute the digest of every part; mappings have a part for each name."""
     found: dict[str, str] = {}
-    for field in fields(identity):
-        value = plain(getattr(identity, field.name))
-        if field.name in ("spec", "templates", "tokenizers", "stages", "requests", "outputs"):
+    for each in fields(identity):
+        value = plain(getattr(identity, each.name))
+        if each.name in ("spec", "templates", "tokenizers", "stages", "requests", "outputs"):
             assert isinstance(value, dict)
-            for name, each in value.items():
-                found[f"{field.name}/{name}"] = digest("part", each)
+            for name, part in value.items():
+                found[f"{each.name}/{name}"] = digest("part", part)
         else:
-            found[field.name] = digest("part", value)
+            found[each.name] = digest("part", value)
     return found
 
 

@@ -45,7 +45,7 @@ def _run(located: Located, columns: ColumnNames, part: Part, inputs: Inputs, out
             yield document
 
     with out.spool() as spool:
-        grouped = Grouped(located, columns, spool)
+        grouped = Grouped(located, columns, spool, copies=out.spool)
         out.rows("documents", documents(grouped), frame_rows=1)
     out.rows("ids", ids)
     out.rows("skips", grouped.skips)

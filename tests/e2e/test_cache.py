@@ -262,15 +262,18 @@ def test_a_local_reply_is_kept_and_a_damaged_one_is_replaced(
     delete_reply(project, gone)
     with sqlite3.connect(path) as raw:
         raw.execute("update reply set value = x'00' where key = ?", (bytes.fromhex(hurt),))
-    pulled = cache(probec, "pull", shared, first)
+    assert probec("cache", "pull", shared, first, "--json") == 1
+    pulled = json.loads(probec.out)
 
     assert (pulled["mended"], pulled["replies"]) == (1, 2)
+    assert [each["keys"] for each in pulled["conflicts"]] == [[own]]
     kept = ResponseLog(path).get(own)
     assert kept is not None
     assert kept.text == "another answer"
     with sqlite3.connect(path) as raw:
         assert raw.execute("select count(*) from retired where value = x'00'").fetchone() == (1,)
-    assert probec("verify", first) == 0
+    assert probec("verify", first) == 6
+    assert "were replaced in the log, as by `probec retry`" in probec.out
 
 
 @pytest.mark.usefixtures("tiny")
