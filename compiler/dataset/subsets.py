@@ -153,6 +153,7 @@ class _Output:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self.path.with_name(f".{self.path.name}.part")
         self._out: BinaryIO = self._part.open("wb")
+        self.shape = _plain(self.shape)
         self._writer: pq.ParquetWriter = writer(self._out, self.shape, self.layout)
 
     def add(self, doc_id: str, rows: pa.Table) -> None:
@@ -179,7 +180,21 @@ class _Output:
     def _flush(self, rows: int) -> None:
         import pyarrow as pa
 
-        table = pa.concat_tables(self._pending)
+        table = pa.concat_tables(self._pending).cast(self.shape)
         self._writer.write_table(table.slice(0, rows), row_group_size=rows)
         self._rows -= rows
         self._pending = [table.slice(rows)] if self._rows else []
+
+
+def _plain(shape: pa.Schema) -> pa.Schema:
+    """Name the items of lists as a new schema does; read from a file, they have another name."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(each.name, pa.list_(each.type.value_type))
+            if pa.types.is_list(each.type)
+            else each
+            for each in shape
+        ]
+    )

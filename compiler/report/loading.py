@@ -57,9 +57,11 @@ print(probes.groupby(["scope", "target"]).size())""",
 def _local(split: str) -> dict[str, str]:
     files = f"data/{split}-*.parquet"
     return {
-        "datasets": f"""from datasets import load_dataset
+        # `datasets` takes no name from the path ".".
+        "datasets": f"""from pathlib import Path
+from datasets import load_dataset
 
-probes = load_dataset(".", "default", split="{split}")
+probes = load_dataset(str(Path.cwd()), "default", split="{split}")
 hard = probes.filter(lambda row: row["band"] == "hard")
 print(probes.num_rows, hard.num_rows, probes[0]["verbalizer_prompt"])""",
         "polars": _polars(files),
