@@ -40,7 +40,8 @@ class Source(Model):
     """The rollouts from which probes are made."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob.
+    """Hub dataset (`hf://datasets/owner/name[@revision][/folder]`), fsspec URL, or local
+    parquet/JSONL path or glob.
     The content decides how a file is read: JSONL (UTF-8, or UTF-16/-32 with a byte-order mark;
     plain, gzip or zstd), parquet, Arrow; also a folder of `Dataset.save_to_disk`."""
     revision: str | None = None
