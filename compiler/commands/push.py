@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         found = dataset.of_spec(arguments.variant(args))
     else:
         arguments.without_spec(args)
-        found = dataset.of_directory(args.spec)
+        found = dataset.of_directory(args.spec, args.build_dir)
     options = Options(args.to, args.private, args.revision, args.pr, args.dry_run)
     pushed = push(found, options, reporter.notice)
     return Result(pushed.text(), pushed.data())

@@ -57,9 +57,10 @@ def write(
     Raises:
         SourceError: the file is not parquet, or lacks a column that the configuration needs.
     """
-    required, make = CONFIGS[config]
+    kind = CONFIGS[config]
+    make = kind.make
     outputs: dict[str, _Output] = {}
-    for document in _documents(source, required):
+    for document in _documents(source, kind):
         name = split(document.doc_id, document.doc_source)
         rows = make(document) if name is not None else None
         if name is not None and rows is not None and rows.num_rows:
@@ -79,13 +80,13 @@ class _Document:
     rows: pa.Table
 
 
-def _documents(source: Path, required: tuple[str, ...]) -> Iterator[_Document]:
+def _documents(source: Path, kind: _Kind) -> Iterator[_Document]:
     """Yield the documents of a file in its order."""
     import pyarrow as pa
 
     held: list[pa.RecordBatch] = []
     name, page = "", ""
-    for batch in batches(source, ("doc_id", "doc_source", *required), None, _ROWS):
+    for batch in batches(source, ("doc_id", "doc_source", *kind.required), kind.read, _ROWS):
         start = 0
         for doc_id, run in groupby(batch["doc_id"].to_pylist()):
             length = sum(1 for _ in run)
@@ -131,12 +132,25 @@ def _one(document: _Document) -> pa.Table:
     return pa.Table.from_pylist([row | made], schema=pa.schema(fields))
 
 
-CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[_Document], pa.Table]]] = {
-    "default": ((), _every),
-    "documents": (("doc", "gen_start_char"), _one),
-    "hard": (("band", "template_id", "flags"), _hard),
+@dataclass(frozen=True)
+class _Kind:
+    """A configuration: its rows of a document, and the columns that it requires and reads.
+
+    `read`: None for all.
+    """
+
+    make: Callable[[_Document], pa.Table]
+    required: tuple[str, ...] = ()
+    read: tuple[str, ...] | None = None
+
+
+_PARTS = ("doc", "gen_start_char")
+CONFIGS: Mapping[str, _Kind] = {
+    "default": _Kind(_every),
+    "documents": _Kind(_one, _PARTS, ("doc", *_KEPT)),
+    "hard": _Kind(_hard, ("band", "template_id", "flags")),
 }
-"""Configurations by name: the columns that each needs, and its rows of a document."""
+"""The configurations by name."""
 
 
 @dataclass

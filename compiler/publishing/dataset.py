@@ -66,8 +66,10 @@ def of_spec(variant: Variant) -> Dataset:
     )
 
 
-def of_directory(path: Path) -> Dataset:
+def of_directory(path: Path, build: Path | None) -> Dataset:
     """Return the dataset installed in a directory, with the settings of no spec.
+
+    `build`: the build directory, if the dataset is not in one.
 
     Raises:
         StoreError: no build installed it.
@@ -77,8 +79,8 @@ def of_directory(path: Path) -> Dataset:
     if not root.is_dir():
         raise UsageError("no such directory", where=str(path), hint="name a spec or a dataset")
     digests = folder.contents(root)
-    installed = root.parent.name == "datasets"
-    build = root.parent.parent if installed else root.parent
+    if build is None:
+        build = root.parent.parent if root.parent.name == "datasets" else root.parent
     rounds, sums = _locked(Rounds(build / "rounds" / root.name), digests)
     return Dataset(
         root.name,

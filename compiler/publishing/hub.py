@@ -8,7 +8,7 @@ missing. The token is the one that the library finds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ _FILES = 100
 # Seconds without a byte after which a connection counts as broken.
 _SECONDS = 120.0
 _KIND = "dataset"
+# The directory of the configuration `default`.
+_ROWS = "data/"
 _MAIN = "main"
 _AGAIN = "run the same command again: files that arrived are not sent twice"
 
@@ -107,28 +109,28 @@ class Hub:
             return State(self._files(api, info.sha), info.sha, tuple(notes))
 
     def refuse(self, publication: Publication, state: State) -> None:
-        """Raise if the tag of a round names a commit with other rows of that round.
+        """Raise if the tag of a round names a commit with other rows.
 
         Raises:
             PublishError: it does.
         """
-        for index, tag in publication.tags().items():
+        tags = {} if self.pull_request is not None else publication.tags()
+        commits: dict[str, Mapping[str, There]] = {str(state.head): state.files}
+        other = []
+        for index, tag in tags.items():
             commit = self._tags.get(tag)
-            if commit is None or self.pull_request is not None:
-                continue
-            with self._translated("while a tag was read"):
-                there = state.files
-                if commit != state.head:
-                    there = self._files(self._api(), commit)
-            names = of_round({*publication.files, *there}, index)
-            files = publication.files
-            if not all(n in files and n in there and there[n].same(files[n]) for n in names):
-                raise PublishError(
-                    f"the tag {tag} names the commit {commit[:12]}, whose rows of the round are "
-                    "others; a tag is never moved",
-                    where=self.url,
-                    hint="if these rows replace those, delete the tag on the Hub, and push again",
-                )
+            if commit is not None and commit not in commits:
+                with self._translated("while a tag was read"):
+                    commits[commit] = self._files(self._api(), commit)
+            if commit is not None and not _holds(commits[commit], publication, index):
+                other.append(f"{tag} ({commit[:12]})")
+        if other:
+            raise PublishError(
+                f"commits with other rows have the tags of these rounds: {', '.join(other)}; a tag "
+                "is never moved",
+                where=self.url,
+                hint="if these rows replace those, delete the tags on the Hub, and push again",
+            )
 
     def send(self, publication: Publication, changes: Changes, state: State) -> Sent:
         """Upload the files, commit them, and tag the rounds.
@@ -301,6 +303,16 @@ class Hub:
             raise
         except Exception as error:  # the library and its transports raise many kinds
             raise _refused(error, self.url, doing) from error
+
+
+def _holds(there: Mapping[str, There], publication: Publication, index: int) -> bool:
+    """Test if a commit has the rows of a round, and no other version of any rows."""
+    files = publication.files
+    rows = {name for name in there if name.startswith(_ROWS)}
+    ours = {name for name in files if name.startswith(_ROWS)}
+    return of_round(rows, index) == of_round(ours, index) and all(
+        there[name].same(files[name]) for name in rows & ours
+    )
 
 
 def _response(error: BaseException) -> HfHubHTTPError.response | None:

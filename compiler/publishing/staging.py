@@ -84,7 +84,7 @@ class _Staging:
         rejects = [*self._rejects()]
         left_out = Excluded(len({each.doc_id for each in rejects}), len(rejects))
         if unknown := len(self._excluded) - left_out.documents:
-            self.notice(f"{unknown:,} ids of {self._publish.exclude} name no published document")
+            self.notice(f"ids of {self._publish.exclude} without a built document: {unknown:,}")
         texts = self._texts(rejects)
         files = {**made, **texts}
         files |= self._described(files, left_out)

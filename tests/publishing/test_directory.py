@@ -152,13 +152,13 @@ def test_an_excluded_document_is_in_no_row_and_counted_on_the_card(
     assert probec("push", SPEC, "--to", "out") == 0, probec.err
     noted = probec.err
 
-    assert "1 ids of gone.txt name no published document" in noted
+    assert "ids of gone.txt without a built document: 1" in noted
     for folder in ("data", "documents", "hard"):
         for path in (split / folder).iterdir():
             assert gone not in pq.read_table(path, columns=["doc_id"]).to_pydict()["doc_id"]
     assert len(pq.read_table(split / "data")) == len(rows) - count
     card = (split / "README.md").read_text(encoding="utf-8")
-    assert f"Taken out after the build: 1 documents with {count} probes" in card
+    assert f"Taken out after the build: 1 document with {count} probes" in card
     lines = (split / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
     assert sum(each["reason"] == "excluded" for each in rejects) == count

@@ -14,6 +14,7 @@ import pytest
 from compiler.publishing import hub as door
 from tests.conftest import ROOT, Probec
 from tests.hub import TOKEN, Fault, LoopbackHub, Repository, Stored
+from tests.publishing.conftest import publishing
 
 # The library uploads files in a way that its transport is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")
@@ -104,10 +105,11 @@ def test_every_locked_round_has_a_tag_that_stays(
     assert repository(hub).head().oid != commit
 
 
-def test_a_new_round_sends_its_file_and_the_texts(
+def test_a_new_round_sends_its_files_and_the_texts(
     hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
 ) -> None:
-    push()
+    publishing(project, "splits: {train: 0.5, test: 0.5}\nconfigs: [documents]")
+    first = push()
     spec = project / SPEC
     text = spec.read_text(encoding="utf-8")
     spec.write_text(text.replace("[{docs: 4}, {docs: 2}]", "[{docs: 4}, {docs: 2}, {docs: 1}]"))
@@ -115,11 +117,38 @@ def test_a_new_round_sends_its_file_and_the_texts(
     puts = len(hub.calls("PUT", "/objects/"))
     second = push()
 
-    assert second["added"] == ["data/train-round-002.parquet"]
-    assert set(DATA) <= set(second["unchanged"])  # type: ignore[call-overload]
-    assert len(hub.calls("PUT", "/objects/")) == puts + 1
+    added, unchanged = second["added"], second["unchanged"]
+    assert isinstance(added, list)
+    assert [name.partition("-")[2] for name in added] == ["round-002.parquet"] * len(added)
+    data = [name for name in first["added"] if name.endswith(".parquet")]  # type: ignore[attr-defined]
+    assert [name for name in unchanged if name.endswith(".parquet")] == data  # type: ignore[attr-defined]
+    assert len(hub.calls("PUT", "/objects/")) == puts + len(added)
     assert len(hub.calls("POST", "/commit/")) == 2
     assert len(second["tags"]) == 1  # type: ignore[arg-type]
+
+
+def test_a_document_that_is_taken_out_replaces_one_file_once_its_tags_are_gone(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    tags = push()["tags"]
+    assert isinstance(tags, list)
+    path = project / "build/datasets/tiny" / DATA[0]
+    gone = pq.read_table(path, columns=["doc_id"]).to_pydict()["doc_id"][0]
+    (project / "gone.txt").write_text(gone, encoding="utf-8")
+    publishing(project, "exclude: gone.txt")
+    # Both tags name a commit that still has the document.
+    assert probec("push", SPEC, "--to", TO) == 1
+    refused = probec.err
+    repository(hub).tags.clear()
+    pushed = push()
+
+    assert all(tag in refused for tag in tags)
+    assert "delete the tags on the Hub, and push again" in refused
+    assert pushed["replaced"] == sorted([DATA[0], *TEXTS])
+    assert pushed["unchanged"] == [DATA[1]]
+    assert pushed["tags"] == tags
 
 
 def test_a_dry_run_only_reads(
@@ -354,7 +383,7 @@ def test_a_tag_that_names_other_rows_stops_the_push_before_anything_is_sent(
     repo.tags[tag] = repo.head().oid
 
     assert probec("push", SPEC, "--to", TO) == 1
-    assert f"the tag {tag} names the commit {repo.head().oid[:12]}" in probec.err
+    assert f"the tags of these rounds: {tag} ({repo.head().oid[:12]})" in probec.err
     assert not hub.calls("POST|PUT", "")
     assert repo.tags == {tag: repo.commits[0].oid}
 

@@ -51,6 +51,12 @@ def test_a_dataset_reads_back_at_its_tag_and_a_later_push_changes_nothing_there(
     assert by_arrow == expected
     by_polars = pl.concat([pl.read_parquet(files.open(name)) for name in names])
     assert by_polars.to_dicts() == expected
+    tokenizer = ("--tokenizer", "specs/data/bpe-8k.json.gz")
+    assert probec("verify-rows", f"{TO}@{tag}", *tokenizer, "--json") == 0, probec.out
+    there = json.loads(probec.out)
+    assert probec("verify-rows", "build/datasets/tiny", *tokenizer, "--json") == 0
+    assert there == json.loads(probec.out)
+    assert there["rows"] == len(expected)
     card = files.read_text(f"datasets/me/probes@{tag}/README.md", encoding="utf-8")
     blocks = dict(re.findall(r"With (\w+):\n\n```python\n(.*?)```", card, re.DOTALL))
     # The others name the Hub themselves.
@@ -59,12 +65,6 @@ def test_a_dataset_reads_back_at_its_tag_and_a_later_push_changes_nothing_there(
         exec(blocks[name], scope)
         assert len(scope["probes"]) == len(expected), name  # type: ignore[arg-type]
     assert blocks.keys() == {"datasets", "polars", "duckdb", "pandas"}
-    tokenizer = ("--tokenizer", "specs/data/bpe-8k.json.gz")
-    assert probec("verify-rows", f"{TO}@{tag}", *tokenizer, "--json") == 0, probec.out
-    there = json.loads(probec.out)
-    assert probec("verify-rows", "build/datasets/tiny", *tokenizer, "--json") == 0
-    assert there == json.loads(probec.out)
-    assert there["rows"] == len(expected)
 
 
 @pytest.mark.usefixtures("tiny")
