@@ -7,7 +7,7 @@ rendered for the place that readers load from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,7 @@ from compiler.dataset import subsets
 from compiler.dataset.parquet import Layout
 from compiler.dataset.rows import batches
 from compiler.dataset.splits import WHOLE, split_of
-from compiler.engine.store import write_atomic
+from compiler.engine.store import plain, write_atomic
 from compiler.errors import SourceError
 from compiler.keys import Json, digest
 from compiler.publishing import exclusion, gate
@@ -38,6 +38,7 @@ T = TypeVar("T")
 _VERSION = 1
 _INDEX = ".staged.json"
 _STAGE = "push"
+_TEXTS = "texts"
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -71,6 +72,7 @@ class _Staging:
         self._excluded = exclusion.read(self._publish.exclude, dataset.root)
         self._shares = self._publish.splits or WHOLE
         self._data = sorted(n for n in dataset.digests if n.endswith(".parquet"))
+        self._entries: dict[str, _Entry] = {}
 
     @property
     def _verbatim(self) -> bool:
@@ -81,14 +83,15 @@ class _Staging:
         """Make all files."""
         made = self._tables()
         gate.stop([*self._missing(made)], self.dataset.folder)
+        # Rows are counted in the staging directory, where files of earlier settings would count.
+        self._clean(made)
         rejects = [*self._rejects()]
         left_out = Excluded(len({each.doc_id for each in rejects}), len(rejects))
         if unknown := len(self._excluded) - left_out.documents:
             self.notice(f"ids of {self._publish.exclude} without a built document: {unknown:,}")
-        texts = self._texts(rejects)
+        texts = self._texts(made, rejects)
         files = {**made, **texts}
         files |= self._described(files, left_out)
-        self._clean(files)
         gate.stop([*gate.oversized({n: f.path for n, f in made.items()})], self._folder)
         rounds = self.dataset.rounds
         hashes = ", ".join(f"{index} {hash_[:12]}" for index, hash_ in sorted(rounds.items()))
@@ -108,8 +111,7 @@ class _Staging:
 
     def _tables(self) -> dict[str, File]:
         """Make the data files of every configuration."""
-        index = self._index()
-        entries: dict[str, _Entry] = {}
+        index, entries = self._index(), self._entries
         found: dict[str, File] = {}
         for source in self._data:
             path = self.dataset.folder / source
@@ -118,14 +120,15 @@ class _Staging:
                 found[source] = known
             for config in self._configs():
                 name = f"{config} of {source}"
-                entry = self._made(config, source, known, index.get(name))
-                entries[name] = entry
-                found |= {
-                    each: File(self._folder / each, stored.bytes, stored.sha256)
-                    for each, stored in entry.files.items()
-                }
-        write_atomic(self._folder / _INDEX, msgspec.json.encode(entries))
+                entries[name] = self._made(config, source, known, index.get(name))
+                found |= self._of(entries[name])
         return found
+
+    def _of(self, entry: _Entry) -> dict[str, File]:
+        return {
+            name: File(self._folder / name, stored.bytes, stored.sha256)
+            for name, stored in entry.files.items()
+        }
 
     def _configs(self) -> list[str]:
         first = [] if self._verbatim else ["default"]
@@ -149,7 +152,7 @@ class _Staging:
         )
         shares: Json = dict(sorted(self._shares.items()))
         inputs: list[Json] = [_VERSION, known.sha256, config, shares, seed]
-        key = digest("staged", [*inputs, [*sorted(self._excluded)], *layout.identity()])
+        key = digest("staged", [*inputs, self._taken_out(), *layout.identity()])
         if before is not None and before.key == key and self._whole(before):
             return before
         ending = Path(source).name.removeprefix("train")
@@ -209,11 +212,28 @@ class _Staging:
                             "",
                         )
 
-    def _texts(self, rejects: list[Reject]) -> dict[str, File]:
+    def _texts(self, made: Mapping[str, File], rejects: list[Reject]) -> dict[str, File]:
         """Return the texts beside the data; rewritten if the rows are not the build's files."""
         names = sorted(self.dataset.digests.keys() - set(self._data))
+        built = {name: described(self.dataset.folder / name) for name in names}
         if self._verbatim:
-            return {name: described(self.dataset.folder / name) for name in names}
+            return built
+        inputs = {name: file.sha256 for name, file in sorted({**built, **made}.items())}
+        key = digest("staged texts", [_VERSION, __version__, plain(inputs), *self._taken_out()])
+        before = self._index().get(_TEXTS)
+        if before is None or before.key != key or not self._whole(before):
+            self._write_texts(names, rejects)
+            stored = {name: described(self._folder / name) for name in names}
+            files = {name: StoredFile(each.bytes, each.sha256) for name, each in stored.items()}
+            before = _Entry(key, files)
+        self._entries[_TEXTS] = before
+        write_atomic(self._folder / _INDEX, msgspec.json.encode(self._entries))
+        return self._of(before)
+
+    def _taken_out(self) -> list[Json]:
+        return [*sorted(self._excluded)]
+
+    def _write_texts(self, names: Sequence[str], rejects: list[Reject]) -> None:
         for name in names:
             write_atomic(self._folder / name, (self.dataset.folder / name).read_bytes())
         if self._excluded:
@@ -227,7 +247,6 @@ class _Staging:
         stats, stale = recount.counted(self._folder, stated)
         gate.stop([f"{each.where}: {each.recomputed}" for each in stale], self._folder)
         self._write("stats.json", stats)
-        return {name: described(self._folder / name) for name in names}
 
     def _take_out(self, rejects: list[Reject]) -> None:
         """Remove what the texts hold of excluded documents, and add the rejects of their rows."""
@@ -272,11 +291,11 @@ class _Staging:
         write_atomic(self._folder / MANIFEST, replace(manifest, files=stored).encode())
         return {**made, MANIFEST: described(self._folder / MANIFEST)}
 
-    def _clean(self, files: Mapping[str, File]) -> None:
-        """Remove what earlier pushes staged."""
-        used = {file.path for file in files.values()} | {self._folder / _INDEX}
-        for path in self._folder.rglob("*"):
-            if path.is_file() and path not in used:
+    def _clean(self, made: Mapping[str, File]) -> None:
+        """Remove data files that earlier pushes staged."""
+        used = {file.path for file in made.values()}
+        for path in self._folder.rglob("*.parquet"):
+            if path not in used:
                 path.unlink()
 
     def _write(self, name: str, *records: object) -> None:

@@ -100,6 +100,16 @@ def test_only_what_changed_is_sent_and_what_is_stale_deleted(
     assert {name.partition("/")[0] for name in changed["deleted"]} == {"hard"}  # type: ignore[attr-defined]
     assert not [name for name in names(split) if name.startswith("hard")]
     assert (split / "notes.txt").exists()
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace("test: 0.5", "validation: 0.5"), encoding="utf-8")
+    moved = probec.json("push", SPEC, "--to", "out")
+    # The documents of test are those of validation now.
+    assert {name.partition("-")[0] for name in moved["deleted"]} == {"data/test", "documents/test"}  # type: ignore[attr-defined]
+    assert {name.partition("-")[0] for name in moved["added"]} == {  # type: ignore[attr-defined]
+        "data/validation",
+        "documents/validation",
+    }
+    assert probec("card", "out", "--check") == 0, probec.out
 
 
 def test_a_damaged_file_is_sent_again(split: Path, probec: Probec) -> None:
