@@ -11,15 +11,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from compiler.errors import PausedError, ProbecError, PublishError, UsageError, in_a_line
-from compiler.publishing.files import Changes, There, of_round
+from compiler.errors import ProbecError, PublishError, UsageError
+from compiler.publishing import refusals
+from compiler.publishing.files import Changes, File, There, of_round
 from compiler.publishing.target import Publication, Sent, State
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    _Step: TypeAlias = CommitOperationAdd | CommitOperationDelete
 
 PREFIX = "hf://datasets/"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -31,7 +33,6 @@ _KIND = "dataset"
 # The directory of the configuration `default`.
 _ROWS = "data/"
 _MAIN = "main"
-_AGAIN = "run the same command again: files that arrived are not sent twice"
 
 
 @dataclass
@@ -154,11 +155,15 @@ class Hub:
     def _continue(self, api: HfApi) -> None:
         """Commit to the pull request of the last push, if it is still open."""
         if self.pull_request:
-            found = api.get_discussion_details(self.repo, self.pull_request, repo_type=_KIND)
+            from huggingface_hub.errors import RepositoryNotFoundError
+
+            number, self.pull_request = self.pull_request, 0
+            try:
+                found = api.get_discussion_details(self.repo, number, repo_type=_KIND)
+            except RepositoryNotFoundError:
+                return
             if found.status in ("open", "draft"):
-                self.branch = f"refs/pr/{self.pull_request}"
-            else:
-                self.pull_request = 0
+                self.branch, self.pull_request = f"refs/pr/{number}", number
 
     def _publish(
         self, publication: Publication, changes: Changes, head: str
@@ -185,13 +190,14 @@ class Hub:
                     free_memory=False,
                 )
             self.notice(f"{place} of {len(adds)} files uploaded: {name}")
-        steps = [*(CommitOperationDelete(name) for name in changes.deleted), *adds.values()]
+        steps: list[_Step] = [*map(CommitOperationDelete, changes.deleted), *adds.values()]
         parts = [steps[at : at + _FILES] for at in range(0, len(steps), _FILES)]
         for number, part in enumerate(parts, 1):
             title, description = publication.message
             if len(parts) > 1:
                 title = f"{title} ({number} of {len(parts)})"
-            made, found = self._commit(part, title, description, head, opens=opens)
+            wanted = {step.path_in_repo: publication.files.get(step.path_in_repo) for step in part}
+            made, found = self._commit(part, wanted, (title, description), head, opens=opens)
             address = found or address
             if opens and found:
                 # Further commits go to the pull request that the first one opened.
@@ -201,13 +207,19 @@ class Hub:
         return head, address
 
     def _commit(
-        self, steps: list[object], title: str, description: str, head: str, *, opens: bool
+        self,
+        steps: list[_Step],
+        wanted: Mapping[str, File | None],
+        message: tuple[str, str],
+        head: str,
+        *,
+        opens: bool,
     ) -> tuple[str, str | None]:
         """Commit on the head that was read; return the commit and the address of a pull request.
 
-        A failed server or connection may have committed, so the head decides.
+        `wanted`: the files after the commit, None where deleted. A failed server or connection may
+        have committed, so the head decides.
         """
-        wanted = {step.path_in_repo: step for step in steps}  # type: ignore[attr-defined]
         done = len(self._commits)
         left = f"; {done} commits with data were published" if done else "; nothing was published"
         with self._translated(f"while the commit was sent{left}"):
@@ -215,20 +227,20 @@ class Hub:
                 made = self._api().create_commit(
                     self.repo,
                     steps,
-                    commit_message=title,
-                    commit_description=description,
+                    commit_message=message[0],
+                    commit_description=message[1],
                     repo_type=_KIND,
                     revision=self.branch,
                     create_pr=opens,
                     parent_commit=head,
                 )
             except Exception as error:
-                answer = _response(error)
+                answer = refusals.response(error)
                 if isinstance(error, ValueError) or (answer and answer.status_code < 500):
                     raise
                 if opens:
                     raise PublishError(
-                        f"the Hub failed while the pull request was opened: {in_a_line(error)}",
+                        f"the Hub failed while the pull request was opened: {refusals.line(error)}",
                         where=self.url,
                         hint="look for it among the pull requests of the repository before you "
                         "run the same command again",
@@ -240,24 +252,28 @@ class Hub:
                 return landed, None
             return made.oid, made.pr_url
 
-    def _landed(self, wanted: dict[str, object], head: str) -> str | None:
-        """Return the new head if it has exactly these changes; None if the head is unchanged."""
-        api = self._api()
-        found = api.dataset_info(self.repo, revision=self.branch).sha
-        if found == head:
-            return None
-        there = self._files(api, found)
-        for name, step in wanted.items():
-            info = getattr(step, "upload_info", None)
-            if info is None:
-                if name in there:
-                    return None
-                continue
+    def _landed(self, wanted: Mapping[str, File | None], head: str) -> str | None:
+        """Return the new head if it has these files; None if the commit did not arrive.
+
+        Raises:
+            PublishError: the head cannot be read.
+        """
+        try:
+            api = self._api()
+            found = str(api.dataset_info(self.repo, revision=self.branch).sha)
+            there = self._files(api, found) if found != head else {}
+        except Exception as error:  # the library and its transports raise many kinds
+            raise PublishError(
+                f"the connection failed while the commit was sent, which may have arrived: "
+                f"{refusals.line(error)}",
+                where=self.url,
+                hint="run the same command again: it reads the head first",
+            ) from error
+        for name, file in wanted.items():
             have = there.get(name)
-            oid = step._local_oid  # type: ignore[attr-defined]
-            if have is None or oid not in (have.sha256, have.blob):
+            if (have is None) is not (file is None) or (have and file and not have.same(file)):
                 return None
-        return str(found)
+        return found if found != head else None
 
     def _tag(self, publication: Publication, head: str) -> tuple[str, ...]:
         """Tag the head for every round that has no tag yet."""
@@ -302,7 +318,7 @@ class Hub:
         except ProbecError:
             raise
         except Exception as error:  # the library and its transports raise many kinds
-            raise _refused(error, self.url, doing) from error
+            raise refusals.converted(error, self.url, doing) from error
 
 
 def _holds(there: Mapping[str, There], publication: Publication, index: int) -> bool:
@@ -313,47 +329,3 @@ def _holds(there: Mapping[str, There], publication: Publication, index: int) -> 
     return of_round(rows, index) == of_round(ours, index) and all(
         there[name].same(files[name]) for name in rows & ours
     )
-
-
-def _response(error: BaseException) -> HfHubHTTPError.response | None:
-    """Return the Hub's answer behind an error; None if there was none."""
-    while error is not None:
-        answer = getattr(error, "response", None)
-        if answer is not None:
-            return answer
-        error = error.__cause__  # type: ignore[assignment]
-    return None
-
-
-def _refused(error: Exception, url: str, doing: str) -> ProbecError:
-    """Convert an error of the library."""
-    answer = _response(error)
-    if answer is None:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        return PublishError(
-            f"the connection failed {doing}: {in_a_line(cause)}", where=url, hint=_AGAIN
-        )
-    status, seconds = answer.status_code, answer.headers.get("Retry-After")
-    if status in (401, 403):
-        what = "the Hub knows no such token" if status == 401 else "the token may not write here"
-        return PausedError(
-            f"{what} ({status}) {doing}",
-            where=url,
-            hint="log in with `hf auth login`, or set HF_TOKEN to a token that may write there",
-        )
-    known = {
-        404: ("there is no such dataset, or the token cannot see it", "check the name"),
-        409: ("what it should make exists", "someone else pushes: run the same command again"),
-        412: (
-            "someone else has committed since its head was read",
-            "look at that commit, and run the same command again",
-        ),
-        429: (
-            "the rate limit of the Hub is reached",
-            f"wait {seconds + ' seconds' if seconds else 'some minutes'}, and {_AGAIN}",
-        ),
-    }
-    message, hint = known.get(status, ("the Hub failed", _AGAIN))
-    if status not in known and status < 500:
-        message = f"the Hub refused: {in_a_line(error)}"
-    return PublishError(f"{message} ({status}) {doing}", where=url, hint=hint)

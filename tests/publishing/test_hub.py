@@ -83,7 +83,7 @@ def test_the_token_is_sent_and_never_shown(
     hub.fail(Fault("GET", "/revision/", 401))
     assert probec("push", SPEC, "--to", TO) == 4
 
-    assert {r.token for r in hub.log if r.path.startswith("/api/")} == {TOKEN}
+    assert {r.token for r in hub.log if r.path.startswith("/api/datasets/")} == {TOKEN}
     written = "".join(path.read_text() for path in (project / "build/pushes").iterdir())
     assert TOKEN not in shown + probec.out + probec.err + written
 
@@ -327,6 +327,28 @@ def test_a_lost_answer_to_a_commit_is_no_failure(
 
     assert pushed["commits"] == [repository(hub).head().oid]
     assert len(hub.calls("POST", "/commit/")) == 1
+    assert len(repository(hub).tags) == 2
+
+
+def test_a_commit_whose_arrival_is_unknown_is_not_called_unpublished(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+) -> None:
+    hub.make("me/probes")
+    lost = Fault("GET", "/revision/", 0, times=0)
+
+    def go() -> None:
+        lost.times = 100
+
+    hub.fail(Fault("POST", "/commit/", 0, late=True, act=go))
+    hub.fail(lost)
+    assert probec("push", SPEC, "--to", TO) == 1
+    shown = probec.err
+    lost.times = 0
+    again = push()
+
+    assert "which may have arrived" in shown
+    assert "nothing was published" not in shown
+    assert (again["commits"], len(hub.calls("POST", "/commit/"))) == ([], 1)
     assert len(repository(hub).tags) == 2
 
 
