@@ -111,8 +111,8 @@ def push(dataset: Dataset, options: Options, notice: Callable[[str], None]) -> P
     url = _url(dataset, options)
     receipts = dataset.build / "pushes" / f"{dataset.name}.jsonl"
     target = _target(url, dataset, options, receipts, notice)
-    gate.refuse(dataset)
     with locked(dataset.build):
+        gate.refuse(dataset)
         publication = staging.stage(dataset, url if "://" in url else ".", notice)
         state = target.read()
         changes = compare(publication.files, state.files, publication.globs, url)

@@ -50,7 +50,10 @@ def converted(error: Exception, url: str, doing: str) -> ProbecError:
         )
     known = {
         404: ("there is no such dataset, or the token cannot see it", "check the name"),
-        409: ("what it should make exists", "someone else pushes: run the same command again"),
+        409: (
+            "it conflicts with a change by someone else",
+            "run the same command again: it reads the head first",
+        ),
         412: (
             "someone else has committed since its head was read",
             "look at that commit, and run the same command again",

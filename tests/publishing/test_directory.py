@@ -222,6 +222,7 @@ def test_every_configuration_and_split_loads_by_name_and_the_code_of_the_card_ru
 ) -> None:
     import datasets
     import pyarrow.parquet as pq
+    import yaml
 
     probec.json("push", SPEC, "--to", "out")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -255,6 +256,21 @@ def test_every_configuration_and_split_loads_by_name_and_the_code_of_the_card_ru
         assert {row["doc"] for row in own} == {each["prefix"] + each["continuation"]}
         assert each["n_probes"] == len(own)
     card = (split / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert (front["license"], front["language"]) == ("other", ["en"])
+    assert front["license_name"] == "public-domain-and-gemma-output"
+    assert front["license_link"] == "https://ai.google.dev/gemma/terms"
+    assert front["annotations_creators"] == ["machine-generated"]
+    assert front["language_creators"] == ["found", "machine-generated"]
+    assert front["source_datasets"] == ["original"]
+    assert {info["config_name"]: info for info in front["dataset_info"]}.keys() == loaded.keys()
+    for info in front["dataset_info"]:
+        parts_ = loaded[info["config_name"]]
+        counts = {each["name"]: each["num_examples"] for each in info["splits"]}
+        assert counts == {name: each.num_rows for name, each in parts_.items()}
+        declared = datasets.Features._from_yaml_list(info["features"])
+        assert all(declared == each.features for each in parts_.values())
+        assert info["dataset_size"] == sum(each["num_bytes"] for each in info["splits"])
     blocks = re.findall(r"With (\w+), .*?```python\n(.*?)```", card, re.DOTALL)
     assert [name for name, _ in blocks] == ["datasets", "polars", "duckdb", "pandas"]
     with chdir(split):

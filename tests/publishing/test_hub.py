@@ -294,7 +294,7 @@ FAULTS = [
     (("PUT", "/objects/", 500), 1, "the Hub failed (500)"),
     (("POST", "/commit/", 403), 4, "the token may not write here"),
     (("POST", "/commit/", 404), 1, "there is no such dataset"),
-    (("POST", "/commit/", 409), 1, "someone else pushes"),
+    (("POST", "/commit/", 409), 1, "it conflicts with a change by someone else"),
     (("POST", "/commit/", 412), 1, "someone else has committed since its head was read (412)"),
     (("POST", "/commit/", 429), 1, "wait 17 seconds"),
     (("POST", "/commit/", 503), 1, "the Hub failed (503)"),
