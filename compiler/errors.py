@@ -100,6 +100,10 @@ class BusyError(StoreError):
     """A build directory that another process is writing."""
 
 
+class PublishError(ProbecError):
+    """A dataset that may not be published, or a target that refused it."""
+
+
 class ProviderError(ProbecError):
     """A request that a model provider cannot serve."""
 

@@ -12,19 +12,24 @@ import os
 import sqlite3
 from collections.abc import Hashable
 from functools import cache, partial
+from pathlib import Path
 from types import CodeType
 from typing import ClassVar
 
 import jinja2
+import msgspec
 import pytest
 import yaml
 
 from compiler import cli, embedded
+from compiler.checking import recount
+from compiler.checking.recount import Stale
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes import tokens
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.report.pages import Page
+from compiler.statistics.stats import Stats
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
@@ -39,6 +44,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     _keep_tokenizers(patch)
     _keep_templates(patch)
     patch.setattr(cli, "_parser", cache(cli._parser))
+    _keep_counts(patch)
 
 
 class _Connection(sqlite3.Connection):
@@ -92,6 +98,25 @@ def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:
         return known[key]
 
     patch.setattr(tokens, "load", load)
+
+
+def _keep_counts(patch: pytest.MonkeyPatch) -> None:
+    real = recount.counted
+    known: dict[Hashable, tuple[Stats, list[Stale]]] = {}
+
+    def counted(folder: Path, stated: Stats) -> tuple[Stats, list[Stale]]:
+        # The card is not read; everything else is.
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
+        key = (
+            tuple((str(p.relative_to(folder)), p.read_bytes()) for p in files),
+            msgspec.json.encode(stated),
+        )
+        if key not in known:
+            known[key] = real(folder, stated)
+        stats, stale = known[key]
+        return stats, [*stale]
+
+    patch.setattr(recount, "counted", counted)
 
 
 def _keep_templates(patch: pytest.MonkeyPatch) -> None:

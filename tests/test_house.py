@@ -53,8 +53,9 @@ DOORS = {
     "json_repair": {"decoding/repair.py"},
     "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
+    "huggingface_hub": {"dataset/located.py", "publishing/hub.py", "probes/tokens.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows")),
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets", "tables")),
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},

@@ -166,12 +166,59 @@ def installed(build: Path, name: str) -> list[Path]:
     return [root / _STAMP, *(root / file for file in _installed(root) or {})]
 
 
+def contents(root: Path) -> dict[str, str]:
+    """Return the content digest of every file that a build installed in a directory.
+
+    Raises:
+        StoreError: no build installed it, or an installation did not finish.
+    """
+    found = _installed(root)
+    if found is None or not all(copy.digest for copy in found.values()):
+        raise StoreError(
+            "no build installed this dataset", where=str(root), hint="run `probec build`"
+        )
+    return {name: copy.digest for name, copy in found.items()}
+
+
+def released(graph: Graph) -> dict[str, Artifact]:
+    """Return the artifacts that `install` copies or writes, by installed name.
+
+    Raises:
+        StoreError: nothing is released yet.
+    """
+    release = graph.manifest("release")
+    if release is None:
+        raise StoreError("nothing is released yet", hint="run `probec build`")
+    found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
+    found["README.md"] = release.outputs["card"]
+    return found | {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+
+
+def differences(root: Path) -> Iterator[str]:
+    """Yield how a directory differs from what was installed in it; rows are not read."""
+    found = _installed(root) or {}
+    for name, copy in found.items():
+        path = root / name
+        if not path.is_file():
+            yield f"{name} is missing"
+        elif _size(path) != copy.bytes:
+            yield f"{name} has {_size(path):,} bytes, not {copy.bytes:,}"
+    for path in _data(root):
+        if f"data/{path.name}" not in found:
+            yield f"data/{path.name} was not installed"
+    for path, fault in _text_faults(root):
+        yield f"{path.name}: {fault}"
+
+
 def faults(build: Path, name: str) -> Iterator[tuple[Path, str]]:
     """Yield (path, fault) for every installed text file that changed: card, statistics, rejects.
 
     Data files are not read: `reproduction.verification` checks them against the round locks.
     """
-    root = build / "datasets" / name
+    yield from _text_faults(build / "datasets" / name)
+
+
+def _text_faults(root: Path) -> Iterator[tuple[Path, str]]:
     for file, copy in (_installed(root) or {}).items():
         path = root / file
         if path.suffix == ".parquet" or not path.is_file():

@@ -35,6 +35,8 @@ _APART: tuple[tuple[str, ...], ...] = (
     ("source", "homepage"),
     ("publish", "license"),
     ("publish", "languages"),
+    *(("publish", name) for name in ("license_name", "license_link", "to", "private", "revision")),
+    *(("publish", name) for name in ("splits", "configs", "exclude")),
 )
 _TRAVEL = ("base_url", "concurrency")
 _AT_ONCE = 500

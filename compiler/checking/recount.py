@@ -6,7 +6,7 @@ stated. All others must be equal: the statistics, the ledger, and the card line 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +18,7 @@ from compiler.engine.explain import Place, changes
 from compiler.errors import SourceError, StoreError
 from compiler.probes.prompts import Library
 from compiler.records import Reject
-from compiler.report import card
+from compiler.report import card, publication
 from compiler.report.card import CardFacts
 from compiler.statistics import measured
 from compiler.statistics.ledger import BuildStats, LedgerStats, close
@@ -57,17 +57,7 @@ def recount(folder: Path, templates: Library | None) -> Recount:
     stated = _read(folder / "stats.json", Stats)
     if stated is None:
         return Recount((), ("no stats.json: only the card's own arithmetic was checked",))
-    rows = measured.observed(folder)
-    found = measured.stats(folder, stated.hard_below, stated.easy_from, rows)
-    build, stale = stated.build, []
-    if build is not None:
-        try:
-            build = replace(build, ledger=_ledger(build, rows, folder))
-        except StoreError as error:
-            stale.append(Stale("stats.json ledger", "closed", error.message))
-        planned = sum(each.planned for each in build.ledger)
-        build = replace(build, planned=planned, documents_drawn=sum(build.rounds))
-    found = replace(found, build=build, scopes=_aligned(found, stated))
+    found, stale = counted(folder, stated)
     stale += _differing(stated, found)
     missing = []
     facts = _read(folder / "card.json", CardFacts)
@@ -75,8 +65,40 @@ def recount(folder: Path, templates: Library | None) -> Recount:
         absent = "card.json" if facts is None else f"template {card.TEMPLATE}"
         missing.append(f"no {absent}: the card was not rendered again")
     else:
-        stale += _card(folder / "README.md", card.render(templates, found, facts))
+        wanted = card.render(templates, found, facts, _publication(folder, facts))
+        stale += _card(folder / "README.md", wanted)
     return Recount(tuple(stale), tuple(missing))
+
+
+def counted(folder: Path, stated: Stats) -> tuple[Stats, list[Stale]]:
+    """Compute the statistics of a dataset directory from its rows and rejects.
+
+    `stated`: the thresholds, and what does not follow from rows. Also returns a ledger that does
+    not close.
+
+    Raises:
+        SourceError: there are no rows, or a reject is not of this version.
+    """
+    rows = measured.observed(folder)
+    found = measured.stats(folder, stated.hard_below, stated.easy_from, rows)
+    build, stale = stated.build, list[Stale]()
+    if build is not None:
+        try:
+            build = replace(build, ledger=_ledger(build, rows, folder))
+        except StoreError as error:
+            stale.append(Stale("stats.json ledger", "closed", error.message))
+        planned = sum(each.planned for each in build.ledger)
+        build = replace(build, planned=planned, documents_drawn=sum(build.rounds))
+    return replace(found, build=build, scopes=_aligned(found, stated)), stale
+
+
+def _publication(folder: Path, facts: CardFacts) -> Mapping[str, object] | None:
+    """Describe the publication of a published dataset; None for any other directory."""
+    manifest = publication.read(folder)
+    if manifest is None:
+        return None
+    files = {name: folder / name for name in manifest.files}
+    return publication.describe(manifest, files, facts)
 
 
 def _aligned(found: Stats, stated: Stats) -> tuple[ScopeStats, ...]:

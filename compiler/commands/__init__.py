@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "cache": "share rounds and their replies (push, pull), or free disk space (gc)",
     "stats": "print the statistics of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number in it",
+    "push": "publish a built dataset on the Hub, at a URL or in a directory",
     "report": "write a self-contained HTML page with plots, tables and documents",
     "verify-rows": "run every check on a probe parquet, built here or published",
 }

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote
 
 from compiler.engine.stamps import Look
 from compiler.errors import SourceError, in_a_line
@@ -37,6 +38,8 @@ _VERSION = (
     *("size", "mtime", "created", "ETag", "etag", "LastModified", "last_modified"),
     *("updated", "generation", "VersionId", "version_id"),
 )
+# Files beside the rows of a published dataset.
+_BESIDE = ("*.json", "*.jsonl", "*.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +311,7 @@ def _is_data(name: str, inner: str) -> bool:
 def _on_hub(path: str, revision: str | None) -> Located:
     from huggingface_hub import HfApi, HfFileSystem
 
-    owner, _, rest = path.removeprefix(_HUB).partition("/")
-    name, _, inner = rest.partition("/")
-    repo = f"{owner}/{name}"
+    repo, revision, inner = _parsed(path, revision)
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
         place = f"datasets/{repo}@{commit}/{inner}".rstrip("/")
@@ -327,6 +328,55 @@ def _on_hub(path: str, revision: str | None) -> Located:
     return Located(
         path, tuple(f"hf://{file}" for file in files), digest("source", [repo, commit]), commit
     )
+
+
+def _parsed(path: str, revision: str | None) -> tuple[str, str | None, str]:
+    """Return repository, revision and inner path of `hf://datasets/OWNER/NAME[@REVISION][/PATH]`.
+
+    A slash in the revision is written %2F.
+
+    Raises:
+        SourceError: the address names another revision than `revision`.
+    """
+    owner, _, rest = path.removeprefix(_HUB).partition("/")
+    place, _, inner = rest.partition("/")
+    name, _, named = place.partition("@")
+    named = unquote(named)
+    if named and revision not in (None, named):
+        raise SourceError(
+            f"the address names the revision {named}, and source.revision {revision}",
+            where=path,
+            hint="leave one out",
+        )
+    return f"{owner}/{name}", named or revision, inner
+
+
+def fetched(path: str) -> Path:
+    """Download a dataset on the Hub into the library's cache, and return its directory there.
+
+    `path`: `hf://datasets/OWNER/NAME[@REVISION]`. Rows, statistics and card are downloaded.
+
+    Raises:
+        SourceError: it cannot be reached, or the path names something else.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    repo, revision, inner = _parsed(path, None)
+    if not path.startswith(_HUB) or inner:
+        raise SourceError("not a dataset on the Hub", where=path, hint=f"{_HUB}OWNER/NAME@REVISION")
+    try:
+        commit = HfApi().dataset_info(repo, revision=revision).sha
+        return Path(
+            snapshot_download(
+                repo, repo_type="dataset", revision=commit, allow_patterns=["data/*", *_BESIDE]
+            )
+        )
+    except Exception as error:  # huggingface_hub and its transports raise many kinds
+        raise SourceError(
+            f"cannot be reached: {in_a_line(error)}",
+            where=path,
+            hint="check the network, the name and the revision",
+        ) from error
 
 
 def _known_format(files: Sequence[str]) -> None:

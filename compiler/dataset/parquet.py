@@ -1,4 +1,4 @@
-"""The parquet writer of published rows, which streams them. The only module that writes parquet.
+"""The parquet writer of published rows, which streams them.
 
 Rows arrive grouped by document. A large dictionary page stores a document's text once for its
 sixteen rows, and zstd compresses it.
@@ -26,6 +26,7 @@ from compiler.keys import text_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Dtypes = Literal["int64", "published"]
 
@@ -80,21 +81,12 @@ def write(
 ) -> None:
     """Write rows as one parquet file, and append the layout and each row to `canonical`."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     shape = schema(layout.dtypes)
     # Two layouts of the same rows are two files, so the layout is part of the content.
     canonical.append(layout.identity())
     with (
-        pq.ParquetWriter(
-            out,
-            shape,
-            compression="zstd",
-            compression_level=layout.compression_level,
-            dictionary_pagesize_limit=64 << 20,
-            data_page_size=8 << 20,
-            write_page_index=True,
-        ) as writer,
+        writer(out, shape, layout) as written,
         ThreadPoolExecutor(1) as packer,
     ):
         # A group is compressed without the GIL, while the rows of the next one are computed.
@@ -107,10 +99,35 @@ def write(
             table = pa.Table.from_pylist(group, schema=shape)
             # Freed early: as Python objects a group takes hundreds of megabytes.
             group.clear()
-            packed = packer.submit(writer.write_table, table, row_group_size=table.num_rows)
+            packed = packer.submit(written.write_table, table, row_group_size=table.num_rows)
             del table
         if packed is not None:
             packed.result()
+
+
+def writer(out: BinaryIO, shape: pa.Schema, layout: Layout) -> pq.ParquetWriter:
+    """Open the writer of a file of published rows."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(
+        out,
+        shape,
+        compression="zstd",
+        compression_level=layout.compression_level,
+        dictionary_pagesize_limit=64 << 20,
+        data_page_size=8 << 20,
+        write_page_index=True,
+    )
+
+
+def ends_group(doc_id: str, own: int, rows: int, wanted: int) -> bool:
+    """Return True if a content-defined row group ends with this document.
+
+    `own`: its rows; `rows`: those of the group with it. Where a group may end depends on its last
+    document alone, so that after a difference two files soon have the same groups again.
+    """
+    ends = int(text_digest(doc_id)[:16], 16) < own / (wanted / 2) * 2**64
+    return rows >= 2 * wanted or (rows >= wanted / 2 and ends)
 
 
 def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[dict[str, Value]]]:
@@ -120,15 +137,11 @@ def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[d
         while group := list(islice(waiting, wanted)):
             yield group
         return
-    # Where a group may end depends on its last document alone, so that after a difference two files
-    # soon have the same groups again.
     group = []
     for doc_id, own in groupby(waiting, key=lambda row: row["doc_id"]):
         document = list(own)
         group += document
-        share = len(document) / (wanted / 2)
-        ends = int(text_digest(str(doc_id))[:16], 16) < share * 2**64
-        if len(group) >= 2 * wanted or (len(group) >= wanted / 2 and ends):
+        if ends_group(str(doc_id), len(document), len(group), wanted):
             yield group
             group = []
     if group:

@@ -96,6 +96,14 @@ class Remote:
         with self._whole(name) as target:
             self._files.put_file(str(path), target)
 
+    def discard(self, name: str) -> None:
+        """Remove a file, if it exists."""
+        with self._translated():
+            try:
+                self._files.rm_file(f"{self._root}/{name}")
+            except FileNotFoundError:
+                return
+
     def remove(self) -> None:
         """Remove everything below the URL."""
         with self._translated():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from compiler.dataset.columns import COLUMNS
 from compiler.errors import Problem
@@ -15,7 +17,9 @@ from compiler.statistics.measures.clusters import RESAMPLES
 from compiler.statistics.stats import Stats
 
 TEMPLATE = "card.md.j2"
-_VALUES = frozenset({"stats", "build", "sections", "facts", "columns", "size", "resamples"})
+_VALUES = frozenset(
+    {"stats", "build", "sections", "facts", "columns", "size", "resamples", "published"}
+)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,13 @@ class CardFacts:
     suffix_in_generated: bool = True
 
 
-def render(templates: Library, stats: Stats, facts: CardFacts) -> str:
-    """Render README.md of the dataset.
+def render(
+    templates: Library,
+    stats: Stats,
+    facts: CardFacts,
+    published: Mapping[str, object] | None = None,
+) -> str:
+    """Render README.md of the dataset. `published`: of a publication (`report.publication`).
 
     Raises:
         PromptError: the template is missing or cannot be rendered.
@@ -69,6 +78,7 @@ def render(templates: Library, stats: Stats, facts: CardFacts) -> str:
         "facts": asdict(facts),
         "columns": COLUMNS,
         "size": _size(stats.probes),
+        "published": published,
     }
     return _page(templates).render(values)
 
@@ -87,6 +97,7 @@ def _page(templates: Library) -> Page:
         count=numbers.count,
         usd=numbers.usd,
         table=markdown.render,
+        json=partial(json.dumps, ensure_ascii=False),
     )
 
 

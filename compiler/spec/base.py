@@ -16,6 +16,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Margin = Annotated[float, Field(ge=0.0, lt=0.5)]
 """A share of a text that is kept at each end."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+SplitName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from compiler.records import Group, Side
-from compiler.spec.base import Level, Margin, Model, Name, Share
+from compiler.spec.base import Level, Margin, Model, Name, Share, SplitName
 from compiler.spec.filters import Filters
 from compiler.spec.paid import Batches, Budget, Expectations, Models, Price
 from compiler.spec.scoring import Scoring
@@ -41,7 +41,8 @@ class Source(Model):
     """The rollouts from which probes are made."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Hub dataset (`hf://datasets/owner/name`), fsspec URL, or local parquet/JSONL path or glob.
+    """Hub dataset (`hf://datasets/owner/name[@revision][/folder]`), fsspec URL, or local
+    parquet/JSONL path or glob.
     The content decides how a file is read: JSONL (UTF-8, or UTF-16/-32 with a byte-order mark;
     plain, gzip or zstd), parquet, Arrow; also a folder of `Dataset.save_to_disk`."""
     revision: str | None = None
@@ -212,6 +213,35 @@ class Publish(Model):
     """zstd level of the parquet files."""
     content_defined_chunking: bool = False
     """End row groups at boundaries set by the content, so that the Hub stores only changed ones."""
+    license_name: str | None = None
+    """Name of a license that the Hub has no id for; only with `license: other`."""
+    license_link: str | None = None
+    """Address of that license's text."""
+    to: str | None = None
+    """Where `probec push` publishes: `hf://datasets/OWNER/NAME`, an fsspec URL, or a directory."""
+    private: bool = True
+    """Visibility of a repository that `probec push` creates on the Hub."""
+    revision: Annotated[str, Field(min_length=1)] = "main"
+    """Branch on the Hub that `probec push` commits to."""
+    splits: dict[SplitName, Share] = {}
+    """Share of the documents in each split of the published rows, such as `train: 0.9`; together 1.
+    Seed and source page decide the split of a document, so that a new document moves no other. All
+    rows are in the split train if empty."""
+    configs: list[Literal["documents", "hard"]] = []
+    """Further configurations: `documents` has one row per document, `hard` the written probes of
+    the band HARD and the templated ones without a flag that text decides them."""
+    exclude: str | None = None
+    """File of document ids, one a line, whose rows are not published; the card counts them."""
+
+    @model_validator(mode="after")
+    def _declared_splits(self) -> Self:
+        if self.splits and abs(sum(self.splits.values()) - 1) > 1e-9:
+            raise ValueError(f"the shares of splits add up to {sum(self.splits.values()):g}, not 1")
+        if any(share == 0 for share in self.splits.values()):
+            raise ValueError("a split has the share 0: leave it out")
+        if self.license_name is not None and self.license != "other":
+            raise ValueError("license_name goes with license: other")
+        return self
 
 
 class Rehearsal(Model):
