@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from compiler.building.estimate import call_usd
+from compiler.building.unit_costs import call_usd
 from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State

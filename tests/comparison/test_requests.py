@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.comparison.listing import Listing, Walk
+from compiler.building.listing import Listing
+from compiler.comparison.listing import Walk
 from compiler.comparison.requests import Tally, compare
 from compiler.comparison.scratch import Scratch
 from compiler.engine.plan import Graph
