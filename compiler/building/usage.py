@@ -146,6 +146,11 @@ def save(project: Project, context: Context) -> None:
         write_atomic(path, msgspec.json.encode(found) + b"\n")
 
 
+def read(project: Project, name: str) -> Usage | None:
+    """Return the measured usage of a build, None if there is none."""
+    return next((each for each in _known(project) if each.name == name), None)
+
+
 def measure(project: Project, context: Context) -> Usage:
     """Measure a finished build from its requests, its rows, and the replies in the log.
 

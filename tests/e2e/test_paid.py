@@ -439,7 +439,8 @@ def test_the_budget_uses_the_observed_cost_of_earlier_replies_as_the_plan_does(
 
     def answers(*options: str) -> dict[str, Any]:
         price: Any = probec.json("plan", *more, *options)["price"]
-        return next(e for e in price["estimates"] if e["stage"] == "answer") | {"all": price["usd"]}
+        (first, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
+        return {**first, "all": price["usd"]}
 
     # Declared: about 0.85 dollars a call. Observed, by plan and budget: a thousandth of that.
     measured = answers()
