@@ -117,7 +117,12 @@ def test_a_usage_error_exits_with_code_two(probec: Probec) -> None:
 def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> None:
     assert probec("stats", SPEC) == 1
     assert "run `probec build`" in probec.err
-    assert probec("prompt", SPEC, "--role", "judge") == 1
+    paid = (
+        "models.generator.provider=anthropic",
+        "models.generator.model=claude-haiku-4-5-20251001",
+    )
+    overrides = [part for each in paid for part in ("--set", each)]
+    assert probec("prompt", SPEC, "--role", "judge", *overrides) == 1
     assert "run `probec build`" in probec.err
 
 
