@@ -31,8 +31,8 @@ from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES, Context, Role
 
 FOLDER = "usage"
-# Documents of a build that are measured; a pilot is measured whole.
-MOST = 100
+# Fewest documents of a build that are measured, in whole shards; a pilot is measured whole.
+FEWEST = 100
 # Stages whose requests about a document depend on no other document of its shard.
 _ALONE = ("generate", "answer", "judge", "answer_rest", "judge_rest")
 _AT_ONCE = 500
@@ -164,7 +164,7 @@ def measure(project: Project, context: Context) -> Usage:
     context = replace(context, dispatchers=listings)
     graph = project.graph(context)
     graph.plan()
-    parts = _parts(project.spec, None if project.pilot else MOST)
+    parts = _parts(project.spec, None if project.pilot else FEWEST)
     drawn = [doc for part in parts for doc in _drawn(graph, part)]
     cells: dict[str, dict[str, dict[str, Cell]]] = {doc: {} for doc in drawn}
     lost: set[str] = set()
@@ -176,7 +176,7 @@ def measure(project: Project, context: Context) -> Usage:
                 elif doc in cells:
                     own = cells[doc].setdefault(stage, {})
                     own[scope] = Cell.total((own.get(scope, Cell()), cell))
-    rows = _rows(project, graph, cells)
+    rows = _rows(project, graph, parts, cells)
     kept = [doc for doc in drawn if doc not in lost]
     spec = project.spec
     return Usage(
@@ -243,9 +243,16 @@ def made(context: Context, graph: Graph) -> dict[str, str]:
     found: dict[str, str] = {}
     above: list[Json] = [context.located.digest, context.spec.source.path]
     for name, each in slices(graph.stages).items():
-        above.append([name, plain(each)])
+        above.append([name, _without_provider(plain(each))])
         found[name] = digest("requests", [*above])
     return {name: value for name, value in found.items() if name in _ALONE}
+
+
+def _without_provider(value: Json) -> Json:
+    """Return the slice of a stage without its provider: a batch sends the bodies of live calls."""
+    if isinstance(value, dict):
+        return {k: _without_provider(each) for k, each in value.items() if k != "provider"}
+    return value
 
 
 def _known(project: Project) -> Iterator[Usage]:
@@ -264,13 +271,13 @@ def _begins(spec: Spec, pilot: Sequence[int]) -> bool:
     return rounds[: len(pilot) - 1] == [*pilot[:-1]] and pilot[-1] <= rounds[len(pilot) - 1]
 
 
-def _parts(spec: Spec, most: int | None) -> list[Part]:
-    """List the shards of a spec, or as many as hold `most` documents."""
+def _parts(spec: Spec, fewest: int | None) -> list[Part]:
+    """List the shards of a spec, or the first that hold at least `fewest` documents."""
     found: list[Part] = []
     docs = 0
     for index, each in enumerate(spec.rounds):
         for shard, places in enumerate(sampling.shards(each.docs, spec.shard_docs)):
-            if most is None or docs < most:
+            if fewest is None or docs < fewest:
                 found.append((index, shard))
                 docs += len(places)
     return found
@@ -316,11 +323,13 @@ def _read(
 
 
 def _rows(
-    project: Project, graph: Graph, wanted: Mapping[str, object]
+    project: Project, graph: Graph, parts: Sequence[Part], wanted: Mapping[str, object]
 ) -> dict[str, dict[str, int]]:
-    """Count the rows of some documents by scope."""
+    """Count the rows of some documents by scope. `parts`: the shards that hold them."""
     found: dict[str, dict[str, int]] = {doc: {} for doc in wanted}
-    for _, manifest in graph.manifests("publish"):
+    for index in dict.fromkeys(part[0] for part in parts):
+        manifest = graph.manifest("publish", (index,))
+        assert manifest is not None, "a finished build has every step"
         for row in project.store.rows(manifest.outputs["facts"], ProbeFact):
             own = found.get(row.doc_id)
             if own is not None:

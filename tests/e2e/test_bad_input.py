@@ -63,6 +63,8 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("why", SPEC, "judge", "7.0"), "no part '7.0' (have: 0.0, 0.1"),
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
         (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),
+        (("check", SPEC, "--set", "expect.judge.scopes.hole={}"), "the spec has no scope 'hole'"),
+        (("check", SPEC, "--set", "expect.use=paper"), "'paper' is no set of expect.sets"),
         (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
         (("build", SPEC, "--provider", "smoke"), "--provider: unknown provider 'smoke'"),
         (("check", SPEC, "--source", "x.jsonl"), "--source: source.path: no such source file"),

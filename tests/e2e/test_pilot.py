@@ -59,6 +59,18 @@ def test_the_full_build_sends_none_of_a_pilots_requests_again(
     assert (rest["price"]["usd"], ledger(server)) == (0, after)
 
 
+def test_a_pilot_that_was_sent_live_serves_a_batched_build(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    probec.json("build", *paid(server, provider="anthropic"), "--pilot", "2")
+    price: Any = probec.json("plan", *paid(server))["price"]
+    for stage in ("generate", "answer", "judge"):
+        own = [each for each in price["estimates"] if each["stage"] == stage]
+        # Four documents are left of six.
+        assert sum(e["calls"] for e in own) == 2 * sum(e["cached"] for e in own) > 0, stage
+        assert {each["tokens"] for each in own} == {"measured"}
+
+
 def test_a_pilot_has_a_name_of_its_own_and_ends_with_the_expected_rows(
     probec: Probec, project: Path
 ) -> None:
