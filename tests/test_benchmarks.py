@@ -141,10 +141,13 @@ def test_the_scale_model_and_the_plan_of_the_published_spec_agree(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert cli.main(["plan", "specs/qwen3.5-9b.yaml", "--json"]) == 0
+    published = ["specs/qwen3.5-9b.yaml", "--set", "expect.use=published"]
+    assert cli.main(["plan", *published, "--json"]) == 0
     price = json.loads(capsys.readouterr().out)["price"]
     found = scale_model.bounds(36_997, Costs())
 
+    scoring = sum(e["usd"] for e in price["estimates"] if e["stage"] in ("answer", "judge"))
+    assert round(scoring) == 1003
     assert found.requests == pytest.approx(sum(each["calls"] for each in price["estimates"]), abs=2)
     assert found.usd == pytest.approx(sum(each["usd"] for each in price["estimates"]), rel=1e-3)
 

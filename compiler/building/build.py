@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, money, recovery, workers
-from compiler.building.estimate import later_usd, observed_usd, quote
+from compiler.building import folder, money, recovery, usage, workers
+from compiler.building.estimate import quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
 from compiler.building.money import Bill
 from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
+from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import locked
@@ -70,7 +71,7 @@ def make(
             reporter.notice(_NO_REPLIES)
         for notice in recovery.notices(project.log, project.journal):
             reporter.notice(notice)
-        _announce(project, graph, ceiling, reporter)
+        _announce(project, context, graph, ceiling, reporter)
         with (
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
@@ -78,6 +79,8 @@ def make(
             outcome = execute(graph, reporter, crew)
         place = folder.install(project.store, graph, project.spec.name)
         locks = lock_rounds(project, context, graph) if project.locking else []
+        if project.pilot or (_spends(project) and not outcome.up_to_date):
+            usage.save(project, context)
         left = project.journal.shards(SENT)
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
@@ -210,11 +213,13 @@ def _spends(project: Project) -> bool:
     return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
 
 
-def _announce(project: Project, graph: Graph, ceiling: float, reporter: Reporter) -> None:
+def _announce(
+    project: Project, context: Context, graph: Graph, ceiling: float, reporter: Reporter
+) -> None:
     """Report the expected cost before anything is spent."""
     if not _spends(project):
         return
-    costs = quote(project, graph.plan())
+    costs = quote(project, graph.plan(), basis=usage.basis(project, context, graph))
     if costs.estimates:
         reporter.notice(
             f"may cost {dollars(*costs.usd())}, less what is in the log or in flight; the ceiling "

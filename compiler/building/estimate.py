@@ -1,9 +1,11 @@
 """The estimated requests and cost of a build: counted where they can be rendered, else estimated.
 
-Costs are intervals in US dollars. Tokens per call are the mean of earlier replies of the same role
-and model if there are at least `ENOUGH` of them, else `expect` of the spec; the interval varies
-them by `expect.spread`. Expected is that the share `expect.built` of the written slots become
-probes; the upper bound takes all of them.
+Costs are intervals in US dollars. Tokens per call, and the calls of a document, are those of a
+measured build or pilot if there is one (see `usage`), with a 95% interval over its documents.
+Otherwise tokens are the mean of earlier replies of the same role and model if there are at least
+`llm.purse.ENOUGH` of them, else `expect`; the interval varies them by `expect.spread`. Expected is
+then that the share `expect.built` of the written slots become probes; the upper bound takes all of
+them.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from compiler.building.extrapolation import built, extrapolated, measured_call, times
+from compiler.building.unit_costs import declared, observed
+from compiler.building.usage import Basis, Cell
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.dispatch import Priced
-from compiler.llm.ledger import Spend
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
-from compiler.llm.purse import ENOUGH
 from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
@@ -40,8 +43,8 @@ class Estimate:
     interval, `ceiling` the cost if every reply were as long as max_tokens.
 
     `basis`: "counted" or "estimated" requests; `tokens`: the source of tokens per call, "declared",
-    "bytes" or "observed". `cached`: requests in the log; `calls`: requests to be sent; `in_flight`:
-    requests in open batches, whose cost `in_flight_usd` is in none of the other sums.
+    "bytes", "observed" or "measured". `cached`: requests in the log; `calls`: requests to be sent;
+    `in_flight`: requests in open batches, whose cost `in_flight_usd` is in none of the other sums.
     """
 
     stage: str
@@ -116,11 +119,14 @@ def quote(
     counted: Mapping[str, Mapping[str, Priced]] | None = None,
     *,
     free: bool = False,
+    basis: Basis | None = None,
 ) -> Quote:
     """Price the steps that are not up to date; the whole spec when `steps` is None.
 
-    `counted`: the result of `count`; `free`: include roles whose provider is free.
+    `counted`: the result of `count`; `free`: include roles whose provider is free; `basis`:
+    measured usage.
     """
+    basis = basis or Basis({})
     found: list[Estimate] = []
     batches: dict[str, tuple[int, int]] = {}
     notices: list[str] = []
@@ -129,11 +135,11 @@ def quote(
         if use.provider in FREE and not free:
             continue
         own = [
-            _exact(project, stage, scope, priced, notices)
+            _exact(project, stage, scope, priced, notices, basis)
             for scope, priced in sorted((counted or {}).get(stage, {}).items())
             if priced.calls or priced.cached or priced.in_flight
         ]
-        own += _estimated(project, stage, _documents(project, stage, steps, counted))
+        own += _estimated(project, stage, _documents(project, stage, steps, counted, basis), basis)
         found += own
         if use.provider in BATCHED and any(e.calls for e in own):
             limits = project.spec.batches
@@ -143,6 +149,10 @@ def quote(
             )
     for role in ROLES:
         notices += _unmatched(project, role, sum(e.in_flight for e in found if e.role == role))
+    if any(e.tokens == "measured" for e in found):
+        notices += basis.notices()
+    if found and project.spec.expect.use is not None:
+        notices.append(f"priced with the set {project.spec.expect.use} of expect.sets (expect.use)")
     return Quote(found, batches, list(dict.fromkeys(notices)))
 
 
@@ -164,72 +174,21 @@ def count(
     return found
 
 
-def later_usd(project: Project) -> dict[str, float]:
-    """Return the expected US dollars that one call of each role causes in later passes."""
-    spec = project.spec
-    per_call = {role: call_usd(project, role) for role in ROLES}
-    calls = calls_per_probe(spec)
-    usd = sum(count * per_call[ASKING[stage]] for stage, count in calls.items())
-    answers = sum(count for stage, count in calls.items() if ASKING[stage] == "answerer")
-    verdicts = sum(count for stage, count in calls.items() if ASKING[stage] == "judge")
-    return {
-        "generator": spec.written_slots() * spec.expect.built * usd,
-        "answerer": per_call["judge"] * verdicts / answers,
-        "judge": 0.0,
-    }
-
-
-def call_usd(project: Project, role: Role) -> float:
-    """Return the expected US dollars of one call: the mean of earlier calls, else as declared."""
-    rate, rows = project.rate(role), _spent(project, role)
-    calls = sum(row.calls for row in rows)
-    if calls < ENOUGH:
-        return rate.usd(*_declared(project, role))
-    # Tokens that went through the provider's cache have prices of their own.
-    usd = sum(
-        rate.usd(r.input_tokens, r.output_tokens, r.cache_write_tokens, r.cache_read_tokens)
-        for r in rows
-    )
-    return usd / calls
-
-
-def observed_usd(project: Project) -> dict[str, float]:
-    """Return the mean cost of earlier calls by role, in US dollars at today's price.
-
-    A role with fewer than `ENOUGH` earlier calls of its model is left out.
-    """
-    return {role: call_usd(project, role) for role in ROLES if _observed(project, role) is not None}
-
-
-def _declared(project: Project, role: Role) -> tuple[int, int]:
-    expected = getattr(project.spec.expect, role)
-    return expected.input, expected.output
-
-
-def _spent(project: Project, role: Role) -> list[Spend]:
-    """Read the recorded usage of earlier replies of the same role and model."""
-    model = getattr(project.spec.models, role).model
-    return [s for s in project.log.spent() if s.role == role and s.model == model]
-
-
-def _observed(project: Project, role: Role) -> tuple[float, float] | None:
-    """Return mean (input, output) tokens per call of earlier replies of the same role and model."""
-    rows = _spent(project, role)
-    calls = sum(row.calls for row in rows)
-    if calls < ENOUGH:
-        return None
-    read = sum(r.input_tokens + r.cache_read_tokens + r.cache_write_tokens for r in rows)
-    return read / calls, sum(row.output_tokens for row in rows) / calls
-
-
 def _exact(
-    project: Project, stage: str, scope: str, priced: Priced, notices: list[str]
+    project: Project,
+    stage: str,
+    scope: str,
+    priced: Priced,
+    notices: list[str],
+    basis: Basis,
 ) -> Estimate:
     role = ASKING[stage]
-    per_call, tokens = _observed(project, role), "observed"
+    per_call, tokens = measured_call(basis.of(stage), stage, scope), "measured"
+    if per_call is None:
+        per_call, tokens = observed(project, role), "observed"
     if per_call is None:
         size = priced.bytes / BYTES_PER_TOKEN / max(1, priced.calls)
-        read, written = _declared(project, role)
+        read, written = declared(project, role, scope)
         per_call, tokens = (size if priced.calls else float(read), float(written)), "bytes"
     made = _made(project, stage, scope, "counted", tokens, priced.calls, per_call, priced.calls)
     read, written = (round(priced.in_flight * each) for each in per_call)
@@ -249,25 +208,66 @@ def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
     ]
 
 
-def _estimated(project: Project, stage: str, documents: int) -> list[Estimate]:
-    if not documents:
+def _estimated(project: Project, stage: str, documents: _Documents, basis: Basis) -> list[Estimate]:
+    if not documents.new and not documents.served:
         return []
-    role, spec = ASKING[stage], project.spec
-    declared = _declared(project, role)
-    per_call, tokens = _observed(project, role), "observed"
-    if per_call is None:
-        per_call, tokens = (float(declared[0]), float(declared[1])), "declared"
+    spec, per_probe = project.spec, calls_per_probe(project.spec).get(stage, 0.0)
     if stage == "generate":
-        return [_made(project, stage, "", "estimated", tokens, documents, per_call, documents)]
+        scopes = {"": 1}
+    else:
+        scopes = {
+            name: scope.slots
+            for name, scope in spec.ordered_scopes()
+            if isinstance(scope, WrittenScope) and scope.slots and per_probe
+        }
     found = []
-    per_probe = calls_per_probe(spec).get(stage, 0.0)
-    for name, scope in spec.ordered_scopes():
-        if isinstance(scope, WrittenScope) and scope.slots and per_probe:
-            most = documents * scope.slots
-            calls = round(round(most * spec.expect.built) * per_probe)
+    for scope, slots in scopes.items():
+        each = _like_measured(project, stage, scope, documents, basis)
+        if each is not None:
+            found.append(each)
+            continue
+        per_call, tokens = observed(project, ASKING[stage]), "observed"
+        if per_call is None:
+            read, written = declared(project, ASKING[stage], scope)
+            per_call, tokens = (float(read), float(written)), "declared"
+        calls, high = documents.new, documents.new
+        if stage != "generate":
+            most = documents.new * slots
+            calls = round(round(most * built(spec, scope, basis)) * per_probe)
             high = math.ceil(most * per_probe)
-            found.append(_made(project, stage, name, "estimated", tokens, calls, per_call, high))
+        found.append(_made(project, stage, scope, "estimated", tokens, calls, per_call, high))
     return found
+
+
+def _like_measured(
+    project: Project, stage: str, scope: str, documents: _Documents, basis: Basis
+) -> Estimate | None:
+    """Estimate a stage and scope from the measured documents; None if they cannot tell.
+
+    Each document of the rest is taken to be one of the measured ones.
+    """
+    usage = basis.of(stage)
+    factor = times(project.spec, usage, stage, scope) if usage is not None else None
+    if usage is None or factor is None:
+        return None
+    role = ASKING[stage]
+    use, rate = getattr(project.spec.models, role), project.rate(role)
+    cells = usage.cells(stage, scope)
+    share, total = factor * documents.new / len(cells), Cell.total(cells)
+    costs = [factor * rate.usd(c.input, c.output, c.written, c.read) for c in cells]
+    usd, low, high = extrapolated(costs, documents.new, _spread(project))
+    read = share * total.prompt
+    calls = round(share * total.calls)
+    most = rate.usd(round(read), calls * use.max_tokens)
+    served = 0
+    if basis.served is not None and stage in basis.stages and documents.served:
+        own = basis.served.cells(stage, scope)
+        served = round(sum(c.calls for c in own) * documents.served / len(own))
+    return Estimate(
+        stage, role, use.provider, use.model, scope, "estimated", "measured", served, calls,
+        round(read * BYTES_PER_TOKEN), round(read), round(share * total.output),
+        usd, low, high, max(high, most),
+    )  # fmt: skip
 
 
 def _made(
@@ -321,20 +321,38 @@ def _spread(project: Project) -> float:
     return project.spec.expect.spread
 
 
+@dataclass(frozen=True)
+class _Documents:
+    """Documents whose requests cannot be rendered yet.
+
+    `served`: those of a pilot, whose replies are in the log; `new`: the others.
+    """
+
+    new: int
+    served: int = 0
+
+
 def _documents(
     project: Project,
     stage: str,
     steps: Sequence[Planned] | None,
     counted: Mapping[str, Mapping[str, Priced]] | None,
-) -> int:
+    basis: Basis,
+) -> _Documents:
     """Count the documents whose requests cannot be rendered yet."""
     rounds = [each.docs for each in project.spec.rounds]
+    pilot = basis.served.pilot if basis.served is not None and stage in basis.stages else ()
     if steps is None:
-        return sum(rounds)
+        return _Documents(sum(rounds))
     shards = [sampling.shards(docs, project.spec.shard_docs) for docs in rounds]
     unknown = (State.WAITS,) if counted is not None else (State.WAITS, State.STALE)
-    return sum(
-        len(shards[step.step.part[0]][step.step.part[1]])
-        for step in steps
-        if step.step.stage.name == stage and step.state in unknown
-    )
+    new = served = 0
+    for step in steps:
+        if step.step.stage.name == stage and step.state in unknown:
+            index, shard = step.step.part
+            places = shards[index][shard]
+            # A pilot has the first documents of each of its rounds.
+            done = pilot[index] if index < len(pilot) else 0
+            own = max(0, min(done, places.stop) - places.start)
+            new, served = new + len(places) - own, served + own
+    return _Documents(new, served)

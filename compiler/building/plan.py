@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import quotes, recovery
+from compiler.building import quotes, recovery, usage
 from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
@@ -67,7 +67,8 @@ def plan(project: Project) -> Plan:
     refuse_changed(project, None)
     blocked = project.blocked()
     if blocked:
-        return Plan(project, quote(project, None), (), tuple(blocked), tuple(project.notices))
+        costs = quote(project, None, basis=usage.basis(project))
+        return Plan(project, costs, (), tuple(blocked), tuple(project.notices))
     context = project.context(Silent())
     graph = project.graph(context)
     refuse_changed(project, graph)
@@ -82,7 +83,8 @@ def plan(project: Project) -> Plan:
 
     for dispatcher in context.dispatchers.values():
         dispatcher.on_cached = check
-    costs = quote(project, steps, count(context, graph, steps))
+    measured = usage.basis(project, context, graph)
+    costs = quote(project, steps, count(context, graph, steps), basis=measured)
     told = (
         *project.notices,
         *recovery.notices(project.log, project.journal),

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from compiler.building.estimate import call_usd
-from compiler.decoding.repair import Undecoded, decode
+from compiler.building.unit_costs import call_usd
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
-from compiler.errors import DamagedError
+from compiler.engine.scratch import Scratch
+from compiler.engine.stage import Inputs, Outputs, Part
+from compiler.errors import DamagedError, UsageError
 from compiler.keys import Json
-from compiler.llm.messages import Outcome, Reply
-from compiler.probes.reply import SCHEMA, interpret
+from compiler.llm.messages import Outcome
+from compiler.probes.reasons import REASONS as REJECTED
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
-from compiler.records import DocRecord
+from compiler.records import DocRecord, Probe, Reject
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
 
-# Replies of the generator that are complete but unusable. They were billed.
-_UNUSABLE = ("unparsed", "ambiguous", "invalid")
+# Replies of the generator that are complete but unusable, by the reason of their rejects.
+_UNUSABLE = {name: f"reply_{name}" for name in ("unparsed", "ambiguous", "invalid")}
 DAMAGED = "damaged"
-REASONS = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE, DAMAGED)
+UNBUILT = "unbuilt"
+"""A complete reply of the generator of which no written probe was built."""
+ENDED = (*(o.value for o in Outcome if o is not Outcome.OK), *_UNUSABLE, DAMAGED, UNBUILT)
+"""The reasons that name how a reply ended."""
+# Reasons of rejects that no other reply could avoid.
+_REPLACEABLE = frozenset(each for each in REJECTED if not each.startswith("no_"))
 
 
 @dataclass(frozen=True)
@@ -54,24 +63,33 @@ class Retired:
 class _Unwanted:
     """Failed replies of a build: request keys by stage, the keys of finished steps that used them,
     and the number of steps whose requests depend on steps that must run first.
+
+    `reasons`: number of replies by each reason that they ended for, or led to a reject by.
     """
 
     replies: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in ASKING})
     steps: list[str] = field(default_factory=list)
     unseen: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Retired:
     """Retire the replies of a build that ended for one of these reasons; the log keeps a copy.
 
+    A reason of a reject selects the generator's replies that led to such a reject.
+
     Raises:
-        UsageError: the source or a tokenizer must be fetched first.
+        UsageError: a reason is unknown, or the source or a tokenizer must be fetched first.
     """
     project.require_local()
+    unknown = [each for each in reasons if each not in ENDED and each not in _REPLACEABLE]
     context = project.context(Silent())
     graph = project.graph(context)
     with locked(project.store.root):
-        found = _find(project, context, graph, set(reasons))
+        wanted = {_UNUSABLE.get(each, each) for each in reasons}
+        found = _find(project, context, graph, wanted, every=bool(unknown))
+        if unknown:
+            raise _unknown(unknown[0], found.reasons)
         usd = sum(
             len(keys) * call_usd(project, ASKING[stage]) for stage, keys in found.replies.items()
         )
@@ -105,9 +123,26 @@ def text(found: Retired) -> str:
     )
 
 
-def _find(project: Project, context: Context, graph: Graph, reasons: set[str]) -> _Unwanted:
-    """Look up every request that can be rendered, of finished and of stale steps."""
+def _unknown(reason: str, counts: Counter[str]) -> UsageError:
+    """Return the error of a reason that selects no reply, with the reasons of this build."""
+    why = "names no reply" if reason not in REJECTED else "does not depend on a reply"
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+    return UsageError(
+        f"--reason {reason!r} {why}",
+        hint=f"replies of this build by reason: {listed or 'none'}; all: {', '.join(ENDED)}, and "
+        "the reject reasons of docs/checks.md that do not begin with no_",
+    )
+
+
+def _find(
+    project: Project, context: Context, graph: Graph, reasons: set[str], *, every: bool
+) -> _Unwanted:
+    """Look up every request that can be rendered, of finished and of stale steps.
+
+    `every`: find all reasons, not only those that these replies are selected by.
+    """
     found = _Unwanted()
+    rejects = every or not reasons <= {*ENDED} - {UNBUILT}
     for each in graph.plan():
         stage = each.step.stage
         if stage.weigh is None:
@@ -115,7 +150,11 @@ def _find(project: Project, context: Context, graph: Graph, reasons: set[str]) -
         if each.state is State.WAITS:
             found.unseen += 1
             continue
-        keys = _keys(project, context, graph, each, reasons)
+        keys = []
+        for key, named in _replies(project, context, graph, each, rejects=rejects).items():
+            found.reasons.update(named)
+            if reasons & named:
+                keys.append(key)
         # Samples and documents may share a request.
         found.replies[stage.name] = list(dict.fromkeys(found.replies[stage.name] + keys))
         if keys and each.state is State.FRESH and each.key is not None:
@@ -123,40 +162,62 @@ def _find(project: Project, context: Context, graph: Graph, reasons: set[str]) -
     return found
 
 
-def _keys(
-    project: Project, context: Context, graph: Graph, planned: Planned, reasons: set[str]
-) -> list[str]:
-    """Find the keys of one step's replies that ended for one of these reasons."""
+def _replies(
+    project: Project, context: Context, graph: Graph, planned: Planned, *, rejects: bool
+) -> dict[str, set[str]]:
+    """Return the reasons of each logged reply of one step, by request key; none for a good reply.
+
+    `rejects`: with those of the rejects that it led to.
+    """
     stage, inputs = planned.step.stage, graph.inputs(planned.step)
     assert stage.weigh is not None
     dispatcher = context.dispatchers[ASKING[stage.name]]
-    records: dict[str, DocRecord] = {}
-    if stage.name == "generate" and reasons & {*_UNUSABLE}:
-        rows = inputs.rows("sample.records", DocRecord)
-        records = {f"document {record.doc_id}": record for record in rows}
-    keys: list[str] = []
+    found: dict[str, set[str]] = {}
+    places: dict[str, list[str]] = {}
 
     def look(key: str, place: str) -> None:
+        places.setdefault(place, []).append(key)
         try:
             reply = project.log.get(key)
         except DamagedError:
-            reason = DAMAGED
+            found[key] = {DAMAGED}
         else:
-            reason = "" if reply is None else _reason(reply, records.get(place))
-        if reason in reasons:
-            keys.append(key)
+            outcome = Outcome.OK if reply is None else reply.outcome
+            found[key] = set() if outcome is Outcome.OK else {outcome.value}
 
     dispatcher.on_cached = look
     stage.weigh(planned.step.part, inputs)
     dispatcher.on_cached = None
-    return keys
+    if stage.name == "generate" and rejects:
+        records = [
+            record
+            for record in inputs.rows("sample.records", DocRecord)
+            for key in places.get(f"document {record.doc_id}", ())
+            if DAMAGED not in found[key]
+        ]
+        for doc_id, reasons in _led_to(project, graph, planned.step.part, records).items():
+            for key in places[f"document {doc_id}"]:
+                found[key] |= reasons - {UNBUILT} if found[key] else reasons
+    return found
 
 
-def _reason(reply: Reply, record: DocRecord | None) -> str:
-    """Name how a reply ended. `record`: of the generator's request, needed to interpret it."""
-    if reply.outcome is not Outcome.OK or record is None:
-        return reply.outcome.value
-    decoded = decode(reply.text, SCHEMA)
-    if isinstance(decoded, Undecoded):
-        return "ambiguous" if decoded.ambiguous else "unparsed"
-    return "invalid" if isinstance(interpret(decoded.value, record), str) else "ok"
+def _led_to(
+    project: Project, graph: Graph, part: Part, records: list[DocRecord]
+) -> dict[str, set[str]]:
+    """Return the reasons of rejects by document, from the replies about these documents."""
+    stages = {stage.name: stage for stage in graph.stages}
+    with TemporaryDirectory(prefix="probec-retry-") as folder:
+        store = Scratch(Path(folder), project.store)
+        needs = {"sample.records": [(part, store.write_rows(records))]}
+        for name in ("generate", "finalize"):
+            outputs = Outputs(store)
+            stages[name].run(part, Inputs(store, needs), outputs)
+            needs |= {f"{name}.{each}": [(part, a)] for each, a in outputs.artifacts.items()}
+        made = Inputs(store, needs)
+        found: dict[str, set[str]] = {record.doc_id: {UNBUILT} for record in records}
+        for probe in made.rows("finalize.probes", Probe):
+            found[probe.doc_id].discard(UNBUILT)
+        for reject in made.rows("finalize.rejects", Reject):
+            if reject.reason in _REPLACEABLE:
+                found[reject.doc_id].add(reject.reason)
+    return found

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from compiler.building.build import alone, running
-from compiler.building.estimate import Quote, count, later_usd, observed_usd, quote
+from compiler.building.estimate import Quote, count, quote
 from compiler.building.quotes import dollars
+from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.calibration import levels
 from compiler.calibration.levels import Level
 from compiler.engine.artifact import Artifact

@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "check key, environment, models and limits before spending money",
     "rehearse": "run the paid build against a local server that simulates the API",
     "why": "show which fields made a step stale",
-    "prompt": "print the exact request about one document",
+    "prompt": "print the exact request about one document, and the replies to it",
     "diff": "compare two builds: spec, templates, requests, outcomes",
     "calibrate": "build every calibration level on the same documents, and choose one",
     "rounds": "list the rounds of a spec, their locks and their state",

@@ -18,7 +18,7 @@ EXAMPLE = "probec build specs/demo.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a spec and of workers, the ceiling, and --detach."""
+    """Add the options of a spec and of workers, the ceiling, --detach and --pilot."""
     arguments.add_spec_arguments(parser)
     arguments.add_worker_arguments(parser)
     parser.add_argument(
@@ -32,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="send the batches and exit 75 instead of waiting; run again to collect",
     )
+    parser.add_argument(
+        "--pilot",
+        type=arguments.at_least_one,
+        metavar="N",
+        help="build the first N documents of the plan under a name of their own, and price the "
+        "rest from them; their replies serve the full build",
+    )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
@@ -44,17 +51,27 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         return Result(kept.text, kept.data, kept.code)
 
     from compiler.building.build import make
+    from compiler.building.pilot import make_pilot
     from compiler.project import opening
 
     project = opening.project(arguments.variant(args))
     project.wait = not args.detach
+    if args.pilot is not None:
+        made = make_pilot(
+            project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
+        )
+        return Result(made.text, made.data, made.code)
     made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
     return Result(made.text, made.data, made.code)
 
 
 def _request(args: argparse.Namespace) -> Request | None:
-    """Identify the command line; None for builds on a cluster, whose files may be elsewhere."""
-    if not args.own or args.cluster is not None:
+    """Identify the command line; None for one without a receipt.
+
+    The files of a build on a cluster may be elsewhere, and the price that a pilot ends with depends
+    on files of the full build.
+    """
+    if not args.own or args.cluster is not None or args.pilot is not None:
         return None
     return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
 
@@ -62,10 +79,23 @@ def _request(args: argparse.Namespace) -> Request | None:
 def _next(args: argparse.Namespace) -> str:
     """Suggest next commands, with the options of this build."""
     spec = shlex.join(arguments.variant(args).arguments())
-    lines = (
+    return _listed(
         (f"probec stats {spec}", "the statistics"),
         (f"probec prompt {spec} --role judge", "a request to the judge"),
         (f"probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
     )
+
+
+def _after_pilot(args: argparse.Namespace) -> str:
+    """Suggest next commands after a pilot, with its options."""
+    spec = shlex.join(arguments.variant(args).arguments())
+    return _listed(
+        (f"probec prompt {spec} --reply", "a reply of the generator, slot by slot"),
+        (f"probec plan {spec}", "this price again"),
+        (f"probec build {spec}", "all documents; no reply of the pilot is paid for again"),
+    )
+
+
+def _listed(*lines: tuple[str, str]) -> str:
     width = max(len(command) for command, _ in lines)
     return "\n".join(["next:", *(f"  {c.ljust(width)}   {what}" for c, what in lines)])

@@ -1,10 +1,10 @@
-"""`probec prompt`: the exact request about one document."""
+"""`probec prompt`: the exact request about one document, and the replies to it."""
 
 from __future__ import annotations
 
 import argparse
 
-from compiler.building import prompt
+from compiler.building import prompt, received
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.comparison import prompts
@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--role", choices=ROLES, default="generator", help="default: generator")
     parser.add_argument("--doc", metavar="ID", help="a doc_id; default: the first drawn")
     parser.add_argument(
+        "--reply",
+        action="store_true",
+        help="show the replies too: of the generator the outcome of every slot, of the others "
+        "each answer, verdict and score",
+    )
+    parser.add_argument(
         "--against",
         metavar="OTHER",
         help=f"compare with the same request of OTHER: {FORMS}",
@@ -35,10 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Render the request from the steps built so far; with --against, its diff to another side."""
+    """Render the request from the replies so far; with --against, its diff to another side."""
     if args.role == "generator" and args.slot is not None:
         raise UsageError("--slot needs --role answerer or judge", hint="leave it out")
+    if args.reply and args.against is not None:
+        raise UsageError("--reply does not go with --against", hint="leave one of them out")
     variant = arguments.variant(args)
+    if args.reply:
+        shown = received.find(opening.project(variant), args.role, args.doc, args.slot)
+        return Result(received.text(shown), shown.data())
     found = prompt.find(opening.project(variant), args.role, args.doc, args.slot)
     if args.against is None:
         return Result(prompt.text(found), found.data())

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from compiler.building.listing import Listing
 from compiler.comparison import fields, outcomes, pricing, requests, templates
-from compiler.comparison.listing import Listing, Walk
+from compiler.comparison.listing import Walk
 from compiler.comparison.report import DEPTHS, Report
-from compiler.comparison.scratch import Scratch
 from compiler.comparison.sides import Side
+from compiler.engine.scratch import Scratch
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library

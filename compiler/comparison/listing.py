@@ -6,34 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compiler.building.listing import Listed, Listing
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.stage import Outputs, Part, Stage, Step
 from compiler.engine.store import Manifest
-from compiler.keys import request_key
-from compiler.llm.dispatch import Dispatcher
-from compiler.llm.messages import Provider, Purpose, Request, encode
-from compiler.llm.prices import Rate
-from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 # Stages that outcomes depend on, though no request does.
 FINISHING = ("expand", "score")
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One listed request.
-
-    `key`: of its wire body and sample; `place`: document and slot that it is about; `bytes`: size
-    of its body; `system`: characters of its system text.
-    """
-
-    key: bytes
-    place: str
-    sample: int
-    scope: str
-    bytes: int
-    system: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +27,6 @@ class Wanted:
     requests: list[Listed]
     missing: frozenset[bytes] = frozenset()
     first: frozenset[bytes] = frozenset()
-
-
-class Listing(Dispatcher):
-    """A dispatcher that records the requests of a stage and sends none."""
-
-    def __init__(self, provider: Provider, log: ResponseLog) -> None:
-        none = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
-        super().__init__(provider, log, Purse(0.0), none, lambda done, wanted: None)
-        self._noted: list[Listed] = []
-        self._focus: tuple[str, int] | None = None
-        self._found: bytes | None = None
-
-    def want(self, request: Request, samples: range, round_index: int, place: str) -> None:
-        """Refuse to send: comparisons only list requests."""
-        raise AssertionError("a comparison sends no requests")
-
-    def price(self, request: Request, samples: range, place: str, scope: str) -> None:
-        """Record the requests; only the body that `look` asked for is kept."""
-        body = encode(self.provider, request)
-        if self._focus is not None:
-            if self._focus[0] == place and self._focus[1] in samples:
-                self._found = body
-            return
-        for sample in samples:
-            key = bytes.fromhex(request_key(body, sample))
-            size, system = len(body), len(request.system)
-            self._noted.append(Listed(key, place, sample, scope, size, system))
-
-    def take(self) -> list[Listed]:
-        """Return the requests recorded since the last call."""
-        noted, self._noted = self._noted, []
-        return noted
-
-    def look(self, place: str, sample: int) -> None:
-        """From now on record nothing, but keep the body of this request."""
-        self._focus, self._found = (place, sample), None
-
-    def seen(self) -> bytes:
-        """Return the body that `look` asked for, and record requests again."""
-        assert self._found is not None
-        self._focus = None
-        return self._found
 
 
 class Walk:

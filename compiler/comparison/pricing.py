@@ -182,7 +182,7 @@ def _like(side: _Side, other: _Side) -> _Side:
 
 def _built(project: Project) -> float:
     """Return the share of slots that a spec expects to become probes."""
-    return project.spec.expect.built or 1.0
+    return project.spec.expect.chosen.built or 1.0
 
 
 def _counted(project: Project, volumes: _Volumes, measure: Mapping[str, float]) -> _Prices:

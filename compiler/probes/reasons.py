@@ -36,6 +36,41 @@ REASONS: dict[str, str] = {
     },
 }
 
+CHANGES: dict[str, str] = {
+    "prompt": "the generator's prompt, or its model: `probec prompt --reply` shows what it wrote",
+    "spec": "the spec: max_tokens of the generator, rules of splits and scopes",
+    "model": "the generator's model or server; `probec retry` sends the requests again",
+    "source": "the source: too short, looping or repetitive texts, or too few documents",
+}
+"""What to change so that fewer slots are rejected."""
+
+# The beginning of a reason -> its change; the longest one that fits applies.
+_CHANGE_BY_START: dict[str, str] = {
+    "reply_": "model",
+    "reply_truncated": "spec",
+    "reply_ambiguous": "prompt",
+    "reply_invalid": "prompt",
+    "slot_": "prompt",
+    "unit_": "prompt",
+    "split_": "prompt",
+    "sibling_": "prompt",
+    "V": "prompt",
+    "V03_": "spec",
+    "V07_": "source",
+    "V08_": "source",
+    "V10_": "source",
+    "V22_": "spec",
+    "no_": "source",
+    "no_split_place": "spec",
+}
+
+
+def change_of(reason: str) -> str:
+    """Return the key of `CHANGES` for a reason; "" for one of another version."""
+    fits = [start for start in _CHANGE_BY_START if reason.startswith(start)]
+    return _CHANGE_BY_START[max(fits, key=len)] if fits else ""
+
+
 SKIPS: dict[str, str] = {
     "row_null": "a source row without an id, prefix or continuation: null, or an empty id",
     "row_type": "a source row with a value that is not read as text, such as a list or NaN as id",

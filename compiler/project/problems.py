@@ -29,6 +29,7 @@ def find(draft: Draft) -> list[Problem]:
     for role in ROLES:
         problems.extend(_role(draft, role))
     problems.extend(_scopes(draft))
+    problems.extend(_expected_scopes(draft))
     problems.extend(_tokenizers(draft))
     problems.extend(card.problems(Library(draft.root / "templates")))
     problems.extend(_scoring(draft))
@@ -143,6 +144,27 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
                 f"unknown templated scope {name!r}",
                 f"have: {', '.join(SCOPES)}",
             )
+
+
+def _expected_scopes(draft: Draft) -> Iterator[Problem]:
+    """Check that expectations name scopes of the spec, whose calls they describe."""
+    scopes, sets = draft.at("scopes"), draft.at("expect", "sets")
+    if not isinstance(scopes, dict):
+        return
+    places: list[tuple[str, ...]] = [("expect",)]
+    places += [("expect", "sets", str(name)) for name in sets] if isinstance(sets, dict) else []
+    for place in places:
+        for role in ROLES:
+            path = (*place, role, "scopes")
+            named = draft.at(*path)
+            for name in named if isinstance(named, dict) else ():
+                if name not in scopes:
+                    yield Problem(
+                        draft.where(*path, str(name)),
+                        f"{dotted(path)}.{name}",
+                        f"the spec has no scope {name!r}",
+                        f"have: {', '.join(map(str, scopes))}",
+                    )
 
 
 def _phrasings(library: Library, name: str) -> Iterator[Problem]:

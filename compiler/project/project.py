@@ -54,6 +54,9 @@ class Project:
     wait: bool = True
     # Finished rounds are locked, and existing locks are obeyed. False in rehearsals and sweeps.
     locking: bool = True
+    # The build is a pilot of a larger one, whose locks name the documents of these rounds.
+    pilot: bool = False
+    fixed: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     # Replies come from the response log alone, and templates from a lock or a kit.
     replay: bool = False
     # Templates by path from the project root; None to read them from its files.
@@ -96,7 +99,7 @@ class Project:
         """The lock that fixes the documents of each locked round, by round."""
         return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
 
-    def _locked(self) -> dict[int, Mapping[str, str]]:
+    def locked(self) -> dict[int, Mapping[str, str]]:
         """Return the documents of locked rounds whose size is still that of the spec.
 
         A round of another size is left out: `build` refuses it, read-only commands do not.
@@ -205,7 +208,7 @@ class Project:
             load_tokenizer,
             {role: self._dispatcher(role, reporter) for role in ROLES},
             {role: self.rate(role) for role in ROLES},
-            self._locked(),
+            {**self.fixed, **self.locked()},
         )
 
     def _library(self, folder: str) -> Library:
@@ -252,7 +255,7 @@ class Project:
         pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, reporter)
         settings = Settings(use.base_url, use.concurrency, self.purse, travel)
-        rate, expected = self.rate(role), getattr(self.spec.expect, role)
+        rate, expected = self.rate(role), getattr(self.spec.expect.chosen, role)
         usd = rate.usd(expected.input, expected.output)
         purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)
         return Dispatcher(

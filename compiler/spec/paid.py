@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from compiler.spec.base import Model, PromptName, Share
+from compiler.spec.base import Model, Name, PromptName, Share
 
 
 class Thinking(Model):
@@ -84,13 +84,43 @@ class Price(Model):
     """Shortest system text in tokens that the provider caches."""
 
 
+class ScopeTokens(Model):
+    """Expected tokens of one call about one scope."""
+
+    input: Annotated[int, Field(ge=0)] | None = None
+    """Input tokens per call; null: those of the role."""
+    output: Annotated[int, Field(ge=0)] | None = None
+    """Output tokens per call; null: those of the role."""
+
+
 class Expectation(Model):
-    """Expected tokens of one call; `plan` uses them until enough real usage is known."""
+    """Expected tokens of one call of a role; `plan` uses them where no build has measured them."""
 
     input: Annotated[int, Field(ge=0)]
     """Input tokens per call."""
     output: Annotated[int, Field(ge=0)]
     """Output tokens per call."""
+    scopes: dict[Name, ScopeTokens] = {}
+    """Scopes whose calls differ, such as the judge's of `whole`, which holds a whole side."""
+
+    def of(self, scope: str) -> tuple[int, int]:
+        """Return the (input, output) tokens of a call about a scope; "" for no scope."""
+        own = self.scopes.get(scope, ScopeTokens())
+        read = self.input if own.input is None else own.input
+        return read, self.output if own.output is None else own.output
+
+
+class ExpectationSet(Model):
+    """A named set of expectations. What it leaves out is that of `expect` itself."""
+
+    generator: Expectation | None = None
+    """One doc-record."""
+    answerer: Expectation | None = None
+    """One answer."""
+    judge: Expectation | None = None
+    """One verdict."""
+    built: Share | None = None
+    """Expected share of written slots that become probes."""
 
 
 class Expectations(Model):
@@ -106,6 +136,26 @@ class Expectations(Model):
     """Expected share of written slots that become probes, which are answered and judged."""
     spread: Share = 0.3
     """Relative deviation of tokens per call from the expectation, for the interval of `plan`."""
+    sets: dict[Name, ExpectationSet] = {}
+    """Named sets of expectations, such as the constants of a published build."""
+    use: Name | None = None
+    """Price with this set alone, whatever was measured; null: as measured, else as declared."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.use is not None and self.use not in self.sets:
+            have = ", ".join(sorted(self.sets)) or "none"
+            raise ValueError(f"use: {self.use!r} is no set of expect.sets (have: {have})")
+        return self
+
+    @property
+    def chosen(self) -> Expectations:
+        """These expectations, with those of the set in use in their place."""
+        if self.use is None:
+            return self
+        own = self.sets[self.use]
+        names = [name for name in type(own).model_fields if getattr(own, name) is not None]
+        return self.model_copy(update={name: getattr(own, name) for name in names})
 
 
 class Batches(Model):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
-from compiler.llm.messages import Outcome, Request
+from compiler.llm.messages import Outcome, Reply, Request
 from compiler.probes.sampling import view
 from compiler.stages.asking import Posed, Replies, requester
 from compiler.stages.context import Context
@@ -61,11 +61,9 @@ class Answering:
             Unsettled: a reply is not in the log yet.
         """
         found = replies.to([(request, samples)])
-        texts = [reply.text.strip() for reply in found]
-        return Answers(
-            tuple(
-                text if text and reply.outcome in _USABLE else None
-                for reply, text in zip(found, texts, strict=True)
-            ),
-            found[0].model,
-        )
+        return Answers(tuple(map(answer_in, found)), found[0].model)
+
+
+def answer_in(reply: Reply) -> str | None:
+    """Return the answer in a reply; None if it is unusable."""
+    return reply.text.strip() or None if reply.outcome in _USABLE else None

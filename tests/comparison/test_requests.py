@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.comparison.listing import Listing, Walk
+from compiler.building.listing import Listing
+from compiler.comparison.listing import Walk
 from compiler.comparison.requests import Tally, compare
-from compiler.comparison.scratch import Scratch
 from compiler.engine.plan import Graph
+from compiler.engine.scratch import Scratch
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import Store
 from compiler.keys import Json

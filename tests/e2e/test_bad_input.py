@@ -63,6 +63,8 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("why", SPEC, "judge", "7.0"), "no part '7.0' (have: 0.0, 0.1"),
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
         (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),
+        (("check", SPEC, "--set", "expect.judge.scopes.hole={}"), "the spec has no scope 'hole'"),
+        (("check", SPEC, "--set", "expect.use=paper"), "'paper' is no set of expect.sets"),
         (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
         (("build", SPEC, "--provider", "smoke"), "--provider: unknown provider 'smoke'"),
         (("check", SPEC, "--source", "x.jsonl"), "--source: source.path: no such source file"),
@@ -117,7 +119,12 @@ def test_a_usage_error_exits_with_code_two(probec: Probec) -> None:
 def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> None:
     assert probec("stats", SPEC) == 1
     assert "run `probec build`" in probec.err
-    assert probec("prompt", SPEC, "--role", "judge") == 1
+    paid = (
+        "models.generator.provider=anthropic",
+        "models.generator.model=claude-haiku-4-5-20251001",
+    )
+    overrides = [part for each in paid for part in ("--set", each)]
+    assert probec("prompt", SPEC, "--role", "judge", *overrides) == 1
     assert "run `probec build`" in probec.err
 
 

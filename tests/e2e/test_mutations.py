@@ -203,6 +203,9 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "scoring.bands.hard": ("{}=0.1",),
     "scoring.bands.easy": ("{}=0.5",),
     "prices": ("prices.model-c={input: 1.0, output: 1.0}",),
+    "expect.sets": ("{}.other={built: 0.5}",),
+    "expect.use": ("{}=other ; expect.sets.other={built: 0.5}",),
+    "expect.*.scopes": ("{}.paragraph={input: 900}",),
     "publish.row_group_rows": ("{}=16",),
     "rehearsal.tokenizer": ("{}=specs/data/other.json",),
 }

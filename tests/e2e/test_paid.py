@@ -436,11 +436,20 @@ def test_the_budget_uses_the_observed_cost_of_earlier_replies_as_the_plan_does(
     probec.json("build", *paid(server, "--set", "scoring.rollouts=3"))
     dear = ("--set", "expect.answerer={input: 1300000, output: 80000}")
     more = paid(server, "--set", "scoring.rollouts=4", *dear)
-    price: Any = probec.json("plan", *more)["price"]
-    (answers, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
+
+    def answers(*options: str) -> dict[str, Any]:
+        price: Any = probec.json("plan", *more, *options)["price"]
+        (first, *_) = (e for e in price["estimates"] if e["stage"] == "answer")
+        return {**first, "all": price["usd"]}
 
     # Declared: about 0.85 dollars a call. Observed, by plan and budget: a thousandth of that.
-    assert answers["tokens"] == "observed"
+    measured = answers()
+    assert (measured["tokens"], measured["all"] < 1) == ("measured", True)
+    named = answers("--set", "expect.sets.dear={}", "--set", "expect.use=dear")
+    assert (named["tokens"], named["all"] > 1) == ("bytes", True)
+    (project / "build/usage/tiny.json").unlink()
+    assert answers()["tokens"] == "observed"
+    price: Any = probec.json("plan", *more)["price"]
     assert price["usd"] < 1
     assert probec("build", *more, "--max-usd", "2") == 0
     assert probec("build", *paid(server, "--set", "scoring.rollouts=5"), "--max-usd",

@@ -11,7 +11,7 @@ from compiler.report.tree import Section, Table
 from compiler.statistics.stats import Stats
 
 # Names of the tables that a build prints; all of them are in `sections`.
-SUMMARY = ("slots", "rejects", "scores", "histogram", "flags", "typicality")
+SUMMARY = ("slots", "changes", "rejects", "scores", "histogram", "flags", "typicality")
 
 
 def sections(stats: Stats, min_gap: float | None = None) -> tuple[Section, ...]:

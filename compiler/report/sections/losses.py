@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from compiler.probes.reasons import REASONS, SKIPS, STATUSES
+from collections import Counter, defaultdict
+
+from compiler.probes.reasons import CHANGES, REASONS, SKIPS, STATUSES, change_of
 from compiler.report.tree import ALL, Section, Table, count, percent, rows, word
 from compiler.statistics.observations import SCORED
 from compiler.statistics.stats import ScopeStats, Stats
@@ -20,7 +22,7 @@ _ROWS_ONLY = (
 
 def section(stats: Stats) -> Section:
     """Make the section; for rows of a file without its build, only built rows and statuses."""
-    entries = (slots, rejects, statuses, ledger, skips)
+    entries = (slots, changes, rejects, statuses, ledger, skips)
     tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
     notes = (_ROWS_ONLY,) if stats.build is None else ()
     return Section("losses", "From slots to scores", _LEAD, tables, notes)
@@ -59,6 +61,38 @@ def _built(scope: ScopeStats) -> tuple[int, ...]:
         scope.typicality.get("typical", 0),
         scope.typicality.get("atypical", 0),
         sum(scope.statuses.get(name, 0) for name in SCORED),
+    )
+
+
+def changes(stats: Stats) -> Table | None:
+    """Tabulate rejected slots by what to change, the commonest first."""
+    build = stats.build
+    if build is None:
+        return None
+    lost: dict[str, Counter[str]] = defaultdict(Counter)
+    for scope in stats.scopes:
+        for reason, slots_ in build.rejected_of(scope.scope).items():
+            lost[change_of(reason)][reason] += slots_
+    found = [
+        (
+            name or "-",
+            reasons.total(),
+            reasons.total() / build.planned,
+            ", ".join(f"{reason} {slots_:,}" for reason, slots_ in reasons.most_common()),
+            CHANGES.get(name, UNKNOWN),
+        )
+        for name, reasons in sorted(lost.items(), key=lambda each: (-each[1].total(), each[0]))
+    ]
+    names = (word("change"), count("slots"), percent("of planned"))
+    return _unless_empty(
+        Table(
+            "changes",
+            "Rejected slots by what to change",
+            "planned slots without a probe, all scopes",
+            (*names, word("reasons"), word("to change")),
+            rows(found),
+            "A share of several percent: change that before the whole plan is built.",
+        )
     )
 
 

@@ -1,7 +1,7 @@
-"""A temporary store layered over a build's store, for steps that a comparison runs.
+"""A temporary store layered over a build's store, for steps that a read-only command runs.
 
-It lets a comparison run stale steps whose replies are all in the log, without writing to the build
-directory, which may be in use.
+It lets a comparison or a prompt run stale steps whose replies are all in the log, without writing
+to the build directory, which may be in use.
 """
 
 from __future__ import annotations
