@@ -180,6 +180,14 @@ def make_project(root: Path) -> Path:
     return root
 
 
+def installed(project: Path, name: str = "tiny") -> Path:
+    """Return the dataset directory that was installed last, of a spec or of a variant of it."""
+    own = project / "build/datasets" / name
+    stamps = own.parent.glob(f"{name}*/.installed.json")
+    last = max(stamps, key=lambda stamp: stamp.stat().st_mtime_ns, default=own / "none")
+    return last.parent
+
+
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for an event in another thread or process."""
     end = time.monotonic() + seconds

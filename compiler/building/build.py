@@ -76,7 +76,7 @@ def make(
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
             outcome = execute(graph, reporter, crew)
-        place = folder.install(project.store, graph, project.spec.name)
+        place = folder.install(project, graph)
         locks = lock_rounds(project, context, graph) if project.locking else []
         left = project.journal.shards(SENT)
         close(project)

@@ -53,13 +53,13 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
     if out is None:
         # Installed first, so that the rows beside the page are those that it shows.
         with locked(project.store.root):
-            out = folder.install(project.store, build.graph, project.spec.name) / folder.PAGE
+            out = folder.install(project, build.graph) / folder.PAGE
     return Page(
         out,
         build.templates,
         build.stats,
         build.files,
-        project.spec.name,
+        project.dataset,
         f"the build of {folder.shown(variant.path)}",
         (project.spec.scoring.anchors or Anchors()).min_gap,
     )

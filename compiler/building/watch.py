@@ -146,9 +146,9 @@ class Watch:
                 for artifact in manifest.outputs.values():
                     if look.file(store.path(artifact)) != artifact.bytes:
                         raise OSError(f"{artifact.file} is truncated")
-        for file in folder.installed(store.root, project.spec.name):
+        for file in folder.installed(project.directory):
             look.file(file)
-        look.tree(store.root / "datasets" / project.spec.name)
+        look.tree(project.directory)
         look.listing(store.root / "objects" / "tmp", "*")
         for path in (project.log.path, project.journal.path):
             # The write-ahead log holds transactions that the database file does not have yet.
@@ -156,7 +156,8 @@ class Watch:
             look.perhaps(path.with_name(f"{path.name}-wal"))
         look.perhaps(project.log.path.with_name(f"{project.log.path.name}.count"))
         if project.locking:
-            look.tree(project.rounds.folder)
+            for each in {project.rounds.folder, project.written.folder}:
+                look.tree(each)
             for lock in self._locks:
                 look.file(project.rounds.path(lock))
                 for name in lock.needs():

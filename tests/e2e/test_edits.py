@@ -10,7 +10,7 @@ import pytest
 
 from compiler import cli
 from compiler.rounds.locks import Rounds
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC
 
 TOKENIZER = "specs/data/bpe-8k.json.gz"
@@ -58,16 +58,18 @@ def test_an_edit_during_a_build_is_not_part_of_the_build(
     with monkeypatch.context() as patch:
         patch.setattr(cli._Progress, "stage_started", started)
         assert probec("build", SPEC, "--set", "rounds=[{docs: 3}]") == 0, probec.err
-    built = (project / "build/datasets/tiny/data/train-round-000.parquet").read_bytes()
-    card = (project / "build/datasets/tiny/README.md").read_bytes()
+    built = (installed(project) / "data/train-round-000.parquet").read_bytes()
+    card = (installed(project) / "README.md").read_bytes()
 
-    (lock,) = Rounds(project / "build/rounds/tiny").all()
+    name = installed(project).name
+    (lock,) = Rounds(project / "build/rounds" / name).all()
     assert probec("reproduce", lock.hash) == 0, probec.out
     assert probec("verify", lock.hash) == 0, probec.out
     path.write_bytes(data)
     assert probec("build", SPEC, "--set", "rounds=[{docs: 3}]", "--build-dir", "other") == 0
-    assert (project / "other/datasets/tiny/data/train-round-000.parquet").read_bytes() == built
-    assert (project / "other/datasets/tiny/README.md").read_bytes() == card
+    other = project / "other/datasets" / name
+    assert (other / "data/train-round-000.parquet").read_bytes() == built
+    assert (other / "README.md").read_bytes() == card
 
 
 def test_an_edit_that_is_kept_is_part_of_the_next_build(
