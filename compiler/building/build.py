@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, money, recovery, workers
+from compiler.building import folder, losses, money, recovery, workers
 from compiler.building.estimate import later_usd, observed_usd, quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
+from compiler.building.losses import Failed, Lost
 from compiler.building.money import Bill
 from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
@@ -76,13 +77,17 @@ def make(
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
             outcome = execute(graph, reporter, crew)
-        place = folder.install(project, graph)
-        locks = lock_rounds(project, context, graph) if project.locking else []
+        stats = folder.stats(project.store, graph)
+        # A dataset that lost more than its spec allows is neither installed nor locked.
+        over = losses.over(project, stats)
+        place = folder.install(project, graph) if not over else None
+        locks = lock_rounds(project, context, graph) if project.locking and not over else []
+        errors = losses.errors(project, graph)
         left = project.journal.shards(SENT)
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
-        remember = not left and watch.begin()
-        made = _Made(project, place, outcome, locks, folder.stats(project.store, graph), onward)
+        remember = not left and not over and watch.begin()
+        made = _Made(project, place, outcome, locks, stats, errors, over, onward)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
@@ -106,13 +111,19 @@ def close(project: Project) -> None:
 
 @dataclass(frozen=True)
 class _Made:
-    """A finished build, before its result is formatted. `locks`: (lock, is it new) by round."""
+    """A finished build, before its result is formatted.
+
+    `place`: its directory, None if it was not installed. `locks`: (lock, is it new) by round.
+    `errors`: of its requests. `over`: groups of slots that lost too many.
+    """
 
     project: Project
-    place: Path
+    place: Path | None
     outcome: Outcome
     locks: list[tuple[Lock, bool]]
     stats: Stats
+    errors: Sequence[Failed]
+    over: Sequence[Lost]
     onward: str
 
     def again(self) -> _Made:
@@ -130,12 +141,20 @@ class _Made:
             if outcome.up_to_date
             else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
         )
-        failures = _failures(self.project, self.stats)
-        place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
+        failures = [
+            *([losses.text(self.project, self.over, self.errors)] if self.over else []),
+            *_failures(self.project, self.stats),
+        ]
+        place = ""
+        if self.place is not None:
+            place = (
+                f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
+            )
         tables = map(terminal.render, summary(self.stats))
-        parts = [head, *tables, money.text(bill), place, *failures]
+        errors = losses.summary(self.errors)
+        parts = [head, *tables, money.text(bill), errors, place, *failures]
         data: dict[str, Json] = {
-            "dataset": self.place.as_posix(),
+            "dataset": self.place.as_posix() if self.place is not None else None,
             "up_to_date": outcome.up_to_date,
             "steps": {**outcome.steps},
             "ran": {**outcome.ran},
@@ -144,6 +163,7 @@ class _Made:
             "stats": msgspec.to_builtins(self.stats),
             "money": bill.data(),
             "locks": [{"round": each.identity.round, "hash": each.hash} for each, _ in self.locks],
+            "errors": [each.data() for each in self.errors],
             "failures": [*failures],
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -161,6 +161,8 @@ class Dispatcher:
         # Counted per pass: a role has several, and the share of failures is judged in each.
         seen, self._seen = self._seen, 0
         self._total = queued
+        if queued:
+            self.log.forget_failures(self._purpose)
         try:
             self._ask()
         except StoreError:
@@ -173,10 +175,12 @@ class Dispatcher:
             raise
         failed = self._keep_failures(seen)
         if failed:
-            reply = failed[0][2]
+            errors = Counter(_error(reply) for _, _, reply in failed)
+            text, count = errors.most_common(1)[0]
+            often = f", {count:,} of them with" if count < len(failed) else ""
             raise ProviderError(
                 f"{len(failed):,} of {queued:,} call{'s' if queued != 1 else ''} of "
-                f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
+                f"{self.provider.name} failed{often}: {text}",
                 hint="run the same command again; the replies received are kept",
             )
 
@@ -186,12 +190,13 @@ class Dispatcher:
         `seen`: number of calls of the pass, including those that were in the log already.
         """
         failed, self._failed = self._failed, []
-        if len(failed) > max(_FEW, _SHARE * seen):
-            return failed
-        for key, _, reply in failed:
-            self.log.put(key, reply)
+        many = len(failed) > max(_FEW, _SHARE * seen)
+        for key, purpose, reply in failed:
+            self.log.fail(key, purpose, _error(reply))
+            if not many:
+                self.log.put(key, reply)
         self.log.commit()
-        return []
+        return failed if many else []
 
     def close(self) -> None:
         """Drop the queued calls that were not settled."""
@@ -244,6 +249,10 @@ class Dispatcher:
             self._commit()
         self._done += 1
         self._progress(self._done, max(self._total, self._wanted, self._done))
+
+
+def _error(reply: Reply) -> str:
+    return reply.error or reply.outcome.value
 
 
 class Spool:

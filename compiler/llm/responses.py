@@ -27,7 +27,7 @@ from compiler import tally
 from compiler.errors import DamagedError, StoreError
 from compiler.llm import ledger
 from compiler.llm.ledger import Ledger, Spend
-from compiler.llm.messages import Purpose, Reply, well_formed
+from compiler.llm.messages import BILLED, Purpose, Reply, well_formed
 
 _AT_ONCE = 500
 
@@ -43,6 +43,12 @@ create table if not exists retired (
   key blob not null,
   value blob not null
 );
+create table if not exists failure (
+  key blob primary key,
+  build text not null,
+  role text not null,
+  error text not null
+) without rowid;
 """
 _UNDIGESTED = "create index if not exists undigested on reply (key) where digest is null"
 _CACHE_KIB = 64 << 10
@@ -221,6 +227,46 @@ class ResponseLog:
             self._ledger.write(connection)
             return [Spend(*row) for row in connection.execute(ledger.ALL)]
 
+    def fail(self, key: str, purpose: Purpose, error: str) -> None:
+        """Record the error of a call that ended without a message. Durable after `commit`."""
+        row = bytes.fromhex(key), purpose.build, purpose.role, error
+        with self._translated():
+            self._open().execute("insert or replace into failure values (?, ?, ?, ?)", row)
+
+    def forget_failures(self, purpose: Purpose) -> None:
+        """Forget the failed calls of a build and role that are not outcomes in the log.
+
+        They are about to be sent again, or are not wanted any more.
+        """
+        if not self._exists():
+            return
+        sql = (
+            "delete from failure where build = ? and role = ?"
+            " and key not in (select key from reply)"
+        )
+        with self._translated():
+            self._open().execute(sql, (purpose.build, purpose.role))
+
+    def failures(self, build: str) -> list[tuple[str, str, str]]:
+        """Return the failed calls of a build, without those that were answered since.
+
+        Each is (request key, role, error).
+        """
+        if not self._exists():
+            return []
+        sql = (
+            "select failure.key, role, error, value from failure left join reply using (key)"
+            " where build = ? order by failure.key"
+        )
+        with self._translated():
+            rows = self._open().execute(sql, (build,)).fetchall()
+            return [
+                (key.hex(), role, error)
+                for key, role, error, value in rows
+                if value is None
+                or self._decoder.decode(self._unpack.decompress(value)).outcome not in BILLED
+            ]
+
     def retire(self, keys: Iterable[str]) -> int:
         """Retire the replies to these keys, so that they are requested again; return their number.
 
@@ -236,6 +282,7 @@ class ResponseLog:
                     raw,
                 )
                 count += connection.execute("delete from reply where key = ?", raw).rowcount
+                connection.execute("delete from failure where key = ?", raw)
         self.commit()
         return count
 

@@ -24,6 +24,7 @@ APART: tuple[tuple[str, ...], ...] = (
     ("batches",),
     ("budget",),
     ("rehearsal",),
+    ("max_lost",),
     ("calibration", "select"),
     ("calibration", "evidence"),
 )

@@ -14,7 +14,7 @@ import pytest
 from compiler.llm.responses import ResponseLog
 from compiler.probes.sampling import Stream
 from tests.conftest import ROOT, Builds, Probec, installed
-from tests.e2e.test_build import dataset
+from tests.e2e.test_build import dataset, edit
 from tests.scripted import Script
 
 SPEC = "specs/tiny.yaml"
@@ -195,6 +195,7 @@ def test_a_wrong_number_of_verdicts_fails_all_of_them(
         "scoring.judging=together",
         "models.judge.prompt=judge/together",
         "models.judge.max_tokens=64",
+        "max_lost=1",
     )
 
     assert {row["score_status"] for row in written(dataset(project))} == {"judge_failed"}
@@ -465,7 +466,8 @@ def test_statistics_of_the_files_equal_those_of_the_build(probec: Probec, projec
     first = str(locks[0]["hash"])  # type: ignore[index]
     assert probec.json("stats", first[:10]) == one
     assert one["judge"]["anchors"]  # type: ignore[index]
-    assert probec.json("build", SPEC, *options())["up_to_date"] is False
+    edit(project / SPEC, "source_label: extractive", "source_label: other")
+    assert probec.json("build", SPEC, *WHOLE)["up_to_date"] is False
     assert probec("stats", first) == 2
     assert "is installed in another version" in probec.err
     assert probec("stats", "abcdef123456") == 2
