@@ -34,7 +34,7 @@ FOLDERS = ("prompts", "templates")
 
 def spec_slice(spec: Spec) -> dict[str, object]:
     """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
-    tree = variation.reduced(spec)
+    tree = variation.reduced(spec, spec.calibration.level)
     for *above, last in _APART:
         place = tree
         for name in above:

@@ -41,7 +41,9 @@ def suffix(written: Draft, varied: Draft) -> str:
     `~`, which no name of a spec holds, then the changed values and a digest of all of them.
     """
     if written.spec is not None and varied.spec is not None:
-        changed = _changes(reduced(written.spec), reduced(varied.spec), ())
+        # Another level brings another addendum, which is no change of its own.
+        level = varied.spec.calibration.level
+        changed = _changes(reduced(written.spec, level), reduced(varied.spec, level), ())
     else:
         # A spec that is only valid with overrides has no other dataset.
         changed = _changes(plain(written.tree), plain(varied.tree), ())
@@ -54,8 +56,11 @@ def suffix(written: Draft, varied: Draft) -> str:
     return f"~{label}-{short}" if label else f"~{short}"
 
 
-def reduced(spec: Spec) -> dict[str, Json]:
-    """Return a spec as JSON, without the fields on which no file of its dataset depends."""
+def reduced(spec: Spec, level: int) -> dict[str, Json]:
+    """Return a spec as JSON, without the fields on which no file of its dataset depends.
+
+    `level`: the calibration level of which the addendum stays.
+    """
     tree: dict[str, Json] = spec.model_dump(mode="json")
     for *above, last in APART:
         place = tree
@@ -66,8 +71,7 @@ def reduced(spec: Spec) -> dict[str, Json]:
         for name in TRAVEL:
             del table(use)[name]
     calibration = table(tree["calibration"])
-    used = str(spec.calibration.level)
-    calibration["levels"] = {used: table(calibration["levels"])[used]}
+    calibration["levels"] = {str(level): table(calibration["levels"]).get(str(level))}
     return tree
 
 

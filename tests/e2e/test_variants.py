@@ -61,6 +61,7 @@ def test_names_follow_from_the_resolved_values(project: Path) -> None:
     level, rollouts = "calibration.level=2", "scoring.rollouts=3"
     both = name(project, level, rollouts)
 
+    assert name(project, level).startswith("~level=2-")
     assert both == name(project, rollouts, level)
     assert both == name(project, "scoring.rollouts=4", level, rollouts)
     assert name(project, level) == name(project, level, "scoring.rollouts=5")
