@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, losses, money, recovery, workers
+from compiler.building import folder, kit, losses, money, recovery, workers
 from compiler.building.estimate import later_usd, observed_usd, quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
@@ -20,7 +20,7 @@ from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
-from compiler.engine.lock import locked
+from compiler.engine.lock import building
 from compiler.engine.plan import Graph
 from compiler.errors import Interrupted, ProbecError
 from compiler.keys import Json
@@ -39,8 +39,6 @@ _NO_REPLIES = (
     "rounds are locked here, but the response log is empty: every reply that a step needs is "
     "requested again (restore .probec, or run `probec cache pull URL ROUND`)"
 )
-
-SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
 
 
 def make(
@@ -62,8 +60,6 @@ def make(
     for notice in project.notices:
         reporter.notice(notice)
     with alone(project):
-        # While the lock is held, temporary files can only be those of a killed build.
-        shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
         refuse_changed(project, graph)
@@ -93,7 +89,7 @@ def make(
         close(project)
         result = made.result(digests, bill)
         if remember:
-            watch.keep(made.again().result(digests, bill), _held(project))
+            watch.keep(made.again().result(digests, bill))
     if left:
         reporter.notice(
             f"{len(left)} batches at the provider are not needed by this build; `probec status "
@@ -208,18 +204,16 @@ def running(project: Project, context: Context) -> Iterator[None]:
 
 @contextmanager
 def alone(project: Project) -> Iterator[None]:
-    """Lock the build directory, and the project's paid path if this build may spend money."""
-    with locked(project.store.root):
-        if _spends(project):
-            with locked(project.journal.folder, "project's paid path", SPENDING):
-                yield
-        else:
-            yield
+    """Lock the project's dataset; builds of other datasets may run in the same build directory."""
+    root = project.store.root
 
+    def tidy() -> None:
+        # No other build runs, so temporary files can only be those of a killed one.
+        for path in (root / "objects" / "tmp", root / kit.FOLDER):
+            shutil.rmtree(path, ignore_errors=True)
 
-def _held(project: Project) -> list[Path]:
-    """List the directories that `alone` locks."""
-    return [project.store.root, *([project.journal.folder] if _spends(project) else [])]
+    with building(root, project.dataset, project.command, tidy):
+        yield
 
 
 def _spends(project: Project) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building import finished, folder
+from compiler.building.build import alone
 from compiler.dataset import rows, stated
-from compiler.engine.lock import locked
 from compiler.errors import UsageError
 from compiler.probes.prompts import Library
 from compiler.project import place
@@ -52,7 +52,7 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
     project = build.project
     if out is None:
         # Installed first, so that the rows beside the page are those that it shows.
-        with locked(project.store.root):
+        with alone(project):
             out = folder.install(project, build.graph) / folder.PAGE
     return Page(
         out,

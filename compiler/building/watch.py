@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -63,13 +63,13 @@ class Watch:
         self._looks = [inputs, code, state]
         return patience(state) == 0
 
-    def keep(self, again: Receipt, holds: Iterable[Path]) -> None:
+    def keep(self, again: Receipt) -> None:
         """Write the receipt if every stamp still holds. `again`: the result that it stores."""
         assert self._asked is not None
         if not all(look.holds() for look in self._looks):
             return
         receipt = replace(again, notices=tuple(self._project.notices))
-        data = encode(self._asked, self._looks, holds, receipt)
+        data = encode(self._asked, self._looks, self._project.dataset, receipt)
         try:
             write_atomic(self._project.store.root / FOLDER / self._asked.name, data)
         except StoreError:

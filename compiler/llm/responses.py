@@ -25,9 +25,9 @@ import zstandard
 
 from compiler import tally
 from compiler.errors import DamagedError, StoreError
-from compiler.llm import ledger
+from compiler.llm import failures, ledger
 from compiler.llm.ledger import Ledger, Spend
-from compiler.llm.messages import BILLED, Purpose, Reply, well_formed
+from compiler.llm.messages import Purpose, Reply, well_formed
 
 _AT_ONCE = 500
 
@@ -43,12 +43,6 @@ create table if not exists retired (
   key blob not null,
   value blob not null
 );
-create table if not exists failure (
-  key blob primary key,
-  build text not null,
-  role text not null,
-  error text not null
-) without rowid;
 """
 _UNDIGESTED = "create index if not exists undigested on reply (key) where digest is null"
 _CACHE_KIB = 64 << 10
@@ -91,6 +85,11 @@ class ResponseLog:
             return True
         with self._translated():
             return self._open().execute("select 1 from reply limit 1").fetchone() is None
+
+    def version(self) -> int:
+        """Return a number that changes when another process has written to the log."""
+        with self._translated():
+            return int(self._open().execute("pragma data_version").fetchone()[0])
 
     def __len__(self) -> int:
         if not self._exists():
@@ -227,45 +226,22 @@ class ResponseLog:
             self._ledger.write(connection)
             return [Spend(*row) for row in connection.execute(ledger.ALL)]
 
-    def fail(self, key: str, purpose: Purpose, error: str) -> None:
-        """Record the error of a call that ended without a message. Durable after `commit`."""
-        row = bytes.fromhex(key), purpose.build, purpose.role, error
+    def fail(self, key: str, purpose: Purpose, error: str, *, kept: bool) -> None:
+        """Record a call that ended without a message. `kept`: as an outcome in the log."""
         with self._translated():
-            self._open().execute("insert or replace into failure values (?, ?, ?, ?)", row)
+            failures.add(self._open(), key, purpose, error, kept)
 
     def forget_failures(self, purpose: Purpose) -> None:
-        """Forget the failed calls of a build and role that are not outcomes in the log.
-
-        They are about to be sent again, or are not wanted any more.
-        """
-        if not self._exists():
-            return
-        sql = (
-            "delete from failure where build = ? and role = ?"
-            " and key not in (select key from reply)"
-        )
+        """Forget the failures of a build and role that are about to be sent again, durably."""
         with self._translated():
-            self._open().execute(sql, (purpose.build, purpose.role))
+            if self._exists():
+                failures.forget(self._open(), purpose)
+        self.commit()  # an open transaction would keep other processes from writing
 
     def failures(self, build: str) -> list[tuple[str, str, str]]:
-        """Return the failed calls of a build, without those that were answered since.
-
-        Each is (request key, role, error).
-        """
-        if not self._exists():
-            return []
-        sql = (
-            "select failure.key, role, error, value from failure left join reply using (key)"
-            " where build = ? order by failure.key"
-        )
+        """Return (key, role, error) of a build's failed calls that have no message since."""
         with self._translated():
-            rows = self._open().execute(sql, (build,)).fetchall()
-            return [
-                (key.hex(), role, error)
-                for key, role, error, value in rows
-                if value is None
-                or self._decoder.decode(self._unpack.decompress(value)).outcome not in BILLED
-            ]
+            return failures.of(self._open(), build) if self._exists() else []
 
     def retire(self, keys: Iterable[str]) -> int:
         """Retire the replies to these keys, so that they are requested again; return their number.
@@ -376,7 +352,7 @@ class ResponseLog:
         # Keys arrive in random order, so index pages that are not cached are read from disk for
         # every key.
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        connection.executescript(_SCHEMA + ledger.SCHEMA + tally.SCHEMA)
+        connection.executescript(_SCHEMA + ledger.SCHEMA + failures.SCHEMA + tally.SCHEMA)
         if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
             _add_digests(connection)
         self._tally.begin(connection, committed)

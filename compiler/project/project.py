@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 
 from compiler.dataset.located import Located, locate, needs_network
+from compiler.engine.lock import queued
 from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, UsageError
@@ -35,6 +37,10 @@ from compiler.rounds.locks import Lock, Rounds, agreed
 from compiler.spec.model import Spec
 from compiler.stages import bound
 from compiler.stages.context import ROLES, Context, Role
+
+PAID = "project's paid path"
+"""The name of the lock that is held while requests are sent and results collected."""
+SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
 
 
 @dataclass
@@ -294,7 +300,15 @@ class Project:
             purpose,
             partial(reporter.calls, role),
             self.journal.where,
+            nullcontext if self.replay or use.provider in FREE else partial(self._paying, reporter),
         )
+
+    @contextmanager
+    def _paying(self, reporter: Reporter) -> Iterator[None]:
+        """Be the only process of the project that sends requests; wait for the turn."""
+        waiting = reporter.notice if self.wait else None
+        with queued(self.journal.folder, PAID, self.command, SPENDING, waiting):
+            yield
 
 
 def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:

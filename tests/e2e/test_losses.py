@@ -149,7 +149,7 @@ def test_failures_are_forgotten_when_they_are_answered_or_retired(tmp_path: Path
     purpose = Purpose("a", "judge", 0, "p", "m", Rate(0, 0), 0.0)
     errored = Reply(Outcome.ERRORED, "", "", "", 0, 0, "", "no")
     for key in keys:
-        log.fail(key, purpose, "no")
+        log.fail(key, purpose, "no", kept=key in keys[:2])
     for key in keys[:2]:
         log.put(key, errored)
     log.put(keys[2], Reply(Outcome.OK, "1", "m", "end_turn", 1, 1, "", ""))
