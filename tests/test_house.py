@@ -60,6 +60,7 @@ DOORS = {
     },
     "sentencex": {"probes/segment.py"},
     "sqlite3": {
+        "llm/failures.py",
         "llm/ledger.py",
         "llm/responses.py",
         "tally.py",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from compiler.building.build import SPENDING
 from compiler.engine.lock import locked
 from compiler.errors import ProviderError
 from compiler.keys import Json
@@ -13,7 +12,7 @@ from compiler.llm.batches.api import NotThere, Unreachable
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import FINISHED, SENT, WAITING, Event, State
 from compiler.llm.providers import batch_api
-from compiler.project.project import Project
+from compiler.project.project import PAID, SPENDING, Project
 from compiler.report.terminal import table
 
 
@@ -47,7 +46,7 @@ def cancel(project: Project) -> Canceled:
     """Cancel every open batch of a project; what is already served stays billed and is kept."""
     journal, now = project.journal, project.clock.now
     found = Canceled()
-    with locked(journal.folder, "project's paid path", SPENDING):
+    with locked(journal.folder, PAID, SPENDING):
         for shard in journal.shards((State.SEALED, State.SPLITTING)):
             journal.move(shard, Event.DISCARDED, now(), "canceled before it was sent")
             journal.body(shard.id).unlink(missing_ok=True)

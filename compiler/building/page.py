@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building import finished, folder
+from compiler.building.build import alone
 from compiler.dataset import rows, stated
-from compiler.engine.lock import locked
 from compiler.errors import UsageError
 from compiler.probes.prompts import Library
 from compiler.project import place
@@ -52,14 +52,14 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
     project = build.project
     if out is None:
         # Installed first, so that the rows beside the page are those that it shows.
-        with locked(project.store.root):
-            out = folder.install(project.store, build.graph, project.spec.name) / folder.PAGE
+        with alone(project):
+            out = folder.install(project, build.graph) / folder.PAGE
     return Page(
         out,
         build.templates,
         build.stats,
         build.files,
-        project.spec.name,
+        project.dataset,
         f"the build of {folder.shown(variant.path)}",
         (project.spec.scoring.anchors or Anchors()).min_gap,
     )

@@ -17,6 +17,7 @@ from compiler.llm.messages import BILLED
 from compiler.llm.providers import parse_result
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
+from compiler.project.project import PAID
 
 _BUSY = "wait until that build ends, or Ctrl-C it first"
 
@@ -48,7 +49,7 @@ def recover(place: Place, *, accept_loss: bool) -> Recovered:
         StoreError: the log cannot be written.
     """
     log, journal, found = place.log(incomplete=True), place.journal(), Recovered()
-    with locked(journal.folder, "project's paid path", _BUSY):
+    with locked(journal.folder, PAID, _BUSY):
         try:
             retired = log.retired()
             mapped = _mappings(journal)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from compiler.building import batches, collection, money
+from compiler.building import batches, collection, losses, money
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.keys import Json
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     lines = [collection.text(collected)] if collected is not None else []
     lines += [batches.text(shards, remote, project.clock.now())]
     lines += [money.text(bill) or "no costs yet"]
+    errors = losses.errors(project)
+    lines += [losses.summary(errors)] if errors else []
     if events:
         rows = [(_time(at), shard, kind, detail[:80]) for at, shard, kind, detail in events]
         lines.append(table(("event at", "shard", "event", "detail"), rows))
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         "remote": {str(number): text for number, text in remote.items()},
         "collected": collected.data() if collected is not None else None,
         "money": bill.data(),
+        "errors": [each.data() for each in errors],
         "events": [[at, shard, kind, detail] for at, shard, kind, detail in events],
     }
     return Result("\n\n".join(lines), data)

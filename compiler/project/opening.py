@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.dataset.located import locate
@@ -12,8 +14,10 @@ from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
 from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
+from compiler.project.variation import suffix
 from compiler.spec import load
 from compiler.spec.load import Draft
+from compiler.spec.root import project_root
 from compiler.stages.context import ROLES
 from compiler.stages.ingest import column_names
 
@@ -55,8 +59,24 @@ def project(variant: Variant, state: Path | None = None) -> Project:
         raise SpecError(found)
     made = opened(read.spec, read.root, variant.build_dir, state)
     made.files, made.notices = read.files, notices
+    made.variation, made.command = variation(variant), command(variant)
     made.locking = variant.source is None
     return made
+
+
+def variation(variant: Variant) -> str:
+    """Return what the dataset's name gets for the changes of a command line; "" for none."""
+    if not variant.varied:
+        return ""
+    return suffix(load.read(variant.path), draft(variant))
+
+
+def command(variant: Variant, verb: str = "build") -> str:
+    """Return the command that builds a variant, from the root of its project."""
+    path, root = variant.path.resolve(), project_root(variant.path)
+    if path.is_relative_to(root):
+        variant = replace(variant, path=path.relative_to(root))
+    return shlex.join(["probec", verb, *variant.arguments()])
 
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:

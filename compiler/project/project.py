@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 
 from compiler.dataset.located import Located, locate, needs_network
+from compiler.engine.lock import queued
 from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, UsageError
@@ -36,6 +38,10 @@ from compiler.spec.model import Spec
 from compiler.stages import bound
 from compiler.stages.context import ROLES, Context, Role
 
+PAID = "project's paid path"
+"""The name of the lock that is held while requests are sent and results collected."""
+SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
+
 
 @dataclass
 class Project:
@@ -48,6 +54,10 @@ class Project:
     journal: Journal
     # The files that the spec was read from: the spec first, then its parent.
     files: tuple[Path, ...] = ()
+    # The suffix of the dataset's name, "" for the spec as written (see `project.variation`).
+    variation: str = ""
+    # The command that builds this dataset, for messages.
+    command: str = "probec build SPEC"
     notices: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
@@ -75,9 +85,35 @@ class Project:
         return Blobs(self.state / "blobs")
 
     @property
+    def dataset(self) -> str:
+        """The name of its directory, heads and locks: that of the spec or of this variant."""
+        return f"{self.spec.name}{self.variation}"
+
+    @property
+    def directory(self) -> Path:
+        """The directory that its dataset is installed in."""
+        return self.store.root / "datasets" / self.dataset
+
+    @property
     def rounds(self) -> Rounds:
         """The locks of this dataset, in its build directory."""
+        return Rounds(self.store.root / "rounds" / self.dataset)
+
+    @property
+    def written(self) -> Rounds:
+        """The locks of the spec as written; a variant draws the documents that they name."""
         return Rounds(self.store.root / "rounds" / self.spec.name)
+
+    def locks(self) -> list[Lock]:
+        """Read the locks of this dataset; a variant adds those of its spec that it obeys."""
+        own = self.rounds.all()
+        fixed = {lock.identity.round for lock in own}
+        return own + [lock for index, lock in self.held.items() if index not in fixed]
+
+    def lock_path(self, lock: Lock) -> Path:
+        """Return the path of a lock that this dataset obeys."""
+        own = self.rounds.path(lock)
+        return own if own.is_file() else self.written.path(lock)
 
     @property
     def limits(self) -> Limits:
@@ -96,8 +132,18 @@ class Project:
 
     @cached_property
     def held(self) -> dict[int, Lock]:
-        """The lock that fixes the documents of each locked round, by round."""
-        return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
+        """The lock that fixes the documents of each locked round, by round.
+
+        A variant draws the documents of its spec, unless it was locked with others before.
+        """
+        if not self.locking:
+            return {}
+        own = agreed(self.rounds.all(), self.rounds.folder)
+        if not self.variation:
+            return own
+        found = {**agreed(self.written.all(), self.written.folder), **own}
+        documents = [doc_id for lock in found.values() for doc_id in lock.identity.documents]
+        return found if len(documents) == len(set(documents)) else own
 
     def locked(self) -> dict[int, Mapping[str, str]]:
         """Return the documents of locked rounds whose size is still that of the spec.
@@ -229,7 +275,7 @@ class Project:
             for index, each in enumerate(self.spec.rounds)
             for shard in range(len(sampling.shards(each.docs, self.spec.shard_docs)))
         ]
-        return Graph(self.spec.name, self.store, bound(context), leaves)
+        return Graph(self.dataset, self.store, bound(context), leaves, self.spec.name)
 
     def rate(self, role: Role) -> Rate:
         """Return the token prices of a role; zero for a free provider or an unpriced model."""
@@ -265,7 +311,15 @@ class Project:
             purpose,
             partial(reporter.calls, role),
             self.journal.where,
+            nullcontext if self.replay or use.provider in FREE else partial(self._paying, reporter),
         )
+
+    @contextmanager
+    def _paying(self, reporter: Reporter) -> Iterator[None]:
+        """Be the only process of the project that sends requests; wait for the turn."""
+        waiting = reporter.notice if self.wait else None
+        with queued(self.journal.folder, PAID, self.command, SPENDING, waiting):
+            yield
 
 
 def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:

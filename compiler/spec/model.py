@@ -293,6 +293,10 @@ class Spec(Model):
     """Limits and polling of batches. Not part of a key."""
     budget: Budget
     """The budget of a build."""
+    max_lost: Share = 0.75
+    """Largest share of lost slots, of the written and of the templated ones alike: rejected for any
+    reason, or without a score because answers or verdicts failed. Above it a build fails, and
+    neither installs nor locks anything. Not part of a key or of a round."""
     publish: Publish
     """The published files."""
     rehearsal: Rehearsal

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from compiler.keys import Json
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC
 
 MODEL = "claude-haiku-4-5-20251001"
@@ -233,7 +233,7 @@ def test_retry_sends_truncated_requests_again(
         [{"at": "request", "batch": 0, "index": [0, 2], "do": {"stop_reason": "max_tokens"}}]
     )
     probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" in rejects
     before = ledger(server)["requests"]
     dry = probec.json("retry", *paid(server), "--reason", "truncated", "--dry-run")
@@ -243,7 +243,7 @@ def test_retry_sends_truncated_requests_again(
     assert probec("retry", *paid(server), "--reason", "truncated") == 0
     assert "2 replies (2 of generate) retired" in probec.out
     after = probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
     assert stats(after)["build"]["planned"] == 96
     assert ledger(server)["requests"] > before
@@ -274,7 +274,7 @@ def test_replies_of_unfinished_stages_are_retried_too(
     assert "6 steps wait for others" in probec.out
     assert set((project / "build").rglob("*")) == sampled
     built = probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
     assert "reply_refused" in rejects
     assert stats(built)["build"]["planned"] == 96
@@ -303,7 +303,7 @@ def test_an_unusable_reply_is_retried_before_and_after_its_stage_is_finished(
     wait_for_end(server)
     assert probec("retry", *paid(server), "--reason", "unparsed") == 0
     probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_unparsed" not in rejects
     spoil('{"sibling": 99}')
     found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
@@ -317,8 +317,7 @@ def test_a_failed_request_is_a_reject_with_its_reason(
     server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
     probec.json("build", *paid(server))
     rejects = [
-        json.loads(line)
-        for line in (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+        json.loads(line) for line in (installed(project) / "rejects.jsonl").read_text().splitlines()
     ]
     lost = [each for each in rejects if each["reason"] == "reply_errored"]
 
@@ -492,11 +491,11 @@ def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
     # The first request of a shape was sent live, at twice the card's price of a token.
     assert 0.8 < used["answer"]["usd"] / paid_for(money, "answerer") < 1
 
-    card = (project / "build/datasets/tiny/README.md").read_text()
+    card = (installed(project) / "README.md").read_text()
     assert "| tokens in | to cache | from cache | tokens out | US$ |" in card
     assert f"{MODEL} as answerer; $1 to the provider's prompt cache and $0.05 from it" in card
     assert f"$1.0 in and $5.0 out per million tokens ({MODEL} as judge)" in card
-    assert probec("card", "build/datasets/tiny", "--check") == 0
+    assert probec("card", str(installed(probec.root)), "--check") == 0
     # The budget uses the observed cost of calls, with cached tokens at their own prices.
     each = sum(paid_for(money, role) for role in ("answerer", "judge")) / used["answer"]["calls"]
     wall = str(27 * 1.5 * each)

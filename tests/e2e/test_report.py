@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Builds, Probec
-from tests.e2e.test_build import dataset
+from tests.conftest import LICENSE, Builds, Probec, installed
+from tests.e2e.test_build import dataset, edit
 from tests.e2e.test_scoring import WHOLE
 
 SPEC = "specs/tiny.yaml"
@@ -86,7 +86,7 @@ def page(path: Path) -> Page:
 def built(probec: Probec, project: Path, builds: Builds) -> Path:
     """Return the dataset of the tiny spec with a report."""
     builds.copy(project, ("build", SPEC, *WHOLE), ("report", SPEC, *WHOLE))
-    return project / "build/datasets/tiny"
+    return installed(project)
 
 
 def scored(rows: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -219,12 +219,12 @@ def test_documents_are_complete_and_each_atom_is_marked_on_its_side(
 @pytest.mark.usefixtures("tiny")
 def test_the_sample_is_deterministic_and_spread(probec: Probec, project: Path) -> None:
     first = probec.json("report", SPEC, "--sample", "3")["documents"]
-    text = (project / "build/datasets/tiny/report.html").read_bytes()
+    text = (installed(project) / "report.html").read_bytes()
     again = probec.json("report", SPEC, "--sample", "3")["documents"]
     rounds = {row["doc_id"]: row["round_idx"] for row in dataset(project)}
 
     assert first == again
-    assert (project / "build/datasets/tiny/report.html").read_bytes() == text
+    assert (installed(project) / "report.html").read_bytes() == text
     assert isinstance(first, list)
     assert len(set(first)) == 3
     assert [rounds[doc] for doc in first] == [0, 1, 0]
@@ -246,11 +246,12 @@ def test_a_directory_gives_the_same_scores_and_names_the_missing_counts(
 
 
 def test_a_new_build_removes_the_stale_report_and_a_no_op_build_keeps_it(
-    built: Path, probec: Probec
+    built: Path, probec: Probec, project: Path
 ) -> None:
     assert probec("build", SPEC, *WHOLE) == 0
     assert (built / "report.html").is_file()
-    assert probec("build", SPEC, *WHOLE, "--set", "scoring.bands.hard=0.5") == 0
+    edit(project / SPEC, LICENSE, "license: mit\n")
+    assert probec("build", SPEC, *WHOLE) == 0
     assert not (built / "report.html").exists()
 
 
