@@ -31,9 +31,8 @@ from urllib.parse import urlsplit
 from benchmarks import machine
 from compiler.commands.arguments import at_least_one
 from compiler.keys import digest
-from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Purpose, Reply, Request, encode

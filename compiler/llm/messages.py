@@ -78,12 +78,16 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The exact wire body of a request, a sample index, and the request key of the two."""
+    """The exact wire body of a request, a sample index, and the request key of the two.
+
+    `place`: the document or row that the request is about, for messages; "" if unknown.
+    """
 
     body: bytes
     sample: int
     key: str
     purpose: Purpose
+    place: str = ""
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -151,6 +155,6 @@ def encode(provider: Provider, request: Request) -> bytes:
     return canonical(provider.encode(request))
 
 
-def call(body: bytes, sample: int, purpose: Purpose) -> Call:
+def call(body: bytes, sample: int, purpose: Purpose, place: str = "") -> Call:
     """Return the call for one sample of a body."""
-    return Call(body, sample, request_key(body, sample), purpose)
+    return Call(body, sample, request_key(body, sample), purpose, place)

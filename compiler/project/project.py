@@ -14,9 +14,8 @@ from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
-from compiler.llm.batches.clock import Clock, WallClock
+from compiler.llm.batches.clock import Clock, Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.ledger import Spend

@@ -36,6 +36,7 @@ Transform = Literal[
     "crlf",
     "foreign_line",
     "drop_line",
+    "drop_canceled",
     "long_line",
     "u2028",
 ]

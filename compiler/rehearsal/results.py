@@ -63,6 +63,8 @@ def _transformed(path: Path, names: Sequence[str]) -> Iterator[bytes]:
             if whole and b'"type":"text"' in line:
                 line, whole = _damaged(line, names), False
             ending = b"\r\n" if "crlf" in names else b"\n"
+            if "drop_canceled" in names and b'"type":"canceled"' in line:
+                continue
             line = line.rstrip(b"\n") + ending
             yield line
             if number == 0 and "duplicate" in names:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from compiler.engine.lock import locked
 from compiler.keys import Json
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
@@ -207,6 +208,21 @@ def test_canceled_batches_keep_their_finished_requests(
     )
     assert probec("cancel", *paid(server)) == 0
     assert "no batches are open" in probec.out
+
+
+def test_cancel_beside_a_build_cancels_at_the_provider_and_tells_the_build(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    with locked(project / ".probec/batches"):
+        assert probec("cancel", *paid(server)) == 0
+    assert "it sends nothing more, collects what has ended and stops" in probec.out
+    assert ledger(server)["batches"][0]["status"] in ("canceling", "ended")
+    with sqlite3.connect(project / ".probec/batches/journal.sqlite") as db:
+        assert db.execute("select state from shard").fetchall() == [("in_progress",)]
+    # Known to the next build, which is the user's decision.
+    assert stats(probec.json("build", *paid(server)))["probes"] > 50
 
 
 def test_a_canceled_request_is_sent_again_only_if_a_build_still_needs_it(

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.messages import Call, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.prices import Rate

@@ -143,27 +143,44 @@ class Client:
             raise Failure("the server's response is not a complete message")
         return found, response.headers.get("request-id", "")
 
-    def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
-        """Send POST with the bytes of a file, streamed, or no body; return the JSON object."""
+    def post(self, path: str) -> dict[str, Json]:
+        """Send POST without a body; return the JSON object."""
         import httpx2
 
-        def content(source: Path) -> Iterator[bytes]:
-            with source.open("rb") as handle:
+        with self._translated():
+            return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
+
+    def send(self, path: str, file: Path, size: int) -> dict[str, Json]:
+        """Send POST with the bytes of a file, streamed; return the JSON object.
+
+        A server that got only a part of the body cannot have processed it.
+        """
+        import httpx2
+
+        handed_over = False
+
+        def content() -> Iterator[bytes]:
+            nonlocal handed_over
+            with file.open("rb") as handle:
                 while chunk := handle.read(_CHUNK):
                     yield chunk
+            # Asked for more, so the last chunk was handed over to the operating system.
+            handed_over = True
 
-        with self._translated():
-            if file is None:
-                return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
-            headers = {"Content-Type": "application/json", "Content-Length": str(size)}
-            return self._decoded(
-                self._sdk.post(
-                    path,
-                    cast_to=httpx2.Response,
-                    content=content(file),
-                    options={"headers": headers},
+        headers = {"Content-Type": "application/json", "Content-Length": str(size)}
+        try:
+            with self._translated():
+                return self._decoded(
+                    self._sdk.post(
+                        path,
+                        cast_to=httpx2.Response,
+                        content=content(),
+                        options={"headers": headers},
+                    )
                 )
-            )
+        except Failure as failure:
+            failure.sent = failure.sent and handed_over
+            raise
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
