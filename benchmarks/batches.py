@@ -87,7 +87,7 @@ def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
     limits = Limits(100_000, 256_000_000, 500_000)
     travel = BatchSettings(journal, limits, Pace(0.2, 0.2, True), WallClock(), Watcher())
     purpose = Purpose("bench", "answerer", 0, name, MODEL, RATE, RATE.usd(700, 1))
-    settings = Settings(url, CONCURRENCY, purse, travel)
+    settings = Settings(url, CONCURRENCY, 600.0, purse, travel)
     log = ResponseLog(folder / "responses.sqlite")
     made = Dispatcher(provider(name, settings), log, purse, purpose, lambda *_: None)
     return made, journal

@@ -23,6 +23,7 @@ from compiler.engine.lock import locked
 from compiler.engine.plan import Graph
 from compiler.errors import Interrupted, ProbecError
 from compiler.keys import Json
+from compiler.llm import intents
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
@@ -70,6 +71,8 @@ def make(
             reporter.notice(_NO_REPLIES)
         for notice in recovery.notices(project.log, project.journal):
             reporter.notice(notice)
+        if _spends(project):
+            _report_lost(project, reporter)
         _announce(project, graph, ceiling, reporter)
         with (
             running(project, context),
@@ -205,6 +208,16 @@ def _held(project: Project) -> list[Path]:
 def _spends(project: Project) -> bool:
     """Test if any role of the build has a provider that is not free."""
     return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+
+
+def _report_lost(project: Project, reporter: Reporter) -> None:
+    """Report the live requests that an earlier run left without a reply."""
+    lost = intents.close_lost(project.journal, project.log.__contains__)
+    if lost.requests:
+        reporter.notice(
+            f"an earlier run ended before the replies to {lost.text()} came: they may have been "
+            "billed, and a build that needs them sends them again"
+        )
 
 
 def _announce(project: Project, graph: Graph, ceiling: float, reporter: Reporter) -> None:

@@ -34,7 +34,7 @@ _APART: tuple[tuple[str, ...], ...] = (
     ("publish", "license"),
     ("publish", "languages"),
 )
-_TRAVEL = ("base_url", "concurrency")
+_TRAVEL = ("base_url", "concurrency", "read_timeout")
 FOLDERS = ("prompts", "templates")
 
 

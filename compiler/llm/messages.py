@@ -89,6 +89,11 @@ class Call:
     purpose: Purpose
     place: str = ""
 
+    @property
+    def about(self) -> str:
+        """Return the role and the row of the request, for messages."""
+        return f"the {self.purpose.role}'s request about {self.place or self.key[:12]}"
+
 
 class Reply(Struct, frozen=True, gc=False):
     """The result of a call. Token counts are as billed; `text` excludes thinking."""

@@ -242,7 +242,7 @@ class Project:
         batches = self.spec.batches
         pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, reporter)
-        settings = Settings(use.base_url, use.concurrency, self.purse, travel)
+        settings = Settings(use.base_url, use.concurrency, use.read_timeout, self.purse, travel)
         rate, expected = self.rate(role), getattr(self.spec.expect, role)
         usd = rate.usd(expected.input, expected.output)
         purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)

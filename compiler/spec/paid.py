@@ -39,6 +39,9 @@ class ModelUse(Model):
     """URL of a server that speaks the Messages API; null: the vendor's own. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests in flight for a live provider. Not part of a key."""
+    read_timeout: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """Seconds without a byte from the server after which a live request has timed out; a slow
+    server of your own may need more. Not part of a key."""
 
     @model_validator(mode="after")
     def _room_to_answer(self) -> Self:

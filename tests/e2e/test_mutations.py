@@ -101,6 +101,7 @@ NEGATIVE = (
     "calibration.select.*",
     "models.*.base_url",
     "models.*.concurrency",
+    "models.*.read_timeout",
     "prices",
     "prices.*.batch",  # of a provider that is not batched
     "prices.*.cache_minimum",

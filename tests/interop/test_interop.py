@@ -53,7 +53,7 @@ def completes(
     travel = BatchSettings(journal, limits, pace, Clock(meanwhile, journal), Watcher())
     purse, log = Purse(100.0), ResponseLog(folder / "responses.sqlite")
     purpose = Purpose("test", "answerer", 0, "anthropic-batch", MODEL, RATE, 0.001)
-    asker = provider("anthropic-batch", Settings(base_url, 4, purse, travel))
+    asker = provider("anthropic-batch", Settings(base_url, 4, 600.0, purse, travel))
     dispatcher = Dispatcher(asker, log, purse, purpose, lambda *_: None)
     requests = [
         Request(MODEL, "Answer.", f"What did ship {number} do?", 800, None)

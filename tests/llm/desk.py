@@ -78,7 +78,7 @@ class Desk:
         self.purse = Purse(self.wall)
         pace = Pace(30.0, 300.0, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, self)
-        settings = Settings(self.base_url or self.server.base_url, 4, self.purse, travel)
+        settings = Settings(self.base_url or self.server.base_url, 4, 600.0, self.purse, travel)
         purpose = Purpose("test", "answerer", 0, "anthropic-batch", MODEL, RATE, RATE.usd(1300, 80))
         self.dispatcher = Dispatcher(
             provider("anthropic-batch", settings), self.log, self.purse, purpose, lambda *_: None

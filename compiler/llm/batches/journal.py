@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import statistics
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ class Journal:
         self.path = folder / "journal.sqlite"
         self._connection: sqlite3.Connection | None = None
         self._purposes: dict[int, Purpose] = {}
+        # The workers of a live provider record their requests themselves.
+        self._lock = threading.RLock()
 
     def exists(self) -> bool:
         """Return whether the journal has a file."""
@@ -335,14 +338,11 @@ class Journal:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the block in a transaction: durable when it ends, undone when it raises."""
         try:
-            if self._connection is None:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._connection = sqlite3.connect(self.path, timeout=60.0)
-                self._connection.execute("pragma journal_mode = wal")
-                self._connection.execute("pragma synchronous = full")
-                self._connection.executescript(tables.SCHEMA)
-            with self._connection:
-                yield self._connection
+            with self._lock:
+                if self._connection is None:
+                    self._connection = self._opened()
+                with self._connection:
+                    yield self._connection
         except (sqlite3.Error, OSError) as error:
             # Exactly this class, not a subclass, is raised for a file that is no valid database.
             broken = type(error) is sqlite3.DatabaseError
@@ -354,6 +354,14 @@ class Journal:
                 else "free some space or make it writable, and run the same command again; do not "
                 "delete it while batches are open",
             ) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=60.0, check_same_thread=False)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.executescript(tables.SCHEMA)
+        return connection
 
 
 _BROKEN = (

@@ -36,6 +36,11 @@ create table if not exists suspect (
   batch_id text primary key, endpoint text not null, shard integer not null,
   verdict text not null, usd real not null default 0
 );
+create table if not exists live (
+  key blob primary key, purpose integer not null, endpoint text not null,
+  at real not null, sends integer not null
+);
+create table if not exists again (purpose integer primary key, sends integer not null);
 create table if not exists event (
   seq integer primary key, at real not null, shard integer, kind text not null, detail text not null
 );

@@ -80,8 +80,9 @@ class Batch:
 
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
-        live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
-        api = Endpoint(self._client, settings.clock, settings.watcher.notice)
+        notice = settings.watcher.notice
+        live = Live(self._client, 1, self._purse, notice, journal, settings.clock)
+        api = Endpoint(self._client, settings.clock, notice)
         discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
         shapes, proven = wire.Shapes(), dict[str, bool]()

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from typing import Literal
 
 from compiler.errors import ProviderError
-from compiler.llm.providers.anthropic.client import Client, Failure
+from compiler.llm.providers.anthropic.client import Client
+from compiler.llm.providers.anthropic.failure import Failure
 
 # In the SDK's order of precedence.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
