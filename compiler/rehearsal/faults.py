@@ -32,6 +32,7 @@ At = Literal[
 Transform = Literal[
     "shuffle",
     "duplicate",
+    "conflict",
     "blank_tail",
     "crlf",
     "foreign_line",

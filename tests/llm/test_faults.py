@@ -17,6 +17,7 @@ from typing import Any, cast
 import pytest
 import zstandard
 
+from compiler.building.recovery import recover
 from compiler.engine.lock import locked
 from compiler.errors import BusyError, PausedError, ProbecError, ProviderError, StoreError
 from compiler.keys import Json
@@ -32,6 +33,7 @@ from compiler.llm.providers import batch_api
 from compiler.llm.providers.anthropic import client, endpoint
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
+from compiler.project.place import Place
 from tests.conftest import until
 from tests.llm.desk import Desk, desk
 
@@ -365,6 +367,32 @@ def test_16_permanently_truncated_results_are_not_paid_for_again(our: Desk) -> N
 def test_18_and_19_results_in_unusual_forms(our: Desk, transform: list[str]) -> None:
     settles(our, rule("results", {"transform": transform}, times=-1))
     assert our.events("foreign_result") == ("foreign_line" in transform)
+
+
+def test_18_different_results_under_one_custom_id_are_both_rejected(our: Desk) -> None:
+    """Both are rejected also after a kill between the download and the log, and in a recovery."""
+    our.server.faults([rule("results", {"transform": ["conflict"]}, times=-1)])
+    dies(our, Event.APPLIED, before=True)
+    assert our.posts() == 1
+    keys = our.ask(12)
+    found = [our.dispatcher.reply(key) for key in keys]
+    (unclear,) = [reply for reply in found if reply.outcome is not Outcome.OK]
+    assert (unclear.outcome, unclear.text) == (Outcome.UNKNOWN, "")
+    assert unclear.error == "2 results under one custom id, which differ"
+    assert unclear.output_tokens > 0
+    our.assert_paid_once(keys)
+    (told,) = [text for text in our.notices if "different results under one custom id" in text]
+    assert "for 1 request (" in told
+    assert "probec retry --reason unknown" in told
+    assert (our.events("downloaded"), our.events("incomplete")) == (1, 0)
+    # A lost log is rebuilt by the same rule.
+    our.again()
+    for path in our.root.glob("responses.sqlite*"):
+        path.unlink()
+    (our.root.parent / ".probec").symlink_to(our.root)
+    assert recover(Place(our.root.parent, our.root.parent), accept_loss=True).recovered == 11
+    replies = [our.log.get(key) for key in keys]
+    assert sum(reply is not None and reply.outcome is Outcome.OK for reply in replies) == 10
 
 
 def test_19_a_request_with_a_missing_result_is_sent_again(our: Desk) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compiler.llm.batches import shards
+from compiler.llm.batches import conflicts, shards
 from compiler.llm.batches.api import BatchApi, Line, lines
 from compiler.llm.batches.journal import Journal, Sealed, Shard
 from compiler.llm.batches.policy import Action, decide
@@ -59,12 +59,24 @@ def read(api: BatchApi, journal: Journal, shard: Shard, deliver: Deliver) -> App
             if action is Action.PAUSE and line is not None:
                 applied.paused.append(line.error)
 
+    differing: dict[int, list[Line]] = {
+        ordinal: []
+        for _, _, kind, custom_id in journal.events(shard.id)
+        if kind == conflicts.CONFLICT
+        and (ordinal := shards.ordinal_of(custom_id, prefix)) is not None
+    }
     for _, raw in lines(journal.results(shard.id)):
         line = api.parse(raw)
         ordinal = shards.ordinal_of(line.custom_id, prefix) if line is not None else None
-        if ordinal is not None and ordinal in requests and ordinal not in seen:
+        if line is not None and ordinal in differing:
+            differing[ordinal].append(line)
+        elif ordinal is not None and ordinal in requests and ordinal not in seen:
             seen.add(ordinal)
             settle(requests[ordinal], line)
+    for ordinal, several in differing.items():
+        if several and ordinal in requests:
+            seen.add(ordinal)
+            settle(requests[ordinal], conflicts.verdict(several))
     for ordinal in sorted(requests.keys() - seen):
         settle(requests[ordinal], None)
     return applied

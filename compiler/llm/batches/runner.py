@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from compiler.errors import PausedError, ProviderError, WaitingError
-from compiler.llm.batches import collect, shards
+from compiler.llm.batches import collect, conflicts, shards
 from compiler.llm.batches.api import (
     BatchApi,
     NotThere,
@@ -19,7 +19,7 @@ from compiler.llm.batches.api import (
     Uncertain,
     Unreachable,
 )
-from compiler.llm.batches.apply import CANCELED, read, seal_again
+from compiler.llm.batches.apply import read, seal_again
 from compiler.llm.batches.cancellations import Cancellations
 from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal, Shard
@@ -349,12 +349,9 @@ class Runner:
                 f"{missing:,} of {shard.n:,} are missing",
                 hint="run the same command again later; the provider keeps them for 29 days",
             )
-        for problem in found.problems[:10]:
-            self._journal.note(now, "partial", problem, shard.id)
-        if remote.counts.get("canceled"):
-            self._journal.note(now, CANCELED, str(remote.counts["canceled"]), shard.id)
-        for custom_id in found.foreign[:10]:
-            self._journal.note(now, "foreign_result", custom_id, shard.id)
+        collect.record(self._journal, shard, remote, found, now)
+        if found.conflicts:
+            self._watcher.notice(conflicts.notice(shard.batch_id, found.conflicts))
         return self._journal.move(shard, Event.DOWNLOADED, now, str(dict(found.kinds)))
 
     def _lost(self, shard: Shard, why: str) -> Shard:
