@@ -35,6 +35,8 @@ _APART: tuple[tuple[str, ...], ...] = (
     ("publish", "languages"),
 )
 _TRAVEL = ("base_url", "concurrency", "read_timeout")
+# Left out where they are not sent, so that rounds from before they existed keep their hashes.
+_SAMPLING = ("sampling", "top_p", "top_k")
 FOLDERS = ("prompts", "templates")
 
 
@@ -47,7 +49,8 @@ def spec_slice(spec: Spec) -> dict[str, object]:
             place = _table(place[name])
         del place[last]
     for use in _table(tree["models"]).values():
-        for name in _TRAVEL:
+        unsent = _table(use)["sampling"] == "default"
+        for name in (*_TRAVEL, *(_SAMPLING if unsent else ())):
             del _table(use)[name]
     calibration = _table(tree["calibration"])
     used = str(spec.calibration.level)

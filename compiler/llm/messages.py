@@ -48,7 +48,7 @@ class Request:
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
-    the provider's prompt cache, None for no caching.
+    the provider's prompt cache, None for no caching; `sampling`: sampling parameters by name.
     """
 
     model: str
@@ -58,6 +58,7 @@ class Request:
     thinking_tokens: int | None
     schema: Json = None
     cache: Literal["5m", "1h"] | None = None
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

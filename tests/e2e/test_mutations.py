@@ -118,7 +118,14 @@ NEGATIVE = (
 QUIET: tuple[str, ...] = ()
 
 # Leaves with one legal value: every other one is rejected, which is tested.
-FIXED = ("scopes.*.kind", "scoring.policy", "models.*.temperature", "models.[aj]*.structured")
+FIXED = (
+    "scopes.*.kind",
+    "scoring.policy",
+    "models.*.temperature",
+    "models.*.top_p",
+    "models.*.top_k",
+    "models.[aj]*.structured",
+)
 
 # Other legal values, where the type alone does not lead to one that shows. Patterns of paths;
 # ` ; ` joins values that must change together. `{}` is the path itself.
@@ -667,6 +674,7 @@ OTHER: Mapping[str, tuple[object, ...]] = {
     "thinking_tokens": (1025, None),
     "schema": ({"type": "array"}, {"type": "object", "x": None}, None),
     "cache": ("1h", None),
+    "sampling": ((("temperature", 0.5),), (("temperature", 1.0),), (("top_k", 5),)),
 }
 
 

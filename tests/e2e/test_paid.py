@@ -56,6 +56,9 @@ def test_a_build_pays_for_every_request_once_and_its_ledger_agrees_with_the_serv
 
     assert first["outputs"] == again["outputs"]
     assert again["up_to_date"]
+    card = (project / "build/datasets/tiny/README.md").read_text(encoding="utf-8")
+    roles = "answerer server default; generator server default; judge server default"
+    assert f"Sampling: {roles}. Calibration level" in card
     money: Any = first["money"]
     assert sum(row["calls"] for row in money["spent"]) == theirs["requests"]
     assert money["usd"] == pytest.approx(theirs["usd"])
@@ -529,10 +532,21 @@ def test_the_doctor_checks_key_server_clock_and_models(
     assert probec("doctor", *paid(server, "--set", "models.judge.model=none",
                                   "--set", "prices={none: {input: 1.0, output: 1.0}, "
                                   f"{MODEL}: {{input: 1.0, output: 5.0}}}}")) == 1  # fmt: skip
-    assert "unknown to the server" in probec.out
+    assert "unknown to the server, which lists claude-" in probec.out
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert probec("doctor", *paid(server), "--offline") == 1
     assert "set ANTHROPIC_API_KEY" in probec.out
+
+
+def test_the_doctor_knows_servers_that_list_models_but_do_not_show_one(
+    probec: Probec, server: Rehearsal
+) -> None:
+    server.faults([{"at": "models", "do": {"status": 404}, "skip": 1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "in the server's list (it shows no single model)" in probec.out
+    server.faults([{"at": "models", "do": {"status": 404}, "times": -1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "not checked: the server shows no models" in probec.out
 
 
 def test_a_rehearsal_with_faults_has_the_result_of_one_without(
