@@ -72,15 +72,19 @@ class Intents:
             db.execute("delete from live where key = ? and sends < 1", key)
 
 
-def end(journal: Journal, keys: Sequence[str]) -> None:
-    """Record that the replies to requests are in the log; count what was sent repeatedly."""
+def end(journal: Journal, logged: Sequence[str], unlogged: Sequence[str] = ()) -> None:
+    """Close intents and count what may have been billed without a reply of its own in the log.
+
+    `logged`: keys whose replies are in the log; `unlogged`: keys that got none.
+    """
     with journal.transaction() as db:
-        for key in map(bytes.fromhex, keys):
-            sql = "select purpose, sends from live where key = ?"
-            found = db.execute(sql, (key,)).fetchone()
-            if found is not None and found[1] > 1:
-                db.execute(_AGAIN, (found[0], found[1] - 1))
-            db.execute("delete from live where key = ?", (key,))
+        for keys, replies in ((logged, 1), (unlogged, 0)):
+            for key in map(bytes.fromhex, keys):
+                sql = "select purpose, sends from live where key = ?"
+                found = db.execute(sql, (key,)).fetchone()
+                if found is not None and found[1] > replies:
+                    db.execute(_AGAIN, (found[0], found[1] - replies))
+                db.execute("delete from live where key = ?", (key,))
 
 
 def close_lost(journal: Journal, logged: Callable[[str], bool]) -> Count:
@@ -97,11 +101,7 @@ def close_lost(journal: Journal, logged: Callable[[str], bool]) -> Count:
             found.add(purpose, sends)
             gone.append(key)
     if ended or gone:
-        with journal.transaction() as db:
-            # One more, because not even the first sending has a reply.
-            rows = [(bytes.fromhex(key),) for key in gone]
-            db.executemany("update live set sends = sends + 1 where key = ?", rows)
-        end(journal, [*ended, *gone])
+        end(journal, ended, gone)
     return found
 
 

@@ -125,7 +125,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             }  # fmt: skip
             block = {"type": "text", "text": ""}
             delta = {"type": "text_delta", "text": text}
-            end = {"stop_reason": stop, "stop_sequence": None}
+            end = {"stop_reason": "end_turn" if stop == "drip" else stop, "stop_sequence": None}
             events: list[dict[str, object]] = [
                 {"type": "message_start", "message": message},
                 {"type": "content_block_start", "index": 0, "content_block": block},
@@ -141,6 +141,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 failed = {"type": stop, "message": "in trouble"}
                 events[3:] = [{"type": "error", "error": failed}]
             for event in events[:3] if stop == "cut" else events:
+                time.sleep(0.2 if stop == "drip" else 0)
                 self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
         def log_message(self, format: str, *args: object) -> None:
@@ -234,7 +235,11 @@ def test_a_stream_that_ends_with_a_server_error_is_requested_again(
     # The number of attempts is bounded, because each stream may have been billed.
     server.bodies.clear()
     server.script = [error] * 9
-    reply = ask(server, "u", most=LONG)["u"]
+    options = settings(server.url, 3)
+    live, got = provider("anthropic", options), Got()
+    live.ask([wanted(live, Request("m", "s", "u", LONG, None))], got, nothing)
+    reply = got.only
+    assert intents.unlogged(options.batches.journal).requests == 3
     assert (reply.outcome, reply.error) == (Outcome.ERRORED, f"{error} in the stream: in trouble")
     assert len(server.bodies) == 3
 
@@ -270,6 +275,15 @@ def test_a_request_that_timed_out_is_sent_again_once_and_later(
     assert heard[0].startswith("waiting 0 s before the next attempt: no byte for 0 s")
     assert len(server.bodies) == 2
     assert intents.unlogged(options.batches.journal).roles == {"answerer": 1}
+
+
+def test_a_time_out_concerns_the_gaps_of_a_long_reply(server: Server) -> None:
+    server.script = ["drip"]
+    live = provider("anthropic", settings(server.url, 1, patience=0.9))
+    got = Got()
+    live.ask([wanted(live, Request("m", "s", "u", LONG, None))], got, nothing)
+    # Six events, 1.2 s in all.
+    assert (got.only.outcome, got.only.text, len(server.bodies)) == (Outcome.OK, "U", 1)
 
 
 def test_repeated_time_outs_end_with_the_setting_to_change(

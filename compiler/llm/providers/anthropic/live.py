@@ -124,17 +124,19 @@ class Live:
         return reply
 
     def _flight(self, keep: Callable[[Call, Reply], None], commit: Callable[[], None]) -> Flight:
-        ended: list[str] = []
+        logged: list[str] = []
+        failed: list[str] = []
 
         def kept(call: Call, reply: Reply) -> None:
             keep(call, reply)
-            ended.append(call.key)
+            (failed if reply.outcome is Outcome.ERRORED else logged).append(call.key)
 
         def committed() -> None:
             commit()
-            if ended:
-                intents.end(self._journal, ended)
-                ended.clear()
+            if logged or failed:
+                intents.end(self._journal, logged, failed)
+                logged.clear()
+                failed.clear()
 
         where = self._client.endpoint
         gate, notice = self._gate, self._notice
