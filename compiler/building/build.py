@@ -24,6 +24,7 @@ from compiler.engine.plan import Graph
 from compiler.errors import Interrupted, ProbecError
 from compiler.keys import Json
 from compiler.llm import intents
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
@@ -72,6 +73,7 @@ def make(
         for notice in recovery.notices(project.log, project.journal):
             reporter.notice(notice)
         if _spends(project):
+            cancellations.begin(project.journal)
             _report_lost(project, reporter)
         _announce(project, graph, ceiling, reporter)
         with (

@@ -19,6 +19,7 @@ import pytest
 
 from compiler.errors import BudgetError, PausedError, ProviderError
 from compiler.llm import intents
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.clock import WallClock
 from compiler.llm.batches.journal import Journal
 from compiler.llm.intents import Intents
@@ -355,6 +356,30 @@ def test_the_intents_of_a_killed_run_are_counted_once(tmp_path: Path) -> None:
     intents.end(journal, [calls[1].key])
     assert intents.unlogged(journal).requests == 2
     journal.close()
+
+
+def test_a_cancellation_by_another_process_stops_a_live_run(server: Server) -> None:
+    options = settings(server.url, 1)
+    journal = options.batches.journal
+    live, got = provider("anthropic", options), Got()
+
+    def cancel(key: str, purpose: Purpose, reply: Reply) -> None:
+        got(key, purpose, reply)
+        if len(got.replies) == 2:
+            other = Journal(journal.folder)
+            other.note(0.0, cancellations.REQUESTED, "by `probec cancel`")
+            other.close()
+
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(20)]
+    with pytest.raises(ProviderError, match="`probec cancel` was run"):
+        live.ask(calls, cancel, nothing)
+    assert 2 <= len(got.replies) == len(server.bodies) < 6
+    # It concerns every later pass of this run, and no other run.
+    with pytest.raises(ProviderError, match="`probec cancel` was run"):
+        live.ask(calls, got, nothing)
+    again = replace(options, batches=replace(options.batches, journal=Journal(journal.folder)))
+    provider("anthropic", again).ask(calls, got, nothing)
+    assert len(got.replies) == 20
 
 
 def test_two_rejections_before_any_reply_stop_the_run(server: Server) -> None:

@@ -18,6 +18,26 @@ REQUESTED = "cancel_requested"
 """The event of a cancellation that another process requests from the running build."""
 
 
+def begin(journal: Journal) -> None:
+    """Begin a run, which requests for a cancellation from now on concern; a no-op within one."""
+    if journal.cancel_requests is None:
+        journal.cancel_requests = journal.count(REQUESTED)
+
+
+def requested(journal: Journal) -> bool:
+    """Return whether another process has requested a cancellation since the run began."""
+    return journal.count(REQUESTED) > (journal.cancel_requests or 0)
+
+
+def stopped(left: str = "") -> ProviderError:
+    """Return the error of a run that another process stopped. `left`: what is still open."""
+    return ProviderError(
+        f"`probec cancel` was run, so this build sends nothing more{left}",
+        hint="finished replies are kept; to collect the rest and send the canceled requests again, "
+        "run the same command; `probec status --collect` only collects",
+    )
+
+
 class Cancellations:
     """The cancellations that a run has found, apart from those of which the user knew before it."""
 
@@ -25,17 +45,17 @@ class Cancellations:
         self._api = api
         self._journal = journal
         self._clock = clock
+        begin(journal)
         kinds = (Event.CANCEL_SENT, REQUESTED)
         events = journal.events() if journal.exists() else []
         self._known = {shard for _, shard, kind, _ in events if kind in kinds}
-        self._before = journal.count(REQUESTED)
         self._ids: list[str] = []
         self._requests = 0
         self._usd = 0.0
 
     def requested(self) -> bool:
         """Return whether another process has requested a cancellation since the run began."""
-        return self._journal.count(REQUESTED) > self._before
+        return requested(self._journal)
 
     def found(self, shard: Shard, requests: int) -> bool:
         """Record canceled requests of a shard; return False if the user knew of them before."""
@@ -69,11 +89,7 @@ class Cancellations:
         sent = self._journal.shards(SENT, self._api.endpoint)
         left = f"; {_batches(len(sent))} still with the provider" if sent else ""
         if self.requested():
-            return ProviderError(
-                f"`probec cancel` was run, so this build sends nothing more{left}",
-                hint="finished replies are kept; to collect the rest and send the canceled "
-                "requests again, run the same command; `probec status --collect` only collects",
-            )
+            return stopped(left)
         return ProviderError(
             f"{_listed(self._ids)} canceled, but not by this build: {self._requests:,} "
             f"request{'s' if self._requests != 1 else ''} without a reply are not sent again{left}",

@@ -73,6 +73,8 @@ class Journal:
         self.path = folder / "journal.sqlite"
         self._connection: sqlite3.Connection | None = None
         self._purposes: dict[int, Purpose] = {}
+        # Requests for a cancellation from before this process began to send; None: not begun.
+        self.cancel_requests: int | None = None
         # The workers of a live provider record their requests themselves.
         self._lock = threading.RLock()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from compiler.errors import BudgetError, ProviderError
 from compiler.keys import Json
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.api import Oversized
 from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal
@@ -126,6 +127,8 @@ class Batch:
                 runner.collect(deliver, commit)
                 raise
             for kind, held in canaries.items():
+                if cancellations.requested(journal):
+                    break  # the runner stops
                 for each in self._prove(live, kind, held, deliver, commit):
                     packer.add(each)
         try:

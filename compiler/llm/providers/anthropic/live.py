@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm import intents
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.clock import Clock
 from compiler.llm.batches.journal import Journal
 from compiler.llm.intents import Intents
@@ -75,7 +76,7 @@ class Live:
         Raises:
             BudgetError: the next request would exceed the budget.
             PausedError, ProviderError: the account or the endpoint cannot be used, the first
-                requests were refused, or a call is in an open batch.
+                requests were refused, a call is in an open batch, or `probec cancel` was run.
         """
         refused: list[Reply] = []
         reserved: dict[str, float] = {}
@@ -92,6 +93,7 @@ class Live:
             if not served:
                 refused.extend(replies)
 
+        cancellations.begin(self._journal)
         # Includes the later passes that follow, and comes before any payment.
         self._purse.foresee(Counter(each.purpose for each in calls))
         try:
@@ -100,6 +102,8 @@ class Live:
                     place = self._journal.where(each.key)
                     if place is not None:
                         raise in_flight(each, place)
+                    if cancellations.requested(self._journal):
+                        raise cancellations.stopped()
                     usd = self._purse.price(each.purpose)
                     self._purse.reserve(usd, "the next request")
                     reserved[each.key] = usd
