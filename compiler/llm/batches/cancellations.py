@@ -90,11 +90,13 @@ class Cancellations:
         left = f"; {_batches(len(sent))} still with the provider" if sent else ""
         if self.requested():
             return stopped(left)
+        several = self._requests != 1
+        without = f"{self._requests:,} request{'s' if several else ''} without a reply"
         return ProviderError(
-            f"{_listed(self._ids)} canceled, but not by this build: {self._requests:,} "
-            f"request{'s' if self._requests != 1 else ''} without a reply are not sent again{left}",
+            f"{_listed(self._ids)} canceled, but not by this build: {without} "
+            f"{'are' if several else 'is'} not sent again{left}",
             where=self._api.endpoint,
-            hint=f"finished replies are kept; to send these requests again, for about "
+            hint=f"finished replies are kept; to send the rest again, for about "
             f"${self._usd:,.2f}, run the same command; to stop here, run `probec cancel`",
         )
 
