@@ -25,6 +25,8 @@ from compiler.engine.lock import building
 from compiler.engine.plan import Graph
 from compiler.errors import ChangedError, Interrupted, ProbecError
 from compiler.keys import Json
+from compiler.llm import intents
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
@@ -68,6 +70,9 @@ def make(
             reporter.notice(_NO_REPLIES)
         for notice in recovery.notices(project.log, project.journal):
             reporter.notice(notice)
+        if _spends(project):
+            cancellations.begin(project.journal)
+            _report_lost(project, reporter)
         _announce(project, context, graph, ceiling, reporter)
         with (
             running(project, context),
@@ -225,6 +230,16 @@ def alone(project: Project) -> Iterator[None]:
 def _spends(project: Project) -> bool:
     """Test if any role of the build has a provider that is not free."""
     return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+
+
+def _report_lost(project: Project, reporter: Reporter) -> None:
+    """Report the live requests that an earlier run left without a reply."""
+    lost = intents.close_lost(project.journal, project.log.__contains__)
+    if lost.requests:
+        reporter.notice(
+            f"an earlier run ended before the replies to {lost.text()} came: they may have been "
+            "billed, and a build that needs them sends them again"
+        )
 
 
 def _announce(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from compiler.engine.lock import locked
 from compiler.keys import Json
+from compiler.llm.batches.clock import Pace
 from compiler.llm.batches.reconcile import Reconciler, unswept
-from compiler.llm.batches.runner import Pace, Runner
+from compiler.llm.batches.runner import Runner
 from compiler.llm.batches.shards import discard_unsent
 from compiler.llm.batches.states import SENT, WAITING, State
 from compiler.llm.messages import BILLED, Purpose, Reply

@@ -14,6 +14,7 @@ from compiler.building import batches, collection, losses, money
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.keys import Json
+from compiler.llm import intents
 from compiler.llm.batches.states import OPEN
 from compiler.project import opening
 from compiler.project.reporter import Reporter
@@ -48,6 +49,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     lines = [collection.text(collected)] if collected is not None else []
     lines += [batches.text(shards, remote, project.clock.now())]
     lines += [money.text(bill) or "no costs yet"]
+    out = intents.unanswered(journal)
+    if out.requests:
+        lines.append(f"in flight in a running build, or lost with one that ended: {out.text()}")
     errors = losses.errors(project)
     lines += [losses.summary(errors)] if errors else []
     if events:
@@ -58,6 +62,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         "remote": {str(number): text for number, text in remote.items()},
         "collected": collected.data() if collected is not None else None,
         "money": bill.data(),
+        "live_without_reply": {**out.roles},
         "errors": [each.data() for each in errors],
         "events": [[at, shard, kind, detail] for at, shard, kind, detail in events],
     }

@@ -28,8 +28,8 @@ _FREE_PENDING = 2048
 _FEW = 3
 _SHARE = 0.01
 
-# The header of a spooled body: key, sample, index of the purpose, size in bytes.
-_HEAD = struct.Struct("<32sIII")
+# The header of a spooled call: key, sample, index of the purpose, bytes of the body and the place.
+_HEAD = struct.Struct("<32sIIII")
 
 Progress = Callable[[int, int], None]
 
@@ -149,7 +149,7 @@ class Dispatcher:
             self._rounds[round_index] = replace(self._purpose, round=round_index)
         purpose = self._rounds[round_index]
         for sample in samples:
-            wanted = call(body, sample, purpose)
+            wanted = call(body, sample, purpose, place)
             if wanted.key not in self.log:
                 yield wanted
 
@@ -308,8 +308,10 @@ class Spool:
             # Compared by identity: storing a few equal copies is cheaper than comparing every call.
             self._purposes.append(wanted.purpose)
         place = len(self._purposes) - 1
-        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, len(wanted.body))
-        self._file.write(head + wanted.body)
+        about = wanted.place.encode()
+        sizes = len(wanted.body), len(about)
+        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, *sizes)
+        self._file.write(head + wanted.body + about)
 
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
@@ -318,10 +320,10 @@ class Spool:
             # Flushes the write buffer.
             self._file.seek(0)
         while head := self._file.read(_HEAD.size):
-            key, sample, purpose, size = _HEAD.unpack(head)
-            body = self._file.read(size)
+            key, sample, purpose, size, about = _HEAD.unpack(head)
+            body, place = self._file.read(size), self._file.read(about).decode()
             if self.answered is None or not self.answered(key.hex()):
-                yield Call(body, sample, key.hex(), self._purposes[purpose])
+                yield Call(body, sample, key.hex(), self._purposes[purpose], place)
 
     @contextmanager
     def _translated(self, kept: str) -> Iterator[None]:

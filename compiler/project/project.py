@@ -16,9 +16,8 @@ from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
-from compiler.llm.batches.clock import Clock, WallClock
+from compiler.llm.batches.clock import Clock, Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.ledger import Spend
@@ -300,7 +299,7 @@ class Project:
         batches = self.spec.batches
         pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, reporter)
-        settings = Settings(use.base_url, use.concurrency, self.purse, travel)
+        settings = Settings(use.base_url, use.concurrency, use.read_timeout, self.purse, travel)
         rate, expected = self.rate(role), getattr(self.spec.expect.chosen, role)
         usd = rate.usd(expected.input, expected.output)
         purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)

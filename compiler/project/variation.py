@@ -28,8 +28,10 @@ APART: tuple[tuple[str, ...], ...] = (
     ("calibration", "select"),
     ("calibration", "evidence"),
 )
-TRAVEL = ("base_url", "concurrency")
+TRAVEL = ("base_url", "concurrency", "read_timeout")
 """Fields of a role's model that only say how requests are sent."""
+# Left out where they are not sent, so that rounds from before they existed keep their hashes.
+_SAMPLING = ("sampling", "top_p", "top_k")
 _LONGEST = 48
 _DIGITS = 8
 _Change = tuple[tuple[str, ...], Json]
@@ -68,7 +70,8 @@ def reduced(spec: Spec, level: int) -> dict[str, Json]:
             place = table(place[name])
         del place[last]
     for use in table(tree["models"]).values():
-        for name in TRAVEL:
+        unsent = table(use)["sampling"] == "default"
+        for name in (*TRAVEL, *(_SAMPLING if unsent else ())):
             del table(use)[name]
     calibration = table(tree["calibration"])
     calibration["levels"] = {str(level): table(calibration["levels"]).get(str(level))}

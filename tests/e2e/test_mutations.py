@@ -102,6 +102,7 @@ NEGATIVE = (
     "max_lost",
     "models.*.base_url",
     "models.*.concurrency",
+    "models.*.read_timeout",
     "prices",
     "prices.*.batch",  # of a provider that is not batched
     "prices.*.cache_minimum",
@@ -124,6 +125,8 @@ FIXED = (
     "scopes.*.kind",
     "scoring.policy",
     "models.*.temperature",
+    "models.*.top_p",
+    "models.*.top_k",
     "models.[aj]*.structured",
 )
 
@@ -696,6 +699,7 @@ OTHER: Mapping[str, tuple[object, ...]] = {
     "thinking_tokens": (1025, None),
     "schema": ({"type": "array"}, {"type": "object", "x": None}, None),
     "cache": ("1h", None),
+    "sampling": ((("temperature", 0.5),), (("temperature", 1.0),), (("top_k", 5),)),
 }
 
 

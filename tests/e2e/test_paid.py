@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from compiler.engine.lock import locked
 from compiler.keys import Json
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
@@ -55,6 +56,9 @@ def test_a_build_pays_for_every_request_once_and_its_ledger_agrees_with_the_serv
 
     assert first["outputs"] == again["outputs"]
     assert again["up_to_date"]
+    card = (project / "build/datasets/tiny/README.md").read_text(encoding="utf-8")
+    roles = "answerer server default; generator server default; judge server default"
+    assert f"Sampling: {roles}. Calibration level" in card
     money: Any = first["money"]
     assert sum(row["calls"] for row in money["spent"]) == theirs["requests"]
     assert money["usd"] == pytest.approx(theirs["usd"])
@@ -207,6 +211,21 @@ def test_canceled_batches_keep_their_finished_requests(
     )
     assert probec("cancel", *paid(server)) == 0
     assert "no batches are open" in probec.out
+
+
+def test_cancel_beside_a_build_cancels_at_the_provider_and_tells_the_build(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    with locked(project / ".probec/batches"):
+        assert probec("cancel", *paid(server)) == 0
+    assert "it sends nothing more, collects what has ended and stops" in probec.out
+    assert ledger(server)["batches"][0]["status"] in ("canceling", "ended")
+    with sqlite3.connect(project / ".probec/batches/journal.sqlite") as db:
+        assert db.execute("select state from shard").fetchall() == [("in_progress",)]
+    # Known to the next build, which is the user's decision.
+    assert stats(probec.json("build", *paid(server)))["probes"] > 50
 
 
 def test_a_canceled_request_is_sent_again_only_if_a_build_still_needs_it(
@@ -521,10 +540,21 @@ def test_the_doctor_checks_key_server_clock_and_models(
     assert probec("doctor", *paid(server, "--set", "models.judge.model=none",
                                   "--set", "prices={none: {input: 1.0, output: 1.0}, "
                                   f"{MODEL}: {{input: 1.0, output: 5.0}}}}")) == 1  # fmt: skip
-    assert "unknown to the server" in probec.out
+    assert "unknown to the server, which lists claude-" in probec.out
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert probec("doctor", *paid(server), "--offline") == 1
     assert "set ANTHROPIC_API_KEY" in probec.out
+
+
+def test_the_doctor_knows_servers_that_list_models_but_do_not_show_one(
+    probec: Probec, server: Rehearsal
+) -> None:
+    server.faults([{"at": "models", "do": {"status": 404}, "skip": 1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "in the server's list (it shows no single model)" in probec.out
+    server.faults([{"at": "models", "do": {"status": 404}, "times": -1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "not checked: the server shows no models" in probec.out
 
 
 def test_a_rehearsal_with_faults_has_the_result_of_one_without(

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from compiler.errors import StoreError
 from compiler.llm.interrupts import Interrupts
 from compiler.llm.messages import Call, Outcome, Reply
+from compiler.llm.patience import Schedule, since
 from compiler.llm.providers.anthropic.gate import Gate
 
 # Seconds between checks for Ctrl-C and for notices.
 _LOOK = 0.2
+# Seconds after which the first request in flight is named, and those of a reply that is named.
+_FIRST = 1.0
+_SLOW = 10.0
 
 
 class Flight:
@@ -25,18 +30,20 @@ class Flight:
 
     When the block ends with an error or the first Ctrl-C, calls that were not started are dropped
     and those in flight are waited for; the second Ctrl-C abandons them, with a notice. `keep` puts
-    a reply into the log and `commit` makes it durable.
+    a reply into the log and `commit` makes it durable. `where`: the server, for notices.
     """
 
     def __init__(
         self,
-        send: Callable[[bytes], Reply],
+        send: Callable[[Call], Reply],
         concurrency: int,
         gate: Gate,
         keep: Callable[[Call, Reply], None],
         commit: Callable[[], None],
         notice: Callable[[str], None],
+        where: str,
     ) -> None:
+        self._where = where
         self._send = send
         self._concurrency = concurrency
         self._gate = gate
@@ -49,6 +56,9 @@ class Flight:
         self._back: SimpleQueue[tuple[Call, Reply | BaseException]] = SimpleQueue()
         self._flying: dict[str, Call] = {}
         self._unsaved: list[tuple[Call, Reply]] = []
+        # When a thread took up a call, in epoch seconds by key.
+        self._taken: dict[str, float] = {}
+        self._waits = Schedule(_FIRST)
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -91,9 +101,11 @@ class Flight:
         with contextlib.suppress(Empty):
             while True:
                 landed.append(self._back.get_nowait())
+        self._waits = Schedule()
         replies, errors = [], []
         for call, found in landed:
             del self._flying[call.key]
+            self._name(call, found)
             if isinstance(found, BaseException):
                 errors.append(found)
             else:
@@ -113,11 +125,32 @@ class Flight:
         why = self._gate.why()
         if why:
             self._notice(why)
+        if self._waits.due():
+            self._report()
+
+    def _report(self) -> None:
+        """Name the requests that are out, the oldest first, with the time since which they are."""
+        out = sorted((began, key) for key, began in self._taken.copy().items())
+        listed = [
+            f"{self._flying[key].about} {since(began)}" for began, key in out if key in self._flying
+        ]
+        if listed:
+            more = f", and {len(listed) - 4} more" if len(listed) > 4 else ""
+            self._notice(f"no reply yet from {self._where}: {', '.join(listed[:4])}{more}")
+
+    def _name(self, call: Call, found: Reply | BaseException) -> None:
+        """Name a reply that took long."""
+        seconds = time.time() - self._taken.pop(call.key, time.time())
+        if isinstance(found, Reply) and seconds >= _SLOW:
+            self._notice(
+                f"{call.about} has a reply after {seconds:,.0f} s ({found.output_tokens:,} tokens)"
+            )
 
     def _work(self) -> None:
         while (call := self._waiting.get()) is not None:
             try:
-                self._back.put((call, self._send(call.body)))
+                self._taken[call.key] = time.time()
+                self._back.put((call, self._send(call)))
             except BaseException as error:
                 # Raised again in the caller's thread.
                 self._back.put((call, error))
