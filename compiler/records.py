@@ -68,7 +68,7 @@ class Slot(Struct, frozen=True, gc=False):
 
 
 class Unit(Struct, frozen=True, gc=False):
-    """A numbered span that may be chosen as an atom: a sentence (`s..`) or paragraph (`p..`)."""
+    """A numbered span that may be chosen as an atom: a sentence or a paragraph."""
 
     id: str
     kind: Literal["sentence", "paragraph"]
@@ -79,19 +79,21 @@ class Unit(Struct, frozen=True, gc=False):
 class Boundary(Struct, frozen=True, gc=False):
     """A numbered place where a text may be split, and the split groups that may use it.
 
-    `tokens`: number of tokens of the source tokenizer before it.
+    `tokens`: source tokens before it; `sentences`: whole sentences before and after it.
     """
 
     id: str
     offset: int
     tokens: int
+    sentences: tuple[int, int]
     groups: tuple[Group, ...]
 
 
 class ShownSibling(Struct, frozen=True, gc=False):
-    """A sibling as the generator sees it: its full text with numbered units and boundaries."""
+    """A sibling as the generator sees it. The ids of its units and boundaries have its letter."""
 
     idx: int
+    letter: str
     text: str
     units: tuple[Unit, ...]
     boundaries: tuple[Boundary, ...]
@@ -193,8 +195,8 @@ class Choice(Struct, frozen=True, gc=False):
     sibling: int
     splits: Splits
     split_tokens: Splits
-    sibling_rationale: str
-    split_rationale: str
+    sibling_rationale: str | None
+    split_rationale: str | None
     generator_model: str
     rung: str
 

@@ -81,7 +81,7 @@ def _request(
         inputs = graph.inputs(step)
         for record in inputs.rows("sample.records", DocRecord):
             if doc_id in (None, record.doc_id):
-                found = _of(context, role, inputs, record, slot)
+                found = _of(context, role, inputs, record, slot, doc_id)
                 if found is not None:
                     return found
                 if doc_id is not None:
@@ -102,10 +102,21 @@ def _request(
 
 
 def _of(
-    context: Context, role: Role, inputs: Inputs, record: DocRecord, slot: int | None
+    context: Context,
+    role: Role,
+    inputs: Inputs,
+    record: DocRecord,
+    slot: int | None,
+    doc_id: str | None,
 ) -> Request | None:
     if role == "generator":
-        return generate.requests(context)(record)
+        found = generate.requests(context)(record)
+        if found is None and doc_id is not None:
+            raise UsageError(
+                f"no request about document {doc_id!r} is sent: no sibling can fill a written slot",
+                hint="name another document",
+            )
+        return found
     for each, answers in judged(context, inputs, "answer.answers") if role == "judge" else ():
         if each.probe.doc_id == record.doc_id and slot in (None, each.probe.slot):
             for question in Judging(context).questions(each, whole(answers)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from compiler.building.estimate import call_usd
@@ -12,12 +12,14 @@ from compiler.engine.plan import Graph, Planned, State
 from compiler.errors import DamagedError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply
+from compiler.probes.offer import Offer
 from compiler.probes.reply import SCHEMA, interpret
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.records import DocRecord
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
+from compiler.stages.generate import offers
 
 # Replies of the generator that are complete but unusable. They were billed.
 _UNUSABLE = ("unparsed", "ambiguous", "invalid")
@@ -131,6 +133,7 @@ def _keys(
     assert stage.weigh is not None
     dispatcher = context.dispatchers[ASKING[stage.name]]
     records: dict[str, DocRecord] = {}
+    find = offers(context)
     if stage.name == "generate" and reasons & {*_UNUSABLE}:
         rows = inputs.rows("sample.records", DocRecord)
         records = {f"document {record.doc_id}": record for record in rows}
@@ -142,7 +145,7 @@ def _keys(
         except DamagedError:
             reason = DAMAGED
         else:
-            reason = "" if reply is None else _reason(reply, records.get(place))
+            reason = "" if reply is None else _reason(reply, records.get(place), find)
         if reason in reasons:
             keys.append(key)
 
@@ -152,11 +155,14 @@ def _keys(
     return keys
 
 
-def _reason(reply: Reply, record: DocRecord | None) -> str:
-    """Name how a reply ended. `record`: of the generator's request, needed to interpret it."""
+def _reason(reply: Reply, record: DocRecord | None, find: Callable[[DocRecord], Offer]) -> str:
+    """Name how a reply ended.
+
+    `record`: of the generator's request, needed to interpret it; `find` its offer.
+    """
     if reply.outcome is not Outcome.OK or record is None:
         return reply.outcome.value
     decoded = decode(reply.text, SCHEMA)
     if isinstance(decoded, Undecoded):
         return "ambiguous" if decoded.ambiguous else "unparsed"
-    return "invalid" if isinstance(interpret(decoded.value, record), str) else "ok"
+    return "invalid" if isinstance(interpret(decoded.value, record, find(record)), str) else "ok"

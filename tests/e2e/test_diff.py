@@ -86,7 +86,7 @@ def test_a_level_changes_every_generator_request_at_a_reported_place(
             "change": "changed",
             "old": 0,
             "new": -1,
-            "old_where": "specs/base.yaml:43",
+            "old_where": "specs/base.yaml:44",
             "new_where": "--set calibration.level",
         }
     ]
@@ -303,7 +303,7 @@ def test_a_revision_is_read_from_git_and_the_working_tree_is_unchanged(
 ) -> None:
     commit(project)
     edit(project / "specs/base.yaml", "seed: 1000000000", "seed: 1000000007")
-    edit(project / "prompts/generator/_parts/schema.j2", "why this sibling", "why this one")
+    edit(project / "prompts/generator/_parts/example.j2", "one plan", "a plan")
     edit(project / "templates/probes/word.j2", "what is the", "which is the")
     (project / "prompts/generator/base/system.j2").write_text(
         (project / "prompts/generator/base/system.j2").read_text() + "More.\n", encoding="utf-8"
@@ -318,7 +318,7 @@ def test_a_revision_is_read_from_git_and_the_working_tree_is_unchanged(
     assert field["new_where"] == "specs/base.yaml:3"
     assert [each["name"] for each in data["templates"]] == [
         "prompts/generator/*/system.j2",
-        "prompts/generator/_parts/schema.j2",
+        "prompts/generator/_parts/example.j2",
         "templates/probes/word.j2",
     ]
     assert git(project, "status", "--porcelain") == before
