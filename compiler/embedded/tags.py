@@ -9,13 +9,13 @@ import regex
 
 from compiler.errors import ProviderError
 
-TAGS = ("sibling id=", "legal group=", "scope name=", "slot n=")
+TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
 """The tags that a generator prompt must have, each with its first attribute."""
 
 _ATTRIBUTE = regex.compile(r'([a-z_]+)="([^"]*)"')
 _TOKEN = regex.compile(r"<(/?)([A-Za-z0-9.]+)/?>|([^<]+)")
 _ID = regex.compile(r"([A-Z])\.([a-z]+)(\d*)")
-_RANGE = regex.compile(r"([A-Z]\.[a-z]+)(\d*)(?: to [A-Z]\.[a-z]+(\d+))?")
+_RANGE = regex.compile(r"([A-Z]\.[a-z]+)(\d*)(?:\.\.[A-Z]\.[a-z]+(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +111,26 @@ def scopes(prompt: str) -> dict[str, ScopeTag]:
 
 
 def slots(prompt: str) -> list[SlotTag]:
-    """Return the `<slot>` tags in order."""
+    """Return the `<slot>` tags in order, with the units that `<unit>` tags allow."""
+    units: dict[str, set[str]] = {}
+    for numbers, listed in regex.findall(r'<unit slot="([\d ]+)">([^<]*)</unit>', prompt):
+        for number in numbers.split():
+            units.setdefault(number, set()).update(_listed(listed))
     found = []
     for raw in regex.findall(r"<slot\s([^>]*?)/?>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
         distance = int(a.get("distance", "0"))
+        allowed = frozenset(units.get(a["n"], ()))
         found.append(
-            SlotTag(
-                int(a["n"]),
-                a["scope"],
-                a["side"],
-                distance,
-                frozenset(_listed(a["unit"])),
-                "typicality" in a,
-            )
+            SlotTag(int(a["n"]), a["scope"], a["side"], distance, allowed, "typicality" in a)
         )
     return found
 
 
 def siblings(prompt: str) -> list[Marked]:
-    """Return the `<sibling>` tags in order, with the places that `<legal>` tags allow."""
+    """Return the `<sibling>` tags in order, with the places that `<split>` tags allow."""
     groups: dict[str, list[str]] = {}
-    for group, places in regex.findall(r'<legal group="([a-z_]+)">([^<]*)</legal>', prompt):
+    for group, places in regex.findall(r'<split group="([a-z_]+)">([^<]*)</split>', prompt):
         for each in _listed(places):
             groups.setdefault(each, []).append(group)
     return [

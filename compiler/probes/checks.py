@@ -104,8 +104,8 @@ _TABLE = (
     Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
     Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
     Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
-    Check("V38", "warning", "V38_note", "every note and rationale of the reply is usable; others are dropped", "written"),
-    Check("V39", "warning", "V39_entities", "the reply's texts are plain, without HTML entities; others are unescaped", "written"),
+    Check("V40", "warning", "V40_note", "every note and rationale of the reply is usable; others are dropped", "written"),
+    Check("V41", "warning", "V41_entities", "the reply's texts are plain, without HTML entities; others are unescaped", "written"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
@@ -113,7 +113,7 @@ CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
 # The rules that `examine` checks on a single probe; others need its row, document or file.
 ROW_CHECKS = frozenset(CHECKS) - {
     *("V02", "V04", "V16", "V17", "V18", "V19", "V20"),
-    *("V21", "V23", "V24", "V26", "V27", "V30", "V38", "V39"),
+    *("V21", "V23", "V24", "V26", "V27", "V30", "V40", "V41"),
 }
 
 

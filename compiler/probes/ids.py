@@ -15,7 +15,7 @@ LETTERS = "ABCDEFGHIJKLMNO"
 KINDS = {"sent": "sentence", "par": "paragraph", "side": "side", "split": "split"}
 _NAMES = {meaning: name for name, meaning in KINDS.items()}
 _ID = re.compile(rf"([A-Z])\.({'|'.join(KINDS)})(\d{{0,6}})")
-_RUN = 3
+_RUN = 5
 
 
 def make(letter: str, kind: str, number: int | None = None) -> str:
@@ -47,7 +47,10 @@ def described(name: str) -> str:
 
 
 def listed(names: Iterable[str], order: Collection[str]) -> str:
-    """Format ids as a list in which three or more that are consecutive in `order` are a range."""
+    """Format ids as a list in which five or more that are consecutive in `order` are a range.
+
+    A range is shorter, but a weak model copies it in place of one id.
+    """
     wanted = set(names)
     runs: list[list[str]] = [[]]
     for each in order:
@@ -57,5 +60,5 @@ def listed(names: Iterable[str], order: Collection[str]) -> str:
             runs.append([])
     parts: list[str] = []
     for run in runs:
-        parts += [f"{run[0]} to {run[-1]}"] if len(run) >= _RUN else run
-    return ", ".join(parts)
+        parts += [f"{run[0]}..{run[-1]}"] if len(run) >= _RUN else run
+    return " ".join(parts)

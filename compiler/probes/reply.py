@@ -31,7 +31,7 @@ from compiler.words import is_placeholder
 
 NOTE = 1000
 """Most characters of a note or rationale; longer ones are dropped."""
-DROPPED, UNESCAPED = "V38", "V39"
+DROPPED, UNESCAPED = "V40", "V41"
 """Flags of rows with a dropped note or rationale, and with unescaped entities."""
 
 NOTES = ("synergy_check", "distribution_check", "difficulty_check")

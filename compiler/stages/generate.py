@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 from compiler.engine.stage import Inputs, Stage
 from compiler.engine.store import plain
@@ -11,7 +11,7 @@ from compiler.llm.messages import Request
 from compiler.probes import ids, reply
 from compiler.probes.annotate import marked
 from compiler.probes.offer import UNSENT, Offer, offer
-from compiler.records import GROUPS, DocRecord, ReplyRow, Side
+from compiler.records import DocRecord, ReplyRow, ShownSibling, Side
 from compiler.stages.asking import Asked, Asking, Replies, requester
 from compiler.stages.context import Context
 
@@ -83,9 +83,6 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
         found = find(record)
         if not found.slots:
             return None
-        order = [unit.id for sibling in record.shown for unit in sibling.units]
-        order += [place.id for sibling in record.shown for place in sibling.boundaries]
-        order += [ids.make(sibling.letter, "side") for sibling in record.shown]
         labelled = len(record.shown) >= _LABELLED
         slots = [
             {
@@ -93,7 +90,6 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
                 "scope": slot.scope,
                 "side": _SIDES[slot.target],
                 "distance": slot.hint,
-                "units": _listed(found.units[slot.index], order),
                 "labelled": labelled and slot.target == "suffix",
             }
             for slot in found.slots
@@ -103,16 +99,8 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
             {
                 "addendum": _addendum(context),
                 "scopes": [tag for name, tag in tags.items() if name in used],
-                "splits": [
-                    {"group": group, "places": _listed(found.places[group], order)}
-                    for group in GROUPS
-                    if group in found.places
-                ],
                 "slots": slots,
-                "siblings": [
-                    {"id": each.letter, "marked": marked(each, record.gen_start, found.offered)}
-                    for each in record.shown
-                ],
+                "siblings": [_sibling_tag(each, record, found) for each in record.shown],
                 "n_available": record.n_available,
             }
         )
@@ -120,9 +108,28 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
     return request
 
 
-def _listed(names: Mapping[str, Sequence[str]], order: Sequence[str]) -> str:
-    """List the ids of all siblings."""
-    return "; ".join(ids.listed(each, order) for each in names.values() if each)
+def _sibling_tag(sibling: ShownSibling, record: DocRecord, found: Offer) -> Json:
+    """Return the values of one sibling. Slots with the same units are listed together."""
+    order = [unit.id for unit in sibling.units] + [place.id for place in sibling.boundaries]
+    order.append(ids.make(sibling.letter, "side"))
+    slots: dict[str, list[str]] = {}
+    for slot in found.slots:
+        listed = ids.listed(found.units[slot.index][sibling.letter], order)
+        slots.setdefault(listed, []).append(str(slot.index))
+    return {
+        "id": sibling.letter,
+        "marked": marked(sibling, record.gen_start, found.offered),
+        "splits": [
+            {"group": group, "places": ids.listed(by_letter[sibling.letter], order)}
+            for group, by_letter in found.places.items()
+            if by_letter[sibling.letter]
+        ],
+        "units": [
+            {"slots": " ".join(numbers), "units": listed}
+            for listed, numbers in slots.items()
+            if listed
+        ],
+    }
 
 
 def _addendum(context: Context) -> str:
