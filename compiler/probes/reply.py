@@ -47,10 +47,10 @@ _GIVEN = 80
 
 
 def _number(value: object) -> object:
-    # Models sometimes write slot numbers as text.
+    # Models sometimes write slot numbers as text, or with a decimal point.
     if isinstance(value, str) and len(value) < _DIGITS and value.strip().isdecimal():
         return int(value)
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _nothing(value: object) -> object:
@@ -230,13 +230,13 @@ def interpret(
 
     `damages`: raw texts of probes that could not be read, each with the error.
     """
+    have = ", ".join(s.letter for s in record.shown)
     try:
         head = Head.model_validate(value)
     except ValidationError as error:
-        return errors(error)
+        return f"{errors(error)} (siblings: {have})"
     chosen = next((s for s in record.shown if s.letter == head.sibling.upper()), None)
     if chosen is None:
-        have = ", ".join(s.letter for s in record.shown)
         return f"sibling {head.sibling[:_GIVEN]!r} was not shown (legal: {have})"
     splits, split_tokens, faults = _splits(head.splits, chosen, offer)
     items = _Items({slot.index for slot in offer.slots}, chosen.text)
@@ -348,11 +348,12 @@ class _Items:
     def add(self, item: object) -> None:
         """Read one probe; a slot that has two is malformed."""
         number = _number(item.get("slot")) if isinstance(item, dict) else None
-        if not isinstance(item, dict) or not isinstance(number, int):
+        if not isinstance(item, dict) or type(number) is not int:
             self.unplaced.append(f"a probe without a slot number: {ascii(item)[:_GIVEN]}")
         elif number not in self._slots:
             listed = ", ".join(map(str, sorted(self._slots)))
-            self.unplaced.append(f"a probe for slot {number:.6g}, which was not sent ({listed})")
+            given = ascii(number)[:_DIGITS]
+            self.unplaced.append(f"a probe for slot {given}, which was not sent ({listed})")
         elif number in self.drafts or number in self.bad:
             reason = self.bad.get(number, ("slot_invalid", ""))[0]
             if reason in ("slot_invalid", "slot_declined"):

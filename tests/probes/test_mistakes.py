@@ -28,7 +28,7 @@ from tests.probes.test_tokens import tokenizer
 
 Reply = dict[str, Any]
 TEMPLATE = (ROOT / "prompts/generator/_parts/example.j2").read_text(encoding="utf-8")
-EXAMPLE = json.loads(TEMPLATE[TEMPLATE.index("{") :])
+EXAMPLE = json.loads(TEMPLATE)
 
 
 def sibling(index: int, letter: str, text: str) -> ShownSibling:
@@ -229,6 +229,24 @@ MISTAKES = {
         lost={ONE: "slot_invalid"},
         says=("twice",),
     ),
+    "a slot number as a truth value": Mistake(
+        lambda reply: find(reply, ONE).update(slot=True),
+        lost={ONE: "slot_missing"},
+        says=("a probe without a slot number",),
+    ),
+    "a slot number of 400 digits": Mistake(
+        lambda reply: find(reply, ONE).update(slot=10**400),
+        lost={ONE: "slot_missing"},
+        says=("a probe for slot 1000",),
+    ),
+    "a slot number with a decimal point": Mistake(
+        lambda reply: find(reply, ONE).update(slot=float(ONE))
+    ),
+    "a sibling as a number": Mistake(
+        lambda reply: reply.update(sibling=1),
+        lost=all_of("reply_invalid"),
+        says=("sibling: ", "not 1", "(siblings: A, B, C)"),
+    ),
     "a slot number that was not sent": Mistake(
         lambda reply: find(reply, ONE).update(slot=77),
         lost={ONE: "slot_missing"},
@@ -349,6 +367,16 @@ def test_a_reject_names_all_faults_of_its_slot() -> None:
     assert rejects[ONE].reason == "split_wrong_kind"
     for each in ("A.sent1 is a sentence", "question: ", "answer: ", "B.par1 is a paragraph of B"):
         assert each in rejects[ONE].detail
+
+
+def test_a_declined_slot_is_read_from_damaged_json() -> None:
+    reply = good()
+    place = reply["probes"].index(find(reply, ONE))
+    reply["probes"][place] = {"slot": ONE, "decline": "no unit is new"}
+    probes, rejects = made(json.dumps(reply).replace('"rich"', '"it is "rich" indeed"'))
+
+    assert {index: each.reason for index, each in rejects.items()} == {ONE: "slot_declined"}
+    assert probes.keys() == SLOTS.keys() - {ONE}
 
 
 def test_texts_are_unescaped_once_unless_the_source_holds_the_entity() -> None:
