@@ -15,7 +15,7 @@ from compiler.records import Choice, DocRecord, Group, Probe, Reject, ReplyRow, 
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
