@@ -184,9 +184,10 @@ class Splits(Struct, frozen=True, gc=False):
 
 
 class Choice(Struct, frozen=True, gc=False):
-    """The generator's choice of sibling and splits for one doc-record.
+    """The choice of sibling and splits for one doc-record, by the generator or the row seed.
 
-    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`).
+    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`), empty if the
+    reply is not usable and the sibling was drawn; `drawn`: groups whose split was drawn.
     """
 
     doc_id: str
@@ -197,6 +198,7 @@ class Choice(Struct, frozen=True, gc=False):
     split_rationale: str
     generator_model: str
     rung: str
+    drawn: tuple[Group, ...] = ()
 
 
 class UnknownKeys(Struct, frozen=True, gc=False):

@@ -215,6 +215,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
     _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_by", "string", "generator, or row_seed: the choice of the split, and without a usable reply also of the sibling", lambda r: "row_seed" if r.constants.groups[r.probe.scope] in r.choice.drawn else "generator"),
     _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
     _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
     _ours("n_siblings_available", "int64", "distinct usable siblings of the document", lambda r: r.record.n_available),

@@ -8,6 +8,7 @@ from functools import partial
 from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
+from compiler.probes import drawing
 from compiler.probes import reply as replies
 from compiler.probes.scopes import written
 from compiler.probes.segment import IDENTITY
@@ -70,11 +71,15 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
     parsed, rung, unknown = _parse(record, reply)
     if unknown:
         made.unknown.append(UnknownKeys(record.doc_id, unknown))
+    chosen = None
     if isinstance(parsed, tuple):
-        made.rejects.extend(_reject(record, index, *parsed) for index in range(len(record.slots)))
-        return
-    made.choices.append(
-        Choice(
+        made.rejects.extend(
+            _reject(record, index, *parsed)
+            for index, slot in enumerate(record.slots)
+            if slot.scope in bound.scopes
+        )
+    else:
+        chosen = Choice(
             record.doc_id,
             parsed.sibling.idx,
             parsed.splits,
@@ -84,21 +89,22 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
             reply.model,
             rung,
         )
-    )
-    built = written.build(
-        record, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
-    )
-    made.probes.extend(built.probes)
-    made.rejects.extend(built.rejects)
+        built = written.build(
+            record, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
+        )
+        made.probes.extend(built.probes)
+        made.rejects.extend(built.rejects)
+    templated = {name: group for name, group in bound.groups.items() if name not in bound.scopes}
+    choice = drawing.completed(record, chosen, {*templated.values()}, reply.model)
+    if choice is not None:
+        made.choices.append(choice)
     for index, slot in enumerate(record.slots):
-        group = bound.groups[slot.scope]
-        if slot.scope not in bound.scopes and group in parsed.faults:
-            offered = any(group in place.groups for place in parsed.sibling.boundaries)
-            reason = parsed.faults[group] if offered else "no_split_place"
-            given = parsed.given.get(group)
-            named = f" ({given!r} was named)" if given is not None else ""
-            detail = f"{group} split of sibling {parsed.sibling.idx}{named}"
-            made.rejects.append(_reject(record, index, reason, detail))
+        group = templated.get(slot.scope)
+        if group is not None and (choice is None or choice.splits.get(group) is None):
+            detail = f"{group} split of " + (
+                f"sibling {choice.sibling}" if choice is not None else "any shown sibling"
+            )
+            made.rejects.append(_reject(record, index, "no_split_place", detail))
 
 
 def _parse(

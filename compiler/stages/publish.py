@@ -30,7 +30,7 @@ from compiler.stages.context import Context
 from compiler.statistics import artefacts
 from compiler.statistics.artefacts import Artefacts
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
