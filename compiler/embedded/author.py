@@ -296,9 +296,7 @@ class _Writer:
         picked = [lines[0], lines[len(lines) // 2], lines[-1]] if len(lines) > 2 else lines
         answer = " ".join(language.compress(line, 26) for line in dict.fromkeys(picked))
         found = language.topics(atom, complement, 3)
-        about = (
-            f", where {', '.join(found[:-1])} and {found[-1]} come up" if len(found) > 1 else ""
-        )
+        about = f", where {', '.join(found[:-1])} and {found[-1]} come up" if len(found) > 1 else ""
         asked = (
             f"from here on, as a whole, what comes first, what next, and what at the end{about}"
             if far
