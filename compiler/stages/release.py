@@ -32,7 +32,7 @@ from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, s
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, compute
 
-VERSION = 3
+VERSION = 4
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 

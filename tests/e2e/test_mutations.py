@@ -106,6 +106,7 @@ NEGATIVE = (
     "prices.*.cache_minimum",
     "prices.model-b.*",
     "prices.claude*",
+    "scoring.anchors.max_wrong",
     "scoring.anchors.min_gap",  # reported about the rows of a build, and not part of them
     "expect.*",
     "batches.*",

@@ -106,6 +106,10 @@ def test_early_stopping_saves_the_reported_requests_and_can_be_undone(
 def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agrees(
     probec: Probec, project: Path, script: Script
 ) -> None:
+    # No probe of a side is EASY, so that some cells have no decided row.
+    script.quality = lambda question, rollout: (
+        0.1 if "as a whole" in question else quality(question, rollout)
+    )
     stats = build(probec, "scoring.stop={after: 2}")
     cells = stats["cells"]
     assert isinstance(cells, list)
@@ -298,6 +302,8 @@ def test_a_judge_that_accepts_every_answer_fails_the_build(
     script.blunt = True
     assert probec("build", SPEC, *options("scoring.anchors={}")) == 1
     assert "FAILED: in scope sentence the judge scores the truth only 0.00 above" in probec.out
+    assert "FAILED: in scope sentence the judge gives the question itself a mean" in probec.out
+    assert "scoring.anchors.max_wrong is 0.2" in probec.out
     assert "dataset: " in probec.out
     script.blunt = False
 
