@@ -306,6 +306,9 @@ def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
         others = row.items(name)
         if others is not None and not _are_scores(others):
             yield "V16", f"{name} has a value that is not a number in [0, 1]"
+    gold = row.real("gold_score")
+    if gold is not None and not 0 <= gold <= 1:
+        yield "V16", f"gold_score {gold} is not in [0, 1]"
     seconds = row.items("bb_answer_response_scores")
     if seconds is not None and len(seconds) != len(scores):
         yield "V17", f"{len(seconds)} scores against target_response, {len(scores)} blind scores"

@@ -62,6 +62,7 @@ class Row:
     verdicts: VerdictRow | None
     score: ScoreRow | None
     baselines: Mapping[str, tuple[float, ...]]
+    gold: float | None = None
 
     @property
     def split(self) -> int:
@@ -227,6 +228,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("no_context_scores", "floats", "scores of answers from the question alone; null unless that baseline ran", _baseline("no_context"), nullable=True),
     _ours("full_information_scores", "floats", "scores of answers by a model that is shown the atom; null unless that baseline ran", _baseline("full_information"), nullable=True),
     _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; null unless that control ran", _baseline("shuffled_context"), nullable=True),
+    _ours("gold_score", "float64", "the judge's score of target_response itself; a low one means that no answer could score well. Null unless the row was drawn for anchors (scoring.anchors)", lambda r: r.gold, nullable=True),
     _ours("k_rollouts", "int64", "rollouts requested; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
     _ours("answerer_model", "string", "model that wrote the blind answers", lambda r: r.answers.model if r.answers else None, nullable=True),
     _ours("judge_model", "string", "model that scored the blind answers", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),

@@ -19,6 +19,7 @@ from compiler.statistics.measures.heaping import Heaping, heaping
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.measures.variance import Components, components
 from compiler.statistics.observations import Bools, Floats, Ints, Names, Observations
+from compiler.statistics.scores import share
 
 ANCHORS = ("gold", "atom", "alternative", "foreign", "unknown", "echo")
 WRONG = ("foreign", "unknown", "echo")
@@ -264,7 +265,7 @@ def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Inte
     cell = tally.cell(whole)
     tops = scores[whole].max(axis=1)
     column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
-    return tally.sweep(_SEED).mean(column)
+    return share(tally.sweep(_SEED), column)
 
 
 def _mask(rows: Observations, places: Ints) -> Bools:
