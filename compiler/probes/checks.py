@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import regex
@@ -19,11 +20,15 @@ from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import content_stems, is_content, is_placeholder, stem, stems
+from compiler.words import WordRuns, content_stems, is_content, is_placeholder, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
 MAX_NOTE = 4000
+MAX_RUN = 0.7
+"""Share of a written alternative's words in one run of a sibling's words that is too large."""
+MAX_GRAMS = 0.5
+"""Largest share of a written alternative's runs of eight words that a sibling has."""
 _CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
 _SCAFFOLD = regex.compile(
     r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
@@ -76,9 +81,18 @@ class Facts:
         return copies.sentences(tuple(self.siblings))
 
     @property
+    def sibling_runs(self) -> WordRuns:
+        """The runs of words of every sibling."""
+        return _word_runs(tuple(self.siblings))
+
+    @property
     def text(self) -> str:
         """The full text of the chosen sibling."""
         return self.segments.text
+
+
+# All probes of a document are compared with the same siblings.
+_word_runs = lru_cache(maxsize=4)(WordRuns)
 
 
 # fmt: off
@@ -94,7 +108,7 @@ _TABLE = (
     Check("V09", "error", "V09_unit", "an atom has the sentences, words and characters that its scope requires", "written"),
     Check("V10", "error", "V10_response", "a templated response equals its atom", "templated"),
     Check("V11", "error", "V11_text", "no string is empty, overlong or a placeholder, or holds a control character"),
-    Check("V12", "error", "V12_alternative", "the alternative differs from the truth and occurs in no sibling"),
+    Check("V12", "error", "V12_alternative", "the alternative differs from the truth and occurs in no sibling, nearly or for the most part: of a written one, less than 70% of its words are in one run of a sibling, and at most half of its runs of eight words", "all", "0 of 44 alternatives, by containment", "every truncated copy of a sibling, with up to 30% of other words"),
     Check("V13", "error", "V13_leak", "the answer does not occur verbatim in the complement"),
     Check("V14", "warning", "V14_overlap", "at most half of the atom's content words occur in the complement"),
     Check("V15", "warning", "V15_scaffold", "the question does not mention the set-up (prefix, split, activations, ...)"),
@@ -255,6 +269,14 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
         near := facts.sibling_sentences.near_copy(probe.alternative)
     ):
         yield "V12", f"nearly what a sibling wrote: {near[:60]!r}"
+    elif isinstance(facts.scope, WrittenScope):
+        run, grams = facts.sibling_runs.contained(probe.alternative)
+        if run >= MAX_RUN or grams > MAX_GRAMS:
+            yield (
+                "V12",
+                f"mostly what a sibling wrote: {run:.2f} of its words in one run, {grams:.2f} of "
+                "its runs of eight words",
+            )
 
 
 def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
