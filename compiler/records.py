@@ -3,9 +3,8 @@
 Frozen structs instead of dataclasses, because a build makes and reads hundreds of millions of them.
 They are trees, so the cyclic garbage collector need not track them (`gc=False`).
 
-Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
-its DocRecord. All offsets are Python code points into the full text of one sibling,
-`prefix + continuation`.
+Normalised: a probe refers by `doc_id` to its doc-record, which stores the text. All offsets are
+Python code points into the full text of one sibling, `prefix + continuation`.
 """
 
 from __future__ import annotations
@@ -186,9 +185,10 @@ class Splits(Struct, frozen=True, gc=False):
 
 
 class Choice(Struct, frozen=True, gc=False):
-    """The generator's choice of sibling and splits for one doc-record.
+    """The choice of sibling and splits for one doc-record, by the generator or the row seed.
 
-    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`).
+    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`), empty if the
+    reply is not usable and the sibling was drawn; `drawn`: groups whose split was drawn.
     """
 
     doc_id: str
@@ -199,6 +199,7 @@ class Choice(Struct, frozen=True, gc=False):
     split_rationale: str | None
     generator_model: str
     rung: str
+    drawn: tuple[Group, ...] = ()
 
 
 class UnknownKeys(Struct, frozen=True, gc=False):

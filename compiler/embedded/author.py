@@ -219,38 +219,36 @@ class _Writer:
         rest = parsed.rest if parsed else atom
         verb = parsed.verb.casefold() if parsed else ""
         if regex.search(r"\d", rest) and not regex.search(r"\d", topic):
-            asked = f"which figure or date does the text give in connection with {topic}, and what is it about"
+            asked = f"which figure or date goes with {topic}, and what is it about"
         elif _CAUSE.search(rest):
-            asked = f"what reason or purpose does the text give concerning {topic}"
+            asked = f"what is the reason or purpose concerning {topic}"
         elif _CONTRAST.search(rest):
-            asked = f"what contrast or exception does the text draw about {topic}"
+            asked = f"what contrast or exception holds for {topic}"
         elif named and verb in language.COPULAS:
             asked = language.choose(
                 (
-                    f"what does the text say {topic} {verb}, and with what qualification",
-                    f"how does the text characterise {topic}, and in what respect",
+                    f"what {verb} {topic}, and with what qualification",
+                    f"what characterises {topic}, and in what respect",
                 ),
                 atom,
             )
         elif named and verb in language.MODALS:
-            asked = (
-                f"what does the text say {topic} {verb} do or undergo, and under which condition"
-            )
+            asked = f"what {verb} {topic} do or undergo, and under which condition"
         elif named and verb in language.HAVES:
-            asked = f"what does the text report that {topic} {verb}, and to what effect"
+            asked = f"what {verb} {topic} done or come to, and to what effect"
         elif named:
             asked = language.choose(
                 (
-                    f"what does the text report about what happens with {topic}, and with which particulars",
-                    f"what does the text tell of {topic}, and what does it tie this to",
+                    f"what happens with {topic}, and with which particulars",
+                    f"what becomes of {topic}, and what is this tied to",
                 ),
                 atom,
             )
         else:
             asked = language.choose(
                 (
-                    f"what specific point does the text make that involves {topic}",
-                    f"what does the text assert where it touches on {topic}, and about whom or what",
+                    f"what specifically is true that involves {topic}",
+                    f"who or what is concerned where {topic} comes up, and in which way",
                 ),
                 atom,
             )
@@ -264,9 +262,9 @@ class _Writer:
         answer = " ".join(language.compress(line, 30) for line in lines if line in richest)
         asked = language.choose(
             (
-                f"the text spends a paragraph on {both}: what does it claim there, and what does it add to support or qualify this",
-                f"one paragraph is about {both}: what two points does it make, taken together",
-                f"what does the text set out in the paragraph on {both}, and how do its statements fit together",
+                f"what holds for {both}, and what supports or qualifies this",
+                f"which two things are true of {both}, taken together",
+                f"what is the case with {both}, and what else belongs to it",
             ),
             atom,
         )
@@ -277,11 +275,11 @@ class _Writer:
         picked = [lines[0], lines[len(lines) // 2], lines[-1]] if len(lines) > 2 else lines
         answer = " ".join(language.compress(line, 26) for line in dict.fromkeys(picked))
         found = language.topics(atom, complement, 3)
-        about = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else "its subject"
+        about = f", where {', '.join(found[:-1])} and {found[-1]} come up" if len(found) > 1 else ""
         asked = (
-            f"how does the text develop from here as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+            f"from here on, as a whole, what comes first, what next, and what at the end{about}"
             if far
-            else f"how does the text come to this point as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+            else f"up to this point, as a whole, what came first, what next, and what last{about}"
         )
         return asked[:1].upper() + asked[1:] + "?", answer
 
@@ -302,7 +300,7 @@ class _Writer:
 
 def _where(far: bool, atom: str) -> str:
     if far:
-        return language.choose(("Further on", "In what follows", "As the text goes on"), "w", atom)
+        return language.choose(("Further on", "In what follows", "Later on"), "w", atom)
     return language.choose(("Earlier on", "In what came before", "Before this point"), "w", atom)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
+from compiler.probes import drawing
 from compiler.probes import reply as replies
 from compiler.probes.offer import UNSENT, Offer, offer
 from compiler.probes.scopes import written
@@ -24,7 +25,7 @@ from compiler.records import (
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,16 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
     parsed, rung, unknown = _parse(record, offered, reply)
     if unknown:
         made.unknown.append(UnknownKeys(record.doc_id, unknown))
+    chosen = None
     if isinstance(parsed, tuple):
         lost = {each.slot for each in lacking}
         made.rejects.extend(
             _reject(record, index, *parsed)
             for index, slot in enumerate(record.slots)
-            if slot.index not in lost
+            if slot.scope in bound.scopes and slot.index not in lost
         )
-        return
-    made.choices.append(
-        Choice(
+    else:
+        chosen = Choice(
             record.doc_id,
             parsed.sibling.idx,
             parsed.splits,
@@ -101,16 +102,22 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
             reply.model,
             rung,
         )
-    )
-    built = written.build(
-        record, offered, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
-    )
-    made.probes.extend(built.probes)
-    made.rejects.extend(built.rejects)
+        built = written.build(
+            record, offered, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
+        )
+        made.probes.extend(built.probes)
+        made.rejects.extend(built.rejects)
+    templated = {name: group for name, group in bound.groups.items() if name not in bound.scopes}
+    choice = drawing.completed(record, chosen, {*templated.values()}, reply.model)
+    if choice is not None:
+        made.choices.append(choice)
     for index, slot in enumerate(record.slots):
-        group = bound.groups[slot.scope]
-        if slot.scope not in bound.scopes and group in parsed.faults:
-            made.rejects.append(_reject(record, index, *parsed.faults[group]))
+        group = templated.get(slot.scope)
+        if group is not None and (choice is None or choice.splits.get(group) is None):
+            detail = f"{group} split of " + (
+                f"sibling {choice.sibling}" if choice is not None else "any shown sibling"
+            )
+            made.rejects.append(_reject(record, index, "no_split_place", detail))
 
 
 def _parse(

@@ -32,7 +32,7 @@ from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, s
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, compute
 
-VERSION = 3
+VERSION = 4
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 
@@ -146,7 +146,9 @@ def _run(
         rounds=tuple(rounds),
         ledger=ledger,
         skips=skipped(row for need in _SKIPS for row in inputs.rows(need, Skip)),
-        rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
+        rungs=counted(
+            choice.rung for choice in inputs.rows("finalize.choices", Choice) if choice.rung
+        ),
         usage=tuple(_usage(context, inputs)),
         unknown_keys=counted(
             key for row in inputs.rows("finalize.unknown_keys", UnknownKeys) for key in row.keys

@@ -10,10 +10,11 @@ from compiler.probes import ids
 from compiler.probes.checks import Facts, examine
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.offer import Offer
+from compiler.probes.passages import Passages
 from compiler.probes.reply import Draft, Parsed
-from compiler.probes.segment import Segments, segment, word_count
+from compiler.probes.segment import Segments, Span, segment, word_count
 from compiler.probes.siblings import Siblings
-from compiler.records import DocRecord, Probe, Reject, Side, Slot, Unit
+from compiler.records import DocRecord, Probe, Reject, ShownSibling, Side, Slot, Unit
 from compiler.spec.model import WrittenScope
 
 
@@ -95,6 +96,10 @@ class _Builder:
         texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
         self._place = texts.index(parsed.sibling.text)
         self._siblings = Siblings(texts, record.gen_start, Lexicon.current())
+        self._passages = Passages(
+            self._segments,
+            [_offered(each) for each in record.shown if each.idx != parsed.sibling.idx],
+        )
         self._alone = all(text == parsed.sibling.text for text in texts)
 
     def probe(self, slot: Slot, scope: WrittenScope) -> Probe | list[_Fault]:
@@ -115,6 +120,7 @@ class _Builder:
             self._siblings.squashed,
             len(self._record.shown) - 1,
             self._suffix_in_generated,
+            passages=self._passages,
         )
         findings = examine(probe, facts)
         broken = [each for each in findings if each.check.severity == "error"]
@@ -252,6 +258,16 @@ class _Builder:
             ),
             flags=(),
         )
+
+
+def _offered(sibling: ShownSibling) -> Segments:
+    """Return the units that a sibling offers."""
+    units = [(unit.kind, Span(unit.start, unit.end)) for unit in sibling.units]
+    return Segments(
+        sibling.text,
+        tuple(span for kind, span in units if kind == "paragraph"),
+        tuple(span for kind, span in units if kind == "sentence"),
+    )
 
 
 def index_of(
