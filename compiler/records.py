@@ -3,9 +3,8 @@
 Frozen structs instead of dataclasses, because a build makes and reads hundreds of millions of them.
 They are trees, so the cyclic garbage collector need not track them (`gc=False`).
 
-Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
-its DocRecord. All offsets are Python code points into the full text of one sibling,
-`prefix + continuation`.
+Normalised: a probe refers by `doc_id` to its doc-record, which stores the text. All offsets are
+Python code points into the full text of one sibling, `prefix + continuation`.
 """
 
 from __future__ import annotations
