@@ -608,14 +608,14 @@ def test_two_datasets_with_different_sources_are_reported_to_share_no_pair(
 def test_a_prompt_against_another_is_the_diff_of_the_sent_texts(
     probec: Probec, project: Path
 ) -> None:
-    other = variant(project, "answerer", "At most 60 words", "At most 20 words")
+    other = variant(project, "answerer", "Commit to one", "Decide on one")
     doc = str(dataset(project)[0]["doc_id"])
     data = prompted(probec, SPEC, "--doc", doc, "--role", "answerer", "--against", other)
     against: Any = data["against"]
 
     assert data["key"] != against["key"]
-    assert "At most 60 words" in json.dumps(data["body"])
-    assert "At most 20 words" in json.dumps(against["body"])
+    assert "Commit to one" in json.dumps(data["body"])
+    assert "Decide on one" in json.dumps(against["body"])
     text = str(data["diff"])
     assert text.splitlines()[0] == f"--- {SPEC} ({str(data['key'])[:12]})"
     changed = [line for line in text.splitlines()[2:] if line.startswith(("-", "+"))]
