@@ -41,11 +41,17 @@ def columns_page() -> str:
 
 def checks_page() -> str:
     checks = [f"| `{c.id}` | {c.severity} | {c.scopes} | {c.meaning} |" for c in CHECKS.values()]
+    measured = [
+        f"| `{c.id}` | {c.false_alarms} | {c.found} |" for c in CHECKS.values() if c.false_alarms
+    ]
     parts = [
         "# Checks and reasons\n\nEvery built row has passed every error; a warning stays in the "
         "`flags` column. A slot that became no probe is in `rejects.jsonl` with one of the reasons "
         "below, so that planned = built + rejected for every scope.\n",
         "## Checks\n\n" + rows("| id | severity | scopes | the rule |", checks),
+        "## Measured rates\n\nCorrect rows written by hand, and the same rows with an answer about "
+        "another passage or document, are counted by `tests/probes/test_passages.py`.\n\n"
+        + rows("| id | correct rows that break it | rows with a wrong answer |", measured),
     ]
     for title, table in (
         ("Reject reasons", REASONS),

@@ -34,8 +34,10 @@ from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
 from compiler.report.sections import summary
+from compiler.report.sections.judge import KINDS
 from compiler.rounds.locks import Lock
 from compiler.stages.context import ROLES, Context
+from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Stats
 
 _NO_REPLIES = (
@@ -174,15 +176,26 @@ class _Made:
 
 
 def _failures(project: Project, stats: Stats) -> list[str]:
-    """List the scopes in which the judge cannot distinguish the truth from a wrong alternative."""
+    """List the scopes in which the judge cannot distinguish right from wrong answers."""
     anchors = project.spec.scoring.anchors
-    return [
+    if anchors is None:
+        return []
+    remedy = (
+        "so its scores there are unreliable: inspect the judge's prompt "
+        "(`probec prompt --role judge`) and scoring.compare"
+    )
+    found = [
         f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
         f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
-        f"{anchors.min_gap}), so its scores there are unreliable: inspect the judge's prompt "
-        "(`probec prompt --role judge`) and scoring.compare"
+        f"{anchors.min_gap}), {remedy}"
         for each in stats.judge.gaps
-        if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
+        if each.gap.value is not None and each.gap.value < anchors.min_gap
+    ]
+    return found + [
+        f"FAILED: in scope {each.scope} the judge gives {KINDS[each.kind][0]} a mean score of "
+        f"{each.mean.value:.2f} ({each.mean.n} probes; scoring.anchors.max_wrong is "
+        f"{anchors.max_wrong}), {remedy}"
+        for each in excessive(stats.judge, anchors.max_wrong)
     ]
 
 

@@ -29,13 +29,13 @@ class Page:
     files: list[Path]
     name: str
     origin: str
-    min_gap: float
+    limits: Anchors
 
     def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
         """Render the page with this number of documents in full; return it with their ids."""
         stats = self.stats
         records = sample.choose(self.files, documents, (stats.hard_below, stats.easy_from))
-        facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.min_gap)
+        facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.limits)
         text = report.render(self.templates, stats, facts, records)
         return text, tuple(record.doc_id for record in records)
 
@@ -61,7 +61,7 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
         build.files,
         project.dataset,
         f"the build of {folder.shown(variant.path)}",
-        (project.spec.scoring.anchors or Anchors()).min_gap,
+        project.spec.scoring.anchors or Anchors(),
     )
 
 
@@ -83,7 +83,7 @@ def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None
         files,
         path.resolve().name,
         f"the rows in {folder.shown(path)}",
-        Anchors().min_gap,
+        Anchors(),
     )
 
 

@@ -137,7 +137,9 @@ def prompts(solo: Solo, role: Role) -> Iterator[Prompt]:
 def _requests(solo: Solo, role: Role) -> Iterator[tuple[int | None, Request]]:
     context = solo.context
     if role == "generator":
-        yield None, generate.requests(context)(solo.record)
+        request = generate.requests(context)(solo.record)
+        if request is not None:
+            yield None, request
     elif role == "answerer":
         answering = Answering(context)
         for each in probes(solo):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from compiler.dataset.located import local_files
 from compiler.embedded import MODEL
+from compiler.embedded.tags import TAGS
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, PROVIDERS
 from compiler.probes import tokens
 from compiler.probes.prompts import Library
+from compiler.probes.reply import KEYS
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
 from compiler.report import card
@@ -74,7 +76,35 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         where = draft.where("models", role, "prompt")
         together = role == "judge" and draft.at("scoring", "judging") == "together"
         given = "judge of all answers together" if together else role
-        yield from library.problems(given, names, where, f"models.{role}.prompt")
+        found = library.problems(given, names, where, f"models.{role}.prompt")
+        yield from found
+        if role == "generator" and not found:
+            yield from _contract(library, names, embedded=provider == "extractive")
+
+
+def _contract(library: Library, names: tuple[str, str], *, embedded: bool) -> Iterator[Problem]:
+    """Check that a generator prompt names what the compiler reads of a reply.
+
+    `embedded`: the embedded model reads the prompt's tags.
+    """
+    system, user = names
+    texts = [library.text(name) for name in library.closure(*names)]
+    for key in KEYS:
+        if not any(f'"{key}"' in text or f"`{key}`" in text for text in texts):
+            yield Problem(
+                str(library.root / system),
+                "",
+                f"the prompt does not name the key {key!r} of the reply",
+                f'write it as `{key}` or "{key}"; docs/prompts.md describes the reply',
+            )
+    for tag in TAGS if embedded else ():
+        if not any(f"<{tag}" in text for text in texts):
+            yield Problem(
+                str(library.root / user),
+                "",
+                f"the prompt has no tag <{tag} ...>, which the embedded model reads",
+                "keep the tags of docs/prompts.md, or set another provider",
+            )
 
 
 def _sampling(draft: Draft, role: str) -> Iterator[Problem]:

@@ -143,6 +143,8 @@ class WrittenScope(Model):
     """Pieces that a question must integrate; shown to the generator."""
     alternative: Literal["atom", "response"] = "atom"
     """Model for the form of the incorrect plausible answer: the atom, or the concise answer."""
+    words: Annotated[int, Field(ge=5, le=1000)] = 60
+    """Most words of an answer, as generator, answerer and baselines are told."""
     distance: Distance | None = None
     """Requested distances of atoms from the split, in units; null for sides."""
     atom: AtomRules = AtomRules()

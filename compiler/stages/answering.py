@@ -29,8 +29,10 @@ class Answering:
         self.dispatcher: Dispatcher = context.dispatchers["answerer"]
         self._view = context.spec.scoring.view
         self._render = requester(context, "answerer")
+        self._words = {name: scope.words for name, scope in context.written().items()}
         self.params: dict[str, Json] = {
             "model": context.model_params("answerer"),
+            "words": {**self._words},
             "view": self._view.model_dump(mode="json"),
             "groups": {name: scope.split for name, scope in context.written().items()},
         }
@@ -38,13 +40,15 @@ class Answering:
     def request(self, each: Posed, complement: str | None = None) -> Request:
         """Render the request about a probe. `complement`: a text to show instead of its own."""
         shown = complement if complement is not None else each.complement
-        return self._render(
-            {
-                "context": self.shown(each, shown),
-                "question": each.probe.question,
-                "target": each.probe.target,
-            }
-        )
+        return self._render({**self.values(each), "context": self.shown(each, shown)})
+
+    def values(self, each: Posed) -> dict[str, object]:
+        """Return the values that the prompt of every reader gets."""
+        return {
+            "question": each.probe.question,
+            "target": each.probe.target,
+            "words": self._words[each.probe.scope],
+        }
 
     def shown(self, each: Posed, complement: str) -> str:
         """Cut a complement to the part that the answerer sees."""

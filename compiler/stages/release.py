@@ -151,7 +151,9 @@ def _run(
         rounds=tuple(rounds),
         ledger=ledger,
         skips=skips,
-        rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
+        rungs=counted(
+            choice.rung for choice in inputs.rows("finalize.choices", Choice) if choice.rung
+        ),
         usage=tuple(_usage(context, inputs)),
         unknown_keys=counted(
             key for row in inputs.rows("finalize.unknown_keys", UnknownKeys) for key in row.keys

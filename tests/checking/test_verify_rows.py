@@ -126,6 +126,7 @@ def no_answer(row: Row) -> None:
         (lambda row: row.update(score_status="local"), "V17"),
         (no_answer, "V17"),
         (lambda row: row.update(no_context_scores=[-3.0]), "V16"),
+        (lambda row: row.update(gold_score=1.2), "V16"),
         (lambda row: row.update(bb_answer_response_scores=[7.0] * 5), "V16"),
         (lambda row: row.update(bb_answer_response_scores=[0.5]), "V17"),
         (lambda row: row.update(n_siblings_available=99), "V18"),

@@ -14,7 +14,7 @@ from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, build, edit
 
 JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
-INCLUDE = '{% include "generator/_parts/schema.j2" %}'
+INCLUDE = '{% include "generator/_parts/example.j2" %}'
 
 
 def test_an_operating_system_error_is_one_line_that_names_it(
@@ -35,9 +35,11 @@ def test_an_operating_system_error_is_one_line_that_names_it(
         (JUDGE, "{{ answer | tagged }}", "", "unused variable 'answer'"),
         ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
-        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no such template"),
+        (GENERATOR, "_parts/example.j2", "_parts/gone.j2", "no such template"),
         (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
         (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
+        ("generator/_parts/example.j2", '"decline"', '"skip"', "the key 'decline' of the reply"),
+        ("generator/base/user.j2", "<slot n=", "<slot index=", "has no tag <slot n= ...>"),
         ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
         ("../templates/card.md.j2", "{{ size }}", "{{ size | zzz }}", "No filter named 'zzz'"),
         ("../templates/probes/word.j2", "{% else %}", "{% elif 0 %}", "no phrasing for target"),

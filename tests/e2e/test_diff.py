@@ -303,7 +303,7 @@ def test_a_revision_is_read_from_git_and_the_working_tree_is_unchanged(
 ) -> None:
     commit(project)
     edit(project / "specs/base.yaml", "seed: 1000000000", "seed: 1000000007")
-    edit(project / "prompts/generator/_parts/schema.j2", "why this sibling", "why this one")
+    edit(project / "prompts/generator/_parts/example.j2", "one plan", "a plan")
     edit(project / "templates/probes/word.j2", "what is the", "which is the")
     (project / "prompts/generator/base/system.j2").write_text(
         (project / "prompts/generator/base/system.j2").read_text() + "More.\n", encoding="utf-8"
@@ -318,7 +318,7 @@ def test_a_revision_is_read_from_git_and_the_working_tree_is_unchanged(
     assert field["new_where"] == "specs/base.yaml:3"
     assert [each["name"] for each in data["templates"]] == [
         "prompts/generator/*/system.j2",
-        "prompts/generator/_parts/schema.j2",
+        "prompts/generator/_parts/example.j2",
         "templates/probes/word.j2",
     ]
     assert git(project, "status", "--porcelain") == before
@@ -608,14 +608,14 @@ def test_two_datasets_with_different_sources_are_reported_to_share_no_pair(
 def test_a_prompt_against_another_is_the_diff_of_the_sent_texts(
     probec: Probec, project: Path
 ) -> None:
-    other = variant(project, "answerer", "At most 60 words", "At most 20 words")
+    other = variant(project, "answerer", "Commit to one", "Decide on one")
     doc = str(dataset(project)[0]["doc_id"])
     data = prompted(probec, SPEC, "--doc", doc, "--role", "answerer", "--against", other)
     against: Any = data["against"]
 
     assert data["key"] != against["key"]
-    assert "At most 60 words" in json.dumps(data["body"])
-    assert "At most 20 words" in json.dumps(against["body"])
+    assert "Commit to one" in json.dumps(data["body"])
+    assert "Decide on one" in json.dumps(against["body"])
     text = str(data["diff"])
     assert text.splitlines()[0] == f"--- {SPEC} ({str(data['key'])[:12]})"
     changed = [line for line in text.splitlines()[2:] if line.startswith(("-", "+"))]

@@ -89,7 +89,7 @@ budget: {{max_usd: 1000}}
 publish: {{template_model: none}}
 """  # noqa: E501 - as a user would write it
 FREE_MODELS = "\n".join(
-    f"  {role}: {{provider: extractive, model: extractive-1, thinking: null}}" for role in ROLES
+    f"  {role}: {{provider: extractive, model: extractive-2, thinking: null}}" for role in ROLES
 )
 
 # Leaves that make no step stale. Each is proven to change no output either.
@@ -108,6 +108,7 @@ NEGATIVE = (
     "prices.*.cache_minimum",
     "prices.model-b.*",
     "prices.claude*",
+    "scoring.anchors.max_wrong",
     "scoring.anchors.min_gap",  # reported about the rows of a build, and not part of them
     "expect.*",
     "batches.*",
@@ -190,7 +191,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "calibration.levels": ("{}.2={text: else}",),
     "models.*.provider": (
         "{}=anthropic-batch",
-        "{}=extractive ; {parent}.model=extractive-1",
+        "{}=extractive ; {parent}.model=extractive-2",
     ),
     "models.*.model": ("{}=model-b",),
     "models.judge.prompt": ("{}=judge/other", "{}=judge/same"),

@@ -16,7 +16,7 @@ from compiler.keys import Json
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
 from tests.conftest import Probec, installed
-from tests.e2e.test_build import SPEC
+from tests.e2e.test_build import SPEC, dataset
 
 MODEL = "claude-haiku-4-5-20251001"
 
@@ -340,8 +340,11 @@ def test_a_failed_request_is_a_reject_with_its_reason(
     ]
     lost = [each for each in rejects if each["reason"] == "reply_errored"]
 
-    assert len(lost) == 16
+    document = lost[0]["doc_id"]
+    built = {(row["doc_id"] == document, row["split_by"]) for row in dataset(project)}
+    assert len(lost) == 6
     assert "prompt is too long" in lost[0]["detail"]
+    assert built == {(True, "row_seed"), (False, "generator")}
     assert probec("retry", *paid(server), "--reason", "errored") == 0
     assert stats(probec.json("build", *paid(server)))["probes"] > 80
 

@@ -106,6 +106,10 @@ def test_early_stopping_saves_the_reported_requests_and_can_be_undone(
 def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agrees(
     probec: Probec, project: Path, script: Script
 ) -> None:
+    # No probe of a side is EASY, so that some cells have no decided row.
+    script.quality = lambda question, rollout: (
+        0.1 if "as a whole" in question else quality(question, rollout)
+    )
     stats = build(probec, "scoring.stop={after: 2}")
     cells = stats["cells"]
     assert isinstance(cells, list)
@@ -293,12 +297,30 @@ def test_adding_baselines_repeats_no_request(probec: Probec, project: Path, scri
     assert len(log) - before > probes * (1 + 2 * 5)
 
 
+def test_the_score_of_the_truth_is_a_column_of_the_rows_that_have_anchors(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(probec, "scoring.anchors={share: 0.5, min_gap: 0.0, max_wrong: 1.0}")
+    rows = written(dataset(project))
+    lines = (project / "build/datasets/tiny/audits.jsonl").read_text(encoding="utf-8").splitlines()
+    audits = map(json.loads, lines)
+    gold = {(a["doc_id"], a["slot"]): a["scores"][0] for a in audits if a["kind"] == "gold"}
+    found = {(row["doc_id"], row["slot_idx"]): row["gold_score"] for row in rows}
+
+    assert gold
+    assert gold == {key: score for key, score in found.items() if score is not None}
+    assert None in found.values()
+    assert all(row["gold_score"] is None for row in dataset(project) if row not in rows)
+
+
 def test_a_judge_that_accepts_every_answer_fails_the_build(
     probec: Probec, project: Path, script: Script
 ) -> None:
     script.blunt = True
     assert probec("build", SPEC, *options("scoring.anchors={}")) == 1
     assert "FAILED: in scope sentence the judge scores the truth only 0.00 above" in probec.out
+    assert "FAILED: in scope sentence the judge gives the question itself a mean" in probec.out
+    assert "scoring.anchors.max_wrong is 0.2" in probec.out
     assert "dataset: " in probec.out
     script.blunt = False
 

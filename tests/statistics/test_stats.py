@@ -17,6 +17,7 @@ from compiler.statistics.artefacts import findings
 from compiler.statistics.ledger import close
 from compiler.statistics.measures.agreement import cohen
 from compiler.statistics.observations import gather
+from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Rules, Stats, compute
 
 RULES = Rules(0.4, 0.8, ["word", "sentence"])
@@ -132,6 +133,37 @@ def test_anchors_and_repeats_are_matched_to_their_rows() -> None:
     assert judge.again.flips.value == 0.25
     assert judge.again.agreement.mean_delta.value == pytest.approx(10 * 0.3 / 80)
     assert judge.heaping.distinct == 2
+
+
+def test_the_noise_of_the_judge_is_given_by_cell() -> None:
+    targets = ("prefix", "suffix")
+    facts = [
+        fact(f"d{n}", 0.5, scores=(0.2, 0.6), slot=slot, target=target)
+        for n in range(40)
+        for slot, target in enumerate(targets)
+    ]
+    # A tenth of the prefix targets leave their band, and half of the suffix targets.
+    audits = [
+        AuditScore(f"d{n}", slot, "again_1", (0.2, 0.9 if n < changed else 0.6))
+        for n in range(40)
+        for slot, changed in enumerate((4, 20))
+    ]
+    noise = {each.place: each.changes for each in stats(facts, audits=audits).judge.noise}
+
+    assert [*noise] == [("sentence", "prefix", ""), ("sentence", "suffix", ""), ("", "", "")]
+    assert [each.value for each in noise.values()] == [0.1, 0.5, 0.3]
+    assert all(each.low is not None for each in noise.values())
+    assert stats(facts).judge.noise == ()
+
+
+def test_wrong_anchors_with_a_high_mean_score_are_named() -> None:
+    facts = [fact(f"d{n}", 0.5, slot=n) for n in range(40)]
+    scores = {"foreign": 0.3, "unknown": 0.2, "echo": 0.9, "alternative": 1.0, "gold": 1.0}
+    audits = [AuditScore(f"d{n}", n, kind, (s,)) for n in range(40) for kind, s in scores.items()]
+    judge = stats(facts, audits=audits).judge
+
+    assert [each.kind for each in excessive(judge, 0.2)] == ["foreign", "echo"]
+    assert [each.kind for each in excessive(judge, 0.9)] == []
 
 
 def test_dataset_level_artifacts_are_counted_per_scope_and_target() -> None:
