@@ -127,10 +127,10 @@ _TABLE = (
     Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
     Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
     Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
-    Check("V35", "error", "V35_elsewhere", "an answer is not about another passage (it holds 60% of the answer's content, the atom less than 15%)", "written", "0 of 179", "411 of 882 swapped within a document, 0 of 879 from another document"),
-    Check("V36", "warning", "V36_about", "the atom holds at least 30% of the answer's content, at most 5 points less than any other passage, and most of what the text holds (60% for a sentence, 80% otherwise)", "written", "1 of 179: 1 of 76 sentences", "882 of 882 swapped within a document, 879 of 879 from another document"),
-    Check("V37", "warning", "V37_part", "an answer draws on several sentences of a paragraph, on several parts of a side", "written", "1 of 103: 1 of 50 paragraphs", "with V36 280 of 324 swapped with a row whose atom overlaps"),
-    Check("V38", "warning", "V38_names", "at least one name or number of the question, if it has any, occurs in the text", "written", "0 of 29 with a name or number", "171 of 190 from another document with a name or number"),
+    Check("V35", "error", "V35_elsewhere", "an answer is not about another passage (it holds 60% of the answer's content, the atom less than 15%)", "written", "0 of 183", "414 of 896 swapped within a document, 0 of 930 from another document"),
+    Check("V36", "warning", "V36_about", "the atom holds at least 20% of the answer's content (30% of a side's, or if the rest of the text holds no more) and two of three or more words, at most 5 points less than any other passage, and most of what the text holds (55% for a sentence, 80% otherwise)", "written", "1 of 183: 1 of 80 sentences", "with V37 and V38 896 of 896 swapped within a document, 930 of 930 from another document"),
+    Check("V37", "warning", "V37_part", "an answer draws on several sentences of a paragraph, on several parts of a side", "written", "1 of 103: 1 of 50 paragraphs", "with V36 281 of 328 swapped with a row whose atom overlaps"),
+    Check("V38", "warning", "V38_names", "at least one name or number of the question, if it has any, occurs in the text", "written", "0 of 32 with a name or number", "166 of 188 from another document with a name or number"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}

@@ -22,11 +22,13 @@ from compiler.words import STOPWORDS, WORD, Chunks, is_content, stem
 
 Kind = Literal["sentence", "paragraph", "side"]
 
-LEAST = 0.3
-"""Smallest share of an atom that an answer is about."""
+LEAST = {"sentence": 0.2, "paragraph": 0.2, "side": 0.3}
+"""Smallest share of an atom that an answer is about, by unit."""
+CLEAR = 0.3
+"""With a smaller share, the rest of the text must hold more of an answer's terms."""
 MARGIN = 0.05
 """Largest lead of another passage's share over the atom's."""
-INSIDE = {"sentence": 0.6, "paragraph": 0.8, "side": 0.8}
+INSIDE = {"sentence": 0.55, "paragraph": 0.8, "side": 0.8}
 """Smallest share of an atom, relative to that of its text, by unit."""
 ONE_PART = {"paragraph": 0.999, "side": 0.9}
 """Largest share of one part of an atom, relative to that of the atom, by unit."""
@@ -42,13 +44,14 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Kh
 
 
 class Shares(NamedTuple):
-    """Shares of an answer's terms, and their number.
+    """Shares of an answer's terms, their number, and how many of them the atom holds.
 
     `atom`: of the atom; `rival`: the largest of another passage, which begins as `rival_text`;
     `text`: of the whole text; `part`: the largest of one part of the atom.
     """
 
     terms: int
+    held: int
     atom: float
     rival: float
     rival_text: str
@@ -69,7 +72,7 @@ class Passages:
         wanted = terms(answer)
         whole = sum(map(self._weight, wanted))
         if not whole:
-            return Shares(0, 0.0, 0.0, "", 0.0, 0.0)
+            return Shares(0, 0, 0.0, 0.0, "", 0.0, 0.0)
         text = self._segments.text
         atom = text[span.start : span.end]
 
@@ -80,6 +83,7 @@ class Passages:
         best = max(rivals, key=lambda each: (share(each), each), default="")
         return Shares(
             len(wanted),
+            len(wanted & self._terms_of(atom)),
             share(atom),
             share(best),
             " ".join(best[:60].split()),
@@ -181,7 +185,8 @@ _terms_in = Chunks(
 
 def about(found: Shares, unit: Kind) -> str:
     """Return the violation of an answer that is not about its atom, empty without one."""
-    if found.atom < LEAST:
+    few = found.held < min(2, found.terms - 1)
+    if found.atom < LEAST[unit] or few or found.text == found.atom < CLEAR:
         return f"the atom holds {found.atom:.2f} of the answer's content"
     if found.rival - found.atom > MARGIN:
         rival = f"{found.rival:.2f}: {found.rival_text!r}"
