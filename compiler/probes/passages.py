@@ -69,15 +69,17 @@ class Passages:
 
     def shares(self, answer: str, span: Span, kind: Kind) -> Shares:
         """Compute the shares of an answer to a question about a span of the text."""
-        wanted = terms(answer)
-        whole = sum(map(self._weight, wanted))
+        weights = {term: self._weight(term) for term in terms(answer)}
+        # Exact sums, which do not depend on the order of a set.
+        whole = math.fsum(weights.values())
         if not whole:
             return Shares(0, 0, 0.0, 0.0, "", 0.0, 0.0)
+        wanted = weights.keys()
         text = self._segments.text
         atom = text[span.start : span.end]
 
         def share(passage: str) -> float:
-            return sum(self._weight(term) for term in wanted & self._terms_of(passage)) / whole
+            return math.fsum(weights[term] for term in wanted & self._terms_of(passage)) / whole
 
         rivals = {each for each in self._rivals(span, kind) if not self._alike(each, atom)}
         best = max(rivals, key=lambda each: (share(each), each), default="")
