@@ -34,6 +34,7 @@ ONE_PART = {"paragraph": 0.999, "side": 0.9}
 """Largest share of one part of an atom, relative to that of the atom, by unit."""
 ELSEWHERE = (0.15, 0.6)
 """An atom's share below the first and another passage's above the second: an error."""
+# Answers of fewer terms give no certain error.
 _FEWEST = 4
 # Share of common terms above which two passages say nearly the same.
 _ALIKE = 0.5
