@@ -1,7 +1,7 @@
 """The row types that stages read and write.
 
 Frozen structs instead of dataclasses, because a build makes and reads hundreds of millions of them.
-They are trees, so the cyclic garbage collector need not track them (`gc=False`).
+They are trees, so the garbage collector need not track them (`gc=False`).
 
 Normalised: a probe refers by `doc_id` to its doc-record, which stores the text. All offsets are
 Python code points into the full text of one sibling, `prefix + continuation`.
@@ -28,10 +28,9 @@ class Sibling(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A source row or sibling that was not used or was cut, with a reason from `SKIPS`.
+    """A source row or sibling that was not used or was cut. `reason`: one of `SKIPS`.
 
-    `detail`: column and type of value of a row. `chars`: unused characters of a sibling.
-    """
+    `detail`: column and type of value of a row. `chars`: unused characters of a sibling."""
 
     reason: str
     detail: str = ""

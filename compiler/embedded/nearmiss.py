@@ -26,7 +26,7 @@ _PERSONAL = frozenset(["i", "he", "she", "it", "they", "we", "you"])
 
 
 class NearMisses:
-    """The near misses from one complement; no predicate is used twice."""
+    """The near misses from one complement; no predicate comes first in two of them."""
 
     def __init__(self, complement: str, siblings: Sequence[str]) -> None:
         self._flat = [" ".join(text.split()).casefold() for text in siblings]

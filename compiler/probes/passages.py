@@ -22,16 +22,19 @@ from compiler.words import STOPWORDS, WORD, Chunks, is_content, stem
 
 Kind = Literal["sentence", "paragraph", "side"]
 
-LEAST = 0.3
-"""Smallest share of an atom that an answer is about."""
+LEAST = {"sentence": 0.2, "paragraph": 0.2, "side": 0.3}
+"""Smallest share of an atom that an answer is about, by unit."""
+CLEAR = 0.3
+"""With a smaller share, the rest of the text must hold more of an answer's terms."""
 MARGIN = 0.05
 """Largest lead of another passage's share over the atom's."""
-INSIDE = {"sentence": 0.6, "paragraph": 0.8, "side": 0.8}
+INSIDE = {"sentence": 0.55, "paragraph": 0.8, "side": 0.8}
 """Smallest share of an atom, relative to that of its text, by unit."""
 ONE_PART = {"paragraph": 0.999, "side": 0.9}
 """Largest share of one part of an atom, relative to that of the atom, by unit."""
 ELSEWHERE = (0.15, 0.6)
 """An atom's share below the first and another passage's above the second: an error."""
+# Answers of fewer terms give no certain error.
 _FEWEST = 4
 # Share of common terms above which two passages say nearly the same.
 _ALIKE = 0.5
@@ -42,13 +45,14 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Kh
 
 
 class Shares(NamedTuple):
-    """Shares of an answer's terms, and their number.
+    """Shares of an answer's terms, their number, and how many of them the atom holds.
 
     `atom`: of the atom; `rival`: the largest of another passage, which begins as `rival_text`;
     `text`: of the whole text; `part`: the largest of one part of the atom.
     """
 
     terms: int
+    held: int
     atom: float
     rival: float
     rival_text: str
@@ -66,20 +70,23 @@ class Passages:
 
     def shares(self, answer: str, span: Span, kind: Kind) -> Shares:
         """Compute the shares of an answer to a question about a span of the text."""
-        wanted = terms(answer)
-        whole = sum(map(self._weight, wanted))
+        weights = {term: self._weight(term) for term in terms(answer)}
+        # Exact sums, which do not depend on the order of a set.
+        whole = math.fsum(weights.values())
         if not whole:
-            return Shares(0, 0.0, 0.0, "", 0.0, 0.0)
+            return Shares(0, 0, 0.0, 0.0, "", 0.0, 0.0)
+        wanted = weights.keys()
         text = self._segments.text
         atom = text[span.start : span.end]
 
         def share(passage: str) -> float:
-            return sum(self._weight(term) for term in wanted & self._terms_of(passage)) / whole
+            return math.fsum(weights[term] for term in wanted & self._terms_of(passage)) / whole
 
         rivals = {each for each in self._rivals(span, kind) if not self._alike(each, atom)}
         best = max(rivals, key=lambda each: (share(each), each), default="")
         return Shares(
             len(wanted),
+            len(wanted & self._terms_of(atom)),
             share(atom),
             share(best),
             " ".join(best[:60].split()),
@@ -181,7 +188,8 @@ _terms_in = Chunks(
 
 def about(found: Shares, unit: Kind) -> str:
     """Return the violation of an answer that is not about its atom, empty without one."""
-    if found.atom < LEAST:
+    few = found.held < min(2, found.terms - 1)
+    if found.atom < LEAST[unit] or few or found.text == found.atom < CLEAR:
         return f"the atom holds {found.atom:.2f} of the answer's content"
     if found.rival - found.atom > MARGIN:
         rival = f"{found.rival:.2f}: {found.rival_text!r}"

@@ -182,6 +182,11 @@ def test_every_figure_has_a_label_and_its_numbers_as_text(built: Path) -> None:
     assert found.tags["details"] >= 10
 
 
+def _written(rows: dict[tuple[object, object], dict[str, object]]) -> list[tuple[object, object]]:
+    """Return the document and slot of the rows that a model wrote."""
+    return [key for key, row in rows.items() if row["template_id"] is None]
+
+
 def test_documents_are_complete_and_each_atom_is_marked_on_its_side(
     built: Path, project: Path
 ) -> None:
@@ -189,7 +194,7 @@ def test_documents_are_complete_and_each_atom_is_marked_on_its_side(
     rows = {(row["doc_id"], row["slot_idx"]): row for row in dataset(project)}
     articles = re.findall(r'<article class="record".*?</article>', text, re.DOTALL)
 
-    assert len(articles) == 6
+    assert len(articles) == len({doc for doc, _ in _written(rows)}) >= 5
     for article in articles:
         plain = Page(article)
         doc_id = next(key[0] for key in rows if str(key[0]) in article)
@@ -229,7 +234,11 @@ def test_the_sample_is_deterministic_and_spread(probec: Probec, project: Path) -
     assert len(set(first)) == 3
     assert [rounds[doc] for doc in first] == [0, 1, 0]
     assert probec.json("report", SPEC, "--sample", "0")["documents"] == []
-    assert len(probec.json("report", SPEC, "--sample", "99")["documents"]) == 6  # type: ignore[arg-type]
+    found = probec.json("report", SPEC, "--sample", "99")["documents"]
+    written = _written({(row["doc_id"], row["slot_idx"]): row for row in dataset(project)})
+    assert isinstance(found, list)
+    assert {*found} == {doc for doc, _ in written}
+    assert len(found) >= 5
 
 
 def test_a_directory_gives_the_same_scores_and_names_the_missing_counts(

@@ -27,17 +27,43 @@ OWN = (
 FOREIGN = "zabra quoltin meffer dystrand oxil pravoon tebbing".split()
 
 
-def rejected(alternative: str, siblings: list[str]) -> str:
+def rejected(alternative: str, siblings: list[str], answer: str = "It froze.") -> str:
     """Return the detail of V12 about an alternative, empty if it holds."""
     text = OWN
     probe = Probe(
-        "d", 0, "sentence", "suffix", 38, len(text), "What happened to the river?", "It froze.",
+        "d", 0, "sentence", "suffix", 38, len(text), "What happened to the river?", answer,
         alternative, None, None, None, None, 0, "two pieces", None, None, None, None, None, None,
         None, None, (),
     )  # fmt: skip
     squashed = [*map(squash, (text, *siblings))]
     facts = Facts(segment(text, 0), Places.of(text), 0, 38, SCOPE, squashed, 0, False)
     return next((each.detail for each in examine(probe, facts) if each.check.id == "V12"), "")
+
+
+@pytest.mark.parametrize(
+    ("alternative", "detail"),
+    [
+        ("It froze.", "it equals the truth"),
+        ("“IT FROZE”", "it equals the truth"),
+        ("The river froze  early that year, and nobody crossed it", "it equals the truth"),
+        ("The river froze early that year, and nobody crossed her.", "it is nearly the truth"),
+        ("What happened to the river?", "it stands in the question"),
+        ("The river", "it stands in the question"),
+        ("The council paid the masons in grain.", "a sibling wrote it"),
+    ],
+)
+def test_an_alternative_that_repeats_another_text_is_rejected(
+    alternative: str, detail: str
+) -> None:
+    assert rejected(alternative, []) == detail
+
+
+def test_an_alternative_that_is_nearly_the_answer_is_rejected() -> None:
+    answer = "Ice closed the water for eleven weeks, longer than anyone in town recalled."
+    nearly = answer.replace("eleven", "twelve")
+
+    assert rejected(nearly, [], answer) == "it is nearly the truth"
+    assert rejected(nearly, []) == ""
 
 
 def sentences() -> Iterator[tuple[str, list[str]]]:

@@ -226,7 +226,7 @@ def test_the_documented_rates_are_those_of_the_rows() -> None:
     )
     assert CHECKS["V36"].false_alarms.startswith(f"{total(flagged, 'V36')} of {correct}")
     assert CHECKS["V36"].found == (
-        f"{total(flagged, 'swapped')} of {swapped} swapped within a document, "
+        f"with V37 and V38 {total(flagged, 'swapped')} of {swapped} swapped within a document, "
         f"{total(flagged, 'canned')} of {canned} from another document"
     )
     assert CHECKS["V37"].found == (
