@@ -26,12 +26,12 @@ from compiler.errors import SourceError
 from compiler.keys import Json, digest
 from compiler.publishing import exclusion, gate
 from compiler.publishing.dataset import Dataset
-from compiler.publishing.files import CARD, MANIFEST, File, described
+from compiler.publishing.files import CARD, File, described
 from compiler.publishing.target import Publication
 from compiler.records import AuditScore, Reject
 from compiler.report import card, publication
 from compiler.report.card import CardFacts
-from compiler.report.publication import CONFIGS, Excluded, Manifest, StoredFile
+from compiler.report.publication import CONFIGS, MANIFEST, Excluded, Manifest, StoredFile
 from compiler.statistics.stats import Stats
 
 T = TypeVar("T")

@@ -216,9 +216,9 @@ class Publish(Model):
     content_defined_chunking: bool = False
     """End row groups at boundaries set by the content, so that the Hub stores only changed ones."""
     license_name: str | None = None
-    """Name of a license that the Hub has no id for; only with `license: other`."""
+    """Name of a license that the Hub has no id for; on the published card if license is `other`."""
     license_link: str | None = None
-    """Address of that license's text."""
+    """Address of that license's text; on the published card if license is `other`."""
     to: str | None = None
     """Where `probec push` publishes: `hf://datasets/OWNER/NAME`, an fsspec URL, or a directory."""
     private: bool = True
@@ -241,8 +241,6 @@ class Publish(Model):
             raise ValueError(f"the shares of splits add up to {sum(self.splits.values()):g}, not 1")
         if any(share == 0 for share in self.splits.values()):
             raise ValueError("a split has the share 0: leave it out")
-        if self.license_name is not None and self.license != "other":
-            raise ValueError("license_name goes with license: other")
         return self
 
 

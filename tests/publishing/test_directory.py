@@ -176,7 +176,11 @@ def test_an_excluded_document_is_in_no_row_and_counted_on_the_card(
     assert gone not in (split / "audits.jsonl").read_text(encoding="utf-8")
     assert probec("card", "out", "--check") == 0, probec.out
     assert probec("verify-rows", "out") == 0, probec.out
-    assert locks == {path: path.read_bytes() for path in locks}
+    # The settings are in no key and in no round's identity.
+    ran = probec.json("build", SPEC)["ran"]
+    assert isinstance(ran, dict)
+    assert set(ran.values()) == {0}
+    assert locks == {path: path.read_bytes() for path in (project / "build/rounds").rglob("*.json")}
     assert before == {path: path.read_bytes() for path in built}
 
 
