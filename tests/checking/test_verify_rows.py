@@ -150,7 +150,9 @@ def test_each_check_finds_its_violation(
         "V05": "sentence",
     }
     scope = wanted.get(check, "sentence")
-    damage(next(r for r in rows if r["scope"] == scope and r["target"] == "suffix"))
+    # The few documents have no built `whole` probe of a suffix.
+    target = "prefix" if scope == "whole" else "suffix"
+    damage(next(r for r in rows if r["scope"] == scope and r["target"] == target))
     pq.write_table(pa.Table.from_pylist(rows, table.schema), file)
     after = findings(probec, data, 1 if check not in ("V15", "V21") or damage is cut_token else 0)
 
@@ -253,7 +255,7 @@ def test_a_dataset_is_checked_with_the_scopes_of_its_build(
 
 
 def test_the_dataset_states_where_suffix_atoms_may_lie(probec: Probec, project: Path) -> None:
-    build(probec, "--set", "splits.suffix_in_generated=false")
+    build(probec, "--set", "splits.suffix_in_generated=false", "--set", "seed=3")
     rows = dataset(project)
     early = [int(str(r["atom_start"])) < int(str(r["gen_start_char"])) for r in rows]
     assert any(

@@ -56,7 +56,7 @@ def test_a_build_pays_for_every_request_once_and_its_ledger_agrees_with_the_serv
 
     assert first["outputs"] == again["outputs"]
     assert again["up_to_date"]
-    card = (project / "build/datasets/tiny/README.md").read_text(encoding="utf-8")
+    card = (installed(project) / "README.md").read_text(encoding="utf-8")
     roles = "answerer server default; generator server default; judge server default"
     assert f"Sampling: {roles}. Calibration level" in card
     money: Any = first["money"]

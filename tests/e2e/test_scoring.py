@@ -13,7 +13,7 @@ import pytest
 
 from compiler.llm.responses import ResponseLog
 from compiler.probes.sampling import Stream
-from tests.conftest import ROOT, Builds, Probec, installed
+from tests.conftest import LICENSE, ROOT, Builds, Probec, installed
 from tests.e2e.test_build import dataset, edit
 from tests.scripted import Script
 
@@ -302,7 +302,7 @@ def test_the_score_of_the_truth_is_a_column_of_the_rows_that_have_anchors(
 ) -> None:
     build(probec, "scoring.anchors={share: 0.5, min_gap: 0.0, max_wrong: 1.0}")
     rows = written(dataset(project))
-    lines = (project / "build/datasets/tiny/audits.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (installed(project) / "audits.jsonl").read_text(encoding="utf-8").splitlines()
     audits = map(json.loads, lines)
     gold = {(a["doc_id"], a["slot"]): a["scores"][0] for a in audits if a["kind"] == "gold"}
     found = {(row["doc_id"], row["slot_idx"]): row["gold_score"] for row in rows}
@@ -568,7 +568,7 @@ def test_files_without_scores_or_with_odd_types_have_statistics(
 
 def test_neither_license_nor_language_is_inherited(probec: Probec, project: Path) -> None:
     spec = project / SPEC
-    text = spec.read_text(encoding="utf-8").replace("license: other, languages: [en], ", "")
+    text = spec.read_text(encoding="utf-8").replace(f"  {LICENSE}", "").replace("  languages: [en]\n", "")
     spec.write_text(text, encoding="utf-8")
     assert probec("build", SPEC) == 0
     card = (installed(project) / "README.md").read_text(encoding="utf-8")
