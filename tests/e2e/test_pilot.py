@@ -139,7 +139,9 @@ def test_a_pilot_with_other_settings_prices_only_what_it_measured(
     judged = [each for each in price["estimates"] if each["stage"] == "judge"]
     usage: Any = json.loads((project / "build/usage/tiny-pilot4.json").read_text(encoding="utf-8"))
     measured = sum(
-        cell["calls"] for each in usage["documents"] for cell in each["cells"].get("judge", {}).values()
+        cell["calls"]
+        for each in usage["documents"]
+        for cell in each["cells"].get("judge", {}).values()
     )
 
     assert tokens["generate"] == tokens["judge"] == "measured"

@@ -568,7 +568,11 @@ def test_files_without_scores_or_with_odd_types_have_statistics(
 
 def test_neither_license_nor_language_is_inherited(probec: Probec, project: Path) -> None:
     spec = project / SPEC
-    text = spec.read_text(encoding="utf-8").replace(f"  {LICENSE}", "").replace("  languages: [en]\n", "")
+    text = (
+        spec.read_text(encoding="utf-8")
+        .replace(f"  {LICENSE}", "")
+        .replace("  languages: [en]\n", "")
+    )
     spec.write_text(text, encoding="utf-8")
     assert probec("build", SPEC) == 0
     card = (installed(project) / "README.md").read_text(encoding="utf-8")
