@@ -28,5 +28,6 @@ COMMANDS: Mapping[str, str] = {
     "stats": "print the statistics of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number in it",
     "report": "write a self-contained HTML page with plots, tables and documents",
+    "evaluate": "score a method that reads hidden states: questions, controls, predictions",
     "verify-rows": "run every check on a probe parquet, built here or published",
 }

@@ -191,6 +191,18 @@ def batches(
         yield from table.iter_batches(batch_size=size, columns=wanted)
 
 
+def names(file: Path) -> list[str]:
+    """Return the names of a file's columns.
+
+    Raises:
+        SourceError: the file is not parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with translated(file):
+        return list(pq.read_schema(file).names)
+
+
 def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
     """Return those of the columns whose type in the file is not an integer, with that type."""
     import pyarrow.parquet as pq

@@ -30,6 +30,7 @@ class _Scope(msgspec.Struct):
 class _Card(msgspec.Struct):
     scopes: tuple[_Scope, ...] | None = None
     source_tokenizer: str | None = None
+    prompts: dict[str, str] = {}
     suffix_in_generated: bool = True
 
 
@@ -91,6 +92,15 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
         return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
         raise _other(error, folder(path) / "card.json") from error
+
+
+def prompt(path: Path, role: str) -> str:
+    """Read the digest of a role's prompt; empty without metadata.
+
+    Raises:
+        SourceError: `card.json` exists and is not of this version.
+    """
+    return (_read(path, "card.json", _Card) or _Card()).prompts.get(role, "")
 
 
 def bands(path: Path) -> tuple[float, float] | None:
