@@ -54,7 +54,7 @@ DOORS = {
     "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows")),
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "tables")),
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
@@ -83,6 +83,7 @@ DOORS = {
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
+        *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },

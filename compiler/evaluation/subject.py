@@ -23,13 +23,13 @@ from compiler.errors import SourceError, UsageError
 from compiler.keys import canonical, digest, text_digest
 from compiler.probes.prompts import Library
 from compiler.probes.sampling import rank
+from compiler.probes.scoring import POLICIES
 from compiler.project import opening
 from compiler.project.project import Project
 from compiler.project.variant import Variant
 from compiler.records import Side
 from compiler.spec.model import WrittenScope
 from compiler.spec.root import SUFFIXES
-from compiler.stages.context import Role
 from compiler.statistics.observations import LEAKS
 
 BANDS = ("all", "hard", "middle", "easy")
@@ -38,18 +38,18 @@ _COLUMNS = (
     *("probe_id", "round_idx", "slot_idx", "split_char_offset", "typicality", "target_response"),
     *("incorrect_plausible_answer", "tokenizer", "template_id", "flags"),
     *("bb_answer_rollout_answers", "bb_answer_rollout_scores", "full_information_scores"),
-    *("answerer_model", "judge_model"),
 )
 _OPTIONAL = {
     "target_response": "answers are compared with the atom alone",
     "incorrect_plausible_answer": "no contrastive win",
     "bb_answer_rollout_scores": "no blind reader, no bands and no gap closed",
     "full_information_scores": "no ceiling, so no gap closed",
-    "judge_model": "no gap closed, because the judge of the blind scores is unknown",
     "tokenizer": "lens atoms are compared by words, not by tokens",
     "flags": "no sensitivity to leaking probes",
 }
 _DIGITS = 12
+JUDGE_KEY = "probec.judge"
+"""The entry of a parquet file's metadata that holds the identity of its judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,6 @@ class Item:
     blind: tuple[float, ...]
     answers: tuple[str, ...]
     full: tuple[float, ...]
-    answerer_model: str
-    judge_model: str
 
     @property
     def place(self) -> str:
@@ -110,7 +108,7 @@ class Subject:
     """A dataset and its probes. `lacks`: columns that the file lacks -> the consequence.
 
     `hard`, `easy`: the thresholds of the bands; `project`: provides the judge and the answerer, or
-    None; `judge_prompt`: digest of the prompt that gave the blind scores, empty if unknown.
+    None; `judge`: identity of the judge that gave the blind scores, empty if unknown.
     """
 
     path: Path
@@ -123,7 +121,7 @@ class Subject:
     lacks: Mapping[str, str]
     scopes: tuple[str, ...]
     project: Project | None
-    judge_prompt: str
+    judge: str
     source_tokenizer: str
 
     @property
@@ -241,15 +239,38 @@ def _read(
         {column: why for column, why in _OPTIONAL.items() if column not in have},
         (*ordered, *sorted(present - set(ordered))),
         project,
-        prompt_of(project, "judge") if project and built else stated.prompt(path, "judge"),
+        judge_of(project) if project and built else _judge(path, files),
         project.spec.source.tokenizer if project and built else "",
     )
 
 
-def prompt_of(project: Project, role: Role) -> str:
-    """Return the digest of a role's prompt, as a dataset's card states it."""
-    name = getattr(project.spec.models, role).prompt
-    return digest("prompt", Library(project.root / "prompts").prompt_closure(name))
+def judge_of(project: Project) -> str:
+    """Return the identity of a spec's judge: scores of judges with one identity are comparable."""
+    scoring = project.spec.scoring
+    if not POLICIES[scoring.policy].judged:
+        return _identity(scoring.policy, "", "", scoring.compare)
+    use = project.spec.models.judge
+    prompt = digest("prompt", Library(project.root / "prompts").prompt_closure(use.prompt))
+    return _identity(scoring.policy, use.model, prompt, scoring.compare)
+
+
+def _judge(path: Path, files: Sequence[Path]) -> str:
+    """Return the identity of the judge that rows in files state; empty if they do not."""
+    own = {rows.stated(file, JUDGE_KEY) for file in files}
+    if len(own) == 1 and "" not in own:
+        return own.pop()
+    found = stated.judge(path)
+    if found is None:
+        return ""
+    policy, model, prompt, compare = found
+    judged = POLICIES[policy].judged if policy in POLICIES else True
+    return _identity(policy, model if judged else "", prompt if judged else "", compare)
+
+
+def _identity(policy: str, model: str, prompt: str, compare: str) -> str:
+    # With both references, the leading scores are those against the atom.
+    reference = "atom_text" if compare == "both" else compare
+    return digest("judge", [policy, model, prompt, reference])
 
 
 def _items(files: Sequence[Path], form: _Form) -> Iterator[Item]:
@@ -301,8 +322,6 @@ def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
         blind,
         tuple(str(each) for each in row.items("bb_answer_rollout_answers") or ()),
         _numbers(row.items("full_information_scores")),
-        row.text("answerer_model"),
-        row.text("judge_model"),
     )
 
 

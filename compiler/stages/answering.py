@@ -11,7 +11,7 @@ from compiler.probes.sampling import view
 from compiler.stages.asking import Posed, Replies, requester
 from compiler.stages.context import Context
 
-_USABLE = (Outcome.OK, Outcome.TRUNCATED)
+USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Answering:
         texts = [reply.text.strip() for reply in found]
         return Answers(
             tuple(
-                text if text and reply.outcome in _USABLE else None
+                text if text and reply.outcome in USABLE else None
                 for reply, text in zip(found, texts, strict=True)
             ),
             found[0].model,

@@ -113,7 +113,7 @@ def test_the_tokenizer_adds_its_special_tokens_before_the_text_only() -> None:
     from tokenizers.processors import TemplateProcessing
 
     plain = tuple(loaded.ids("The night was"))
-    loaded._backend.post_processor = TemplateProcessing(  # type: ignore[attr-defined]
+    loaded._backend.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 7), ("</s>", 8)]
     )
 

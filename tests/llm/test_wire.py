@@ -7,7 +7,7 @@ import pytest
 from compiler.keys import Json
 from compiler.llm.messages import BILLED, Outcome
 from compiler.llm.providers.anthropic import wire
-from compiler.stages.answering import _USABLE
+from compiler.stages.answering import USABLE
 
 TEXT: Json = {"type": "text", "text": "an answer"}
 NULL: Json = {"type": "text", "text": None}
@@ -104,4 +104,4 @@ def test_replies_of_uncertain_text_are_billed_but_no_answers() -> None:
     uncertain = {Outcome.PAUSED, Outcome.EMPTY, Outcome.UNKNOWN}
 
     assert uncertain <= {*BILLED}
-    assert not uncertain & {*_USABLE}
+    assert not uncertain & {*USABLE}

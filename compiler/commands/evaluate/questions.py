@@ -1,82 +1,29 @@
-"""`probec evaluate`: questions for a method, controls, and the method's scores."""
+"""`probec evaluate questions`: what a method may see of each probe."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from compiler.commands import arguments
+from compiler.commands.evaluate import options
 from compiler.commands.result import Result
 from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
 from compiler.evaluation import questions, subject
 from compiler.evaluation.questions import Places
-from compiler.evaluation.subject import Selection, Subject
+from compiler.evaluation.subject import Subject
 from compiler.probes import tokens
-from compiler.project.variant import Variant
+from compiler.project.reporter import Reporter
 from compiler.report.numbers import count, size
-from compiler.spec.root import SUFFIXES
 
-ACTIONS: Mapping[str, str] = {
-    "questions": "write what a method may see of each probe, without any answer",
-}
-EXAMPLES: Mapping[str, str] = {
-    "questions": "probec evaluate questions specs/demo.yaml --out questions.jsonl",
-}
-EXAMPLE = EXAMPLES["questions"]
+SUMMARY = "write what a method may see of each probe, without any answer"
+EXAMPLE = "probec evaluate questions specs/demo.yaml --out questions.jsonl"
 
 
-def add_arguments(parser: argparse.ArgumentParser, action: str) -> None:
-    """Add the options of an action."""
-    _add_dataset(parser)
-    _ADD[action](parser)
-
-
-def run(args: argparse.Namespace) -> Result:
-    """Run an action."""
-    return _RUN[args.action](args)
-
-
-def _add_dataset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "dataset",
-        type=Path,
-        metavar="DATASET",
-        help="a built spec, a dataset directory, or any probe parquet",
-    )
-    parser.add_argument(
-        "--spec",
-        type=Path,
-        metavar="SPEC",
-        help="for a directory or file: the spec whose judge, answerer and prompts are used",
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="override one value of the spec, such as models.judge.prompt=judge/strict",
-    )
-    parser.add_argument(
-        "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
-    )
-    parser.add_argument(
-        "--scope", action="append", default=[], metavar="NAME", help="only this scope; repeatable"
-    )
-    parser.add_argument(
-        "--docs",
-        type=arguments.at_least_one,
-        default=0,
-        metavar="N",
-        help="only N documents with all of their probes, chosen deterministically",
-    )
-
-
-def _add_questions(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     parser.add_argument(
         "--bands",
         action="append",
@@ -108,11 +55,12 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _questions(args: argparse.Namespace) -> Result:
-    found = _subject(args)
+def run(args: argparse.Namespace, reporter: Reporter) -> Result:
+    """Write the questions."""
+    found = options.opened(args)
     places = _places(args, found)
     head, data = questions.written(
-        found, _selection(args, args.bands), places, choices=args.choices
+        found, options.selection(args, args.bands), places, choices=args.choices
     )
     write_atomic(args.out, data, "--out")
     lines = [f"questions: {args.out} ({count(head.rows)} probes, {size(len(data))})"]
@@ -123,18 +71,6 @@ def _questions(args: argparse.Namespace) -> Result:
         )
     lines.append(f"dataset digest, which predictions repeat: {head.dataset}")
     return Result("\n".join(lines), {"out": str(args.out), **msgspec.to_builtins(head)})
-
-
-def _subject(args: argparse.Namespace) -> Subject:
-    spec = args.dataset if args.dataset.suffix in SUFFIXES and args.spec is None else args.spec
-    if spec is None and args.overrides:
-        raise UsageError("--set changes a spec, and none is named", hint="name it with --spec")
-    variant = Variant(spec, tuple(args.overrides), build_dir=args.build_dir) if spec else None
-    return subject.open_subject(args.dataset, variant, None, None)
-
-
-def _selection(args: argparse.Namespace, bands: list[str]) -> Selection:
-    return Selection(tuple(args.scope), tuple(bands), args.docs)
 
 
 def _places(args: argparse.Namespace, found: Subject) -> Places | None:
@@ -159,7 +95,3 @@ def _bos(text: str | None) -> tuple[int, ...] | None:
     if not text.isdecimal():
         raise UsageError(f"--bos {text!r} is not a token id", hint="a whole number, or `none`")
     return (int(text),)
-
-
-_ADD: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {"questions": _add_questions}
-_RUN: Mapping[str, Callable[[argparse.Namespace], Result]] = {"questions": _questions}

@@ -1,0 +1,188 @@
+"""The judge and the answerer of a spec, asked about finished rows through the response log.
+
+A request whose reply is in the log is not sent, whichever build or evaluation paid for it. Costs
+are booked apart from those of the dataset's builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from compiler.building.build import alone, running
+from compiler.building.estimate import call_usd, observed_usd
+from compiler.evaluation.subject import Item
+from compiler.llm.dispatch import Dispatcher
+from compiler.llm.messages import Reply, Request
+from compiler.llm.purse import Purse
+from compiler.probes.scoring import POLICIES
+from compiler.project.project import Project
+from compiler.project.reporter import Reporter
+from compiler.records import Probe
+from compiler.report.numbers import usd
+from compiler.stages.answering import USABLE, Answering
+from compiler.stages.asking import Posed
+from compiler.stages.context import Context, Role
+from compiler.stages.judging import Judging, references
+
+# Replies are read from the log in groups.
+_GROUP = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request about a probe, and one of its samples."""
+
+    request: Request
+    sample: int
+    item: Item
+
+
+@dataclass
+class Cost:
+    """Requests of an evaluation by state. `dollars`: expected cost of those to be sent."""
+
+    sent: int = 0
+    logged: int = 0
+    flying: int = 0
+    dollars: float = 0.0
+
+    def text(self, role: str) -> str:
+        """Format the counts."""
+        found = f"{role}: {self.sent:,} requests to send, {self.logged:,} in the log"
+        found += f", {self.flying:,} in flight" if self.flying else ""
+        return f"{found}, expected cost {usd(self.dollars)}"
+
+
+class Bench:
+    """The readers of an opened project.
+
+    `dry`: requests are counted and priced, and none is sent. `costs`: by role.
+    """
+
+    def __init__(self, project: Project, context: Context, reporter: Reporter, dry: bool) -> None:
+        self.project = project
+        self.context = context
+        self.dry = dry
+        self.costs: dict[Role, Cost] = {}
+        self.policy = POLICIES[project.spec.scoring.policy]
+        self._reporter = reporter
+        self._answering = Answering(context)
+        self._judging = Judging(context)
+
+    def answers(self, items: Sequence[Item], samples: range) -> list[tuple[str | None, ...]] | None:
+        """Let the answerer read the complement and the question of each probe.
+
+        Returns its answers by sample, None for an unusable reply; None if nothing was asked.
+        """
+        wanted = [
+            Wanted(request, sample, item)
+            for item in items
+            for request in (self._answering.request(posed(item)),)
+            for sample in samples
+        ]
+        replies = self._ask("answerer", wanted)
+        if replies is None:
+            return None
+        texts = [
+            text if (text := each.text.strip()) and each.outcome in USABLE else None
+            for each in replies
+        ]
+        size = len(samples)
+        return [tuple(texts[at : at + size]) for at in range(0, len(texts), size)]
+
+    def scores(self, pairs: Sequence[tuple[Item, str]]) -> list[float | None] | None:
+        """Score answers by the policy of the spec; equal answers to a probe are judged once.
+
+        Returns None for a verdict that is not a number; None if nothing was asked.
+        """
+        if not self.policy.judged:
+            compare = self.project.spec.scoring.compare
+            return [
+                self.policy.number(text, references(compare, posed(item))[0])
+                for item, text in pairs
+            ]
+        wanted, questions = [], []
+        for item, text in pairs:
+            (question,) = self._judging.questions(posed(item), {0: text})
+            questions.append(question)
+            wanted.append(Wanted(question.request, question.sample, item))
+        replies = self._ask("judge", wanted)
+        if replies is None:
+            return None
+        words = [self._judging.words(reply, (0,))[0] for reply in replies]
+        return [None if word is None else self.policy.number(word, "") for word in words]
+
+    def seen(self, item: Item) -> int:
+        """Count the characters of a complement that the answerer sees."""
+        return self._answering.seen(posed(item))
+
+    def _ask(self, role: Role, wanted: Sequence[Wanted]) -> list[Reply] | None:
+        """Send the requests that the log does not answer, and return the replies to all."""
+        dispatcher = self.context.dispatchers[role]
+        cost = self._price(dispatcher, role, wanted)
+        self.costs[role] = cost
+        if self.dry:
+            return None
+        if cost.sent and not dispatcher.provider.free:
+            self._reporter.notice(cost.text(role))
+        for each in wanted:
+            samples = range(each.sample, each.sample + 1)
+            dispatcher.want(each.request, samples, 0, each.item.place)
+        dispatcher.settle()
+        return [*_replies(dispatcher, wanted)]
+
+    def _price(self, dispatcher: Dispatcher, role: Role, wanted: Iterable[Wanted]) -> Cost:
+        dispatcher.priced.clear()
+        for each in wanted:
+            samples = range(each.sample, each.sample + 1)
+            dispatcher.price(each.request, samples, each.item.place, each.item.scope)
+        found = Cost()
+        for priced in dispatcher.priced.values():
+            found.sent += priced.calls
+            found.logged += priced.cached
+            found.flying += priced.in_flight
+        found.dollars = found.sent * call_usd(self.project, role)
+        # A key that was priced would not be queued.
+        dispatcher.close()
+        return found
+
+
+@contextmanager
+def opened(
+    project: Project, reporter: Reporter, max_usd: float | None, *, wait: bool, dry: bool
+) -> Iterator[Bench]:
+    """Open the readers of a project, with its budget, alone on its paid path."""
+    project.account = f"{project.spec.name} evaluation"
+    project.purse = Purse(project.ceiling(max_usd), {}, observed_usd(project))
+    project.wait = wait
+    scoring = project.spec.scoring
+    if scoring.compare == "both":
+        # The scores of a dataset are those against the first reference.
+        scoring = scoring.model_copy(update={"compare": "atom_text"})
+        project.spec = project.spec.model_copy(update={"scoring": scoring})
+    with alone(project):
+        context = project.readers(reporter)
+        with running(project, context):
+            yield Bench(project, context, reporter, dry)
+
+
+def posed(item: Item) -> Posed:
+    """Return a probe in the form that prompts are rendered from."""
+    probe = Probe(
+        item.doc_id, item.number, item.scope, item.target, 0, len(item.atom), item.question,
+        item.response, item.alternative, None, None, None, None, 0, None, None, None, None, None,
+        None, None, None, None, (),
+    )  # fmt: skip
+    return Posed(probe, item.context, item.atom)
+
+
+def _replies(dispatcher: Dispatcher, wanted: Sequence[Wanted]) -> Iterator[Reply]:
+    keys = [
+        dispatcher.keys(each.request, range(each.sample, each.sample + 1))[0] for each in wanted
+    ]
+    for start in range(0, len(keys), _GROUP):
+        group = keys[start : start + _GROUP]
+        for key, reply in zip(group, dispatcher.log.get_all(group), strict=True):
+            yield reply if reply is not None else dispatcher.reply(key)

@@ -1,0 +1,73 @@
+"""Pictures of an evaluation: one dot and interval per method, for each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.evaluation.places import ALL
+from compiler.evaluation.results import CellResult, Evaluation, Line
+from compiler.report.figures.figure import Panel, of
+from compiler.report.plots.dots import Dot, Mark, dots
+from compiler.statistics.measures.intervals import Interval
+
+
+def scores(found: Evaluation) -> tuple[Panel, ...]:
+    """Plot scores with their controls as rings, and the dataset's readers as lines."""
+    return tuple(
+        Panel(
+            _title(cell),
+            dots([*_scores(cell)], f"score ({cell.metric})", marks=_marks(cell)),
+            f"{of(cell.probes, cell.documents)}; ring: control",
+        )
+        for cell in _shown(found)
+    )
+
+
+def gains(found: Evaluation) -> tuple[Panel, ...]:
+    """Plot latent gains around 0; cells without any control are left out."""
+    panels = []
+    for cell in _shown(found):
+        rows = [Dot(line.method, line.gain) for line in cell.lines if line.gain is not None]
+        if rows:
+            low, high = _span([row.found for row in rows])
+            svg = dots(rows, "latent gain", low, high, (Mark(0.0, "none"),))
+            panels.append(Panel(_title(cell), svg, of(cell.probes, cell.documents)))
+    return tuple(panels)
+
+
+def _shown(found: Evaluation) -> list[CellResult]:
+    return [c for c in found.results.cells if c.primary and not (c.clean or c.typicality)]
+
+
+def _title(cell: CellResult) -> str:
+    return cell.name if cell.band == ALL else f"{cell.name}, {cell.band.upper()}"
+
+
+def _scores(cell: CellResult) -> Iterator[Dot]:
+    for line in cell.lines:
+        yield Dot(line.method, line.score, _kind(line), _value(line.control_score))
+
+
+def _kind(line: Line) -> str:
+    """Return the class of a method's mark: methods with a gain are drawn in colour."""
+    return "prefix" if line.gain is not None else "plain"
+
+
+def _marks(cell: CellResult) -> tuple[()] | tuple[Mark] | tuple[Mark, Mark]:
+    blind, full = _value(cell.blind), _value(cell.full)
+    if blind is None or full is None:
+        return (Mark(blind, "blind"),) if blind is not None else ()
+    first, second = Mark(blind, "blind"), Mark(full, "full information")
+    return (first, second) if blind <= full else (second, first)
+
+
+def _span(found: list[Interval]) -> tuple[float, float]:
+    """Return the ends of a symmetric scale that holds all intervals."""
+    ends = [abs(end) for each in found for end in (each.value, each.low, each.high) if end]
+    most = max(ends, default=0.0)
+    top = next((each for each in (0.1, 0.2, 0.4, 0.6, 0.8) if each >= most), 1.0)
+    return -top, top
+
+
+def _value(found: Interval | None) -> float | None:
+    return found.value if found is not None else None
