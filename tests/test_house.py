@@ -41,7 +41,7 @@ BANNED_NAMES = {
 # Modules that may import a library. "tests read with pyarrow" is not the package's business.
 DOORS = {
     "anthropic": {"llm/providers/anthropic/client.py"},
-    "httpx2": {"llm/providers/anthropic/client.py"},
+    "httpx2": {"llm/providers/web.py"},
     "transformers": {"probes/tokens.py"},
     "ray": {"engine/executors/cluster.py"},
     "multiprocessing": {"engine/executors/processes.py"},

@@ -203,6 +203,18 @@ def names(file: Path) -> list[str]:
         return list(pq.read_schema(file).names)
 
 
+def count(file: Path) -> int:
+    """Return the number of a file's rows.
+
+    Raises:
+        SourceError: the file is not parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with translated(file):
+        return int(pq.read_metadata(file).num_rows)
+
+
 def stated(file: Path, key: str) -> str:
     """Return an entry of a file's own metadata; empty without it.
 

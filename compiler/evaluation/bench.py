@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+
+import msgspec
 
 from compiler.building.build import alone, running
 from compiler.building.estimate import call_usd, observed_usd
 from compiler.evaluation.subject import Item
 from compiler.llm.dispatch import Dispatcher
-from compiler.llm.messages import Reply, Request
+from compiler.llm.messages import Purpose, Reply, Request
+from compiler.llm.prices import Rate
+from compiler.llm.providers.completions import Completions, Scored
 from compiler.llm.purse import Purse
+from compiler.probes.prompts import render
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
@@ -26,6 +32,7 @@ from compiler.stages.asking import Posed
 from compiler.stages.context import Context, Role
 from compiler.stages.judging import Judging, references
 
+COMPLETION = "completion.j2"
 # Replies are read from the log in groups.
 _GROUP = 512
 
@@ -58,7 +65,8 @@ class Cost:
 class Bench:
     """The readers of an opened project.
 
-    `dry`: requests are counted and priced, and none is sent. `costs`: by role.
+    `dry`: requests are counted and priced, and none is sent. `costs`: by role. `models`: the model
+    of each role, as its replies name it.
     """
 
     def __init__(self, project: Project, context: Context, reporter: Reporter, dry: bool) -> None:
@@ -66,6 +74,7 @@ class Bench:
         self.context = context
         self.dry = dry
         self.costs: dict[Role, Cost] = {}
+        self.models: dict[Role, str] = {}
         self.policy = POLICIES[project.spec.scoring.policy]
         self._reporter = reporter
         self._answering = Answering(context)
@@ -92,17 +101,43 @@ class Bench:
         size = len(samples)
         return [tuple(texts[at : at + size]) for at in range(0, len(texts), size)]
 
+    def verdicts(
+        self, items: Sequence[Item], answers: Sequence[tuple[str | None, ...]]
+    ) -> list[tuple[float | None, ...]] | None:
+        """Score all answers to each probe with the requests that a build sends.
+
+        Empty for a probe with a missing answer; None if nothing was asked.
+        """
+        if not self.policy.judged:
+            return [
+                tuple(self._local(item, text) for text in texts if text is not None)
+                if None not in texts
+                else ()
+                for item, texts in zip(items, answers, strict=True)
+            ]
+        questions, wanted = [], []
+        for place, (item, texts) in enumerate(zip(items, answers, strict=True)):
+            given = {i: text for i, text in enumerate(texts) if text is not None}
+            for each in self._judging.questions(posed(item), given) if None not in texts else ():
+                questions.append((place, each))
+                wanted.append(Wanted(each.request, each.sample, item))
+        replies = self._ask("judge", wanted)
+        if replies is None:
+            return None
+        found: list[dict[int, float | None]] = [{} for _ in items]
+        for (place, each), reply in zip(questions, replies, strict=True):
+            for rollout, word in self._judging.words(reply, each.rollouts).items():
+                number = None if word is None else self.policy.number(word, "")
+                found[place][rollout] = number
+        return [tuple(each[rollout] for rollout in sorted(each)) for each in found]
+
     def scores(self, pairs: Sequence[tuple[Item, str]]) -> list[float | None] | None:
         """Score answers by the policy of the spec; equal answers to a probe are judged once.
 
         Returns None for a verdict that is not a number; None if nothing was asked.
         """
         if not self.policy.judged:
-            compare = self.project.spec.scoring.compare
-            return [
-                self.policy.number(text, references(compare, posed(item))[0])
-                for item, text in pairs
-            ]
+            return [self._local(item, text) for item, text in pairs]
         wanted, questions = [], []
         for item, text in pairs:
             (question,) = self._judging.questions(posed(item), {0: text})
@@ -114,13 +149,63 @@ class Bench:
         words = [self._judging.words(reply, (0,))[0] for reply in replies]
         return [None if word is None else self.policy.number(word, "") for word in words]
 
+    def logprobs(
+        self, items: Sequence[Item], address: str, model: str
+    ) -> list[tuple[Scored, Scored]] | None:
+        """Let a completions server score both choices of each probe behind its text.
+
+        None if nothing was asked.
+        """
+        template = self.context.templates.template(COMPLETION)
+        wanted = []
+        for item in items:
+            values = {
+                "context": self._answering.shown(posed(item), item.context),
+                "question": item.question,
+                "target": item.target,
+            }
+            prompt = render(template, values).rstrip()
+            for choice in item.choices or ():
+                request = Request(model, prompt, f" {choice}", 0, None)
+                wanted.append(Wanted(request, 0, item))
+        replies = self._ask("answerer", wanted, self._completions(address, model))
+        if replies is None:
+            return None
+        found = [msgspec.json.decode(each.text, type=Scored) for each in replies]
+        return [*zip(found[::2], found[1::2], strict=True)]
+
     def seen(self, item: Item) -> int:
         """Count the characters of a complement that the answerer sees."""
         return self._answering.seen(posed(item))
 
-    def _ask(self, role: Role, wanted: Sequence[Wanted]) -> list[Reply] | None:
-        """Send the requests that the log does not answer, and return the replies to all."""
-        dispatcher = self.context.dispatchers[role]
+    def _local(self, item: Item, text: str) -> float | None:
+        compare = self.project.spec.scoring.compare
+        return self.policy.number(text, references(compare, posed(item))[0])
+
+    def _completions(self, address: str, model: str) -> Dispatcher:
+        project = self.project
+        price = project.spec.prices.get(model)
+        rate = Rate(price.input, price.output) if price is not None else Rate(0.0, 0.0)
+        name = project.account or project.spec.name
+        purpose = Purpose(name, "answerer", 0, Completions.name, model, rate, 0.0)
+        concurrency = project.spec.models.answerer.concurrency
+        return Dispatcher(
+            Completions(address, concurrency, self._reporter.notice),
+            project.log,
+            project.purse,
+            purpose,
+            partial(self._reporter.calls, "answerer"),
+            project.journal.where,
+        )
+
+    def _ask(
+        self, role: Role, wanted: Sequence[Wanted], dispatcher: Dispatcher | None = None
+    ) -> list[Reply] | None:
+        """Send the requests that the log does not answer, and return the replies to all.
+
+        `dispatcher`: instead of that of the role.
+        """
+        dispatcher = dispatcher or self.context.dispatchers[role]
         cost = self._price(dispatcher, role, wanted)
         self.costs[role] = cost
         if self.dry:
@@ -131,7 +216,9 @@ class Bench:
             samples = range(each.sample, each.sample + 1)
             dispatcher.want(each.request, samples, 0, each.item.place)
         dispatcher.settle()
-        return [*_replies(dispatcher, wanted)]
+        found = [*_replies(dispatcher, wanted)]
+        self.models[role] = next((each.model for each in found if each.model), "")
+        return found
 
     def _price(self, dispatcher: Dispatcher, role: Role, wanted: Iterable[Wanted]) -> Cost:
         dispatcher.priced.clear()

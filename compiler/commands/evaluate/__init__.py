@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from compiler.commands.evaluate import options, questions, score
+from compiler.commands.evaluate import run as running
 from compiler.commands.result import Result
 from compiler.project.reporter import Reporter
 
-_MODULES: Mapping[str, ModuleType] = {"questions": questions, "score": score}
+_MODULES: Mapping[str, ModuleType] = {"questions": questions, "run": running, "score": score}
 ACTIONS: Mapping[str, str] = {name: module.SUMMARY for name, module in _MODULES.items()}
 EXAMPLES: Mapping[str, str] = {name: module.EXAMPLE for name, module in _MODULES.items()}
 EXAMPLE = score.EXAMPLE

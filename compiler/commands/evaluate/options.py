@@ -9,6 +9,8 @@ from compiler.commands import arguments
 from compiler.errors import UsageError
 from compiler.evaluation import subject
 from compiler.evaluation.subject import Selection, Subject
+from compiler.project import opening
+from compiler.project.project import Project
 from compiler.project.variant import Variant
 from compiler.spec.root import SUFFIXES
 
@@ -70,11 +72,35 @@ def add_paid(parser: argparse.ArgumentParser) -> None:
 
 def opened(args: argparse.Namespace) -> Subject:
     """Read the dataset that the options name."""
+    return subject.open_subject(args.dataset, _variant(args), None, None)
+
+
+def readers(args: argparse.Namespace, found: Subject) -> Project:
+    """Open the project whose readers are asked, with the answerer of the options.
+
+    Raises:
+        UsageError: no spec is named.
+    """
+    variant = _variant(args)
+    if variant is None or found.project is None:
+        raise UsageError(
+            "a reader needs a spec, for its prompts, budget and response log",
+            hint="name it with --spec",
+        )
+    overrides = []
+    if args.provider is not None:
+        overrides += opening.provided("answerer", args.provider)
+    if args.model is not None and not args.logprobs:
+        overrides.append(f"models.answerer.model={args.model}")
+    return opening.project(variant.adding(*overrides)) if overrides else found.project
+
+
+def _variant(args: argparse.Namespace) -> Variant | None:
+    """Return the spec that provides readers; None without one."""
     spec = args.dataset if args.dataset.suffix in SUFFIXES and args.spec is None else args.spec
     if spec is None and args.overrides:
         raise UsageError("--set changes a spec, and none is named", hint="name it with --spec")
-    variant = Variant(spec, tuple(args.overrides), build_dir=args.build_dir) if spec else None
-    return subject.open_subject(args.dataset, variant, None, None)
+    return Variant(spec, tuple(args.overrides), build_dir=args.build_dir) if spec else None
 
 
 def selection(args: argparse.Namespace, bands: list[str]) -> Selection:

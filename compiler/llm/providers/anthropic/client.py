@@ -128,7 +128,7 @@ class Client:
         return cast(dict[str, Json], found.to_dict(mode="json")), request_id
 
     def _short_message(self, body: bytes) -> tuple[dict[str, Json], str]:
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         headers = {"Content-Type": "application/json"}
         with self._translated():
@@ -145,7 +145,7 @@ class Client:
 
     def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
         """Send POST with the bytes of a file, streamed, or no body; return the JSON object."""
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         def content(source: Path) -> Iterator[bytes]:
             with source.open("rb") as handle:
@@ -167,7 +167,7 @@ class Client:
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.get(path, cast_to=httpx2.Response))
@@ -186,7 +186,7 @@ class Client:
                 response.close()
 
     def _decoded(self, response: object) -> dict[str, Json]:
-        from httpx2 import Response
+        from compiler.llm.providers.web import Response
 
         assert isinstance(response, Response)
         value = json.loads(response.content)
@@ -198,8 +198,9 @@ class Client:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        import httpx2
         from anthropic import APIConnectionError, APIStatusError
+
+        from compiler.llm.providers import web as httpx2
 
         try:
             yield
