@@ -9,12 +9,17 @@ import argparse
 from collections.abc import Mapping
 from types import ModuleType
 
-from compiler.commands.evaluate import options, questions, score
+from compiler.commands.evaluate import label, options, questions, score
 from compiler.commands.evaluate import run as running
 from compiler.commands.result import Result
 from compiler.project.reporter import Reporter
 
-_MODULES: Mapping[str, ModuleType] = {"questions": questions, "run": running, "score": score}
+_MODULES: Mapping[str, ModuleType] = {
+    "questions": questions,
+    "run": running,
+    "label": label,
+    "score": score,
+}
 ACTIONS: Mapping[str, str] = {name: module.SUMMARY for name, module in _MODULES.items()}
 EXAMPLES: Mapping[str, str] = {name: module.EXAMPLE for name, module in _MODULES.items()}
 EXAMPLE = score.EXAMPLE
