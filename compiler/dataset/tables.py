@@ -14,8 +14,7 @@ from compiler.errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Values: TypeAlias = "Sequence[str] | Sequence[int] | Sequence[bool] | Sequence[float | None]"
-Lists: TypeAlias = "Sequence[object]"
+Values: TypeAlias = "Sequence[object]"
 
 
 def written(columns: Mapping[str, Values]) -> bytes:
@@ -45,7 +44,7 @@ def read(file: Path, columns: Sequence[str]) -> dict[str, list[object]]:
 
 
 def replaced(
-    files: Sequence[Path], columns: Mapping[str, Lists], metadata: Mapping[str, str]
+    files: Sequence[Path], columns: Mapping[str, Values], metadata: Mapping[str, str]
 ) -> bytes:
     """Return a copy of probe files, joined, with these columns replaced or added.
 

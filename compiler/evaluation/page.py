@@ -46,9 +46,13 @@ class Shown:
     answers: tuple[Answered, ...]
 
 
-def library(path: Path) -> Library:
-    """Find the templates of the project that holds a dataset, else of the working directory."""
-    return place.required_templates(path, TEMPLATE)
+def library(path: Path, name: str = TEMPLATE) -> Library:
+    """Find the templates of the project that holds a dataset, else of the working directory.
+
+    Raises:
+        UsageError: no project has the template of this name.
+    """
+    return place.required_templates(path, name)
 
 
 def render(templates: Library, made: Made) -> str:

@@ -36,7 +36,7 @@ BANDS = ("all", "hard", "middle", "easy")
 _COLUMNS = (
     *rows.REQUIRED,
     *("probe_id", "round_idx", "slot_idx", "split_char_offset", "typicality", "target_response"),
-    *("incorrect_plausible_answer", "tokenizer", "template_id", "flags"),
+    *("incorrect_plausible_answer", "tokenizer", "template_id", "flags", "doc_source"),
     *("bb_answer_rollout_answers", "bb_answer_rollout_scores", "full_information_scores"),
 )
 _OPTIONAL = {
@@ -65,6 +65,7 @@ class Item:
     number: int
     key: str
     doc_id: str
+    doc_source: str
     doc: str
     scope: str
     target: Side
@@ -304,6 +305,7 @@ def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
         number,
         row.text("probe_id") or _key(row, scope, question),
         row.text("doc_id"),
+        row.text("doc_source"),
         doc,
         scope,
         target,

@@ -23,8 +23,9 @@ TOKENS = st.lists(st.integers(0, 4), max_size=80)
 def item(key: str = "a", atom: str = "yes", alternative: str = "perhaps", **values: str) -> Item:
     known = {"scope": "word", "band": "", "question": "Which?", "context": "It is ", **values}
     return Item(
-        0, key, "d", "It is yes.", known["scope"], "suffix", "", known["band"], known["question"],
-        known["context"], 6, atom, atom, alternative, atom, "", False, False, (), (), (),
+        0, key, "d", "", "It is yes.", known["scope"], "suffix", "", known["band"],
+        known["question"], known["context"], 6, atom, atom, alternative, atom, "", False, False,
+        (), (), (),
     )  # fmt: skip
 
 

@@ -35,6 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("questions.jsonl"), metavar="FILE",
         help="default: questions.jsonl",
     )  # fmt: skip
+    add_tokens(parser)
+    parser.add_argument(
+        "--choices",
+        action="store_true",
+        help="add the true and a false answer in random order, for scoring by logprobs",
+    )
+
+
+def add_tokens(parser: argparse.ArgumentParser) -> None:
+    """Add the tokenizer of the hidden state's text."""
     parser.add_argument(
         "--tokens", action="store_true", help="add token ids and position by the source tokenizer"
     )
@@ -48,19 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="token id that stands first, or `none`; default: the tokenizer's own rule",
     )
-    parser.add_argument(
-        "--choices",
-        action="store_true",
-        help="add the true and a false answer in random order, for scoring by logprobs",
-    )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Write the questions."""
     found = options.opened(args)
-    places = _places(args, found)
+    where = places(args, found)
     head, data = questions.written(
-        found, options.selection(args, args.bands), places, choices=args.choices
+        found, options.selection(args, args.bands), where, choices=args.choices
     )
     write_atomic(args.out, data, "--out")
     lines = [f"questions: {args.out} ({count(head.rows)} probes, {size(len(data))})"]
@@ -73,7 +78,12 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     return Result("\n".join(lines), {"out": str(args.out), **msgspec.to_builtins(head)})
 
 
-def _places(args: argparse.Namespace, found: Subject) -> Places | None:
+def places(args: argparse.Namespace, found: Subject) -> Places | None:
+    """Return the tokenizer of the options; None if no tokens are requested.
+
+    Raises:
+        UsageError: the options contradict one another.
+    """
     name = args.tokenizer or (found.source_tokenizer if args.tokens else None)
     if name is None:
         if args.bos is not None:
