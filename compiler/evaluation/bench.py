@@ -15,7 +15,7 @@ import msgspec
 
 from compiler.building.build import alone, running
 from compiler.building.estimate import call_usd, observed_usd
-from compiler.evaluation.subject import Item
+from compiler.evaluation.subject import Item, continued
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Reply, Request
 from compiler.llm.prices import Rate
@@ -166,7 +166,7 @@ class Bench:
             }
             prompt = render(template, values).rstrip()
             for choice in item.choices or ():
-                request = Request(model, prompt, f" {choice}", 0, None)
+                request = Request(model, prompt, continued(choice), 0, None)
                 wanted.append(Wanted(request, 0, item))
         replies = self._ask("answerer", wanted, self._completions(address, model))
         if replies is None:

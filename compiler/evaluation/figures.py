@@ -27,7 +27,9 @@ def gains(found: Evaluation) -> tuple[Panel, ...]:
     """Plot latent gains around 0; cells without any control are left out."""
     panels = []
     for cell in _shown(found):
-        rows = [Dot(line.method, line.gain) for line in cell.lines if line.gain is not None]
+        rows = [
+            Dot(line.method, line.gain, "prefix") for line in cell.lines if line.gain is not None
+        ]
         if rows:
             low, high = _span([row.found for row in rows])
             svg = dots(rows, "latent gain", low, high, (Mark(0.0, "none"),))
@@ -57,16 +59,19 @@ def _marks(cell: CellResult) -> tuple[()] | tuple[Mark] | tuple[Mark, Mark]:
     blind, full = _value(cell.blind), _value(cell.full)
     if blind is None or full is None:
         return (Mark(blind, "blind"),) if blind is not None else ()
-    first, second = Mark(blind, "blind"), Mark(full, "full information")
+    first, second = Mark(blind, "blind"), Mark(full, "full")
     return (first, second) if blind <= full else (second, first)
 
 
 def _span(found: list[Interval]) -> tuple[float, float]:
-    """Return the ends of a symmetric scale that holds all intervals."""
-    ends = [abs(end) for each in found for end in (each.value, each.low, each.high) if end]
-    most = max(ends, default=0.0)
-    top = next((each for each in (0.1, 0.2, 0.4, 0.6, 0.8) if each >= most), 1.0)
-    return -top, top
+    """Return the ends of a scale that holds 0 and all intervals."""
+    ends = [end for each in found for end in (each.value, each.low, each.high) if end is not None]
+    return -_round(-min(ends, default=0.0)), _round(max(ends, default=0.0))
+
+
+def _round(value: float) -> float:
+    """Return a round number of at least `value`, from 0.1 to 1."""
+    return next((each for each in (0.1, 0.2, 0.4, 0.6, 0.8) if each >= value), 1.0)
 
 
 def _value(found: Interval | None) -> float | None:

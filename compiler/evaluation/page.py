@@ -5,6 +5,7 @@ Answers and texts of a dataset are untrusted: values are escaped, control charac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +88,10 @@ def render(templates: Library, made: Made) -> str:
 
 
 def differing(made: Made) -> tuple[Shown, ...]:
-    """Choose the probes where scores of the headline differ most, at most one per document.
+    """Choose the probes where scores of the headline differ most; scopes take turns.
 
-    Methods are compared with one another; a single method with its controls.
+    Methods are compared with one another; a single method with its controls. At most one probe of a
+    document is chosen.
     """
     primary = made.evaluation.settings.primary
     own: dict[str, list[Score]] = {}
@@ -103,10 +105,15 @@ def differing(made: Made) -> tuple[Shown, ...]:
         compared = [row for row in rows if row.control == "real"] if len(real) > 1 else rows
         scores = [row.score or 0.0 for row in compared]
         spread[key] = max(scores) - min(scores)
-    chosen: dict[str, str] = {}
+    turns: Counter[str] = Counter()
+    ordered = []
     for key in sorted(spread, key=lambda name: (-spread[name], name)):
         if spread[key] > 0:
-            chosen.setdefault(items[key].doc_id, key)
+            ordered.append((turns[items[key].scope], key))
+            turns[items[key].scope] += 1
+    chosen: dict[str, str] = {}
+    for _, key in sorted(ordered, key=lambda each: each[0]):
+        chosen.setdefault(items[key].doc_id, key)
     return tuple(
         Shown(items[key], _near(items[key]), own[key][0].metric, tuple(_answers(made, own[key])))
         for key in list(chosen.values())[:_DIFFERING]

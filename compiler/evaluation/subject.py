@@ -104,6 +104,11 @@ class Item:
         return int(digest("choices", self.key)[:2], 16) % 2 == 0
 
 
+def continued(choice: str) -> str:
+    """Return an answer as it continues a prompt: behind a space, unless it begins with one."""
+    return choice if choice[:1].isspace() else f" {choice}"
+
+
 @dataclass(frozen=True)
 class Subject:
     """A dataset and its probes. `lacks`: columns that the file lacks -> the consequence.

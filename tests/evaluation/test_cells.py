@@ -195,6 +195,15 @@ def test_the_clustered_error_is_the_double_sum_over_pairs_of_a_document() -> Non
     assert found.error == pytest.approx(total**0.5 / 50, abs=1e-6)
 
 
+def test_the_clustered_error_is_that_of_inspect_with_its_finite_correction() -> None:
+    """The expected value is what `stderr(cluster="doc_id")` of inspect_ai 0.3.285 returns."""
+    values = [1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1]
+    found = clustered_error(values, Clusters.of([*"aaabbccccdee"]))
+
+    assert found.error is not None
+    assert found.error * (5 / 4) ** 0.5 == pytest.approx(0.06588078458684124, abs=1e-6)
+
+
 def test_cross_fitting_selects_a_rollout_by_the_others() -> None:
     scores = np.array([[0.0, 0.0, 1.0], [0.0, 0.2, 0.3], [0.9, 1.0, np.nan], [0.1, np.nan, np.nan]])
     weight, total = crossfit(scores, -np.inf, 0.4)

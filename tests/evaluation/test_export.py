@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from compiler.evaluation.exports import FORMATS
+from compiler.evaluation.subject import continued
 from compiler.keys import bytes_digest
 from tests.conftest import ROOT, Probec
 from tests.evaluation.test_questions import lines, published
@@ -86,8 +87,8 @@ def test_lm_eval_has_the_truth_at_either_place(probec: Probec, project: Path) ->
             choices, gold = cast(list[str], each["choices"]), int(str(each["gold"]))
             row = rows[str(each["probe_id"])]
             truth = "target_response" if each["scope"] == "whole" else "atom_text"
-            assert choices[gold] == row[truth]
-            assert choices[1 - gold] == row["incorrect_plausible_answer"]
+            assert choices[gold] == continued(str(row[truth]))
+            assert choices[1 - gold] == continued(str(row["incorrect_plausible_answer"]))
             golds.add(gold)
             assert str(each["query"]).endswith("Answer:")
             assert str(row["verbalizer_prompt"]) in str(each["query"])

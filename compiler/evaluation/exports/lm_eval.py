@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from compiler.evaluation.exports.format import Format, Material, lines
-from compiler.evaluation.subject import Item
+from compiler.evaluation.subject import Item, continued
 from compiler.keys import Json
 
 _YAML = """# Run in this directory: lm_eval --include_path . --tasks {task} --model hf ...
@@ -22,10 +22,14 @@ output_type: multiple_choice
 doc_to_text: query
 doc_to_choice: choices
 doc_to_target: gold
-target_delimiter: " "
+target_delimiter: ""
 metric_list:
   - metric: acc
+    aggregation: mean
+    higher_is_better: true
   - metric: acc_norm
+    aggregation: mean
+    higher_is_better: true
 metadata:
   version: 1
   dataset: {digest}
@@ -48,7 +52,7 @@ def _write(material: Material) -> Mapping[str, bytes]:
 
 def _rows(material: Material, items: list[Item]) -> Iterator[Mapping[str, Json]]:
     for item in items:
-        choices: list[Json] = [*(item.choices or ())]
+        choices: list[Json] = [continued(each) for each in item.choices or ()]
         yield {
             "query": material.prompt(item),
             "choices": choices,
