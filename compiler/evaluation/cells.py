@@ -111,7 +111,7 @@ class _Cell:
         """
         self._tally, self._grid, self._settings, self._place = tally, grid, settings, place
         self._fitted = fitted
-        readers = [name for name in grid.methods() if "real" not in grid.controls(name)]
+        readers = [name for name in grid.methods() if grid.controls(name) == {"text"}]
         self._shared = readers[0] if readers else ""
         self._baseline, self._weight, self._blind = self._reader()
         self._full: Floats = _row_means(grid.full)

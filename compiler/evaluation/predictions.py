@@ -126,10 +126,11 @@ class Method:
         """True if a file states neither its dataset nor the probes that were asked about."""
         return any(not source.head.dataset for source in self.sources)
 
-    def probes(self, control: str, items: Sequence[Item]) -> tuple[Item, ...]:
-        """Return those of the probes that were asked about under a control."""
-        kept = {each.key for chosen in self.asked[control] for each in chosen.of(items)}
-        return tuple(each for each in items if each.key in kept)
+    def probes(self, control: str, items: Sequence[Item]) -> frozenset[str]:
+        """Return those of all probes of a dataset that were asked about under a control."""
+        return frozenset(
+            each.key for chosen in self.asked[control] for each in chosen.matching(items)
+        )
 
 
 def read(named: Sequence[str], subject: Subject) -> list[Method]:

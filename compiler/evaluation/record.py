@@ -225,6 +225,18 @@ def _facts(
         yield (
             f"no tokenizer {tokenizer} (--tokenizer): its atoms are compared by words, not tokens"
         )
+    straddling = sum(
+        each.straddle
+        for method in methods
+        for given in method.given.values()
+        for own in given.values()
+        for each in own
+    )
+    if straddling:
+        yield (
+            f"{straddling:,} predictions by log probabilities have a token that spans the end of "
+            "the prompt and the begin of a choice"
+        )
     if any(_compares(method, control) for method in methods for control in method.given):
         yield (
             f"contrastive wins are normalised by {settings.win.removeprefix('win_')}, chosen "

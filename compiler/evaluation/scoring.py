@@ -49,20 +49,30 @@ def score(
 ) -> list[Score] | None:
     """Score all methods and readers on the probes; None if the judge was only priced."""
     repeated = _repeated(items)
-    judged = _judged(items, methods, rules.bench)
+    asked: _Asked = {}
+    for method in methods:
+        for control in method.given:
+            kept = method.probes(control, subject.items)
+            asked[method.name, control] = [item for item in items if item.key in kept]
+    judged = _judged(asked, methods, rules.bench)
     if judged is None:
         return None
     found: list[Score] = []
     for method in methods:
         for control in method.given:
-            found += _of_method(method, control, items, rules, judged, repeated)
+            own = asked[method.name, control]
+            found += _of_method(method, control, own, rules, judged, repeated)
     for item in items:
         found += _of_readers(item, repeated[item.key])
     return found
 
 
+# (method, control) -> the probes that it was asked about.
+_Asked = dict[tuple[str, str], list[Item]]
+
+
 def _judged(
-    items: Sequence[Item], methods: Sequence[Method], bench: Bench | None
+    asked: _Asked, methods: Sequence[Method], bench: Bench | None
 ) -> Mapping[tuple[str, str], float | None] | None:
     """Score every distinct answer to a written probe once, whichever methods gave it."""
     if bench is None:
@@ -70,7 +80,7 @@ def _judged(
     pairs: dict[tuple[str, str], Item] = {}
     for method in methods:
         for control, given in method.given.items():
-            for item in method.probes(control, items):
+            for item in asked[method.name, control]:
                 for each in given.get(item.key, ()) if item.written else ():
                     if each.given is not None:
                         pairs[item.key, each.given.strip()] = item
@@ -81,13 +91,12 @@ def _judged(
 def _of_method(
     method: Method,
     control: str,
-    items: Sequence[Item],
+    asked: Sequence[Item],
     rules: Rules,
     judged: Mapping[tuple[str, str], float | None],
     repeated: Mapping[str, bool],
 ) -> Iterator[Score]:
     given = method.given[control]
-    asked = method.probes(control, items)
     # A file of log probabilities alone has no answers that could be missing.
     answered = {item.scope for item in asked for each in given.get(item.key, ()) if each.given}
     compared = {

@@ -148,11 +148,21 @@ class Selection:
     documents: int = 0
 
     def of(self, items: Sequence[Item]) -> tuple[Item, ...]:
-        """Select among the probes of a dataset; whole documents, the same for equal sizes.
+        """Select among all probes of a dataset; whole documents, the same for equal sizes.
 
         Raises:
             UsageError: there is no such probe.
         """
+        found = self.matching(items)
+        if not found:
+            have = ", ".join(sorted({each.scope for each in items}))
+            raise UsageError(
+                "no probe is selected", hint=f"the dataset has the scopes {have}; see --bands"
+            )
+        return found
+
+    def matching(self, items: Sequence[Item]) -> tuple[Item, ...]:
+        """Select as `of` does; the result may be empty."""
         found = [
             each
             for each in items
@@ -163,11 +173,6 @@ class Selection:
             names = sorted({each.doc_id for each in found}, key=lambda name: rank("evaluate", name))
             kept = set(names[: self.documents])
             found = [each for each in found if each.doc_id in kept]
-        if not found:
-            have = ", ".join(sorted({each.scope for each in items}))
-            raise UsageError(
-                "no probe is selected", hint=f"the dataset has the scopes {have}; see --bands"
-            )
         return tuple(found)
 
 

@@ -268,3 +268,25 @@ def test_bad_usage_names_the_remedy(
 
     assert probec("evaluate", "score", *arguments) in (1, 2)
     assert message in probec.err
+
+
+def test_a_method_without_probes_in_the_chosen_scopes_is_left_out(
+    probec: Probec, rows: dict[str, dict[str, object]]
+) -> None:
+    probec.json("evaluate", "questions", SPEC, "--scope", "word", "--docs", "3")
+    head, *asked = [
+        json.loads(line) for line in Path("questions.jsonl").read_text("utf-8").splitlines()
+    ]
+    given = [{"probe_id": each["probe_id"], "answer": "sea"} for each in asked]
+    save(Path("a.jsonl"), given, {"dataset": head["dataset"], "selection": head["selection"]})
+    save(Path("b.jsonl"), ({"probe_id": key, "answer": "sea"} for key in rows))
+    both = ("a=a.jsonl", "b=b.jsonl", "--out", "out")
+    found = probec.json("evaluate", "score", SPEC, *both, "--scope", "lens")
+    words = probec.json("evaluate", "score", SPEC, *both, "--scope", "word", "--docs", "5")
+
+    assert set(lines(found, scope="lens", target="suffix", metric="prefix")) == {"b"}
+    # Its three documents are those of the whole dataset, not three of the five.
+    one = [lines(words, scope="word", target=target, metric="exact")["a"] for target in
+           ("prefix", "suffix")]  # fmt: skip
+    kept = probec.json("evaluate", "questions", SPEC, "--scope", "word", "--docs", "5")["rows"]
+    assert sum(int(str(each["n"])) for each in one) == len(asked) < int(str(kept))
