@@ -67,11 +67,13 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--layers", required=True, help="such as 4,9,13")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--gguf", help="the weights are in this GGUF file of the model's directory")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     layers = [int(each) for each in args.layers.split(",")]
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
-    model = AutoModelForCausalLM.from_pretrained(args.model).to(args.device).eval()
+    more = {"gguf_file": args.gguf} if args.gguf else {}
+    tokenizer = AutoTokenizer.from_pretrained(args.model, **more)
+    model = AutoModelForCausalLM.from_pretrained(args.model, **more).to(args.device).eval()
     tensors, lines = {}, []
     with args.questions.open(encoding="utf-8") as file:
         head = json.loads(next(file))

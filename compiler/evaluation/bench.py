@@ -26,7 +26,7 @@ from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Probe
-from compiler.report.numbers import usd
+from compiler.report.numbers import usd as dollars
 from compiler.stages.answering import USABLE, Answering
 from compiler.stages.asking import Posed
 from compiler.stages.context import Context, Role
@@ -59,7 +59,7 @@ class Cost:
         """Format the counts."""
         found = f"{role}: {self.sent:,} requests to send, {self.logged:,} in the log"
         found += f", {self.flying:,} in flight" if self.flying else ""
-        return f"{found}, expected cost {usd(self.dollars)}"
+        return f"{found}, expected cost {dollars(self.dollars)}"
 
 
 class Bench:
@@ -168,7 +168,8 @@ class Bench:
             for choice in item.choices or ():
                 request = Request(model, prompt, continued(choice), 0, None)
                 wanted.append(Wanted(request, 0, item))
-        replies = self._ask("answerer", wanted, self._completions(address, model))
+        dispatcher, usd = self._completions(address, model)
+        replies = self._ask("answerer", wanted, dispatcher, usd)
         if replies is None:
             return None
         found = [msgspec.json.decode(each.text, type=Scored) for each in replies]
@@ -182,31 +183,39 @@ class Bench:
         compare = self.project.spec.scoring.compare
         return self.policy.number(text, references(compare, posed(item))[0])
 
-    def _completions(self, address: str, model: str) -> Dispatcher:
+    def _completions(self, address: str, model: str) -> tuple[Dispatcher, float]:
+        """Return the dispatcher of a completions server, and the expected dollars of a call."""
         project = self.project
         price = project.spec.prices.get(model)
         rate = Rate(price.input, price.output) if price is not None else Rate(0.0, 0.0)
         name = project.account or project.spec.name
-        purpose = Purpose(name, "answerer", 0, Completions.name, model, rate, 0.0)
+        expected = rate.usd(project.spec.expect.answerer.input, 0)
+        purpose = Purpose(name, "answerer", 0, Completions.name, model, rate, expected)
         concurrency = project.spec.models.answerer.concurrency
-        return Dispatcher(
-            Completions(address, concurrency, self._reporter.notice),
+        found = Dispatcher(
+            Completions(address, concurrency, project.purse, self._reporter.notice),
             project.log,
             project.purse,
             purpose,
             partial(self._reporter.calls, "answerer"),
             project.journal.where,
         )
+        return found, expected
 
     def _ask(
-        self, role: Role, wanted: Sequence[Wanted], dispatcher: Dispatcher | None = None
+        self,
+        role: Role,
+        wanted: Sequence[Wanted],
+        dispatcher: Dispatcher | None = None,
+        each_usd: float = 0.0,
     ) -> list[Reply] | None:
         """Send the requests that the log does not answer, and return the replies to all.
 
-        `dispatcher`: instead of that of the role.
+        `dispatcher`: instead of that of the role, with `each_usd` expected for a call.
         """
+        each_usd = call_usd(self.project, role) if dispatcher is None else each_usd
         dispatcher = dispatcher or self.context.dispatchers[role]
-        cost = self._price(dispatcher, role, wanted)
+        cost = self._price(dispatcher, wanted, each_usd)
         self.costs[role] = cost
         if self.dry:
             return None
@@ -220,7 +229,7 @@ class Bench:
         self.models[role] = next((each.model for each in found if each.model), "")
         return found
 
-    def _price(self, dispatcher: Dispatcher, role: Role, wanted: Iterable[Wanted]) -> Cost:
+    def _price(self, dispatcher: Dispatcher, wanted: Iterable[Wanted], each_usd: float) -> Cost:
         dispatcher.priced.clear()
         for each in wanted:
             samples = range(each.sample, each.sample + 1)
@@ -230,7 +239,7 @@ class Bench:
             found.sent += priced.calls
             found.logged += priced.cached
             found.flying += priced.in_flight
-        found.dollars = found.sent * call_usd(self.project, role)
+        found.dollars = found.sent * each_usd
         # A key that was priced would not be queued.
         dispatcher.close()
         return found

@@ -241,6 +241,19 @@ def test_bad_options_and_budgets_stop_before_a_request(
 
 
 @pytest.mark.usefixtures("tiny")
+def test_a_priced_completions_server_is_within_the_budget(probec: Probec) -> None:
+    with served(echoes=True) as (address, bodies):
+        arguments = ("evaluate", "run", SPEC, "lm", "--logprobs", address, "--model", MODEL)
+        assert probec(*arguments, "--scope", "word") == 3
+        assert "exceed the budget of $0.00" in probec.err
+        assert not bodies
+        paid = ("--set", "budget.max_usd=5", "--docs", "1")
+        # Another budget is no other build.
+        assert probec(*arguments, "--scope", "word", *paid) == 0, probec.err
+        assert bodies
+
+
+@pytest.mark.usefixtures("tiny")
 def test_a_dry_run_prices_the_requests_and_writes_nothing(probec: Probec) -> None:
     found = probec.json(
         *("evaluate", "run", SPEC, "x", "--provider", "anthropic", "--model", MODEL),

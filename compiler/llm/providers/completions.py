@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
@@ -24,6 +25,7 @@ from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic.flight import Flight
 from compiler.llm.providers.anthropic.gate import Gate
 from compiler.llm.providers.web import Refused, Server
+from compiler.llm.purse import Purse
 
 _ATTEMPTS = 4
 # With these statuses the server did not process the request.
@@ -54,9 +56,12 @@ class Completions:
     free = False
     max_bytes = 32_000_000
 
-    def __init__(self, address: str, concurrency: int, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, address: str, concurrency: int, purse: Purse, notice: Callable[[str], None]
+    ) -> None:
         self._server = Server(address)
         self._concurrency = concurrency
+        self._purse = purse
         self._notice = notice
         self._gate = Gate()
         self._echoes: bool | None = None
@@ -73,17 +78,24 @@ class Completions:
         """Score the answer of every call, some at a time.
 
         Raises:
+            BudgetError: the next request would exceed the budget.
             ProviderError: the server cannot be used, or gives no log probabilities.
         """
+        reserved: dict[str, float] = {}
 
         def keep(call: Call, reply: Reply) -> None:
+            self._purse.release(reserved.pop(call.key, 0.0))
             deliver(call.key, call.purpose, reply)
 
+        self._purse.foresee(Counter(each.purpose for each in calls))
         try:
             self._echoes = self._detect() if self._echoes is None else self._echoes
             flight = Flight(self._send, self._concurrency, self._gate, keep, commit, self._notice)
             with flight:
                 for each in calls:
+                    usd = self._purse.price(each.purpose)
+                    self._purse.reserve(usd, "the next request")
+                    reserved[each.key] = usd
                     flight.launch(each)
                     while len(flight) >= 2 * self._concurrency:
                         flight.land()
