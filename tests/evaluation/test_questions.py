@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -140,3 +141,11 @@ def test_bad_options_name_the_remedy(
 ) -> None:
     assert probec(*arguments) == 2
     assert message in probec.err
+
+
+def test_the_example_that_collects_states_reads_fields_that_questions_have() -> None:
+    text = (ROOT / "examples/collect.py").read_text(encoding="utf-8")
+    named = set(re.findall(r"asked\[['\"](\w+)['\"]\]", text))
+
+    assert named
+    assert named <= FIELDS

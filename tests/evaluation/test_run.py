@@ -216,6 +216,7 @@ def test_a_busy_server_is_asked_again_and_an_unusable_one_named(
     ("arguments", "code", "message"),
     [
         ((DATA, "x"), 2, "a reader needs a spec"),
+        ((SPEC, "a/x"), 2, "'a/x' is not a name"),
         ((SPEC, "x", "--provider", "none"), 2, "unknown provider 'none'"),
         ((SPEC, "x", "--rescore", "--docs", "1"), 2, "--rescore copies all rows"),
         ((SPEC, "x", "--fresh", "1", "--rollouts", "2"), 2, "own answerer N times"),

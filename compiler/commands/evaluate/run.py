@@ -68,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Run a reader, and write its predictions or the copy of the rows."""
+    if Path(args.name).name != args.name:
+        raise UsageError(f"{args.name!r} is not a name", hint="a file is named with --out")
     found = options.opened(args)
     if args.rescore and (args.scope or args.docs or args.bands):
         raise UsageError("--rescore copies all rows", hint="leave --scope, --docs, --bands out")
