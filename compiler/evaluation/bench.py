@@ -1,4 +1,4 @@
-"""The judge and the answerer of a spec, asked about finished rows through the response log.
+"""The judge and the answerer of a spec for finished rows, through the response log.
 
 A request whose reply is in the log is not sent, whichever build or evaluation paid for it. Costs
 are booked apart from those of the dataset's builds.
@@ -83,7 +83,8 @@ class Bench:
     def answers(self, items: Sequence[Item], samples: range) -> list[tuple[str | None, ...]] | None:
         """Let the answerer read the complement and the question of each probe.
 
-        Returns its answers by sample, None for an unusable reply; None if nothing was asked.
+        Returns its answers by sample, None for an unusable reply; None if the requests were only
+        priced.
         """
         wanted = [
             Wanted(request, sample, item)
@@ -106,7 +107,7 @@ class Bench:
     ) -> list[tuple[float | None, ...]] | None:
         """Score all answers to each probe with the requests that a build sends.
 
-        Empty for a probe with a missing answer; None if nothing was asked.
+        Empty for a probe with a missing answer; None if the requests were only priced.
         """
         if not self.policy.judged:
             return [
@@ -134,7 +135,7 @@ class Bench:
     def scores(self, pairs: Sequence[tuple[Item, str]]) -> list[float | None] | None:
         """Score answers by the policy of the spec; equal answers to a probe are judged once.
 
-        Returns None for a verdict that is not a number; None if nothing was asked.
+        Returns None for a verdict that is not a number; None if the requests were only priced.
         """
         if not self.policy.judged:
             return [self._local(item, text) for item, text in pairs]
@@ -154,7 +155,7 @@ class Bench:
     ) -> list[tuple[Scored, Scored]] | None:
         """Let a completions server score both choices of each probe behind its text.
 
-        None if nothing was asked.
+        None if the requests were only priced.
         """
         template = self.context.templates.template(COMPLETION)
         wanted = []
