@@ -8,7 +8,9 @@ from compiler.evaluation.places import ALL
 from compiler.evaluation.results import CellResult, Evaluation, Line
 from compiler.report.figures.figure import Panel, of
 from compiler.report.plots.dots import Dot, Mark, dots
-from compiler.statistics.measures.intervals import Interval
+from compiler.statistics.measures.intervals import MIN_DOCUMENTS, Interval
+
+_BELOW = -0.05
 
 
 def scores(found: Evaluation) -> tuple[Panel, ...]:
@@ -16,8 +18,9 @@ def scores(found: Evaluation) -> tuple[Panel, ...]:
     return tuple(
         Panel(
             _title(cell),
-            dots([*_scores(cell)], f"score ({cell.metric})", marks=_marks(cell)),
-            f"{of(cell.probes, cell.documents)}; ring: control",
+            # Below 0, so that the ring of a control at 0 does not touch the labels.
+            dots([*_scores(cell)], f"score ({cell.metric})", _BELOW, marks=_marks(cell)),
+            _sample(cell),
         )
         for cell in _shown(found)
     )
@@ -33,12 +36,18 @@ def gains(found: Evaluation) -> tuple[Panel, ...]:
         if rows:
             low, high = _span([row.found for row in rows])
             svg = dots(rows, "latent gain", low, high, (Mark(0.0, "none"),))
-            panels.append(Panel(_title(cell), svg, of(cell.probes, cell.documents)))
+            panels.append(Panel(_title(cell), svg, _sample(cell)))
     return tuple(panels)
 
 
 def _shown(found: Evaluation) -> list[CellResult]:
     return [c for c in found.results.cells if c.primary and not (c.clean or c.typicality)]
+
+
+def _sample(cell: CellResult) -> str:
+    """Describe a cell's sample, and say why it has no interval."""
+    few = ": too few for an interval" if cell.documents < MIN_DOCUMENTS else ""
+    return f"{of(cell.probes, cell.documents)}{few}"
 
 
 def _title(cell: CellResult) -> str:

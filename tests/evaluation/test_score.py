@@ -143,6 +143,10 @@ def test_the_page_holds_every_number_of_the_headline_and_escapes_answers(
     assert {row["method"] for row in table} == {"a", "text"}
     shown = page.text[page.text.index("Where answers differ") :]
     assert 1 < shown.count("complement at the split") <= 10
+    # Six documents are too few for an interval, and every picture says so.
+    pictures = page.tags["figure"]
+    assert pictures > 4
+    assert page.text.count("too few for an interval") == pictures
 
 
 def test_a_foreign_file_is_scored_as_far_as_its_columns_allow(
