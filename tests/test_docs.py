@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -72,10 +73,13 @@ def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
         "are in flight, 130 interrupted.\n"
     ]
     for name, summary in COMMANDS.items():
-        with pytest.raises(SystemExit):
-            cli.main([name, "--help"])
-        text = capsys.readouterr().out
-        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n\n```\n{text}```\n")
+        module = import_module(f"compiler.commands.{name.replace('-', '_')}")
+        text = ""
+        for action in ([], *([each] for each in getattr(module, "ACTIONS", ()))):
+            with pytest.raises(SystemExit):
+                cli.main([name, *action, "--help"])
+            text += f"\n```\n{capsys.readouterr().out}```\n"
+        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n{text}")
     return NOTE + "\n".join(parts)
 
 

@@ -41,7 +41,7 @@ BANNED_NAMES = {
 # Modules that may import a library. "tests read with pyarrow" is not the package's business.
 DOORS = {
     "anthropic": {"llm/providers/anthropic/client.py"},
-    "httpx2": {"llm/providers/anthropic/client.py"},
+    "httpx2": {"llm/providers/web.py"},
     "transformers": {"probes/tokens.py"},
     "ray": {"engine/executors/cluster.py"},
     "multiprocessing": {"engine/executors/processes.py"},
@@ -55,7 +55,8 @@ DOORS = {
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "huggingface_hub": {"dataset/located.py", "publishing/hub.py", "probes/tokens.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets", "tables")),
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets")),
+        *("dataset/score_tables.py", "dataset/tables.py"),
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
@@ -87,6 +88,7 @@ DOORS = {
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
+        *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },

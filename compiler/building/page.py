@@ -8,7 +8,6 @@ from pathlib import Path
 from compiler.building import finished, folder
 from compiler.building.build import alone
 from compiler.dataset import rows, stated
-from compiler.errors import UsageError
 from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
@@ -78,21 +77,10 @@ def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None
     default = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
     return Page(
         out or default,
-        _templates(path),
+        place.required_templates(path, report.TEMPLATE),
         measured.stats(path, *bands),
         files,
         path.resolve().name,
         f"the rows in {folder.shown(path)}",
         Anchors(),
     )
-
-
-def _templates(path: Path) -> Library:
-    found = place.templates(path, report.TEMPLATE)
-    if found is None:
-        raise UsageError(
-            f"no directory above has the page's template, templates/{report.TEMPLATE}",
-            where=str(path),
-            hint="run the command inside a project, such as a probec checkout",
-        )
-    return found

@@ -18,7 +18,7 @@ from compiler.project.variation import suffix
 from compiler.spec import load
 from compiler.spec.load import Draft
 from compiler.spec.root import project_root
-from compiler.stages.context import ROLES
+from compiler.stages.context import ROLES, Role
 from compiler.stages.ingest import column_names
 
 
@@ -30,15 +30,26 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
-        if provider not in PROVIDERS:
-            have = f"have: {', '.join(PROVIDERS)}"
-            raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
         for role in ROLES:
-            overrides.append(f"models.{role}.provider={provider}")
+            overrides += provided(role, provider)
             if provider == "extractive":
-                overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
                 overrides.append(f"publish.source_label={provider}")
     return load.read(variant.path, overrides, variant.location)
+
+
+def provided(role: Role, provider: str) -> list[str]:
+    """Return the overrides that give a role a provider.
+
+    Raises:
+        UsageError: there is no such provider.
+    """
+    if provider not in PROVIDERS:
+        have = f"have: {', '.join(PROVIDERS)}"
+        raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
+    found = [f"models.{role}.provider={provider}"]
+    if provider == "extractive":
+        found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
+    return found
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:

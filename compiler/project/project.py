@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -70,6 +70,8 @@ class Project:
     replay: bool = False
     # Templates by path from the project root; None to read them from its files.
     texts: Mapping[str, str] | None = None
+    # The build under which costs are booked; None for the dataset's own.
+    account: str | None = None
     # Tokenizers by name, instead of looking the name up.
     tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
 
@@ -244,6 +246,30 @@ class Project:
         def load_tokenizer(name: str) -> Tokenizer:
             return tokens.load(files[name])
 
+        return self._context(
+            reporter, located, files, load_tokenizer, {**self.fixed, **self.locked()}
+        )
+
+    def readers(self, reporter: Reporter) -> Context:
+        """Bind the spec to its prompts and providers alone, to read finished rows.
+
+        Neither the source nor a tokenizer is opened.
+        """
+
+        def load_tokenizer(name: str) -> Tokenizer:
+            raise SourceError(f"the tokenizer {name} is not opened to read finished rows")
+
+        nothing = Located(self.spec.source.path, (), "", None)
+        return self._context(reporter, nothing, {}, load_tokenizer, {})
+
+    def _context(
+        self,
+        reporter: Reporter,
+        located: Located,
+        files: Mapping[str, TokenizerFile],
+        load_tokenizer: Callable[[str], Tokenizer],
+        locked: Mapping[int, Mapping[str, str]],
+    ) -> Context:
         return Context(
             self.spec,
             located,
@@ -253,8 +279,13 @@ class Project:
             load_tokenizer,
             {role: self._dispatcher(role, reporter) for role in ROLES},
             {role: self.rate(role) for role in ROLES},
-            {**self.fixed, **self.locked()},
+            locked,
         )
+
+    def tokenizer_files(self) -> dict[str, TokenizerFile]:
+        """Find the tokenizers of the spec that are on this machine, by name@digest."""
+        found = (tokens.find(name, self.root, online=False) for name in self._tokenizer_names())
+        return {each.identity: each for each in found if each is not None}
 
     def _library(self, folder: str) -> Library:
         texts = None
@@ -302,7 +333,9 @@ class Project:
         settings = Settings(use.base_url, use.concurrency, use.read_timeout, self.purse, travel)
         rate, expected = self.rate(role), getattr(self.spec.expect.chosen, role)
         usd = rate.usd(expected.input, expected.output)
-        purpose = Purpose(self.spec.name, role, 0, use.provider, use.model, rate, usd)
+        purpose = Purpose(
+            self.account or self.spec.name, role, 0, use.provider, use.model, rate, usd
+        )
         return Dispatcher(
             (replaying if self.replay else provider)(use.provider, settings),
             self.log,

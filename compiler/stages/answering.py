@@ -11,7 +11,7 @@ from compiler.probes.sampling import view
 from compiler.stages.asking import Posed, Replies, requester
 from compiler.stages.context import Context
 
-_USABLE = (Outcome.OK, Outcome.TRUNCATED)
+USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Answers:
 
     texts: tuple[str | None, ...]
     model: str
+
+
+# Words of an answer about a probe whose scope declares none, which only an evaluation asks for.
+_WORDS = 60
 
 
 class Answering:
@@ -47,7 +51,7 @@ class Answering:
         return {
             "question": each.probe.question,
             "target": each.probe.target,
-            "words": self._words[each.probe.scope],
+            "words": self._words.get(each.probe.scope, _WORDS),
         }
 
     def shown(self, each: Posed, complement: str) -> str:
@@ -70,4 +74,4 @@ class Answering:
 
 def answer_in(reply: Reply) -> str | None:
     """Return the answer in a reply; None if it is unusable."""
-    return reply.text.strip() or None if reply.outcome in _USABLE else None
+    return reply.text.strip() or None if reply.outcome in USABLE else None

@@ -25,7 +25,7 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.intents import Intents
 from compiler.llm.messages import Outcome, Purpose, Reply, Request
 from compiler.llm.providers import provider
-from compiler.llm.providers.anthropic.gate import Gate, Leaving
+from compiler.llm.providers.anthropic.flight import Gate, Leaving
 from compiler.llm.providers.replay import Replay
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog

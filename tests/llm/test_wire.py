@@ -11,7 +11,7 @@ from compiler.keys import Json
 from compiler.llm.messages import BILLED, Outcome, Request
 from compiler.llm.providers.anthropic import stream, wire
 from compiler.llm.providers.anthropic.failure import Failure
-from compiler.stages.answering import _USABLE
+from compiler.stages.answering import USABLE
 
 TEXT: Json = {"type": "text", "text": "an answer"}
 NULL: Json = {"type": "text", "text": None}
@@ -108,7 +108,7 @@ def test_replies_of_uncertain_text_are_billed_but_no_answers() -> None:
     uncertain = {Outcome.PAUSED, Outcome.EMPTY, Outcome.UNKNOWN}
 
     assert uncertain <= {*BILLED}
-    assert not uncertain & {*_USABLE}
+    assert not uncertain & {*USABLE}
 
 
 def test_sampling_parameters_are_sent_only_where_a_request_names_them() -> None:

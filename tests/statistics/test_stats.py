@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compiler.errors import StoreError
 from compiler.probes.scoring import POLICIES, judged
-from compiler.probes.scoring.local import exact_match, token_f1
+from compiler.probes.scoring.local import contained, exact_match, token_f1
 from compiler.probes.scoring.reduction import decided, reduced
 from compiler.records import AnswerRow, AuditScore, Pair, ProbeFact, Reject, VerdictRow
 from compiler.statistics.artefacts import findings
@@ -274,8 +274,29 @@ def test_a_probe_is_decided_only_by_numeric_verdicts() -> None:
         ("", "x", 0.0, 0.0),
         ("ﬁne", "fine", 1.0, 1.0),
         ("...", "the", 0.0, 0.0),
+        ("", "...", 0.0, 0.0),
+        ("!", "...", 0.0, 0.0),
     ],
 )
 def test_local_policies_compare_words(answer: str, truth: str, exact: float, f1: float) -> None:
     assert exact_match(answer, truth) == exact
     assert token_f1(answer, truth) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("The answer is Carrier.", "carrier", 1.0),
+        ("carriers", "carrier", 0.0),
+        ("red, barn", "red barn", 1.0),
+        ("barn red", "red barn", 0.0),
+        ("anything", "...", 0.0),
+        ("", "", 0.0),
+        (f"{'x ' * 19} word", "word", 1.0),
+        (f"{'x ' * 20} word", "word", 0.0),
+    ],
+)
+def test_an_answer_contains_the_truth_as_whole_words_near_its_start(
+    answer: str, truth: str, expected: float
+) -> None:
+    assert contained(answer, truth) == expected

@@ -75,8 +75,9 @@ class Client:
             Failure: no usable response.
             PausedError: there is no key.
         """
-        import httpx2
         from anthropic._decoders.jsonl import JSONLDecoder
+
+        from compiler.llm.providers import web as httpx2
 
         patience = httpx2.Timeout(TIMEOUT, read=self.patience)
         short = json.loads(body)["max_tokens"] <= _SHORT
@@ -104,7 +105,7 @@ class Client:
 
     def post(self, path: str) -> dict[str, Json]:
         """Send POST without a body; return the JSON object."""
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
@@ -114,7 +115,7 @@ class Client:
 
         A server that got only a part of the body cannot have processed it.
         """
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         handed_over = False
 
@@ -143,7 +144,7 @@ class Client:
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
-        import httpx2
+        from compiler.llm.providers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.get(path, cast_to=httpx2.Response))
@@ -162,7 +163,7 @@ class Client:
                 response.close()
 
     def _decoded(self, response: object) -> dict[str, Json]:
-        from httpx2 import Response
+        from compiler.llm.providers.web import Response
 
         assert isinstance(response, Response)
         value = json.loads(response.content)
@@ -174,8 +175,9 @@ class Client:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        import httpx2
         from anthropic import APIConnectionError, APIStatusError
+
+        from compiler.llm.providers import web as httpx2
 
         try:
             yield

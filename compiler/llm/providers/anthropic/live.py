@@ -16,8 +16,7 @@ from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.failure import Failure, may_be_served, unserved
-from compiler.llm.providers.anthropic.flight import Flight
-from compiler.llm.providers.anthropic.gate import Gate
+from compiler.llm.providers.anthropic.flight import Flight, Gate
 from compiler.llm.purse import Purse
 
 _ATTEMPTS = 5
