@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from compiler.llm.providers import completions
+from compiler import embedded
+from compiler.evaluation import completions
 from compiler.llm.providers.extractive import Extractive
 from tests.conftest import Probec
 from tests.evaluation.completions import cut, log_of, served
@@ -53,7 +54,7 @@ def test_a_text_control_sees_the_complement_only_and_is_answered_once(
 
     assert {each["probe_id"] for each in found} == {row["probe_id"] for row in words}
     assert all(each["control"] == "text" for each in found)
-    assert head["reader"] == {"provider": "extractive", "model": "extractive-1",
+    assert head["reader"] == {"provider": "extractive", "model": embedded.MODEL,
                               "prompt": "answerer/base"}  # fmt: skip
     assert first == len(words)
     # Two rollouts need one more answer each.
