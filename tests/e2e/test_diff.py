@@ -78,6 +78,8 @@ def test_a_level_changes_every_generator_request_at_a_reported_place(
     probec: Probec, project: Path
 ) -> None:
     had = files(project / "build", project / ".probec")
+    base = (project / "specs/base.yaml").read_text(encoding="utf-8").splitlines()
+    line = 1 + next(n for n, each in enumerate(base) if each.strip() == "level: 0")
     data = compared(probec, SPEC, "--set", "calibration.level=-1")
 
     assert data["spec"] == [
@@ -86,7 +88,7 @@ def test_a_level_changes_every_generator_request_at_a_reported_place(
             "change": "changed",
             "old": 0,
             "new": -1,
-            "old_where": "specs/base.yaml:44",
+            "old_where": f"specs/base.yaml:{line}",
             "new_where": "--set calibration.level",
         }
     ]
@@ -209,7 +211,7 @@ def test_the_counted_requests_are_those_that_the_server_receives(
     sets = [part for each in change for part in ("--set", each)]
     assert finished(probec, server, *build) == 3
     # Settings of sampling may change only for a round without a lock.
-    shutil.rmtree(project / "build/rounds/tiny")
+    shutil.rmtree(project / "build/rounds")
     told: Counter[str] = Counter()
     received, passes = asked(server), 0
     while True:
@@ -384,7 +386,7 @@ def test_a_round_is_compared_by_its_lock(probec: Probec, project: Path) -> None:
     )
     assert probec("diff", first, second) == 2
     assert "a round needs a spec" in probec.err
-    (path,) = (project / "build/rounds/tiny").glob(f"*-{first[:8]}*.json")
+    (path,) = (project / "build/rounds").glob(f"*/*-{first[:8]}*.json")
     path.write_text("{}", encoding="utf-8")
     assert probec("diff", SPEC, first[:8]) == 7
     assert path.name in probec.err
@@ -643,7 +645,7 @@ def test_a_prompt_that_one_side_lacks_is_an_error_that_names_the_side(
         (project / SPEC)
         .read_text()
         .replace(
-            "provider: extractive, model: extractive-1, prompt: generator", "prompt: generator"
+            "provider: extractive, model: extractive-2, prompt: generator", "prompt: generator"
         ),
         encoding="utf-8",
     )
