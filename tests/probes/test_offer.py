@@ -96,6 +96,9 @@ def test_a_document_without_a_slot_to_send_is_no_request() -> None:
     assert not offer(record, none, groups()).slots
     assert not offer(record, none, groups()).places
     assert [each.reason for each in rows.rejects] == ["no_unit"] * len(record.slots)
+    assert [each.sibling_rationale for each in rows.choices] == [
+        "drawn by the row seed, because the generator chose none"
+    ]
     assert UNSENT not in [outcome.value for outcome in Outcome]
 
 
