@@ -187,8 +187,8 @@ class Splits(Struct, frozen=True, gc=False):
 class Choice(Struct, frozen=True, gc=False):
     """The choice of sibling and splits for one doc-record, by the generator or the row seed.
 
-    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`), empty if the
-    reply is not usable and the sibling was drawn; `drawn`: groups whose split was drawn.
+    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`), empty
+    without a usable reply, where the sibling was drawn; `drawn`: groups whose split was drawn.
     """
 
     doc_id: str

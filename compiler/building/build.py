@@ -180,9 +180,10 @@ def _failures(project: Project, stats: Stats) -> list[str]:
     anchors = project.spec.scoring.anchors
     if anchors is None:
         return []
+    command = project.command.partition(" ")[2].partition(" ")[2]
     remedy = (
-        "so its scores there are unreliable: inspect the judge's prompt "
-        "(`probec prompt --role judge`) and scoring.compare"
+        "so its scores there are unreliable: inspect the judge's prompt and replies "
+        f"(`probec prompt {command} --role judge --reply`) and scoring.compare"
     )
     found = [
         f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "

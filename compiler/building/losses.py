@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from compiler.engine.plan import Graph
 from compiler.keys import Json
+from compiler.probes.reasons import CHANGES, NO_UNIT, change_of
 from compiler.project.project import Project
 from compiler.records import RequestRow
 from compiler.report.terminal import table
@@ -122,7 +123,8 @@ def summary(found: Sequence[Failed]) -> str:
 
 def text(project: Project, groups: Sequence[Lost], failed: Sequence[Failed]) -> str:
     """Explain why a build failed, where to look, and what to do."""
-    role = _UNSCORED.get(groups[0].largest[0][0], "generator")
+    cause = groups[0].largest[0][0]
+    role = _UNSCORED.get(cause, "generator")
     most = ""
     if failed:
         top = failed[0]
@@ -133,14 +135,19 @@ def text(project: Project, groups: Sequence[Lost], failed: Sequence[Failed]) -> 
         if failed
         else "after an edit of the prompt only requests that changed are sent"
     )
+    look = (
+        f"No request holds these slots: change {CHANGES[change_of(cause)]}"
+        if cause == NO_UNIT
+        else f"Inspect the {role}'s prompt and replies (`probec prompt {command} --role {role} "
+        "--reply`)"
+    )
     listed = " and ".join(map(str, groups))
     enough = _above(max(each.share for each in groups))
     return (
         f"FAILED: more slots are lost than max_lost ({project.spec.max_lost:g}) allows: {listed}"
-        f"{most}. Nothing was installed or locked. Inspect the {role}'s prompt and replies "
-        f"(`probec prompt {command} --role {role}`). Every paid reply is kept; {again}. To accept "
-        f"the losses, set max_lost to {enough:g}, in the spec or with --set, and build again, "
-        "which sends nothing"
+        f"{most}. Nothing was installed or locked. {look}. Every paid reply is kept; {again}. To "
+        f"accept the losses, set max_lost to {enough:g}, in the spec or with --set, and build "
+        "again, which sends nothing"
     )
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from compiler.probes.sampling import Stream
 from compiler.records import Boundary, Choice, DocRecord, Group, ShownSibling, Splits
 
-RATIONALE = "drawn by the row seed, because the generator's reply is not usable"
+RATIONALE = "drawn by the row seed, because the generator chose none"
 
 
 def completed(

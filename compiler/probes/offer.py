@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compiler.probes import ids
-from compiler.probes.segment import word_count
+from compiler.probes.segment import Span, segment, word_count
 from compiler.records import GROUPS, Boundary, DocRecord, Group, ShownSibling, Slot
-from compiler.spec.model import WrittenScope
+from compiler.spec.model import AtomRules, WrittenScope
 
 UNSENT = "unsent"
 """Outcome in place of a reply, of a doc-record without a slot to send."""
@@ -51,11 +51,12 @@ def offer(
     unfilled: list[Slot] = []
     units: dict[int, dict[str, tuple[str, ...]]] = {}
     taken = Counter[tuple[str, str]]()
+    sized = _Sized(record, scopes)
     for slot in record.slots:
         scope = scopes.get(slot.scope)
         if scope is None:
             continue
-        found = {each.letter: _units(each, slot, scope) for each in record.shown}
+        found = {each.letter: sized.units(each, slot, scope) for each in record.shown}
         before = taken[slot.scope, slot.target] if scope.unit != "side" else 0
         if max(map(len, found.values()), default=0) > before:
             taken[slot.scope, slot.target] += 1
@@ -71,7 +72,7 @@ def offer(
                 place.id
                 for place in each.boundaries
                 if group in place.groups
-                and (group in templated or _serves(each, place, group, sent, scopes))
+                and (group in templated or _serves(each, place, group, sent, scopes, units))
             )
             for each in record.shown
         }
@@ -81,22 +82,49 @@ def offer(
     return Offer(tuple(sent), tuple(unfilled), units, places)
 
 
-def _units(sibling: ShownSibling, slot: Slot, scope: WrittenScope) -> tuple[str, ...]:
-    """Return the ids that may be the atom of a slot at some legal place of a sibling."""
-    places = [each for each in sibling.boundaries if scope.split in each.groups]
-    if scope.unit == "side":
-        fits = any(_side_fits(sibling, place, slot, scope) for place in places)
-        return (ids.make(sibling.letter, "side"),) if fits else ()
-    if not places:
-        return ()
-    low, high = places[0].offset, places[-1].offset
-    return tuple(
-        unit.id
-        for unit in sibling.units
-        if unit.kind == scope.unit
-        and (unit.end <= high if slot.target == "prefix" else unit.start >= low)
-        and scope.atom.min_chars <= unit.end - unit.start <= scope.atom.max_chars
-    )
+class _Sized:
+    """The units of each shown sibling by the size that a scope requires.
+
+    A unit is marked if it fits the rules of some scope; other rules are checked here.
+    """
+
+    def __init__(self, record: DocRecord, scopes: Mapping[str, WrittenScope]) -> None:
+        self._gen_start = record.gen_start
+        rules = {(scope.unit, scope.atom) for scope in scopes.values()}
+        counts = Counter(unit for unit, _ in rules)
+        self._several = {unit for unit, count in counts.items() if count > 1}
+        self._fits: dict[tuple[str, AtomRules], frozenset[str]] = {}
+
+    def units(self, sibling: ShownSibling, slot: Slot, scope: WrittenScope) -> tuple[str, ...]:
+        """Return the ids that may be the atom of a slot at some legal place of a sibling."""
+        places = [each for each in sibling.boundaries if scope.split in each.groups]
+        if scope.unit == "side":
+            fits = any(_side_fits(sibling, place, slot, scope) for place in places)
+            return (ids.make(sibling.letter, "side"),) if fits else ()
+        if not places:
+            return ()
+        low, high = places[0].offset, places[-1].offset
+        return tuple(
+            unit.id
+            for unit in sibling.units
+            if unit.kind == scope.unit
+            and (unit.end <= high if slot.target == "prefix" else unit.start >= low)
+            and scope.atom.min_chars <= unit.end - unit.start <= scope.atom.max_chars
+            and (scope.unit not in self._several or unit.id in self._fitting(sibling, scope.atom))
+        )
+
+    def _fitting(self, sibling: ShownSibling, rules: AtomRules) -> frozenset[str]:
+        """Return the ids of the units with the words and sentences that rules require."""
+        key = sibling.letter, rules
+        if key not in self._fits:
+            segments = segment(sibling.text, self._gen_start)
+            self._fits[key] = frozenset(
+                unit.id
+                for unit in sibling.units
+                if word_count(sibling.text, unit.start, unit.end) >= rules.min_words
+                and len(segments.numbers_in(Span(unit.start, unit.end))) >= rules.min_sentences
+            )
+        return self._fits[key]
 
 
 def _serves(
@@ -105,6 +133,7 @@ def _serves(
     group: Group,
     slots: list[Slot],
     scopes: Mapping[str, WrittenScope],
+    units: Mapping[int, Mapping[str, tuple[str, ...]]],
 ) -> bool:
     """Return whether some slot of the group has an atom at this place."""
     for slot in slots:
@@ -115,7 +144,7 @@ def _serves(
             if _side_fits(sibling, place, slot, scope):
                 return True
         elif any(
-            unit.kind == scope.unit
+            unit.id in units[slot.index][sibling.letter]
             and (
                 unit.end <= place.offset if slot.target == "prefix" else unit.start >= place.offset
             )

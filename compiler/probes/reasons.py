@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from compiler.probes.checks import CHECKS, ROW_CHECKS
 
+NO_UNIT = "no_unit"
+"""Reason of slots that no request holds."""
+
 REASONS: dict[str, str] = {
     "no_usable_sibling": "every sibling of the document is empty, short, looping or a duplicate",
     "no_split_place": "the chosen sibling offers no legal place for this split",
@@ -16,7 +19,7 @@ REASONS: dict[str, str] = {
     "reply_unparsed": "the generator's reply is not JSON, or damaged JSON of no certain reading",
     "reply_ambiguous": "the generator's reply holds several JSON objects of its shape that differ",
     "reply_invalid": "the generator's reply lacks a shown sibling, splits or probes",
-    "no_unit": "no shown sibling has an atom for this slot, so it is not sent to the generator",
+    NO_UNIT: "no shown sibling has an atom for this slot, so it is not sent to the generator",
     "sibling_lacks_unit": "the sibling that the generator chose has no atom for this slot",
     "slot_declined": "the generator declined the slot and gave a reason",
     "slot_missing": "left out by the generator: its reply has no probe for this slot",
@@ -47,7 +50,8 @@ CHANGES: dict[str, str] = {
     "prompt": "the generator's prompt, or its model: `probec prompt --reply` shows what it wrote",
     "spec": "the spec: max_tokens of the generator, rules of splits and scopes",
     "model": "the generator's model or server; `probec retry` sends the requests again",
-    "source": "the source: too short, looping or repetitive texts, or too few documents",
+    "source": "the source (too short, looping or repetitive texts, or too few documents), or the "
+    "sizes of atoms and margins of splits in the spec",
 }
 """What to change so that fewer slots are rejected."""
 

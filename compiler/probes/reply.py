@@ -41,7 +41,16 @@ _TEXTS = ("question", "answer", "alternative", *NOTES)
 _DIGITS = 20
 _SLOT = re.compile(r"slot[\"'“”]?\s*:\s*[\"'“”]?(\d{1,19})(?!\d)")
 _NOTHING = {"", "null", "none", "n/a", "na", "-"}
-_ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "#34": '"', "#39": "'", "apos": "'", "amp": "&"}
+_ENTITIES = {
+    "lt": "<",
+    "gt": ">",
+    "quot": '"',
+    "#34": '"',
+    "#39": "'",
+    "#x27": "'",
+    "apos": "'",
+    "amp": "&",
+}
 _ENTITY = re.compile(rf"&({'|'.join(_ENTITIES)});")
 _GIVEN = 80
 
@@ -374,6 +383,5 @@ class _Items:
             self.drafts[number] = Draft.model_validate(item).unescaped(self._source)
         except ValidationError as error:
             unit = _id(item.get("unit"))
-            if unit is None or isinstance(unit, str):
-                self.named[number] = unit
+            self.named[number] = unit if unit is None or isinstance(unit, str) else ascii(unit)[:80]
             self.bad[number] = "slot_invalid", errors(error)

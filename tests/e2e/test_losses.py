@@ -41,8 +41,8 @@ def test_a_build_that_builds_nothing_fails_and_installs_and_locks_nothing(
 ) -> None:
     assert probec("build", SPEC) == 1
     assert "FAILED: more slots are lost than max_lost (0.75) allows: " in probec.out
-    assert "36 of 36 written slots (100.0%: 36 reply_unparsed)" in probec.out
-    assert "`probec prompt specs/tiny.yaml --role generator`" in probec.out
+    assert "36 of 36 written slots (100.0%: 35 reply_unparsed, 1 no_unit)" in probec.out
+    assert "`probec prompt specs/tiny.yaml --role generator --reply`" in probec.out
     assert "Nothing was installed or locked" in probec.out
     assert not (project / "build/datasets").exists()
     assert not (project / "build/rounds").exists()
@@ -53,6 +53,20 @@ def test_a_build_that_builds_nothing_fails_and_installs_and_locks_nothing(
     assert (data["up_to_date"], data["failures"]) == (True, [])
     assert str(data["dataset"]).endswith("/datasets/tiny")
     assert (project / "build/rounds/tiny").is_dir()
+
+
+def test_slots_that_no_request_holds_point_to_the_source_and_the_spec(probec: Probec) -> None:
+    longest = {"sentence": 599, "paragraph": 2499, "whole": 50_000}
+    sizes = [f"scopes.{name}.atom.min_chars={size}" for name, size in longest.items()]
+    args = [SPEC, *(part for each in sizes for part in ("--set", each))]
+
+    for more in ([], ["--reply"]):
+        assert probec("prompt", *args, *more) == 2
+        assert "none of the documents has a slot for the generator" in probec.err
+    assert probec("build", *args) == 1
+    assert "36 of 36 written slots (100.0%: 36 no_unit)" in probec.out
+    assert "No request holds these slots: change the source (" in probec.out
+    assert "probec prompt" not in probec.out.partition("FAILED: ")[2]
 
 
 @pytest.mark.usefixtures("tiny")

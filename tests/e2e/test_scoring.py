@@ -321,6 +321,8 @@ def test_a_judge_that_accepts_every_answer_fails_the_build(
     assert "FAILED: in scope sentence the judge scores the truth only 0.00 above" in probec.out
     assert "FAILED: in scope sentence the judge gives the question itself a mean" in probec.out
     assert "scoring.anchors.max_wrong is 0.2" in probec.out
+    assert "probec prompt specs/tiny.yaml --set " in probec.out
+    assert " --role judge --reply`) and scoring.compare" in probec.out
     assert "dataset: " in probec.out
     script.blunt = False
 

@@ -187,7 +187,9 @@ MISTAKES = {
     "a unit that does not exist": unit("A.sent99", "unit_unknown", "A.sent99 was not offered"),
     "a range in place of a unit": unit("A.sent2..A.sent4", "unit_unknown", "is not an id"),
     "copied text in place of a unit": unit("The council", "unit_unknown", "'The council' is not"),
-    "a unit as a number": unit(3, "slot_invalid", "unit: ", "not 3"),
+    "a unit as a number": unit(
+        3, "slot_invalid", "unit: ", "not 3", "legal units for slot 10: A.sent"
+    ),
     "a unit on the wrong side": unit(
         beside(ONE, wrong=True)[0], "unit_wrong_side", PLACE.id, beside(ONE)[-1]
     ),
@@ -381,10 +383,10 @@ def test_a_declined_slot_is_read_from_damaged_json() -> None:
 
 def test_texts_are_unescaped_once_unless_the_source_holds_the_entity() -> None:
     reply = good()
-    find(reply, ONE).update(answer="R&amp;amp;D &lt;and&gt; more", synergy_check="a &amp; b")
+    find(reply, ONE).update(answer="R&amp;amp;D &lt;and&gt; Ann&#x27;s", synergy_check="a &amp; b")
     probes, _ = made(json.dumps(reply))
 
-    assert probes[ONE].response == "R&amp;D <and> more"
+    assert probes[ONE].response == "R&amp;D <and> Ann's"
     assert probes[ONE].synergy == "a & b"
 
 

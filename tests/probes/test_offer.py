@@ -11,6 +11,7 @@ from compiler.llm.messages import Outcome
 from compiler.probes.annotate import marked
 from compiler.probes.ids import listed
 from compiler.probes.offer import UNSENT, offer
+from compiler.probes.segment import word_count
 from compiler.records import DocRecord, ReplyRow
 from compiler.spec.model import AtomRules, WrittenScope
 from compiler.stages import finalize
@@ -68,6 +69,22 @@ def test_slots_of_one_scope_and_side_share_its_units() -> None:
     assert len(sent) < len(of("sentence"))
 
 
+def test_a_slot_takes_only_units_of_the_size_of_its_own_scope() -> None:
+    """Two scopes with sentences: one that is sent may be too short for the other."""
+    (paragraph, *_) = of("paragraph")
+    sentence = scopes()["sentence"]
+    longer = sentence.atom.model_copy(update={"min_words": 17})
+    both = {**scopes(), "paragraph": sentence.model_copy(update={"atom": longer})}
+    found = offer(RECORD, both, groups())
+    text, units = RECORD.shown[0].text, {unit.id: unit for unit in RECORD.shown[0].units}
+    some, all_of = found.units[paragraph]["A"], OFFER.units[of("sentence")[0]]["A"]
+
+    assert some
+    assert {*some} < {*units}
+    assert all(word_count(text, units[each].start, units[each].end) >= 17 for each in some)
+    assert any(word_count(text, units[each].start, units[each].end) < 17 for each in all_of)
+
+
 def test_a_document_without_a_slot_to_send_is_no_request() -> None:
     bare = without(RECORD, "sentence", "paragraph")
     rows = finalize._Made()
@@ -79,6 +96,9 @@ def test_a_document_without_a_slot_to_send_is_no_request() -> None:
     assert not offer(record, none, groups()).slots
     assert not offer(record, none, groups()).places
     assert [each.reason for each in rows.rejects] == ["no_unit"] * len(record.slots)
+    assert [each.sibling_rationale for each in rows.choices] == [
+        "drawn by the row seed, because the generator chose none"
+    ]
     assert UNSENT not in [outcome.value for outcome in Outcome]
 
 
