@@ -109,7 +109,7 @@ def push(dataset: Dataset, options: Options, notice: Callable[[str], None]) -> P
         ProbecError: the target refused, or the transfer failed.
     """
     url = _url(dataset, options)
-    receipts = dataset.build / "pushes" / f"{dataset.name}.jsonl"
+    receipts = dataset.build / "pushes" / f"{dataset.label}.jsonl"
     target = _target(url, dataset, options, receipts, notice)
     with locked(dataset.build):
         gate.refuse(dataset)

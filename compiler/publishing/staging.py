@@ -68,7 +68,7 @@ class _Staging:
 
     def __post_init__(self) -> None:
         dataset = self.dataset
-        self._folder = dataset.build / "staged" / dataset.name
+        self._folder = dataset.build / "staged" / dataset.label
         self._publish = dataset.publish
         self._excluded = exclusion.read(self._publish.exclude, dataset.root)
         self._shares = self._publish.splits or WHOLE

@@ -485,6 +485,28 @@ def test_a_directory_is_pushed_as_it_is(
     assert "no build installed this dataset" in probec.err
 
 
+def test_a_variant_is_pushed_from_its_own_directory(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+) -> None:
+    push()
+    change = ("--set", "publish.languages=[de]")
+    assert probec("push", SPEC, *change, "--to", "hf://datasets/me/other") == 1
+    assert "`probec build specs/tiny.yaml --set 'publish.languages=[de]'`" in probec.err
+    assert "me/other" not in hub.repositories
+    assert probec("build", SPEC, *change) == 0
+    pushed = probec.json("push", SPEC, *change, "--to", "hf://datasets/me/other")
+
+    assert b'- "de"' in hub.repositories["me/other"].head().files["README.md"].data
+    receipts = Path(str(pushed["receipt"]))
+    (folder,) = (project / "build/datasets").glob("tiny~*")
+    assert receipts.name == f"{folder.name}.jsonl"
+    assert (project / "build/staged" / folder.name / "README.md").is_file()
+    assert (project / "build/pushes/tiny.jsonl").read_bytes().count(b"\n") == 1
+    (folder / "stats.json").unlink()
+    assert probec("push", SPEC, *change, "--to", "hf://datasets/me/other") == 1
+    assert "stats.json is missing (`probec build specs/tiny.yaml --set" in probec.err
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
