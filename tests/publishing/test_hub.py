@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.engine.lock import building
 from compiler.publishing import hub as door
 from tests.conftest import ROOT, Probec
 from tests.hub import TOKEN, Fault, LoopbackHub, Repository, Stored
@@ -464,6 +465,16 @@ def test_a_killed_push_leaves_the_head_and_the_next_sends_only_what_is_missing(
     assert (head, stored) == ("initial commit", 1)
     assert len(hub.calls("PUT", "/objects/")) == puts + 1
     assert files(repository(hub)) == sorted([".gitattributes", *DATA, *TEXTS])
+
+
+def test_a_push_waits_for_no_build_of_another_dataset(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+) -> None:
+    with building(project / "build", "other", "probec build", lambda: None):
+        assert push()["commits"]
+    with building(project / "build", "tiny", "probec build", lambda: None):
+        assert probec("push", SPEC, "--to", TO) == 1
+    assert "another process is writing this dataset, tiny" in probec.err
 
 
 def test_a_directory_is_pushed_as_it_is(
