@@ -17,10 +17,10 @@ from typing import TypeAlias
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import ROOT, make_project
+from tests.conftest import ROOT, installed, make_project
 
 Row: TypeAlias = dict[str, object]
-DATA = "build/datasets/demo/data/train-round-000.parquet"
+DATA = "data/train-round-000.parquet"
 PAGE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"(?:# |\{# )([\w./-]+)(?: #\})?")
@@ -104,7 +104,7 @@ class Copy:
 
     def rows(self) -> list[Row]:
         """Return the rows of the dataset."""
-        rows: list[Row] = pq.read_table(self.root / DATA).to_pylist()
+        rows: list[Row] = pq.read_table(installed(self.root, "demo") / DATA).to_pylist()
         return rows
 
     def scopes(self) -> set[object]:

@@ -81,7 +81,7 @@ def make(
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
             outcome = execute(graph, reporter, crew)
-        stats = folder.stats(project.store, graph)
+        stats = folder.stats(project.store, graph, project.command)
         # A dataset that lost more than its spec allows is neither installed nor locked.
         over = losses.over(project, stats)
         place = folder.install(project, graph) if not over else None

@@ -64,7 +64,7 @@ def build(variant: Variant) -> Finished:
     """
     project = opening.project(variant)
     graph = project.planned()
-    return Finished(project, graph, folder.stats(project.store, graph))
+    return Finished(project, graph, folder.stats(project.store, graph, project.command))
 
 
 def round_stats(prefix: str, build: Path | None) -> Stats:

@@ -314,15 +314,15 @@ def _round_file(index: int) -> str:
     return f"data/train-round-{index:03d}.parquet"
 
 
-def stats(store: Store, graph: Graph) -> Stats:
-    """Read the statistics of a finished build.
+def stats(store: Store, graph: Graph, command: str) -> Stats:
+    """Read the statistics of a finished build. `command`: the one that builds it.
 
     Raises:
         StoreError: it is not built, or not up to date.
     """
     release = graph.manifest("release")
     if release is None:
-        raise StoreError("not built, or not up to date", hint="run `probec build`")
+        raise StoreError("not built, or not up to date", hint=f"run `{command}`")
     (found,) = store.rows(release.outputs["stats"], Stats)
     return found
 

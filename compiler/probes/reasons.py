@@ -46,12 +46,17 @@ REASONS: dict[str, str] = {
     },
 }
 
+EXCLUDED = "excluded"
+"""The reason of slots whose document `publish.exclude` took out of a built dataset."""
+EXCLUSION = "the document was taken out of the published rows (`publish.exclude`)"
+
 CHANGES: dict[str, str] = {
     "prompt": "the generator's prompt, or its model: `probec prompt --reply` shows what it wrote",
     "spec": "the spec: max_tokens of the generator, rules of splits and scopes",
     "model": "the generator's model or server; `probec retry` sends the requests again",
     "source": "the source (too short, looping or repetitive texts, or too few documents), or the "
     "sizes of atoms and margins of splits in the spec",
+    "publish": "nothing: `publish.exclude` took these documents out after the build",
 }
 """What to change so that fewer slots are rejected."""
 
@@ -73,6 +78,7 @@ _CHANGE_BY_START: dict[str, str] = {
     "V22_": "spec",
     "no_": "source",
     "no_split_place": "spec",
+    EXCLUDED: "publish",
 }
 
 

@@ -25,9 +25,6 @@ from compiler.report.card import CardFacts
 
 MANIFEST = "publication.json"
 SCHEMA = 1
-EXCLUDED = "excluded"
-"""The reason of rejects that `publish.exclude` took out of a built dataset."""
-EXCLUSION = "the document was taken out of the published rows (`publish.exclude`)"
 CONFIGS: Mapping[str, str] = {
     name: "data" if name == "default" else name for name in subsets.CONFIGS
 }

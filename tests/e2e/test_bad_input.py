@@ -120,7 +120,7 @@ def test_a_usage_error_exits_with_code_two(probec: Probec) -> None:
 
 def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> None:
     assert probec("stats", SPEC) == 1
-    assert "run `probec build`" in probec.err
+    assert f"run `probec build {SPEC}`" in probec.err
     paid = (
         "models.generator.provider=anthropic",
         "models.generator.model=claude-haiku-4-5-20251001",

@@ -46,7 +46,7 @@ def build(root: Path, texts: Texts, name: str) -> Path:
     run(
         "build", str(root / "specs/demo.yaml"), "--build-dir", str(root / name),
         "--set", f"source.path={source}", "--set", f"rounds=[{{docs: {len(texts)}}}]",
-        "--set", "splits.margin_chars=60", "--set", "siblings.min_chars=40",
+        "--set", "splits.margin_chars=60", "--set", "source.filters.min_chars=40",
         # Parts that are not checked here are not built; no judge can distinguish random words.
         "--set", "scoring.baselines={}", "--set", "scoring.anchors=null",
         "--set", "scoring.rejudge=null",

@@ -354,7 +354,7 @@ def test_unusable_input_of_a_report_is_an_error(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
     assert probec("report", SPEC) == 1
-    assert "run `probec build`" in probec.err
+    assert f"run `probec build {SPEC}`" in probec.err
     assert probec("report", SPEC, "--sample", "-1") == 2
     assert probec("report", str(tmp_path / "nothing")) == 1
     assert "no parquet file there" in probec.err

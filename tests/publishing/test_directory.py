@@ -169,6 +169,9 @@ def test_an_excluded_document_is_in_no_row_and_counted_on_the_card(
     assert len(pq.read_table(split / "data")) == len(rows) - count
     card = (split / "README.md").read_text(encoding="utf-8")
     assert f"Taken out after the build: 1 document with {count} probes" in card
+    assert "| publish |" in card
+    assert "| the document was taken out of the published rows (`publish.exclude`) |" in card
+    assert "another version" not in card
     lines = (split / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
     assert sum(each["reason"] == "excluded" for each in rejects) == count
