@@ -175,6 +175,16 @@ def test_a_foreign_file_is_scored_as_far_as_its_columns_allow(
     assert judged["gap"] in ("another judge", "no blind scores")
 
 
+def test_a_foreign_file_without_splits_is_an_error_that_names_the_column(
+    probec: Probec, rows: dict[str, dict[str, object]], project: Path
+) -> None:
+    table = pq.read_table(project / "build/datasets/tiny/data")
+    pq.write_table(table.drop_columns(["split_char_offset"]), "foreign.parquet")
+
+    assert probec("evaluate", "questions", "foreign.parquet") == 1
+    assert "no row is a complete probe: the file has no column split_char_offset" in probec.err
+
+
 def test_predictions_may_be_parquet_and_hold_columns_of_their_own(
     probec: Probec, rows: dict[str, dict[str, object]]
 ) -> None:
