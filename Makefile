@@ -42,7 +42,7 @@ INTEROP := llmock mock-ai-api steadybatch promptbatch inspect lm-eval
 
 .venv-interop/%/.done: tests/interop/%.lock
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers, clients and harnesses against probec's

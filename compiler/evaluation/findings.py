@@ -37,10 +37,12 @@ def warnings(cells: Sequence[CellResult]) -> Iterator[str]:
                     f"sanity failed: {line.method} is below the blind reader on EASY probes of "
                     f"{cell.name} ({over.value:.3f}), so the run is suspect"
                 )
-            if line.gain is not None and line.gain.high is not None and line.gain.high < 0:
+            main = cell.primary and not cell.clean and not cell.typicality
+            gain = line.gain
+            if main and gain is not None and gain.high is not None and gain.high < 0:
                 yield (
                     f"{line.method} is below its {line.control} control in {cell.name}, "
-                    f"{cell.band} ({cell.metric}, {line.gain.value:.3f})"
+                    f"{cell.band} ({cell.metric}, {gain.value:.3f})"
                 )
 
 
@@ -57,6 +59,12 @@ def notes(grid: Grid, cells: Sequence[CellResult]) -> Iterator[str]:
             )
     if len(methods) == 1:
         yield "one method: no rank and no paired difference"
+    ranked = [{line.control for line in cell.lines if line.rank is not None} for cell in main]
+    if mixed := {control for controls in ranked if len(controls) > 1 for control in controls}:
+        yield (
+            f"ranks compare gains over different controls ({', '.join(sorted(mixed))}): give every "
+            "method the same one"
+        )
     few = dict.fromkeys(
         f"{cell.name}, {cell.band} ({cell.documents})"
         for cell in main

@@ -180,17 +180,26 @@ class _Reader:
         if not self._file.is_file():
             raise UsageError("no such file", where=str(self._file), hint="NAME=FILE names it")
         head, count, controls = Head(KIND), 0, set()
+        known, asked = len(self._problems), self._asked(head)
         for where, found in self._rows():
             if isinstance(found, Head):
-                head = found
-                self._digest(where, head.dataset)
+                if count and found != head:
+                    self._problem(
+                        where,
+                        "it differs from the first line, or stands behind predictions",
+                        "put it first; predictions for another selection have their own file",
+                    )
+                elif found != head:
+                    head, asked = found, self._asked(found)
+                    if not self._valid_head(where, head, asked):
+                        return
                 continue
             count += 1
-            if self._valid(where, found, head):
+            if self._valid(where, found, head, asked):
                 given = self._method.given.setdefault(found.control, {})
                 given.setdefault(found.probe_id, []).append(found)
                 controls.add(found.control)
-        if not count:
+        if not count and len(self._problems) == known:
             self._problem(str(self._file), "it has no predictions", "write one row a probe")
         self._method.fresh = head.fresh
         digest = bytes_digest(self._file.read_bytes())
@@ -233,6 +242,20 @@ class _Reader:
             return
         yield where, found
 
+    def _asked(self, head: Head) -> frozenset[str]:
+        return frozenset(each.key for each in head.selected().matching(self._subject.items))
+
+    def _valid_head(self, where: str, head: Head, asked: frozenset[str]) -> bool:
+        if not self._digest(where, head.dataset):
+            return False
+        if not asked:
+            self._problem(
+                where,
+                f"its selection has no probe of this dataset: {head.selection}",
+                "copy the selection from the file of questions",
+            )
+        return bool(asked)
+
     def _digest(self, where: str, digest: str) -> bool:
         if digest and digest != self._subject.digest:
             self._problem(
@@ -243,10 +266,17 @@ class _Reader:
             return False
         return True
 
-    def _valid(self, where: str, found: Prediction, head: Head) -> bool:
+    def _valid(self, where: str, found: Prediction, head: Head, asked: frozenset[str]) -> bool:
         item = self._known.get(found.probe_id)
         if item is None:
             self._problem(where, f"unknown probe_id {found.probe_id!r}", self._nearest(found))
+            return False
+        if found.probe_id not in asked:
+            self._problem(
+                where,
+                f"probe {found.probe_id} is not in the selection of the first line",
+                "copy the selection from the file of questions, or leave the row out",
+            )
             return False
         key = (found.probe_id, found.control, found.sample)
         before = self._lines.get(key)

@@ -56,7 +56,7 @@ def make(
     """Score predictions and compute all results; None if the judge was only priced.
 
     Raises:
-        UsageError: the baseline is none of the methods.
+        UsageError: the baseline is none of the methods, or no method was asked about a probe.
     """
     names = [method.name for method in methods if not method.fresh]
     if options.baseline and options.baseline not in names:
@@ -67,6 +67,11 @@ def make(
     rows = scoring.score(subject, items, methods, rules)
     if rows is None:
         return None
+    if not any(row.kind in ("method", "fresh") for row in rows):
+        raise UsageError(
+            "no method was asked about any of these probes",
+            hint="see --scope, --docs and the selection in the first line of each file",
+        )
     settings = _settings(subject, items, methods, rules, options)
     bench = rules.bench
     found = Evaluation(

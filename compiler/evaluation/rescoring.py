@@ -64,7 +64,7 @@ def _columns(
              "bb_answer_response_scores"]  # fmt: skip
     if judge_of(bench.project) != subject.judge:
         # Their scores are by the other judge.
-        names += [f"{name}_scores" for name in BASELINES]
+        names += ["gold_score", *(f"{name}_scores" for name in BASELINES)]
     found: dict[str, list[object]] = {name: [None] * total for name in names}
     for item in subject.items:
         found["score_status"][item.number] = "answer_failed" if item.written else "local"

@@ -235,7 +235,13 @@ def _read(
             hint="every row needs its own probe_id, or its own doc_id and slot_idx in its round",
         )
     if not items:
-        raise SourceError("no row is a complete probe", where=str(path), hint="name one with rows")
+        absent = "split_char_offset" not in have
+        raise SourceError(
+            "no row is a complete probe"
+            + (": the file has no column split_char_offset" if absent else ""),
+            where=str(path),
+            hint="every probe needs a split inside of its document, a target, a question, an atom",
+        )
     present = {each.scope for each in items}
     ordered = [name for name in form.rules if name in present]
     built = path.suffix in SUFFIXES and project is not None

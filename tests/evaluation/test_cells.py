@@ -265,6 +265,29 @@ def test_a_shared_text_control_serves_the_methods_that_have_none() -> None:
     assert lines["reader"].gain is None
     assert lines["reader"].rank is None
     assert all(lines[name].rank is not None for name in ("own", "other"))
+    note = "ranks compare gains over different controls (shuffled, text)"
+    assert any(note in each for each in compute(rows, SETTINGS).notes)
+    same = [each for each in rows if each.control != "shuffled"]
+    assert not any("different controls" in each for each in compute(same, SETTINGS).notes)
+
+
+def test_a_method_below_its_control_is_one_warning_in_each_main_cell() -> None:
+    rows = [
+        row("method", "m", control, place, float(control == "text"), metric=metric,
+            leaking=place < 20, typicality="typical")
+        for place in range(120)
+        for control in ("real", "text")
+        for metric in ("judge", "token_f1")
+    ]  # fmt: skip
+    varied = [
+        structs.replace(each, score=0.5) if each.control == "text" and each.doc_id < "d0010"
+        else each
+        for each in rows
+    ]  # fmt: skip
+
+    assert compute(varied, SETTINGS).warnings == (
+        "m is below its text control in sentence, suffix, all (judge, -0.917)",
+    )
 
 
 def test_renaming_methods_and_permuting_rows_changes_nothing_else() -> None:

@@ -116,7 +116,10 @@ def test_scores_of_another_judge_drop_the_baselines_of_the_first(
     table = pq.read_table(project / DATA)
     place = table.column_names.index("no_context_scores")
     ones = pa.array([[1.0]] * len(table), pa.list_(pa.float64()))
-    pq.write_table(table.set_column(place, "no_context_scores", ones), "with.parquet")
+    table = table.set_column(place, "no_context_scores", ones)
+    gold = table.column_names.index("gold_score")
+    table = table.set_column(gold, "gold_score", pa.array([1.0] * len(table)))
+    pq.write_table(table, "with.parquet")
     made = probec.json(
         *("evaluate", "run", "with.parquet", "b", "--rescore", "--spec", SPEC),
         *("--set", "scoring.policy=token_f1"),
@@ -124,6 +127,7 @@ def test_scores_of_another_judge_drop_the_baselines_of_the_first(
     found = pq.read_table(str(made["out"]))
 
     assert found.column("no_context_scores").null_count == len(found)
+    assert found.column("gold_score").null_count == len(found)
     assert set(found.column("judge_model").to_pylist()) == {None}
 
 

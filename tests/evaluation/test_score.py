@@ -175,6 +175,16 @@ def test_a_foreign_file_is_scored_as_far_as_its_columns_allow(
     assert judged["gap"] in ("another judge", "no blind scores")
 
 
+def test_a_foreign_file_without_splits_is_an_error_that_names_the_column(
+    probec: Probec, rows: dict[str, dict[str, object]], project: Path
+) -> None:
+    table = pq.read_table(project / "build/datasets/tiny/data")
+    pq.write_table(table.drop_columns(["split_char_offset"]), "foreign.parquet")
+
+    assert probec("evaluate", "questions", "foreign.parquet") == 1
+    assert "no row is a complete probe: the file has no column split_char_offset" in probec.err
+
+
 def test_predictions_may_be_parquet_and_hold_columns_of_their_own(
     probec: Probec, rows: dict[str, dict[str, object]]
 ) -> None:
@@ -220,7 +230,7 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"probe_id": ID, "choice_logprobs": [[-1.0], [-2.0]], "choice_token_ids": [[1, 2], [3]]}',
      "choice 0 has 2 token ids and 1 log probabilities", ""),
     ('{"probe_id": ID, "answer": "x", "dataset": "00aa"}', "made for another dataset, 00aa", ""),
-    ('{"kind": "probec-predictions/1", "dataset": "00aa"}\n{"probe_id": ID, "answer": "x"}',
+    ('{"kind": "probec-predictions/1", "dataset": "00aa"}\n{"probe_id": "nope", "answer": "x"}',
      "made for another dataset, 00aa", ""),
     ('{"kind": "probec-questions/1", "dataset": "00aa"}\n{"probe_id": ID, "answer": "x"}',
      "its kind is 'probec-questions/1'", "probec-predictions/1"),
@@ -230,6 +240,8 @@ WRONG: list[tuple[str, str, str]] = [
     ('{"answer": "x"}', "missing required field `probe_id`", ""),
     ("not json", "not JSON", "one JSON object a line"),
     ("", "it has no predictions", ""),
+    ('{"kind": "probec-predictions/1", "selection": {"scopes": ["wrd"]}}\n{"probe_id": ID}',
+     "its selection has no probe of this dataset", "copy the selection"),
 ]  # fmt: skip
 
 
@@ -248,6 +260,35 @@ def test_a_wrong_row_is_one_error_with_its_line(
     place = f"a.jsonl:{1 if 'kind' in text else last}: " if text else "a.jsonl: "
     assert [place in each and message in each for each in problems[:1]] == [True], problems
     assert hint in problems[0]
+    assert len(problems) == 1
+    assert not OUT.exists()
+
+
+def test_predictions_outside_of_the_selection_of_their_file_are_errors(
+    probec: Probec, rows: dict[str, dict[str, object]]
+) -> None:
+    ids = {str(row["scope"]): key for key, row in rows.items()}
+    head: dict[str, object] = {**HEAD, "selection": {"scopes": ["lens"]}}
+    save(
+        Path("a.jsonl"),
+        [head, {"probe_id": ids["lens"]}, head, {"probe_id": ids["word"]}, {**HEAD}],
+    )
+
+    assert probec("evaluate", "score", SPEC, "a=a.jsonl", "--out", "out") == 2
+    outside, late = probec.err.strip().splitlines()
+    assert f"a.jsonl:4: probe {ids['word']} is not in the selection of the first line" in outside
+    assert "a.jsonl:5: it differs from the first line, or stands behind predictions" in late
+
+
+def test_methods_without_any_of_the_chosen_probes_are_an_error(
+    probec: Probec, rows: dict[str, dict[str, object]]
+) -> None:
+    lens = next(key for key in sorted(rows) if rows[key]["scope"] == "lens")
+    save(Path("a.jsonl"), [{"probe_id": lens}], {"selection": {"scopes": ["lens"]}})
+
+    arguments = ("evaluate", "score", SPEC, "a=a.jsonl", "--scope", "word", "--out", "out")
+    assert probec(*arguments) == 2
+    assert "no method was asked about any of these probes" in probec.err
     assert not OUT.exists()
 
 
