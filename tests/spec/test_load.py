@@ -143,11 +143,11 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "where"),
     [
-        (["scoring.bands.hard=0.9", "seed=3"], "base.yaml:65, --set scoring.bands.hard"),
+        (["scoring.bands.hard=0.9", "seed=3"], "base.yaml:66, --set scoring.bands.hard"),
         (["scoring.stop.after=9"], "--set scoring.stop.after"),
         (["scoring={bands: {hard: 0.9}}"], "--set scoring"),
         (["scopes.lens.slots=0", "scopes.word.slots=2"],
-         "base.yaml:9, --set scopes.lens.slots, --set scopes.word.slots"),
+         "base.yaml:10, --set scopes.lens.slots, --set scopes.word.slots"),
     ],
 )  # fmt: skip
 def test_an_override_that_conflicts_with_the_file_is_named(
