@@ -90,10 +90,10 @@ def spec_page() -> str:
         "from the project root, the nearest directory above the spec that holds `prompts/`. "
         "`probec schema > specs/spec.schema.json` gives editors completion and these "
         "descriptions.\n\n"
-        "YAML that means other values than it shows is refused, with the plain spelling: `010` and "
-        "`1:30` as numbers, `yes` and `no` as booleans, dates without quotes, anchors, aliases, "
-        "merge keys and tags. `--set` paths join keys by dots; a key that holds a dot is quoted: "
-        "`--set 'prices.\"model-1.5\".input=3'`.\n"
+        "YAML that means other values than it shows is refused, with the plain spelling: `010`, "
+        "`1:30` and `1_000` as numbers, `yes` and `no` as booleans, dates without quotes, "
+        "anchors, aliases, merge keys and tags. `--set` paths join keys by dots; a key that holds "
+        "a dot is quoted: `--set 'prices.\"model-1.5\".input=3'`.\n"
     ]
     for klass in {**vars(model), **vars(filters), **vars(paid), **vars(scoring)}.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
