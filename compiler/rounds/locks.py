@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import msgspec
 
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import DamagedError, StoreError, UsageError
-from compiler.keys import Json, digest
+from compiler.keys import digest
 
 SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
@@ -117,7 +117,7 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     libraries: dict[str, str]
     steps: dict[str, str]
     files: dict[str, str]
-    replies: dict[str, str] = field(default_factory=dict)
+    replies: dict[str, str] = {}
     variation: str = ""
 
 
@@ -149,10 +149,7 @@ class Lock:
 
     def encode(self) -> bytes:
         """Return the bytes of its file."""
-        parts = plain(self)
-        assert isinstance(parts, dict)
-        parts["recorded"] = _recorded(self.recorded)
-        return msgspec.json.format(msgspec.json.encode(parts), indent=1) + b"\n"
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
 def seal(identity: Identity, recorded: Recorded) -> Lock:
@@ -162,16 +159,8 @@ def seal(identity: Identity, recorded: Recorded) -> Lock:
 
 
 def _recorded_digest(recorded: Recorded) -> str:
-    return digest("recorded", _recorded(recorded))
-
-
-def _recorded(recorded: Recorded) -> Json:
-    facts = plain(recorded)
-    assert isinstance(facts, dict)
-    if not recorded.replies:
-        # Locks of earlier versions were written without the field.
-        del facts["replies"]
-    return facts
+    # Fields that earlier versions had not are left out where they are empty.
+    return digest("recorded", plain(recorded))
 
 
 def _parts(identity: Identity) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from compiler.engine.lock import locked
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, build, edit
+from tests.e2e.test_cache import replies
 
 JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
 INCLUDE = '{% include "generator/_parts/example.j2" %}'
@@ -188,7 +189,7 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
     assert "the ceiling is $0.00" in probec.err
     assert probec("plan", SPEC, *paid) == 0
     assert "total: $" in probec.out
-    assert not (project / ".probec/responses.sqlite").exists()
+    assert replies(project) == {}
     assert not list((project / ".probec").rglob("*.body.json"))
 
 

@@ -101,6 +101,9 @@ NEGATIVE = (
     "calibration.evidence",  # the evidence of the choice that `calibrate` made
     "calibration.select.*",
     "max_lost",
+    # Read by `probec push`, after a build.
+    *(f"publish.{name}*" for name in ("to", "private", "revision", "splits", "configs", "exclude")),
+    *("publish.license_name", "publish.license_link"),
     "models.*.base_url",
     "models.*.concurrency",
     "models.*.read_timeout",

@@ -442,10 +442,12 @@ def test_every_opened_file_is_watched(desk: Desk) -> None:
     }
 
     assert "tiny.jsonl" in str(watched)
-    # The cache of source digests, the lock, the receipts themselves, and the recording script.
+    # The cache of source digests, the locks, the receipts themselves, and the recording script.
     missing = {re.sub(r"\.\d+\.tmp$", "", name) for name in missing}
     assert {name for name in missing if not name.startswith("build/receipts/")} <= {
         "build/.lock",
+        "build/locks/.lock",
+        "build/locks/tiny/.lock",
         "build/sources.json",
         "build/.sources.json",
         "../listen.py",

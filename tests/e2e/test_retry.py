@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compiler.probes.reasons import CHANGES, REASONS, change_of
+from compiler.probes.reasons import CHANGES, EXCLUDED, REASONS, change_of
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC
 from tests.e2e.test_prompt import change, log_of
@@ -86,7 +86,7 @@ def test_replies_of_a_pilot_are_retried(probec: Probec, project: Path) -> None:
 
 
 def test_every_reject_reason_names_what_to_change() -> None:
-    assert {change_of(reason) for reason in REASONS} == set(CHANGES)
+    assert {change_of(reason) for reason in (*REASONS, EXCLUDED)} == set(CHANGES)
     assert change_of("reply_truncated") == "spec"
     assert change_of("reply_refused") == "model"
     assert change_of("later") == ""
