@@ -151,6 +151,8 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "source.columns.continuation": ("{}=continuation2",),
     "source.columns.doc_idx": ("{}=doc_idx2", "{}=null"),
     "publish.languages": ("{}=[de]", "{}=[de, en]"),
+    "publish.splits": ("{}={train: 0.5, test: 0.5}",),
+    "publish.configs": ("{}=[documents]",),
     "rounds": ("{}=[{docs: 3}]", "{}=[{docs: 3}, {docs: 1}, {docs: 1}]"),
     "rounds.0.docs": ("{}=2", "{}=4"),
     "rounds.1.docs": ("{}=2",),
