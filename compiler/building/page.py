@@ -68,16 +68,13 @@ def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None
     """Gather the page of a file or dataset directory.
 
     `hard`, `easy`: thresholds of the bands; None for those that the data states, or the defaults.
-
-    Raises:
-        UsageError: no project has the template.
     """
     bands = stated.bands_of(path, hard, easy)
     files = rows.files(path)
     default = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
     return Page(
         out or default,
-        place.required_templates(path, report.TEMPLATE),
+        place.page_templates(path, report.TEMPLATE),
         measured.stats(path, *bands),
         files,
         path.resolve().name,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
+from compiler import shipped
 from compiler.building import folder
 from compiler.building.receipt import FOLDER, Receipt, Request, encode, patience, trusted
 from compiler.dataset.located import state_file
@@ -83,9 +84,19 @@ class Watch:
             look.file(path)
         for root in self._nearer_roots():
             look.perhaps(root)
-        for each in (project.root / "prompts", project.root / "templates"):
-            look.file(each)
-            look.tree(each)
+        look.file(project.root / "prompts")
+        for library in (self._context.prompts, self._context.templates):
+            for file in library.files.values():
+                look.file(file)
+        # Files of the project would take precedence over the shipped ones.
+        look.perhaps(project.root / shipped.BASE)
+        for root, name in (
+            (project.root, "prompts"),
+            (project.root, "templates"),
+            (shipped.FOLDER, "templates"),
+        ):
+            look.perhaps(root / name)
+            look.tree(root / name)
         self._list_source(look)
         self._tokenizers(look)
         return look
@@ -115,7 +126,7 @@ class Watch:
             look.perhaps(project.root / name)
         for file in self._context.tokenizer_files.values():
             look.file(file.path)
-            if file.path != project.root / file.name:
+            if file.path not in (project.root / file.name, shipped.FOLDER / file.name):
                 # In the Hub's cache: <repo>/snapshots/<commit>/tokenizer.json.
                 commit = file.path.parent
                 look.perhaps(commit.parent.parent / "refs" / "main")

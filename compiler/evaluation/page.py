@@ -48,12 +48,8 @@ class Shown:
 
 
 def library(path: Path, name: str = TEMPLATE) -> Library:
-    """Find the templates of the project that holds a dataset, else of the working directory.
-
-    Raises:
-        UsageError: no project has the template of this name.
-    """
-    return place.required_templates(path, name)
+    """Find the templates of the project that holds a dataset, else of the working directory."""
+    return place.page_templates(path, name)
 
 
 def render(templates: Library, made: Made) -> str:

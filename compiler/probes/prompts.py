@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
 
+from compiler import shipped
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes import determinism, syntax
@@ -59,7 +60,8 @@ class Library:
     """The templates below one directory, each read once, so that the hashed text is rendered.
 
     `texts`: templates by name, read instead of the files. `partial`: templates may be missing; a
-    missing one has the digest "" in a closure and fails only when it is rendered.
+    missing one has the digest "" in a closure and fails only when it is rendered. A template that
+    a project's `templates/` lacks is the shipped one.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Library:
     ) -> None:
         self.root = root
         self.partial = partial
+        # The files read so far, by name.
+        self.files: dict[str, Path] = {}
         self._texts = dict(texts or {})
         self._closed = texts is not None
 
@@ -79,13 +83,17 @@ class Library:
     def _environment(self) -> Deterministic:
         return syntax.environment(
             FunctionLoader(
-                lambda name: (syntax.trimmed(name, self.text(name)), str(self.root / name), None)
+                lambda name: (syntax.trimmed(name, self.text(name)), str(self.file(name)), None)
             )
         )
 
     def loader(self) -> FunctionLoader:
         """Return a jinja2 loader of these templates."""
-        return FunctionLoader(lambda name: (self.text(name), str(self.root / name), None))
+        return FunctionLoader(lambda name: (self.text(name), str(self.file(name)), None))
+
+    def file(self, name: str) -> Path:
+        """Return the path of a template: in the project, else the shipped one."""
+        return shipped.find(self.root.parent, f"{self.root.name}/{name}")
 
     def prompt(self, name: str) -> Prompt:
         """Load the prompt variant `<role>/<variant>`."""
@@ -102,7 +110,7 @@ class Library:
         try:
             return self._environment.get_template(name)
         except TemplateError as error:
-            raise PromptError(f"cannot be loaded: {error}", where=str(self.root / name)) from error
+            raise PromptError(f"cannot be loaded: {error}", where=str(self.file(name))) from error
 
     def phrasings(self, scope: str, target: str, distance: int) -> list[str]:
         """Render the phrasings of a templated scope's question, one per line of its template.
@@ -158,7 +166,7 @@ class Library:
             if wrong is not None:
                 problems.append(Problem(place, within, *wrong))
                 continue
-            file = self.root / name
+            file = self.file(name)
             more, found = self._scan(name, file, free)
             problems.extend(found)
             for each, line in more:
@@ -182,7 +190,7 @@ class Library:
             for name in sorted(given - free.keys()):
                 problems.append(
                     Problem(
-                        str(self.root / names[-1]),
+                        str(self.file(names[-1])),
                         "",
                         f"unused variable {name!r}",
                         "every value given to a prompt must appear in it",
@@ -213,14 +221,15 @@ class Library:
     def _unloadable(self, name: str, *, included: bool) -> tuple[str, str] | None:
         """Explain why a template cannot be loaded, with the remedy."""
         wrong = self._misnamed(name)
-        file = self.root / name
+        file = self.file(name)
         if wrong is not None:
             return wrong
         if file.is_dir():
             return f"template {name!r} is a directory", "include a file in it"
         if not file.is_file():
             return f"no such template: {file}", "create it"
-        if included and not file.resolve().is_relative_to(self.root.resolve()):
+        own = file == self.root / name
+        if own and included and not file.resolve().is_relative_to(self.root.resolve()):
             return (
                 f"template {name!r} is a link to a file outside {self.root.name}/",
                 f"copy it into {self.root.name}/",
@@ -240,7 +249,7 @@ class Library:
         return None
 
     def _exists(self, name: str) -> bool:
-        return name in self._texts if self._closed else (self.root / name).is_file()
+        return name in self._texts if self._closed else self.file(name).is_file()
 
     def text(self, name: str) -> str:
         """Read the text of one template.
@@ -259,16 +268,13 @@ class Library:
             raise PromptError(message, hint=hint)
         if self._closed:
             raise PromptError("the round has no such template", where=name)
+        file = self.files[name] = self.file(name)
         try:
-            return (self.root / name).read_text(encoding="utf-8")
+            return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise PromptError(
-                f"not UTF-8 at byte {error.start}", where=str(self.root / name)
-            ) from error
+            raise PromptError(f"not UTF-8 at byte {error.start}", where=str(file)) from error
         except OSError as error:
-            raise PromptError(
-                f"cannot be read: {error.strerror}", where=str(self.root / name)
-            ) from error
+            raise PromptError(f"cannot be read: {error.strerror}", where=str(file)) from error
 
     def _includes(self, name: str, text: str) -> tuple[tuple[str, int], ...]:
         try:
@@ -276,13 +282,13 @@ class Library:
         except TemplateSyntaxError as error:
             raise PromptError(
                 f"template syntax: {error.message}",
-                where=f"{self.root / name}:{error.lineno}",
+                where=f"{self.file(name)}:{error.lineno}",
                 hint="fix the template",
             ) from error
         if line is not None:
             raise PromptError(
                 "dynamic include: its files are unknown before rendering",
-                where=f"{self.root / name}:{line}",
+                where=f"{self.file(name)}:{line}",
                 hint="include a literal name",
             )
         return found

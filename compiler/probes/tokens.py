@@ -18,6 +18,7 @@ from typing import Protocol, cast
 
 from tokenizers import Tokenizer as Backend
 
+from compiler import shipped
 from compiler.errors import SourceError, in_a_line
 from compiler.keys import bytes_digest
 from compiler.probes.bytelevel import quicker
@@ -190,12 +191,14 @@ def load(file: TokenizerFile) -> Tokenizer:
 def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
     """Find the file of a tokenizer by path from `root` or Hub id; None if not on this machine.
 
+    A path that the project lacks may be that of the shipped tokenizer.
+
     `online`: a Hub tokenizer that is not on this machine may be downloaded.
 
     Raises:
         SourceError: a path that does not exist, or a Hub id that cannot be downloaded.
     """
-    path = root / name
+    path = shipped.find(root, name)
     if path.is_file():
         return TokenizerFile.read(name, path)
     if path.suffix in (".json", ".gz") or name.count("/") != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler import shipped
 from compiler.errors import UsageError
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
@@ -76,26 +77,15 @@ def find(directory: Path | None, build: Path | None, *, make: bool = False) -> P
 def templates(path: Path, name: str) -> Library | None:
     """Find the templates of the project that holds `path`, else of the working directory.
 
-    `name`: a template that they must include; None if no project has it.
+    A project holds `prompts/` or the template `name`; None without one.
     """
     for start in (path.resolve(), Path.cwd() / "here"):
         for root in start.parents:
-            if (root / "templates" / name).is_file():
+            if (root / "prompts").is_dir() or (root / "templates" / name).is_file():
                 return Library(root / "templates")
     return None
 
 
-def required_templates(path: Path, name: str) -> Library:
-    """Find the templates as `templates` does.
-
-    Raises:
-        UsageError: no project has the template.
-    """
-    found = templates(path, name)
-    if found is None:
-        raise UsageError(
-            f"no directory above has the page's template, templates/{name}",
-            where=str(path),
-            hint="run the command inside a project, such as a probec checkout",
-        )
-    return found
+def page_templates(path: Path, name: str) -> Library:
+    """Find the templates as `templates` does; the shipped ones without a project."""
+    return templates(path, name) or Library(shipped.FOLDER / "templates")

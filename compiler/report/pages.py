@@ -33,7 +33,7 @@ class Page:
     ) -> None:
         self._templates = templates
         self._name = name
-        self._path = templates.root / name
+        self._path = templates.file(name)
         self._remedy = remedy
         self._environment = Environment(
             loader=templates.loader(),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler import shipped
 from compiler.building.locking import slice_changes
 from compiler.errors import DRIFTED, MISSING
 from compiler.keys import Json, bytes_digest
@@ -167,7 +168,7 @@ def _edited(lock: Lock, place: Place) -> tuple[str, ...]:
     """List the templates whose text in the directory differs from the lock."""
     found = []
     for name, text in lock.identity.templates.items():
-        path = place.root / name
+        path = shipped.find(place.root, name)
         if path.is_file() and path.read_bytes() != text.encode("utf-8"):
             found.append(name)
     return tuple(found)

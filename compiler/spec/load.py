@@ -6,6 +6,7 @@ so an override is part of the build's identity like any other value.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from compiler import shipped
 from compiler.errors import Problem, SpecError, UsageError
 from compiler.spec import overrides as options
 from compiler.spec import scalars
@@ -157,7 +159,7 @@ def _extend(
     if wrong is not None:
         reader.problems.append(Problem(where, "extends", *wrong))
         return None
-    files.append(path.parent / str(name))
+    files.append(_base(path, str(name)))
     base_reader, base = _read_file(files[-1])
     if not isinstance(base, dict):
         reader.problems.extend(base_reader.problems or [_no_mapping(files[-1], base)])
@@ -182,7 +184,7 @@ def _no_base(path: Path, name: Tree) -> tuple[str, str] | None:
         return f"{shown} names no file", f"{beside}, or remove the key"
     if len(name) > 255 or "\0" in name:
         return f"no such file {_shown(name)}", beside
-    base = path.parent / name
+    base = _base(path, name)
     if base.is_dir():
         return f"{name!r} is a directory", "the path of a file"
     if not base.is_file():
@@ -192,6 +194,16 @@ def _no_base(path: Path, name: Tree) -> tuple[str, str] | None:
     if base.resolve() == path.resolve():
         return "a spec cannot extend itself", "remove the key"
     return None
+
+
+def _base(path: Path, name: str) -> Path:
+    """Return the file that a spec extends: the one beside it, else the shipped one of that path."""
+    beside = path.parent / name
+    root, place = project_root(path), Path(os.path.abspath(beside))
+    if beside.exists() or not place.is_relative_to(root):
+        return beside
+    found = shipped.find(root, place.relative_to(root).as_posix())
+    return found if found != place else beside
 
 
 def _merge(base: Tree, child: Tree) -> Tree:

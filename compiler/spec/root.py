@@ -23,5 +23,5 @@ def project_root(path: Path) -> Path:
     raise UsageError(
         "no project here: no directory above the spec holds prompts/",
         where=str(path),
-        hint="keep the spec inside a project, such as specs/ of a probec checkout",
+        hint="run `probec init` to start a project, or keep the spec inside one",
     )

@@ -503,7 +503,7 @@ def test_the_page_is_self_contained_and_escapes_the_text_of_documents(
     # The page is also written when there is less to show.
     for args in ((SPEC, "--set", "calibration.level=-1"), (SPEC, other, "--depth", "spec")):
         assert probec("diff", *args, "--html", str(page)) == 0
-    (project / "templates/diff.html.j2").unlink()
+    (project / "templates/diff.html.j2").write_text("{{ nonesuch }}", encoding="utf-8")
     assert probec("diff", SPEC, other, "--html", str(page)) == 2
     assert "diff.html.j2: cannot be rendered" in probec.err
 
