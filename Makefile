@@ -66,4 +66,4 @@ lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock --extra dev --extra build
 
 clean:  ## remove the environment and build outputs (never the paid replies in .probec/)
-	rm -rf .venv .venv-interop build/objects build/steps build/heads build/datasets build/receipts build/staged
+	rm -rf .venv .venv-interop build/objects build/steps build/heads build/datasets build/receipts build/shipped build/staged

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from compiler import __version__
 from compiler.commands import COMMANDS
-from compiler.errors import ProbecError, SpecError, UsageError
+from compiler.errors import ProbecError, SpecError, UsageError, known, nearest
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
@@ -88,6 +88,9 @@ def _run(arguments: list[str], *, own: bool) -> int:
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
         module = import_module(f"compiler.commands.{name.replace('-', '_')}")
+    elif name is not None and not {"-h", "--help", "--version"} & set(arguments):
+        hint = f"{nearest(name, COMMANDS)}see `probec --help`"
+        raise UsageError(f"unknown command {name!r}", hint=hint)
     action = _action(arguments, module)
     parser, command = _parser(name if module is not None else None, module, action)
     if module is None or command is None:
@@ -102,9 +105,11 @@ def _run(arguments: list[str], *, own: bool) -> int:
     # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
     reporter = _Progress(quiet=args.json)
-    wants_reporter = "reporter" in inspect.signature(module.run).parameters
+    asks = not args.json and sys.stdin.isatty() and sys.stderr.isatty()
+    offered = {"reporter": reporter, "ask": _ask if asks else None}
+    taken = offered.keys() & inspect.signature(module.run).parameters
     try:
-        result = module.run(args, reporter) if wants_reporter else module.run(args)
+        result = module.run(args, **{name: offered[name] for name in taken})
     finally:
         reporter.clear()
     if args.json:
@@ -114,11 +119,22 @@ def _run(arguments: list[str], *, own: bool) -> int:
     return int(result.code)
 
 
+def _ask(question: str) -> str:
+    """Put a question to the person at the terminal; return the answer, "" for none."""
+    print(question, end=" ", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that reports errors as UsageError, which --json shows as well."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see `{self.prog} --help`")
+        near = ""
+        if option := re.match(r"unrecognized arguments: (--[a-z-]+)", message):
+            near = nearest(option[1], self._option_string_actions)
+        elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            near = nearest(choice[1], re.findall(r"[\w-]+", choice[2]))
+        raise UsageError(message, hint=f"{near}see `{self.prog} --help`")
 
 
 def _action(arguments: list[str], module: ModuleType | None) -> str | None:
@@ -133,7 +149,8 @@ def _action(arguments: list[str], module: ModuleType | None) -> str | None:
         return None
     if not words or words[0] not in actions:
         given = f"{words[0]!r} is not one" if words else "none is given"
-        raise UsageError(f"an action is needed, and {given}", hint=f"have: {', '.join(actions)}")
+        hint = known(words[0] if words else "", actions)
+        raise UsageError(f"an action is needed, and {given}", hint=hint)
     return words[0]
 
 

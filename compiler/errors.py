@@ -5,8 +5,9 @@ A message is a lower-case sentence that names the thing; a hint is the next comm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import ClassVar
 
 # Exit codes for the outcomes of `reproduce` and `verify` that are not errors of the command.
@@ -18,6 +19,18 @@ DAMAGED = 7
 def in_a_line(error: Exception) -> str:
     """Return the first line of a library's error message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def known(name: str, have: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the nearest known one, and all of them."""
+    names = [*have]
+    return f"{nearest(name, names)}have: {', '.join(names)}"
+
+
+def nearest(name: str, have: Iterable[str]) -> str:
+    """Ask if the nearest known name was meant; "" if none is near."""
+    near = get_close_matches(name, [*have], 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 class ProbecError(Exception):

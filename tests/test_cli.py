@@ -21,7 +21,7 @@ SPEC = "specs/tiny.yaml"
         (("plan",), "the following arguments are required: SPEC"),
         (("plan", SPEC, "--nonsense"), "unrecognized arguments: --nonsense"),
         (("build", SPEC, "--max-usd", "x"), "argument --max-usd: invalid usd value: 'x'"),
-        (("nonsense",), "argument COMMAND: invalid choice: 'nonsense'"),
+        (("nonsense",), "unknown command 'nonsense'"),
         ((), "the following arguments are required: COMMAND"),
     ],
 )
@@ -37,6 +37,21 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
     assert probec(*args) == 2
     assert probec.out == ""
     assert probec.err.startswith(f"probec: {message}")
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (("biuld", SPEC), "did you mean build? see `probec --help`"),
+        (("plan", SPEC, "--sett", "a=1"), "did you mean --set? see `probec plan --help`"),
+        (("cache", "pul"), "did you mean pull? see `probec cache --help`"),
+        (("why", SPEC, "juge"), "did you mean judge? have: ingest"),
+        (("check", SPEC, "--provider", "extractiv"), "did you mean extractive? have: "),
+    ],
+)
+def test_the_nearest_name_is_proposed(args: tuple[str, ...], meant: str, probec: Probec) -> None:
+    assert probec(*args) == 2
+    assert meant in probec.err
 
 
 def test_help_and_version_exit_without_an_error(probec: Probec) -> None:

@@ -30,6 +30,7 @@ from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
+from compiler.project import defaults
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
@@ -85,6 +86,8 @@ def make(
         # A dataset that lost more than its spec allows is neither installed nor locked.
         over = losses.over(project, stats)
         place = folder.install(project, graph) if not over else None
+        if not over:
+            defaults.record(project, context)
         locks = lock_rounds(project, context, graph) if project.locking and not over else []
         errors = losses.errors(project, graph)
         if project.pilot or (_spends(project) and not outcome.up_to_date):

@@ -57,7 +57,8 @@ class Kit:
 def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
     """Collect the kit of a project, for workers that share the file system."""
     return Kit(
-        project.spec.model_dump_json(),
+        # A source may lack a column that no file of the spec declares.
+        project.spec.model_dump_json(exclude_unset=True),
         str(project.root.resolve()),
         str(project.store.root.resolve()),
         str(project.state.resolve()),

@@ -15,6 +15,7 @@ from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.errors import DamagedError
 from compiler.keys import Json
+from compiler.project import defaults
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.report.terminal import table
@@ -40,6 +41,12 @@ class Plan:
     blocked: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     installed: bool = True
+
+    @property
+    def reads(self) -> bool:
+        """True if a build would read the source, as far as this is known."""
+        stale = (each for each in self.steps if each.state is not State.FRESH)
+        return bool(self.blocked) or any(each.step.stage.name == "ingest" for each in stale)
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -91,6 +98,7 @@ def plan(project: Project) -> Plan:
     other = folder.mismatch(project.directory, graph, project.command) if built else None
     told = (
         *project.notices,
+        *(() if built else defaults.notices(project, context)),
         *([other] if other is not None else []),
         *recovery.notices(project.log, project.journal),
         *(_DAMAGED.format(key=key[:12]) for key in damaged),

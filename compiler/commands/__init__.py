@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 COMMANDS: Mapping[str, str] = {
+    "init": "start a project for rollouts of your own: spec, prompts, .gitignore",
     "check": "report every problem of a spec, without running anything",
     "schema": "print the JSON Schema of a spec, for editors",
     "plan": "show which steps a build would run, why, and what it would cost",

@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> Result:
         SpecError: lists every problem.
     """
     draft = opening.draft(arguments.variant(args))
-    found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
+    of_source = problems.source(draft, scaled=args.source is not None)
+    found = sorted([*problems.find(draft), *of_source], key=load.place)
     if found:
         raise SpecError(found)
     assert draft.spec is not None

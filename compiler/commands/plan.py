@@ -7,7 +7,8 @@ import argparse
 from compiler.building import plan
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.project import opening
+from compiler.errors import SpecError
+from compiler.project import opening, problems
 
 EXAMPLE = "probec plan specs/demo.yaml"
 
@@ -18,6 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    """Plan the build, as far as possible without the network."""
-    found = plan.plan(opening.project(arguments.variant(args)))
+    """Plan the build, as far as possible without the network.
+
+    Raises:
+        SpecError: the source was not read yet, and it lacks a column or has too few documents.
+    """
+    variant = arguments.variant(args)
+    found = plan.plan(opening.project(variant))
+    if found.reads:
+        wrong = problems.source(opening.draft(variant), scaled=args.source is not None)
+        if wrong:
+            raise SpecError(wrong)
     return Result(plan.text(found), found.data())

@@ -9,7 +9,7 @@ from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
-from compiler.errors import UsageError
+from compiler.errors import UsageError, known
 from compiler.keys import Json
 from compiler.project import opening
 from compiler.project.reporter import Silent
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Result:
     graph = project.graph(project.context(Silent()))
     names = [stage.name for stage in graph.stages]
     if args.stage is not None and args.stage not in names:
-        raise UsageError(f"unknown stage {args.stage!r}", hint=f"have: {', '.join(names)}")
+        raise UsageError(f"unknown stage {args.stage!r}", hint=known(args.stage, names))
     steps = [s for s in graph.plan() if args.stage in (None, s.step.stage.name)]
     if args.part is not None:
         parts = list(dict.fromkeys(label(step.step.part) for step in steps))

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from compiler.dataset import texts
-from compiler.dataset.source_columns import ColumnNames, refuse_repeated, require
+from compiler.dataset import mapping, texts
+from compiler.dataset.source_columns import ColumnNames, refuse_repeated, remedy, require
 from compiler.dataset.texts import Unread
 from compiler.errors import SourceError, in_a_line
 
@@ -37,8 +37,52 @@ def parquet(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
     with _translated("parquet", file):
         table = pq.ParquetFile(source)
         readers = _readers(table.schema_arrow, file, columns)
-        batches = table.iter_batches(batch_size=_BATCH, columns=columns.all())
+        batches = table.iter_batches(batch_size=_BATCH, columns=[*readers])
         yield from _rows(batches, file, readers)
+
+
+def stated_rows(source: BinaryIO, file: str, columns: ColumnNames) -> int:
+    """Return the number of rows of a parquet file, of which only the schema is read.
+
+    Raises:
+        SourceError: the file is damaged, or its columns are not those of a source.
+    """
+    import pyarrow.parquet as pq
+
+    with _translated("parquet", file):
+        table = pq.ParquetFile(source)
+        _readers(table.schema_arrow, file, columns)
+        return int(table.metadata.num_rows)
+
+
+def head(source: BinaryIO, file: str, count: int) -> list[dict[str, object]]:
+    """Read the first rows of a parquet or Arrow file, with all columns.
+
+    Raises:
+        SourceError: the file is damaged, or two columns have one name.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _translated("parquet or Arrow", file):
+        start = source.read(6)
+        source.seek(0)
+        if start.startswith(b"PAR1"):
+            table = pq.ParquetFile(source)
+            schema, batches = table.schema_arrow, table.iter_batches(batch_size=count)
+        elif start == b"ARROW1":
+            reader = pa.ipc.open_file(source)
+            schema = reader.schema
+            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+        else:
+            batches = pa.ipc.open_stream(source)
+            schema = batches.schema
+        refuse_repeated(schema.names, file)
+        batch = next(iter(batches), None)
+        rows: list[dict[str, object]] = (
+            batch.slice(0, count).to_pylist() if batch is not None else []
+        )
+        return rows or [dict.fromkeys(schema.names)]
 
 
 def arrow_file(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
@@ -120,7 +164,7 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
         SourceError: a column is missing, repeated, or of a type that is not read.
     """
     refuse_repeated(schema.names, file)
-    require(columns.all(), schema.names, file)
+    require(columns, schema.names, file)
     roles = {
         columns.prefix: (_text, "text"),
         columns.continuation: (_continuations, "text or lists of text"),
@@ -129,7 +173,7 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
         columns.doc_id: (_name, _NAMES_ARE),
     }
     found = {}
-    for column in columns.all():
+    for column in _present(columns, schema):
         choose, wanted = roles[column]
         kind = schema.field(column).type
         reader = choose(kind)
@@ -137,10 +181,38 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
             raise SourceError(
                 f"the column {column!r} has the type {kind}, not {wanted}",
                 where=file,
-                hint="convert the column, or map another one with source.columns",
+                hint=_remedy(schema, columns, column),
             )
         found[column] = reader
     return found
+
+
+def _remedy(schema: pa.Schema, columns: ColumnNames, wrong: str) -> str:
+    """Return what to do about a column of another type, with a proposal where there is one."""
+    role = columns.role(wrong)
+    kinds = {name: _kind(schema.field(name).type) for name in schema.names}
+    given = {key: name for key, name in columns.identity().items() if key != role}
+    proposed = mapping.proposal([], kinds, given).get(role)
+    if proposed is None:
+        return "convert the column, or map another one with source.columns"
+    return remedy([role], {role: proposed})
+
+
+def _kind(kind: pa.DataType) -> mapping.Kind:
+    import pyarrow.types as of
+
+    if _text(kind) is not None:
+        return "text"
+    if _continuations(kind) is not None:
+        return "texts"
+    if of.is_integer(kind):
+        return "integer"
+    return "name" if _name(kind) is not None else "other"
+
+
+def _present(columns: ColumnNames, schema: pa.Schema) -> list[str]:
+    """Return the columns to read, without the optional ones that are absent."""
+    return [name for name in columns.all() if name in schema.names]
 
 
 def _plain(column: pa.Array) -> list[object]:

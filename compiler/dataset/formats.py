@@ -13,8 +13,8 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from itertools import zip_longest
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice, zip_longest
 from typing import BinaryIO, TypeAlias, TypeVar
 
 import zstandard
@@ -23,7 +23,7 @@ from compiler.dataset import arrow
 from compiler.dataset.arrow import Row
 from compiler.dataset.contents import is_read_in_place, unchanged
 from compiler.dataset.frames import Frames
-from compiler.dataset.located import Located
+from compiler.dataset.located import Located, opened
 from compiler.dataset.source_columns import ColumnNames, refuse_repeated, require
 from compiler.errors import SourceError, in_a_line
 
@@ -96,17 +96,17 @@ def rows(located: Located, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
             else:
                 present = True
             yield where, row
-    if lacking is not None and not present:
+    if lacking is not None and not present and not columns.lenient:
         where, have = lacking
-        require(columns.all(), have, where)
+        require(columns, have, where)
 
 
 def _file(file: str, mark: str | None, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
     try:
         with unchanged(file, mark) as source, _buffered(source) as whole:
-            head = whole.peek(_HEAD)[:_HEAD]
-            _refuse(head, file)
-            table = _table(head, file)
+            start = whole.peek(_HEAD)[:_HEAD]
+            _refuse(start, file)
+            table = _table(start, file)
             if table is not None and is_read_in_place(file, mark):
                 # The libraries find the start themselves.
                 yield from table(source, file, columns)
@@ -115,15 +115,62 @@ def _file(file: str, mark: str | None, columns: ColumnNames, spool: Spool) -> It
                 with spool() as copy:
                     shutil.copyfileobj(whole, copy)
                     yield from table(copy, file, columns)
-            elif (packed := _of(head, _PACKED)) is not None:
-                unpacked = gzip.GzipFile(fileobj=whole) if packed == "gzip" else Frames(whole)
-                with _buffered(unpacked) as lines:
-                    yield from _jsonl(lines, file, columns, packed)
             else:
-                _refuse_misnamed(head, file)
-                yield from _jsonl(whole, file, columns)
+                with _lines(whole, start, file) as (lines, packed):
+                    yield from _jsonl(lines, file, columns, packed)
     except _BROKEN as error:
         raise _unreadable(error, file) from error
+
+
+def head(file: str, count: int) -> list[dict[str, object]]:
+    """Read the first rows of a file with all of their columns.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    with _whole(file) as (whole, start):
+        if _table(start, file) is not None:
+            return arrow.head(whole, file, count)
+        with _lines(whole, start, file) as (lines, packed):
+            return [row for _, row in islice(_jsonl(lines, file, None, packed), count)]
+
+
+def stated_rows(file: str, columns: ColumnNames) -> int | None:
+    """Return the number of rows that a parquet file states; None for a file of another format.
+
+    Raises:
+        SourceError: the file cannot be read, or lacks a column.
+    """
+    with _whole(file) as (whole, start):
+        if _table(start, file) is arrow.parquet:
+            return arrow.stated_rows(whole, file, columns)
+    return None
+
+
+@contextmanager
+def _whole(file: str) -> Iterator[tuple[io.BufferedReader, bytes]]:
+    """Open a file whose content does not matter to a digest, with its first bytes."""
+    try:
+        with opened(file) as source, _buffered(source) as whole:
+            start = whole.peek(_HEAD)[:_HEAD]
+            _refuse(start, file)
+            yield whole, start
+    except _BROKEN as error:
+        raise _unreadable(error, file) from error
+
+
+@contextmanager
+def _lines(
+    whole: io.BufferedReader, start: bytes, file: str
+) -> Iterator[tuple[io.BufferedReader, str | None]]:
+    """Decompress a file of lines if needed; also return its compression."""
+    if (packed := _of(start, _PACKED)) is not None:
+        unpacked = gzip.GzipFile(fileobj=whole) if packed == "gzip" else Frames(whole)
+        with _buffered(unpacked) as lines:
+            yield lines, packed
+    else:
+        _refuse_misnamed(start, file)
+        yield whole, None
 
 
 def _buffered(source: BinaryIO | gzip.GzipFile | Frames) -> io.BufferedReader:
@@ -203,7 +250,7 @@ def _unreadable(error: Exception, where: str) -> SourceError:
 
 
 def _jsonl(
-    lines: io.BufferedReader, file: str, columns: ColumnNames, packed: str | None = None
+    lines: io.BufferedReader, file: str, columns: ColumnNames | None, packed: str | None = None
 ) -> Iterator[Row]:
     number = 0
     encoding = None
@@ -256,7 +303,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _json_row(line: bytes, columns: ColumnNames, where: str) -> dict[str, object]:
+def _json_row(line: bytes, columns: ColumnNames | None, where: str) -> dict[str, object]:
     try:
         row = _DECODER.decode(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -267,15 +314,14 @@ def _json_row(line: bytes, columns: ColumnNames, where: str) -> dict[str, object
         raise SourceError(f"not JSON: {error}", where=where, hint=_remedy(line)) from error
     if not isinstance(row, dict):
         raise SourceError("not a JSON object", where=where, hint=_remedy(line))
-    names = columns.all()
+    names = columns.all() if columns is not None else []
     if isinstance(row, _Repeating):
         refuse_repeated(row.given, where)
     for name in names:
         for nested in _repeating(row.get(name)):
             refuse_repeated(nested.given, f"{where}: in the column {name!r}")
-    needed = [name for name in names if name != columns.doc_source]
-    if not row.keys() >= set(needed):
-        require(names, row, where)
+    if columns is not None and not row.keys() >= {*names} - {columns.doc_source}:
+        require(columns, row, where)
     return row
 
 

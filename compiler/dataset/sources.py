@@ -41,6 +41,35 @@ def count_documents(located: Located, columns: ColumnNames) -> tuple[int, str]:
     return len(found), skipped(skips)
 
 
+def most_documents(located: Located, columns: ColumnNames, wanted: int) -> tuple[int, str]:
+    """Count the documents that a source has at most; describe the rows read without use.
+
+    A parquet file counts with the rows that it states, none of which are read. Other files are read
+    until there are `wanted` documents.
+
+    Raises:
+        SourceError: a file cannot be read, or lacks a column.
+    """
+    count, lines = 0, []
+    for file in located.files:
+        stated = formats.stated_rows(file, columns)
+        if stated is None:
+            lines.append(file)
+        else:
+            count += stated
+    found: set[str] = set()
+    skips: list[Skip] = []
+    from_somewhere = columns.doc_source is None or columns.lenient
+    read = replace(located, files=tuple(lines), marks=())
+    for where, row in formats.rows(read, columns, TemporaryFile) if count < wanted else ():
+        from_somewhere = from_somewhere or row[str(columns.doc_source)] is not None
+        found |= {doc_id for doc_id, _, _ in _usable(where, row, columns, skips)}
+        # Whether the column of document sources is there at all is known at its first value.
+        if count + len(found) >= wanted and from_somewhere:
+            break
+    return count + len(found), skipped(skips)
+
+
 def skipped(skips: Iterable[Skip]) -> str:
     """Describe skipped rows by the most frequent reasons; empty if there are none."""
     reasons = Counter((skip.reason, skip.detail) for skip in skips)

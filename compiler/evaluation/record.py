@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from compiler.engine.store import write_atomic
-from compiler.errors import SourceError, UsageError, in_a_line
+from compiler.errors import SourceError, UsageError, in_a_line, known
 from compiler.evaluation import cells, contrast, scores, scoring
 from compiler.evaluation.bench import Bench
 from compiler.evaluation.contrast import Normalisation
@@ -62,7 +62,7 @@ def make(
     if options.baseline and options.baseline not in names:
         raise UsageError(
             f"--baseline {options.baseline} is none of the methods",
-            hint=f"have: {', '.join(names)}",
+            hint=known(options.baseline, names),
         )
     rows = scoring.score(subject, items, methods, rules)
     if rows is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.dataset.located import locate
 from compiler.dataset.sources import count_documents
 from compiler.embedded import MODEL
-from compiler.errors import SpecError, UsageError
+from compiler.errors import SpecError, UsageError, known
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
 from compiler.project.project import Project, opened
@@ -44,8 +44,8 @@ def provided(role: Role, provider: str) -> list[str]:
         UsageError: there is no such provider.
     """
     if provider not in PROVIDERS:
-        have = f"have: {', '.join(PROVIDERS)}"
-        raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
+        hint = known(provider, PROVIDERS)
+        raise UsageError(f"--provider: unknown provider {provider!r}", hint=hint)
     found = [f"models.{role}.provider={provider}"]
     if provider == "extractive":
         found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]

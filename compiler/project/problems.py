@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from compiler.dataset.located import local_files
+from compiler.dataset import formats, mapping, sources
+from compiler.dataset.located import Located, local_files
+from compiler.dataset.source_columns import remedy
 from compiler.embedded import MODEL
 from compiler.embedded.tags import TAGS
-from compiler.errors import Problem, PromptError, SourceError
+from compiler.errors import Problem, PromptError, SourceError, known
 from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, PROVIDERS
 from compiler.probes import tokens
@@ -19,7 +21,12 @@ from compiler.probes.scoring import POLICIES
 from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
+from compiler.spec.model import Spec
 from compiler.stages.context import ROLES
+from compiler.stages.ingest import column_names
+
+# Rows that are read to propose a mapping.
+_HEAD = 100
 
 
 def find(draft: Draft) -> list[Problem]:
@@ -38,19 +45,47 @@ def find(draft: Draft) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=load.place)
 
 
-def source(draft: Draft) -> list[Problem]:
-    """Find problems of the source's path, if it is local.
+def source(draft: Draft, *, scaled: bool) -> list[Problem]:
+    """Find problems of the source, if it is local: its path, its columns, too few documents.
 
-    Not part of `find`, because a locked round can be rebuilt without its source.
+    Not part of `find`, because a locked round can be rebuilt without its source. `scaled`: the
+    rounds are scaled to the source, however few documents it has.
     """
     path = draft.at("source", "path")
-    if isinstance(path, str) and "://" not in path:
-        try:
-            local_files(path, Path(draft.root))
-        except SourceError as error:
-            where = draft.where("source", "path")
-            message = f"{error.message}: {error.where!r}"
-            return [Problem(where, "source.path", message, error.hint or "")]
+    if not isinstance(path, str) or "://" in path:
+        return []
+    where = draft.where("source", "path")
+    try:
+        files = local_files(path, Path(draft.root))
+        named = tuple(str(file) for file in files)
+        if draft.spec is None:
+            return []
+        wanted = 1 if scaled else draft.spec.documents()
+        return _rows(draft, draft.spec, Located(path, named, "", None), wanted)
+    except SourceError as error:
+        message = f"{error.message}: {error.where!r}"
+        return [Problem(where, "source.path", message, error.hint or "")]
+
+
+def _rows(draft: Draft, spec: Spec, located: Located, wanted: int) -> list[Problem]:
+    """Find missing columns, columns of another type, and too few documents."""
+    columns = column_names(spec)
+    place = draft.where("source", "columns")
+    try:
+        count, skipped = sources.most_documents(located, columns, wanted)
+    except SourceError as error:
+        message = f"{error.where}: {error.message}"
+        return [Problem(place, "source.columns", message, error.hint or "")]
+    if count == 0:
+        message = f"no usable document: {skipped or 'there are no rows'}"
+        proposed = mapping.proposal(formats.head(located.files[0], _HEAD))
+        hint = remedy(list(proposed), proposed) if proposed else "see docs/spec.md, Columns"
+        return [Problem(place, "source.columns", message, hint)]
+    if count < wanted:
+        lost = f"; {skipped}" if skipped else ""
+        message = f"rounds need {wanted:,} documents, the source has at most {count:,}{lost}"
+        hint = "lower rounds[].docs, or use a larger source"
+        return [Problem(draft.where("rounds"), "rounds", message, hint)]
     return []
 
 
@@ -61,7 +96,7 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
     provider = draft.at("models", role, "provider")
     model = draft.at("models", role, "model")
     if isinstance(provider, str) and provider not in PROVIDERS:
-        yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(PROVIDERS)}")
+        yield problem("provider", f"unknown provider {provider!r}", known(provider, PROVIDERS))
     elif isinstance(provider, str) and isinstance(model, str):
         if provider == "extractive" and model != MODEL:
             yield problem("model", f"the embedded model is {MODEL}, not {model!r}", f"set {MODEL}")
@@ -136,10 +171,10 @@ def _scoring(draft: Draft) -> Iterator[Problem]:
         return Problem(draft.where("scoring", key), f"scoring.{key}", message, hint)
 
     policy = draft.at("scoring", "policy")
-    known = isinstance(policy, str) and policy in POLICIES
-    if isinstance(policy, str) and not known:
-        yield problem("policy", f"unknown policy {policy!r}", f"have: {', '.join(POLICIES)}")
-    if known and not POLICIES[str(policy)].judged:
+    exists = isinstance(policy, str) and policy in POLICIES
+    if isinstance(policy, str) and not exists:
+        yield problem("policy", f"unknown policy {policy!r}", known(policy, POLICIES))
+    if exists and not POLICIES[str(policy)].judged:
         for key in ("anchors", "rejudge", "stop"):
             if draft.at("scoring", key) is not None:
                 yield problem(key, f"policy {policy!r} has no judge", "leave it out, or null")
@@ -190,7 +225,7 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
                 where,
                 f"scopes.{name}",
                 f"unknown templated scope {name!r}",
-                f"have: {', '.join(SCOPES)}",
+                known(str(name), SCOPES),
             )
 
 
@@ -211,7 +246,7 @@ def _expected_scopes(draft: Draft) -> Iterator[Problem]:
                         draft.where(*path, str(name)),
                         f"{dotted(path)}.{name}",
                         f"the spec has no scope {name!r}",
-                        f"have: {', '.join(map(str, scopes))}",
+                        known(str(name), map(str, scopes)),
                     )
 
 

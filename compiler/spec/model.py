@@ -27,8 +27,9 @@ class Columns(Model):
     UTC if they have a time zone) and dates as ISO 8601, bytes as UTF-8. A row with any other value,
     such as NaN, a double with a fraction, a bool or a list, is skipped as `row_type`."""
     doc_source: str | None = "doc_source"
-    """Origin of the prefix, usually a URL; null if the source has no such column. Values are read
-    like those of `doc_id`; a null value is an empty text and skips no row."""
+    """Origin of the prefix, usually a URL; null if the source has no such column, which a spec that
+    does not set this key may leave out. Values are read like those of `doc_id`; a null value is an
+    empty text and skips no row."""
     prefix: str = "prefix"
     """The human-written start that the source model continued."""
     continuation: str = "continuation"

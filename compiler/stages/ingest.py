@@ -26,14 +26,15 @@ def stage(context: Context) -> Stage:
         version=VERSION,
         depth=0,
         needs=(),
-        params={"source": context.located.digest, "columns": plain(columns)},
+        params={"source": context.located.digest, "columns": plain(columns.identity())},
         run=partial(_run, context.located, columns),
     )
 
 
 def column_names(spec: Spec) -> ColumnNames:
-    """Return the declared column names."""
-    return ColumnNames(**spec.source.columns.model_dump())
+    """Return the declared column names; a source may lack the default column `doc_source`."""
+    columns = spec.source.columns
+    return ColumnNames(**columns.model_dump(), lenient="doc_source" not in columns.model_fields_set)
 
 
 def _run(located: Located, columns: ColumnNames, part: Part, inputs: Inputs, out: Outputs) -> None:

@@ -62,7 +62,7 @@ def test_a_broken_prompt_is_found_before_anything_runs(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("why", SPEC, "juge"), "unknown stage 'juge' (have: ingest, sample"),
+        (("why", SPEC, "juge"), "unknown stage 'juge' (did you mean judge? have: ingest, sample"),
         (("why", SPEC, "judge", "7.0"), "no part '7.0' (have: 0.0, 0.1"),
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
         (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from compiler.errors import ProviderError
+from compiler.errors import ProviderError, known
 from compiler.llm.batches.api import BatchApi
 from compiler.llm.batches.clock import WallClock
 from compiler.llm.messages import Provider
@@ -85,7 +85,7 @@ def provider(name: str, settings: Settings) -> Provider:
         ProviderError: the name is unknown.
     """
     if name not in PROVIDERS:
-        raise ProviderError(f"unknown provider {name!r}", hint=f"have: {', '.join(PROVIDERS)}")
+        raise ProviderError(f"unknown provider {name!r}", hint=known(name, PROVIDERS))
     return PROVIDERS[name].open(settings)
 
 
