@@ -75,3 +75,15 @@ def test_closed_standard_streams_do_not_stop_a_command(closed: str, project: Pat
     assert run.returncode == 0
     assert (project / "build/datasets/tiny/README.md").is_file()
     assert ("dataset: build/datasets/tiny" in run.stdout) == ("1>" not in closed)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_rounds_without_a_spec_lists_those_of_all(probec: Probec) -> None:
+    assert probec("rounds") == 0
+    assert [line.split()[:2] for line in probec.out.splitlines()[2:]] == [
+        ["tiny", "0"],
+        ["tiny", "1"],
+    ]
+    assert [each["docs"] for each in probec.json("rounds")["rounds"]] == [4, 2]  # type: ignore[attr-defined]
+    assert probec("rounds", "--set", "seed=1") == 2
+    assert "--set changes a spec, but none is named" in probec.err

@@ -11,9 +11,17 @@ from compiler.errors import UsageError
 from compiler.project.variant import Variant
 
 
-def add_spec_arguments(parser: argparse.ArgumentParser, metavar: str = "SPEC") -> None:
+def add_spec_arguments(
+    parser: argparse.ArgumentParser, metavar: str = "SPEC", *, optional: bool = False
+) -> None:
     """Add the arguments that name and vary a spec. `metavar`: where files are accepted too."""
-    parser.add_argument("spec", type=Path, metavar=metavar, help="a spec, such as specs/demo.yaml")
+    parser.add_argument(
+        "spec",
+        type=Path,
+        nargs="?" if optional else None,
+        metavar=metavar,
+        help="a spec, such as specs/demo.yaml",
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -49,8 +57,9 @@ def without_spec(args: argparse.Namespace) -> None:
     given = {"--set": args.overrides, "--provider": args.provider, "--source": args.source}
     for option, value in given.items():
         if value:
+            found = f"{args.spec} is not a spec" if args.spec is not None else "none is named"
             raise UsageError(
-                f"{option} changes a spec, but {args.spec} is not a spec",
+                f"{option} changes a spec, but {found}",
                 hint="leave it out, or name the spec",
             )
 

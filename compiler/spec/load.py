@@ -15,17 +15,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from compiler import shipped
-from compiler.errors import Problem, SpecError, UsageError
+from compiler.errors import Problem, SpecError, UsageError, known, nearest
+from compiler.spec import mistakes, scalars
 from compiler.spec import overrides as options
-from compiler.spec import scalars
 from compiler.spec.model import Spec
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
 from compiler.spec.root import project_root
 
-_HINTS = {
-    "extra_forbidden": "remove it, or see `probec schema` for the keys that exist",
-    "missing": "add it",
-}
+_UNKNOWN = "remove it, or see `probec schema` for the keys that exist"
+_MISSING = ("required key is missing", "add it")
 
 
 @dataclass(frozen=True)
@@ -258,24 +256,25 @@ def _loc(detail: ErrorDetails) -> Path_:
 
 
 def _problem(detail: ErrorDetails, loc: Path_, lines: dict[Path_, str], path: Path) -> Problem:
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "literal_error" or detail["type"] == "union_tag_invalid":
-        expected = detail.get("ctx", {}).get("expected") or detail.get("ctx", {}).get(
-            "expected_tags", ""
-        )
-        return _at(
-            lines, loc, path, f"unknown value {_shown(detail['input'])}", f"have: {expected}"
-        )
+    if detail["type"] == "union_tag_not_found":
+        return _at(lines, (*loc, mistakes.tag(detail)), path, *_MISSING)
+    if detail["type"] in ("literal_error", "union_tag_invalid"):
+        value, have = detail["input"], mistakes.choices(detail)
+        if detail["type"] == "union_tag_invalid":
+            loc = (*loc, mistakes.tag(detail))
+            value = value[loc[-1]]
+        hint = known(str(value), have)
+        return _at(lines, loc, path, f"unknown value {_shown(value)}", hint)
     if detail["type"] == "extra_forbidden":
-        below = (line for known, line in lines.items() if known[: len(loc)] == loc)
+        hint = f"{nearest(str(loc[-1]), mistakes.keys(loc[:-1]))}{_UNKNOWN}"
+        below = (line for place, line in lines.items() if place[: len(loc)] == loc)
         option = next((line for line in below if line.startswith("--set")), None)
         if option is not None:
-            hint = f"{_HINTS['extra_forbidden']}; {options.QUOTING}"
-            return Problem(option, spelled(loc), "unknown key", hint)
-        return _at(lines, loc, path, "unknown key", _HINTS["extra_forbidden"])
+            return Problem(option, spelled(loc), "unknown key", f"{hint}; {options.QUOTING}")
+        return _at(lines, loc, path, "unknown key", hint)
     if detail["type"] == "missing":
-        return _at(lines, loc, path, "required key is missing", _HINTS["missing"])
-    message = message[:1].lower() + message[1:]
+        return _at(lines, loc, path, *_MISSING)
+    message = mistakes.message(detail)
     if detail["type"] == "value_error":
         return Problem(_within(lines, loc, str(path)), spelled(loc), message, "")
     return _at(lines, loc, path, message, f"got {_shown(detail['input'])}{_spelling(detail)}")

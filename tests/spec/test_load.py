@@ -66,17 +66,17 @@ def test_many_mistakes_are_reported_together_with_their_lines(
         (3, "name", "duplicate key"),
         (4, "source.colums", "unknown key"),
         (4, "source.tokenizer", "no such tokenizer"),
-        (5, "rounds[0].docs", "greater than or equal to 1"),
+        (5, "rounds[0].docs", "below 1 (got "),
         (7, "scopes.sentence.split", "unknown value 'sentance'"),
         (6, "scopes", "slots sum to 17"),
         (8, "scopes.guess", "unknown templated scope"),
-        (9, "calibration.level", "less than or equal to 3"),
+        (9, "calibration.level", "above 3 (got "),
         (11, "models.generator", "max_tokens 100 must be above"),
         (11, "models.generator.model", "has no price"),
         (11, "models.generator.prompt", "no such template"),
         (12, "models.answerer.provider", "unknown provider 'smoke'"),
         (12, "models.answerer.temperature", "refuses sampling parameters"),
-        (13, "budget.max_usd", "valid number"),
+        (13, "budget.max_usd", "not a number (got "),
         (14, "publish.dtypes", "unknown value 'int16'"),
         (15, "scoring.policy", "unknown policy"),
         (15, "scoring.bands", "hard 0.9 is above easy 0.1"),
@@ -134,8 +134,7 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
     found = load.read(project / "specs/tiny.yaml", ["scoring.rollouts=0", "rounds[1].docs=9"])
 
     assert [str(problem) for problem in found.problems] == [
-        "--set scoring.rollouts: scoring.rollouts: input should be greater than or equal to 1 "
-        "(got 0)"
+        "--set scoring.rollouts: scoring.rollouts: below 1 (got 0)"
     ]
     assert found.at("rounds", 1, "docs") == 9
 

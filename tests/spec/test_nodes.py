@@ -88,7 +88,7 @@ REFUSED = [
     ("usd", ".inf", ".inf is not a finite number: write a number"),
     ("usd", "-.Inf", "-.Inf is not a finite number: write a number"),
     ("usd", ".nan", ".nan is not a finite number: write a number"),
-    ("usd", "$5", "valid number (got '$5')"),
+    ("usd", "$5", "not a number (got '$5')"),
     # dates, and other text that YAML takes for something else
     ("revision", "2026-11-29", '2026-11-29 is a date in YAML: write "2026-11-29" for text'),
     ("revision", "2026-11-29T10:00:00Z", "is a date in YAML"),
@@ -263,7 +263,7 @@ def test_a_text_without_a_mapping_is_one_problem(
         ("2026-11-29: 1", "is a date in YAML"),
         ("prices: {1.5: {input: 1, output: 1}}", 'prices."1.5": a key is text'),
         ("prices: {010: {input: 1, output: 1}}", "010 is octal in YAML"),
-        ("prices: {4: {input: 1, output: 1}}", "prices[4]: input should be a valid string"),
+        ("prices: {4: {input: 1, output: 1}}", "prices[4]: not text"),
         ("&a extra: 1", "YAML anchors"),
         ("!key extra: 1", "YAML tags"),
     ],

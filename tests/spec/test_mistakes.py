@@ -1,0 +1,71 @@
+"""Messages about mistakes in a spec."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from compiler.spec import base, filters, load, mistakes, model, paid, scoring
+
+VALUES: list[object] = [
+    *(None, True, "", "x", "X" * 100, -1, 10**30, 1.5, -0.5, float("nan"), [], [[]], {}, {"a": {}}),
+    *({"kind": "x"}, {"a": {"kind": "x"}}, {"a": {"kind": "written"}}, [None], {"a": -2.0}),
+]
+HANDLED = {"missing", "extra_forbidden", "literal_error", "value_error"} | {
+    "union_tag_invalid",
+    "union_tag_not_found",
+}
+
+
+def models() -> Iterator[type[base.Model]]:
+    for klass in {**vars(model), **vars(filters), **vars(paid), **vars(scoring)}.values():
+        if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
+            yield klass
+
+
+def test_no_sentence_of_the_library_is_shown() -> None:
+    """Every kind of error that a wrong value of any field has is put in words."""
+    found = set()
+    for klass in models():
+        for field in klass.model_fields:
+            for value in VALUES:
+                try:
+                    klass.model_validate({field: value})
+                except ValidationError as error:
+                    found |= {each["type"] for each in error.errors()}
+
+    assert found <= mistakes.MESSAGES.keys() | HANDLED
+    assert len(found) > 15
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            "scopes.word.slot=3",
+            "--set scopes.word.slot: scopes.word.slot: unknown key (did you mean slots? remove it",
+        ),
+        ("scorng.policy=judged", "--set scorng.policy: scorng: unknown key (did you mean scoring?"),
+        ("rounds[0].doc=3", "--set rounds[0].doc: rounds[0].doc: unknown key (did you mean docs?"),
+        (
+            "scopes.word.kind=templat",
+            "--set scopes.word.kind: scopes.word.kind: unknown value 'templat' "
+            "(did you mean template? have: template, written)",
+        ),
+        ("scopes.word={slots: 5}", "scopes.word.kind: required key is missing (add it)"),
+        ("scopes.word=3", "scopes.word: not a mapping (got 3)"),
+        ("rounds=3", "rounds: not a list (got 3)"),
+        ("splits.margin_share=0.7", "splits.margin_share: not below 0.5 (got 0.7)"),
+        ("publish.dtypes=int65", "unknown value 'int65' (did you mean int64? have: int64, publis"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_the_remedy(
+    override: str, expected: str, project: Path
+) -> None:
+    found = load.read(project / "specs/tiny.yaml", [override]).problems
+
+    assert any(expected in str(problem) for problem in found), [str(each) for each in found]
