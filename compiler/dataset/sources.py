@@ -64,7 +64,7 @@ def most_documents(located: Located, columns: ColumnNames, wanted: int) -> tuple
     for where, row in formats.rows(read, columns, TemporaryFile) if count < wanted else ():
         from_somewhere = from_somewhere or row[str(columns.doc_source)] is not None
         found |= {doc_id for doc_id, _, _ in _usable(where, row, columns, skips)}
-        # Whether the column of document sources is there at all is known at its first value.
+        # The first value shows that the column of document sources exists.
         if count + len(found) >= wanted and from_somewhere:
             break
     return count + len(found), skipped(skips)

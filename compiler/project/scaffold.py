@@ -127,7 +127,7 @@ def spec_path(name: str) -> str:
 
 
 def existing(root: Path, name: str) -> list[str]:
-    """List what a new spec of this name would need to write and what is there already."""
+    """List the files of a new spec of this name that exist already."""
     return summary(path for path in _wanted(name) if (root / path).exists())
 
 
