@@ -45,6 +45,7 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
         (("biuld", SPEC), "did you mean build? see `probec --help`"),
         (("plan", SPEC, "--sett", "a=1"), "did you mean --set? see `probec plan --help`"),
         (("cache", "pul"), "did you mean pull? see `probec cache --help`"),
+        (("check", "specs/tyni.yaml"), "did you mean specs/tiny.yaml? check the path"),
         (("why", SPEC, "juge"), "did you mean judge? have: ingest"),
         (("check", SPEC, "--provider", "extractiv"), "did you mean extractive? have: "),
     ],

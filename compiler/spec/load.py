@@ -20,7 +20,7 @@ from compiler.spec import mistakes, scalars
 from compiler.spec import overrides as options
 from compiler.spec.model import Spec
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
-from compiler.spec.root import project_root
+from compiler.spec.root import SUFFIXES, project_root
 
 _UNKNOWN = "remove it, or see `probec schema` for the keys that exist"
 _MISSING = ("required key is missing", "add it")
@@ -130,7 +130,9 @@ def _read_file(path: Path) -> tuple[Reader, Tree]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError("no such spec", where=str(path), hint="check the path") from None
+        beside = (each for each in path.parent.glob("*") if each.suffix in SUFFIXES)
+        near = nearest(str(path), map(str, beside))
+        raise UsageError("no such spec", where=str(path), hint=f"{near}check the path") from None
     except UnicodeDecodeError as error:
         raise UsageError(
             f"not UTF-8 at byte {error.start}", where=str(path), hint="save it as UTF-8"
