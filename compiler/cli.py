@@ -19,9 +19,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from compiler import __version__
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError, UsageError
+from compiler.version import __version__
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard

@@ -14,7 +14,6 @@ from itertools import islice
 
 import msgspec
 
-from compiler import __version__
 from compiler.building.slices import (
     key_list,
     keys_in,
@@ -46,6 +45,7 @@ from compiler.rounds.locks import (
 )
 from compiler.stages import sample
 from compiler.stages.context import Context
+from compiler.version import __version__
 
 # Documents per pack: a few megabytes, so that an interrupted transfer loses little.
 _PACK = 64

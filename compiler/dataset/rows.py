@@ -191,6 +191,32 @@ def batches(
         yield from table.iter_batches(batch_size=size, columns=wanted)
 
 
+def table(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
+    """Read the rows of parquet files as one table, in the order of the files.
+
+    `columns`: those to read, in this order; None for all.
+
+    Raises:
+        SourceError: a file is not parquet, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        have = names(file)
+        for name in columns or ():
+            if name not in have:
+                raise SourceError(
+                    f"no column {name!r}", where=str(file), hint=f"have: {', '.join(have)}"
+                )
+    found = []
+    for file in files:
+        with translated(file):
+            found.append(pq.read_table(file, columns=None if columns is None else [*columns]))
+    read = pa.concat_tables(found, promote_options="default")
+    return read if columns is None else read.select([*columns])
+
+
 def names(file: Path) -> list[str]:
     """Return the names of a file's columns.
 
