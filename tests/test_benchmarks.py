@@ -18,6 +18,7 @@ from benchmarks import (
     rollout_filters,
     scale_model,
     statistics,
+    viewing,
 )
 from benchmarks.machine import Run, probec
 from benchmarks.scale_model import Costs
@@ -120,6 +121,17 @@ def test_the_benchmark_of_the_response_log_runs(
 
     assert "300 replies of 200 characters" in out
     assert "open and look up one" in out
+
+
+def test_the_benchmark_of_the_view_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["viewing", "3"])
+    viewing.main()
+    out = capsys.readouterr().out
+
+    assert "48 rows" in out
+    assert all(step in out for step in ("open the table", "a text that occurs", "one document"))
 
 
 def test_the_docs_show_the_output_of_the_scale_model() -> None:

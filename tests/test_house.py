@@ -59,6 +59,9 @@ DOORS = {
         *("dataset/score_tables.py", "dataset/tables.py"),
         *("statistics/published.py", "report/sample.py", "api.py"),
     },
+    "duckdb": {"viewing/table.py"},
+    "starlette": {"viewing/server.py"},
+    "uvicorn": {"viewing/server.py"},
     "sentencex": {"probes/segment.py"},
     "sqlite3": {
         "llm/failures.py",

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "stats": "print the statistics of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number in it",
     "push": "publish a built dataset on the Hub, at a URL or in a directory",
+    "view": "show the rows of a dataset in a browser: filters, search, documents",
     "report": "write a self-contained HTML page with plots, tables and documents",
     "evaluate": "score a method that reads hidden states: questions, controls, predictions",
     "export": "write the dataset in the format of another tool",

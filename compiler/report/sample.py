@@ -122,7 +122,7 @@ def choose(
     """
     chosen = _picked(_seen(files), count)
     rows = _read(chosen)
-    return tuple(_record(rows[each.doc_id, each.round], each, bands) for each in chosen)
+    return tuple(record(rows[each.doc_id, each.round], bands)[0] for each in chosen)
 
 
 def _seen(files: Sequence[Path]) -> list[_Seen]:
@@ -196,9 +196,17 @@ def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
     return found
 
 
-def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]) -> ShownRecord:
+def record(
+    rows: Sequence[PublishedRow], bands: tuple[float, float]
+) -> tuple[ShownRecord, tuple[int, ...]]:
+    """Return a doc-record as shown, from all of its rows. `bands`: hard, easy.
+
+    Returns:
+        The record, with its probes in the order of slots, and their places among `rows`.
+    """
     ordered = sorted(enumerate(rows), key=lambda each: (_slot(each[1]), each[0]))
     rows = [row for _, row in ordered]
+    maxima = [max(found) for row in rows if (found := _scores(row.items(_SCORES)))]
     text = rows[0].text("doc")
     offsets: dict[int, list[str]] = defaultdict(list)
     stated = rows[0].values.get("row_splits")
@@ -216,13 +224,13 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         probe, atom = _probe(row, number, text, names, bands)
         probes.append(probe)
         atoms += [atom] if atom is not None else []
-    return ShownRecord(
-        seen.doc_id,
+    shown = ShownRecord(
+        rows[0].text("doc_id"),
         rows[0].text("doc_source"),
-        seen.round,
+        rows[0].number("round_idx") or 0,
         rows[0].number("doc_idx"),
         len(text),
-        seen.mean_max,
+        sum(maxima) / len(maxima) if maxima else None,
         tuple(
             (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
             for offset, groups in sorted(offsets.items())
@@ -235,6 +243,7 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         ),
         tuple(probes),
     )
+    return shown, tuple(place for place, _ in ordered)
 
 
 def _probe(
