@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from compiler.characters import Kinds
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
+_TOKEN = regex.compile(WORD.pattern + r"|[^\s\p{L}\p{M}\p{N}]")
 _LATIN = regex.compile(r"\p{Latin}")
 
 STOPWORDS = frozenset(
@@ -203,6 +204,12 @@ def words_in(chunk: str) -> Sequence[str]:
     # Nearly all chunks are one word and punctuation, where the expression is slow.
     bare = chunk.strip(_SIGNS)
     return [bare] if bare.isascii() and bare.isalpha() else WORD.findall(chunk)
+
+
+def tokens_in(text: str, start: int = 0, end: int | None = None) -> Sequence[str]:
+    """Return the words and the punctuation marks between two offsets, in order."""
+    found: list[str] = _TOKEN.findall(text, start, len(text) if end is None else end)
+    return found
 
 
 # Not part of a word at either end of a chunk.

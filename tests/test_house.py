@@ -83,10 +83,14 @@ DOORS = {
         ),
         *(
             f"statistics/{name}.py"
-            for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
+            for name in (
+                *("stats", "observations", "scores", "reliability", "typicality", "levels"),
+                "context",
+            )
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
+        "probes/collocations.py",
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },
     "datasets": set(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from compiler.keys import digest
+from compiler.probes.endings import split_kind
 from compiler.records import (
     GROUPS,
     AnswerRow,
@@ -215,6 +216,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
     _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_kind", "string", "line, sentence or within: a line ends at the split, a sentence does, or neither", lambda r: split_kind(r.text, r.split)),
     _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
     _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
     _ours("n_siblings_available", "int64", "distinct usable siblings of the document", lambda r: r.record.n_available),
@@ -234,6 +236,8 @@ COLUMNS: tuple[Column, ...] = (
     _ours("template_id", "string", "scope, side and number of the template of a templated question", lambda r: r.probe.template_id, nullable=True),
     _ours("alternative_level", "int64", "the level of the search that found a templated alternative: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
     _ours("alternative_pool", "int64", "number of candidates at that level: words for word probes, windows with the same beginning for lens probes", lambda r: r.probe.pool_size, nullable=True),
+    _ours("atom_attested", "int64", "how often held-out documents of the shard attest the atom's first or last word next to the word beside it (see docs/measures.md); null for written scopes, and for shards of fewer than 8 documents", lambda r: r.probe.attested[0] if r.probe.attested else None, nullable=True),
+    _ours("alternative_attested", "int64", "the same count for the alternative in the atom's place", lambda r: r.probe.attested[1] if r.probe.attested else None, nullable=True),
     _ours("flags", "strings", "ids of the warnings that the probe raised, explained in docs/checks.md", lambda r: list(r.probe.flags)),
 )
 # fmt: on

@@ -14,12 +14,13 @@ from itertools import islice
 
 from compiler.probes import leakage
 from compiler.probes.checks import has_control
+from compiler.probes.endings import closing_of
 from compiler.probes.lexicon import Lexicon, Numbers
 from compiler.probes.sampling import Stream
 from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
-from compiler.probes.windows import Windows, closing_of
+from compiler.probes.windows import Windows
 from compiler.words import is_placeholder
 
 _TRIES = 200

@@ -23,6 +23,7 @@ from compiler.words import content_stems, is_content, is_placeholder, stem, stem
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
 MAX_NOTE = 4000
+_CLEARLY = 4
 _CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
 _SCAFFOLD = regex.compile(
     r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
@@ -104,6 +105,7 @@ _TABLE = (
     Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
     Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
     Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
+    Check("V31", "warning", "V31_context", "held-out documents do not attest the atom at its place 4 times as often as the alternative", "templated"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
@@ -270,11 +272,20 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V29", f"{ratio:.2f} times as long"
 
 
+def _clearly(probe: Probe) -> Iterator[tuple[str, str]]:
+    if probe.attested is None:
+        return
+    atom, other = probe.attested
+    if atom + 1 >= _CLEARLY * (other + 1):
+        yield "V31", f"attested {atom} times, the alternative {other} times"
+
+
 def _templated(
     probe: Probe, atom: str, other: tuple[int, int], facts: Facts
 ) -> Iterator[tuple[str, str]]:
     if probe.response != atom:
         yield "V10", "response and atom differ"
+    yield from _clearly(probe)
     if probe.n_tokens is not None:
         touches = facts.split in (probe.atom_start, probe.atom_end)
         count = facts.count_tokens(atom) if facts.count_tokens else probe.n_tokens

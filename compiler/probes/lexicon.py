@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import chunk_stems, is_content, words_in
+from compiler.words import chunk_stems, is_content, tokens_in, words_in
 
 Numbers = NDArray[np.int64]
 
@@ -51,6 +51,13 @@ class Lexicon:
         """Return the words of chunks, in order; words that differ only in case have one number."""
         return self._chunks.words.of(chunks)
 
+    def tokens(self, chunks: Numbers) -> Numbers:
+        """Return the words and punctuation marks of chunks, in order.
+
+        A word has the number that `words` returns for it.
+        """
+        return self._chunks.tokens.of(chunks)
+
     def stems(self, chunks: Numbers) -> Numbers:
         """Return the stems of all words in chunks, and of their parts, possibly repeated."""
         return self._chunks.stems.of(chunks)
@@ -64,8 +71,13 @@ class Lexicon:
         return np.unique(self._chunks.content.of(chunks))
 
     def known_word(self, word: str) -> int:
-        """Return the number of a case-folded word, `UNKNOWN` if it is in no chunk."""
+        """Return the number of a case-folded word or mark, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
+
+    @property
+    def known_words(self) -> Sequence[str]:
+        """All case-folded words and marks, in order of their numbers."""
+        return list(self._chunks.word_numbers)
 
     def known_stem(self, stem: str) -> int:
         """Return the number of a stem, `UNKNOWN` if it is in no chunk."""
@@ -99,13 +111,14 @@ class _Chunks(_Numbered):
         self.word_numbers = _Numbered()
         self.stem_numbers = _Numbered()
         self.content_numbers = _Numbered()
-        self.words, self.stems, self.content = _Lists(), _Lists(), _Lists()
+        self.words, self.tokens = _Lists(), _Lists()
+        self.stems, self.content = _Lists(), _Lists()
         self._whole = True
 
     @property
     def whole(self) -> bool:
         """False if adding a chunk was interrupted, which leaves the lists inconsistent."""
-        lists = self.words, self.stems, self.content
+        lists = self.words, self.tokens, self.stems, self.content
         return self._whole and all(each.whole for each in lists)
 
     def __missing__(self, key: str) -> int:
@@ -113,6 +126,7 @@ class _Chunks(_Numbered):
         words = words_in(key)
         self.chars += len(key)
         self.words.append(self.word_numbers[word.casefold()] for word in words)
+        self.tokens.append(self.word_numbers[token.casefold()] for token in tokens_in(key))
         self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
         self.content.append(map(self.content_numbers.__getitem__, filter(is_content, words)))
         number = super().__missing__(key)

@@ -50,6 +50,11 @@ class Siblings:
         return self._places[place]
 
     @property
+    def separately(self) -> list[Numbers]:
+        """The chunks of each text, those of the common beginning with the first text only."""
+        return [self.chunks(0), *self._tails[1:]]
+
+    @property
     def all_chunks(self) -> Numbers:
         """The chunks of all texts, possibly repeated."""
         return np.concatenate([self._head, *self._tails])

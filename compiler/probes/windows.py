@@ -12,17 +12,15 @@ from functools import cache, cached_property
 from itertools import accumulate
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
+from compiler.probes.endings import LINE_END, MIDDLE, SENTENCE
 from compiler.probes.tokens import Tokens
 
 _SPACE, _LINE, _UPPER, _LETTER, _DIGIT, _ALNUM, _TERMINAL, _CLOSER = (1 << n for n in range(8))
 _CLOSERS = '"”’)]'
-_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
 _IN_A_LINE, _SPACED, _NEW_LINE = range(3)
-_MIDDLE, _SENTENCE, _LINE_END = range(3)
 _NEITHER = 255
 
 
@@ -139,14 +137,6 @@ def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
     return found
 
 
-def closing_of(text: str) -> int:
-    """Classify the end of a window: end of a line, of a sentence, or neither."""
-    body = text.rstrip()
-    if "\n" in text[len(body) :]:
-        return _LINE_END
-    return _SENTENCE if _CLOSE.search(body) else _MIDDLE
-
-
 def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
     """Compute `closing_of` of the text before each offset."""
     # Padded in front, so that every offset has a character before it.
@@ -156,7 +146,7 @@ def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
     core = _last(~_has(padded, _CLOSER))[visible[at]]
     sentence = _has(padded[core], _TERMINAL)
     found: NDArray[np.int64] = np.where(
-        line[at] > visible[at], _LINE_END, np.where(sentence, _SENTENCE, _MIDDLE)
+        line[at] > visible[at], LINE_END, np.where(sentence, SENTENCE, MIDDLE)
     )
     return found
 

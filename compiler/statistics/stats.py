@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.records import AuditScore, Pair
-from compiler.statistics.artefacts import Artefacts, ArtefactStats
+from compiler.records import AuditScore
+from compiler.statistics.artefacts import Artefacts, ArtefactStats, Pair
+from compiler.statistics.context import ContextStats, contexts
 from compiler.statistics.ledger import BuildStats, counted
 from compiler.statistics.observations import Observations
 from compiler.statistics.reliability import JudgeStats, reliability
@@ -47,6 +48,7 @@ class Stats:
     scopes: tuple[ScopeStats, ...]
     cells: tuple[CellStats, ...]
     artefacts: tuple[ArtefactStats, ...]
+    contexts: tuple[ContextStats, ...]
     flags: dict[str, int]
     typicality: TypicalityStats
     same_split_share: float | None
@@ -86,6 +88,7 @@ def compute(
         scopes=_scopes(rows, list(rules.scopes) if build is not None else scopes),
         cells=cells(rows, rules.hard_below, rules.easy_from, scopes),
         artefacts=_artefacts(rows, pairs, scopes),
+        contexts=contexts(rows, scopes),
         flags=dict(sorted(rows.flags.items())),
         typicality=typicality(rows),
         same_split_share=_same_split(rows),

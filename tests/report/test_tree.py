@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from compiler.records import AuditScore, Pair, ProbeFact, Reject
+from compiler.records import AuditScore, ProbeFact, Reject
 from compiler.report import html, markdown, terminal
 from compiler.report.figures import FIGURES
 from compiler.report.figures.headline import headline
 from compiler.report.sections import SUMMARY, sections
 from compiler.report.tree import ALL, Table, count, rows, word
+from compiler.statistics.artefacts import Pair
 from compiler.statistics.ledger import BuildStats, UsageStats, close
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, Stats, compute

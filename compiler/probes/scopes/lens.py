@@ -10,8 +10,8 @@ from bisect import bisect_left
 
 from compiler.probes import leakage
 from compiler.probes.alternatives import Lens
+from compiler.probes.endings import closing_of
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.windows import closing_of
 from compiler.records import Probe, Reject, Slot
 
 _MAX_TOKENS = 63
