@@ -90,6 +90,7 @@ DOORS = {
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
+        *("probes/frames.py", "probes/junctions.py", "probes/alternatives.py"),
         "probes/collocations.py",
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },

@@ -39,31 +39,40 @@ class Collocations:
         """Count the pairs. `documents`: the chunks of each of their texts."""
         found = [_pairs([lexicon.tokens(text) for text in texts]) for texts in documents]
         every = np.concatenate([np.zeros(0, np.int64), *found])
-        pairs, counts = np.unique(every, return_counts=True)
         self._known = lexicon.known_word
-        self._pairs = _Table(pairs, counts)
+        self.table = Table.of(every)
+
+    def number(self, token: str) -> int:
+        """Return the number of a token, `UNKNOWN` if it has none."""
+        return self._known(token)
 
     def count(self, left: str, right: str) -> int:
         """Return the number of documents in which `left` stands immediately before `right`."""
-        return self._pairs.count(self._known(left), self._known(right))
+        return self.table.count(self._known(left), self._known(right))
 
     def after(self, left: str) -> tuple[Numbers, Numbers]:
         """Return the numbers of the tokens that stand after one, and of the documents of each."""
-        return self._pairs.after(self._known(left))
+        return self.table.after(self._known(left))
 
     def before(self, right: str) -> tuple[Numbers, Numbers]:
         """Return the numbers of the tokens that stand before one, and of the documents of each."""
-        return self._pairs.before(self._known(right))
+        return self.table.before(self._known(right))
 
 
-class _Table:
+class Table:
     """Pairs of numbers with their counts. `pairs`: sorted, the left number in the high bits."""
 
     def __init__(self, pairs: Numbers, counts: Numbers) -> None:
+        """Sort the pairs by their right numbers as well."""
         self._pairs, self._counts = pairs, counts
         self.lefts, self.rights = pairs >> 32, pairs & _LOW
         self._by_right = np.argsort(self.rights, kind="stable")
         self._sorted_rights = self.rights[self._by_right]
+
+    @classmethod
+    def of(cls, pairs: Numbers) -> Table:
+        """Count the pairs, given in any order."""
+        return cls(*np.unique(pairs, return_counts=True))
 
     def count(self, left: int, right: int) -> int:
         """Return the count of a pair."""
@@ -126,6 +135,10 @@ class Place:
         left = "" if window and probe.target == "prefix" else before(text, probe.atom_start)
         right = "" if window and probe.target == "suffix" else after(text, probe.atom_end)
         return cls(left, right)
+
+    def edge(self, text: str) -> str:
+        """Return the token of a text that would touch the only neighbour of this place."""
+        return after(text, 0) if self.left else before(text, len(text))
 
     def attested(self, wanted: str, counts: Collocations) -> int:
         """Return the number of attestations of a text at this place, over both edges."""

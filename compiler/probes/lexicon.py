@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import chunk_stems, is_content, tokens_in, words_in
+from compiler.words import chunk_stems, is_content, is_plain, tokens_in, words_in
 
 Numbers = NDArray[np.int64]
 
@@ -67,12 +67,17 @@ class Lexicon:
         return self._chunks.stems.ends(chunks)
 
     def content(self, chunks: Numbers) -> Numbers:
-        """Return the distinct content words in chunks."""
+        """Return the distinct content words in chunks that may be atoms."""
         return np.unique(self._chunks.content.of(chunks))
 
     def known_word(self, word: str) -> int:
         """Return the number of a case-folded word or mark, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
+
+    @property
+    def words_known(self) -> int:
+        """The number of numbered words and marks."""
+        return len(self._chunks.word_numbers)
 
     @property
     def known_words(self) -> Sequence[str]:
@@ -90,7 +95,7 @@ class Lexicon:
 
     @property
     def content_words(self) -> Sequence[str]:
-        """All content words, in order of their numbers."""
+        """All content words that may be atoms, in order of their numbers."""
         return list(self._chunks.content_numbers)
 
 
@@ -126,9 +131,12 @@ class _Chunks(_Numbered):
         words = words_in(key)
         self.chars += len(key)
         self.words.append(self.word_numbers[word.casefold()] for word in words)
-        self.tokens.append(self.word_numbers[token.casefold()] for token in tokens_in(key))
+        # Most chunks are one word without marks.
+        tokens = words if words == [key] else tokens_in(key)
+        self.tokens.append(self.word_numbers[token.casefold()] for token in tokens)
         self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
-        self.content.append(map(self.content_numbers.__getitem__, filter(is_content, words)))
+        offered = filter(is_content, words) if is_plain(key) else ()
+        self.content.append(map(self.content_numbers.__getitem__, offered))
         number = super().__missing__(key)
         self._whole = True
         return number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
@@ -81,28 +81,41 @@ class Windows:
         """Return the class of the beginning of windows that start at a token."""
         return int(self._openings[token])
 
-    def count(self, opening: int) -> int:
-        """Count the places at which a window begins as `opening`."""
-        return int(self._counts[opening])
-
-    @cached_property
-    def _counts(self) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = np.bincount(self._openings, minlength=OPENINGS)
-        return found
-
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """Return the places of windows of `count` tokens that begin as `opening`, for `window`.
 
         They also end as `closing`, unless it is None.
         """
-        ends = self._closings[count:]
-        held = self._openings[: len(ends)] == opening
+        return self.among(np.flatnonzero(self._openings == opening), opening, closing, count)
+
+    def among(
+        self, starts: NDArray[np.int64], opening: int, closing: int | None, count: int
+    ) -> NDArray[np.int64]:
+        """Return the places among `starts` where `places` finds a window."""
+        size = len(self._openings)
+        starts = starts[(starts >= 0) & (starts < size - count)]
+        held = self._openings[starts] == opening
+        ends = self._closings[starts + count]
         held &= ends != _NEITHER if closing is None else ends == closing
-        for first in self._firsts:
-            # Windows that start here would end in the next text.
-            held[max(0, first - count) : first] = False
-        found: NDArray[np.int64] = np.flatnonzero(held)
+        # Other windows would end in the next text.
+        held &= self.text_of(starts) == self.text_of(starts + count)
+        found: NDArray[np.int64] = starts[held]
         return found
+
+    def text_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the text of each place."""
+        found: NDArray[np.int64] = np.searchsorted(self._firsts, places, "right") - 1
+        return found
+
+    @property
+    def text(self) -> str:
+        """The first text."""
+        return self._texts[0]
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """The offset of each place, -1 where the text cannot be cut."""
+        return self._offsets
 
     def window(self, place: int, count: int) -> str:
         """Return the window of `count` tokens at a place from `places`."""

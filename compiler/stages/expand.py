@@ -24,7 +24,7 @@ from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, S
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
         if tokenizer.identity not in tokens:
             tokens[tokenizer.identity] = tokenizer.encode(chosen.sibling.text)
     chunks = chosen.siblings.chunks(chosen.place)
-    return Donor(chosen.record.doc_id, chosen.sibling.text, chunks, tokens)
+    record, siblings = chosen.record, chosen.siblings
+    return Donor(record.doc_id, chosen.sibling.text, chunks, siblings.separately, tokens)
 
 
 def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import regex
 
+from compiler.probes.collocations import Place, after, before
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import Span, content_words
@@ -33,6 +34,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         question, _ = bench.question(slot, index)
         alternative = bench.pool.word(
             atom,
+            Place(before(bench.text, span.start), after(bench.text, span.end)),
             question,
             bench.record.doc_id,
             bench.siblings,
