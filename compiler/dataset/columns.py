@@ -198,7 +198,7 @@ COLUMNS: tuple[Column, ...] = (
     _col("slot_idx", "int64", "place of the probe within its doc-record, from 0", lambda r: r.probe.slot, index=True),
     _col("target", "string", "the side that holds the atom: prefix or suffix", lambda r: r.probe.target),
     _col("typicality", "string", "typical or atypical of the siblings, as labelled by the generator; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
-    _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: content words, tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
+    _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: words (every run of characters between whitespace), tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
     _col("signed_index", "int64", "abs_index, negative on the prefix side", lambda r: r.probe.signed_index, nullable=True, index=True),
     _col("signed_index_hint", "int64", "the signed distance that the slot plan requested", lambda r: r.probe.hint, nullable=True, index=True),
     _col("actual_word_distance_from_split", "int64", "words between the split and the nearest edge of the atom, negative on the prefix side", lambda r: r.probe.word_distance, index=True),

@@ -15,7 +15,7 @@ import regex
 from compiler.probes import copies, leakage
 from compiler.probes.copies import Sentences
 from compiler.probes.places import Places
-from compiler.probes.segment import Segments, Span, content_words, word_count
+from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
 from compiler.words import content_stems, is_content, is_placeholder, stem, stems
@@ -296,13 +296,13 @@ def _templated(
         root = stem(atom)
         if found != 1 or not is_content(atom):
             yield "V08", "not one content word"
-        elif probe.abs_index != _content_index(probe, facts):
-            yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"
+        elif probe.abs_index != _word_index(probe, facts):
+            yield "V06", f"abs_index {probe.abs_index}, counted {_word_index(probe, facts)}"
         elif facts.places.held([root], *other).any() or root in stems(probe.question):
             yield "V08", "it stands in the complement or the question"
 
 
-def _content_index(probe: Probe, facts: Facts) -> int | None:
-    """Return the index of the atom among the content words outward from the split, from 1."""
-    outward = content_words(facts.text, facts.split, probe.target)
-    return next((n for n, span in enumerate(outward, 1) if span.start == probe.atom_start), None)
+def _word_index(probe: Probe, facts: Facts) -> int | None:
+    """Return the index of the atom among all words outward from the split, from 1."""
+    outward = counted_words(facts.text, facts.split, probe.target)
+    return next((index for index, span in outward if span.start == probe.atom_start), None)

@@ -26,7 +26,7 @@ REASONS: dict[str, str] = {
     "split_not_given": "the generator gave no split for this group",
     "split_unknown_id": "the generator named a split place that was not offered",
     "split_not_legal": "the generator named a split place that is not legal for this group",
-    "no_word": "no unused content word of the target side is absent from the complement",
+    "no_word": "no unused content word of the 63 nearest words is absent from the complement",
     "no_window": "no unused, clean token window touches the split",
     "no_alternative": "no alternative of the same form that occurs in no sibling",
     **{

@@ -27,6 +27,8 @@ IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
 
+_RUN = regex.compile(r"\S+")
+_RUN_BACKWARD = regex.compile(r"(?r)\S+")
 _NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
@@ -127,17 +129,22 @@ def word_count(text: str, start: int = 0, end: int | None = None) -> int:
 
 # All slots and checks of a document read the same few sides.
 @lru_cache(maxsize=16)
-def content_words(text: str, split: int, target: Side) -> list[Span]:
-    """Return the `MAX_INDEX` content words of one side that are nearest to a split, outward."""
-    low, high = (0, split) if target == "prefix" else (split, len(text))
-    starts, ends = spans_between(text, low, high)
-    outward = range(len(starts))
-    found = (
-        Span(starts[number], ends[number])
-        for number in (reversed(outward) if target == "prefix" else outward)
-        if is_content(text[starts[number] : ends[number]])
-    )
-    return list(islice(found, MAX_INDEX))
+def counted_words(text: str, split: int, target: Side) -> list[tuple[int, Span]]:
+    """Return the content words among the `MAX_INDEX` words nearest to a split, with their index.
+
+    Every run of characters between whitespace counts as one word, so that anyone can count. A run
+    of several words, such as `either/or`, counts and is none of these.
+    """
+    if target == "prefix":
+        runs = _RUN_BACKWARD.finditer(text, 0, split)
+    else:
+        runs = _RUN.finditer(text, split)
+    found = []
+    for index, run in enumerate(islice(runs, MAX_INDEX), start=1):
+        starts, ends = spans_between(text, *run.span())
+        if len(starts) == 1 and is_content(text[starts[0] : ends[0]]):
+            found.append((index, Span(starts[0], ends[0])))
+    return found
 
 
 def ends_sentence(text: str) -> bool:

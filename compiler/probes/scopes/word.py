@@ -1,17 +1,16 @@
-"""The word scope: one content word at a distance of k content words from the split.
+"""The word scope: one content word at a distance of k words from the split.
 
 The word does not occur in the complement, not even in another inflection, so it cannot be read
-there. `abs_index` counts content words outward from the split, 1 = the nearest.
+there. `abs_index` counts every word outward from the split, 1 = the nearest.
 """
 
 from __future__ import annotations
 
 import regex
 
-from compiler.probes.collocations import Place, after, before
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import Span, content_words
+from compiler.probes.segment import Span, counted_words
 from compiler.records import Probe, Reject, Side, Slot
 from compiler.words import stem, stems
 
@@ -34,7 +33,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         question, _ = bench.question(slot, index)
         alternative = bench.pool.word(
             atom,
-            Place(before(bench.text, span.start), after(bench.text, span.end)),
+            bench.place(span.start, span.end),
             question,
             bench.record.doc_id,
             bench.siblings,
@@ -53,12 +52,12 @@ def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:
     """Return the words of one side that may be atoms, with their index."""
     if target not in bench.words:
         text = bench.text
-        found = content_words(text, bench.split, target)
-        roots = [stem(text[span.start : span.end]) for span in found]
+        found = counted_words(text, bench.split, target)
+        roots = [stem(text[span.start : span.end]) for _, span in found]
         held = bench.places.held(roots, *bench.other_side(target)).tolist()
         bench.words[target] = [
             (index, span)
-            for index, (span, read) in enumerate(zip(found, held, strict=True), start=1)
+            for (index, span), read in zip(found, held, strict=True)
             if not read and _eligible(text, span)
         ]
     return bench.words[target]
