@@ -387,5 +387,6 @@ class ProbeFact(Struct, frozen=True, gc=False):
     distance: int | None
     chars: tuple[int, int, int, int | None]
     split_kind: str = ""
+    origin: str = ""
     level: int | None = None
     attested: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compiler.dataset.columns import COLUMNS, band_of, identity
+from compiler.dataset.columns import COLUMNS, band_of, identity, origin
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
 from compiler.probes.endings import split_kind
@@ -64,6 +64,7 @@ def _expected(row: PublishedRow, probe: Probe, known: Known) -> Iterator[tuple[s
         yield "abs_index", index
     yield "signed_index", sign * index if index is not None else None
     if gen_start is not None:
+        yield "atom_origin", origin(probe.atom_start, probe.atom_end, gen_start)
         yield "split_region", "generated" if split >= gen_start else "source"
     yield "split_kind", split_kind(segments.text, split)
     if tokens is not None:

@@ -100,6 +100,13 @@ class Row:
         return band_of(max(scores), self.constants.hard_below, self.constants.easy_from)
 
 
+def origin(start: int, end: int, gen_start: int) -> str:
+    """Return where an atom comes from: human, generated or straddling."""
+    if start >= gen_start:
+        return "generated"
+    return "human" if end <= gen_start else "straddling"
+
+
 def band_of(best: float, hard_below: float, easy_from: float) -> str:
     """Return the band of a probe's highest score: hard, middle or easy."""
     if best < hard_below:
@@ -215,6 +222,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_start", "int64", "first character of the atom in doc", lambda r: r.probe.atom_start),
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
+    _ours("atom_origin", "string", "human, generated or straddling: the part of doc that the atom lies in, before gen_start_char, after it, or both", lambda r: origin(r.probe.atom_start, r.probe.atom_end, r.record.gen_start)),
     _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
     _ours("split_kind", "string", "line, sentence or within: a line ends at the split, a sentence does, or neither", lambda r: split_kind(r.text, r.split)),
     _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),

@@ -27,7 +27,7 @@ from compiler.probes.collocations import Collocations, Place
 from compiler.probes.endings import closing_of
 from compiler.probes.frames import Frames
 from compiler.probes.junctions import LAST_LEVEL, Junctions
-from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
 from compiler.probes.sampling import Stream
 from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
@@ -38,8 +38,9 @@ from compiler.words import is_placeholder, is_plain, script
 _TRIES = 200
 _OTHER_DOCUMENT = 0.5
 _UNLIKE = 0.35
+_NO_WORD = -2
 # More than all other costs.
-_SAME_TOKEN = 100.0
+_SAME_WORD = 100.0
 # Measured: with this value, held-out documents choose the atom in half of the decided pairs.
 _RAISED = 0.2
 
@@ -168,7 +169,7 @@ class Pool:
         opening = around.windows(tokenizer.identity).opening_at(like.start)
         strength = self._strength(like.place, around)
         wanted = self._attested(like.place, like.text, around)
-        touching = self._frames.pairs.number(like.place.edge(like.text))
+        touching = self._word_at(like.place, like.text)
         own = self.giving.index(around.own) if around.own in self.giving else -1
         near = np.array([self.giving.index(place) for place in around.near.tolist()], np.int64)
         for level in range(LAST_LEVEL + 1):
@@ -178,12 +179,12 @@ class Pool:
             edge = junctions.edge(like.place, starts, like.count)
             cost = np.abs(np.log1p(np.where(edge < 0, 0, strength[edge])) - _target(wanted))
             cost += np.where(np.isin(source, near), 0.0, _OTHER_DOCUMENT)
-            # With the same token at the split, other documents attest both texts equally often.
+            # With the same word at the split, other documents attest both texts equally often.
             same = edge == touching
             if level < LAST_LEVEL:
                 starts, cost = starts[~same], cost[~same]
             else:
-                cost += np.where(same, _SAME_TOKEN, 0.0)
+                cost += np.where(same, _SAME_WORD, 0.0)
             for number in islice(_cheapest(cost, stream), _TRIES):
                 text = junctions.windows.window(int(starts[number]), like.count)
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
@@ -200,6 +201,15 @@ class Pool:
     def _attested(self, place: Place, text: str, around: _Around) -> int:
         """Count the attestations of a text at a place, in other documents."""
         return place.attested(text, self._frames.pairs) - place.attested(text, around.counts)
+
+    def _word_at(self, place: Place, text: str) -> int:
+        """Return the number of a window's word at the split; -2 for a mark or an unknown word.
+
+        An alternative may end with the full stop of the atom: few places allow another mark.
+        """
+        token = place.edge(text)
+        number = self._frames.pairs.number(token)
+        return number if token[:1].isalnum() and number != UNKNOWN else _NO_WORD
 
     def _strength(self, place: Place, around: _Around) -> Numbers:
         """Count, per token, the other documents that attest it beside the place."""

@@ -30,7 +30,7 @@ from compiler.stages.context import Context
 from compiler.statistics import artefacts
 from compiler.statistics.artefacts import Artefacts, Pair
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,7 @@ def _fact(row: Row) -> ProbeFact:
             sum(lengths) // len(lengths) if lengths else None,
         ),
         split_kind(row.text, row.split),
+        columns.origin(probe.atom_start, probe.atom_end, row.record.gen_start),
         probe.pool_level,
         probe.attested,
     )

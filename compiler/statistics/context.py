@@ -25,10 +25,10 @@ _MAX_RATE = 0.6
 class ContextStats:
     """Pairs of one scope and target, in one group of a dimension.
 
-    `dimension`: "" for all pairs of the cell, "split" (its kind), "distance" (stratum of the index)
-    or "level" (of the search for an alternative). `rows`: templated rows of the group; `tested`:
-    rows with counts of held-out documents; `decided`: rows whose counts differ; `rate`: share of
-    decided rows whose atom is attested more often, .5 by chance.
+    `dimension`: "" for all pairs of the cell, "split" (its kind), "distance" (stratum of the
+    index), "level" (of the search for an alternative) or "origin" (of the atom). `rows`: templated
+    rows of the group; `tested`: rows with counts of held-out documents; `decided`: rows whose
+    counts differ; `rate`: share of decided rows whose atom is attested more often, .5 by chance.
     """
 
     scope: str
@@ -73,6 +73,11 @@ def _kinds(rows: Observations) -> _Groups:
         yield kind, rows.split_kinds == kind
 
 
+def _origins(rows: Observations) -> _Groups:
+    for origin in ("human", "generated", "straddling"):
+        yield origin, rows.origins == origin
+
+
 def _levels(rows: Observations) -> _Groups:
     for level in np.unique(rows.levels).tolist():
         yield str(level), rows.levels == level
@@ -89,6 +94,7 @@ _DIMENSIONS: dict[str, Callable[[Observations], _Groups]] = {
     "split": _kinds,
     "distance": _strata,
     "level": _levels,
+    "origin": _origins,
 }
 
 

@@ -27,7 +27,7 @@ _BLOCK = 8192
 _COLUMNS = (
     *("documents", "rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
     *("others", "chars", "same_split", "leaking", "questions", "split_kinds", "levels"),
-    "attested",
+    *("attested", "origins"),
 )
 # The statuses of rows that have blind scores.
 SCORED = ("scored", "decided")
@@ -46,7 +46,8 @@ class Observations:
     `others`: all other siblings. `chars`: characters of atom, response, alternative, and of the
     answers on average, (n, 4). `same_split`: all splits of the document are at one offset.
     `leaking`: flagged by a check of LEAKS. `questions`: digests of written questions, else empty.
-    `split_kinds`: line, sentence, within, or empty. `levels`: of the search for an alternative.
+    `split_kinds`: line, sentence, within, or empty; `origins`: human, generated, straddling, or
+    empty. `levels`: of the search for an alternative.
     `attested`: attestations of atom and alternative in held-out documents, (n, 2). `flags`: rows
     by flag.
     """
@@ -69,6 +70,7 @@ class Observations:
     leaking: Bools
     questions: Names
     split_kinds: Names
+    origins: Names
     levels: Ints
     attested: Ints
     flags: Counter[str]
@@ -138,6 +140,7 @@ def _block(rows: Sequence[ProbeFact]) -> Observations:
         same_split=np.array([row.same_split for row in rows], dtype=np.bool_),
         leaking=np.array([not LEAKS.isdisjoint(row.flags) for row in rows], dtype=np.bool_),
         questions=names([row.question for row in rows]),
+        origins=names([row.origin for row in rows]),
         split_kinds=names([row.split_kind for row in rows]),
         levels=integers([row.level for row in rows]),
         attested=integers([n for row in rows for n in row.attested or (-1, -1)]).reshape(-1, 2),

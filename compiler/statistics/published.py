@@ -29,7 +29,7 @@ _PLAIN = (
     *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
     *("abs_index", "sibling_support", "n_siblings_available", "template_id", "source"),
     *("bb_answer_rollout_scores", "bb_answer_response_scores", "row_splits", "flags"),
-    *("split_kind", "alternative_level", "atom_attested", "alternative_attested"),
+    *("split_kind", "atom_origin", "alternative_level", "atom_attested", "alternative_attested"),
     *(f"{name}_scores" for name in BASELINES),
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
@@ -159,6 +159,7 @@ def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
         distance=_integer(values.get("abs_index")),
         chars=chars,
         split_kind=str(values.get("split_kind") or ""),
+        origin=str(values.get("atom_origin") or ""),
         level=_integer(values.get("alternative_level")),
         attested=_pair(values.get("atom_attested"), values.get("alternative_attested")),
     )

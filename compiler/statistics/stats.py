@@ -24,13 +24,14 @@ from compiler.statistics.typicality import TypicalityStats, typicality
 
 @dataclass(frozen=True, slots=True)
 class ScopeStats:
-    """Numbers of rows of one scope: in all, and by target, typicality and score status."""
+    """Numbers of rows of one scope: in all, and by target, typicality, status and origin."""
 
     scope: str
     built: int
     targets: dict[str, int]
     typicality: dict[str, int]
     statuses: dict[str, int]
+    origins: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def _scopes(rows: Observations, names: Sequence[str]) -> tuple[ScopeStats, ...]:
                 counted(rows.targets[of_scope].tolist()),
                 counted(label for label in labels if label),
                 counted(rows.statuses[of_scope].tolist()),
+                counted(origin for origin in rows.origins[of_scope].tolist() if origin),
             )
         )
     return tuple(found)

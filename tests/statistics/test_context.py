@@ -6,7 +6,7 @@ from compiler.probes.endings import split_kind
 from compiler.records import ProbeFact
 from compiler.statistics.context import contexts, findings
 from compiler.statistics.observations import gather
-from tests.statistics.test_stats import fact
+from tests.statistics.test_stats import fact, stats
 
 
 def row(doc: str, atom: int, other: int, **more: object) -> ProbeFact:
@@ -55,3 +55,13 @@ def test_the_kind_of_a_split_is_the_same_on_both_sides_of_its_gap() -> None:
     assert {split_kind(text, at) for at in (8, 9)} == {"line"}
     assert {split_kind(text, at) for at in (19, 20)} == {"sentence"}
     assert {split_kind(text, at) for at in (25, 26)} == {"within"}
+
+
+def test_rows_are_counted_by_the_origin_of_their_atoms() -> None:
+    rows = [row("a", 1, 0, origin="human"), row("b", 1, 0, origin="human"), fact("c", 0.5)]
+
+    found = {each.scope: each.origins for each in stats(rows).scopes}
+    assert found == {"word": {"human": 2}, "sentence": {}}
+    assert ("origin", "human", 2) in {
+        (each.dimension, each.group, each.rows) for each in stats(rows).contexts
+    }

@@ -59,7 +59,7 @@ def _repeats(bare: str, slot: Slot, bench: Workbench) -> bool:
 def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
     """Return the windows on the slot's side with their token counts, nearest to the hint first.
 
-    Of two equally near, the shorter one comes first.
+    Those of generated text come first; of two equally near, the shorter one.
     """
     tokens, split = bench.tokens, bench.split
     place = bisect_left(tokens.clean, split)
@@ -78,5 +78,9 @@ def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
     wanted = slot.hint or 1
     return sorted(
         (each for each in found if each[0] <= _MAX_TOKENS),
-        key=lambda each: (abs(each[0] - wanted), each[0]),
+        key=lambda each: (
+            not bench.is_generated(each[1][0]),
+            abs(each[0] - wanted),
+            each[0],
+        ),
     )

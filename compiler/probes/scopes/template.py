@@ -49,6 +49,10 @@ class Workbench:
         """Return the place of a word in the text."""
         return Place(before(self.text, start), after(self.text, end))
 
+    def is_generated(self, start: int) -> bool:
+        """Return whether an atom that starts at an offset is text of the source model only."""
+        return start >= self.record.gen_start
+
     def reject(self, slot: Slot, reason: str, detail: str) -> Reject:
         """Return the slot's entry in the ledger."""
         record = self.record

@@ -27,7 +27,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if (slot.scope, span.start, span.end) not in bench.used
     }
     some = bool(feasible)
-    while (found := nearest(feasible, slot.hint or 1)) is not None:
+    while (found := _preferred(feasible, slot, bench)) is not None:
         index, span = found
         atom = bench.text[span.start : span.end]
         question, _ = bench.question(slot, index)
@@ -46,6 +46,12 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         return bench.probe(slot, span.start, span.end, index, alternative, None)
     reason = "no_alternative" if some else "no_word"
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
+
+
+def _preferred(feasible: dict[int, Span], slot: Slot, bench: Workbench) -> tuple[int, Span] | None:
+    """Return the word nearest to the hint, of generated ones if there are any."""
+    written = {n: span for n, span in feasible.items() if bench.is_generated(span.start)}
+    return nearest(written or feasible, slot.hint or 1)
 
 
 def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:

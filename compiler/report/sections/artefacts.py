@@ -29,6 +29,7 @@ def section(stats: Stats) -> Section:
         (choice(stats), "Too few pairs of truth and alternative for the choice-only test."),
         (context(stats), "No row has counts of held-out documents for the context-aware test."),
         (strata(stats), ""),
+        (origins(stats), ""),
         (typicality(stats), "No row has both a typicality label and a count of sibling support."),
     )
     same = stats.same_split_share
@@ -155,20 +156,39 @@ def context(stats: Stats) -> Table | None:
 
 
 def strata(stats: Stats) -> Table | None:
-    """Tabulate the same rate by distance from the split and by level of the search."""
+    """Tabulate the same rate by distance from the split, level of the search, and origin."""
     return _rates(
         stats,
-        ("distance", "level"),
+        ("distance", "level", "origin"),
         Table(
             "strata",
             "Context-aware choice rate by stratum",
-            "the same rate by distance of the atom from the split (abs_index), and by level of the "
-            "search for the alternative (alternative_level, see docs/probes.md)",
+            "the same rate by distance of the atom from the split (abs_index), by level of the "
+            "search for the alternative (alternative_level, see docs/probes.md), and by origin of "
+            "the atom (human or generated text, or straddling both)",
             (*CELL, word("by"), word("stratum"), *_RATE),
             (),
             "Many rows at the last level: most places have no neighbours that other documents "
             "attest, and alternatives match in form only.",
         ),
+    )
+
+
+def origins(stats: Stats) -> Table | None:
+    """Tabulate the rows of every scope by the origin of their atoms."""
+    names = ("human", "generated", "straddling")
+    found = [(s.scope, *(s.origins.get(name, 0) for name in names)) for s in stats.scopes]
+    if not any(any(numbers) for _, *numbers in found):
+        return None
+    return Table(
+        "origins",
+        "Origin of atoms",
+        "rows whose atom lies in the human-written beginning of the text, in generated text, or "
+        "in both (atom_origin)",
+        (word("scope"), *map(count, names)),
+        rows(found),
+        "Human atoms: the source model read them and never wrote them, so a probe of them measures "
+        "memory of the text, not a plan.",
     )
 
 
