@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
 _TOKEN = regex.compile(WORD.pattern + r"|[^\s\p{L}\p{M}\p{N}]")
+_UNSPACED = regex.compile(
+    r"(?=[\p{L}\p{N}])[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+)
 _LATIN = regex.compile(r"\p{Latin}")
 
 STOPWORDS = frozenset(
@@ -155,6 +158,14 @@ def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]
 def count_between(text: str, start: int, end: int) -> int:
     """Count the words between two offsets."""
     return counts_between(text, [(start, end)])[0]
+
+
+def size_between(text: str, start: int, end: int) -> int:
+    """Count the words between two offsets, and each character where words are not spaced."""
+    part = text[start:end]
+    if part.isascii() or _UNSPACED.search(part) is None:
+        return count_between(text, start, end)
+    return len(WORD.findall(_UNSPACED.sub(" ", part))) + len(_UNSPACED.findall(part))
 
 
 def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:

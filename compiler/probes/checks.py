@@ -18,7 +18,7 @@ from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import content_stems, is_content, is_placeholder, stem, stems
+from compiler.words import content_stems, is_content, is_placeholder, size_between, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
@@ -255,7 +255,7 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V09", f"{len(inside)} sentences"
     if scope.unit != "sentence" and len(inside) < scope.atom.min_sentences:
         yield "V09", f"{len(inside)} sentences, at least {scope.atom.min_sentences}"
-    counted = word_count(facts.text, probe.atom_start, probe.atom_end)
+    counted = size_between(facts.text, probe.atom_start, probe.atom_end)
     if counted < scope.atom.min_words:
         yield "V09", f"{counted} words, at least {scope.atom.min_words}"
     if scope.atom.min_chars > atom_length or atom_length > scope.atom.max_chars:

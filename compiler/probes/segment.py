@@ -20,9 +20,9 @@ import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import Chunks, count_between, is_content, spans_between
+from compiler.words import count_between, is_content, size_between, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
+IDENTITY = f"sentencex-{version('sentencex')}/rules-3"
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
@@ -32,7 +32,11 @@ _RUN_BACKWARD = regex.compile(r"(?r)\S+")
 _NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
-_TERMINAL = tuple(".!?…。！？")
+_TERMINAL = tuple(".!?…。！？؟۔।॥։።")
+# Scripts that are written without a mark at the end of a sentence.
+_UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
+_LETTERS = regex.compile(r"[\p{L}\p{M}]")
+_LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
@@ -48,13 +52,6 @@ _ENUMERATOR = regex.compile(
 )
 _NUMBERED = regex.compile(
     r"\b(?:vols?|pp?|nos?|figs?|secs?|chaps?|ch|arts?|paras?|eqs?|nn?|ll?|cf|ca|approx)\.$",
-    regex.IGNORECASE,
-)
-_VERBLIKE = regex.compile(
-    r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
-    r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
-    r"|held|stood|began|ran|wrote|grew|fell|led|lay|met|put|set|let|cut|built|sent|spent|lost|won"
-    r"|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
     regex.IGNORECASE,
 )
 
@@ -149,18 +146,24 @@ def counted_words(text: str, split: int, target: Side) -> list[tuple[int, Span]]
 
 def ends_sentence(text: str) -> bool:
     """Return whether a text ends in terminal punctuation, ignoring closing quotes and brackets."""
-    return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
+    bare = text.rstrip(_SPACES)
+    return bare.rstrip(_CLOSING).endswith(_TERMINAL) or (
+        not bare[-1:].isascii() and _UNMARKED.search(bare) is not None
+    )
 
 
 # Siblings share their beginning.
 @lru_cache(maxsize=256)
 def is_prose(text: str) -> bool:
-    """Return whether a text is one sentence with a verb-like word, without markup or list marks."""
+    """Return whether a text is one sentence of several words, in any script.
+
+    Most of it are letters, and it has no markup or list marks.
+    """
     return (
         ends_sentence(text)
         # Expressions are slow to fail, so each runs only where it may match.
         and not (_may_hold_markup(text) and _MARKUP.search(text))
-        and any(map(_verblike.__getitem__, text.split()))
+        and _is_worded(text)
         and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
         and not (_ends_within(text) and _INNER_END.search(text))
     )
@@ -184,8 +187,10 @@ def _may_be_marked(text: str) -> bool:
     return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
-# True for a chunk with a verb-like word.
-_verblike = Chunks(lambda chunk: _VERBLIKE.search(chunk) is not None)
+def _is_worded(text: str) -> bool:
+    visible = sum(map(len, text.split()))
+    letters = len(_LETTERS.findall(text))
+    return letters >= _LEAST_LETTERS * visible and size_between(text, 0, len(text)) >= _FEWEST_WORDS
 
 
 def _ends_within(text: str) -> bool:
