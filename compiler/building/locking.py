@@ -82,7 +82,7 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
         if found is not None:
             raise UsageError(
                 f"round {index} of {project.spec.name} is locked with another {found}",
-                where=str(project.rounds.path(lock)),
+                where=str(project.lock_path(lock)),
                 hint="restore the old value, rename the dataset, add a round instead, or delete "
                 "the locks of that round to build it again",
             )
@@ -271,6 +271,7 @@ class _Sealing:
             steps={step: manifest.key for step, manifest in manifests.items()},
             files=dict(sorted(files.items())),
             replies=replies,
+            variation=project.variation,
         )
 
 

@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from compiler.building import finished
+from compiler.building import finished, folder
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.dataset import stated
@@ -29,21 +29,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
-    found = _stats(args)
+    found, notice = _stats(args)
     parts = [terminal.render(table) for each in sections(found) for table in each.tables]
-    return Result("\n\n".join(parts), msgspec.to_builtins(found))
+    data = msgspec.to_builtins(found)
+    if notice is not None:
+        parts.append(notice)
+        data["notices"] = [notice]
+    return Result("\n\n".join(parts), data)
 
 
-def _stats(args: argparse.Namespace) -> Stats:
+def _stats(args: argparse.Namespace) -> tuple[Stats, str | None]:
+    """Return the statistics, and a notice where installed files are of another build."""
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
-        return finished.build(arguments.variant(args)).stats
+        build = finished.build(arguments.variant(args))
+        return build.stats, build.mismatch
     if locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         arguments.without_bands(args)
         arguments.without_spec(args)
-        return finished.round_stats(str(args.spec), args.build_dir)
+        return finished.round_stats(str(args.spec), args.build_dir), None
     arguments.without_spec(args)
     found = measured.stats(args.spec, *stated.bands_of(args.spec, args.hard, args.easy))
     if not found.probes:
         raise SourceError("the file has no probes", where=str(args.spec), hint="name one with rows")
-    return found
+    return found, folder.unlike_stamp(args.spec)

@@ -48,7 +48,7 @@ class Request:
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
-    the provider's prompt cache, None for no caching.
+    the provider's prompt cache, None for no caching; `sampling`: sampling parameters by name.
     """
 
     model: str
@@ -58,6 +58,7 @@ class Request:
     thinking_tokens: int | None
     schema: Json = None
     cache: Literal["5m", "1h"] | None = None
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,21 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The exact wire body of a request, a sample index, and the request key of the two."""
+    """The exact wire body of a request, a sample index, and the request key of the two.
+
+    `place`: the document or row that the request is about, for messages; "" if unknown.
+    """
 
     body: bytes
     sample: int
     key: str
     purpose: Purpose
+    place: str = ""
+
+    @property
+    def about(self) -> str:
+        """Return the role and the row of the request, for messages."""
+        return f"the {self.purpose.role}'s request about {self.place or self.key[:12]}"
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -158,6 +168,6 @@ def encode(provider: Provider, request: Request) -> bytes:
     return canonical(provider.encode(request))
 
 
-def call(body: bytes, sample: int, purpose: Purpose) -> Call:
+def call(body: bytes, sample: int, purpose: Purpose, place: str = "") -> Call:
     """Return the call for one sample of a body."""
-    return Call(body, sample, request_key(body, sample), purpose)
+    return Call(body, sample, request_key(body, sample), purpose, place)

@@ -6,8 +6,8 @@ count, its first characters and its end. Of the candidates that other documents 
 of the atom, the one is drawn that they attest about as often as the atom. Text of any sibling is
 never an alternative, and held-out documents give none.
 
-The level records how far the search went. For a word: see `frames.Fit`. For a window: 0 it stands
-beside the same token in its own document, 1 beside a token of the same class, 2 anywhere.
+The level records how far the search went. For a word: see `collocations.Fit`. For a window: 0 it
+stands beside the same token in its own document, 1 beside a token of the same class, 2 anywhere.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from compiler.probes import collocations, leakage
 from compiler.probes.checks import has_control
-from compiler.probes.collocations import Collocations, Place
+from compiler.probes.collocations import Collocations, Frames, Place
 from compiler.probes.endings import closing_of
-from compiler.probes.frames import Frames
 from compiler.probes.junctions import LAST_LEVEL, Junctions
 from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
 from compiler.probes.sampling import Stream

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.probes.collocations import Place
-from compiler.probes.frames import Frames
+from compiler.probes.collocations import Frames, Place
 from compiler.probes.lexicon import UNKNOWN, Numbers
 from compiler.probes.windows import Windows
 from compiler.words import token_spans

@@ -17,19 +17,20 @@ from pathlib import Path, PurePosixPath
 from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
 
+from compiler import determinism
+from compiler.determinism import Deterministic
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
-from compiler.probes import determinism, syntax
-from compiler.probes.determinism import Deterministic
+from compiler.probes import syntax
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
     "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
-    "answerer": frozenset({"context", "question", "target"}),
+    "answerer": frozenset({"context", "question", "target", "words"}),
     "judge": frozenset({"question", "reference", "answer"}),
     "judge of all answers together": frozenset({"question", "reference", "answers"}),
-    "no_context": frozenset({"question", "target"}),
-    "full_information": frozenset({"context", "passage", "question", "target"}),
+    "no_context": frozenset({"question", "target", "words"}),
+    "full_information": frozenset({"context", "passage", "question", "target", "words"}),
     "probes": frozenset({"target", "distance"}),
 }
 

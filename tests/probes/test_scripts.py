@@ -83,7 +83,7 @@ def test_both_sentences_of_a_text_are_units(text: str) -> None:
     )
 
     shown = annotate.annotate(
-        0, segment(text, 0), 0, tokens.load(found).encode(text), SplitRules(), [scope], 1
+        0, "A", segment(text, 0), 0, tokens.load(found).encode(text), SplitRules(), [scope], 1
     )
     assert [unit.kind for unit in shown.units] == ["sentence", "sentence"]
 

@@ -19,10 +19,14 @@ from compiler.llm.purse import Purse
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a provider, apart from the requests; none is part of a request key."""
+    """The settings of a provider, apart from the requests; none is part of a request key.
+
+    `patience`: seconds without a byte after which a live request has timed out.
+    """
 
     base_url: str | None
     concurrency: int
+    patience: float
     purse: Purse
     batches: BatchSettings
 
@@ -44,15 +48,16 @@ PROVIDERS: Mapping[str, Entry] = {
     "replay": Entry(lambda _: replay.Replay(), free=True),
     "anthropic": Entry(
         lambda s: anthropic.Live(
-            Client(s.base_url),
+            Client(s.base_url, s.patience),
             s.concurrency,
             s.purse,
             s.batches.watcher.notice,
-            s.batches.journal.where,
+            s.batches.journal,
+            s.batches.clock,
         )
     ),
     "anthropic-batch": Entry(
-        lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse), batched=True
+        lambda s: anthropic.Batch(Client(s.base_url, s.patience), s.batches, s.purse), batched=True
     ),
 }
 
