@@ -41,7 +41,6 @@ from compiler.records import (
     DocRecord,
     DocTexts,
     Document,
-    Pair,
     Probe,
     ProbeFact,
     Reject,
@@ -55,6 +54,7 @@ from compiler.stages.answering import Answering
 from compiler.stages.asking import posed
 from compiler.stages.context import Context, Role
 from compiler.stages.judging import Judging, judged, whole
+from compiler.statistics.artefacts import Pair
 
 ROWS: dict[str, type] = {
     "ingest.documents": Document,

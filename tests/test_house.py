@@ -47,9 +47,7 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {
-        *("probes/prompts.py", "probes/syntax.py", "probes/determinism.py", "report/pages.py")
-    },
+    "jinja2": {*("probes/prompts.py", "probes/syntax.py", "determinism.py", "report/pages.py")},
     "json_repair": {"decoding/repair.py"},
     "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},
@@ -88,11 +86,16 @@ DOORS = {
         ),
         *(
             f"statistics/{name}.py"
-            for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
+            for name in (
+                *("stats", "observations", "scores", "reliability", "typicality", "levels"),
+                "context",
+            )
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
         *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
+        *("probes/junctions.py", "probes/alternatives.py"),
+        "probes/collocations.py",
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },
     "datasets": set(),

@@ -128,7 +128,12 @@ class PublishedRow:
             None,
             self.number("sibling_support"),
             (),
+            self._attested(),
         )
+
+    def _attested(self) -> tuple[int, int] | None:
+        atom, other = self.number("atom_attested"), self.number("alternative_attested")
+        return None if atom is None or other is None else (atom, other)
 
 
 def files(path: Path) -> list[Path]:

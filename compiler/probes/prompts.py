@@ -17,10 +17,11 @@ from pathlib import Path, PurePosixPath
 from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
 
+from compiler import determinism
+from compiler.determinism import Deterministic
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
-from compiler.probes import determinism, syntax
-from compiler.probes.determinism import Deterministic
+from compiler.probes import syntax
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {

@@ -36,7 +36,7 @@ REASONS: dict[str, str] = {
     "split_wrong_kind": "the generator named a unit in place of a split",
     "split_other_sibling": "the generator named a split of a sibling that it did not choose",
     "split_not_legal": "the generator named a split that is not legal for this group",
-    "no_word": "no unused content word of the target side is absent from the complement",
+    "no_word": "no unused content word of the 63 nearest words is absent from the complement",
     "no_window": "no unused, clean token window touches the split",
     "no_alternative": "no alternative of the same form that occurs in no sibling",
     **{

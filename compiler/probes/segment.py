@@ -20,17 +20,23 @@ import regex
 import sentencex
 
 from compiler.records import Side
-from compiler.words import Chunks, count_between, is_content, spans_between
+from compiler.words import count_between, is_content, size_between, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-3"
+IDENTITY = f"sentencex-{version('sentencex')}/rules-4"
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
 
+_RUN = regex.compile(r"\S+")
+_RUN_BACKWARD = regex.compile(r"(?r)\S+")
 _NEWLINES = regex.compile(r"\n\s*")
 _LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
 _HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
-_TERMINAL = tuple(".!?…。！？")
+_TERMINAL = tuple(".!?…。！？؟۔।॥։።")
+# Scripts that are written without a mark at the end of a sentence.
+_UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
+_LETTERS = regex.compile(r"[\p{L}\p{M}]")
+_LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
@@ -54,13 +60,6 @@ _INITIALS = regex.compile(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
 _DOTTED = regex.compile(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
 # A numeral or abbreviation in capitals, which ends a sentence only before a capital.
 _CAPITALS = regex.compile(r"\b\p{Lu}{1,5}\.$")
-_VERBLIKE = regex.compile(
-    r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
-    r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
-    r"|held|stood|began|ran|wrote|grew|fell|led|lay|met|put|set|let|cut|built|sent|spent|lost|won"
-    r"|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
-    regex.IGNORECASE,
-)
 
 
 class Span(NamedTuple):
@@ -133,33 +132,44 @@ def word_count(text: str, start: int = 0, end: int | None = None) -> int:
 
 # All slots and checks of a document read the same few sides.
 @lru_cache(maxsize=16)
-def content_words(text: str, split: int, target: Side) -> list[Span]:
-    """Return the `MAX_INDEX` content words of one side that are nearest to a split, outward."""
-    low, high = (0, split) if target == "prefix" else (split, len(text))
-    starts, ends = spans_between(text, low, high)
-    outward = range(len(starts))
-    found = (
-        Span(starts[number], ends[number])
-        for number in (reversed(outward) if target == "prefix" else outward)
-        if is_content(text[starts[number] : ends[number]])
-    )
-    return list(islice(found, MAX_INDEX))
+def counted_words(text: str, split: int, target: Side) -> list[tuple[int, Span]]:
+    """Return the content words among the `MAX_INDEX` words nearest to a split, with their index.
+
+    Every run of characters between whitespace counts as one word, so that anyone can count. A run
+    of several words, such as `either/or`, counts and is none of these.
+    """
+    if target == "prefix":
+        runs = _RUN_BACKWARD.finditer(text, 0, split)
+    else:
+        runs = _RUN.finditer(text, split)
+    found = []
+    for index, run in enumerate(islice(runs, MAX_INDEX), start=1):
+        starts, ends = spans_between(text, *run.span())
+        if len(starts) == 1 and is_content(text[starts[0] : ends[0]]):
+            found.append((index, Span(starts[0], ends[0])))
+    return found
 
 
 def ends_sentence(text: str) -> bool:
     """Return whether a text ends in terminal punctuation, ignoring closing quotes and brackets."""
-    return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
+    bare = text.rstrip(_SPACES)
+    return bare.rstrip(_CLOSING).endswith(_TERMINAL) or (
+        not bare[-1:].isascii() and _UNMARKED.search(bare) is not None
+    )
 
 
 # Siblings share their beginning.
 @lru_cache(maxsize=256)
 def is_prose(text: str) -> bool:
-    """Return whether a text is one sentence with a verb-like word, without markup or list marks."""
+    """Return whether a text is one sentence of several words, in any script.
+
+    Most of it are letters, and it has no markup or list marks.
+    """
     return (
         ends_sentence(text)
         # Expressions are slow to fail, so each runs only where it may match.
         and not (_may_hold_markup(text) and _MARKUP.search(text))
-        and any(map(_verblike.__getitem__, text.split()))
+        and _is_worded(text)
         and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
         and not (_ends_within(text) and _INNER_END.search(text))
     )
@@ -183,8 +193,10 @@ def _may_be_marked(text: str) -> bool:
     return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
-# True for a chunk with a verb-like word.
-_verblike = Chunks(lambda chunk: _VERBLIKE.search(chunk) is not None)
+def _is_worded(text: str) -> bool:
+    visible = sum(map(len, text.split()))
+    letters = len(_LETTERS.findall(text))
+    return letters >= _LEAST_LETTERS * visible and size_between(text, 0, len(text)) >= _FEWEST_WORDS
 
 
 def _ends_within(text: str) -> bool:

@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes
 
-from compiler.probes import determinism
+from compiler import determinism
+from compiler.determinism import Deterministic
 from compiler.probes.annotate import escape
-from compiler.probes.determinism import Deterministic
 
 
 def environment(loader: FunctionLoader | None) -> Deterministic:

@@ -2,13 +2,12 @@
 
 Offsets are checked, not trusted: a normalising tokenizer leaves gaps where it composes accents, and
 tokens that share one emoji overlap. An offset is *clean* when a token starts there, no token spans
-it, and no combining mark follows.
+it, and it lies inside of no grapheme cluster.
 """
 
 from __future__ import annotations
 
 import gzip
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
 
+import regex
 from tokenizers import Tokenizer as Backend
 
 from compiler.errors import SourceError, in_a_line
@@ -154,17 +154,17 @@ class Tokenizer:
 
 
 def _joins(text: str, at: int) -> bool:
-    """Return whether the character at `at` belongs to the one before it."""
+    """Return whether the character at `at` belongs to the grapheme cluster of the one before it."""
     if at == 0 or at >= len(text):
         return False
-    char = text[at]
-    return bool(
-        unicodedata.combining(char)
-        or char in "\u200d\ufe0f"
-        or text[at - 1] == "\u200d"
-        or 0x1F3FB <= ord(char) <= 0x1F3FF
-        or (text[at - 1] == "\r" and char == "\n")
-    )
+    if text[at].isascii() and text[at] != "\n" and text[at - 1].isascii():
+        return False
+    low = max(0, at - _REACH)
+    return all(match.end() != at for match in _CLUSTER.finditer(text, low, at + 1))
+
+
+_CLUSTER = regex.compile(r"\X")
+_REACH = 32
 
 
 def load(file: TokenizerFile) -> Tokenizer:

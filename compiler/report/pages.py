@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, meta
 
+from compiler import determinism
 from compiler.errors import Problem, PromptError
-from compiler.probes import determinism
 from compiler.probes.prompts import Library
 
 

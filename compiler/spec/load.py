@@ -6,7 +6,7 @@ so an override is part of the build's identity like any other value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,8 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     """Read, merge, override and validate the spec at `path`; the result holds the problems.
 
     `rehearse_source`: take the documents from this path instead, and the tokenizers from
-    `rehearsal.tokenizer`. The caller scales the rounds, because it can count the documents.
+    `rehearsal.tokenizer` unless an override names one. The caller scales the rounds, because it can
+    count the documents.
 
     Raises:
         SpecError: the file is not a YAML mapping.
@@ -79,7 +80,7 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     for edit in edits:
         edit.apply(tree, lines, problems, broken)
     if rehearse_source is not None:
-        _rehearse(tree, lines, rehearse_source)
+        _rehearse(tree, lines, rehearse_source, {edit.path for edit in edits})
     spec = _validate(tree, lines, path, problems, broken)
     draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
@@ -203,20 +204,26 @@ def _merge(base: Tree, child: Tree) -> Tree:
     return child
 
 
-def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> None:
+def _rehearse(
+    tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str, given: Collection[Path_]
+) -> None:
+    """Take the documents from `path`, with the stand-in tokenizer where none is in `given`."""
     rehearsal = tree.get("rehearsal")
     stand_in = rehearsal.get("tokenizer") if isinstance(rehearsal, dict) else None
     source = tree.get("source")
     if isinstance(source, dict):
-        source.update({"path": path, "revision": None, "tokenizer": stand_in})
+        source.update({"path": path, "revision": None})
         # The file may come from any model, so the card must not name the declared one.
         source["model"] = "unknown (rehearsal)"
         source.update({"license": None, "homepage": None})
-        for key in ("path", "tokenizer"):
-            lines["source", key] = "--source"
+        lines["source", "path"] = "--source"
+        if ("source", "tokenizer") not in given:
+            source["tokenizer"] = stand_in
+            lines["source", "tokenizer"] = "--source"
     scopes = tree.get("scopes")
-    for scope in scopes.values() if isinstance(scopes, dict) else ():
-        if isinstance(scope, dict) and scope.get("tokenizer") is not None:
+    for name, scope in scopes.items() if isinstance(scopes, dict) else ():
+        kept = ("scopes", name, "tokenizer") in given
+        if isinstance(scope, dict) and scope.get("tokenizer") is not None and not kept:
             scope["tokenizer"] = stand_in
     if isinstance(tree.get("name"), str):
         tree["name"] = f"{tree['name']}-rehearsal"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
+from compiler.probes.collocations import Collocations, Place, held_out
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
@@ -21,7 +24,7 @@ from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, S
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
 
-VERSION = 2
+VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,10 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
         tokenizers = {name: bound.load(each) for name, each in bound.tokenizer_names.items()}
         donors = [_donor(each, tokenizers) for each in chosen]
         pool = Pool(donors, lexicon)
+        test = _Test(chosen, lexicon)
         phrasings = _phrasings(bound.templates)
         for each, donor in zip(chosen, donors, strict=True):
-            for made in _document(bound, each, donor, pool, tokenizers, phrasings):
+            for made in _document(bound, each, donor, pool, test, tokenizers, phrasings):
                 (probes if isinstance(made, Probe) else rejects).append(made)  # type: ignore[arg-type]
     out.rows("probes", probes)
     out.rows("rejects", rejects)
@@ -111,7 +115,8 @@ def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
         if tokenizer.identity not in tokens:
             tokens[tokenizer.identity] = tokenizer.encode(chosen.sibling.text)
     chunks = chosen.siblings.chunks(chosen.place)
-    return Donor(chosen.record.doc_id, chosen.sibling.text, chunks, tokens)
+    record, siblings = chosen.record, chosen.siblings
+    return Donor(record.doc_id, chosen.sibling.text, chunks, siblings.separately, tokens)
 
 
 def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
@@ -130,11 +135,42 @@ def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
     return lines
 
 
+class _Test:
+    """The test of alternatives: attestations of both texts in held-out documents of the shard."""
+
+    def __init__(self, chosen: Sequence[_Chosen], lexicon: Lexicon) -> None:
+        self._held = held_out([each.record.doc_id for each in chosen])
+        texts = [each.siblings.separately for each in chosen if each.record.doc_id in self._held]
+        self._counts = Collocations(texts, lexicon)
+        self._lexicon = lexicon
+        self._own: tuple[str, Collocations] | None = None
+
+    def counted(self, probe: Probe, chosen: _Chosen) -> Probe:
+        """Return a probe with its attestations, without those of its own document."""
+        if not self._held:
+            return probe
+        place, own = Place.of(probe, chosen.sibling.text), self._of(chosen)
+
+        def attested(text: str) -> int:
+            return place.attested(text, self._counts) - place.attested(text, own)
+
+        return replace(probe, attested=(attested(probe.response), attested(probe.alternative)))
+
+    def _of(self, chosen: _Chosen) -> Collocations:
+        """Return what a document adds to the counts. Its slots are consecutive."""
+        doc_id = chosen.record.doc_id
+        if self._own is None or self._own[0] != doc_id:
+            texts = [chosen.siblings.separately] if doc_id in self._held else []
+            self._own = doc_id, Collocations(texts, self._lexicon)
+        return self._own[1]
+
+
 def _document(
     bound: _Bound,
     chosen: _Chosen,
     donor: Donor,
     pool: Pool,
+    test: _Test,
     tokenizers: Mapping[str, Tokenizer],
     phrasings: Callable[[str, Side, int], list[str]],
 ) -> Iterator[Probe | Reject]:
@@ -177,7 +213,7 @@ def _document(
                 bound.suffix_in_generated,
                 tokenizer.count,
             )
-            yield _checked(made, facts, slot, bench)
+            yield _checked(test.counted(made, chosen), facts, slot, bench)
         else:
             yield made
 

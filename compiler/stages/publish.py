@@ -13,12 +13,12 @@ from compiler.engine.artifact import Artifact, RowWriter
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import text_digest
+from compiler.probes.endings import split_kind
 from compiler.records import (
     AnswerRow,
     AuditScore,
     Choice,
     DocTexts,
-    Pair,
     Probe,
     ProbeFact,
     ScoreRow,
@@ -28,9 +28,9 @@ from compiler.spec.model import Publish
 from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
 from compiler.statistics import artefacts
-from compiler.statistics.artefacts import Artefacts
+from compiler.statistics.artefacts import Artefacts, Pair
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -213,6 +213,10 @@ def _fact(row: Row) -> ProbeFact:
             len(probe.alternative),
             sum(lengths) // len(lengths) if lengths else None,
         ),
+        split_kind(row.text, row.split),
+        columns.origin(probe.atom_start, probe.atom_end, row.record.gen_start),
+        probe.pool_level,
+        probe.attested,
     )
 
 

@@ -18,7 +18,6 @@ from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
     AuditScore,
     Choice,
-    Pair,
     ProbeFact,
     Reject,
     Skip,
@@ -29,6 +28,7 @@ from compiler.report import card
 from compiler.report.card import CardFacts
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES, Context, Role
+from compiler.statistics.artefacts import Pair
 from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, skipped
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, compute

@@ -21,7 +21,7 @@ from compiler.rollouts.filters import usable
 from compiler.spec.model import Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 3
+VERSION = 4
 # The parameters that come from the spec; a locked round keeps them.
 DECLARED = ("seed", "siblings", "filters", "splits", "slots", "atoms")
 _NAMED = 5

@@ -16,9 +16,10 @@ import msgspec
 from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
-from compiler.records import AuditScore, Pair, ProbeFact
+from compiler.records import AuditScore, ProbeFact
 from compiler.spec.scoring import BASELINES
 from compiler.statistics import artefacts
+from compiler.statistics.artefacts import Pair
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ _PLAIN = (
     *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
     *("abs_index", "sibling_support", "n_siblings_available", "template_id", "source"),
     *("bb_answer_rollout_scores", "bb_answer_response_scores", "row_splits", "flags"),
+    *("split_kind", "atom_origin", "alternative_level", "atom_attested", "alternative_attested"),
     *(f"{name}_scores" for name in BASELINES),
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
@@ -156,6 +158,10 @@ def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
         question=text_digest(question)[:16] if written and isinstance(question, str) else None,
         distance=_integer(values.get("abs_index")),
         chars=chars,
+        split_kind=str(values.get("split_kind") or ""),
+        origin=str(values.get("atom_origin") or ""),
+        level=_integer(values.get("alternative_level")),
+        attested=_pair(values.get("atom_attested"), values.get("alternative_attested")),
     )
 
 
@@ -175,6 +181,12 @@ def _numbers(value: object) -> tuple[float, ...] | None:
     numbers = [float(each) for each in value if isinstance(each, int | float)]
     good = len(numbers) == len(value) and all(0.0 <= each <= 1.0 for each in numbers)
     return tuple(numbers) if good else None
+
+
+def _pair(first: object, second: object) -> tuple[int, int] | None:
+    """Return two integers, None unless both are."""
+    one, other = _integer(first), _integer(second)
+    return None if one is None or other is None else (one, other)
 
 
 def _integer(value: object) -> int | None:

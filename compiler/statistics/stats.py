@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.records import AuditScore, Pair
-from compiler.statistics.artefacts import Artefacts, ArtefactStats
+from compiler.records import AuditScore
+from compiler.statistics.artefacts import Artefacts, ArtefactStats, Pair
+from compiler.statistics.context import ContextStats, contexts
 from compiler.statistics.ledger import BuildStats, counted
 from compiler.statistics.observations import Observations
 from compiler.statistics.reliability import JudgeStats, reliability
@@ -23,13 +24,14 @@ from compiler.statistics.typicality import TypicalityStats, typicality
 
 @dataclass(frozen=True, slots=True)
 class ScopeStats:
-    """Numbers of rows of one scope: in all, and by target, typicality and score status."""
+    """Numbers of rows of one scope: in all, and by target, typicality, status and origin."""
 
     scope: str
     built: int
     targets: dict[str, int]
     typicality: dict[str, int]
     statuses: dict[str, int]
+    origins: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Stats:
     scopes: tuple[ScopeStats, ...]
     cells: tuple[CellStats, ...]
     artefacts: tuple[ArtefactStats, ...]
+    contexts: tuple[ContextStats, ...]
     flags: dict[str, int]
     typicality: TypicalityStats
     same_split_share: float | None
@@ -86,6 +89,7 @@ def compute(
         scopes=_scopes(rows, list(rules.scopes) if build is not None else scopes),
         cells=cells(rows, rules.hard_below, rules.easy_from, scopes),
         artefacts=_artefacts(rows, pairs, scopes),
+        contexts=contexts(rows, scopes),
         flags=dict(sorted(rows.flags.items())),
         typicality=typicality(rows),
         same_split_share=_same_split(rows),
@@ -108,6 +112,7 @@ def _scopes(rows: Observations, names: Sequence[str]) -> tuple[ScopeStats, ...]:
                 counted(rows.targets[of_scope].tolist()),
                 counted(label for label in labels if label),
                 counted(rows.statuses[of_scope].tolist()),
+                counted(origin for origin in rows.origins[of_scope].tolist() if origin),
             )
         )
     return tuple(found)
