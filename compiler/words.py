@@ -10,13 +10,13 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING, TypeVar
 from unicodedata import normalize
 
-import regex
+from compiler.patterns import pattern
 
 if TYPE_CHECKING:
     from compiler.characters import Kinds
 
-WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
-_LATIN = regex.compile(r"\p{Latin}")
+WORD = pattern(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
+_LATIN = pattern(r"\p{Latin}")
 
 STOPWORDS = frozenset(
     """a about above across after again against all almost along already also although always am
@@ -129,6 +129,8 @@ _JOINERS = {_NUMBER + _LETTER: r"['’\-]", _NUMBER + _NUMBER: r"[.,]"}
 @cache
 def _kinds() -> Kinds:
     """Return the kinds: letter or mark, number, joiner of letters, joiner of numbers, 0 = other."""
+    import regex
+
     from compiler.characters import Kinds
 
     known = {kind: regex.compile(those) for kind, those in (_KINDS | _JOINERS).items()}

@@ -12,15 +12,15 @@ from functools import cache, cached_property
 from itertools import accumulate
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
+from compiler.patterns import pattern
 from compiler.probes.tokens import Tokens
 
 _SPACE, _LINE, _UPPER, _LETTER, _DIGIT, _ALNUM, _TERMINAL, _CLOSER = (1 << n for n in range(8))
 _CLOSERS = '"”’)]'
-_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
+_CLOSE = pattern(r"[.!?…][\"”’)\]]*$")
 _IN_A_LINE, _SPACED, _NEW_LINE = range(3)
 _MIDDLE, _SENTENCE, _LINE_END = range(3)
 _NEITHER = 255

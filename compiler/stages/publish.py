@@ -27,8 +27,6 @@ from compiler.records import (
 from compiler.spec.model import Publish
 from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
-from compiler.statistics import artefacts
-from compiler.statistics.artefacts import Artefacts
 
 VERSION = 3
 
@@ -94,6 +92,8 @@ def _run(
     inputs: Inputs,
     out: Outputs,
 ) -> None:
+    from compiler.statistics.artefacts import Artefacts
+
     gathered = Artefacts()
 
     def published(facts: RowWriter, pairs: RowWriter) -> Iterator[dict[str, Value]]:
@@ -217,6 +217,8 @@ def _fact(row: Row) -> ProbeFact:
 
 
 def _pair(row: Row, by_response: frozenset[str]) -> Pair:
+    from compiler.statistics import artefacts
+
     probe = row.probe
     truth = (
         probe.response

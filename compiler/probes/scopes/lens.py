@@ -9,9 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import Lens
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.windows import closing_of
 from compiler.records import Probe, Reject, Slot
 
 _MAX_TOKENS = 63
@@ -19,6 +17,9 @@ _MAX_TOKENS = 63
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """Build the probe of one lens slot, or its reject."""
+    from compiler.probes.alternatives import Lens
+    from compiler.probes.windows import closing_of
+
     if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
     some = False

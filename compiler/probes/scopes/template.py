@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from compiler.probes.alternatives import Pool
-from compiler.probes.places import Places
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Span, word_count
-from compiler.probes.siblings import Siblings
-from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocTexts, Probe, Reject, Side, Slot
+
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.places import Places
+    from compiler.probes.siblings import Siblings
+    from compiler.probes.tokens import Tokenizer, Tokens
 
 
 @dataclass
