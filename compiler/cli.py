@@ -150,8 +150,10 @@ def _parser(
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     found: argparse.ArgumentParser | None = None
     for name, summary in COMMANDS.items():
-        # Only the module of the chosen command is imported; the others are one line of help.
-        own = module if name == chosen and module is not None else None
+        # Only the module of the chosen command is imported. Without one, the parser lists them all.
+        own = module if name == chosen else None
+        if module is not None and own is None:
+            continue
         epilog = f"example: {own.EXAMPLE}" if own is not None else None
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON for machines")

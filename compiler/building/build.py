@@ -36,7 +36,8 @@ from compiler.report import terminal
 from compiler.report.sections import summary
 from compiler.report.sections.judge import KINDS
 from compiler.rounds.locks import Lock
-from compiler.stages.context import ROLES, Context
+from compiler.spec.paid import ROLES
+from compiler.stages.context import Context
 from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Stats
 

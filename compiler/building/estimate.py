@@ -27,8 +27,9 @@ from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.spec.model import WrittenScope
+from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.context import Context
 
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2

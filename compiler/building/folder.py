@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +23,9 @@ from compiler.errors import StoreError
 from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
-from compiler.statistics.stats import Stats
+
+if TYPE_CHECKING:
+    from compiler.statistics.stats import Stats
 
 _STAMP = ".installed.json"
 PAGE = "report.html"
@@ -47,13 +50,21 @@ class _Stamp(msgspec.Struct, frozen=True):
     files: dict[str, _Copy]
 
 
-# Installed text files: name -> (output of `release`, type of its records).
-_RECORDS: Mapping[str, tuple[str, type]] = {
-    "stats.json": ("stats", Stats),
-    "card.json": ("facts", CardFacts),
-    "rejects.jsonl": ("rejects", Reject),
-    "audits.jsonl": ("audits", AuditScore),
+# Installed text files: name -> output of `release`.
+_RECORDS: Mapping[str, str] = {
+    "stats.json": "stats",
+    "card.json": "facts",
+    "rejects.jsonl": "rejects",
+    "audits.jsonl": "audits",
 }
+
+
+def _kind(name: str) -> type:
+    """Return the type of the records of an installed text file."""
+    from compiler.statistics.stats import Stats
+
+    kinds = {"stats": Stats, "facts": CardFacts, "rejects": Reject, "audits": AuditScore}
+    return kinds[_RECORDS[name]]
 
 
 def install(project: Project, graph: Graph) -> Path:
@@ -85,8 +96,8 @@ def install(project: Project, graph: Graph) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name, (_, kind) in _RECORDS.items():
-        records: Iterable[object] = store.rows(derived[name], kind)
+    for name in _RECORDS:
+        records: Iterable[object] = store.rows(derived[name], _kind(name))
         write_atomic(root / name, _written(name, records))
     files = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(_Stamp(project.command, files)))
@@ -100,7 +111,7 @@ def _wanted(graph: Graph) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     copied = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     copied["README.md"] = release.outputs["card"]
-    return copied, {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    return copied, {name: release.outputs[output] for name, output in _RECORDS.items()}
 
 
 def _digests(graph: Graph) -> dict[str, str]:
@@ -246,7 +257,7 @@ def released(graph: Graph) -> dict[str, Artifact]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     found["README.md"] = release.outputs["card"]
-    return found | {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    return found | {name: release.outputs[output] for name, output in _RECORDS.items()}
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -293,7 +304,7 @@ def _text_digest(path: Path) -> str:
     if path.suffix == ".md":
         found.append(data.decode("utf-8"))
     else:
-        _, kind = _RECORDS[path.name]
+        kind = _kind(path.name)
         lines = data.splitlines() if path.suffix == ".jsonl" else [data]
         decoded: list[object] = [msgspec.json.decode(line, type=kind) for line in lines]
         written = _written(path.name, decoded)
@@ -323,6 +334,8 @@ def stats(store: Store, graph: Graph, command: str) -> Stats:
     release = graph.manifest("release")
     if release is None:
         raise StoreError("not built, or not up to date", hint=f"run `{command}`")
+    from compiler.statistics.stats import Stats
+
     (found,) = store.rows(release.outputs["stats"], Stats)
     return found
 

@@ -7,7 +7,6 @@ import platform
 import re
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
@@ -184,6 +183,8 @@ class _Sealing:
         return self._context, self._index, Step(stage, part), self._graph
 
     def _packs(self) -> tuple[str, ...]:
+        from concurrent.futures import Future, ThreadPoolExecutor
+
         rows = sample.documents(*self._sampled())
         names, ahead = list[str](), deque[Future[str]]()
         # A pack is compressed and written while the next documents are read.

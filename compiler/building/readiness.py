@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from compiler.llm.batches.states import OPEN
 from compiler.llm.providers import BATCHED, FREE
-from compiler.llm.providers.anthropic import Finding, environment, server
+from compiler.llm.providers.anthropic.checkup import Finding, environment, server
 from compiler.project.project import Project
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 _SPACE = 10_000_000_000
 

@@ -23,7 +23,7 @@ from compiler.rehearsal.clock import SpedClock
 from compiler.rehearsal.process import Rehearsal, Rules
 from compiler.report.terminal import table
 from compiler.spec.load import Draft
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 
 @dataclass(frozen=True)

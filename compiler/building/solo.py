@@ -24,9 +24,10 @@ from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.records import DocRecord, DocumentId, Skip
+from compiler.spec.paid import Role
 from compiler.stages import sample
 from compiler.stages.asking import ASKING
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 
 
 @dataclass

@@ -7,8 +7,8 @@ from compiler.llm.purse import ENOUGH
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.spec.model import WrittenScope
+from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Role
 
 
 def later_usd(project: Project) -> dict[str, float]:

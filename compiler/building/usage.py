@@ -27,8 +27,9 @@ from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.records import DocTexts, ProbeFact, Reject
 from compiler.spec.model import Spec
+from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.context import Context
 
 FOLDER = "usage"
 # Fewest documents of a build that are measured, in whole shards; a pilot is measured whole.

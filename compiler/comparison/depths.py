@@ -19,8 +19,8 @@ from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
 from compiler.project.reporter import Reporter
 from compiler.spec.model import TemplateScope
+from compiler.spec.paid import ROLES
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES
 
 # Number of documents above which a notice says that rendering takes a while.
 _MANY = 5000

@@ -20,8 +20,8 @@ from compiler.rounds import locks
 from compiler.rounds.locks import Identity
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
+from compiler.spec.paid import ROLES
 from compiler.spec.root import SUFFIXES, project_root
-from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
 # Parts of a spec of which a lock has only some keys.

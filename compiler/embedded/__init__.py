@@ -7,21 +7,11 @@ of rules that changes replies requires a new model name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from compiler.embedded import answerer, author, judge
 from compiler.errors import ProviderError
 
 MODEL = "extractive-2"
-
-# The tag by which a prompt's role is known, first match first, and the function of that role.
-_ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
-    ("<slots>", author.write),
-    ("<reference>", judge.grade),
-    ("<passage>", answerer.read),
-    ("<context", answerer.answer),
-    ("<question>", answerer.guess),
-)
+TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
+"""The tags that a generator prompt must have, each with its first attribute."""
 
 
 def respond(user: str, sample: int) -> str:
@@ -30,7 +20,17 @@ def respond(user: str, sample: int) -> str:
     Raises:
         ProviderError: the prompt has no tag of any role.
     """
-    for tag, part in _ROLES:
+    from compiler.embedded import answerer, author, judge
+
+    # The tag by which a prompt's role is known, first match first, and the function of that role.
+    roles = (
+        ("<slots>", author.write),
+        ("<reference>", judge.grade),
+        ("<passage>", answerer.read),
+        ("<context", answerer.answer),
+        ("<question>", answerer.guess),
+    )
+    for tag, part in roles:
         if tag in user:
             return part(user, sample)
     raise ProviderError(

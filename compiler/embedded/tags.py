@@ -9,9 +9,6 @@ import regex
 
 from compiler.errors import ProviderError
 
-TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
-"""The tags that a generator prompt must have, each with its first attribute."""
-
 _ATTRIBUTE = regex.compile(r'([a-z_]+)="([^"]*)"')
 _TOKEN = regex.compile(r"<(/?)([A-Za-z0-9.]+)/?>|([^<]+)")
 _ID = regex.compile(r"([A-Z])\.([a-z]+)(\d*)")

@@ -27,9 +27,10 @@ from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Probe
 from compiler.report.numbers import usd as dollars
+from compiler.spec.paid import Role
 from compiler.stages.answering import USABLE, Answering
 from compiler.stages.asking import Posed
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 from compiler.stages.judging import Judging, references
 
 COMPLETION = "completion.j2"

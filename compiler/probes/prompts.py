@@ -33,6 +33,18 @@ CONTEXT: Mapping[str, frozenset[str]] = {
     "full_information": frozenset({"context", "passage", "question", "target", "words"}),
     "probes": frozenset({"target", "distance"}),
 }
+# The keys that a generator prompt must name: without one of them no probe can be built.
+KEYS = (
+    "sibling",
+    "splits",
+    "probes",
+    "slot",
+    "unit",
+    "question",
+    "answer",
+    "alternative",
+    "decline",
+)
 
 
 class Prompt:

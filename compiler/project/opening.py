@@ -5,21 +5,21 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.dataset.located import locate
-from compiler.dataset.sources import count_documents
 from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
-from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
 from compiler.project.variation import suffix
 from compiler.spec import load
 from compiler.spec.load import Draft
+from compiler.spec.paid import ROLES, Role
 from compiler.spec.root import project_root
-from compiler.stages.context import ROLES, Role
-from compiler.stages.ingest import column_names
+
+if TYPE_CHECKING:
+    from compiler.project.project import Project
 
 
 def draft(variant: Variant) -> Draft:
@@ -68,6 +68,8 @@ def project(variant: Variant, state: Path | None = None) -> Project:
     found = problems.find(read)
     if found or read.spec is None:
         raise SpecError(found)
+    from compiler.project.project import opened
+
     made = opened(read.spec, read.root, variant.build_dir, state)
     made.files, made.notices = read.files, notices
     made.variation, made.command = variation(variant), command(variant)
@@ -92,6 +94,10 @@ def command(variant: Variant, verb: str = "build") -> str:
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     """Shrink the rounds in proportion if the file of --source holds fewer documents."""
+    from compiler.dataset.located import locate
+    from compiler.dataset.sources import count_documents
+    from compiler.stages.ingest import column_names
+
     spec = read.spec
     assert spec is not None
     located = locate(spec.source.path, None, read.root, {})

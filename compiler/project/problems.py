@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.dataset.located import local_files
-from compiler.embedded import MODEL
-from compiler.embedded.tags import TAGS
+from compiler.embedded import MODEL, TAGS
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, PROVIDERS
 from compiler.probes import tokens
-from compiler.probes.prompts import Library
-from compiler.probes.reply import KEYS
+from compiler.probes.prompts import KEYS, Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
 from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 
 def find(draft: Draft) -> list[Problem]:

@@ -18,13 +18,12 @@ from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
 from compiler.llm.batches.clock import Clock, Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.ledger import Spend
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
 from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.probes import sampling, tokens
@@ -34,8 +33,9 @@ from compiler.project.reporter import Reporter, Silent
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Lock, Rounds, agreed
 from compiler.spec.model import Spec
+from compiler.spec.paid import ROLES, Role
 from compiler.stages import bound
-from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.context import Context
 
 PAID = "project's paid path"
 """The name of the lock that is held while requests are sent and results collected."""

@@ -28,7 +28,8 @@ from compiler.reproduction import conflicts
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice
 from compiler.spec.model import Spec
-from compiler.stages.context import ROLES, Context
+from compiler.spec.paid import ROLES
+from compiler.stages.context import Context
 
 _SOURCE = "documents.jsonl"
 _ENCODER = msgspec.json.Encoder()

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from compiler.spec.base import Model, Name, PromptName, Share
 
+Role = Literal["generator", "answerer", "judge"]
+ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
+
 
 class Thinking(Model):
     """Extended thinking of the generator model."""

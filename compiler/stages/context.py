@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from compiler.dataset.located import Located
 from compiler.keys import Json
@@ -15,10 +14,8 @@ from compiler.probes.scoring import POLICIES
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.records import Group
 from compiler.spec.model import Spec, TemplateScope, WrittenScope
+from compiler.spec.paid import Role
 from compiler.spec.scoring import BASELINES, Baseline
-
-Role = Literal["generator", "answerer", "judge"]
-ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
-from compiler.probes.collocations import Collocations, Place, held_out
-from compiler.probes.lexicon import Lexicon
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import IDENTITY, Segments
-from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
+
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Donor, Pool
+    from compiler.probes.collocations import Collocations
+    from compiler.probes.lexicon import Lexicon
+    from compiler.probes.siblings import Siblings
 
 VERSION = 6
 
@@ -79,6 +82,9 @@ def stage(context: Context) -> Stage:
 
 
 def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.lexicon import Lexicon
+
     probes: list[Probe] = []
     rejects: list[Reject] = []
     if bound.scopes:
@@ -97,6 +103,8 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
 
 
 def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
+    from compiler.probes.siblings import Siblings
+
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     for record in inputs.rows("sample.records", DocTexts):
         choice = choices.get(record.doc_id)
@@ -110,6 +118,8 @@ def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
 
 
 def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
+    from compiler.probes.alternatives import Donor
+
     tokens: dict[str, Tokens] = {}
     for tokenizer in tokenizers.values():
         if tokenizer.identity not in tokens:
@@ -139,6 +149,8 @@ class _Test:
     """The test of alternatives: attestations of both texts in held-out documents of the shard."""
 
     def __init__(self, chosen: Sequence[_Chosen], lexicon: Lexicon) -> None:
+        from compiler.probes.collocations import Collocations, held_out
+
         self._held = held_out([each.record.doc_id for each in chosen])
         texts = [each.siblings.separately for each in chosen if each.record.doc_id in self._held]
         self._counts = Collocations(texts, lexicon)
@@ -149,6 +161,8 @@ class _Test:
         """Return a probe with its attestations, without those of its own document."""
         if not self._held:
             return probe
+        from compiler.probes.collocations import Place
+
         place, own = Place.of(probe, chosen.sibling.text), self._of(chosen)
 
         def attested(text: str) -> int:
@@ -158,6 +172,8 @@ class _Test:
 
     def _of(self, chosen: _Chosen) -> Collocations:
         """Return what a document adds to the counts. Its slots are consecutive."""
+        from compiler.probes.collocations import Collocations
+
         doc_id = chosen.record.doc_id
         if self._own is None or self._own[0] != doc_id:
             texts = [chosen.siblings.separately] if doc_id in self._held else []

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from compiler.dataset.sources import skipped
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Inputs, Outputs, Part, Stage, Step
 from compiler.engine.store import plain
@@ -17,7 +16,6 @@ from compiler.probes.ids import LETTERS
 from compiler.probes.segment import IDENTITY, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
-from compiler.rollouts.filters import usable
 from compiler.spec.model import Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
 
@@ -123,6 +121,8 @@ class _Draws:
         try:
             drawn = sampling.draw(free, self._spec.seed, sizes)
         except ValueError as error:
+            from compiler.dataset.sources import skipped
+
             skips = skipped(inputs.rows("ingest.skips", Skip))
             lost = [f"{len(taken):,} more in locked rounds"] if taken else []
             lost += [skips] if skips else []
@@ -170,6 +170,8 @@ def _ids(artifact_digest: str, inputs: Inputs) -> dict[str, DocumentId]:
 def _run(
     bound: _Bound, load: Callable[[], Tokenizer], part: Part, inputs: Inputs, out: Outputs
 ) -> None:
+    from compiler.rollouts.filters import usable
+
     tokenizer = load()
     drawn = _drawn(bound, part, inputs)
     records: list[DocRecord] = []

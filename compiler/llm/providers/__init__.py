@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from compiler.errors import ProviderError
-from compiler.llm.batches.api import BatchApi
-from compiler.llm.batches.clock import WallClock
 from compiler.llm.messages import Provider
-from compiler.llm.providers import anthropic, extractive, replay
-from compiler.llm.providers.anthropic.batch import BatchSettings
-from compiler.llm.providers.anthropic.client import Client
-from compiler.llm.providers.anthropic.endpoint import Endpoint
-from compiler.llm.purse import Purse
+from compiler.llm.providers import extractive, replay
+
+if TYPE_CHECKING:
+    from compiler.llm.batches.api import BatchApi, Line
+    from compiler.llm.batches.shards import BatchSettings
+    from compiler.llm.purse import Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +43,55 @@ class Entry:
     batched: bool = False
 
 
+# The client of the Messages API is loaded when it is used: most commands send no request.
+
+
+def _live(settings: Settings) -> Provider:
+    from compiler.llm.providers.anthropic.client import Client
+    from compiler.llm.providers.anthropic.live import Live
+
+    return Live(
+        Client(settings.base_url, settings.patience),
+        settings.concurrency,
+        settings.purse,
+        settings.batches.watcher.notice,
+        settings.batches.journal,
+        settings.batches.clock,
+    )
+
+
+def _batch(settings: Settings) -> Provider:
+    from compiler.llm.providers.anthropic.batch import Batch
+    from compiler.llm.providers.anthropic.client import Client
+
+    return Batch(Client(settings.base_url, settings.patience), settings.batches, settings.purse)
+
+
 PROVIDERS: Mapping[str, Entry] = {
     "extractive": Entry(lambda _: extractive.Extractive(), free=True),
     "replay": Entry(lambda _: replay.Replay(), free=True),
-    "anthropic": Entry(
-        lambda s: anthropic.Live(
-            Client(s.base_url, s.patience),
-            s.concurrency,
-            s.purse,
-            s.batches.watcher.notice,
-            s.batches.journal,
-            s.batches.clock,
-        )
-    ),
-    "anthropic-batch": Entry(
-        lambda s: anthropic.Batch(Client(s.base_url, s.patience), s.batches, s.purse), batched=True
-    ),
+    "anthropic": Entry(_live),
+    "anthropic-batch": Entry(_batch, batched=True),
 }
 
 BATCHED = frozenset(name for name, entry in PROVIDERS.items() if entry.batched)
 FREE = frozenset(name for name, entry in PROVIDERS.items() if entry.free)
 
-parse_result = Endpoint.parse
-"""Parses one line of archived results, without a connection."""
+
+def parse_result(line: bytes) -> Line | None:
+    """Parse one line of archived results, without a connection."""
+    from compiler.llm.providers.anthropic.endpoint import Endpoint
+
+    return Endpoint.parse(line)
 
 
 @contextmanager
 def batch_api(endpoint: str) -> Iterator[BatchApi]:
     """Open the batch endpoint at an address, to list and to cancel its batches."""
+    from compiler.llm.batches.clock import WallClock
+    from compiler.llm.providers.anthropic.client import Client
+    from compiler.llm.providers.anthropic.endpoint import Endpoint
+
     client = Client(endpoint)
     try:
         yield Endpoint(client, WallClock())
