@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, money, recovery, usage, workers
+from compiler.building import chain, folder, money, pace, recovery, usage, workers
 from compiler.building.estimate import quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
@@ -30,10 +30,8 @@ from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
-from compiler.report.sections import summary
 from compiler.rounds.locks import Lock
-from compiler.stages.context import ROLES, Context
-from compiler.statistics.stats import Stats
+from compiler.stages.context import Context
 
 _NO_REPLIES = (
     "rounds are locked here, but the response log is empty: every reply that a step needs is "
@@ -61,6 +59,7 @@ def make(
     project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
+    chain.require(project)
     with alone(project):
         # While the lock is held, temporary files can only be those of a killed build.
         shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
@@ -76,16 +75,21 @@ def make(
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
+            before, begun = _sent(project), project.clock.now()
             outcome = execute(graph, reporter, crew)
-        place = folder.install(project.store, graph, project.spec.name)
+        if not project.kind.measured:
+            pace.save(project, _sent(project) - before, project.clock.now() - begun)
+        place = folder.install(project.store, graph, project.declared.name)
         locks = lock_rounds(project, context, graph) if project.locking else []
-        if project.pilot or (_spends(project) and not outcome.up_to_date):
+        if project.kind.measured and (
+            project.pilot or (_spends(project) and not outcome.up_to_date)
+        ):
             usage.save(project, context)
         left = project.journal.shards(SENT)
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
         remember = not left and watch.begin()
-        made = _Made(project, place, outcome, locks, folder.stats(project.store, graph), onward)
+        made = _Made(project, place, outcome, locks, folder.result(project, graph), onward)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
@@ -115,7 +119,7 @@ class _Made:
     place: Path
     outcome: Outcome
     locks: list[tuple[Lock, bool]]
-    stats: Stats
+    stats: object
     onward: str
 
     def again(self) -> _Made:
@@ -133,9 +137,10 @@ class _Made:
             if outcome.up_to_date
             else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
         )
-        failures = _failures(self.project, self.stats)
+        kind = self.project.kind
+        failures = kind.failures(self.project.declared, self.stats)
         place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
-        tables = map(terminal.render, summary(self.stats))
+        tables = map(terminal.render, kind.summary(self.stats))
         parts = [head, *tables, money.text(bill), place, *failures]
         data: dict[str, Json] = {
             "dataset": self.place.as_posix(),
@@ -150,19 +155,6 @@ class _Made:
             "failures": [*failures],
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
-
-
-def _failures(project: Project, stats: Stats) -> list[str]:
-    """List the scopes in which the judge cannot distinguish the truth from a wrong alternative."""
-    anchors = project.spec.scoring.anchors
-    return [
-        f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
-        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
-        f"{anchors.min_gap}), so its scores there are unreliable: inspect the judge's prompt "
-        "(`probec prompt --role judge`) and scoring.compare"
-        for each in stats.judge.gaps
-        if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
-    ]
 
 
 def _locked(locks: list[tuple[Lock, bool]]) -> str:
@@ -208,9 +200,16 @@ def _held(project: Project) -> list[Path]:
     return [project.store.root, *([project.journal.folder] if _spends(project) else [])]
 
 
+def _sent(project: Project) -> int:
+    """Count the billed requests of all builds of the dataset."""
+    return sum(each.calls for each in project.spent())
+
+
 def _spends(project: Project) -> bool:
     """Test if any role of the build has a provider that is not free."""
-    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+    return any(
+        getattr(project.declared.models, role).provider not in FREE for role in project.kind.roles
+    )
 
 
 def _announce(

@@ -19,8 +19,10 @@ from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import StoreError
+from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
+from compiler.rollouts.rows import Rejected, RolloutFacts, RolloutStats
 from compiler.statistics.stats import Stats
 
 _STAMP = ".installed.json"
@@ -45,6 +47,9 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
     "card.json": ("facts", CardFacts),
     "rejects.jsonl": ("rejects", Reject),
     "audits.jsonl": ("audits", AuditScore),
+    "ledger.json": ("ledger", RolloutStats),
+    "facts.json": ("rollout_facts", RolloutFacts),
+    "rejected.jsonl": ("rollout_rejects", Rejected),
 }
 
 
@@ -62,7 +67,11 @@ def install(store: Store, graph: Graph, name: str) -> Path:
     if release is None:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     wanted["README.md"] = release.outputs["card"]
-    derived = {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    derived = {
+        name: release.outputs[output]
+        for name, (output, _) in _RECORDS.items()
+        if output in release.outputs
+    }
     digests = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
     if _whole(root, digests):
         return root
@@ -81,7 +90,8 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name, (output, kind) in _RECORDS.items():
+    for name in derived:
+        output, kind = _RECORDS[name]
         records: Iterable[object] = store.rows(release.outputs[output], kind)
         write_atomic(root / name, _written(name, records))
     stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
@@ -191,7 +201,11 @@ def released(graph: Graph) -> dict[str, Artifact]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     found["README.md"] = release.outputs["card"]
-    return found | {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    return found | {
+        name: release.outputs[output]
+        for name, (output, _) in _RECORDS.items()
+        if output in release.outputs
+    }
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -259,8 +273,8 @@ def _round_file(index: int) -> str:
     return f"data/train-round-{index:03d}.parquet"
 
 
-def stats(store: Store, graph: Graph) -> Stats:
-    """Read the statistics of a finished build.
+def result(project: Project, graph: Graph) -> object:
+    """Read the statistics of a finished build, of the type of its kind.
 
     Raises:
         StoreError: it is not built, or not up to date.
@@ -268,8 +282,9 @@ def stats(store: Store, graph: Graph) -> Stats:
     release = graph.manifest("release")
     if release is None:
         raise StoreError("not built, or not up to date", hint="run `probec build`")
-    (found,) = store.rows(release.outputs["stats"], Stats)
-    return found
+    output, kind = project.kind.result
+    found: list[object] = [*project.store.rows(release.outputs[output], kind)]
+    return found[0]
 
 
 def rows(store: Store, graph: Graph) -> list[Path]:

@@ -14,55 +14,10 @@ from compiler.engine.store import plain
 from compiler.keys import text_digest
 from compiler.llm.responses import ResponseLog
 from compiler.rounds.locks import Slice
-from compiler.spec.model import Spec
 from compiler.stages.context import Context
 
-# Fields on which no row depends: where the source is, prices, and how requests are sent. The lock
-# names the round's documents by content.
-_APART: tuple[tuple[str, ...], ...] = (
-    ("rounds",),
-    ("prices",),
-    ("expect",),
-    ("batches",),
-    ("budget",),
-    ("rehearsal",),
-    ("calibration", "select"),
-    ("calibration", "evidence"),
-    ("source", "path"),
-    ("source", "revision"),
-    ("source", "columns"),
-    ("source", "license"),
-    ("source", "homepage"),
-    ("publish", "license"),
-    ("publish", "languages"),
-    *(("publish", name) for name in ("license_name", "license_link", "to", "private", "revision")),
-    *(("publish", name) for name in ("splits", "configs", "exclude")),
-)
-_TRAVEL = ("base_url", "concurrency")
 _AT_ONCE = 500
 FOLDERS = ("prompts", "templates")
-
-
-def spec_slice(spec: Spec) -> dict[str, object]:
-    """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
-    tree: dict[str, object] = spec.model_dump(mode="json")
-    for *above, last in _APART:
-        place = tree
-        for name in above:
-            place = _table(place[name])
-        del place[last]
-    for use in _table(tree["models"]).values():
-        for name in _TRAVEL:
-            del _table(use)[name]
-    calibration = _table(tree["calibration"])
-    used = str(spec.calibration.level)
-    calibration["levels"] = {used: _table(calibration["levels"])[used]}
-    return tree
-
-
-def _table(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return value
 
 
 def round_stages(stages: Sequence[Stage]) -> list[Stage]:

@@ -13,6 +13,7 @@ from compiler.dataset import stated
 from compiler.errors import SourceError
 from compiler.report import terminal
 from compiler.report.sections import sections
+from compiler.report.tree import Section
 from compiler.rounds import locks
 from compiler.spec.root import SUFFIXES
 from compiler.statistics import measured
@@ -29,15 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
+    if args.spec.suffix in SUFFIXES:
+        arguments.without_bands(args)
+        build = finished.build(arguments.variant(args))
+        return _shown(build.project.kind.sections(build.result), build.result)
     found = _stats(args)
-    parts = [terminal.render(table) for each in sections(found) for table in each.tables]
-    return Result("\n\n".join(parts), msgspec.to_builtins(found))
+    return _shown(sections(found), found)
+
+
+def _shown(found: tuple[Section, ...], stats: object) -> Result:
+    parts = [terminal.render(table) for each in found for table in each.tables]
+    return Result("\n\n".join(parts), msgspec.to_builtins(stats))
 
 
 def _stats(args: argparse.Namespace) -> Stats:
-    if args.spec.suffix in SUFFIXES:
-        arguments.without_bands(args)
-        return finished.build(arguments.variant(args)).stats
     if locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         arguments.without_bands(args)
         arguments.without_spec(args)

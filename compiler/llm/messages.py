@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -48,7 +48,8 @@ class Request:
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
-    the provider's prompt cache, None for no caching.
+    the provider's prompt cache, None for no caching. `parameters`: of a completion, where `user` is
+    the text to continue, every sampling parameter beside `max_tokens`.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Request:
     thinking_tokens: int | None
     schema: Json = None
     cache: Literal["5m", "1h"] | None = None
+    parameters: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from compiler.dataset.located import locate
 from compiler.dataset.sources import count_documents
-from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
 from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
-from compiler.stages.context import ROLES
+from compiler.stages import KINDS
 from compiler.stages.ingest import column_names
 
 
@@ -29,11 +29,8 @@ def draft(variant: Variant) -> Draft:
         if provider not in PROVIDERS:
             have = f"have: {', '.join(PROVIDERS)}"
             raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
-        for role in ROLES:
-            overrides.append(f"models.{role}.provider={provider}")
-            if provider == "extractive":
-                overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-                overrides.append(f"publish.source_label={provider}")
+        kind = load.read(variant.path, overrides, variant.location).at("kind")
+        overrides += KINDS.get(str(kind), KINDS["probes"]).provided(provider)
     return load.read(variant.path, overrides, variant.location)
 
 
@@ -61,8 +58,8 @@ def project(variant: Variant, state: Path | None = None) -> Project:
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     """Shrink the rounds in proportion if the file of --source holds fewer documents."""
-    spec = read.spec
-    assert spec is not None
+    assert read.spec is not None
+    spec = of_probes(read.spec)
     located = locate(spec.source.path, None, read.root, {})
     have, skipped = count_documents(located, column_names(spec))
     lost = f"; {skipped}" if skipped else ""

@@ -102,6 +102,7 @@ class Recorded:
     `rows`: number of probes. `steps`: step -> its key in the build directory. `files`: stored file
     -> SHA-256 of its bytes, as written by these versions of `libraries`. `replies`: step that sends
     requests -> digest of the replies that it was built from; empty in locks of earlier versions.
+    `servers`: path -> the account that a completion server gave of itself when requests were sent.
     """
 
     built_at: str
@@ -117,6 +118,7 @@ class Recorded:
     steps: dict[str, str]
     files: dict[str, str]
     replies: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ def _recorded(recorded: Recorded) -> Json:
     if not recorded.replies:
         # Locks of earlier versions were written without the field.
         del facts["replies"]
+    if not recorded.servers:
+        del facts["servers"]
     return facts
 
 

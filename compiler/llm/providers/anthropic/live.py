@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import Client, Failure, may_be_served, unserved
+from compiler.llm.providers.anthropic.client import Failure, may_be_served, unserved
 from compiler.llm.providers.anthropic.flight import Flight
 from compiler.llm.providers.anthropic.gate import Gate
 from compiler.llm.purse import Purse
@@ -25,6 +26,20 @@ _UNSERVED = (429, 503, 529)
 _PASSING = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
 
 
+class Server(Protocol):
+    """The client of one endpoint."""
+
+    @property
+    def endpoint(self) -> str:
+        """Return the server's address."""
+
+    def message(self, body: bytes) -> tuple[dict[str, Json], str]:
+        """Send one request; return the decoded response and its id."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 class Live:
     """A provider that sends one HTTP request per call, `concurrency` at a time.
 
@@ -37,7 +52,7 @@ class Live:
 
     def __init__(
         self,
-        client: Client,
+        client: Server,
         concurrency: int,
         purse: Purse,
         notice: Callable[[str], None],
@@ -53,6 +68,10 @@ class Live:
     def encode(self, request: Request) -> dict[str, Json]:
         """Return the Messages API body."""
         return wire.messages_body(request)
+
+    def reply(self, message: dict[str, Json], request_id: str) -> Reply:
+        """Return a message of the API as a reply."""
+        return wire.reply(message, request_id)
 
     def unsettled(self) -> bool:
         """Return False, because a live reply cannot be collected later."""
@@ -151,7 +170,7 @@ class Live:
                 limited = failure.status == 429
                 self._gate.close(min(_WAIT_CAP, pause), failure.message, all_workers=limited)
             else:
-                return wire.reply(message, request_id)
+                return self.reply(message, request_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
