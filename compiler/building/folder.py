@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.engine.artifact import Artifact, RowDigest, damaged
+from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -282,9 +282,15 @@ def result(project: Project, graph: Graph) -> object:
     release = graph.manifest("release")
     if release is None:
         raise StoreError("not built, or not up to date", hint="run `probec build`")
-    output, kind = project.kind.result
-    found: list[object] = [*project.store.rows(release.outputs[output], kind)]
-    return found[0]
+    return record(project.store, graph, *project.kind.result)
+
+
+def record(store: Store, graph: Graph, output: str, kind: type[Row]) -> Row:
+    """Read the only record of an output of `release`."""
+    release = graph.manifest("release")
+    assert release is not None, "a finished build has every step"
+    (found,) = store.rows(release.outputs[output], kind)
+    return found
 
 
 def rows(store: Store, graph: Graph) -> list[Path]:

@@ -105,6 +105,21 @@ def content_digest(path: Path, row_group_rows: int, compression_level: int) -> s
     return found.hexdigest()
 
 
+def documents(files: Iterable[Path], most: int) -> list[list[Rollout]]:
+    """Read the first documents of published files, each with its continuations."""
+    import pyarrow.parquet as pq
+
+    found: dict[str, list[Rollout]] = {}
+    for path in files:
+        with pq.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=64):
+                for row in batch.to_pylist():
+                    if row["doc_id"] not in found and len(found) == most:
+                        return [*found.values()]
+                    found.setdefault(row["doc_id"], []).append(Rollout(**row))
+    return [*found.values()]
+
+
 def _groups(rows: Iterable[Rollout], size: int) -> Iterator[list[Rollout]]:
     waiting = iter(rows)
     while group := list(islice(waiting, size)):

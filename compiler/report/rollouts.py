@@ -10,13 +10,15 @@ import msgspec
 from compiler.dataset.rollout_columns import COLUMNS
 from compiler.errors import Problem
 from compiler.probes.prompts import Library
-from compiler.report import markdown, numbers
+from compiler.report import html, markdown, numbers
 from compiler.report.pages import Page
+from compiler.report.passages import visible
 from compiler.report.tree import Section, Table, count, percent, word
 from compiler.report.tree import rows as collected
-from compiler.rollouts.rows import RolloutFacts, RolloutStats
+from compiler.rollouts.rows import Rollout, RolloutFacts, RolloutStats
 
 TEMPLATE = "rollouts.md.j2"
+PAGE = "rollouts.html.j2"
 _VALUES = frozenset({"stats", "sections", "facts", "columns"})
 
 
@@ -142,6 +144,36 @@ def render(templates: Library, stats: RolloutStats, facts: RolloutFacts) -> str:
         "columns": [[name, kind, meaning] for name, (kind, meaning) in COLUMNS.items()],
     }
     return _page(templates).render(values)
+
+
+def page(
+    templates: Library,
+    stats: RolloutStats,
+    facts: RolloutFacts,
+    origin: str,
+    documents: list[list[Rollout]],
+) -> str:
+    """Render the report page. `origin`: the spec; `documents`: those shown in full.
+
+    Raises:
+        PromptError: the template is missing or cannot be rendered.
+    """
+    values = {
+        "stats": msgspec.to_builtins(stats),
+        "sections": sections(stats),
+        "facts": msgspec.to_builtins(facts),
+        "origin": origin,
+        "documents": [[msgspec.structs.asdict(row) for row in own] for own in documents],
+    }
+    return Page(
+        templates,
+        PAGE,
+        "fix the template and run the same command again",
+        escaped=True,
+        shown=lambda value: visible(value) if type(value) is str else value,
+        count=numbers.count,
+        table=html.render,
+    ).render(values)
 
 
 def problems(templates: Library) -> list[Problem]:

@@ -74,6 +74,7 @@ KINDS: Mapping[str, Kind] = {
         measured=True,
         provided=probes.provided,
         content=probes.content,
+        compared=True,
         onward=probes.ONWARD,
     ),
     "rollouts": Kind(
@@ -96,6 +97,7 @@ KINDS: Mapping[str, Kind] = {
         measured=False,
         provided=kind.provided,
         content=kind.content,
+        compared=False,
         onward=kind.ONWARD,
     ),
 }

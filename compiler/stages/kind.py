@@ -33,7 +33,8 @@ class Kind:
     to fail that they hold. `calls`: calls per document of the stages whose requests need no reply.
     `size`: one line on the size of a spec. `measured`: usage per document is kept for estimates.
     `provided`: the overrides that give every role a provider. `content`: the content digest of a
-    published file, by the settings of `publish`. `onward`: commands to propose after a build, with
+    published file, by the settings of `publish`. `compared`: `probec diff` compares templates,
+    requests and outcomes, beside the fields. `onward`: commands to propose after a build, with
     {spec} for the spec and its options, and their purposes.
     """
 
@@ -56,6 +57,7 @@ class Kind:
     measured: bool
     provided: Callable[[str], list[str]]
     content: Callable[[Path, dict[str, Json]], str]
+    compared: bool
     onward: tuple[tuple[str, str], ...]
 
     @property

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from compiler.comparison.fields import compare
 from compiler.spec import load
-from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
 
 SPEC = Path(__file__).parents[2] / "specs/demo.yaml"
@@ -19,12 +18,7 @@ def found(*overrides: str) -> dict[str, tuple[str, object, object]]:
     assert new.spec is not None
     return {
         each.path: (each.change, each.old, each.new)
-        for each in compare(
-            of_probes(old.spec),
-            of_probes(new.spec),
-            lambda p: old.where(*p),
-            lambda p: new.where(*p),
-        )
+        for each in compare(old.spec, new.spec, lambda p: old.where(*p), lambda p: new.where(*p))
     }
 
 
@@ -40,9 +34,7 @@ def test_a_changed_leaf_has_the_values_and_places_of_both_sides() -> None:
     old, new = draft(), draft("calibration.level=-1")
     assert old.spec is not None
     assert new.spec is not None
-    (change,) = compare(
-        of_probes(old.spec), of_probes(new.spec), lambda p: old.where(*p), lambda p: new.where(*p)
-    )
+    (change,) = compare(old.spec, new.spec, lambda p: old.where(*p), lambda p: new.where(*p))
 
     assert (change.path, change.change, change.old, change.new) == (
         "calibration.level", "changed", 0, -1,

@@ -271,6 +271,32 @@ def test_a_spec_names_all_its_mistakes(probec: Probec) -> None:
         assert each in probec.err + probec.out
 
 
+def test_a_page_shows_documents_and_a_diff_the_changed_field(probec: Probec) -> None:
+    with serving() as server:
+        write(probec.root, server.url)
+        assert probec("build", SPEC) == 0
+    assert probec("report", SPEC, "--sample", "2") == 0, probec.err
+    page = (probec.root / "build/datasets/small/report.html").read_text(encoding="utf-8")
+    first = rows(probec.root)[0]
+    assert str(first["doc_id"]) in page
+    assert page.count("Sibling 0") == 2
+    assert probec("diff", SPEC, "--set", "sampling.top_k=20") == 0, probec.err
+    assert "sampling.top_k" in probec.out
+    assert probec("stats", SPEC) == 0
+    assert "Ledger" in probec.out
+
+
+def test_a_failed_reply_is_sent_again_after_a_retry(probec: Probec) -> None:
+    with serving(textless=True) as server:
+        write(probec.root, server.url)
+        assert probec("build", SPEC) == 1
+        assert probec("retry", SPEC, "--reason", "unknown") == 0, probec.err
+        server.textless = False
+        server.bodies.clear()
+        assert probec("build", SPEC) == 0, probec.out
+        assert len(server.bodies) == 18
+
+
 @pytest.mark.parametrize("command", ["calibrate", "prompt"])
 def test_commands_about_probes_refuse_rollouts(probec: Probec, command: str) -> None:
     write(probec.root, "http://127.0.0.1:9/v1")
