@@ -82,7 +82,7 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     if rehearse_source is not None:
         _rehearse(tree, lines, rehearse_source)
     else:
-        files += _chain(tree, lines, project_root(path), problems)
+        files += _chain(tree, lines, project_root(path), problems, broken)
     spec = _validate(tree, lines, path, problems, broken)
     draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
@@ -207,7 +207,11 @@ def _merge(base: Tree, child: Tree) -> Tree:
 
 
 def _chain(
-    tree: dict[Scalar, Tree], lines: dict[Path_, str], root: Path, problems: list[Problem]
+    tree: dict[Scalar, Tree],
+    lines: dict[Path_, str],
+    root: Path,
+    problems: list[Problem],
+    broken: set[Path_],
 ) -> list[Path]:
     """Take the source of a spec from the spec of rollouts that it names; return that spec's files.
 
@@ -221,6 +225,8 @@ def _chain(
 
     def problem(message: str, hint: str) -> list[Path]:
         problems.append(Problem(where, "source.rollouts", message, hint))
+        # The fields of the source that this leaves out are not missing.
+        broken.add(("source",))
         return []
 
     given = [key for key in ("path", "revision", "model", "tokenizer") if source.get(key)]
@@ -276,9 +282,12 @@ def _validate(
     broken: set[Path_],
 ) -> Declared | None:
     kind = tree.get("kind", "probes") if isinstance(tree, dict) else "probes"
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = f"have: {', '.join(KINDS)}"
+        problems.append(_at(lines, ("kind",), path, f"unknown value {_shown(kind)}", hint))
+        return None
     try:
-        # An unknown kind is one of the problems that the model of probes finds.
-        return KINDS.get(str(kind), KINDS["probes"]).model_validate(tree)
+        return KINDS[kind].model_validate(tree)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = _loc(detail)

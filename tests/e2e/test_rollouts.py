@@ -297,6 +297,21 @@ def test_a_failed_reply_is_sent_again_after_a_retry(probec: Probec) -> None:
         assert len(server.bodies) == 18
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("source.model=x", "given beside source.model"),
+        ("source.rollouts=specs/nope.yaml", "no such spec 'specs/nope.yaml'"),
+        ("source.rollouts=specs/demo.yaml", "is of another kind"),
+        ("kind=mice", "unknown value 'mice' (have: probes, rollouts)"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_one_mistake(probec: Probec, override: str, message: str) -> None:
+    assert probec("check", "specs/rollouts-demo-probes.yaml", "--set", override) == 2
+    assert message in probec.err
+    assert probec.err.count("\n") <= 2, probec.err
+
+
 @pytest.mark.parametrize("command", ["calibrate", "prompt"])
 def test_commands_about_probes_refuse_rollouts(probec: Probec, command: str) -> None:
     write(probec.root, "http://127.0.0.1:9/v1")
