@@ -110,7 +110,10 @@ class Watch:
     def _tokenizers(self, look: Look) -> None:
         """Stamp tokenizer files, and paths that would take precedence over them."""
         project = self._project
-        names = {*self._context.tokenizer_files, *project.kind.tokenizers(project.declared)}
+        names = set(self._context.tokenizer_files)
+        rehearsal = getattr(project.declared, "rehearsal", None)
+        if rehearsal is not None:
+            names.add(rehearsal.tokenizer)
         for name in sorted(names):
             look.perhaps(project.root / name)
         for file in self._context.tokenizer_files.values():
