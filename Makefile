@@ -38,14 +38,14 @@ test: .venv/.dev  ## everything CI runs, checks beside tests; FULL=1 tries more 
 pytest: .venv/.dev
 	$(BIN)/pytest -n 3 $(if $(FULL),--full)
 
-INTEROP := llmock mock-ai-api steadybatch promptbatch
+INTEROP := llmock mock-ai-api steadybatch promptbatch inspect lm-eval
 
 .venv-interop/%/.done: tests/interop/%.lock
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers and clients against probec's
+interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers, clients and harnesses against probec's
 	$(BIN)/pytest -n 0 tests/interop
 
 golden: .venv/.dev  ## accept changed golden files; read the diff before committing

@@ -12,23 +12,19 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from compiler import cli
-from compiler.embedded import MODEL
+from compiler.embedded import MODEL, tags
+from compiler.embedded.tags import Marked, Place
 from compiler.keys import Json
 from compiler.llm import providers
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers import Entry
 from compiler.llm.providers.extractive import Extractive
 
-_SLOT = re.compile(r'<slot index="(\d+)" scope="(\w+)" split="(\w+)" target="(\w+)"')
-_SIBLING = re.compile(r'<sibling index="(\d+)">\n(.*?)\n</sibling>', re.DOTALL)
-_MARK = re.compile(r'<(b|s|p) id="(\w+)"(?: for="([a-z_ ]+)")?/?>|</(s|p)>')
-_TAG = re.compile(r"<[^>]+>")
 _CONTEXT = re.compile(r"<context[^>]*>(.*)</context>", re.DOTALL)
-_PREFIX = "prefix"
 
 
 class Quick:
@@ -76,69 +72,61 @@ def written(user: str, number: int) -> str:
 
 def probes(user: str, number: int) -> dict[str, object]:
     """Return written probes on one of the siblings, split near its middle."""
-    siblings = _SIBLING.findall(user)
-    index, marked = siblings[number % len(siblings)]
-    places: dict[str, list[tuple[int, str]]] = {}
-    units: list[tuple[int, int, str]] = []
-    opened: dict[str, tuple[int, str]] = {}
-    for match in _MARK.finditer(marked):
-        kind, name, groups, closed = match.groups()
-        if kind == "b":
-            for group in groups.split():
-                places.setdefault(group, []).append((match.start(), name))
-        elif kind is not None:
-            opened[kind] = (match.end(), name)
-        else:
-            start, name = opened.pop(closed)
-            units.append((start, match.start(), name))
-    middle = len(marked) // 2
-    splits = {g: min(all_, key=lambda p: abs(p[0] - middle)) for g, all_ in places.items()}
-    slots = [(int(i), scope, split, target) for i, scope, split, target in _SLOT.findall(user)]
-    words = _TAG.sub("", marked).split()
+    siblings = tags.siblings(user)
+    sibling = siblings[number % len(siblings)]
+    middle = len(sibling.text) // 2
+    splits: dict[str, Place] = {}
+    for place in sorted(sibling.places, key=lambda place: abs(place.offset - middle)):
+        for group in place.groups:
+            splits.setdefault(group, place)
+    words = sibling.text.split()
     return {
-        "sibling": int(index),
+        "sibling": sibling.letter,
         "sibling_rationale": " ".join(words[:45]),
-        "splits": {group: name for group, (_, name) in splits.items()},
+        "splits": {group: place.id for group, place in splits.items()},
         "split_rationale": " ".join(words[45:90]),
-        "probes": list(_drafts(slots, splits, units, marked, words, len(siblings))),
+        "probes": list(_drafts(user, sibling, splits, words)),
     }
 
 
 def _drafts(
-    slots: Sequence[tuple[int, str, str, str]],
-    splits: dict[str, tuple[int, str]],
-    units: Sequence[tuple[int, int, str]],
-    marked: str,
-    words: Sequence[str],
-    shown: int,
+    user: str, sibling: Marked, splits: Mapping[str, Place], words: Sequence[str]
 ) -> Iterator[dict[str, object]]:
+    scopes = tags.scopes(user)
     used: set[str] = set()
-    for slot, scope, group, target in slots:
-        if group not in splits:
+    for slot in tags.slots(user):
+        place = splits.get(scopes[slot.scope].split)
+        if place is None:
             continue
-        at = splits[group][0]
-        unit, text = None, " ".join(words[slot * 7 : slot * 7 + 40])
-        if scope != "whole":
-            side = [u for u in units if (u[1] <= at if target == _PREFIX else u[0] >= at)]
-            own = [u for u in side if u[2][0] == scope[0] and u[2] not in used]
+        unit, before = f"{sibling.letter}.side", slot.side == "before"
+        text = " ".join(words[slot.index * 7 : slot.index * 7 + 40])
+        if unit not in slot.units:
+            own = [
+                each
+                for each in sibling.units
+                if each.id in slot.units
+                and each.id not in used
+                and (each.end <= place.offset if before else each.start >= place.offset)
+            ]
             if not own:
                 continue
-            start, end, unit = own[len(own) // 2]
+            found = own[len(own) // 2]
+            unit, text = found.id, sibling.text[found.start : found.end]
             used.add(unit)
-            text = _TAG.sub("", marked[start:end])
         said = text.split()
         half = len(said) // 2
-        yield {
-            "slot": slot,
+        draft = {
+            "slot": slot.index,
             "unit": unit,
-            "question": f"Which point about {' '.join(words[slot : slot + 9])} is made here?",
+            "question": f"Which point about {' '.join(words[slot.index :][:9])} is made here?",
             "answer": " ".join(said[: max(6, half)]),
             "alternative": " ".join([*said[half:][::-1], *said[:half][::-1]]),
-            "typicality": "typical" if target != _PREFIX and shown > 2 else None,
             "synergy_check": " ".join(words[:18]),
-            "distribution_check": " ".join(words[18:36]) if target != _PREFIX else None,
             "difficulty_check": " ".join(words[36:60]),
         }
+        if slot.labelled:
+            draft |= {"typicality": "typical", "distribution_check": " ".join(words[18:36])}
+        yield draft
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -31,9 +31,8 @@ from urllib.parse import urlsplit
 from benchmarks import machine
 from compiler.commands.arguments import at_least_one
 from compiler.keys import digest
-from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Purpose, Reply, Request, encode
@@ -88,7 +87,7 @@ def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
     limits = Limits(100_000, 256_000_000, 500_000)
     travel = BatchSettings(journal, limits, Pace(0.2, 0.2, True), WallClock(), Watcher())
     purpose = Purpose("bench", "answerer", 0, name, MODEL, RATE, RATE.usd(700, 1))
-    settings = Settings(url, CONCURRENCY, purse, travel)
+    settings = Settings(url, CONCURRENCY, 600.0, purse, travel)
     log = ResponseLog(folder / "responses.sqlite")
     made = Dispatcher(provider(name, settings), log, purse, purpose, lambda *_: None)
     return made, journal

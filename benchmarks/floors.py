@@ -218,7 +218,8 @@ class Floors:
 
     def _generate(self) -> list[tuple[Request, int]]:
         request = generate.requests(self._context)
-        return [(request(record), 1) for record in self._records]
+        found = map(request, self._records)
+        return [(each, 1) for each in found if each is not None]
 
     def _answer(self) -> list[tuple[Request, int]]:
         answering = Answering(self._context)

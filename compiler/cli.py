@@ -88,13 +88,17 @@ def _run(arguments: list[str], *, own: bool) -> int:
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
         module = import_module(f"compiler.commands.{name.replace('-', '_')}")
-    parser, command = _parser(name if module is not None else None, module)
+    action = _action(arguments, module)
+    parser, command = _parser(name if module is not None else None, module, action)
     if module is None or command is None:
         parser.parse_args([each for each in arguments if each != "--json"])
         raise AssertionError("argparse exits when there is no command")
     # The command's own parser, so that options may stand before its last arguments.
-    arguments.remove(str(name))
+    for word in filter(None, (name, action)):
+        arguments.remove(word)
     args = command.parse_intermixed_args(arguments)
+    if action is not None:
+        args.action = action
     # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
     reporter = _Progress(quiet=args.json)
@@ -117,8 +121,24 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
+def _action(arguments: list[str], module: ModuleType | None) -> str | None:
+    """Return the action on the command line, for a command that has several.
+
+    Raises:
+        UsageError: it is missing or unknown.
+    """
+    actions = getattr(module, "ACTIONS", None)
+    words = [each for each in arguments if not each.startswith("-")][1:]
+    if actions is None or (not words and {"-h", "--help"} & set(arguments)):
+        return None
+    if not words or words[0] not in actions:
+        given = f"{words[0]!r} is not one" if words else "none is given"
+        raise UsageError(f"an action is needed, and {given}", hint=f"have: {', '.join(actions)}")
+    return words[0]
+
+
 def _parser(
-    chosen: str | None, module: ModuleType | None
+    chosen: str | None, module: ModuleType | None, action: str | None
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser | None]:
     parser = _Parser(
         prog="probec",
@@ -136,9 +156,34 @@ def _parser(
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON for machines")
         if own is not None:
-            own.add_arguments(command)
-            found = command
+            found = command if action is None else _of_action(own, name, action)
+            _add_arguments(own, found, action)
     return parser, found
+
+
+def _of_action(module: ModuleType, name: str, action: str) -> argparse.ArgumentParser:
+    summary = module.ACTIONS[action]
+    found = _Parser(
+        prog=f"probec {name} {action}",
+        description=summary,
+        epilog=f"example: {module.EXAMPLES[action]}",
+    )
+    found.add_argument("--json", action="store_true", help="print JSON for machines")
+    return found
+
+
+def _add_arguments(module: ModuleType, parser: argparse.ArgumentParser, action: str | None) -> None:
+    if action is not None:
+        module.add_arguments(parser, action)
+    elif hasattr(module, "ACTIONS"):
+        # For the help alone: without an action, nothing is parsed.
+        width = max(map(len, module.ACTIONS))
+        listed = (f"  {name.ljust(width)}  {text}" for name, text in module.ACTIONS.items())
+        parser.usage = f"{parser.prog} ACTION ..."
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = "\n".join(["actions:", *listed, "", str(parser.epilog)])
+    else:
+        module.add_arguments(parser)
 
 
 def _refused(error: OSError) -> ProbecError:

@@ -1,11 +1,10 @@
 """The row types that stages read and write.
 
 Frozen structs instead of dataclasses, because a build makes and reads hundreds of millions of them.
-They are trees, so the cyclic garbage collector need not track them (`gc=False`).
+They are trees, so the garbage collector need not track them (`gc=False`).
 
-Normalised: a probe refers to its doc-record by `doc_id`; the text of a document is stored once, in
-its DocRecord. All offsets are Python code points into the full text of one sibling,
-`prefix + continuation`.
+Normalised: a probe refers by `doc_id` to its doc-record, which stores the text. All offsets are
+Python code points into the full text of one sibling, `prefix + continuation`.
 """
 
 from __future__ import annotations
@@ -29,11 +28,9 @@ class Sibling(Struct, frozen=True, gc=False):
 
 
 class Skip(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A source row or sibling that was not used or was cut, with a reason from `SKIPS`.
+    """A source row or sibling that was not used or was cut. `reason`: one of `SKIPS`.
 
-    `detail`: the column and its value's type, for a row. `chars`: of a sibling, the characters that
-    are not used.
-    """
+    `detail`: column and type of value of a row. `chars`: unused characters of a sibling."""
 
     reason: str
     detail: str = ""
@@ -70,7 +67,7 @@ class Slot(Struct, frozen=True, gc=False):
 
 
 class Unit(Struct, frozen=True, gc=False):
-    """A numbered span that may be chosen as an atom: a sentence (`s..`) or paragraph (`p..`)."""
+    """A numbered span that may be chosen as an atom: a sentence or a paragraph."""
 
     id: str
     kind: Literal["sentence", "paragraph"]
@@ -81,19 +78,21 @@ class Unit(Struct, frozen=True, gc=False):
 class Boundary(Struct, frozen=True, gc=False):
     """A numbered place where a text may be split, and the split groups that may use it.
 
-    `tokens`: number of tokens of the source tokenizer before it.
+    `tokens`: source tokens before it; `sentences`: whole sentences before and after it.
     """
 
     id: str
     offset: int
     tokens: int
+    sentences: tuple[int, int]
     groups: tuple[Group, ...]
 
 
 class ShownSibling(Struct, frozen=True, gc=False):
-    """A sibling as the generator sees it: its full text with numbered units and boundaries."""
+    """A sibling as the generator sees it. The ids of its units and boundaries have its letter."""
 
     idx: int
+    letter: str
     text: str
     units: tuple[Unit, ...]
     boundaries: tuple[Boundary, ...]
@@ -186,19 +185,21 @@ class Splits(Struct, frozen=True, gc=False):
 
 
 class Choice(Struct, frozen=True, gc=False):
-    """The generator's choice of sibling and splits for one doc-record.
+    """The choice of sibling and splits for one doc-record, by the generator or the row seed.
 
-    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`).
+    `rung`: the repair that made the reply readable as JSON (see `decoding.repair`), empty
+    without a usable reply, where the sibling was drawn; `drawn`: groups whose split was drawn.
     """
 
     doc_id: str
     sibling: int
     splits: Splits
     split_tokens: Splits
-    sibling_rationale: str
-    split_rationale: str
+    sibling_rationale: str | None
+    split_rationale: str | None
     generator_model: str
     rung: str
+    drawn: tuple[Group, ...] = ()
 
 
 class UnknownKeys(Struct, frozen=True, gc=False):

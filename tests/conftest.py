@@ -28,6 +28,9 @@ from tests.servers import Forks, forked
 # Subprocesses of tests import bytecode that earlier ones compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The license in the spec of `make_project`, as tests change it.
+LICENSE = "license: other\n  license_name: public-domain-and-gemma-output\n"
+LICENSED = ("--set", "publish.license=mit", "--set", "publish.license_name=null")
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -181,6 +184,14 @@ def make_project(root: Path) -> Path:
         encoding="utf-8",
     )
     return root
+
+
+def installed(project: Path, name: str = "tiny", build: str = "build") -> Path:
+    """Return the dataset directory that was installed last, of a spec or of a variant of it."""
+    own = project / build / "datasets" / name
+    stamps = own.parent.glob(f"{name}*/.installed.json")
+    last = max(stamps, key=lambda stamp: stamp.stat().st_mtime_ns, default=own / "none")
+    return last.parent
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

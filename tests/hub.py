@@ -23,7 +23,7 @@ _TIME = "2026-01-01T00:00:00.000Z"
 _OWNER = "me"
 TOKEN = "hf_a_token_of_the_tests"
 _API = re.compile(r"/api/datasets/(\w+/[\w.-]+)(?:/([\w-]+)(?:/([^/]+)(?:/(.*))?)?)?")
-# What a preupload call answers: large files are LFS files.
+# Files that a preupload call declares as LFS files.
 _LARGE = re.compile(r"\.parquet$")
 
 

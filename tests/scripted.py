@@ -74,6 +74,6 @@ class Script:
             return text
         reply = json.loads(text)
         for probe in reply["probes"]:
-            if Stream("leak", probe["question"]).uniform() < self.leak:
+            if "decline" not in probe and Stream("leak", probe["question"]).uniform() < self.leak:
                 probe["question"] = f"Is it so that {probe['answer'].rstrip('.?!')}?"[:790]
         return json.dumps(reply, ensure_ascii=False)

@@ -17,10 +17,10 @@ from typing import TypeAlias
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import ROOT, make_project
+from tests.conftest import ROOT, installed, make_project
 
 Row: TypeAlias = dict[str, object]
-DATA = "build/datasets/demo/data/train-round-000.parquet"
+DATA = "data/train-round-000.parquet"
 PAGE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"(?:# |\{# )([\w./-]+)(?: #\})?")
@@ -104,7 +104,7 @@ class Copy:
 
     def rows(self) -> list[Row]:
         """Return the rows of the dataset."""
-        rows: list[Row] = pq.read_table(self.root / DATA).to_pylist()
+        rows: list[Row] = pq.read_table(installed(self.root, "demo") / DATA).to_pylist()
         return rows
 
     def scopes(self) -> set[object]:
@@ -190,6 +190,14 @@ def a_picture(copy: Copy) -> None:
     assert "median length, as a share of the longest" in page
 
 
+def an_export_format(copy: Copy) -> None:
+    lines = (copy.root / "cards/probes.tsv").read_text(encoding="utf-8").splitlines()
+    words = {row["atom_text"] for row in copy.rows() if row["scope"] == "word"}
+    assert {line.split("\t")[1] for line in lines} == words
+    manifest = json.loads((copy.root / "cards/export.json").read_text(encoding="utf-8"))
+    assert manifest["format"] == "cards"
+
+
 EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A written scope": a_written_scope,
     "A prompt variant": a_prompt_variant,
@@ -202,6 +210,7 @@ EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A column": a_column,
     "A statistic": a_statistic,
     "A picture": a_picture,
+    "An export format": an_export_format,
 }
 # A section that continues another one.
 AFTER = {"A command": "A stage", "A picture": "A statistic"}

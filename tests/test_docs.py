@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -41,11 +42,17 @@ def columns_page() -> str:
 
 def checks_page() -> str:
     checks = [f"| `{c.id}` | {c.severity} | {c.scopes} | {c.meaning} |" for c in CHECKS.values()]
+    measured = [
+        f"| `{c.id}` | {c.false_alarms} | {c.found} |" for c in CHECKS.values() if c.false_alarms
+    ]
     parts = [
         "# Checks and reasons\n\nEvery built row has passed every error; a warning stays in the "
         "`flags` column. A slot that became no probe is in `rejects.jsonl` with one of the reasons "
         "below, so that planned = built + rejected for every scope.\n",
         "## Checks\n\n" + rows("| id | severity | scopes | the rule |", checks),
+        "## Measured rates\n\nCorrect rows written by hand, and the same rows with an answer about "
+        "another passage or document, are counted by `tests/probes/test_passages.py`.\n\n"
+        + rows("| id | correct rows that break it | rows with a wrong answer |", measured),
     ]
     for title, table in (
         ("Reject reasons", REASONS),
@@ -67,10 +74,13 @@ def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
         "are in flight, 130 interrupted.\n"
     ]
     for name, summary in COMMANDS.items():
-        with pytest.raises(SystemExit):
-            cli.main([name, "--help"])
-        text = capsys.readouterr().out
-        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n\n```\n{text}```\n")
+        module = import_module(f"compiler.commands.{name.replace('-', '_')}")
+        text = ""
+        for action in ([], *([each] for each in getattr(module, "ACTIONS", ()))):
+            with pytest.raises(SystemExit):
+                cli.main([name, *action, "--help"])
+            text += f"\n```\n{capsys.readouterr().out}```\n"
+        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n{text}")
     return NOTE + "\n".join(parts)
 
 
@@ -81,10 +91,10 @@ def spec_page() -> str:
         "from the project root, the nearest directory above the spec that holds `prompts/`. "
         "`probec schema > specs/spec.schema.json` gives editors completion and these "
         "descriptions.\n\n"
-        "YAML that means other values than it shows is refused, with the plain spelling: `010` and "
-        "`1:30` as numbers, `yes` and `no` as booleans, dates without quotes, anchors, aliases, "
-        "merge keys and tags. `--set` paths join keys by dots; a key that holds a dot is quoted: "
-        "`--set 'prices.\"model-1.5\".input=3'`.\n"
+        "YAML that means other values than it shows is refused, with the plain spelling: `010`, "
+        "`1:30` and `1_000` as numbers, `yes` and `no` as booleans, dates without quotes, "
+        "anchors, aliases, merge keys and tags. `--set` paths join keys by dots; a key that holds "
+        "a dot is quoted: `--set 'prices.\"model-1.5\".input=3'`.\n"
     ]
     for klass in {
         **vars(model),

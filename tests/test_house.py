@@ -42,7 +42,7 @@ BANNED_NAMES = {
 # Modules that may import a library. "tests read with pyarrow" is not the package's business.
 DOORS = {
     "anthropic": {"llm/providers/anthropic/client.py"},
-    "httpx2": {"llm/providers/anthropic/client.py", "llm/providers/completions/client.py"},
+    "httpx2": {"servers/web.py"},
     "transformers": {"probes/tokens.py"},
     "ray": {"engine/executors/cluster.py"},
     "multiprocessing": {"engine/executors/processes.py"},
@@ -56,12 +56,13 @@ DOORS = {
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "huggingface_hub": {"dataset/located.py", "publishing/hub.py", "probes/tokens.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets", "tables")),
-        "dataset/rollout_columns.py",
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets")),
+        *("dataset/rollout_columns.py", "dataset/score_tables.py", "dataset/tables.py"),
         *("statistics/published.py", "report/sample.py"),
     },
     "sentencex": {"probes/segment.py"},
     "sqlite3": {
+        "llm/failures.py",
         "llm/ledger.py",
         "llm/responses.py",
         "tally.py",
@@ -88,6 +89,7 @@ DOORS = {
             for name in ("stats", "observations", "scores", "reliability", "typicality", "levels")
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),
+        *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from compiler.building.build import SPENDING
 from compiler.engine.lock import locked
-from compiler.errors import ProviderError
+from compiler.errors import BusyError, ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import NotThere, Unreachable
+from compiler.llm.batches.cancellations import REQUESTED
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import FINISHED, SENT, WAITING, Event, State
 from compiler.llm.providers import batch_api
-from compiler.project.project import Project
+from compiler.project.project import PAID, SPENDING, Project
 from compiler.report.terminal import table
 
 
@@ -44,22 +44,50 @@ class Canceled:
 
 
 def cancel(project: Project) -> Canceled:
-    """Cancel every open batch of a project; what is already served stays billed and is kept."""
+    """Cancel every open batch of a project; what is already served stays billed and is kept.
+
+    Beside a running build, which alone changes the states of its batches, they are canceled at the
+    provider, and the build is told to stop.
+    """
     journal, now = project.journal, project.clock.now
     found = Canceled()
-    with locked(journal.folder, "project's paid path", SPENDING):
-        for shard in journal.shards((State.SEALED, State.SPLITTING)):
-            journal.move(shard, Event.DISCARDED, now(), "canceled before it was sent")
-            journal.body(shard.id).unlink(missing_ok=True)
-            found.lines.append(
-                f"shard {shard.id}: {shard.n:,} requests were not sent and are dropped"
-            )
-        for shard in journal.shards(SENT):
-            _cancel(journal, shard, now, found)
+    try:
+        with locked(journal.folder, PAID, SPENDING):
+            for shard in journal.shards((State.SEALED, State.SPLITTING)):
+                journal.move(shard, Event.DISCARDED, now(), "canceled before it was sent")
+                journal.body(shard.id).unlink(missing_ok=True)
+                found.lines.append(
+                    f"shard {shard.id}: {shard.n:,} requests were not sent and are dropped"
+                )
+            for shard in journal.shards(SENT):
+                _cancel(journal, shard, now, found)
+    except BusyError as busy:
+        _beside(journal, now, found, busy)
     return found
 
 
-def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Canceled) -> None:
+def _beside(journal: Journal, now: Callable[[], float], found: Canceled, busy: BusyError) -> None:
+    """Cancel the batches of the build that holds the lock, and request that it stops."""
+    journal.note(now(), REQUESTED, "by `probec cancel`")
+    for shard in journal.shards(SENT):
+        if shard.batch_id is None:
+            found.lines.append(
+                f"shard {shard.id}: being sent; the running build cancels it when the provider "
+                "has confirmed it"
+            )
+        else:
+            _cancel(journal, shard, now, found, beside=True)
+    found.lines.append(f"{busy.message}: it sends nothing more, collects what has ended and stops")
+
+
+def _cancel(
+    journal: Journal,
+    shard: Shard,
+    now: Callable[[], float],
+    found: Canceled,
+    *,
+    beside: bool = False,
+) -> None:
     if shard.batch_id is None:
         found.lines.append(
             f"shard {shard.id}: not canceled: it is not known yet whether the provider received "
@@ -73,6 +101,8 @@ def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Can
         )
         found.failed += 1
     elif shard.state in (State.IN_PROGRESS, State.OVERDUE):
+        # The intent comes first: a batch that was canceled by the user is no surprise to a build.
+        journal.note(now(), REQUESTED, shard.batch_id, shard.id)
         try:
             with batch_api(shard.endpoint) as api:
                 api.cancel(shard.batch_id)
@@ -80,7 +110,8 @@ def _cancel(journal: Journal, shard: Shard, now: Callable[[], float], found: Can
             found.lines.append(f"batch {shard.batch_id}: not canceled: {error}")
             found.failed += 1
             return
-        journal.move(shard, Event.CANCEL_SENT, now(), next_at=now())
+        if not beside:
+            journal.move(shard, Event.CANCEL_SENT, now(), next_at=now())
         found.ids.append(shard.batch_id)
         found.lines.append(f"batch {shard.batch_id}: canceling, {shard.n:,} requests")
     else:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from compiler.building import chain, folder, money, pace, recovery, usage, workers
+from compiler.building import chain, folder, kit, losses, money, pace, recovery, usage, workers
 from compiler.building.estimate import quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
+from compiler.building.losses import Failed
 from compiler.building.money import Bill
 from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
 from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
-from compiler.engine.lock import locked
+from compiler.engine.lock import building
 from compiler.engine.plan import Graph
 from compiler.errors import ChangedError, Interrupted, ProbecError
 from compiler.keys import Json
+from compiler.llm import intents
+from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
@@ -32,13 +35,12 @@ from compiler.project.reporter import Reporter
 from compiler.report import terminal
 from compiler.rounds.locks import Lock
 from compiler.stages.context import Context
+from compiler.stages.kind import Loss
 
 _NO_REPLIES = (
     "rounds are locked here, but the response log is empty: every reply that a step needs is "
     "requested again (restore .probec, or run `probec cache pull URL ROUND`)"
 )
-
-SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
 
 
 def make(
@@ -61,8 +63,6 @@ def make(
         reporter.notice(notice)
     chain.require(project)
     with alone(project):
-        # While the lock is held, temporary files can only be those of a killed build.
-        shutil.rmtree(project.store.root / "objects" / "tmp", ignore_errors=True)
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
         refuse_changed(project, graph)
@@ -70,6 +70,9 @@ def make(
             reporter.notice(_NO_REPLIES)
         for notice in recovery.notices(project.log, project.journal):
             reporter.notice(notice)
+        if _spends(project):
+            cancellations.begin(project.journal)
+            _report_lost(project, reporter)
         _announce(project, context, graph, ceiling, reporter)
         with (
             running(project, context),
@@ -79,8 +82,12 @@ def make(
             outcome = execute(graph, reporter, crew)
         if not project.kind.measured:
             pace.save(project, _sent(project) - before, project.clock.now() - begun)
-        place = folder.install(project.store, graph, project.declared.name)
-        locks = lock_rounds(project, context, graph) if project.locking else []
+        stats = folder.result(project, graph)
+        # A dataset that lost more than its spec allows is neither installed nor locked.
+        over = losses.over(project, stats)
+        place = folder.install(project, graph) if not over else None
+        locks = lock_rounds(project, context, graph) if project.locking and not over else []
+        errors = losses.errors(project, graph)
         if project.kind.measured and (
             project.pilot or (_spends(project) and not outcome.up_to_date)
         ):
@@ -88,14 +95,14 @@ def make(
         left = project.journal.shards(SENT)
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
-        remember = not left and watch.begin()
-        made = _Made(project, place, outcome, locks, folder.result(project, graph), onward)
+        remember = not left and not over and watch.begin()
+        made = _Made(project, place, outcome, locks, stats, errors, over, onward)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
         result = made.result(digests, bill)
         if remember:
-            watch.keep(made.again().result(digests, bill), _held(project))
+            watch.keep(made.again().result(digests, bill))
     if left:
         reporter.notice(
             f"{len(left)} batches at the provider are not needed by this build; `probec status "
@@ -113,13 +120,19 @@ def close(project: Project) -> None:
 
 @dataclass(frozen=True)
 class _Made:
-    """A finished build, before its result is formatted. `locks`: (lock, is it new) by round."""
+    """A finished build, before its result is formatted.
+
+    `place`: its directory, None if it was not installed. `locks`: (lock, is it new) by round.
+    `errors`: of its requests. `over`: groups of slots that lost too many.
+    """
 
     project: Project
-    place: Path
+    place: Path | None
     outcome: Outcome
     locks: list[tuple[Lock, bool]]
     stats: object
+    errors: Sequence[Failed]
+    over: Sequence[Loss]
     onward: str
 
     def again(self) -> _Made:
@@ -138,12 +151,20 @@ class _Made:
             else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
         )
         kind = self.project.kind
-        failures = kind.failures(self.project.declared, self.stats)
-        place = f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
+        failures = [
+            *([losses.text(self.project, self.over, self.errors)] if self.over else []),
+            *kind.failures(self.project.declared, self.stats, losses.variant(self.project)),
+        ]
+        place = ""
+        if self.place is not None:
+            place = (
+                f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
+            )
         tables = map(terminal.render, kind.summary(self.stats))
-        parts = [head, *tables, money.text(bill), place, *failures]
+        errors = losses.summary(self.errors)
+        parts = [head, *tables, money.text(bill), errors, place, *failures]
         data: dict[str, Json] = {
-            "dataset": self.place.as_posix(),
+            "dataset": self.place.as_posix() if self.place is not None else None,
             "up_to_date": outcome.up_to_date,
             "steps": {**outcome.steps},
             "ran": {**outcome.ran},
@@ -152,6 +173,7 @@ class _Made:
             "stats": msgspec.to_builtins(self.stats),
             "money": bill.data(),
             "locks": [{"round": each.identity.round, "hash": each.hash} for each, _ in self.locks],
+            "errors": [each.data() for each in self.errors],
             "failures": [*failures],
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
@@ -186,18 +208,16 @@ def running(project: Project, context: Context) -> Iterator[None]:
 
 @contextmanager
 def alone(project: Project) -> Iterator[None]:
-    """Lock the build directory, and the project's paid path if this build may spend money."""
-    with locked(project.store.root):
-        if _spends(project):
-            with locked(project.journal.folder, "project's paid path", SPENDING):
-                yield
-        else:
-            yield
+    """Lock the project's dataset; builds of other datasets may run in the same build directory."""
+    root = project.store.root
 
+    def tidy() -> None:
+        # No other build runs, so temporary files can only be those of a killed one.
+        for path in (root / "objects" / "tmp", root / kit.FOLDER):
+            shutil.rmtree(path, ignore_errors=True)
 
-def _held(project: Project) -> list[Path]:
-    """List the directories that `alone` locks."""
-    return [project.store.root, *([project.journal.folder] if _spends(project) else [])]
+    with building(root, project.dataset, project.command, tidy):
+        yield
 
 
 def _sent(project: Project) -> int:
@@ -210,6 +230,16 @@ def _spends(project: Project) -> bool:
     return any(
         getattr(project.declared.models, role).provider not in FREE for role in project.kind.roles
     )
+
+
+def _report_lost(project: Project, reporter: Reporter) -> None:
+    """Report the live requests that an earlier run left without a reply."""
+    lost = intents.close_lost(project.journal, project.log.__contains__)
+    if lost.requests:
+        reporter.notice(
+            f"an earlier run ended before the replies to {lost.text()} came: they may have been "
+            "billed, and a build that needs them sends them again"
+        )
 
 
 def _announce(

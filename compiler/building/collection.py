@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from compiler.building.build import SPENDING
 from compiler.engine.lock import locked
 from compiler.keys import Json
+from compiler.llm.batches.clock import Pace
 from compiler.llm.batches.reconcile import Reconciler, unswept
-from compiler.llm.batches.runner import Pace, Runner
+from compiler.llm.batches.runner import Runner
 from compiler.llm.batches.shards import discard_unsent
 from compiler.llm.batches.states import SENT, WAITING, State
 from compiler.llm.messages import BILLED, Purpose, Reply
 from compiler.llm.providers import batch_api
 from compiler.llm.purse import Purse
-from compiler.project.project import Project
+from compiler.project.project import PAID, SPENDING, Project
 from compiler.project.reporter import Reporter
 
 
@@ -44,7 +44,7 @@ def collect(project: Project, reporter: Reporter) -> Collected:
         else:
             found.unanswered += 1
 
-    with locked(journal.folder, "project's paid path", SPENDING):
+    with locked(journal.folder, PAID, SPENDING):
         before = len(journal.shards((State.APPLIED,)))
         for shard in journal.shards(WAITING):
             # Due now. A shard that is searched for in the server's list keeps its schedule.

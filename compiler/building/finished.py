@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.building import folder
 from compiler.engine.plan import Graph
-from compiler.errors import UsageError
+from compiler.errors import StoreError, UsageError
 from compiler.probes.prompts import Library
 from compiler.project import opening, place
 from compiler.project.project import Project
@@ -39,7 +39,22 @@ class Finished:
     @property
     def directory(self) -> Path:
         """The directory of its installed dataset."""
-        return self.project.store.root / "datasets" / self.project.declared.name
+        return self.project.directory
+
+    @property
+    def mismatch(self) -> str | None:
+        """Why that directory does not hold this build, and the remedy; None if it does."""
+        return folder.mismatch(self.project.directory, self.graph, self.project.command)
+
+    def require_installed(self) -> None:
+        """Refuse to speak of files of another build.
+
+        Raises:
+            StoreError: the directory does not hold this build.
+        """
+        found = self.mismatch
+        if found is not None:
+            raise StoreError(found)
 
     @property
     def files(self) -> list[Path]:
@@ -74,13 +89,13 @@ def round_stats(prefix: str, build: Path | None) -> Stats:
     where = place.find(None, build)
     lock, _ = where.lock(prefix)
     identity = lock.identity
-    installed = folder.installed_round(where.build, identity.name, identity.round)
+    installed = folder.installed_round(where.build, lock.dataset, identity.round)
     rows = identity.outputs.get(f"publish {identity.round}", {}).get("rows")
     if installed is None or installed[1] != rows:
         other = "is not installed" if installed is None else "is installed in another version"
         raise UsageError(
-            f"round {identity.round} of {identity.name} {other}",
-            where=str(where.build / "datasets" / identity.name),
+            f"round {identity.round} of {lock.dataset} {other}",
+            where=str(where.build / "datasets" / lock.dataset),
             hint="build its spec, or `probec reproduce` it with --keep",
         )
     stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]

@@ -41,6 +41,13 @@ class _Copy(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class _Stamp(msgspec.Struct, frozen=True):
+    """The installed files by name, and the command that built them."""
+
+    command: str
+    files: dict[str, _Copy]
+
+
 # Installed text files: name -> (output of `release`, type of its records).
 _RECORDS: Mapping[str, tuple[str, type]] = {
     "stats.json": ("stats", Stats),
@@ -53,33 +60,25 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
 }
 
 
-def install(store: Store, graph: Graph, name: str) -> Path:
-    """Bring `datasets/<name>/` of the build directory up to date, and return its path.
+def install(project: Project, graph: Graph) -> Path:
+    """Bring the directory of a project's dataset up to date, and return its path.
 
     Other files in the directory stay.
 
     Raises:
         StoreError: the directory was not installed by a build, or cannot be written.
     """
-    root = store.root / "datasets" / name
-    wanted = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
-    release = graph.manifest("release")
-    if release is None:
-        raise StoreError("nothing is released yet", hint="run `probec build`")
-    wanted["README.md"] = release.outputs["card"]
-    derived = {
-        name: release.outputs[output]
-        for name, (output, _) in _RECORDS.items()
-        if output in release.outputs
-    }
-    digests = {name: a.digest for name, a in sorted({**wanted, **derived}.items())}
-    if _whole(root, digests):
+    store, root = project.store, project.directory
+    wanted, derived = _wanted(graph)
+    digests = _digests(graph)
+    if _fault(root, digests) is None:
         return root
     _refuse_foreign(root)
     try:
         # The stamp comes first: an interrupted installation is recognised as one of a build.
         (root / "data").mkdir(parents=True, exist_ok=True)
-        write_atomic(root / _STAMP, msgspec.json.encode(dict.fromkeys(digests, _Copy("", 0))))
+        begun = _Stamp(project.command, dict.fromkeys(digests, _Copy("", 0)))
+        write_atomic(root / _STAMP, msgspec.json.encode(begun))
         for path in (*(root / "data").glob(_ROUND_FILES), root / PAGE):
             path.unlink(missing_ok=True)
         for file, artifact in wanted.items():
@@ -90,25 +89,78 @@ def install(store: Store, graph: Graph, name: str) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name in derived:
-        output, kind = _RECORDS[name]
-        records: Iterable[object] = store.rows(release.outputs[output], kind)
+    for name, artifact in derived.items():
+        records: Iterable[object] = store.rows(artifact, _RECORDS[name][1])
         write_atomic(root / name, _written(name, records))
-    stamp = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
-    write_atomic(root / _STAMP, msgspec.json.encode(stamp))
+    files = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
+    write_atomic(root / _STAMP, msgspec.json.encode(_Stamp(project.command, files)))
     return root
 
 
-def _whole(root: Path, digests: Mapping[str, str]) -> bool:
-    """Test if a directory holds these contents, complete and unchanged, and no other data."""
-    found = _installed(root) or {}
-    return (
-        {name: each.digest for name, each in found.items()} == dict(digests)
-        and all(_size(root / name) == each.bytes for name, each in found.items())
-        # The stamp was written last, so a later file was changed after the installation.
-        and all(_time(root / name) <= _time(root / _STAMP) for name in found)
-        and {f"data/{path.name}" for path in _data(root)} <= digests.keys()
-    )
+def _wanted(graph: Graph) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
+    """Return the artifacts of a finished build that are copied, and those that are written out."""
+    release = graph.manifest("release")
+    if release is None:
+        raise StoreError("nothing is released yet", hint="run `probec build`")
+    copied = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
+    copied["README.md"] = release.outputs["card"]
+    outputs = release.outputs
+    records = ((name, outputs.get(output)) for name, (output, _) in _RECORDS.items())
+    return copied, {name: found for name, found in records if found is not None}
+
+
+def _digests(graph: Graph) -> dict[str, str]:
+    copied, derived = _wanted(graph)
+    return {name: a.digest for name, a in sorted({**copied, **derived}.items())}
+
+
+def mismatch(root: Path, graph: Graph, command: str) -> str | None:
+    """Explain why a dataset directory does not hold a finished build, with the remedy.
+
+    `command`: the command that builds it. None if the directory holds it.
+    """
+    fault = _fault(root, _digests(graph))
+    if fault is None:
+        return None
+    return f"{shown(root)} {fault}; `{command}` installs the build that is spoken of here"
+
+
+def unlike_stamp(root: Path) -> str | None:
+    """Explain how a dataset directory differs from the build that its stamp names, or None."""
+    stamp = _stamp(root)
+    if stamp is None:
+        return None
+    fault = _fault(root, {name: each.digest for name, each in stamp.files.items()})
+    return f"{shown(root)} {fault}; `{stamp.command}` installs it again" if fault else None
+
+
+def origin(root: Path) -> str | None:
+    """Return the command that built the files in a dataset directory, None if it is unknown."""
+    stamp = _stamp(root)
+    return None if stamp is None else stamp.command
+
+
+def _fault(root: Path, digests: Mapping[str, str]) -> str | None:
+    """Explain why a directory does not hold exactly these contents, None if it does."""
+    stamp = _stamp(root)
+    if stamp is None:
+        there = (root / _STAMP).is_file()
+        return "was installed by an earlier version" if there else "holds no installed dataset"
+    found = stamp.files
+    if not all(each.digest for each in found.values()):
+        return f"holds an unfinished installation of `{stamp.command}`"
+    if {name: each.digest for name, each in found.items()} != dict(digests):
+        return f"holds another build, of `{stamp.command}`"
+    more = sorted({f"data/{path.name}" for path in _data(root)} - digests.keys())
+    # The stamp was written last, so a later file was changed after the installation.
+    changed = [
+        name
+        for name, each in found.items()
+        if _size(root / name) != each.bytes or _time(root / name) > _time(root / _STAMP)
+    ]
+    if changed:
+        return f"has files that were changed or removed after their installation: {changed[0]}"
+    return f"has data of another origin: {more[0]}" if more else None
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -170,9 +222,8 @@ def installed_round(build: Path, name: str, index: int) -> tuple[Path, str] | No
     return (path, copy.digest) if copy is not None and path.is_file() else None
 
 
-def installed(build: Path, name: str) -> list[Path]:
-    """List the installed files of a dataset, after the stamp that names them."""
-    root = build / "datasets" / name
+def installed(root: Path) -> list[Path]:
+    """List the installed files of a dataset directory, after the stamp that names them."""
     return [root / _STAMP, *(root / file for file in _installed(root) or {})]
 
 
@@ -281,7 +332,7 @@ def result(project: Project, graph: Graph) -> object:
     """
     release = graph.manifest("release")
     if release is None:
-        raise StoreError("not built, or not up to date", hint="run `probec build`")
+        raise StoreError("not built, or not up to date", hint=f"run `{project.command}`")
     return record(project.store, graph, *project.kind.result)
 
 
@@ -319,7 +370,12 @@ def _rounds(graph: Graph) -> list[tuple[tuple[int, ...], Artifact]]:
 
 
 def _installed(root: Path) -> dict[str, _Copy] | None:
+    stamp = _stamp(root)
+    return None if stamp is None else stamp.files
+
+
+def _stamp(root: Path) -> _Stamp | None:
     try:
-        return msgspec.json.decode((root / _STAMP).read_bytes(), type=dict[str, _Copy])
+        return msgspec.json.decode((root / _STAMP).read_bytes(), type=_Stamp)
     except (OSError, msgspec.DecodeError):
         return None  # not installed, or by another version: `install` writes it again

@@ -7,6 +7,7 @@ without shared storage get the tokenizers through the exchange, but neither the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,9 +71,14 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
     )
 
 
+def own(build: Path) -> Path:
+    """Return the directory of this process's kit."""
+    return build / FOLDER / str(os.getpid())
+
+
 def here(kit: Kit, context: Context) -> Workplace:
     """Write a kit to the build directory; return the set-up of workers that share it."""
-    folder = Path(kit.build) / FOLDER
+    folder = own(Path(kit.build))
     for file in context.tokenizer_files.values():
         write_atomic(folder / file.digest, file.data)
     write_atomic(folder / _KIT, msgspec.json.encode(kit))

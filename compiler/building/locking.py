@@ -83,7 +83,7 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
         if found is not None:
             raise UsageError(
                 f"round {index} of {spec.name} is locked with another {found}",
-                where=str(project.rounds.path(lock)),
+                where=str(project.lock_path(lock)),
                 hint="restore the old value, rename the dataset, add a round instead, or delete "
                 "the locks of that round to build it again",
             )
@@ -154,7 +154,7 @@ class _Sealing:
             spec.name,
             self._index,
             spec.seed,
-            project.kind.reduced(spec),
+            {**project.kind.reduced(spec)},
             texts(self._context, (each.templates for each in made.values())),
             # The first lock fixes the source: one that grew since does not change the round.
             held.identity.source if held else self._drawn_from(),
@@ -276,6 +276,7 @@ class _Sealing:
             files=dict(sorted(files.items())),
             replies=replies,
             servers=dict(sorted(project.accounts.items())),
+            variation=project.variation,
         )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import msgspec
 
 from compiler.keys import Json
+from compiler.llm import intents
+from compiler.llm.intents import Count
 from compiler.llm.ledger import Spend
 from compiler.project.project import Project
 from compiler.report.terminal import table
@@ -17,12 +19,14 @@ class Bill:
     """All costs billed to builds of a dataset.
 
     `duplicates`: ids of batches that the provider ran a second time, billed for about `wasted` US
-    dollars, which are not in the rows.
+    dollars, which are not in the rows. `unlogged`: sendings of live requests of the project that
+    may have been billed and brought no reply into the log.
     """
 
     rows: tuple[Spend, ...]
     duplicates: tuple[str, ...]
     wasted: float
+    unlogged: Count
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -31,6 +35,8 @@ class Bill:
             "usd": sum(row.usd for row in self.rows),
             "duplicate_batches": [*self.duplicates],
             "duplicate_usd": self.wasted,
+            "unlogged_live_requests": self.unlogged.requests,
+            "unlogged_live_usd": self.unlogged.usd,
         }
 
 
@@ -41,14 +47,20 @@ def bill(project: Project) -> Bill:
         tuple(project.spent()),
         tuple(each[0] for each in duplicates),
         sum(each[4] for each in duplicates),
+        intents.unlogged(project.journal),
     )
 
 
 def text(found: Bill) -> str:
     """Format a bill as a table; "" if nothing was billed."""
     rows = found.rows
+    unlogged = (
+        f"may have been billed in addition, without a reply in the log: {found.unlogged.text()}"
+        if found.unlogged.requests
+        else ""
+    )
     if not rows:
-        return ""
+        return unlogged
     lines: list[tuple[object, ...]] = [
         (
             row.role,
@@ -72,4 +84,4 @@ def text(found: Bill) -> str:
             f"\nduplicate batches, billed in addition: {len(found.duplicates)}, about "
             f"${found.wasted:,.2f}"
         )
-    return shown
+    return f"{shown}\n{unlogged}".rstrip()

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building import finished, folder
+from compiler.building.build import alone
 from compiler.dataset import rollout_columns, rows, stated
-from compiler.engine.lock import locked
-from compiler.errors import UsageError
 from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
@@ -30,13 +29,13 @@ class Page:
     files: list[Path]
     name: str
     origin: str
-    min_gap: float
+    limits: Anchors
 
     def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
         """Render the page with this number of documents in full; return it with their ids."""
         stats = self.stats
         records = sample.choose(self.files, documents, (stats.hard_below, stats.easy_from))
-        facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.min_gap)
+        facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.limits)
         text = report.render(self.templates, stats, facts, records)
         return text, tuple(record.doc_id for record in records)
 
@@ -71,9 +70,8 @@ def of_spec(variant: Variant, out: Path | None) -> Page | RolloutsPage:
     project = build.project
     if out is None:
         # Installed first, so that the rows beside the page are those that it shows.
-        with locked(project.store.root):
-            name = project.declared.name
-            out = folder.install(project.store, build.graph, name) / folder.PAGE
+        with alone(project):
+            out = folder.install(project, build.graph) / folder.PAGE
     origin = f"the build of {folder.shown(variant.path)}"
     if isinstance(build.result, RolloutStats):
         facts = folder.record(project.store, build.graph, "rollout_facts", RolloutFacts)
@@ -83,9 +81,9 @@ def of_spec(variant: Variant, out: Path | None) -> Page | RolloutsPage:
         build.templates,
         build.stats,
         build.files,
-        project.spec.name,
+        project.dataset,
         origin,
-        (project.spec.scoring.anchors or Anchors()).min_gap,
+        project.spec.scoring.anchors or Anchors(),
     )
 
 
@@ -102,21 +100,10 @@ def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None
     default = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")
     return Page(
         out or default,
-        _templates(path),
+        place.required_templates(path, report.TEMPLATE),
         measured.stats(path, *bands),
         files,
         path.resolve().name,
         f"the rows in {folder.shown(path)}",
-        Anchors().min_gap,
+        Anchors(),
     )
-
-
-def _templates(path: Path) -> Library:
-    found = place.templates(path, report.TEMPLATE)
-    if found is None:
-        raise UsageError(
-            f"no directory above has the page's template, templates/{report.TEMPLATE}",
-            where=str(path),
-            hint="run the command inside a project, such as a probec checkout",
-        )
-    return found

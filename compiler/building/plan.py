@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import chain, pace, quotes, recovery, usage
+from compiler.building import chain, folder, pace, quotes, recovery, usage
 from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
@@ -30,7 +30,8 @@ class Plan:
     """The steps of a project and their price.
 
     `blocked`: what must be fetched before the steps can be planned; if not empty, the price is an
-    estimate of the whole spec.
+    estimate of the whole spec. `installed`: False if every step is finished, but the dataset's
+    directory holds another build.
     """
 
     project: Project
@@ -38,6 +39,7 @@ class Plan:
     steps: tuple[Planned, ...] = ()
     blocked: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    installed: bool = True
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -86,12 +88,15 @@ def plan(project: Project) -> Plan:
         dispatcher.on_cached = check
     measured = usage.basis(project, context, graph)
     costs = quote(project, steps, count(context, graph, steps), basis=measured)
+    built = all(step.state is State.FRESH for step in steps)
+    other = folder.mismatch(project.directory, graph, project.command) if built else None
     told = (
         *project.notices,
+        *([other] if other is not None else []),
         *recovery.notices(project.log, project.journal),
         *(_DAMAGED.format(key=key[:12]) for key in damaged),
     )
-    return Plan(project, costs, tuple(steps), notices=told)
+    return Plan(project, costs, tuple(steps), notices=told, installed=other is None)
 
 
 def text(found: Plan) -> str:
@@ -111,7 +116,8 @@ def _parts(found: Plan) -> Iterator[str]:
     else:
         yield _stages(steps)
         if all(step.state is State.FRESH for step in steps):
-            yield f"everything is up to date ({len(steps)} steps)"
+            what = "everything is" if found.installed else "every step, but not the directory, is"
+            yield f"{what} up to date ({len(steps)} steps)"
             return
     yield quotes.text(spec, found.costs)
     hours = "" if found.project.kind.measured else pace.text(found.project, found.costs)

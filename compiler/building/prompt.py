@@ -11,6 +11,7 @@ from compiler.engine.stage import Unsettled
 from compiler.errors import ProbecError, UsageError
 from compiler.keys import Json, request_key
 from compiler.llm.messages import Request, encode
+from compiler.probes.reasons import CHANGES, NO_UNIT, change_of
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.records import AnswerRow, Probe, Reject
@@ -114,6 +115,8 @@ def first(
             raise _rejected(solo, slot)
     if missing is not None:
         raise missing
+    if role == "generator":
+        raise _unsent("none of the documents has")
     what = "no written probe was built" if slot is None else f"no written probe in slot {slot}"
     raise UsageError(what, hint="see rejects.jsonl beside the dataset for why")
 
@@ -137,7 +140,9 @@ def prompts(solo: Solo, role: Role) -> Iterator[Prompt]:
 def _requests(solo: Solo, role: Role) -> Iterator[tuple[int | None, Request]]:
     context = solo.context
     if role == "generator":
-        yield None, generate.requests(context)(solo.record)
+        request = generate.requests(context)(solo.record)
+        if request is not None:
+            yield None, request
     elif role == "answerer":
         answering = Answering(context)
         for each in probes(solo):
@@ -187,6 +192,12 @@ def _missing(solo: Solo, role: Role) -> ProbecError:
     )
 
 
+def _unsent(subject: str) -> UsageError:
+    """Return the error about documents of which nothing is sent to the generator."""
+    why = "a slot for the generator: no shown sibling has an atom for a written one"
+    return UsageError(f"{subject} {why}", hint=f"change {CHANGES[change_of(NO_UNIT)]}")
+
+
 def _rejected(solo: Solo, slot: int | None) -> ProbecError:
     """Return the error of a document without the wanted probe, with the reason of its reject."""
     doc = solo.record.doc_id
@@ -194,6 +205,8 @@ def _rejected(solo: Solo, slot: int | None) -> ProbecError:
     rejects = solo.rows("finalize.rejects", Reject)
     if slot is None:
         reasons = sorted({each.reason for each in rejects})
+        if reasons == [NO_UNIT]:
+            return _unsent(f"document {doc!r} does not have")
         return UsageError(
             f"document {doc!r} has no written probe: {', '.join(reasons)}",
             hint=f"`probec prompt --doc {doc} --reply` shows the reply of the generator",

@@ -16,21 +16,20 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from compiler import __version__
 from compiler.engine import stamps
-from compiler.engine.lock import locked
+from compiler.engine.lock import building
 from compiler.engine.stamps import Look
 from compiler.errors import ProbecError
 from compiler.keys import Json, digest
 from compiler.spec.root import project_root
 
 FOLDER = "receipts"
-SCHEMA = 1
+SCHEMA = 2
 # The modules of the compiler that are loaded when a receipt is looked up. In a process that has
 # loaded more, such as a test or another program, any of them may have been patched.
 _LIGHT = frozenset(
@@ -105,16 +104,14 @@ def recall(asked: Request, spec: Path, build: Path | None) -> Receipt | None:
     """Return the cached result of a command line; None if there is no valid receipt.
 
     `build`: the build directory if not that of the project. The locks of a build are held while
-    stamps are compared, so no result is returned while another build runs.
+    stamps are compared, so no result is returned while another build of the dataset runs.
     """
     try:
         folder = build if build is not None else project_root(spec) / "build"
         found = _read(folder / FOLDER / asked.name)
         if found is None or found["process"] != asked.process:
             return None
-        with ExitStack() as held:
-            for root in found["holds"]:
-                held.enter_context(locked(Path(root)))
+        with building(folder, found["dataset"], "", lambda: None):
             if not _holds(found):
                 return None
     except (OSError, ProbecError):
@@ -122,8 +119,8 @@ def recall(asked: Request, spec: Path, build: Path | None) -> Receipt | None:
     return Receipt(found["text"], found["data"], found["code"], tuple(found["notices"]))
 
 
-def encode(asked: Request, looks: Sequence[Look], holds: Iterable[Path], receipt: Receipt) -> bytes:
-    """Encode a receipt. `holds`: the directories that a build locks."""
+def encode(asked: Request, looks: Sequence[Look], dataset: str, receipt: Receipt) -> bytes:
+    """Encode a receipt. `dataset`: the name of the dataset, which a build locks."""
     files: dict[str, list[int] | None] = {}
     trees: dict[str, str] = {}
     listings: list[tuple[str, str, list[str]]] = []
@@ -134,7 +131,7 @@ def encode(asked: Request, looks: Sequence[Look], holds: Iterable[Path], receipt
     content: _Content = {
         "schema": SCHEMA,
         "process": asked.process,
-        "holds": [os.path.abspath(path) for path in holds],
+        "dataset": dataset,
         "files": files,
         "trees": trees,
         "listings": listings,
@@ -180,7 +177,7 @@ class _Content(TypedDict):
 
     schema: int
     process: str
-    holds: list[str]
+    dataset: str
     files: dict[str, list[int] | None]
     trees: dict[str, str]
     listings: list[tuple[str, str, list[str]]]

@@ -181,7 +181,7 @@ def _generated(solo: Solo, prompt: Prompt) -> Shown:
     else:
         reply = _received(solo, prompt.key)
         unknown = _TEMPLATED
-        rung = next((each.rung for each in solo.rows("finalize.choices", Choice)), None)
+        rung = next((each.rung for each in solo.rows("finalize.choices", Choice)), None) or None
         probes = {each.slot: each for each in solo.rows("finalize.probes", Probe)}
         rejects = {each.slot: each for each in solo.rows("finalize.rejects", Reject)}
         _add_templated(solo, probes, rejects)

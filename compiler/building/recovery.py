@@ -10,13 +10,16 @@ import msgspec
 
 from compiler.engine.lock import locked
 from compiler.errors import StoreError
+from compiler.llm.batches.api import Line
 from compiler.llm.batches.collect import Mapping, archived
+from compiler.llm.batches.conflicts import differ, verdict
 from compiler.llm.batches.journal import Journal
 from compiler.llm.batches.shards import ordinal_of
 from compiler.llm.messages import BILLED
 from compiler.llm.providers import parse_result
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
+from compiler.project.project import PAID
 
 _BUSY = "wait until that build ends, or Ctrl-C it first"
 
@@ -48,7 +51,7 @@ def recover(place: Place, *, accept_loss: bool) -> Recovered:
         StoreError: the log cannot be written.
     """
     log, journal, found = place.log(incomplete=True), place.journal(), Recovered()
-    with locked(journal.folder, "project's paid path", _BUSY):
+    with locked(journal.folder, PAID, _BUSY):
         try:
             retired = log.retired()
             mapped = _mappings(journal)
@@ -78,16 +81,20 @@ def _apply(
         with path.open("rb") as file:
             top = msgspec.json.decode(file.readline(), type=Mapping)
             rows = msgspec.json.decode(file.readline(), type=dict[int, tuple[str, int]])
-        results = [*archived(journal, shard)]
+        results: dict[int, list[Line]] = {}
+        for raw in archived(journal, shard):
+            line = parse_result(raw)
+            ordinal = None if line is None else ordinal_of(line.custom_id, top.prefix)
+            if line is None or ordinal is None or ordinal not in rows:
+                found.unreadable += 1
+            else:
+                results.setdefault(ordinal, []).append(line)
     except (OSError, StoreError, msgspec.DecodeError):
         found.unreadable += 1
         return
-    for raw in results:
-        line = parse_result(raw)
-        ordinal = None if line is None else ordinal_of(line.custom_id, top.prefix)
-        if line is None or ordinal not in rows:
-            found.unreadable += 1
-        elif line.reply is not None and line.reply.outcome in BILLED:
+    for ordinal, lines in results.items():
+        line = verdict(lines) if differ(lines) else lines[0]
+        if line.reply is not None and line.reply.outcome in BILLED:
             key, purpose = rows[ordinal]
             new = key not in retired and log.put(key, line.reply, top.purposes[purpose])
             found.recovered += new

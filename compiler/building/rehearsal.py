@@ -59,7 +59,7 @@ def opened(
     `max_usd`: the ceiling of the command line, if there is one; `latency`: seconds that a batch
     takes on the server's clock, which runs `speed` times as fast as real time.
     """
-    draft = opening.draft(variant)
+    draft, asked = opening.draft(variant), variant
     root = (variant.build_dir or draft.root / "build") / "rehearsal"
     variant = replace(_paid(variant, draft, max_usd), build_dir=root / "build")
     with Rehearsal.start(root / "server", latency=latency, speed=speed) as server, _key():
@@ -69,6 +69,9 @@ def opened(
         project = opening.project(variant.adding(*local), root / "state")
         project.clock = SpedClock(server.now(), speed)
         project.locking = False
+        # The server's address and the paid providers are those of every rehearsal.
+        project.variation = opening.variation(asked)
+        project.command = opening.command(asked, "rehearse")
         yield project, server
 
 

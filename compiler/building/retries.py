@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from compiler.building import losses
+from compiler.building.losses import Failed
 from compiler.building.unit_costs import call_usd
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
@@ -39,7 +41,7 @@ class Retired:
 
     `replies`: number of retired replies by stage; `usd`: expected US dollars of sending their
     requests again; `unseen`: number of steps whose requests depend on steps that must run first;
-    `dry_run`: nothing was changed.
+    `dry_run`: nothing was changed. `errors`: of all failed requests of the dataset, before.
     """
 
     reasons: tuple[str, ...]
@@ -47,6 +49,7 @@ class Retired:
     usd: float
     unseen: int
     dry_run: bool
+    errors: Sequence[Failed] = ()
 
     def data(self) -> Json:
         """Convert to JSON."""
@@ -55,6 +58,7 @@ class Retired:
             "expected_usd": self.usd,
             "dry_run": self.dry_run,
             "unseen_steps": self.unseen,
+            "errors": [each.data() for each in self.errors],
         }
 
 
@@ -84,6 +88,7 @@ def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Reti
     unknown = [each for each in reasons if each not in ENDED and each not in _REPLACEABLE]
     context = project.context(Silent())
     graph = project.graph(context)
+    errors = losses.errors(project)
     with locked(project.store.root):
         wanted = {_UNUSABLE.get(each, each) for each in reasons}
         found = _find(project, context, graph, wanted, every=bool(unknown))
@@ -99,7 +104,7 @@ def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Reti
                 project.store.forget(key)
             project.log.retire(key for keys in found.replies.values() for key in keys)
     counts = {stage: len(keys) for stage, keys in found.replies.items() if keys}
-    return Retired(tuple(reasons), counts, usd, found.unseen, dry_run)
+    return Retired(tuple(reasons), counts, usd, found.unseen, dry_run, errors)
 
 
 def text(found: Retired) -> str:
@@ -110,6 +115,8 @@ def text(found: Retired) -> str:
         if found.unseen
         else ""
     )
+    if found.errors:
+        unseen += f"\n{losses.summary(found.errors)}"
     total = sum(found.replies.values())
     if not total:
         return f"no reply of this build ended as {', '.join(found.reasons)}{unseen}"

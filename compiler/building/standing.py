@@ -46,7 +46,7 @@ class Standing:
 def rounds(project: Project) -> list[Standing]:
     """Compare every declared or locked round with the spec; opens no socket and reads no source."""
     found: list[Standing] = []
-    locks = project.rounds.all() if project.locking else []
+    locks = project.locks() if project.locking else []
     for index in sorted({*range(len(project.declared.rounds)), *project.held}):
         own = [lock for lock in locks if lock.identity.round == index]
         found += [_standing(project, lock) for lock in own]

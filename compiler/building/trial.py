@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from compiler.keys import Json, canonical
 from compiler.llm.messages import Outcome, Reply, Request
+from compiler.llm.providers import completions
 from compiler.llm.providers.anthropic import Finding
-from compiler.llm.providers.anthropic.client import Failure
-from compiler.llm.providers.completions import Client, wire
+from compiler.llm.providers.completions import completion_body, completion_reply
 from compiler.probes import tokens
 from compiler.project.project import Project
 from compiler.rollouts import leaks
+from compiler.servers.completions import Client
+from compiler.servers.failure import Failure
 from compiler.spec.declared import of_rollouts
 from compiler.spec.rollouts import RolloutsSpec
 
@@ -27,10 +29,10 @@ _ADDED = 2
 def findings(project: Project) -> Iterator[Finding]:
     """Yield checks of the server: models, seeds, special tokens, usage and context."""
     spec = of_rollouts(project.declared)
-    client = Client(spec.model.base_url)
+    client = completions.client(spec.model.base_url, spec.model.read_timeout)
     try:
         yield from _models(client, spec)
-        replies = [wire.reply(*client.message(_body(spec, seed))) for seed in _SEEDS]
+        replies = [completion_reply(*client.message(_body(spec, seed))) for seed in _SEEDS]
     except Failure as failure:
         yield Finding("completions", "bad", f"{client.endpoint}: {failure.message}")
         return
@@ -43,16 +45,15 @@ def findings(project: Project) -> Iterator[Finding]:
 def _body(spec: RolloutsSpec, seed: int) -> bytes:
     parameters: dict[str, Json] = spec.sampling.model_dump(mode="json", exclude={"max_tokens"})
     most = min(_MOST, spec.sampling.max_tokens)
-    own = Request(
-        spec.model.model, "", _PROMPT, most, None, parameters={**parameters, "seed": seed}
-    )
-    return canonical(wire.body(own))
+    sampling = (*parameters.items(), ("seed", seed))
+    own = Request(spec.model.model, "", _PROMPT, most, None, sampling=sampling)
+    return canonical(completion_body(own))
 
 
 def _models(client: Client, spec: RolloutsSpec) -> Iterator[Finding]:
     wanted = spec.model.model
     try:
-        listed = client.get("/models").get("data")
+        listed = client.models().get("data")
     except Failure as failure:
         if failure.status is None:
             raise

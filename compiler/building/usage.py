@@ -223,13 +223,14 @@ def like(project: Project, role: Role) -> str:
     """Return the digest of everything that the tokens of a role's calls depend on."""
     spec = project.spec
     use = getattr(spec.models, role)
-    travel = {"provider", "base_url", "concurrency", "prompt"}
+    travel = {"provider", "base_url", "concurrency", "read_timeout", "prompt"}
     settings: dict[str, Json] = {
         "model": use.model_dump(mode="json", exclude=travel),
         "templates": dict(Library(project.root / "prompts").prompt_closure(use.prompt)),
         "source": spec.source.path,
         "generator": {
             "siblings": spec.siblings.model_dump(mode="json"),
+            "filters": spec.source.filters.model_dump(mode="json"),
             "slots": {name: plain(scope.slots) for name, scope in spec.ordered_scopes()},
         },
         "answerer": {"view": spec.scoring.view.model_dump(mode="json")},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -63,13 +63,13 @@ class Watch:
         self._looks = [inputs, code, state]
         return patience(state) == 0
 
-    def keep(self, again: Receipt, holds: Iterable[Path]) -> None:
+    def keep(self, again: Receipt) -> None:
         """Write the receipt if every stamp still holds. `again`: the result that it stores."""
         assert self._asked is not None
         if not all(look.holds() for look in self._looks):
             return
         receipt = replace(again, notices=tuple(self._project.notices))
-        data = encode(self._asked, self._looks, holds, receipt)
+        data = encode(self._asked, self._looks, self._project.dataset, receipt)
         try:
             write_atomic(self._project.store.root / FOLDER / self._asked.name, data)
         except StoreError:
@@ -149,9 +149,9 @@ class Watch:
                 for artifact in manifest.outputs.values():
                     if look.file(store.path(artifact)) != artifact.bytes:
                         raise OSError(f"{artifact.file} is truncated")
-        for file in folder.installed(store.root, project.declared.name):
+        for file in folder.installed(project.directory):
             look.file(file)
-        look.tree(store.root / "datasets" / project.declared.name)
+        look.tree(project.directory)
         look.listing(store.root / "objects" / "tmp", "*")
         for path in (project.log.path, project.journal.path):
             # The write-ahead log holds transactions that the database file does not have yet.
@@ -159,7 +159,8 @@ class Watch:
             look.perhaps(path.with_name(f"{path.name}-wal"))
         look.perhaps(project.log.path.with_name(f"{project.log.path.name}.count"))
         if project.locking:
-            look.tree(project.rounds.folder)
+            for each in {project.rounds.folder, project.written.folder}:
+                look.tree(each)
             for lock in self._locks:
                 look.file(project.rounds.path(lock))
                 for name in lock.needs():

@@ -49,7 +49,7 @@ def executor(
         else:
             yield Processes(place, jobs)
     finally:
-        shutil.rmtree(project.store.root / kit.FOLDER, ignore_errors=True)
+        shutil.rmtree(kit.own(project.store.root.resolve()), ignore_errors=True)
 
 
 def _exchanged(

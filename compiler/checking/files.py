@@ -67,7 +67,7 @@ def text(report: Report) -> str:
     return "\n\n".join(lines)
 
 
-def data(report: Report) -> Json:
+def data(report: Report) -> dict[str, Json]:
     """Format a report as JSON."""
     return {
         "rows": report.rows,

@@ -19,6 +19,7 @@ from compiler.dataset.stated import Stated
 from compiler.keys import text_digest
 from compiler.probes import leakage
 from compiler.probes.checks import CHECKS, Facts, examine
+from compiler.probes.passages import Passages
 from compiler.probes.places import Places
 from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
@@ -210,6 +211,8 @@ class _DocumentFacts:
         self.segments = segment(self.doc, self.gen_start or 0)
         self.places = Places.of(self.doc)
         self.squashed = leakage.squash(self.doc)
+        # A file holds no siblings.
+        self.passages = Passages(self.segments, ())
         self.tokens = known.source.encode(self.doc) if known.source is not None else None
         self.known = known
 
@@ -254,6 +257,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
             (shown - 1) if shown is not None else 2 if probe.typicality else 0,
             gen_start is not None and facts.known.suffix_in_generated,
             counted,
+            facts.passages,
         ),
     )
     for finding in found:
@@ -302,6 +306,9 @@ def _scores(row: PublishedRow) -> Iterator[tuple[str, str]]:
         others = row.items(name)
         if others is not None and not _are_scores(others):
             yield "V16", f"{name} has a value that is not a number in [0, 1]"
+    gold = row.real("gold_score")
+    if gold is not None and not 0 <= gold <= 1:
+        yield "V16", f"gold_score {gold} is not in [0, 1]"
     seconds = row.items("bb_answer_response_scores")
     if seconds is not None and len(seconds) != len(scores):
         yield "V17", f"{len(seconds)} scores against target_response, {len(scores)} blind scores"

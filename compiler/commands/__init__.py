@@ -29,5 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "card": "print the dataset card, or check every number in it",
     "push": "publish a built dataset on the Hub, at a URL or in a directory",
     "report": "write a self-contained HTML page with plots, tables and documents",
+    "evaluate": "score a method that reads hidden states: questions, controls, predictions",
+    "export": "write the dataset in the format of another tool",
     "verify-rows": "run every check on a probe parquet, built here or published",
 }

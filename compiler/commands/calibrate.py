@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         costs = price(project, chosen, docs, reporter)
         return Result(summary.price(costs), costs.data())
     swept = sweep(project, chosen, docs, args.max_usd, reporter)
-    picture = args.picture or project.store.root / "calibration" / f"{spec.name}.svg"
+    picture = args.picture or project.store.root / "calibration" / f"{project.dataset}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(picture, summary.picture(swept.stats).encode("utf-8"), "--picture")
     text = f"{summary.text(spec, swept)}\nplot: {folder.shown(picture)}"

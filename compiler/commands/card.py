@@ -44,4 +44,5 @@ def _named(args: argparse.Namespace) -> tuple[Path, Library | None]:
     if args.spec.suffix not in SUFFIXES:
         return args.spec, place.templates(args.spec, TEMPLATE)
     build = finished.build(arguments.variant(args))
+    build.require_installed()
     return build.directory, build.templates

@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from compiler.building import finished
+from compiler.building import finished, folder
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.dataset import stated
@@ -33,23 +33,28 @@ def run(args: argparse.Namespace) -> Result:
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))
-        return _shown(build.project.kind.sections(build.result), build.result)
-    found = _stats(args)
-    return _shown(sections(found), found)
+        return _shown(build.project.kind.sections(build.result), build.result, build.mismatch)
+    found, notice = _stats(args)
+    return _shown(sections(found), found, notice)
 
 
-def _shown(found: tuple[Section, ...], stats: object) -> Result:
+def _shown(found: tuple[Section, ...], stats: object, notice: str | None) -> Result:
     parts = [terminal.render(table) for each in found for table in each.tables]
-    return Result("\n\n".join(parts), msgspec.to_builtins(stats))
+    data = msgspec.to_builtins(stats)
+    if notice is not None:
+        parts.append(notice)
+        data["notices"] = [notice]
+    return Result("\n\n".join(parts), data)
 
 
-def _stats(args: argparse.Namespace) -> Stats:
+def _stats(args: argparse.Namespace) -> tuple[Stats, str | None]:
+    """Return the statistics, and a notice where installed files are of another build."""
     if locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         arguments.without_bands(args)
         arguments.without_spec(args)
-        return finished.round_stats(str(args.spec), args.build_dir)
+        return finished.round_stats(str(args.spec), args.build_dir), None
     arguments.without_spec(args)
     found = measured.stats(args.spec, *stated.bands_of(args.spec, args.hard, args.easy))
     if not found.probes:
         raise SourceError("the file has no probes", where=str(args.spec), hint="name one with rows")
-    return found
+    return found, folder.unlike_stamp(args.spec)

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from compiler.building import batches, collection, money
+from compiler.building import batches, collection, losses, money
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.keys import Json
+from compiler.llm import intents
 from compiler.llm.batches.states import OPEN
 from compiler.project import opening
 from compiler.project.reporter import Reporter
@@ -48,6 +49,11 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     lines = [collection.text(collected)] if collected is not None else []
     lines += [batches.text(shards, remote, project.clock.now())]
     lines += [money.text(bill) or "no costs yet"]
+    out = intents.unanswered(journal)
+    if out.requests:
+        lines.append(f"in flight in a running build, or lost with one that ended: {out.text()}")
+    errors = losses.errors(project)
+    lines += [losses.summary(errors)] if errors else []
     if events:
         rows = [(_time(at), shard, kind, detail[:80]) for at, shard, kind, detail in events]
         lines.append(table(("event at", "shard", "event", "detail"), rows))
@@ -56,6 +62,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         "remote": {str(number): text for number, text in remote.items()},
         "collected": collected.data() if collected is not None else None,
         "money": bill.data(),
+        "live_without_reply": {**out.roles},
+        "errors": [each.data() for each in errors],
         "events": [[at, shard, kind, detail] for at, shard, kind, detail in events],
     }
     return Result("\n\n".join(lines), data)

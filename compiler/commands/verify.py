@@ -9,7 +9,7 @@ from compiler.commands.result import Result
 from compiler.project import place
 from compiler.reproduction import verification
 
-EXAMPLE = "probec verify 81064c"
+EXAMPLE = "probec verify 930f80"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

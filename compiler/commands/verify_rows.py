@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from compiler.building import folder
 from compiler.checking import files
 from compiler.commands.result import Result
 from compiler.dataset import located
+from compiler.keys import Json
 
 EXAMPLE = "probec verify-rows build/datasets/demo --tokenizer specs/data/bpe-8k.json.gz"
 
@@ -34,4 +36,12 @@ def run(args: argparse.Namespace) -> Result:
     on_hub = args.path.startswith("hf://")
     path = located.fetched(args.path) if on_hub else Path(args.path)
     report = files.check(path, args.tokenizer)
-    return Result(files.text(report), files.data(report), 1 if report.errors else 0)
+    lines = [files.text(report)]
+    origin, other = folder.origin(path), folder.unlike_stamp(path)
+    if origin is not None and other is None:
+        lines.append(f"these are the files of `{origin}`, as installed")
+    if other is not None:
+        lines.append(other)
+    notices: list[Json] = [other] if other is not None else []
+    data = {**files.data(report), "build": origin, "notices": notices}
+    return Result("\n\n".join(lines), data, 1 if report.errors else 0)

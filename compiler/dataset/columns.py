@@ -62,6 +62,7 @@ class Row:
     verdicts: VerdictRow | None
     score: ScoreRow | None
     baselines: Mapping[str, tuple[float, ...]]
+    gold: float | None = None
 
     @property
     def split(self) -> int:
@@ -192,8 +193,8 @@ COLUMNS: tuple[Column, ...] = (
     _col("doc_idx", "int64", "index of the chosen sibling in the source", lambda r: r.choice.sibling),
     _col("split_char_offset", "int64", "the split that applies to this probe; equals row_splits of its group", lambda r: r.split),
     _col("row_splits", "splits", "the four splits of the doc-record by group; null where a group has no legal place and so no probe", _splits),
-    _col("doc_choice_rationale", "string", "why the generator chose this sibling", lambda r: r.choice.sibling_rationale),
-    _col("split_rationale", "string", "why the generator chose these splits", lambda r: r.choice.split_rationale),
+    _col("doc_choice_rationale", "string", "why the generator chose this sibling; null if it gave no usable reason", lambda r: r.choice.sibling_rationale, nullable=True),
+    _col("split_rationale", "string", "why the generator chose these splits; null if it gave no usable reason", lambda r: r.choice.split_rationale, nullable=True),
     _col("slot_idx", "int64", "place of the probe within its doc-record, from 0", lambda r: r.probe.slot, index=True),
     _col("target", "string", "the side that holds the atom: prefix or suffix", lambda r: r.probe.target),
     _col("typicality", "string", "typical or atypical of the siblings, as labelled by the generator; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
@@ -215,6 +216,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
     _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_by", "string", "generator, or row_seed: the choice of the split, and without a usable reply also of the sibling", lambda r: "row_seed" if r.constants.groups[r.probe.scope] in r.choice.drawn else "generator"),
     _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
     _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
     _ours("n_siblings_available", "int64", "distinct usable siblings of the document", lambda r: r.record.n_available),
@@ -226,6 +228,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("no_context_scores", "floats", "scores of answers from the question alone; null unless that baseline ran", _baseline("no_context"), nullable=True),
     _ours("full_information_scores", "floats", "scores of answers by a model that is shown the atom; null unless that baseline ran", _baseline("full_information"), nullable=True),
     _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; null unless that control ran", _baseline("shuffled_context"), nullable=True),
+    _ours("gold_score", "float64", "the judge's score of target_response itself; a low one means that no answer could score well. Null unless the row was drawn for anchors (scoring.anchors)", lambda r: r.gold, nullable=True),
     _ours("k_rollouts", "int64", "rollouts requested; null on templated rows", lambda r: r.constants.rollouts if r.written else None, nullable=True),
     _ours("answerer_model", "string", "model that wrote the blind answers", lambda r: r.answers.model if r.answers else None, nullable=True),
     _ours("judge_model", "string", "model that scored the blind answers", lambda r: r.verdicts.model if r.verdicts else None, nullable=True),

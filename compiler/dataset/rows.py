@@ -191,6 +191,43 @@ def batches(
         yield from table.iter_batches(batch_size=size, columns=wanted)
 
 
+def names(file: Path) -> list[str]:
+    """Return the names of a file's columns.
+
+    Raises:
+        SourceError: the file is not parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with translated(file):
+        return list(pq.read_schema(file).names)
+
+
+def count(file: Path) -> int:
+    """Return the number of a file's rows.
+
+    Raises:
+        SourceError: the file is not parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with translated(file):
+        return int(pq.read_metadata(file).num_rows)
+
+
+def stated(file: Path, key: str) -> str:
+    """Return an entry of a file's own metadata; empty without it.
+
+    Raises:
+        SourceError: the file is not parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with translated(file):
+        found = (pq.read_schema(file).metadata or {}).get(key.encode("utf-8"), b"")
+    return bytes(found).decode("utf-8", "replace")
+
+
 def inexact_indices(file: Path, names: frozenset[str]) -> dict[str, str]:
     """Return those of the columns whose type in the file is not an integer, with that type."""
     import pyarrow.parquet as pq

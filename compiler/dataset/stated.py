@@ -30,6 +30,10 @@ class _Scope(msgspec.Struct):
 class _Card(msgspec.Struct):
     scopes: tuple[_Scope, ...] | None = None
     source_tokenizer: str | None = None
+    models: dict[str, dict[str, str]] = {}
+    prompts: dict[str, str] = {}
+    compare: str = ""
+    policy: str = ""
     suffix_in_generated: bool = True
 
 
@@ -91,6 +95,21 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
         return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
         raise _other(error, folder(path) / "card.json") from error
+
+
+def judge(path: Path) -> tuple[str, str, str, str] | None:
+    """Read what made the scores: the policy, the judge's model, its prompt's digest, the reference.
+
+    None without metadata.
+
+    Raises:
+        SourceError: `card.json` exists and is not of this version.
+    """
+    card = _read(path, "card.json", _Card)
+    if card is None or not card.policy:
+        return None
+    model = card.models.get("judge", {}).get("model", "")
+    return card.policy, model, card.prompts.get("judge", ""), card.compare
 
 
 def bands(path: Path) -> tuple[float, float] | None:

@@ -60,7 +60,10 @@ class Undecoded:
 
 
 class Shape:
-    """The keys of a reply, from its JSON schema: an object with one list of objects."""
+    """The keys of a reply, from its JSON schema: an object with one list of objects.
+
+    The objects of the list may be of several forms, whose keys are taken together.
+    """
 
     def __init__(self, schema: Mapping[str, Json]) -> None:
         properties = _mapping(schema["properties"])
@@ -68,9 +71,9 @@ class Shape:
         self.nested: dict[str, frozenset[str]] = {}
         self.list, self.item = "", frozenset[str]()
         for name, each in properties.items():
-            items = _mapping(_mapping(each).get("items", {}))
-            if "properties" in items:
-                self.list, self.item = name, frozenset(_mapping(items["properties"]))
+            keys = _item_keys(_mapping(each).get("items"))
+            if keys:
+                self.list, self.item = name, keys
             elif "properties" in _mapping(each):
                 self.nested[name] = frozenset(_mapping(_mapping(each)["properties"]))
         inner = frozenset[str]().union(*self.nested.values())
@@ -270,5 +273,14 @@ def _tokens(value: object) -> Iterator[object]:
         yield value
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
+def _item_keys(items: Json) -> frozenset[str]:
+    """Return the keys of all forms of a list's objects; none for a list of other values."""
+    forms = _mapping(items).get("anyOf", [_mapping(items)])
+    keys = frozenset[str]()
+    for form in forms if isinstance(forms, list) else ():
+        keys |= frozenset(_mapping(_mapping(form).get("properties")))
+    return keys
+
+
+def _mapping(value: Json | Mapping[str, Json]) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}

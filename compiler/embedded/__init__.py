@@ -1,4 +1,4 @@
-"""The embedded model `extractive-1`: a rule-based baseline. Free, deterministic, offline.
+"""The embedded model `extractive-2`: a rule-based baseline. Free, deterministic, offline.
 
 It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
 retrieval from the text it is shown, and judges by lexical overlap. Replies are cached, so a change
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from compiler.embedded import answerer, author, judge
 from compiler.errors import ProviderError
 
-MODEL = "extractive-1"
+MODEL = "extractive-2"
 
 # The tag by which a prompt's role is known, first match first, and the function of that role.
 _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (

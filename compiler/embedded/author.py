@@ -29,29 +29,34 @@ def write(prompt: str, sample: int) -> str:
     plans = [_plan(sibling, slots, scopes) for sibling in siblings]
     best = max(range(len(plans)), key=lambda i: (plans[i].filled, len(siblings[i].units), -i))
     plan = plans[best]
-    others = [s.text[s.generated :] for s in siblings if s.index != plan.sibling.index]
-    written = (
-        _Writer(plan.sibling, plan.split(slot), others, siblings).probe(
-            slot, scopes[slot.scope], unit
-        )
-        for slot, unit in plan.chosen
-    )
-    probes = [probe for probe in written if probe is not None]
+    others = [s.text[s.generated :] for s in siblings if s.letter != plan.sibling.letter]
+    chosen = {slot.index: unit for slot, unit in plan.chosen}
+    probes: list[dict[str, object]] = []
+    for slot in slots:
+        place, unit = plan.places.get(scopes[slot.scope].split), chosen.get(slot.index)
+        if place is None or unit is None:
+            probes.append({"slot": slot.index, "decline": _NO_UNIT})
+            continue
+        writer = _Writer(plan.sibling, place.offset, others, siblings)
+        probe = writer.probe(slot, unit)
+        probes.append(probe or {"slot": slot.index, "decline": _NO_ALTERNATIVE})
+    rest = max([p.filled for i, p in enumerate(plans) if i != best], default=0)
     reply = {
-        "sibling": plan.sibling.index,
+        "sibling": plan.sibling.letter,
         "sibling_rationale": (
-            f"Continuation {plan.sibling.index} offers usable atoms for {plan.filled} of "
+            f"Continuation {plan.sibling.letter} offers usable atoms for {plan.filled} of "
             f"{len(slots)} slots, out of {len(plan.sibling.units)} marked units; the other "
-            f"{len(siblings) - 1} shown offer at most "
-            f"{max([p.filled for i, p in enumerate(plans) if i != best], default=0)}."
+            f"{len(siblings) - 1} shown offer at most {rest}."
         ),
-        "splits": {group: place.id if place else None for group, place in plan.places.items()},
+        "splits": {group: place.id for group, place in plan.places.items() if place},
         "split_rationale": _split_rationale(plan),
         "probes": probes,
     }
     return json.dumps(reply, ensure_ascii=False)
 
 
+_NO_UNIT = "No unit that is left on its side is new to the other side."
+_NO_ALTERNATIVE = "No sound alternative can be composed of the other side's statements."
 # Scores of units as atoms, by split and unit id. A split fixes a unit's side and complement.
 _Worths = dict[tuple[int, str], float]
 
@@ -63,15 +68,11 @@ class _Plan:
     chosen: list[tuple[SlotTag, Unit]]
     filled: int
 
-    def split(self, slot: SlotTag) -> int:
-        place = self.places[slot.split]
-        return place.offset if place else 0
-
 
 def _split_rationale(plan: _Plan) -> str:
     size = len(plan.sibling.text)
     parts = [
-        f"{group} at {place.id}, {100 * place.offset // size}% into the text"
+        f"{group} at {100 * place.offset // size}% of the text"
         for group, place in plan.places.items()
         if place is not None
     ]
@@ -89,10 +90,10 @@ def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) ->
     filled = 0
     worths: _Worths = {}
     for group in ("word_lens", "sentence", "paragraph", "whole"):
-        mine = [slot for slot in slots if slot.split == group]
+        mine = [slot for slot in slots if scopes[slot.scope].split == group]
         best: tuple[int, float, Place, list[tuple[SlotTag, Unit]]] | None = None
         for place in (p for p in sibling.places if group in p.groups):
-            filled_here = _fill(sibling, place.offset, mine, scopes, worths)
+            filled_here = _fill(sibling, place.offset, mine, worths)
             central = -abs(place.offset / len(sibling.text) - 0.55)
             if best is None or (len(filled_here), central) > best[:2]:
                 best = (len(filled_here), central, place, filled_here)
@@ -104,60 +105,40 @@ def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) ->
 
 
 def _fill(
-    sibling: Marked,
-    split: int,
-    slots: list[SlotTag],
-    scopes: dict[str, ScopeTag],
-    worths: _Worths,
+    sibling: Marked, split: int, slots: list[SlotTag], worths: _Worths
 ) -> list[tuple[SlotTag, Unit]]:
     """Return the slots that a split can serve, each with its atom."""
     filled: list[tuple[SlotTag, Unit]] = []
     used: set[str] = set()
+    side_id = f"{sibling.letter}.side"
     for slot in slots:
-        scope = scopes.get(slot.scope)
-        if scope is None:
+        if side_id in slot.units:
+            low, high = (0, split) if slot.side == "before" else (split, len(sibling.text))
+            filled.append((slot, Unit(side_id, "side", low, high)))
             continue
-        unit = (
-            _side(sibling, split, slot.target, scope)
-            if scope.unit == "side"
-            else _unit(sibling, split, slot, scope, used, worths)
-        )
+        unit = _unit(sibling, split, slot, used, worths)
         if unit is not None:
             used.add(unit.id)
             filled.append((slot, unit))
     return filled
 
 
-def _side(sibling: Marked, split: int, target: str, scope: ScopeTag) -> Unit | None:
-    low, high = (0, split) if target == "prefix" else (split, len(sibling.text))
-    count = sum(u.kind == "s" and low <= u.start and u.end <= high for u in sibling.units)
-    if high - low < scope.min_chars or count < scope.min_sentences:
-        return None
-    return Unit("", "side", low, high)
-
-
 def _unit(
-    sibling: Marked,
-    split: int,
-    slot: SlotTag,
-    scope: ScopeTag,
-    used: set[str],
-    worths: _Worths,
+    sibling: Marked, split: int, slot: SlotTag, used: set[str], worths: _Worths
 ) -> Unit | None:
-    prefix = slot.target == "prefix"
+    before = slot.side == "before"
     side = [
         unit
         for unit in sibling.units
-        if unit.kind == scope.unit[0] and (unit.end <= split if prefix else unit.start >= split)
+        if unit.id in slot.units and (unit.end <= split if before else unit.start >= split)
     ]
-    if prefix:
+    if before:
         side.reverse()
-    complement = sibling.text[split:] if prefix else sibling.text[:split]
+    complement = sibling.text[split:] if before else sibling.text[:split]
     there = stems(complement)
     best: tuple[float, Unit] | None = None
     for distance, unit in enumerate(side, start=1):
-        size = unit.end - unit.start
-        if unit.id in used or not scope.min_chars <= size <= scope.max_chars:
+        if unit.id in used:
             continue
         key = (split, unit.id)
         if key not in worths:
@@ -195,18 +176,17 @@ class _Writer:
         self._others = others
         self._siblings = [s.text for s in siblings]
 
-    def probe(self, slot: SlotTag, scope: ScopeTag, unit: Unit) -> dict[str, object] | None:
+    def probe(self, slot: SlotTag, unit: Unit) -> dict[str, object] | None:
         """Return one probe of the reply, or None if no sound alternative can be composed."""
         text = self._sibling.text
         atom = text[unit.start : unit.end].strip()
-        prefix = slot.target == "prefix"
-        complement = text[self._split :] if prefix else text[: self._split]
-        far = not prefix
+        far = slot.side == "after"
+        complement = text[: self._split] if far else text[self._split :]
         misses = NearMisses(complement, self._siblings)
-        if scope.unit == "sentence":
+        if unit.kind == "sent":
             question, answer = self._sentence(atom, complement, far)
             alternative = misses.of(atom)
-        elif scope.unit == "paragraph":
+        elif unit.kind == "par":
             question, answer = self._paragraph(atom, complement, far)
             alternative = misses.all(language.sentences(atom))
         else:
@@ -214,17 +194,16 @@ class _Writer:
             alternative = misses.all(language.sentences(answer))
         if alternative is None:
             return None
-        typicality, distribution = self._typicality(atom, prefix)
+        labels = self._typicality(atom) if slot.labelled else {}
         return {
             "slot": slot.index,
-            "unit": unit.id or None,
+            "unit": unit.id,
             "question": question,
             "answer": answer,
             "alternative": alternative,
-            "typicality": typicality,
-            "synergy_check": _synergy(atom, scope.unit),
-            "distribution_check": distribution,
+            "synergy_check": _synergy(atom, unit.kind),
             "difficulty_check": _difficulty(atom, complement),
+            **labels,
         }
 
     def _sentence(self, atom: str, complement: str, far: bool) -> tuple[str, str]:
@@ -240,38 +219,36 @@ class _Writer:
         rest = parsed.rest if parsed else atom
         verb = parsed.verb.casefold() if parsed else ""
         if regex.search(r"\d", rest) and not regex.search(r"\d", topic):
-            asked = f"which figure or date does the text give in connection with {topic}, and what is it about"
+            asked = f"which figure or date goes with {topic}, and what is it about"
         elif _CAUSE.search(rest):
-            asked = f"what reason or purpose does the text give concerning {topic}"
+            asked = f"what is the reason or purpose concerning {topic}"
         elif _CONTRAST.search(rest):
-            asked = f"what contrast or exception does the text draw about {topic}"
+            asked = f"what contrast or exception holds for {topic}"
         elif named and verb in language.COPULAS:
             asked = language.choose(
                 (
-                    f"what does the text say {topic} {verb}, and with what qualification",
-                    f"how does the text characterise {topic}, and in what respect",
+                    f"what {verb} {topic}, and with what qualification",
+                    f"what characterises {topic}, and in what respect",
                 ),
                 atom,
             )
         elif named and verb in language.MODALS:
-            asked = (
-                f"what does the text say {topic} {verb} do or undergo, and under which condition"
-            )
+            asked = f"what {verb} {topic} do or undergo, and under which condition"
         elif named and verb in language.HAVES:
-            asked = f"what does the text report that {topic} {verb}, and to what effect"
+            asked = f"what {verb} {topic} done or come to, and to what effect"
         elif named:
             asked = language.choose(
                 (
-                    f"what does the text report about what happens with {topic}, and with which particulars",
-                    f"what does the text tell of {topic}, and what does it tie this to",
+                    f"what happens with {topic}, and with which particulars",
+                    f"what becomes of {topic}, and what is this tied to",
                 ),
                 atom,
             )
         else:
             asked = language.choose(
                 (
-                    f"what specific point does the text make that involves {topic}",
-                    f"what does the text assert where it touches on {topic}, and about whom or what",
+                    f"what specifically is true that involves {topic}",
+                    f"who or what is concerned where {topic} comes up, and in which way",
                 ),
                 atom,
             )
@@ -285,9 +262,9 @@ class _Writer:
         answer = " ".join(language.compress(line, 30) for line in lines if line in richest)
         asked = language.choose(
             (
-                f"the text spends a paragraph on {both}: what does it claim there, and what does it add to support or qualify this",
-                f"one paragraph is about {both}: what two points does it make, taken together",
-                f"what does the text set out in the paragraph on {both}, and how do its statements fit together",
+                f"what holds for {both}, and what supports or qualifies this",
+                f"which two things are true of {both}, taken together",
+                f"what is the case with {both}, and what else belongs to it",
             ),
             atom,
         )
@@ -298,11 +275,11 @@ class _Writer:
         picked = [lines[0], lines[len(lines) // 2], lines[-1]] if len(lines) > 2 else lines
         answer = " ".join(language.compress(line, 26) for line in dict.fromkeys(picked))
         found = language.topics(atom, complement, 3)
-        about = ", ".join(found[:-1]) + " and " + found[-1] if len(found) > 1 else "its subject"
+        about = f", where {', '.join(found[:-1])} and {found[-1]} come up" if len(found) > 1 else ""
         asked = (
-            f"how does the text develop from here as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+            f"from here on, as a whole, what comes first, what next, and what at the end{about}"
             if far
-            else f"how does the text come to this point as a whole, where {about} come up: with what does it begin, what does it turn to, and where does it arrive"
+            else f"up to this point, as a whole, what came first, what next, and what last{about}"
         )
         return asked[:1].upper() + asked[1:] + "?", answer
 
@@ -310,33 +287,30 @@ class _Writer:
         found = language.topics(atom, complement, 2)
         return " and ".join(found) if found else "this"
 
-    def _typicality(self, atom: str, prefix: bool) -> tuple[str | None, str | None]:
-        if prefix:
-            return None, None
+    def _typicality(self, atom: str) -> dict[str, object]:
         wanted = content_stems(atom)
         count = sum(len(wanted & stems(other)) >= 0.6 * len(wanted) for other in self._others)
         total = len(self._others)
         shown = f"{count} of {total} other continuations hold at least 60% of its content words"
-        if total < 2:
-            return None, shown
-        return ("typical" if count >= min(3, total) else "atypical"), shown
+        return {
+            "typicality": "typical" if count >= min(3, total) else "atypical",
+            "distribution_check": shown,
+        }
 
 
 def _where(far: bool, atom: str) -> str:
     if far:
-        return language.choose(("Further on", "In what follows", "As the text goes on"), "w", atom)
+        return language.choose(("Further on", "In what follows", "Later on"), "w", atom)
     return language.choose(("Earlier on", "In what came before", "Before this point"), "w", atom)
 
 
-def _synergy(atom: str, unit: str) -> str:
-    parts = language.pieces(atom) if unit == "sentence" else language.sentences(atom)
+def _synergy(atom: str, kind: str) -> str:
+    parts = language.pieces(atom) if kind == "sent" else language.sentences(atom)
     if len(parts) < 2:
         words = atom.split()
         parts = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
     picked = (
-        [parts[0], parts[-1]]
-        if unit == "sentence"
-        else [parts[0], parts[len(parts) // 2], parts[-1]]
+        [parts[0], parts[-1]] if kind == "sent" else [parts[0], parts[len(parts) // 2], parts[-1]]
     )
     quoted = [f"“{language.short(part)}”" for part in dict.fromkeys(picked)]
     return "Integrates " + " with ".join(quoted)

@@ -52,7 +52,12 @@ _LEADING = regex.compile(
     regex.IGNORECASE,
 )
 _PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
-_SENTENCE_END = regex.compile(r"(?<=[.!?…][\"”’')\]]{0,2})\s+(?=[\p{Lu}\p{N}\"“‘'(])|\n+")
+# Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it.
+_SENTENCE_END = regex.compile(
+    r"(?<=[.!?…][\"”’')\]]{0,2})(?<!\b[\p{Lu}--I]\.)(?<!\b\p{Lu}\.[\s-]?I\.)"
+    r"\s+(?=[\p{Lu}\p{N}\"“‘'(])|\n+",
+    regex.VERSION1,
+)
 _CAPITALISED = regex.compile(
     r"\p{Lu}[\p{L}’'\-]+(?:\s+(?:of|the|and|de|von)\s+\p{Lu}[\p{L}’'\-]+|\s+\p{Lu}[\p{L}’'\-]+){0,4}"
 )

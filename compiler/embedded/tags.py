@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import regex
 
 from compiler.errors import ProviderError
 
+TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
+"""The tags that a generator prompt must have, each with its first attribute."""
+
 _ATTRIBUTE = regex.compile(r'([a-z_]+)="([^"]*)"')
-_TOKEN = regex.compile(r"<(/?)([a-z]+)((?:\s+[a-z_]+=\"[^\"]*\")*)\s*/?>|([^<]+)")
+_TOKEN = regex.compile(r"<(/?)([A-Za-z0-9.]+)/?>|([^<]+)")
+_ID = regex.compile(r"([A-Z])\.([a-z]+)(\d*)")
+_RANGE = regex.compile(r"([A-Z]\.[a-z]+)(\d*)(?:\.\.[A-Z]\.[a-z]+(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence (`s`) or paragraph (`p`) that may be an atom."""
+    """A sentence (`sent`) or paragraph (`par`) that may be an atom, or a `side`."""
 
     id: str
     kind: str
@@ -35,10 +41,10 @@ class Place:
 class Marked:
     """One sibling: its text without tags, with the units and places that the tags mark.
 
-    `generated`: the offset at which the generated text begins.
+    `letter`: its id; `generated`: the offset at which the generated text begins.
     """
 
-    index: int
+    letter: str
     text: str
     generated: int
     units: tuple[Unit, ...]
@@ -47,25 +53,26 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class SlotTag:
-    """A `<slot>` tag: one probe to write."""
+    """A `<slot>` tag: one probe to write.
+
+    `units`: the ids that may be its atom; `labelled`: it asks for a typicality.
+    """
 
     index: int
     scope: str
-    split: str
-    target: str
+    side: str
     distance: int
+    units: frozenset[str]
+    labelled: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeTag:
-    """A `<scope>` tag: the rules of one scope."""
+    """A `<scope>` tag: one size of atom. `split`: the group whose split applies."""
 
     name: str
-    unit: str
+    split: str
     alternative: str
-    min_chars: int
-    max_chars: int
-    min_sentences: int
 
 
 def inner(prompt: str, tag: str) -> str:
@@ -99,62 +106,75 @@ def scopes(prompt: str) -> dict[str, ScopeTag]:
     found = {}
     for raw in regex.findall(r"<scope\s([^>]*)>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
-        found[a["name"]] = ScopeTag(
-            a["name"],
-            a["unit"],
-            a["alternative"],
-            int(a["min_chars"]),
-            int(a["max_chars"]),
-            int(a["min_sentences"]),
-        )
+        found[a["name"]] = ScopeTag(a["name"], a["split"], a["alternative"])
     return found
 
 
 def slots(prompt: str) -> list[SlotTag]:
-    """Return the `<slot>` tags in order."""
+    """Return the `<slot>` tags in order, with the units that `<unit>` tags allow."""
+    units: dict[str, set[str]] = {}
+    for numbers, listed in regex.findall(r'<unit slot="([\d ]+)">([^<]*)</unit>', prompt):
+        for number in numbers.split():
+            units.setdefault(number, set()).update(_listed(listed))
     found = []
     for raw in regex.findall(r"<slot\s([^>]*?)/?>", prompt):
         a = dict(_ATTRIBUTE.findall(raw))
+        distance = int(a.get("distance", "0"))
+        allowed = frozenset(units.get(a["n"], ()))
         found.append(
-            SlotTag(
-                int(a["index"]), a["scope"], a["split"], a["target"], int(a.get("distance", "0"))
-            )
+            SlotTag(int(a["n"]), a["scope"], a["side"], distance, allowed, "typicality" in a)
         )
     return found
 
 
 def siblings(prompt: str) -> list[Marked]:
-    """Return the `<sibling>` tags in order."""
+    """Return the `<sibling>` tags in order, with the places that `<split>` tags allow."""
+    groups: dict[str, list[str]] = {}
+    for group, places in regex.findall(r'<split group="([a-z_]+)">([^<]*)</split>', prompt):
+        for each in _listed(places):
+            groups.setdefault(each, []).append(group)
     return [
-        _marked(int(index), body)
-        for index, body in regex.findall(
-            r'<sibling index="(\d+)">\n(.*?)\n</sibling>', prompt, regex.DOTALL
+        _marked(letter, body, groups)
+        for letter, body in regex.findall(
+            r'<sibling id="([A-Z])">\n(.*?)\n</sibling>', prompt, regex.DOTALL
         )
     ]
 
 
-def _marked(index: int, body: str) -> Marked:
+def _listed(text: str) -> Iterator[str]:
+    """Yield the ids of a list with ranges."""
+    for name, first, last in _RANGE.findall(text):
+        if last:
+            yield from (f"{name}{number}" for number in range(int(first), int(last) + 1))
+        else:
+            yield name + first
+
+
+def _marked(letter: str, body: str, groups: Mapping[str, Sequence[str]]) -> Marked:
     text: list[str] = []
     at = generated = 0
-    open_units: list[tuple[str, str, int]] = []
+    starts: dict[str, int] = {}
     units: list[Unit] = []
     places: list[Place] = []
-    for closing, name, raw, chunk in _TOKEN.findall(body):
+    for closing, name, chunk in _TOKEN.findall(body):
         if chunk:
             plain = _unescape(chunk)
             text.append(plain)
             at += len(plain)
-        elif closing:
-            unit_id, kind, start = open_units.pop()
-            units.append(Unit(unit_id, kind, start, at))
-        elif name == "b":
-            a = dict(_ATTRIBUTE.findall(raw))
-            places.append(Place(a["id"], at, tuple(a["for"].split())))
         elif name == "generated":
             generated = at
+        elif closing:
+            units.append(Unit(name, _kind(name), starts[name], at))
+        elif _kind(name) == "split":
+            places.append(Place(name, at, tuple(groups.get(name, ()))))
         else:
-            open_units.append((dict(_ATTRIBUTE.findall(raw))["id"], name, at))
-    return Marked(index, "".join(text), generated, tuple(units), tuple(places))
+            starts[name] = at
+    return Marked(letter, "".join(text), generated, tuple(units), tuple(places))
+
+
+def _kind(name: str) -> str:
+    found = _ID.fullmatch(name)
+    return found[2] if found else ""
 
 
 def _unescape(text: str) -> str:

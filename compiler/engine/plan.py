@@ -44,12 +44,19 @@ class Graph:
     """The steps of one build over one store, with the manifests of finished steps.
 
     `leaves`: the finest parts of the work; the parts of coarser stages are prefixes of these.
+    `like`: the build that changes are explained by as long as this one was never built.
     """
 
     def __init__(
-        self, build: str, store: Store, stages: Sequence[Stage], leaves: Sequence[Part]
+        self,
+        build: str,
+        store: Store,
+        stages: Sequence[Stage],
+        leaves: Sequence[Part],
+        like: str | None = None,
     ) -> None:
         self.build = build
+        self._like = like or build
         self.store = store
         self.stages = tuple(stages)
         self.leaves = tuple(leaves)
@@ -165,7 +172,8 @@ class Graph:
     def _why(
         self, step: Step, key: str, preimage: dict[str, Json]
     ) -> tuple[tuple[Change, ...], str]:
-        last = self.store.head(self.build, step.stage.name, label(step.part))
+        place = step.stage.name, label(step.part)
+        last = self.store.head(self.build, *place) or self.store.head(self._like, *place)
         if last is None:
             return (), "never built"
         if last == key:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import struct
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -28,8 +28,8 @@ _FREE_PENDING = 2048
 _FEW = 3
 _SHARE = 0.01
 
-# The header of a spooled body: key, sample, index of the purpose, size in bytes.
-_HEAD = struct.Struct("<32sIII")
+# The header of a spooled call: key, sample, index of the purpose, bytes of the body and the place.
+_HEAD = struct.Struct("<32sIIII")
 
 Progress = Callable[[int, int], None]
 
@@ -53,7 +53,8 @@ class Dispatcher:
     """The calls of one role, queued on disk and sent through its provider.
 
     `purpose`: the purpose of a call in round 0; other rounds are filled in. `elsewhere`: returns
-    the endpoint that has a key in an open batch, or None.
+    the endpoint that has a key in an open batch, or None. `turn`: held while calls are sent, so
+    that processes that share the log send one after the other.
     """
 
     def __init__(
@@ -64,7 +65,11 @@ class Dispatcher:
         purpose: Purpose,
         progress: Progress,
         elsewhere: Callable[[str], str | None] = lambda _: None,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._turn = turn
+        # The version of the log when the first call of a pass was looked up.
+        self._version: int | None = None
         self.provider = provider
         self.log = log
         self.priced: dict[str, Priced] = defaultdict(Priced)
@@ -94,6 +99,8 @@ class Dispatcher:
             ProviderError: the body is larger than the provider accepts.
         """
         self._seen += len(samples)
+        if self._version is None:
+            self._version = self.log.version()
         for wanted in self._missing(request, samples, round_index, place):
             if self._spool.add(wanted):
                 self._wanted += 1
@@ -142,7 +149,7 @@ class Dispatcher:
             self._rounds[round_index] = replace(self._purpose, round=round_index)
         purpose = self._rounds[round_index]
         for sample in samples:
-            wanted = call(body, sample, purpose)
+            wanted = call(body, sample, purpose, place)
             if wanted.key not in self.log:
                 yield wanted
 
@@ -161,6 +168,8 @@ class Dispatcher:
         # Counted per pass: a role has several, and the share of failures is judged in each.
         seen, self._seen = self._seen, 0
         self._total = queued
+        if queued:
+            self.log.forget_failures(self._purpose)
         try:
             self._ask()
         except StoreError:
@@ -173,10 +182,12 @@ class Dispatcher:
             raise
         failed = self._keep_failures(seen)
         if failed:
-            reply = failed[0][2]
+            errors = Counter(_error(reply) for _, _, reply in failed)
+            text, count = errors.most_common(1)[0]
+            often = f", {count:,} of them with" if count < len(failed) else ""
             raise ProviderError(
                 f"{len(failed):,} of {queued:,} call{'s' if queued != 1 else ''} of "
-                f"{self.provider.name} failed: {reply.error or reply.outcome.value}",
+                f"{self.provider.name} failed{often}: {text}",
                 hint="run the same command again; the replies received are kept",
             )
 
@@ -186,12 +197,13 @@ class Dispatcher:
         `seen`: number of calls of the pass, including those that were in the log already.
         """
         failed, self._failed = self._failed, []
-        if len(failed) > max(_FEW, _SHARE * seen):
-            return failed
-        for key, _, reply in failed:
-            self.log.put(key, reply)
+        many = len(failed) > max(_FEW, _SHARE * seen)
+        for key, purpose, reply in failed:
+            self.log.fail(key, purpose, _error(reply), kept=not many)
+            if not many:
+                self.log.put(key, reply)
         self.log.commit()
-        return []
+        return failed if many else []
 
     def close(self) -> None:
         """Drop the queued calls that were not settled."""
@@ -213,7 +225,11 @@ class Dispatcher:
     def _ask(self) -> None:
         try:
             if len(self._spool) or self.provider.unsettled():
-                self.provider.ask(self._spool, self._deliver, self._commit)
+                with self._turn():
+                    if self.log.version() != self._version:
+                        # Another process has written since, maybe replies that are queued here.
+                        self._spool.answered = self.log.__contains__
+                    self.provider.ask(self._spool, self._deliver, self._commit)
             self._commit()
         except (KeyboardInterrupt, StoreError):
             # The error may fall between a reply and its cost. Providers commit each reply that they
@@ -226,6 +242,7 @@ class Dispatcher:
             raise
         finally:
             self._spool.clear()
+            self._version = None
 
     def _commit(self) -> None:
         self.log.commit()
@@ -246,6 +263,10 @@ class Dispatcher:
         self._progress(self._done, max(self._total, self._wanted, self._done))
 
 
+def _error(reply: Reply) -> str:
+    return reply.error or reply.outcome.value
+
+
 class Spool:
     """A queue of calls, one per key, in a temporary file that vanishes with the process."""
 
@@ -255,6 +276,8 @@ class Spool:
         self._file: BinaryIO | None = None
         self._count = 0
         self._purposes: list[Purpose] = []
+        # Tests if a key was answered after it was queued; None if no key was.
+        self.answered: Callable[[str], bool] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -285,8 +308,10 @@ class Spool:
             # Compared by identity: storing a few equal copies is cheaper than comparing every call.
             self._purposes.append(wanted.purpose)
         place = len(self._purposes) - 1
-        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, len(wanted.body))
-        self._file.write(head + wanted.body)
+        about = wanted.place.encode()
+        sizes = len(wanted.body), len(about)
+        head = _HEAD.pack(bytes.fromhex(wanted.key), wanted.sample, place, *sizes)
+        self._file.write(head + wanted.body + about)
 
     def __iter__(self) -> Iterator[Call]:
         if self._file is None:
@@ -295,8 +320,10 @@ class Spool:
             # Flushes the write buffer.
             self._file.seek(0)
         while head := self._file.read(_HEAD.size):
-            key, sample, purpose, size = _HEAD.unpack(head)
-            yield Call(self._file.read(size), sample, key.hex(), self._purposes[purpose])
+            key, sample, purpose, size, about = _HEAD.unpack(head)
+            body, place = self._file.read(size), self._file.read(about).decode()
+            if self.answered is None or not self.answered(key.hex()):
+                yield Call(body, sample, key.hex(), self._purposes[purpose], place)
 
     @contextmanager
     def _translated(self, kept: str) -> Iterator[None]:
@@ -314,6 +341,7 @@ class Spool:
         self._known.clear()
         self._purposes.clear()
         self._count = 0
+        self.answered = None
         if self._file is not None:
             # The buffer is dropped with the queue, so a full disk does not matter.
             with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -48,8 +48,8 @@ class Request:
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
-    the provider's prompt cache, None for no caching. `parameters`: of a completion, where `user` is
-    the text to continue, every sampling parameter beside `max_tokens`.
+    the provider's prompt cache, None for no caching; `sampling`: sampling parameters by name, of a
+    completion every one beside `max_tokens`. Of a completion, `user` is the text to continue.
     """
 
     model: str
@@ -59,7 +59,7 @@ class Request:
     thinking_tokens: int | None
     schema: Json = None
     cache: Literal["5m", "1h"] | None = None
-    parameters: Mapping[str, Json] | None = None
+    sampling: tuple[tuple[str, Json], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,21 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The exact wire body of a request, a sample index, and the request key of the two."""
+    """The exact wire body of a request, a sample index, and the request key of the two.
+
+    `place`: the document or row that the request is about, for messages; "" if unknown.
+    """
 
     body: bytes
     sample: int
     key: str
     purpose: Purpose
+    place: str = ""
+
+    @property
+    def about(self) -> str:
+        """Return the role and the row of the request, for messages."""
+        return f"the {self.purpose.role}'s request about {self.place or self.key[:12]}"
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -160,6 +169,6 @@ def encode(provider: Provider, request: Request) -> bytes:
     return canonical(provider.encode(request))
 
 
-def call(body: bytes, sample: int, purpose: Purpose) -> Call:
+def call(body: bytes, sample: int, purpose: Purpose, place: str = "") -> Call:
     """Return the call for one sample of a body."""
-    return Call(body, sample, request_key(body, sample), purpose)
+    return Call(body, sample, request_key(body, sample), purpose, place)

@@ -25,7 +25,7 @@ import zstandard
 
 from compiler import tally
 from compiler.errors import DamagedError, StoreError
-from compiler.llm import ledger
+from compiler.llm import failures, ledger
 from compiler.llm.ledger import Ledger, Spend
 from compiler.llm.messages import Purpose, Reply, well_formed
 
@@ -85,6 +85,11 @@ class ResponseLog:
             return True
         with self._translated():
             return self._open().execute("select 1 from reply limit 1").fetchone() is None
+
+    def version(self) -> int:
+        """Return a number that changes when another process has written to the log."""
+        with self._translated():
+            return int(self._open().execute("pragma data_version").fetchone()[0])
 
     def __len__(self) -> int:
         if not self._exists():
@@ -221,6 +226,23 @@ class ResponseLog:
             self._ledger.write(connection)
             return [Spend(*row) for row in connection.execute(ledger.ALL)]
 
+    def fail(self, key: str, purpose: Purpose, error: str, *, kept: bool) -> None:
+        """Record a call that ended without a message. `kept`: as an outcome in the log."""
+        with self._translated():
+            failures.add(self._open(), key, purpose, error, kept)
+
+    def forget_failures(self, purpose: Purpose) -> None:
+        """Forget the failures of a build and role that are about to be sent again, durably."""
+        with self._translated():
+            if self._exists():
+                failures.forget(self._open(), purpose)
+        self.commit()  # an open transaction would keep other processes from writing
+
+    def failures(self, build: str) -> list[tuple[str, str, str]]:
+        """Return (key, role, error) of a build's failed calls that have no message since."""
+        with self._translated():
+            return failures.of(self._open(), build) if self._exists() else []
+
     def retire(self, keys: Iterable[str]) -> int:
         """Retire the replies to these keys, so that they are requested again; return their number.
 
@@ -236,6 +258,7 @@ class ResponseLog:
                     raw,
                 )
                 count += connection.execute("delete from reply where key = ?", raw).rowcount
+                connection.execute("delete from failure where key = ?", raw)
         self.commit()
         return count
 
@@ -329,7 +352,7 @@ class ResponseLog:
         # Keys arrive in random order, so index pages that are not cached are read from disk for
         # every key.
         connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        connection.executescript(_SCHEMA + ledger.SCHEMA + tally.SCHEMA)
+        connection.executescript(_SCHEMA + ledger.SCHEMA + failures.SCHEMA + tally.SCHEMA)
         if not any(row[1] == "digest" for row in connection.execute(_COLUMNS)):
             _add_digests(connection)
         self._tally.begin(connection, committed)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
 
-from compiler.probes import segment
+from compiler.probes import ids, segment
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
@@ -24,6 +25,7 @@ _NESTED = tuple(GROUPS[:count] for count in range(len(GROUPS) + 1))
 
 def annotate(
     idx: int,
+    letter: str,
     segments: Segments,
     gen_start: int,
     tokens: Tokens,
@@ -32,13 +34,14 @@ def annotate(
     seed: int,
 ) -> ShownSibling:
     """Number the eligible units and the legal split places of one sibling."""
-    units = _units(segments, scopes)
-    boundaries = _boundaries(segments, gen_start, tokens, rules, seed)
-    return ShownSibling(idx, segments.text, tuple(units), tuple(boundaries))
+    units = _units(letter, segments, scopes)
+    boundaries = _boundaries(letter, segments, gen_start, tokens, rules, seed)
+    return ShownSibling(idx, letter, segments.text, tuple(units), tuple(boundaries))
 
 
-def _units(segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
-    text, units = segments.text, list[Unit]()
+def _units(letter: str, segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
+    text = segments.text
+    sentences, paragraphs = list[Span](), list[Span]()
     prose: dict[int, bool] = {}
 
     def prosaic(number: int) -> bool:
@@ -50,16 +53,22 @@ def _units(segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
     for number, span in _fitting(segments, segments.sentences, _rules(scopes, "sentence")):
         body = text[span.start : span.end]
         if prosaic(number) and text.count(body) == 1:
-            units.append(Unit(f"s{number + 1}", "sentence", span.start, span.end))
-    for number, span in _fitting(segments, segments.paragraphs, _rules(scopes, "paragraph")):
+            sentences.append(span)
+    for _, span in _fitting(segments, segments.paragraphs, _rules(scopes, "paragraph")):
         body = text[span.start : span.end]
         if not segment.ends_sentence(body):
             continue
         inside = segments.numbers_in(span)
         found = sum(map(prosaic, inside))
         if found >= 2 and found * 2 >= len(inside) and text.count(body) == 1:
-            units.append(Unit(f"p{number + 1}", "paragraph", span.start, span.end))
-    return units
+            paragraphs.append(span)
+    kinds: tuple[tuple[Literal["sentence", "paragraph"], list[Span]], ...]
+    kinds = ("sentence", sentences), ("paragraph", paragraphs)
+    return [
+        Unit(ids.make(letter, kind, number), kind, span.start, span.end)
+        for kind, spans in kinds
+        for number, span in enumerate(spans, start=1)
+    ]
 
 
 def _rules(scopes: Sequence[WrittenScope], unit: str) -> list[AtomRules]:
@@ -86,7 +95,7 @@ def _fitting(
 
 
 def _boundaries(
-    segments: Segments, gen_start: int, tokens: Tokens, rules: SplitRules, seed: int
+    letter: str, segments: Segments, gen_start: int, tokens: Tokens, rules: SplitRules, seed: int
 ) -> list[Boundary]:
     text = segments.text
     size = len(text)
@@ -107,8 +116,16 @@ def _boundaries(
             legal[offset] = 4 if whole <= offset <= size - whole else 3
     for offset in _word_places(segments, tokens, rules, seed, low, high):
         legal.setdefault(offset, 1)
+    starts = [span.start for span in segments.sentences]
+    ends = [span.end for span in segments.sentences]
     return [
-        Boundary(f"b{number}", offset, tokens.count_before(offset), _NESTED[legal[offset]])
+        Boundary(
+            ids.make(letter, "split", number),
+            offset,
+            tokens.count_before(offset),
+            (bisect_right(ends, offset), len(starts) - bisect_left(starts, offset)),
+            _NESTED[legal[offset]],
+        )
         for number, offset in enumerate(sorted(legal), start=1)
     ]
 
@@ -154,21 +171,21 @@ def _parts(segments: Segments, gap: Gap) -> bool:
     return (before.isalpha() or unicodedata.category(before)[0] == "M") and segments.within(gap)
 
 
-def marked(sibling: ShownSibling, gen_start: int) -> str:
-    """Return the text of a sibling with its ids as tags, which `docs/prompts.md` documents.
+def marked(sibling: ShownSibling, gen_start: int, offered: Collection[str]) -> str:
+    """Return the text of a sibling with the offered ids as tags, as in `docs/prompts.md`.
 
     Text is escaped (&amp; &lt; &gt;), so that HTML in a source is not mistaken for a tag.
     """
     # At one offset: close inner before outer, then the split place, then open outer before inner.
     marks: list[tuple[int, int, str]] = [(gen_start, 3, "<generated/>")]
     for unit in sibling.units:
-        tag = unit.kind[0]
-        inner = tag == "s"
-        marks.append((unit.start, 6 if inner else 5, f'<{tag} id="{unit.id}">'))
-        marks.append((unit.end, 1 if inner else 2, f"</{tag}>"))
+        if unit.id in offered:
+            inner = unit.kind == "sentence"
+            marks.append((unit.start, 6 if inner else 5, f"<{unit.id}>"))
+            marks.append((unit.end, 1 if inner else 2, f"</{unit.id}>"))
     for place in sibling.boundaries:
-        groups = " ".join(place.groups)
-        marks.append((place.offset, 4, f'<b id="{place.id}" for="{groups}"/>'))
+        if place.id in offered:
+            marks.append((place.offset, 4, f"<{place.id}/>"))
     out: list[str] = []
     at = 0
     for offset, _, tag in sorted(marks):

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import regex
 
-from compiler.probes import copies, leakage
+from compiler.probes import copies, leakage, passages
 from compiler.probes.copies import Sentences
+from compiler.probes.passages import Passages
 from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, content_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import content_stems, is_content, is_placeholder, stem, stems
+from compiler.words import WordRuns, content_stems, is_content, is_placeholder, stem, stems
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
 MAX_NOTE = 4000
+MAX_RUN = 0.7
+"""Share of a written alternative's words in one run of a sibling's words that is too large."""
+MAX_GRAMS = 0.5
+"""Largest share of a written alternative's runs of eight words that a sibling has."""
 _CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
 _SCAFFOLD = regex.compile(
     r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
@@ -33,13 +39,19 @@ _SCAFFOLD = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule. `reason` names it in the ledger; `meaning` states it as it holds."""
+    """One rule. `reason` names it in the ledger; `meaning` states it as it holds.
+
+    `false_alarms`, `found`: violations among correct rows written by hand
+    (`tests/data/answers.jsonl`), and among the same rows with a wrong answer.
+    """
 
     id: str
     severity: Literal["error", "warning"]
     reason: str
     meaning: str
     scopes: str = "all"
+    false_alarms: str = ""
+    found: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Facts:
 
     `places`: places of the stems in the text; `siblings`: the squashed full texts of all usable
     siblings, the chosen one included; `n_others_shown`: number of shown siblings beside it;
-    `count_tokens`: token count of a text under the scope's tokenizer, None for written scopes.
+    `count_tokens`: token count of a text under the scope's tokenizer, None for written scopes;
+    `passages`: passages that an answer may be about, None for templated scopes.
     """
 
     segments: Segments
@@ -60,6 +73,7 @@ class Facts:
     n_others_shown: int
     suffix_in_generated: bool
     count_tokens: Callable[[str], int] | None = None
+    passages: Passages | None = None
 
     @property
     def sibling_sentences(self) -> Sentences:
@@ -67,9 +81,18 @@ class Facts:
         return copies.sentences(tuple(self.siblings))
 
     @property
+    def sibling_runs(self) -> WordRuns:
+        """The runs of words of every sibling."""
+        return _word_runs(tuple(self.siblings))
+
+    @property
     def text(self) -> str:
         """The full text of the chosen sibling."""
         return self.segments.text
+
+
+# All probes of a document are compared with the same siblings.
+_word_runs = lru_cache(maxsize=4)(WordRuns)
 
 
 # fmt: off
@@ -85,7 +108,7 @@ _TABLE = (
     Check("V09", "error", "V09_unit", "an atom has the sentences, words and characters that its scope requires", "written"),
     Check("V10", "error", "V10_response", "a templated response equals its atom", "templated"),
     Check("V11", "error", "V11_text", "no string is empty, overlong or a placeholder, or holds a control character"),
-    Check("V12", "error", "V12_alternative", "the alternative differs from the truth and occurs in no sibling"),
+    Check("V12", "error", "V12_alternative", "the alternative differs from the truth and occurs in no sibling, nearly or for the most part: of a written one, less than 70% of its words are in one run of a sibling, and at most half of its runs of eight words", "all", "0 of 44 alternatives, by containment", "every truncated copy of a sibling, with up to 30% of other words"),
     Check("V13", "error", "V13_leak", "the answer does not occur verbatim in the complement"),
     Check("V14", "warning", "V14_overlap", "at most half of the atom's content words occur in the complement"),
     Check("V15", "warning", "V15_scaffold", "the question does not mention the set-up (prefix, split, activations, ...)"),
@@ -104,6 +127,12 @@ _TABLE = (
     Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
     Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
     Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
+    Check("V35", "error", "V35_elsewhere", "an answer is not about another passage (it holds 60% of the answer's content, the atom less than 15%)", "written", "0 of 183", "414 of 896 swapped within a document, 0 of 930 from another document"),
+    Check("V36", "warning", "V36_about", "the atom holds at least 20% of the answer's content (30% of a side's, or if the rest of the text holds no more) and two of three or more words, at most 5 points less than any other passage, and most of what the text holds (55% for a sentence, 80% otherwise)", "written", "1 of 183: 1 of 80 sentences", "with V37 and V38 896 of 896 swapped within a document, 930 of 930 from another document"),
+    Check("V37", "warning", "V37_part", "an answer draws on several sentences of a paragraph, on several parts of a side", "written", "1 of 103: 1 of 50 paragraphs", "with V36 281 of 328 swapped with a row whose atom overlaps"),
+    Check("V38", "warning", "V38_names", "at least one name or number of the question, if it has any, occurs in the text", "written", "0 of 32 with a name or number", "166 of 188 from another document with a name or number"),
+    Check("V40", "warning", "V40_note", "every note and rationale of the reply is usable; others are dropped", "written"),
+    Check("V41", "warning", "V41_entities", "the reply's texts are plain, without HTML entities; others are unescaped", "written"),
 )
 # fmt: on
 CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
@@ -111,7 +140,7 @@ CHECKS: dict[str, Check] = {check.id: check for check in _TABLE}
 # The rules that `examine` checks on a single probe; others need its row, document or file.
 ROW_CHECKS = frozenset(CHECKS) - {
     *("V02", "V04", "V16", "V17", "V18", "V19", "V20"),
-    *("V21", "V23", "V24", "V26", "V27", "V30"),
+    *("V21", "V23", "V24", "V26", "V27", "V30", "V40", "V41"),
 }
 
 
@@ -233,14 +262,23 @@ def _alternative(probe: Probe, atom: str, facts: Facts) -> Iterator[tuple[str, s
         yield "V12", "it stands in the question"
     elif leakage.verbatim_in(alternative, facts.siblings):
         yield "V12", "a sibling wrote it"
-    elif len(alternative) > 40 and leakage.alike(
-        alternative.split(), leakage.bare(atom).split(), 0.85
+    elif len(alternative) > 40 and any(
+        leakage.alike(alternative.split(), leakage.bare(truth).split(), 0.85)
+        for truth in (atom, probe.response)
     ):
         yield "V12", "it is nearly the truth"
     elif isinstance(facts.scope, WrittenScope) and (
         near := facts.sibling_sentences.near_copy(probe.alternative)
     ):
         yield "V12", f"nearly what a sibling wrote: {near[:60]!r}"
+    elif isinstance(facts.scope, WrittenScope):
+        run, grams = facts.sibling_runs.contained(probe.alternative)
+        if run >= MAX_RUN or grams > MAX_GRAMS:
+            yield (
+                "V12",
+                f"mostly what a sibling wrote: {run:.2f} of its words in one run, {grams:.2f} of "
+                "its runs of eight words",
+            )
 
 
 def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
@@ -265,9 +303,26 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         if scope.alternative == "response"
         else facts.text[probe.atom_start : probe.atom_end]
     )
+    yield from _about(probe, facts, scope)
     # An empty answer breaks V11.
     if like and not 0.5 <= (ratio := len(probe.alternative) / len(like)) <= 2:
         yield "V29", f"{ratio:.2f} times as long"
+
+
+def _about(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
+    if facts.passages is None:
+        return
+    span = Span(probe.atom_start, probe.atom_end)
+    found = facts.passages.shares(probe.response, span, scope.unit)
+    if passages.elsewhere(found):
+        yield "V35", f"{found.rival:.2f} of its content is in {found.rival_text!r}"
+    if detail := passages.about(found, scope.unit):
+        yield "V36", detail
+    if passages.of_one_part(found, scope.unit):
+        yield "V37", f"one part holds {found.part:.2f} of its content, the atom {found.atom:.2f}"
+    named = passages.names(probe.question)
+    if named and not named & passages.terms(facts.text):
+        yield "V38", ", ".join(sorted(named))
 
 
 def _templated(

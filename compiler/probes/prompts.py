@@ -25,11 +25,11 @@ from compiler.probes.determinism import Deterministic
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
     "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
-    "answerer": frozenset({"context", "question", "target"}),
+    "answerer": frozenset({"context", "question", "target", "words"}),
     "judge": frozenset({"question", "reference", "answer"}),
     "judge of all answers together": frozenset({"question", "reference", "answers"}),
-    "no_context": frozenset({"question", "target"}),
-    "full_information": frozenset({"context", "passage", "question", "target"}),
+    "no_context": frozenset({"question", "target", "words"}),
+    "full_information": frozenset({"context", "passage", "question", "target", "words"}),
     "probes": frozenset({"target", "distance"}),
 }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from compiler.probes.checks import CHECKS, ROW_CHECKS
 
+NO_UNIT = "no_unit"
+"""Reason of slots that no request holds."""
+
 REASONS: dict[str, str] = {
     "no_usable_sibling": "every sibling of the document is empty, short, looping or a duplicate",
     "no_split_place": "the chosen sibling offers no legal place for this split",
@@ -15,17 +18,24 @@ REASONS: dict[str, str] = {
     "reply_unknown": "the generator's reply has an unknown stop reason or content block",
     "reply_unparsed": "the generator's reply is not JSON, or damaged JSON of no certain reading",
     "reply_ambiguous": "the generator's reply holds several JSON objects of its shape that differ",
-    "reply_invalid": "the generator's reply lacks a shown sibling, rationales, splits or probes",
-    "slot_missing": "the generator's reply has no probe for this slot",
-    "slot_invalid": "the generator's probe for this slot is malformed",
+    "reply_invalid": "the generator's reply lacks a shown sibling, splits or probes",
+    NO_UNIT: "no shown sibling has an atom for this slot, so it is not sent to the generator",
+    "sibling_lacks_unit": "the sibling that the generator chose has no atom for this slot",
+    "slot_declined": "the generator declined the slot and gave a reason",
+    "slot_missing": "left out by the generator: its reply has no probe for this slot",
+    "slot_invalid": "the generator's probe for this slot lacks a value or has one of a wrong type",
     "slot_unparsed": "the generator's probe for this slot is damaged JSON of no certain reading",
-    "unit_unknown": "the generator named a unit that was not offered in the sibling it chose",
-    "unit_wrong_kind": "the generator named a unit of another scope",
-    "unit_wrong_side": "the generator named a unit that is not entirely on the target side",
+    "unit_not_given": "the generator named no unit",
+    "unit_unknown": "the generator named a unit that was not offered",
+    "unit_wrong_kind": "the generator named a unit of another kind",
+    "unit_other_sibling": "the generator named a unit of a sibling that it did not choose",
+    "unit_wrong_side": "the generator named a unit that is not entirely on the slot's side",
     "unit_reused": "another slot of the document already has this atom",
     "split_not_given": "the generator gave no split for this group",
-    "split_unknown_id": "the generator named a split place that was not offered",
-    "split_not_legal": "the generator named a split place that is not legal for this group",
+    "split_unknown_id": "the generator named a split that was not offered",
+    "split_wrong_kind": "the generator named a unit in place of a split",
+    "split_other_sibling": "the generator named a split of a sibling that it did not choose",
+    "split_not_legal": "the generator named a split that is not legal for this group",
     "no_word": "no unused content word of the target side is absent from the complement",
     "no_window": "no unused, clean token window touches the split",
     "no_alternative": "no alternative of the same form that occurs in no sibling",
@@ -36,11 +46,17 @@ REASONS: dict[str, str] = {
     },
 }
 
+EXCLUDED = "excluded"
+"""The reason of slots whose document `publish.exclude` took out of a built dataset."""
+EXCLUSION = "the document was taken out of the published rows (`publish.exclude`)"
+
 CHANGES: dict[str, str] = {
     "prompt": "the generator's prompt, or its model: `probec prompt --reply` shows what it wrote",
     "spec": "the spec: max_tokens of the generator, rules of splits and scopes",
     "model": "the generator's model or server; `probec retry` sends the requests again",
-    "source": "the source: too short, looping or repetitive texts, or too few documents",
+    "source": "the source (too short, looping or repetitive texts, or too few documents), or the "
+    "sizes of atoms and margins of splits in the spec",
+    "publish": "nothing: `publish.exclude` took these documents out after the build",
 }
 """What to change so that fewer slots are rejected."""
 
@@ -62,6 +78,7 @@ _CHANGE_BY_START: dict[str, str] = {
     "V22_": "spec",
     "no_": "source",
     "no_split_place": "spec",
+    EXCLUDED: "publish",
 }
 
 

@@ -22,7 +22,7 @@ import sentencex
 from compiler.records import Side
 from compiler.words import Chunks, count_between, is_content, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-2"
+IDENTITY = f"sentencex-{version('sentencex')}/rules-3"
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
@@ -48,6 +48,12 @@ _NUMBERED = regex.compile(
     r"\b(?:vols?|pp?|nos?|figs?|secs?|chaps?|ch|arts?|paras?|eqs?|nn?|ll?|cf|ca|approx)\.$",
     regex.IGNORECASE,
 )
+# Initials of a name before its surname, as in "A. M. Turing" or "K.-I. S. Tikhurin".
+_INITIALS = regex.compile(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
+# Abbreviations with the form of two initials that often end a sentence.
+_DOTTED = regex.compile(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
+# A numeral or abbreviation in capitals, which ends a sentence only before a capital.
+_CAPITALS = regex.compile(r"\b\p{Lu}{1,5}\.$")
 _VERBLIKE = regex.compile(
     r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
     r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
@@ -236,18 +242,49 @@ def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
             span = _trim(text, start, block.start + boundary["end_index"])
             if span is None:
                 continue
-            if found and found[-1].start >= block.start and _continues(text, found[-1], span):
-                span = Span(found.pop().start, span.end)
+            if found and found[-1].start >= block.start:
+                # A bracket that closes the sentence before.
+                closed = _closed(text, span)
+                if closed > span.start:
+                    found[-1] = Span(found[-1].start, closed)
+                    trimmed = _trim(text, closed, span.end)
+                    if trimmed is None:
+                        continue
+                    span = trimmed
+                if _continues(text, found[-1], span):
+                    span = Span(found.pop().start, span.end)
             found.append(span)
     return found
 
 
 def _continues(text: str, left: Span, right: Span) -> bool:
-    """Return whether a boundary is false: after a list number, or an abbreviation and a number."""
+    """Return whether a boundary is false.
+
+    It is after a list number, initials, or capitals before a lower-case letter, and between an
+    abbreviation and a number.
+    """
     line = text[left.start : left.end]
-    return _ENUMERATOR.fullmatch(line) is not None or (
-        text[right.start].isdigit() and _NUMBERED.search(line) is not None
+    after = text[right.start]
+    return (
+        _ENUMERATOR.fullmatch(line) is not None
+        or (after.isdigit() and _NUMBERED.search(line) is not None)
+        or (after.islower() and _CAPITALS.search(line) is not None)
+        or (after.isupper() and _ends_in_initials(line))
     )
+
+
+def _ends_in_initials(line: str) -> bool:
+    """Return whether a line ends in two or more initials of a name."""
+    found = _INITIALS.search(line)
+    return found is not None and found.group().count(".") > 1 and _DOTTED.search(line) is None
+
+
+def _closed(text: str, span: Span) -> int:
+    """Return the offset after the closing brackets, and a mark after them, that start a span."""
+    at = span.start
+    while at < span.end and text[at] in ")]":
+        at += 1
+    return at + 1 if at > span.start and text[at : at + 1] in _TERMINAL else at
 
 
 def _blocks(text: str, paragraph: Span) -> list[Span]:

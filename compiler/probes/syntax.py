@@ -6,6 +6,8 @@ a template need them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -31,19 +33,64 @@ def environment(loader: FunctionLoader | None) -> Deterministic:
 
 # Templates that are rendered as messages; all others are included by one of them.
 _MESSAGES = ("system.j2", "user.j2")
+_MARK = re.compile(r"\{[#%{]")
+_RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}", re.DOTALL)
+_STRING = r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"""
+_TAG = re.compile(rf"\{{[%{{](?:{_STRING}|[^\"'])*?[%}}]\}}", re.DOTALL)
 
 
 def trimmed(name: str, text: str) -> str:
-    """Remove comments on lines of their own and, of a message, newlines from the end of a template.
+    """Remove comments and, of a message, newlines from the end of a template.
 
     Neither is part of a request. In a part, blank lines at the end separate it from what follows.
     """
+    text = _uncommented(text)
     while text.rstrip().endswith("#}"):
         line = _last_comment(text)
         if line is None:
             break
         text = "".join(f"{each}\n" for each in text.split("\n")[: line - 1])
     return text.rstrip("\n") if PurePosixPath(name).name in _MESSAGES else text
+
+
+def _uncommented(text: str) -> str:
+    """Remove the comments of a template, so that the rest is as if they had never been written.
+
+    A comment goes with the blanks before it, at the start of a line with those after it, and alone
+    on its lines with the lines. One with whitespace control (`{#-`, `-#}`) is left to jinja2.
+    """
+    made, at = "", 0
+    for start, end in _comments(text):
+        made += text[at:start]
+        bare, stop = made.rstrip(" \t"), end + len(text[end:]) - len(text[end:].lstrip(" \t"))
+        opens = not bare or bare.endswith("\n")
+        closes = stop == len(text) or text[stop] == "\n"
+        if opens and closes:
+            made, at = bare, min(stop + 1, len(text))
+        elif opens:
+            at = stop
+        elif closes or stop > end:
+            made, at = bare, stop if closes else end
+        else:
+            at = end
+    return made + text[at:]
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of the comments without whitespace control."""
+    at = 0
+    while mark := _MARK.search(text, at):
+        start = mark.start()
+        if mark[0] == "{#":
+            end = text.find("#}", start + 2)
+            if end < 0:
+                return  # loading the template reports it
+            at = end + 2
+            if text[start + 2] not in "+-" and text[end - 1] not in "+-":
+                yield start, at
+        else:
+            block = _RAW.match(text, start) or _TAG.match(text, start)
+            at = block.end() if block else start + 2
 
 
 def _last_comment(text: str) -> int | None:

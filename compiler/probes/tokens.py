@@ -80,6 +80,14 @@ class Tokens:
         return self.before[bisect_left(self.clean, offset)]
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The token ids of a text as a model's input; the first `added` of them are special tokens."""
+
+    ids: tuple[int, ...]
+    added: int
+
+
 class Tokenizer:
     """A loaded tokenizer."""
 
@@ -119,6 +127,18 @@ class Tokenizer:
             return known
         found: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return found
+
+    def prompt(self, text: str) -> Prompt:
+        """Tokenise a text as the beginning of a model's input, by the tokenizer's own BOS rule.
+
+        Special tokens that it adds after the text are left out: the text goes on.
+        """
+        found = self._backend.encode(text, add_special_tokens=True)
+        ids, special = list(found.ids), list(found.special_tokens_mask)
+        while special and special[-1]:
+            special.pop()
+        added = special.index(0) if 0 in special else len(special)
+        return Prompt(tuple(ids[: len(special)]), added)
 
     def takes(self, text: str) -> bool:
         """Return whether a text is encoded by the fast encoder."""

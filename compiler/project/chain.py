@@ -20,6 +20,10 @@ class _Copy(msgspec.Struct, frozen=True):
     digest: str
 
 
+class _Stamp(msgspec.Struct, frozen=True):
+    files: dict[str, _Copy]
+
+
 def located(spec: str, name: str, store: Store, known: dict[str, Json]) -> Located:
     """Find the installed rollouts of a spec; their revision is the hashes of their rounds.
 
@@ -32,7 +36,7 @@ def located(spec: str, name: str, store: Store, known: dict[str, Json]) -> Locat
     hint = f"run `probec build {spec}`"
     try:
         stamp = (folder / _STAMP).read_bytes()
-        copies = msgspec.json.decode(stamp, type=dict[str, _Copy])
+        copies = msgspec.json.decode(stamp, type=_Stamp).files
     except (OSError, msgspec.DecodeError):
         raise SourceError("these rollouts are not built here", where=spec, hint=hint) from None
     locks = Rounds(store.root / "rounds" / name).all()

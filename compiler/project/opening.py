@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.dataset.located import locate
@@ -11,10 +13,13 @@ from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
 from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
+from compiler.project.variation import suffix
 from compiler.spec import load
 from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
-from compiler.stages import KINDS
+from compiler.spec.root import project_root
+from compiler.stages import KINDS, probes
+from compiler.stages.context import Role
 from compiler.stages.ingest import column_names
 
 
@@ -26,12 +31,26 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
-        if provider not in PROVIDERS:
-            have = f"have: {', '.join(PROVIDERS)}"
-            raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
+        _require_known(provider)
         kind = load.read(variant.path, overrides, variant.location).at("kind")
         overrides += KINDS.get(str(kind), KINDS["probes"]).provided(provider)
     return load.read(variant.path, overrides, variant.location)
+
+
+def provided(role: Role, provider: str) -> list[str]:
+    """Return the overrides that give a role a provider.
+
+    Raises:
+        UsageError: there is no such provider.
+    """
+    _require_known(provider)
+    return probes.given(role, provider)
+
+
+def _require_known(provider: str) -> None:
+    if provider not in PROVIDERS:
+        have = f"have: {', '.join(PROVIDERS)}"
+        raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:
@@ -52,8 +71,24 @@ def project(variant: Variant, state: Path | None = None) -> Project:
         raise SpecError(found)
     made = opened(read.spec, read.root, variant.build_dir, state)
     made.files, made.notices = read.files, notices
+    made.variation, made.command = variation(variant), command(variant)
     made.locking = variant.source is None
     return made
+
+
+def variation(variant: Variant) -> str:
+    """Return what the dataset's name gets for the changes of a command line; "" for none."""
+    if not variant.varied:
+        return ""
+    return suffix(load.read(variant.path), draft(variant))
+
+
+def command(variant: Variant, verb: str = "build") -> str:
+    """Return the command that builds a variant, from the root of its project."""
+    path, root = variant.path.resolve(), project_root(variant.path)
+    if path.is_relative_to(root):
+        variant = replace(variant, path=path.relative_to(root))
+    return shlex.join(["probec", verb, *variant.arguments()])
 
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:

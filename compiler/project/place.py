@@ -83,3 +83,19 @@ def templates(path: Path, name: str) -> Library | None:
             if (root / "templates" / name).is_file():
                 return Library(root / "templates")
     return None
+
+
+def required_templates(path: Path, name: str) -> Library:
+    """Find the templates as `templates` does.
+
+    Raises:
+        UsageError: no project has the template.
+    """
+    found = templates(path, name)
+    if found is None:
+        raise UsageError(
+            f"no directory above has the page's template, templates/{name}",
+            where=str(path),
+            hint="run the command inside a project, such as a probec checkout",
+        )
+    return found

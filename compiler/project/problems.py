@@ -7,10 +7,12 @@ from pathlib import Path
 
 from compiler.dataset.located import local_files
 from compiler.embedded import MODEL
+from compiler.embedded.tags import TAGS
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
-from compiler.llm.providers import FREE, REPLYING
+from compiler.llm.providers import BATCHED, FREE, REPLYING
 from compiler.probes.prompts import Library
+from compiler.probes.reply import KEYS
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
 from compiler.project import rollouts
@@ -70,13 +72,7 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         prices = draft.at("prices")
         if provider not in FREE and not (isinstance(prices, dict) and model in prices):
             yield problem("model", f"model {model!r} has no price", "add it to prices")
-    temperature = draft.at("models", role, "temperature")
-    if isinstance(temperature, int | float) and temperature != 1.0:
-        yield problem(
-            "temperature",
-            f"the provider's API refuses sampling parameters, so {temperature} cannot be sent",
-            "leave it at 1.0, the API's default, which is declared but never sent",
-        )
+    yield from _sampling(draft, role)
     prompt = draft.at("models", role, "prompt")
     if isinstance(prompt, str) and prompt.startswith(f"{role}/"):
         library = Library(draft.root / "prompts")
@@ -84,7 +80,59 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
         where = draft.where("models", role, "prompt")
         together = role == "judge" and draft.at("scoring", "judging") == "together"
         given = "judge of all answers together" if together else role
-        yield from library.problems(given, names, where, f"models.{role}.prompt")
+        found = library.problems(given, names, where, f"models.{role}.prompt")
+        yield from found
+        if role == "generator" and not found:
+            yield from _contract(library, names, embedded=provider == "extractive")
+
+
+def _contract(library: Library, names: tuple[str, str], *, embedded: bool) -> Iterator[Problem]:
+    """Check that a generator prompt names what the compiler reads of a reply.
+
+    `embedded`: the embedded model reads the prompt's tags.
+    """
+    system, user = names
+    texts = [library.text(name) for name in library.closure(*names)]
+    for key in KEYS:
+        if not any(f'"{key}"' in text or f"`{key}`" in text for text in texts):
+            yield Problem(
+                str(library.root / system),
+                "",
+                f"the prompt does not name the key {key!r} of the reply",
+                f'write it as `{key}` or "{key}"; docs/prompts.md describes the reply',
+            )
+    for tag in TAGS if embedded else ():
+        if not any(f"<{tag}" in text for text in texts):
+            yield Problem(
+                str(library.root / user),
+                "",
+                f"the prompt has no tag <{tag} ...>, which the embedded model reads",
+                "keep the tags of docs/prompts.md, or set another provider",
+            )
+
+
+def _sampling(draft: Draft, role: str) -> Iterator[Problem]:
+    """Find sampling parameters that are declared and would not be sent, or would be refused."""
+
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(draft.where("models", role, key), f"models.{role}.{key}", message, hint)
+
+    provider, sent = draft.at("models", role, "provider"), draft.at("models", role, "sampling")
+    if sent == "sent" and provider not in FREE:
+        own = "use the provider anthropic with the base_url of a server that takes them"
+        if provider in BATCHED:
+            yield problem("sampling", "the batch API refuses sampling parameters", own)
+        elif draft.at("models", role, "base_url") is None:
+            yield problem("sampling", "the vendor's API refuses sampling parameters", own)
+    if sent in (None, "default"):
+        hint = "set sampling: sent for a server of your own that takes it, or "
+        value = draft.at("models", role, "temperature")
+        if isinstance(value, int | float) and value != 1.0:
+            message = f"the vendor's API refuses sampling parameters, so {value} is not sent"
+            yield problem("temperature", message, f"{hint}leave it at 1.0, the API's default")
+        for name in ("top_p", "top_k"):
+            if draft.at("models", role, name) is not None:
+                yield problem(name, "it is declared and not sent", f"{hint}remove it")
 
 
 def _scoring(draft: Draft) -> Iterator[Problem]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 
 from compiler.dataset.located import Located, locate, needs_network
+from compiler.engine.lock import queued
 from compiler.engine.plan import Graph
 from compiler.engine.store import Store, write_atomic
 from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
-from compiler.llm.batches.clock import Clock, WallClock
+from compiler.llm.batches.clock import Clock, Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.ledger import Spend
@@ -39,6 +40,10 @@ from compiler.stages import KINDS, bound
 from compiler.stages.context import Context, Role
 from compiler.stages.kind import Kind
 
+PAID = "project's paid path"
+"""The name of the lock that is held while requests are sent and results collected."""
+SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
+
 
 @dataclass
 class Project:
@@ -51,6 +56,10 @@ class Project:
     journal: Journal
     # The files that the spec was read from: the spec first, then its parent.
     files: tuple[Path, ...] = ()
+    # The suffix of the dataset's name, "" for the spec as written (see `project.variation`).
+    variation: str = ""
+    # The command that builds this dataset, for messages.
+    command: str = "probec build SPEC"
     notices: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=WallClock)
     purse: Purse = field(default_factory=lambda: Purse(math.inf))
@@ -64,6 +73,8 @@ class Project:
     replay: bool = False
     # Templates by path from the project root; None to read them from its files.
     texts: Mapping[str, str] | None = None
+    # The build under which costs are booked; None for the dataset's own.
+    account: str | None = None
     # Tokenizers by name, instead of looking the name up.
     tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
     # The accounts of themselves that servers gave when requests were sent.
@@ -94,9 +105,35 @@ class Project:
         return Blobs(self.state / "blobs")
 
     @property
+    def dataset(self) -> str:
+        """The name of its directory, heads and locks: that of the spec or of this variant."""
+        return f"{self.declared.name}{self.variation}"
+
+    @property
+    def directory(self) -> Path:
+        """The directory that its dataset is installed in."""
+        return self.store.root / "datasets" / self.dataset
+
+    @property
     def rounds(self) -> Rounds:
         """The locks of this dataset, in its build directory."""
+        return Rounds(self.store.root / "rounds" / self.dataset)
+
+    @property
+    def written(self) -> Rounds:
+        """The locks of the spec as written; a variant draws the documents that they name."""
         return Rounds(self.store.root / "rounds" / self.declared.name)
+
+    def locks(self) -> list[Lock]:
+        """Read the locks of this dataset; a variant adds those of its spec that it obeys."""
+        own = self.rounds.all()
+        fixed = {lock.identity.round for lock in own}
+        return own + [lock for index, lock in self.held.items() if index not in fixed]
+
+    def lock_path(self, lock: Lock) -> Path:
+        """Return the path of a lock that this dataset obeys."""
+        own = self.rounds.path(lock)
+        return own if own.is_file() else self.written.path(lock)
 
     @property
     def limits(self) -> Limits:
@@ -115,8 +152,18 @@ class Project:
 
     @cached_property
     def held(self) -> dict[int, Lock]:
-        """The lock that fixes the documents of each locked round, by round."""
-        return agreed(self.rounds.all(), self.rounds.folder) if self.locking else {}
+        """The lock that fixes the documents of each locked round, by round.
+
+        A variant draws the documents of its spec, unless it was locked with others before.
+        """
+        if not self.locking:
+            return {}
+        own = agreed(self.rounds.all(), self.rounds.folder)
+        if not self.variation:
+            return own
+        found = {**agreed(self.written.all(), self.written.folder), **own}
+        documents = [doc_id for lock in found.values() for doc_id in lock.identity.documents]
+        return found if len(documents) == len(set(documents)) else own
 
     def locked(self) -> dict[int, Mapping[str, str]]:
         """Return the documents of locked rounds whose size is still that of the spec.
@@ -222,6 +269,30 @@ class Project:
         def load_tokenizer(name: str) -> Tokenizer:
             return tokens.load(files[name])
 
+        return self._context(
+            reporter, located, files, load_tokenizer, {**self.fixed, **self.locked()}
+        )
+
+    def readers(self, reporter: Reporter) -> Context:
+        """Bind the spec to its prompts and providers alone, to read finished rows.
+
+        Neither the source nor a tokenizer is opened.
+        """
+
+        def load_tokenizer(name: str) -> Tokenizer:
+            raise SourceError(f"the tokenizer {name} is not opened to read finished rows")
+
+        nothing = Located(self.declared.source.path, (), "", None)
+        return self._context(reporter, nothing, {}, load_tokenizer, {})
+
+    def _context(
+        self,
+        reporter: Reporter,
+        located: Located,
+        files: Mapping[str, TokenizerFile],
+        load_tokenizer: Callable[[str], Tokenizer],
+        locked: Mapping[int, Mapping[str, str]],
+    ) -> Context:
         return Context(
             self.declared,
             located,
@@ -231,8 +302,13 @@ class Project:
             load_tokenizer,
             {role: self._dispatcher(role, reporter) for role in self.kind.roles},
             {role: self.rate(role) for role in self.kind.roles},
-            {**self.fixed, **self.locked()},
+            locked,
         )
+
+    def tokenizer_files(self) -> dict[str, TokenizerFile]:
+        """Find the tokenizers of the spec that are on this machine, by name@digest."""
+        found = (tokens.find(name, self.root, online=False) for name in self._tokenizer_names())
+        return {each.identity: each for each in found if each is not None}
 
     def _library(self, folder: str) -> Library:
         texts = None
@@ -252,7 +328,7 @@ class Project:
             for index, each in enumerate(self.declared.rounds)
             for shard in range(len(sampling.shards(each.docs, self.declared.shard_docs)))
         ]
-        return Graph(self.declared.name, self.store, bound(context), leaves)
+        return Graph(self.dataset, self.store, bound(context), leaves, self.declared.name)
 
     def rate(self, role: Role) -> Rate:
         """Return the token prices of a role; zero for a free provider or an unpriced model."""
@@ -277,6 +353,7 @@ class Project:
         settings = Settings(
             use.base_url,
             use.concurrency,
+            use.read_timeout,
             self.purse,
             travel,
             self.accounts,
@@ -285,7 +362,8 @@ class Project:
         )
         rate, expected = self.rate(role), getattr(self.declared.expect.chosen, role)
         usd = rate.usd(expected.input, expected.output)
-        purpose = Purpose(self.declared.name, role, 0, use.provider, use.model, rate, usd)
+        name = self.account or self.declared.name
+        purpose = Purpose(name, role, 0, use.provider, use.model, rate, usd)
         return Dispatcher(
             (replaying if self.replay else provider)(use.provider, settings),
             self.log,
@@ -293,7 +371,15 @@ class Project:
             purpose,
             partial(reporter.calls, role),
             self.journal.where,
+            nullcontext if self.replay or use.provider in FREE else partial(self._paying, reporter),
         )
+
+    @contextmanager
+    def _paying(self, reporter: Reporter) -> Iterator[None]:
+        """Be the only process of the project that sends requests; wait for the turn."""
+        waiting = reporter.notice if self.wait else None
+        with queued(self.journal.folder, PAID, self.command, SPENDING, waiting):
+            yield
 
 
 def opened(declared: Declared, root: Path, build: Path | None, state: Path | None) -> Project:

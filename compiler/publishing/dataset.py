@@ -25,7 +25,8 @@ class Dataset:
 
     `digests`: content digests of its files by name; `sums`: the SHA-256 of data files, as far as
     known; `rounds`: hashes of locked rounds. `build`: the directory for receipts and staged files.
-    `root`: where relative paths of `publish` start. `seed`: None without a spec.
+    `root`: where relative paths of `publish` start. `seed`: None without a spec. `command`: the one
+    that installs the dataset.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Dataset:
     rounds: Mapping[int, str]
     publish: Publish
     seed: int | None
+    command: str
+
+    @property
+    def label(self) -> str:
+        """The name of its directory, which a variant does not share with its spec."""
+        return self.folder.name
 
 
 def of_spec(variant: Variant) -> Dataset:
@@ -48,6 +55,8 @@ def of_spec(variant: Variant) -> Dataset:
     """
     found = finished.build(variant)
     project = found.project
+    if folder.origin(found.directory) is None:
+        found.require_installed()
     digests = folder.contents(found.directory)
     expected = folder.released(found.graph)
     sums = {name: each.sha256 for name, each in expected.items() if each.sha256}
@@ -63,6 +72,7 @@ def of_spec(variant: Variant) -> Dataset:
         rounds,
         project.spec.publish,
         project.spec.seed,
+        project.command,
     )
 
 
@@ -93,6 +103,7 @@ def of_directory(path: Path, build: Path | None) -> Dataset:
         rounds,
         Publish(),
         None,
+        folder.origin(root) or "probec build",
     )
 
 

@@ -1,8 +1,8 @@
 """A directory or fsspec URL that a dataset is pushed to.
 
 Files arrive one by one, and the manifest last: a reader who finds every file as it states has a
-complete dataset. What has arrived is noted beside them, so that a push that ended early sends only
-what is missing.
+complete dataset. A list of the files that have arrived lies beside them, so that after an
+interruption only the missing ones are sent.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 from compiler.engine.remote import Remote
 from compiler.errors import PublishError
 from compiler.keys import bytes_digest
-from compiler.publishing.files import CARD, MANIFEST, Changes, There
+from compiler.publishing.files import CARD, Changes, There
 from compiler.publishing.target import Publication, Sent, State
 from compiler.report import publication as manifests
-from compiler.report.publication import CONFIGS, StoredFile
+from compiler.report.publication import CONFIGS, MANIFEST, StoredFile
 
 _ARRIVED = ".arrived.json"
 

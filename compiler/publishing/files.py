@@ -10,12 +10,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from compiler.errors import PublishError
+from compiler.report.publication import DATA_FILE, MANIFEST
 
 CARD = "README.md"
-MANIFEST = "publication.json"
 TEXTS = (CARD, MANIFEST, "stats.json", "card.json", "rejects.jsonl", "audits.jsonl")
 """The files beside the data, which a push replaces."""
-_DATA = re.compile(r"(data|documents|hard)/[a-z][a-z0-9_]*-round-[0-9]{3,}\.parquet")
 _ROUND = re.compile(r"-round-([0-9]{3,})\.parquet$")
 
 
@@ -92,7 +91,7 @@ def compare(
     Raises:
         PublishError: such a file would be read as data of this dataset.
     """
-    ours = {name for name in there if name in TEXTS or _DATA.fullmatch(name)}
+    ours = {name for name in there if name in TEXTS or DATA_FILE.fullmatch(name)}
     patterns = tuple(globs)
     foreign = sorted(
         name

@@ -71,7 +71,7 @@ def _changed(dataset: Dataset) -> Iterator[str]:
             if described(dataset.folder / name).sha256 != sha256
         ]
     for each in differences:
-        yield f"{each} (`probec build` installs it again)"
+        yield f"{each} (`{dataset.command}` installs it again)"
 
 
 def _untrue(dataset: Dataset) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler import __version__
-from compiler.engine.lock import locked
+from compiler.engine.lock import building
 from compiler.errors import UsageError
 from compiler.keys import Json
 from compiler.publishing import gate, receipt, staging
@@ -109,9 +109,10 @@ def push(dataset: Dataset, options: Options, notice: Callable[[str], None]) -> P
         ProbecError: the target refused, or the transfer failed.
     """
     url = _url(dataset, options)
-    receipts = dataset.build / "pushes" / f"{dataset.name}.jsonl"
+    receipts = dataset.build / "pushes" / f"{dataset.label}.jsonl"
     target = _target(url, dataset, options, receipts, notice)
-    with locked(dataset.build):
+    # An upload takes long: builds of other datasets may run beside it.
+    with building(dataset.build, dataset.label, "probec push", lambda: None):
         gate.refuse(dataset)
         publication = staging.stage(dataset, url if "://" in url else ".", notice)
         state = target.read()

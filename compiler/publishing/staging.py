@@ -24,14 +24,15 @@ from compiler.dataset.splits import WHOLE, split_of
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import SourceError
 from compiler.keys import Json, digest
+from compiler.probes.reasons import EXCLUDED, EXCLUSION
 from compiler.publishing import exclusion, gate
 from compiler.publishing.dataset import Dataset
-from compiler.publishing.files import CARD, MANIFEST, File, described
+from compiler.publishing.files import CARD, File, described
 from compiler.publishing.target import Publication
 from compiler.records import AuditScore, Reject
 from compiler.report import card, publication
 from compiler.report.card import CardFacts
-from compiler.report.publication import CONFIGS, Excluded, Manifest, StoredFile
+from compiler.report.publication import CONFIGS, MANIFEST, Excluded, Manifest, StoredFile
 from compiler.statistics.stats import Stats
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class _Staging:
 
     def __post_init__(self) -> None:
         dataset = self.dataset
-        self._folder = dataset.build / "staged" / dataset.name
+        self._folder = dataset.build / "staged" / dataset.label
         self._publish = dataset.publish
         self._excluded = exclusion.read(self._publish.exclude, dataset.root)
         self._shares = self._publish.splits or WHOLE
@@ -208,7 +209,7 @@ class _Staging:
                             int(row["slot_idx"]),
                             row["scope"],
                             _STAGE,
-                            publication.EXCLUDED,
+                            EXCLUDED,
                             "",
                         )
 
@@ -240,7 +241,7 @@ class _Staging:
             self._take_out(rejects)
         facts = _decoded(self._folder / "card.json", CardFacts)
         if self._excluded:
-            reasons = {**facts.reasons, publication.EXCLUDED: publication.EXCLUSION}
+            reasons = {**facts.reasons, EXCLUDED: EXCLUSION}
             facts = replace(facts, reasons=reasons)
             self._write("card.json", facts)
         stated = _decoded(self._folder / "stats.json", Stats)

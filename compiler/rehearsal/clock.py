@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import formatdate
 
@@ -68,9 +69,10 @@ class SpedClock:
         """Epoch seconds of the rehearsal."""
         return self._start + (time.monotonic() - self._begun) * self._speed
 
-    def sleep(self, seconds: float) -> None:
-        """Wait so many seconds of the rehearsal."""
-        time.sleep(seconds / self._speed)
+    def sleep(self, seconds: float, woken: Callable[[], bool] = lambda: False) -> None:
+        """Wait so many seconds of the rehearsal, unless `woken` returns True."""
+        if not woken():
+            time.sleep(seconds / self._speed)
 
 
 def iso(moment: float | None) -> str | None:

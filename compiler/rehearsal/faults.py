@@ -32,10 +32,12 @@ At = Literal[
 Transform = Literal[
     "shuffle",
     "duplicate",
+    "conflict",
     "blank_tail",
     "crlf",
     "foreign_line",
     "drop_line",
+    "drop_canceled",
     "long_line",
     "u2028",
 ]

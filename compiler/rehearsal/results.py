@@ -55,6 +55,7 @@ def _transformed(path: Path, names: Sequence[str]) -> Iterator[bytes]:
         if "shuffle" in names:
             # The whole file is in memory, which is fine for the small batches of tests.
             order = reversed(file.readlines())
+        conflict = b""
         whole = "long_line" in names or "u2028" in names
         for number, line in enumerate(order):
             last = number == count - 1
@@ -63,10 +64,17 @@ def _transformed(path: Path, names: Sequence[str]) -> Iterator[bytes]:
             if whole and b'"type":"text"' in line:
                 line, whole = _damaged(line, names), False
             ending = b"\r\n" if "crlf" in names else b"\n"
+            if "drop_canceled" in names and b'"type":"canceled"' in line:
+                continue
             line = line.rstrip(b"\n") + ending
             yield line
             if number == 0 and "duplicate" in names:
                 yield line
+            if number == 0 and "conflict" in names:
+                conflict = line.replace(b'"text":"', b'"text":"No: ')
+    if "conflict" in names:
+        # Last, as it may come long after the first result.
+        yield conflict
     if "foreign_line" in names:
         yield b'{"custom_id":"not-yours","result":{"type":"expired"}}\n'
     if "blank_tail" in names:

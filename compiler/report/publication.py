@@ -14,10 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.dataset import tables
+from compiler.dataset import subsets, tables
 from compiler.dataset.rows import batches
 from compiler.dataset.splits import ordered
-from compiler.dataset.subsets import DOCUMENT_COLUMNS
 from compiler.dataset.tables import Table
 from compiler.errors import SourceError
 from compiler.keys import Json
@@ -26,16 +25,14 @@ from compiler.report.card import CardFacts
 
 MANIFEST = "publication.json"
 SCHEMA = 1
-EXCLUDED = "excluded"
-"""The reason of rejects that `publish.exclude` took out of a built dataset."""
-EXCLUSION = "the document was taken out of the published rows (`publish.exclude`)"
 CONFIGS: Mapping[str, str] = {
-    "default": "data",
-    "documents": "documents",
-    "hard": "hard",
+    name: "data" if name == "default" else name for name in subsets.CONFIGS
 }
 """The configurations of a published dataset, and the directory of each."""
-_FILE = re.compile(r"(\w+)/([a-z][a-z0-9_]*)-round-[0-9]{3,}\.parquet")
+DATA_FILE = re.compile(
+    rf"({'|'.join(CONFIGS.values())})/([a-z][a-z0-9_]*)-round-[0-9]{{3,}}\.parquet"
+)
+"""The name of a data file: directory and split."""
 _HUB = "hf://datasets/"
 _SHOWN = (
     *("scope", "target", "verbalizer_prompt", "context", "atom_text", "target_response"),
@@ -147,7 +144,7 @@ def configs(files: Mapping[str, Path]) -> tuple[PublishedConfig, ...]:
     """
     found: dict[str, dict[str, list[Table]]] = {}
     for name, path in sorted(files.items()):
-        if match := _FILE.fullmatch(name):
+        if match := DATA_FILE.fullmatch(name):
             found.setdefault(match[1], {}).setdefault(match[2], []).append(tables.read(path))
     made = []
     for name, folder in CONFIGS.items():
@@ -184,7 +181,7 @@ def describe(manifest: Manifest, files: Mapping[str, Path], facts: CardFacts) ->
         "configs": found,
         "row": _row(files, found),
         "code": loading.code(manifest.to, manifest.tag, found[0].splits[0].name) if found else {},
-        "document_columns": DOCUMENT_COLUMNS if "documents" in manifest.configs else {},
+        "document_columns": subsets.DOCUMENT_COLUMNS if "documents" in manifest.configs else {},
         "where": manifest.to.removeprefix(_HUB),
         "hub": manifest.to.startswith(_HUB),
         "source_datasets": ["/".join(of_hub)] if source.startswith(_HUB) else ["original"],

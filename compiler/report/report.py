@@ -18,6 +18,7 @@ from compiler.report.pages import Page
 from compiler.report.passages import visible
 from compiler.report.sample import ShownRecord
 from compiler.report.sections import sections
+from compiler.spec.scoring import Anchors
 from compiler.statistics.measures.clusters import RESAMPLES
 from compiler.statistics.stats import Stats
 
@@ -28,14 +29,14 @@ TEMPLATE = "report.html.j2"
 class ReportFacts:
     """Facts on the page that the statistics do not hold.
 
-    `models`: values of the model columns, by column; `min_gap`: the least mean difference of truth
-    and alternative that a build passes with.
+    `models`: values of the model columns, by column; `limits`: on the mean scores of anchors, with
+    which a build passes.
     """
 
     name: str
     origin: str
     models: Mapping[str, tuple[str, ...]]
-    min_gap: float
+    limits: Anchors
 
 
 def render(
@@ -49,9 +50,9 @@ def render(
     values = {
         "stats": stats,
         "facts": facts,
-        "headline": headline(stats, facts.min_gap),
-        "sections": sections(stats, facts.min_gap),
-        "figures": {name: partial(draw, stats, facts.min_gap) for name, draw in FIGURES.items()},
+        "headline": headline(stats, facts.limits),
+        "sections": sections(stats, facts.limits),
+        "figures": {name: partial(draw, stats, facts.limits) for name, draw in FIGURES.items()},
         "records": records,
         "most": max((len(record.probes) for record in records), default=0),
         "marks": max((len(record.splits) for record in records), default=0),

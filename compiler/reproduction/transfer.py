@@ -162,9 +162,10 @@ def chosen(place: Place, prefixes: list[str]) -> list[Lock]:
     Raises:
         UsageError: a prefix names none or more than one, or there are no rounds.
     """
-    found = [place.lock(each)[0] for each in prefixes] or [
+    every = [place.lock(each)[0] for each in prefixes] or [
         locks.read(path) for path in locks.everywhere(place.locks)
     ]
+    found = list({lock.hash: lock for lock in reversed(every)}.values())[::-1]
     if not found:
         raise UsageError("no locked round here", where=str(place.locks), hint="run `probec build`")
     return found
@@ -211,7 +212,7 @@ def pull(place: Place, remote: Remote, hashes: list[str], notice: Callable[[str]
         for each in hashes:
             lock = _pull_lock(place, remote, each)
             replies, known = moved.replies, moved.known
-            own = Rounds(place.locks / lock.identity.name)
+            own = Rounds(place.locks / lock.dataset)
             conflict = Conflict(lock, own.path(lock).is_file())
             _pull_round(place, log, remote, conflict, moved)
             if conflict.keys:
@@ -240,7 +241,7 @@ def _pull_lock(place: Place, remote: Remote, hash_: str) -> Lock:
             where=f"{remote.url}/{name}",
             hint="push the round again from where it was built",
         )
-    folder = place.locks / lock.identity.name
+    folder = place.locks / lock.dataset
     # A lock that contradicts the local ones would make every later build fail.
     try:
         locks.agreed([*Rounds(folder).all(), lock], folder)

@@ -224,10 +224,10 @@ def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
 def _dataset(lock: Lock, store: Store, count: Checked) -> Iterator[Finding]:
     """Check the installed text files, and the round's data file if it is of the locked version."""
     identity = lock.identity
-    for path, what in folder.faults(store.root, identity.name):
+    for path, what in folder.faults(store.root, lock.dataset):
         remedy = f"delete {folder.shown(path)} and build again; no request is sent"
         yield Finding("dataset", folder.shown(path), what, remedy)
-    installed = folder.installed_round(store.root, identity.name, identity.round)
+    installed = folder.installed_round(store.root, lock.dataset, identity.round)
     if installed is None:
         count.absent["installed files"] += 1
         return

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import msgspec
 
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import DamagedError, StoreError, UsageError
-from compiler.keys import Json, digest
+from compiler.keys import digest
 
 SCHEMA = 1
 # Hex digits of the hash in a lock's file name.
@@ -28,6 +28,7 @@ _HEX = frozenset("0123456789abcdef")
 # The prefixes of a hash that name a round in an argument that may also be a path.
 HASH = re.compile(r"[0-9a-f]{4,64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VARIATION = re.compile(r"(?:~[A-Za-z0-9._=+,-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ class Identity:
     outputs: dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     """The facts about a build that are not part of the round's identity.
 
     Times are UTC. `usd`, `calls`: recorded for this round of this dataset when it was locked.
@@ -103,6 +103,7 @@ class Recorded:
     -> SHA-256 of its bytes, as written by these versions of `libraries`. `replies`: step that sends
     requests -> digest of the replies that it was built from; empty in locks of earlier versions.
     `servers`: path -> the account that a completion server gave of itself when requests were sent.
+    `variation`: the suffix of its dataset's name, empty for a spec as written.
     """
 
     built_at: str
@@ -117,8 +118,9 @@ class Recorded:
     libraries: dict[str, str]
     steps: dict[str, str]
     files: dict[str, str]
-    replies: dict[str, str] = field(default_factory=dict)
-    servers: dict[str, str] = field(default_factory=dict)
+    replies: dict[str, str] = {}
+    servers: dict[str, str] = {}
+    variation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ class Lock:
         """The name of its file."""
         return f"{self.identity.round}-{self.hash[:SHORT]}.json"
 
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset that the round is part of, which may be a variant's."""
+        return f"{self.identity.name}{self.recorded.variation}"
+
     def needs(self) -> list[str]:
         """Return the names of the blobs that the round needs beside its replies."""
         identity = self.identity
@@ -144,10 +151,7 @@ class Lock:
 
     def encode(self) -> bytes:
         """Return the bytes of its file."""
-        parts = plain(self)
-        assert isinstance(parts, dict)
-        parts["recorded"] = _recorded(self.recorded)
-        return msgspec.json.format(msgspec.json.encode(parts), indent=1) + b"\n"
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
 def seal(identity: Identity, recorded: Recorded) -> Lock:
@@ -157,18 +161,8 @@ def seal(identity: Identity, recorded: Recorded) -> Lock:
 
 
 def _recorded_digest(recorded: Recorded) -> str:
-    return digest("recorded", _recorded(recorded))
-
-
-def _recorded(recorded: Recorded) -> Json:
-    facts = plain(recorded)
-    assert isinstance(facts, dict)
-    if not recorded.replies:
-        # Locks of earlier versions were written without the field.
-        del facts["replies"]
-    if not recorded.servers:
-        del facts["servers"]
-    return facts
+    # Fields that earlier versions had not are left out where they are empty.
+    return digest("recorded", plain(recorded))
 
 
 def _parts(identity: Identity) -> dict[str, str]:
@@ -202,7 +196,7 @@ def decode(data: bytes, where: str) -> Lock:
             where=where,
             hint="use the version of probec that wrote it",
         )
-    _refuse_odd_names(lock.identity, where)
+    _refuse_odd_names(lock.identity, lock.recorded.variation, where)
     found = _parts(lock.identity)
     changed = [name for name in found | lock.parts if found.get(name) != lock.parts.get(name)]
     if changed:
@@ -217,13 +211,15 @@ def decode(data: bytes, where: str) -> Lock:
     return lock
 
 
-def _refuse_odd_names(identity: Identity, where: str) -> None:
+def _refuse_odd_names(identity: Identity, variation: str, where: str) -> None:
     """Raise for a name that is not a digest or a file name: names in a lock become paths."""
     names = [*identity.packs, *(use.digest for use in identity.tokenizers.values())]
     names += [use.digest for use in identity.requests.values()]
     odd = [name for name in names if len(name) != 64 or not set(name) <= _HEX]
     if not _NAME.fullmatch(identity.name):
         odd.append(identity.name)
+    if not _VARIATION.fullmatch(variation):
+        odd.append(variation)
     if odd:
         raise _damaged(where, f"{odd[0]!r} is not a valid name")
 
@@ -311,11 +307,13 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
     wanted = prefix.lower()
     if not wanted or not set(wanted) <= _HEX:
         raise UsageError(f"{prefix!r} is not a hash", hint="`probec rounds SPEC` shows the hashes")
-    paths = [
-        path
-        for path in sorted(root.glob("*/*-*.json"))
+    # A variant that changes no row of its spec has the same rounds.
+    named = {
+        path.name: path
+        for path in sorted(root.glob("*/*-*.json"), reverse=True)
         if path.stem.rpartition("-")[2].startswith(wanted[:SHORT])
-    ]
+    }
+    paths = sorted(named.values())
     if not paths:
         raise UsageError(
             f"no round {prefix} here",

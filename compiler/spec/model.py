@@ -146,6 +146,8 @@ class WrittenScope(Model):
     """Pieces that a question must integrate; shown to the generator."""
     alternative: Literal["atom", "response"] = "atom"
     """Model for the form of the incorrect plausible answer: the atom, or the concise answer."""
+    words: Annotated[int, Field(ge=5, le=1000)] = 60
+    """Most words of an answer, as generator, answerer and baselines are told."""
     distance: Distance | None = None
     """Requested distances of atoms from the split, in units; null for sides."""
     atom: AtomRules = AtomRules()
@@ -217,9 +219,9 @@ class Publish(Model):
     content_defined_chunking: bool = False
     """End row groups at boundaries set by the content, so that the Hub stores only changed ones."""
     license_name: str | None = None
-    """Name of a license that the Hub has no id for; only with `license: other`."""
+    """Name of a license that the Hub has no id for; on the published card if license is `other`."""
     license_link: str | None = None
-    """Address of that license's text."""
+    """Address of that license's text; on the published card if license is `other`."""
     to: str | None = None
     """Where `probec push` publishes: `hf://datasets/OWNER/NAME`, an fsspec URL, or a directory."""
     private: bool = True
@@ -242,8 +244,6 @@ class Publish(Model):
             raise ValueError(f"the shares of splits add up to {sum(self.splits.values()):g}, not 1")
         if any(share == 0 for share in self.splits.values()):
             raise ValueError("a split has the share 0: leave it out")
-        if self.license_name is not None and self.license != "other":
-            raise ValueError("license_name goes with license: other")
         return self
 
 
@@ -298,6 +298,10 @@ class Spec(Model):
     """Limits and polling of batches. Not part of a key."""
     budget: Budget
     """The budget of a build."""
+    max_lost: Share = 0.75
+    """Largest share of lost slots, of the written and of the templated ones alike: rejected for any
+    reason, or without a score because answers or verdicts failed. Above it a build fails, and
+    neither installs nor locks anything. Not part of a key or of a round."""
     publish: Publish
     """The published files."""
     rehearsal: Rehearsal

@@ -33,12 +33,29 @@ class ModelUse(Model):
     """Request replies that satisfy a JSON schema; only the generator has one."""
     cache: Literal["5m", "1h"] | None = None
     """Lifetime of the system text in the provider's prompt cache; null: no prompt caching."""
-    temperature: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
-    """Sampling temperature; must be 1.0, the API's default, which is declared and never sent."""
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    """Sampling temperature; 1.0, the API's default, unless `sampling` is `sent`."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Share of the probability from which tokens are drawn; only with `sampling: sent`."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """Number of tokens from which one is drawn; only with `sampling: sent`."""
+    sampling: Literal["default", "sent"] = "default"
+    """`default`: no sampling parameter is sent, as the vendor's API refuses them. `sent`: the
+    temperature, and top_p and top_k if declared, for a server of your own at `base_url`."""
     base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """URL of a server that speaks the Messages API; null: the vendor's own. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests in flight for a live provider. Not part of a key."""
+    read_timeout: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """Seconds without a byte from the server after which a live request has timed out; a slow
+    server of your own may need more. Not part of a key."""
+
+    def sampled(self) -> dict[str, float]:
+        """Return the sampling parameters that are sent, by name."""
+        if self.sampling == "default":
+            return {}
+        declared = {"temperature": self.temperature, "top_p": self.top_p, "top_k": self.top_k}
+        return {name: value for name, value in declared.items() if value is not None}
 
     @model_validator(mode="after")
     def _room_to_answer(self) -> Self:

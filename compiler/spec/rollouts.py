@@ -99,6 +99,9 @@ class Writer(Model):
     """URL of the server, up to and with its `/v1`. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Requests in flight. Not part of a key."""
+    read_timeout: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """Seconds without a byte of a response after which a request has timed out. Not part of a
+    key."""
 
 
 class Sampling(Model):
@@ -170,6 +173,7 @@ class WriterUse:
     model: str
     base_url: str | None
     concurrency: int
+    read_timeout: float
     max_tokens: int
     cache: None = None
     text: str | None = None
@@ -229,6 +233,9 @@ class RolloutsSpec(Model):
     """Not used by providers of completions, which have no batches."""
     budget: Budget
     """The budget of a build."""
+    max_lost: Share = 0.75
+    """Largest share of continuations that may be rejected, for any reason. Above it a build fails,
+    and neither installs nor locks anything. Not part of a key or of a round."""
     publish: RolloutsPublish = RolloutsPublish()
     """The published files."""
 
@@ -242,7 +249,7 @@ class RolloutsSpec(Model):
         """The models by role."""
         own = self.model
         most = self.sampling.max_tokens
-        how = (own.provider, own.model, own.base_url, own.concurrency, most)
+        how = (own.provider, own.model, own.base_url, own.concurrency, own.read_timeout, most)
         return Writers(WriterUse(*how, text=own.text, revision=own.revision))
 
     def documents(self) -> int:

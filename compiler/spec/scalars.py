@@ -1,7 +1,8 @@
 """YAML scalars that YAML 1.1 reads as another value than they look like.
 
 Such a scalar is refused with its plain spelling, because the value that it means would otherwise
-enter the build unnoticed: `010` is 8, `1:30` is 90, `no` is false.
+enter the build unnoticed: `010` is 8, `1:30` is 90, `no` is false. `1_000` is a
+number only in YAML 1.1.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from decimal import Decimal
 
 _PREFIX = "tag:yaml.org,2002:"
 _BASES = {"0x": (16, "hexadecimal"), "0b": (2, "binary"), "0o": (8, "octal")}
-_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
+_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _BOOLEANS = ("true", "false", "yes", "no", "on", "off")
-_STRAY = re.compile(r"_(?![0-9])|(?<![0-9])_")
-"""An underscore that does not separate digits."""
 _LONGEST = 30
 """Most characters of a number that a message spells out."""
 _MOST_DIGITS = 100
@@ -95,7 +94,7 @@ def _float(text: str) -> str | None:
         return f"{text} is too large for a number: write a smaller one"
     if ":" in compact:
         return f"{text} is in base 60 in YAML and means {_spelled(value)}: write {_spelled(value)}"
-    if _STRAY.search(text):
+    if "_" in text:
         return f"{text} means {_spelled(value)} in YAML: write {_spelled(value)}"
     return None
 

@@ -90,6 +90,9 @@ class Anchors(Model):
     """Share of the written probes that get anchors, drawn by the seed."""
     min_gap: Share = 0.3
     """Smallest gap in score between truth and alternative; `build` fails if a scope is below."""
+    max_wrong: Share = 0.2
+    """Largest mean score of an answer that is certainly wrong (to another document's question, "I
+    don't know", the question itself); `build` fails if a scope is above."""
 
 
 class Rejudge(Model):

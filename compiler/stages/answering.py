@@ -11,7 +11,7 @@ from compiler.probes.sampling import view
 from compiler.stages.asking import Posed, Replies, requester
 from compiler.stages.context import Context
 
-_USABLE = (Outcome.OK, Outcome.TRUNCATED)
+USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class Answers:
     model: str
 
 
+# Words of an answer about a probe whose scope declares none, which only an evaluation asks for.
+_WORDS = 60
+
+
 class Answering:
     """The answerer of a spec under its own prompt."""
 
@@ -29,8 +33,10 @@ class Answering:
         self.dispatcher: Dispatcher = context.dispatchers["answerer"]
         self._view = context.spec.scoring.view
         self._render = requester(context, "answerer")
+        self._words = {name: scope.words for name, scope in context.written().items()}
         self.params: dict[str, Json] = {
             "model": context.model_params("answerer"),
+            "words": {**self._words},
             "view": self._view.model_dump(mode="json"),
             "groups": {name: scope.split for name, scope in context.written().items()},
         }
@@ -38,13 +44,15 @@ class Answering:
     def request(self, each: Posed, complement: str | None = None) -> Request:
         """Render the request about a probe. `complement`: a text to show instead of its own."""
         shown = complement if complement is not None else each.complement
-        return self._render(
-            {
-                "context": self.shown(each, shown),
-                "question": each.probe.question,
-                "target": each.probe.target,
-            }
-        )
+        return self._render({**self.values(each), "context": self.shown(each, shown)})
+
+    def values(self, each: Posed) -> dict[str, object]:
+        """Return the values that the prompt of every reader gets."""
+        return {
+            "question": each.probe.question,
+            "target": each.probe.target,
+            "words": self._words.get(each.probe.scope, _WORDS),
+        }
 
     def shown(self, each: Posed, complement: str) -> str:
         """Cut a complement to the part that the answerer sees."""
@@ -66,4 +74,4 @@ class Answering:
 
 def answer_in(reply: Reply) -> str | None:
     """Return the answer in a reply; None if it is unusable."""
-    return reply.text.strip() or None if reply.outcome in _USABLE else None
+    return reply.text.strip() or None if reply.outcome in USABLE else None

@@ -92,6 +92,7 @@ def requester(
     use = getattr(context.spec.models, role)
     name = prompt_name or use.prompt
     thinking = use.thinking.budget_tokens if use.thinking else None
+    sampling = tuple(use.sampled().items())
     prompt = None
 
     def request(values: Mapping[str, object]) -> Request:
@@ -99,7 +100,9 @@ def requester(
         prompt = prompt or context.prompts.prompt(name)
         system, user = prompt.render(values)
         wanted = schema if use.structured else None
-        return Request(use.model, system, user, use.max_tokens, thinking, wanted, use.cache)
+        return Request(
+            use.model, system, user, use.max_tokens, thinking, wanted, use.cache, sampling
+        )
 
     return request
 

@@ -109,6 +109,8 @@ class Context:
             "structured": use.structured,
             # `counted` gives steps from before cached tokens were counted another key.
             "cache": {"lifetime": use.cache, "counted": True} if use.cache is not None else None,
+            # Only where it is sent, so that other steps keep their keys.
+            **({"sampling": use.sampled()} if use.sampled() else {}),
         }
 
     def prompt_templates(self, role: Role) -> dict[str, str]:

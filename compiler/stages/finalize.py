@@ -8,14 +8,24 @@ from functools import partial
 from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
+from compiler.probes import drawing
 from compiler.probes import reply as replies
+from compiler.probes.offer import UNSENT, Offer, offer
 from compiler.probes.scopes import written
 from compiler.probes.segment import IDENTITY
-from compiler.records import Choice, DocRecord, Group, Probe, Reject, ReplyRow, UnknownKeys
+from compiler.records import (
+    Choice,
+    DocRecord,
+    Group,
+    Probe,
+    Reject,
+    ReplyRow,
+    UnknownKeys,
+)
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context
 
-VERSION = 3
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -67,14 +77,22 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
 
 
 def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) -> None:
-    parsed, rung, unknown = _parse(record, reply)
+    offered = offer(record, bound.scopes, bound.groups)
+    lacking = written.unfilled(record, offered, bound.scopes)
+    made.rejects.extend(lacking)
+    parsed, rung, unknown = _parse(record, offered, reply)
     if unknown:
         made.unknown.append(UnknownKeys(record.doc_id, unknown))
+    chosen = None
     if isinstance(parsed, tuple):
-        made.rejects.extend(_reject(record, index, *parsed) for index in range(len(record.slots)))
-        return
-    made.choices.append(
-        Choice(
+        lost = {each.slot for each in lacking}
+        made.rejects.extend(
+            _reject(record, index, *parsed)
+            for index, slot in enumerate(record.slots)
+            if slot.scope in bound.scopes and slot.index not in lost
+        )
+    else:
+        chosen = Choice(
             record.doc_id,
             parsed.sibling.idx,
             parsed.splits,
@@ -84,25 +102,26 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
             reply.model,
             rung,
         )
-    )
-    built = written.build(
-        record, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
-    )
-    made.probes.extend(built.probes)
-    made.rejects.extend(built.rejects)
+        built = written.build(
+            record, offered, parsed, bound.scopes, suffix_in_generated=bound.suffix_in_generated
+        )
+        made.probes.extend(built.probes)
+        made.rejects.extend(built.rejects)
+    templated = {name: group for name, group in bound.groups.items() if name not in bound.scopes}
+    choice = drawing.completed(record, chosen, {*templated.values()}, reply.model)
+    if choice is not None:
+        made.choices.append(choice)
     for index, slot in enumerate(record.slots):
-        group = bound.groups[slot.scope]
-        if slot.scope not in bound.scopes and group in parsed.faults:
-            offered = any(group in place.groups for place in parsed.sibling.boundaries)
-            reason = parsed.faults[group] if offered else "no_split_place"
-            given = parsed.given.get(group)
-            named = f" ({given!r} was named)" if given is not None else ""
-            detail = f"{group} split of sibling {parsed.sibling.idx}{named}"
-            made.rejects.append(_reject(record, index, reason, detail))
+        group = templated.get(slot.scope)
+        if group is not None and (choice is None or choice.splits.get(group) is None):
+            detail = f"{group} split of " + (
+                f"sibling {choice.sibling}" if choice is not None else "any shown sibling"
+            )
+            made.rejects.append(_reject(record, index, "no_split_place", detail))
 
 
 def _parse(
-    record: DocRecord, reply: ReplyRow
+    record: DocRecord, offered: Offer, reply: ReplyRow
 ) -> tuple[replies.Parsed | tuple[str, str], str, tuple[str, ...]]:
     """Return the parsed reply, its rung and unknown keys.
 
@@ -115,7 +134,7 @@ def _parse(
         reason = "reply_ambiguous" if decoded.ambiguous else "reply_unparsed"
         return (reason, f"{decoded.why}: {reply.text[:200]}"), "", ()
     damages = [(damage.text, damage.why) for damage in decoded.damages]
-    parsed = replies.interpret(decoded.value, record, damages)
+    parsed = replies.interpret(decoded.value, record, offered, damages)
     if isinstance(parsed, str):
         return ("reply_invalid", parsed), "", decoded.unknown
     return parsed, decoded.rung, decoded.unknown
@@ -123,6 +142,8 @@ def _parse(
 
 def _unusable(reply: ReplyRow) -> tuple[str, str]:
     """Return the reason and detail of a reply whose outcome is not OK."""
+    if reply.outcome == UNSENT:
+        return "no_unit", "no request was sent: no shown sibling can fill a written slot"
     if reply.outcome == Outcome.REFUSED:
         return "reply_refused", reply.text[:200]
     if reply.outcome == Outcome.TRUNCATED:

@@ -5,31 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from compiler.engine.stage import Inputs, Stage
+from compiler.engine.store import plain
 from compiler.keys import Json
 from compiler.llm.messages import Request
-from compiler.probes import reply
+from compiler.probes import ids, reply
 from compiler.probes.annotate import marked
-from compiler.records import DocRecord, ReplyRow
+from compiler.probes.offer import UNSENT, Offer, offer
+from compiler.records import DocRecord, ReplyRow, ShownSibling, Side
 from compiler.stages.asking import Asked, Asking, Replies, requester
 from compiler.stages.context import Context
 
-VERSION = 3
+VERSION = 4
 _ONE = range(1)
+_SIDES: dict[Side, str] = {"prefix": "before", "suffix": "after"}
+# Fewest shown siblings with which a suffix probe is labelled typical or atypical.
+_LABELLED = 3
 
 
 def stage(context: Context) -> Stage:
     """Bind the stage that sends the generator one request per doc-record."""
     dispatcher = context.dispatchers["generator"]
     request = requests(context)
+    written = context.written()
 
     def cases(inputs: Inputs) -> Iterator[DocRecord]:
         return inputs.rows("sample.records", DocRecord)
 
     def asked(record: DocRecord) -> Iterator[Asked]:
-        yield Asked(request(record), _ONE, f"document {record.doc_id}")
+        found = request(record)
+        if found is not None:
+            yield Asked(found, _ONE, f"document {record.doc_id}")
 
     def row(record: DocRecord, replies: Replies) -> ReplyRow:
-        (found,) = replies.to([(request(record), _ONE)])
+        wanted = request(record)
+        if wanted is None:
+            return ReplyRow(UNSENT, "", "", 0)
+        (found,) = replies.to([(wanted, _ONE)])
         return ReplyRow(
             found.outcome.value,
             # A request that failed permanently has only an error text.
@@ -46,43 +57,79 @@ def stage(context: Context) -> Stage:
             "model": context.model_params("generator"),
             "addendum": _addendum(context),
             "scopes": [_scope_tag(context, name) for name in context.written()],
+            "templated": [*sorted({scope.split for scope in context.templated().values()})],
+            "atoms": [plain([s.unit, s.atom.model_dump(mode="json")]) for s in written.values()],
         },
         context.prompt_templates("generator"),
     )
 
 
-def requests(context: Context) -> Callable[[DocRecord], Request]:
-    """Return a function that renders the request about a doc-record."""
-    render = requester(context, "generator", reply.SCHEMA)
-    scopes = [_scope_tag(context, name) for name in context.written()]
-    written = context.written()
+def offers(context: Context) -> Callable[[DocRecord], Offer]:
+    """Return a function that finds the offer of a doc-record."""
+    written, groups = context.written(), context.groups()
+    return lambda record: offer(record, written, groups)
 
-    def request(record: DocRecord) -> Request:
+
+def requests(context: Context) -> Callable[[DocRecord], Request | None]:
+    """Return a function that renders the request about a doc-record.
+
+    None for a doc-record without a slot that a sibling can fill.
+    """
+    render = requester(context, "generator", reply.SCHEMA)
+    find = offers(context)
+    tags = {name: _scope_tag(context, name) for name in context.written()}
+
+    def request(record: DocRecord) -> Request | None:
+        found = find(record)
+        if not found.slots:
+            return None
+        labelled = len(record.shown) >= _LABELLED
         slots = [
             {
                 "index": slot.index,
                 "scope": slot.scope,
-                "split": written[slot.scope].split,
-                "target": slot.target,
+                "side": _SIDES[slot.target],
                 "distance": slot.hint,
+                "labelled": labelled and slot.target == "suffix",
             }
-            for slot in record.slots
-            if slot.scope in written
+            for slot in found.slots
         ]
-        siblings = [
-            {"index": each.idx, "marked": marked(each, record.gen_start)} for each in record.shown
-        ]
+        used = {slot.scope for slot in found.slots}
         return render(
             {
                 "addendum": _addendum(context),
-                "scopes": scopes,
+                "scopes": [tag for name, tag in tags.items() if name in used],
                 "slots": slots,
-                "siblings": siblings,
+                "siblings": [_sibling_tag(each, record, found) for each in record.shown],
                 "n_available": record.n_available,
             }
         )
 
     return request
+
+
+def _sibling_tag(sibling: ShownSibling, record: DocRecord, found: Offer) -> Json:
+    """Return the values of one sibling. Slots with the same units are listed together."""
+    order = [unit.id for unit in sibling.units] + [place.id for place in sibling.boundaries]
+    order.append(ids.make(sibling.letter, "side"))
+    slots: dict[str, list[str]] = {}
+    for slot in found.slots:
+        listed = ids.listed(found.units[slot.index][sibling.letter], order)
+        slots.setdefault(listed, []).append(str(slot.index))
+    return {
+        "id": sibling.letter,
+        "marked": marked(sibling, record.gen_start, found.offered),
+        "splits": [
+            {"group": group, "places": ids.listed(by_letter[sibling.letter], order)}
+            for group, by_letter in found.places.items()
+            if by_letter[sibling.letter]
+        ],
+        "units": [
+            {"slots": " ".join(numbers), "units": listed}
+            for listed, numbers in slots.items()
+            if listed
+        ],
+    }
 
 
 def _addendum(context: Context) -> str:
@@ -94,11 +141,8 @@ def _scope_tag(context: Context, name: str) -> Json:
     scope = context.written()[name]
     return {
         "name": name,
-        "unit": scope.unit,
         "split": scope.split,
         "alternative": scope.alternative,
         "synergy": scope.synergy,
-        "min_chars": scope.atom.min_chars,
-        "max_chars": scope.atom.max_chars,
-        "min_sentences": scope.atom.min_sentences,
+        "words": scope.words,
     }

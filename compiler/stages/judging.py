@@ -93,7 +93,7 @@ class Judging:
         received = replies.to([(each.request, each.samples) for each in questions])
         for question, reply in zip(questions, received, strict=True):
             found.model = found.model or reply.model
-            words = self._words(reply, question.rollouts)
+            words = self.words(reply, question.rollouts)
             (found.second if question.second else found.first).update(words)
         return found
 
@@ -122,7 +122,8 @@ class Judging:
         values |= {"answers": list(answers)} if self._together else {"answer": answers[0]}
         return self._render(values)
 
-    def _words(self, reply: Reply, rollouts: tuple[int, ...]) -> dict[int, str | None]:
+    def words(self, reply: Reply, rollouts: tuple[int, ...]) -> dict[int, str | None]:
+        """Return the verdict on each of the rollouts that a reply is about; None without one."""
         if reply.outcome is not Outcome.OK:
             return dict.fromkeys(rollouts)
         if not self._together:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,26 +12,34 @@ from compiler.dataset import parquet
 from compiler.dataset.parquet import Dtypes, Layout
 from compiler.embedded import MODEL
 from compiler.keys import Json
+from compiler.probes.reasons import CHANGES, NO_UNIT, change_of
 from compiler.records import Document
+from compiler.report.sections.judge import KINDS as WRONG
 from compiler.spec.declared import Declared, of_probes
-from compiler.spec.model import Spec
-from compiler.stages.context import ROLES
+from compiler.spec.model import Spec, WrittenScope
+from compiler.stages.context import ROLES, Role
+from compiler.stages.kind import Loss
+from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Stats
 
-# Fields on which no row depends: where the source is, prices, and how requests are sent. The lock
-# names the round's documents by content.
+# Fields on which no file of a dataset depends: they name none, and are part of no step or round.
 _APART: tuple[tuple[str, ...], ...] = (
     ("kind",),
-    ("rounds",),
-    ("prices",),
     ("expect",),
     ("batches",),
     ("budget",),
     ("rehearsal",),
+    ("max_lost",),
     ("calibration", "select"),
     ("calibration", "evidence"),
-    ("source", "path"),
     ("source", "rollouts"),
+)
+# Fields on which no row depends, beside those on which no file depends: where the source is, and
+# what only the card states. The lock names the round's documents by content.
+_UNLOCKED: tuple[tuple[str, ...], ...] = (
+    ("rounds",),
+    ("prices",),
+    ("source", "path"),
     ("source", "revision"),
     ("source", "columns"),
     ("source", "license"),
@@ -46,10 +55,15 @@ ONWARD = (
     ("probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
 )
 _LAYOUT = ("dtypes", "row_group_rows", "compression_level", "content_defined_chunking")
-_TRAVEL = ("base_url", "concurrency")
+# Fields of a role's model that only say how requests are sent.
+_TRAVEL = ("base_url", "concurrency", "read_timeout")
+# Left out where they are not sent, so that rounds from before they existed keep their hashes.
+_SAMPLING = ("sampling", "top_p", "top_k")
+# Score statuses of probes whose answers or verdicts failed, and the role at fault.
+_UNSCORED = {"answer_failed": "answerer", "judge_failed": "judge"}
 
 
-def without(tree: dict[str, object], apart: tuple[tuple[str, ...], ...]) -> dict[str, object]:
+def without(tree: dict[str, Json], apart: tuple[tuple[str, ...], ...]) -> dict[str, Json]:
     """Remove fields, named by path, from a spec as plain data."""
     for *above, last in apart:
         place = tree
@@ -59,19 +73,35 @@ def without(tree: dict[str, object], apart: tuple[tuple[str, ...], ...]) -> dict
     return tree
 
 
-def reduced(spec: Spec) -> dict[str, object]:
-    """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
+def files(spec: Spec, level: int) -> dict[str, Json]:
+    """Return a spec as JSON, without the fields on which no file of its dataset depends.
+
+    `level`: the calibration level of which the addendum stays.
+    """
     tree = without(spec.model_dump(mode="json"), _APART)
     for use in _table(tree["models"]).values():
-        for name in _TRAVEL:
+        unsent = _table(use)["sampling"] == "default"
+        for name in (*_TRAVEL, *(_SAMPLING if unsent else ())):
             del _table(use)[name]
     calibration = _table(tree["calibration"])
-    used = str(spec.calibration.level)
-    calibration["levels"] = {used: _table(calibration["levels"])[used]}
+    calibration["levels"] = {str(level): _table(calibration["levels"]).get(str(level))}
     return tree
 
 
-def _table(value: object) -> dict[str, object]:
+def varied(spec: Spec, beside: Spec) -> dict[str, Json]:
+    """Return the fields of a spec that name the dataset of `beside`, a variant of it or itself.
+
+    Another level brings another addendum, which is no change of its own.
+    """
+    return files(spec, beside.calibration.level)
+
+
+def reduced(spec: Spec) -> dict[str, Json]:
+    """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
+    return without(files(spec, spec.calibration.level), _UNLOCKED)
+
+
+def _table(value: Json) -> dict[str, Json]:
     assert isinstance(value, dict)
     return value
 
@@ -114,13 +144,18 @@ def tokenizers(declared: Declared) -> set[str]:
 
 def provided(provider: str) -> list[str]:
     """Return the overrides that give every role a provider."""
-    overrides = []
-    for role in ROLES:
-        overrides.append(f"models.{role}.provider={provider}")
-        if provider == "extractive":
-            overrides += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-            overrides.append(f"publish.source_label={provider}")
+    overrides = [each for role in ROLES for each in given(role, provider)]
+    if provider == "extractive":
+        overrides.append(f"publish.source_label={provider}")
     return overrides
+
+
+def given(role: Role, provider: str) -> list[str]:
+    """Return the overrides that give a role a provider."""
+    found = [f"models.{role}.provider={provider}"]
+    if provider == "extractive":
+        found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
+    return found
 
 
 def content(path: Path, publish: dict[str, Json]) -> str:
@@ -133,16 +168,59 @@ def content(path: Path, publish: dict[str, Json]) -> str:
     return parquet.content_digest(path, Layout(*settings))
 
 
-def failures(spec: Spec, stats: Stats) -> list[str]:
-    """List the scopes in which the judge cannot distinguish the truth from a wrong alternative."""
+def lost(spec: Spec, stats: Stats) -> Iterator[Loss]:
+    """Yield planned and lost slots.
+
+    Written and templated slots are separate groups: a generator of which no reply can be used
+    costs fewer than half of all slots.
+    """
+    assert stats.build is not None
+    planned: Counter[str] = Counter()
+    causes: dict[str, Counter[str]] = {"written": Counter(), "templated": Counter()}
+    for each in stats.build.ledger:
+        written = isinstance(spec.scopes[each.scope], WrittenScope)
+        group = "written" if written else "templated"
+        planned[group] += each.planned
+        for reasons in each.rejected.values():
+            causes[group].update(reasons)
+        causes[group].update({name: each.statuses.get(name, 0) for name in _UNSCORED})
+    for group, counts in causes.items():
+        yield Loss(f"{group} slots", planned[group], +counts)
+
+
+def advice(cause: str, variant: str) -> str:
+    """Return where to look for the cause of lost slots. `variant`: a spec and its options."""
+    if cause == NO_UNIT:
+        return f"No request holds these slots: change {CHANGES[change_of(cause)]}"
+    role = _UNSCORED.get(cause, "generator")
+    command = f"probec prompt {variant} --role {role} --reply"
+    return f"Inspect the {role}'s prompt and replies (`{command}`)"
+
+
+def failures(spec: Spec, stats: Stats, variant: str) -> list[str]:
+    """List the scopes in which the judge cannot distinguish right from wrong answers.
+
+    `variant`: the spec and its options, for commands.
+    """
     anchors = spec.scoring.anchors
-    return [
+    if anchors is None:
+        return []
+    remedy = (
+        "so its scores there are unreliable: inspect the judge's prompt and replies "
+        f"(`probec prompt {variant} --role judge --reply`) and scoring.compare"
+    )
+    found = [
         f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
         f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
-        f"{anchors.min_gap}), so its scores there are unreliable: inspect the judge's prompt "
-        "(`probec prompt --role judge`) and scoring.compare"
+        f"{anchors.min_gap}), {remedy}"
         for each in stats.judge.gaps
-        if anchors is not None and each.gap.value is not None and each.gap.value < anchors.min_gap
+        if each.gap.value is not None and each.gap.value < anchors.min_gap
+    ]
+    return found + [
+        f"FAILED: in scope {each.scope} the judge gives {WRONG[each.kind][0]} a mean score of "
+        f"{each.mean.value:.2f} ({each.mean.n} probes; scoring.anchors.max_wrong is "
+        f"{anchors.max_wrong}), {remedy}"
+        for each in excessive(stats.judge, anchors.max_wrong)
     ]
 
 

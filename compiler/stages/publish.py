@@ -30,7 +30,7 @@ from compiler.stages.context import Context
 from compiler.statistics import artefacts
 from compiler.statistics.artefacts import Artefacts
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _shard(
     if needs.verdicts is not None:
         found = inputs.rows_of(shard[needs.verdicts], VerdictRow)
         verdicts = {(v.doc_id, v.slot): v for v in found}
-    baselines = _baselines(inputs, shard)
+    audits = _audits(inputs, shard)
     scores = {(s.doc_id, s.slot): s for s in inputs.rows_of(shard["score.scores"], ScoreRow)}
     for record in inputs.rows_of(shard["sample.records"], DocTexts):
         choice = choices.get(record.doc_id)
@@ -157,6 +157,7 @@ def _shard(
         text = record.text(choice.sibling)
         for probe in sorted(probes.get(record.doc_id, ()), key=lambda probe: probe.slot):
             key = (record.doc_id, probe.slot)
+            audited = audits.get(key, {})
             yield Row(
                 constants,
                 record,
@@ -166,18 +167,19 @@ def _shard(
                 answers.get(key),
                 verdicts.get(key),
                 scores.get(key),
-                baselines.get(key, {}),
+                {name: each for name, each in audited.items() if name in BASELINES},
+                audited["gold"][0] if "gold" in audited else None,
             )
 
 
-def _baselines(
+def _audits(
     inputs: Inputs, shard: dict[str, Artifact]
 ) -> dict[tuple[str, int], dict[str, tuple[float, ...]]]:
-    """Return the scores of each fully scored baseline, by probe."""
+    """Return the scores of each fully scored baseline, and of the truth, by probe."""
     found: dict[tuple[str, int], dict[str, tuple[float, ...]]] = {}
     for row in inputs.rows_of(shard["score.audits"], AuditScore):
         numbers = tuple(score for score in row.scores if score is not None)
-        if row.kind in BASELINES and len(numbers) == len(row.scores):
+        if row.kind in (*BASELINES, "gold") and len(numbers) == len(row.scores):
             found.setdefault((row.doc_id, row.slot), {})[row.kind] = numbers
     return found
 

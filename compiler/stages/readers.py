@@ -20,7 +20,7 @@ def readers(context: Context, answering: Answering) -> Mapping[str, Reader]:
     found: dict[str, Reader] = {}
     for name, declared in context.baselines().items():
         if isinstance(declared, NoContext):
-            found[name] = _without(context, declared)
+            found[name] = _without(context, declared, answering)
         elif isinstance(declared, FullInformation):
             found[name] = _informed(context, declared, answering)
         else:
@@ -28,11 +28,11 @@ def readers(context: Context, answering: Answering) -> Mapping[str, Reader]:
     return found
 
 
-def _without(context: Context, declared: NoContext) -> Reader:
+def _without(context: Context, declared: NoContext, answering: Answering) -> Reader:
     render = requester(context, "answerer", prompt_name=declared.prompt)
 
     def request(each: Posed, alike: Sequence[Posed]) -> Request:
-        return render({"question": each.probe.question, "target": each.probe.target})
+        return render(answering.values(each))
 
     return request
 
@@ -41,9 +41,8 @@ def _informed(context: Context, declared: FullInformation, answering: Answering)
     render = requester(context, "answerer", prompt_name=declared.prompt)
 
     def request(each: Posed, alike: Sequence[Posed]) -> Request:
-        values = {"question": each.probe.question, "target": each.probe.target}
         shown = answering.shown(each, each.complement)
-        return render({**values, "context": shown, "passage": each.atom})
+        return render({**answering.values(each), "context": shown, "passage": each.atom})
 
     return request
 

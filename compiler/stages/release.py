@@ -12,6 +12,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import Json, digest
 from compiler.llm.prices import CACHE_READ
+from compiler.llm.providers import FREE
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
@@ -72,6 +73,9 @@ def _facts(context: Context) -> CardFacts:
     for role in ROLES:
         use = getattr(spec.models, role)
         models[role] = {"model": use.model, "provider": use.provider, "prompt": use.prompt}
+        if use.provider not in FREE:
+            sent = (f"{name} {value:g}" for name, value in use.sampled().items())
+            models[role]["sampling"] = ", ".join(sent) or "server default"
         prompts[role] = digest("prompt", context.prompt_templates(role))
     lens = [s for s in context.templated().values() if s.tokenizer is not None]
     lens_name = lens[0].tokenizer if lens else None
@@ -147,7 +151,9 @@ def _run(
         rounds=tuple(rounds),
         ledger=ledger,
         skips=skips,
-        rungs=counted(choice.rung for choice in inputs.rows("finalize.choices", Choice)),
+        rungs=counted(
+            choice.rung for choice in inputs.rows("finalize.choices", Choice) if choice.rung
+        ),
         usage=tuple(_usage(context, inputs)),
         unknown_keys=counted(
             key for row in inputs.rows("finalize.unknown_keys", UnknownKeys) for key in row.keys

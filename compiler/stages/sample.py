@@ -10,6 +10,7 @@ from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import Json
 from compiler.probes import annotate, document, sampling
+from compiler.probes.ids import LETTERS
 from compiler.probes.segment import IDENTITY, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
@@ -124,19 +125,28 @@ def _record(
         row_seed=seed,
         gen_start=len(source.prefix),
         n_available=len(kept),
-        shown=tuple(_shown(bound, tokenizer, source, sibling, seed) for sibling in shown),
+        shown=tuple(
+            _shown(bound, tokenizer, source, sibling, letter, seed)
+            for letter, sibling in zip(LETTERS, shown, strict=False)
+        ),
         others=tuple(ranked[bound.spec.siblings.shown :]),
         slots=sampling.plan_slots(bound.spec.ordered_scopes(), seed, source.doc_id),
     )
 
 
 def _shown(
-    bound: _Bound, tokenizer: Tokenizer, source: Document, sibling: Sibling, seed: int
+    bound: _Bound,
+    tokenizer: Tokenizer,
+    source: Document,
+    sibling: Sibling,
+    letter: str,
+    seed: int,
 ) -> ShownSibling:
     text = document.full_text(source, sibling)
     gen_start = len(source.prefix)
     return annotate.annotate(
         sibling.idx,
+        letter,
         segment(text, gen_start),
         gen_start,
         tokenizer.encode(text),

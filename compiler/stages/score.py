@@ -49,6 +49,8 @@ def stage(context: Context) -> Stage:
             "reduce": [*sorted(reducers)],
             "rollouts": scoring.rollouts,
             "compare": scoring.compare,
+            # Left out of keys from before policies had versions.
+            **({"policy_version": policy.version} if policy.version > 1 else {}),
         },
         run=run,
     )

@@ -19,8 +19,11 @@ from compiler.statistics.measures.heaping import Heaping, heaping
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.measures.variance import Components, components
 from compiler.statistics.observations import Bools, Floats, Ints, Names, Observations
+from compiler.statistics.scores import share
 
 ANCHORS = ("gold", "atom", "alternative", "foreign", "unknown", "echo")
+WRONG = ("foreign", "unknown", "echo")
+"""Anchors that are certainly wrong."""
 _SEED = 20_260_502
 _AGAIN = "again_"
 
@@ -60,12 +63,30 @@ class AgainStats:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseStats:
+    """The judge's noise in one cell, whose coordinates are empty if it is over all their values.
+
+    `changes`: share of probes whose maximum score is in another band when judged again.
+    """
+
+    scope: str
+    target: str
+    typicality: str
+    changes: Interval
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Scope, target and typicality."""
+        return self.scope, self.target, self.typicality
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeStats:
     """Reliability of the judge.
 
     `gaps`: truth over alternative; `heaping`: of all blind scores; `verbosity`: rank correlation of
     a probe's mean score and the mean length of its answers; `again`: None without repeated
-    judgements.
+    judgements. `noise`: by cell, like the blind scores; empty without repeated judgements.
     """
 
     anchors: tuple[AnchorStats, ...]
@@ -73,6 +94,7 @@ class JudgeStats:
     heaping: Heaping
     verbosity: float | None
     again: AgainStats | None
+    noise: tuple[NoiseStats, ...]
 
 
 def reliability(
@@ -87,13 +109,22 @@ def reliability(
     anchors = list(_anchors(table, tally, scopes))
     gaps = list(_gaps(table, tally, scopes))
     sweep = tally.sweep(_SEED)
+    repeated = _repeated(table)
     return JudgeStats(
         tuple(AnchorStats(s, k, sweep.mean(column), lost) for s, k, column, lost in anchors),
         tuple(GapStats(s, sweep.difference(*pair)) for s, pair in gaps),
         heaping(rows.scores[~np.isnan(rows.scores)]),
         _verbosity(rows),
-        _again(table, bands),
+        _again(*repeated, table, bands) if repeated is not None else None,
+        tuple(_noise(*repeated, table, bands)) if repeated is not None else (),
     )
+
+
+def excessive(judge: JudgeStats, most: float) -> Iterator[AnchorStats]:
+    """Yield the wrong anchors whose mean score is above `most`."""
+    for each in judge.anchors:
+        if each.kind in WRONG and each.mean.value is not None and each.mean.value > most:
+            yield each
 
 
 class _Table:
@@ -164,8 +195,12 @@ def _verbosity(rows: Observations) -> float | None:
     return spearman(rows.scores[known, : rows.common()].mean(axis=1), rows.chars[known, 3])
 
 
-def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
-    """Compare repeated judgements with the first ones, for probes with all K rollouts."""
+def _repeated(table: _Table) -> tuple[Ints, Floats] | None:
+    """Return the probes with all K rollouts that were judged again, and their scores.
+
+    Scores are by probe, rollout and judgement, the first one included; NaN for a verdict without a
+    score. None without such probes.
+    """
     repeats = sorted(
         (kind for kind in table.scores if kind.startswith(_AGAIN)),
         key=lambda kind: int(kind.removeprefix(_AGAIN)),
@@ -181,7 +216,6 @@ def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
     ]
     if not places:
         return None
-    # (probes, rollouts, times), NaN for a verdict without a score.
     scores = np.full((len(places), rollouts, 1 + len(repeats)), np.nan)
     scores[:, :, 0] = table.rows.scores[places]
     for number, kind in enumerate(repeats, 1):
@@ -189,16 +223,39 @@ def _again(table: _Table, bands: tuple[float, float]) -> AgainStats | None:
             scores[line, :, number] = [
                 np.nan if each is None else each for each in table.scores[kind][place]
             ]
+    return np.array(places, dtype=np.int64), scores
+
+
+def _again(places: Ints, scores: Floats, table: _Table, bands: tuple[float, float]) -> AgainStats:
+    """Compare repeated judgements with the first ones."""
     documents = table.rows.documents[places]
+    rollouts, times = scores.shape[1:]
     items = Clusters.of(np.repeat(documents, rollouts))
     return AgainStats(
         len(places),
         rollouts,
-        1 + len(repeats),
-        agreement(scores.reshape(-1, 1 + len(repeats)), items, _SEED, bands),
+        times,
+        agreement(scores.reshape(-1, times), items, _SEED, bands),
         _flips(scores, documents, bands),
         components(scores),
     )
+
+
+def _noise(
+    places: Ints, scores: Floats, table: _Table, bands: tuple[float, float]
+) -> Iterator[NoiseStats]:
+    """Yield the noise of every cell with repeated judgements; that of all probes comes last."""
+    rows = table.rows
+    coordinates = rows.scopes[places], rows.targets[places], rows.typicality[places]
+    found = set(zip(*(each.tolist() for each in coordinates), strict=True))
+    cells = found | {(scope, target, "") for scope, target, _ in found}
+    for scope, target, typicality in (*sorted(cells), ("", "", "")):
+        mask = np.ones(len(places), dtype=np.bool_)
+        for values, name in zip(coordinates, (scope, target, typicality), strict=True):
+            if name:
+                mask &= values == name
+        changes = _flips(scores[mask], rows.documents[places][mask], bands)
+        yield NoiseStats(scope, target, typicality, changes)
 
 
 def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Interval:
@@ -208,7 +265,7 @@ def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Inte
     cell = tally.cell(whole)
     tops = scores[whole].max(axis=1)
     column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
-    return tally.sweep(_SEED).mean(column)
+    return share(tally.sweep(_SEED), column)
 
 
 def _mask(rows: Observations, places: Ints) -> Bools:

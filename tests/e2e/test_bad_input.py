@@ -12,9 +12,10 @@ import pytest
 from compiler.engine.lock import locked
 from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, build, edit
+from tests.e2e.test_cache import replies
 
 JUDGE, GENERATOR = "judge/base/user.j2", "generator/base/system.j2"
-INCLUDE = '{% include "generator/_parts/schema.j2" %}'
+INCLUDE = '{% include "generator/_parts/example.j2" %}'
 
 
 def test_an_operating_system_error_is_one_line_that_names_it(
@@ -35,9 +36,11 @@ def test_an_operating_system_error_is_one_line_that_names_it(
         (JUDGE, "{{ answer | tagged }}", "", "unused variable 'answer'"),
         ("answerer/base/user.j2", "{% endif %}", "", "template syntax: "),
         (GENERATOR, INCLUDE, "{% include addendum %}", "dynamic include"),
-        (GENERATOR, "_parts/schema.j2", "_parts/gone.j2", "no such template"),
+        (GENERATOR, "_parts/example.j2", "_parts/gone.j2", "no such template"),
         (JUDGE, "answer | tagged", "answer | nofilter", f"{JUDGE}:3: template: No filter named"),
         (GENERATOR, INCLUDE, f'{INCLUDE}{{% include "{GENERATOR}" %}}', "includes itself"),
+        ("generator/_parts/example.j2", '"decline"', '"skip"', "the key 'decline' of the reply"),
+        ("generator/base/user.j2", "<slot n=", "<slot index=", "has no tag <slot n= ...>"),
         ("../templates/card.md.j2", "{{ size }}", "{{ nothere }}", "undefined variable 'nothere'"),
         ("../templates/card.md.j2", "{{ size }}", "{{ size | zzz }}", "No filter named 'zzz'"),
         ("../templates/probes/word.j2", "{% else %}", "{% elif 0 %}", "no phrasing for target"),
@@ -118,7 +121,7 @@ def test_a_usage_error_exits_with_code_two(probec: Probec) -> None:
 
 def test_stats_and_prompt_before_a_build_name_the_command(probec: Probec) -> None:
     assert probec("stats", SPEC) == 1
-    assert "run `probec build`" in probec.err
+    assert f"run `probec build {SPEC}`" in probec.err
     paid = (
         "models.generator.provider=anthropic",
         "models.generator.model=claude-haiku-4-5-20251001",
@@ -186,7 +189,7 @@ def test_a_build_over_budget_sends_nothing(probec: Probec, project: Path) -> Non
     assert "the ceiling is $0.00" in probec.err
     assert probec("plan", SPEC, *paid) == 0
     assert "total: $" in probec.out
-    assert not (project / ".probec/responses.sqlite").exists()
+    assert replies(project) == {}
     assert not list((project / ".probec").rglob("*.body.json"))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compiler.llm.responses import ResponseLog
-from tests.conftest import ROOT, Probec
+from tests.conftest import LICENSE, ROOT, Probec, installed
 
 SPEC = "specs/tiny.yaml"
 STAGES = (
@@ -135,7 +135,7 @@ def test_the_order_of_the_source_does_not_matter(probec: Probec, project: Path) 
 
 @pytest.mark.usefixtures("tiny")
 def test_a_new_round_keeps_the_files_of_earlier_rounds(probec: Probec, project: Path) -> None:
-    file = project / "build/datasets/tiny/data/train-round-000.parquet"
+    file = installed(project) / "data/train-round-000.parquet"
     before = file.read_bytes()
     rounds = "rounds=[{docs: 4}, {docs: 2}, {docs: 2}]"
     ran = build(probec, "--set", rounds)
@@ -173,7 +173,7 @@ def test_an_incomplete_installed_dataset_is_installed_again(
     file: str, data: bytes, probec: Probec, project: Path
 ) -> None:
     """Cover the states that a full disk or a power failure can leave."""
-    root = project / "build/datasets/tiny"
+    root = installed(project)
     whole = {path: path.read_bytes() for path in root.rglob("[!.]*") if path.is_file()}
     (root / file).write_bytes(data)
 
@@ -182,7 +182,7 @@ def test_an_incomplete_installed_dataset_is_installed_again(
 
 
 def test_files_that_no_build_wrote_are_kept(probec: Probec, project: Path) -> None:
-    root = project / "build/datasets/tiny"
+    root = installed(project)
     root.mkdir(parents=True)
     (root / "thesis.txt").write_text("precious")
     assert probec("build", SPEC) == 1
@@ -194,7 +194,8 @@ def test_files_that_no_build_wrote_are_kept(probec: Probec, project: Path) -> No
     (root / ".git/HEAD").write_text("ref")
     (root / "notes.txt").write_text("mine")
     (root / "data/.gitkeep").write_text("")
-    assert build(probec, "--set", "publish.license=mit") == {"release": 1}
+    edit(project / SPEC, LICENSE, "license: mit\n")
+    assert build(probec) == {"release": 1}
     assert 'license: "mit"' in (root / "README.md").read_text()
     assert (root / ".git/HEAD").read_text() == "ref"
     assert (root / "notes.txt").read_text() == "mine"
@@ -209,7 +210,7 @@ def test_files_that_no_build_wrote_are_kept(probec: Probec, project: Path) -> No
 def test_an_installed_file_that_was_edited_is_installed_again(
     probec: Probec, project: Path
 ) -> None:
-    card = project / "build/datasets/tiny/README.md"
+    card = installed(project) / "README.md"
     was = card.read_text(encoding="utf-8")
     card.write_text(was.replace("0", "9"), encoding="utf-8")
 
@@ -287,7 +288,7 @@ def dataset(project: Path, name: str = "tiny") -> list[dict[str, object]]:
     import pyarrow.parquet as pq
 
     rows: list[dict[str, object]] = []
-    for file in sorted((project / f"build/datasets/{name}/data").glob("train-*.parquet")):
+    for file in sorted((installed(project, name) / "data").glob("train-*.parquet")):
         rows.extend(pq.read_table(file).to_pylist())
     return rows
 
@@ -335,7 +336,7 @@ def test_an_independent_reader_finds_every_row_in_order(probec: Probec, project:
         rounds.setdefault(str(r["doc_id"]), set()).add(r["round_idx"])
     assert all(len(found) == 1 for found in rounds.values())
 
-    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
     accounted = Counter((r["doc_id"], r["slot_idx"]) for r in rows)
     accounted.update((r["doc_id"], r["slot"]) for r in rejects)
@@ -352,7 +353,7 @@ def test_the_published_dtypes_reproduce_the_float_indices(probec: Probec, projec
     import pyarrow.parquet as pq
 
     build(probec, "--set", "publish.dtypes=published")
-    schema = pq.read_schema(project / "build/datasets/tiny/data/train-round-000.parquet")
+    schema = pq.read_schema(installed(project) / "data/train-round-000.parquet")
 
     for name in (
         "slot_idx", "abs_index", "signed_index", "signed_index_hint", "n_tokens_actual",
@@ -365,13 +366,15 @@ def test_the_published_dtypes_reproduce_the_float_indices(probec: Probec, projec
 def test_another_layout_of_the_same_rows_is_a_different_file(probec: Probec, project: Path) -> None:
     import pyarrow.parquet as pq
 
-    path = project / "build/datasets/tiny/data/train-round-000.parquet"
+    name = "data/train-round-000.parquet"
     build(probec)
+    path = installed(project) / name
     plain = path.read_bytes()
     assert set(build(probec, "--set", "publish.dtypes=published")) == {"publish"}
-    assert str(pq.read_schema(path).field("signed_index").type) == "double"
+    schema = pq.read_schema(installed(project) / name)
+    assert str(schema.field("signed_index").type) == "double"
     build(probec, "--set", "publish.row_group_rows=16")
-    assert pq.ParquetFile(path).num_row_groups > 1
+    assert pq.ParquetFile(installed(project) / name).num_row_groups > 1
     assert build(probec) == {}
     assert path.read_bytes() == plain
 
@@ -383,7 +386,7 @@ def test_the_directory_loads_with_datasets(probec: Probec, project: Path, tmp_pa
         "d = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2])['train']\n"
         "print(len(d), ' '.join(d.column_names[:35]))"
     )
-    place = str(project / "build/datasets/tiny")
+    place = str(installed(project))
     found = subprocess.run(
         [sys.executable, "-c", code, place, str(tmp_path / "cache")],
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},

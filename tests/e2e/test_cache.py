@@ -19,7 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from compiler.llm.responses import ResponseLog
 from tests.conftest import Probec
-from tests.e2e.test_build import SPEC
+from tests.e2e.test_build import SPEC, edit
 from tests.e2e.test_rounds import build, delete_reply, keys_of, locks
 from tests.e2e.test_verify import flip
 
@@ -310,7 +310,9 @@ def test_an_incomplete_round_is_not_pushed(probec: Probec, project: Path, tmp_pa
 def test_a_round_that_contradicts_a_local_one_is_not_pulled(
     probec: Probec, project: Path, tmp_path: Path
 ) -> None:
-    build(probec, "--build-dir", str(tmp_path / "b"), "--set", "seed=5")
+    edit(project / SPEC, "name: tiny", "name: tiny\nseed: 5")
+    build(probec, "--build-dir", str(tmp_path / "b"))
+    edit(project / SPEC, "seed: 5", "seed: 1000000000")
     cache(probec, "push", str(tmp_path / "shared"), "--build-dir", str(tmp_path / "b"))
     build(probec)
 
@@ -346,24 +348,29 @@ def test_gc_removes_unreferenced_files_and_never_a_reply(probec: Probec, project
     build(probec, "--set", "scoring.rollouts=3")
     level = ("--set", "calibration.level=2")
     build(probec, *level)
-    # No head and no lock refers to that version any more.
-    for lock in locks(project):
-        if lock.identity.spec["scoring"]["rollouts"] == 3:  # type: ignore[index]
-            (project / "build/rounds/tiny" / lock.file).unlink()
+    # No head and no lock refers to that variant any more.
+    for place in ("rounds", "heads"):
+        (own,) = (project / "build" / place).glob("tiny~rollouts=3-*")
+        shutil.rmtree(own)
     half = project / "build/objects/tmp/half"
     half.parent.mkdir(exist_ok=True)
     half.write_bytes(b"x" * 100)
     before = replies(project)
-    size = sum(path.stat().st_size for path in (project / "build").rglob("*") if path.is_file())
+
+    def stored() -> int:
+        """Sum the bytes below build/, without the locks that name the last holder."""
+        files = (path for path in (project / "build").rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files if path.name != ".lock")
+
+    size = stored()
     dry = cache(probec, "gc", "--dry-run")
-    assert size == sum(p.stat().st_size for p in (project / "build").rglob("*") if p.is_file())
+    assert size == stored()
     done = cache(probec, "gc")
 
     assert dry["removed"] == done["removed"]
     assert str(half) in done["removed"]
     assert done["bytes"] > 100
-    after = sum(path.stat().st_size for path in (project / "build").rglob("*") if path.is_file())
-    assert after == size - done["bytes"]
+    assert stored() == size - done["bytes"]
     assert cache(probec, "gc")["removed"] == []
     assert replies(project) == before
     for args in (level, ()):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import chdir
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from compiler import embedded
 from compiler.rounds.locks import Lock, Rounds, seal
 from tests.conftest import Probec, make_project
-from tests.e2e.test_build import SPEC
+from tests.e2e.test_build import SPEC, edit
 from tests.e2e.test_cache import replies
-from tests.e2e.test_edits import FEW
 from tests.e2e.test_rounds import build, keys_of, locks
 
 
@@ -46,11 +46,13 @@ def sampled_again(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def labs(project: Path, probec: Probec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
     other, url = make_project(tmp_path / "other"), str(tmp_path / "shared")
+    for root in (project, other):
+        edit(root / SPEC, "[{docs: 4}, {docs: 2}]", "[{docs: 3}]")
     with monkeypatch.context() as patch, chdir(other):
         sampled_again(patch)
-        build(probec, *FEW)
+        build(probec)
         assert probec("cache", "push", url) == 0
-    build(probec, *FEW)
+    build(probec)
     assert probec("cache", "push", url) == 0
     return Labs(project, other, url, locks(project)[0], locks(other)[0])
 
@@ -134,7 +136,7 @@ def test_locks_of_earlier_versions_have_no_digest_of_their_replies(
     folder = Rounds(project / "build/rounds/tiny")
     lock = folder.all()[0]
     assert set(lock.recorded.replies) == set(lock.identity.requests)
-    old = seal(lock.identity, replace(lock.recorded, replies={}))
+    old = seal(lock.identity, structs.replace(lock.recorded, replies={}))
     folder.path(lock).unlink()
     folder.save(old)
 

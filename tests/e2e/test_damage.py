@@ -16,8 +16,8 @@ from msgspec import defstruct
 from compiler.engine.store import Store
 from compiler.records import ScoreRow
 from compiler.stages import publish, score
-from tests.conftest import Probec
-from tests.e2e.test_build import SPEC, build
+from tests.conftest import LICENSE, LICENSED, Probec, installed
+from tests.e2e.test_build import SPEC, build, edit
 
 Row: TypeAlias = dict[str, object]
 DATA = "build/datasets/tiny/data/train-round-000.parquet"
@@ -56,7 +56,7 @@ def test_rows_with_a_flipped_bit_enter_no_dataset(
 
     rows.unlink()
     assert build(probec, "--set", "publish.source_label=other")["expand"] == 1
-    assert probec("verify-rows", "build/datasets/tiny") == 0
+    assert probec("verify-rows", str(installed(project))) == 0
 
 
 def test_rows_of_another_schema_name_their_stage_and_both_remedies(
@@ -123,7 +123,7 @@ def test_a_manifest_that_does_not_match_its_step_is_ignored(
 
 @pytest.mark.usefixtures("tiny")
 def test_hidden_and_extra_files_are_not_part_of_a_dataset(probec: Probec, project: Path) -> None:
-    root = project / "build/datasets/tiny"
+    root = installed(project)
     for copy in ("data/.backup.parquet", "extra.parquet"):
         (root / copy).write_bytes((project / DATA).read_bytes())
 
@@ -133,12 +133,13 @@ def test_hidden_and_extra_files_are_not_part_of_a_dataset(probec: Probec, projec
 
 @pytest.mark.usefixtures("tiny")
 def test_a_link_in_a_dataset_is_replaced_and_not_followed(probec: Probec, project: Path) -> None:
-    card = project / "build/datasets/tiny/README.md"
+    card = installed(project) / "README.md"
     card.unlink()
     (project / "mine.md").write_text("mine")
     card.symlink_to(project / "mine.md")
 
-    build(probec, "--set", "publish.license=mit")
+    edit(project / SPEC, LICENSE, "license: mit\n")
+    build(probec)
     assert (project / "mine.md").read_text() == "mine"
     assert 'license: "mit"' in card.read_text()
 
@@ -147,7 +148,7 @@ def test_a_link_in_a_dataset_is_replaced_and_not_followed(probec: Probec, projec
 def test_the_card_of_early_stopping_is_consistent(after: int, probec: Probec) -> None:
     build(probec, "--set", f"scoring.stop={{after: {after}}}")
 
-    assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
+    assert probec("card", str(installed(probec.root)), "--check") == 0, probec.out
 
 
 @pytest.mark.parametrize(
@@ -187,5 +188,5 @@ def test_an_empty_log_beside_locked_rounds_is_a_warning(probec: Probec, project:
 
     for path in (project / ".probec").glob("responses.sqlite*"):
         path.unlink()
-    assert probec("build", SPEC, "--set", "publish.license=mit") == 0
+    assert probec("build", SPEC, *LICENSED) == 0
     assert "the response log is empty" in probec.err

@@ -13,7 +13,7 @@ import pytest
 from compiler import cli
 from compiler.rehearsal.process import Rehearsal
 from compiler.rounds.locks import Rounds
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC, STAGES
 from tests.e2e.test_paid import paid, server
 
@@ -82,8 +82,9 @@ def during(patch: pytest.MonkeyPatch, event: str, stage: str, do: Callable[[], N
 
 def dataset(project: Path, build: str = "build") -> tuple[list[str], bytes]:
     """Return the hashes of the locked rounds, which cover every output, and the card."""
-    locks = Rounds(project / build / "rounds/tiny").all()
-    return [lock.hash for lock in locks], (project / build / "datasets/tiny/README.md").read_bytes()
+    place = installed(project, build=build)
+    locks = Rounds(project / build / "rounds" / place.name).all()
+    return [lock.hash for lock in locks], (place / "README.md").read_bytes()
 
 
 @pytest.mark.parametrize(("stage", "back"), [(stage, n % 2) for n, stage in enumerate(STAGES)])

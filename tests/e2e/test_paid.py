@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from compiler.engine.lock import locked
 from compiler.keys import Json
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
-from tests.conftest import Probec
-from tests.e2e.test_build import SPEC
+from tests.conftest import Probec, installed
+from tests.e2e.test_build import SPEC, dataset
 
 MODEL = "claude-haiku-4-5-20251001"
 
@@ -55,6 +56,9 @@ def test_a_build_pays_for_every_request_once_and_its_ledger_agrees_with_the_serv
 
     assert first["outputs"] == again["outputs"]
     assert again["up_to_date"]
+    card = (installed(project) / "README.md").read_text(encoding="utf-8")
+    roles = "answerer server default; generator server default; judge server default"
+    assert f"Sampling: {roles}. Calibration level" in card
     money: Any = first["money"]
     assert sum(row["calls"] for row in money["spent"]) == theirs["requests"]
     assert money["usd"] == pytest.approx(theirs["usd"])
@@ -209,6 +213,21 @@ def test_canceled_batches_keep_their_finished_requests(
     assert "no batches are open" in probec.out
 
 
+def test_cancel_beside_a_build_cancels_at_the_provider_and_tells_the_build(
+    probec: Probec, project: Path, server: Rehearsal
+) -> None:
+    server.faults([{"at": "create", "do": {"slow": 3600.0}}])
+    assert probec("build", *paid(server), "--detach") == 75
+    with locked(project / ".probec/batches"):
+        assert probec("cancel", *paid(server)) == 0
+    assert "it sends nothing more, collects what has ended and stops" in probec.out
+    assert ledger(server)["batches"][0]["status"] in ("canceling", "ended")
+    with sqlite3.connect(project / ".probec/batches/journal.sqlite") as db:
+        assert db.execute("select state from shard").fetchall() == [("in_progress",)]
+    # Known to the next build, which is the user's decision.
+    assert stats(probec.json("build", *paid(server)))["probes"] > 50
+
+
 def test_a_canceled_request_is_sent_again_only_if_a_build_still_needs_it(
     probec: Probec, project: Path, server: Rehearsal
 ) -> None:
@@ -233,7 +252,7 @@ def test_retry_sends_truncated_requests_again(
         [{"at": "request", "batch": 0, "index": [0, 2], "do": {"stop_reason": "max_tokens"}}]
     )
     probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" in rejects
     before = ledger(server)["requests"]
     dry = probec.json("retry", *paid(server), "--reason", "truncated", "--dry-run")
@@ -243,7 +262,7 @@ def test_retry_sends_truncated_requests_again(
     assert probec("retry", *paid(server), "--reason", "truncated") == 0
     assert "2 replies (2 of generate) retired" in probec.out
     after = probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
     assert stats(after)["build"]["planned"] == 96
     assert ledger(server)["requests"] > before
@@ -274,7 +293,7 @@ def test_replies_of_unfinished_stages_are_retried_too(
     assert "6 steps wait for others" in probec.out
     assert set((project / "build").rglob("*")) == sampled
     built = probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_truncated" not in rejects
     assert "reply_refused" in rejects
     assert stats(built)["build"]["planned"] == 96
@@ -303,7 +322,7 @@ def test_an_unusable_reply_is_retried_before_and_after_its_stage_is_finished(
     wait_for_end(server)
     assert probec("retry", *paid(server), "--reason", "unparsed") == 0
     probec.json("build", *paid(server))
-    rejects = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8")
+    rejects = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8")
     assert "reply_unparsed" not in rejects
     spoil('{"sibling": 99}')
     found = probec.json("retry", *paid(server), "--reason", "invalid", "--dry-run")
@@ -317,13 +336,15 @@ def test_a_failed_request_is_a_reject_with_its_reason(
     server.faults([{"at": "request", "batch": 0, "index": [1], "do": {"errored": error}}])
     probec.json("build", *paid(server))
     rejects = [
-        json.loads(line)
-        for line in (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+        json.loads(line) for line in (installed(project) / "rejects.jsonl").read_text().splitlines()
     ]
     lost = [each for each in rejects if each["reason"] == "reply_errored"]
 
-    assert len(lost) == 16
+    document = lost[0]["doc_id"]
+    built = {(row["doc_id"] == document, row["split_by"]) for row in dataset(project)}
+    assert len(lost) == 6
     assert "prompt is too long" in lost[0]["detail"]
+    assert built == {(True, "row_seed"), (False, "generator")}
     assert probec("retry", *paid(server), "--reason", "errored") == 0
     assert stats(probec.json("build", *paid(server)))["probes"] > 80
 
@@ -492,11 +513,11 @@ def test_the_card_counts_cached_tokens_and_names_two_prices_of_one_model(
     # The first request of a shape was sent live, at twice the card's price of a token.
     assert 0.8 < used["answer"]["usd"] / paid_for(money, "answerer") < 1
 
-    card = (project / "build/datasets/tiny/README.md").read_text()
+    card = (installed(project) / "README.md").read_text()
     assert "| tokens in | to cache | from cache | tokens out | US$ |" in card
     assert f"{MODEL} as answerer; $1 to the provider's prompt cache and $0.05 from it" in card
     assert f"$1.0 in and $5.0 out per million tokens ({MODEL} as judge)" in card
-    assert probec("card", "build/datasets/tiny", "--check") == 0
+    assert probec("card", str(installed(probec.root)), "--check") == 0
     # The budget uses the observed cost of calls, with cached tokens at their own prices.
     each = sum(paid_for(money, role) for role in ("answerer", "judge")) / used["answer"]["calls"]
     wall = str(27 * 1.5 * each)
@@ -522,10 +543,21 @@ def test_the_doctor_checks_key_server_clock_and_models(
     assert probec("doctor", *paid(server, "--set", "models.judge.model=none",
                                   "--set", "prices={none: {input: 1.0, output: 1.0}, "
                                   f"{MODEL}: {{input: 1.0, output: 5.0}}}}")) == 1  # fmt: skip
-    assert "unknown to the server" in probec.out
+    assert "unknown to the server, which lists claude-" in probec.out
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert probec("doctor", *paid(server), "--offline") == 1
     assert "set ANTHROPIC_API_KEY" in probec.out
+
+
+def test_the_doctor_knows_servers_that_list_models_but_do_not_show_one(
+    probec: Probec, server: Rehearsal
+) -> None:
+    server.faults([{"at": "models", "do": {"status": 404}, "skip": 1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "in the server's list (it shows no single model)" in probec.out
+    server.faults([{"at": "models", "do": {"status": 404}, "times": -1}])
+    assert probec("doctor", *paid(server)) == 0
+    assert "not checked: the server shows no models" in probec.out
 
 
 def test_a_rehearsal_with_faults_has_the_result_of_one_without(

@@ -138,8 +138,9 @@ def test_damaged_missing_and_unusable_replies_say_how_to_get_one(
     change(project, key, text="I would rather not.")
     shown: Any = probec.json("prompt", SPEC, "--reply", "--doc", doc)
     assert (shown["reply"]["text"], shown["rung"]) == ("I would rather not.", None)
-    # The build, templated slots included, is of the reply before.
-    assert {outcome for _, outcome in outcomes(shown)} == {"reply_unparsed"}
+    # Templated slots do not depend on the reply.
+    templated = "templated: needs the replies of its whole shard"
+    assert {outcome for _, outcome in outcomes(shown)} == {"reply_unparsed", templated}
     assert probec("prompt", SPEC, "--doc", doc, "--role", "judge") == 2
     assert "has no written probe: reply_unparsed" in probec.err
 

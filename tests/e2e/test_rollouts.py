@@ -202,8 +202,10 @@ def test_replies_without_text_and_equal_siblings_are_counted(probec: Probec) -> 
         assert probec("build", SPEC) == 1
         assert "sibling_errored" in probec.out
     with serving(ignores_seed=True, model="greedy") as server:
-        write(probec.root, server.url)
-        assert probec("build", SPEC, "--set", "model.model=greedy", "--set", "name=greedy") == 0
+        write(probec.root, server.url, name="name: greedy")
+        spec = probec.root / SPEC
+        spec.write_text(spec.read_text("utf-8").replace("tiny-base", "greedy"), "utf-8")
+        assert probec("build", SPEC) == 0
     ledger = json.loads((probec.root / "build/datasets/greedy/ledger.json").read_text())["ledger"]
     assert [each["rejected"].get("sibling_duplicate") for each in ledger] == [8, 4]
 

@@ -26,7 +26,7 @@ from tests.conftest import Probec
 from tests.e2e.test_build import SPEC, dataset, edit
 from tests.e2e.test_sources import rows_of, write
 
-THREE = ("--set", "rounds=[{docs: 3}, {docs: 2}, {docs: 2}]")
+ROUNDS = "[{docs: 4}, {docs: 2}]"
 
 
 def locks(root: Path, name: str = "tiny") -> list[Lock]:
@@ -61,7 +61,8 @@ def elsewhere(
     probec: Probec, project: Path, tmp_path: Path, no_sockets: None, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, list[str]]:
     """Build three rounds, then keep only locks and replies, without network."""
-    hashes = build(probec, *THREE)
+    edit(project / SPEC, ROUNDS, "[{docs: 3}, {docs: 2}, {docs: 2}]")
+    hashes = build(probec)
     there = moved(project, tmp_path / "there")
     shutil.rmtree(project)
     monkeypatch.chdir(there)
@@ -293,7 +294,8 @@ def test_a_grown_or_reordered_source_and_a_new_round_keep_earlier_rows(
     # Without locks, the same spec would draw different documents from the grown source.
     assert draw(have, seed, [4, 2]) != draw(had, seed, [4, 2])
 
-    more = build(probec, "--set", "rounds=[{docs: 4}, {docs: 2}, {docs: 3}]")
+    edit(project / SPEC, ROUNDS, "[{docs: 4}, {docs: 2}, {docs: 3}]")
+    more = build(probec)
     assert more[:2] == first
     assert [file.read_bytes() for file in files] == before
     drawn = [set(lock.identity.documents) for lock in locks(project)]
@@ -312,10 +314,11 @@ def test_declaring_fewer_rounds_does_not_free_their_documents(
     taken = set(locks(project)[1].identity.documents)
     for path in (project / "build/rounds/tiny").glob("0-*.json"):
         path.unlink()
-    build(probec, "--set", "rounds=[{docs: 5}]")
+    edit(project / SPEC, ROUNDS, "[{docs: 5}]")
+    build(probec)
 
     assert not taken & set(locks(project)[0].identity.documents)
-    table: Any = probec.json("rounds", SPEC, "--set", "rounds=[{docs: 5}]")["rounds"]
+    table: Any = probec.json("rounds", SPEC)["rounds"]
     assert [each["reason"] for each in table] == ["", "the spec has no such round"]
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from compiler.llm.responses import ResponseLog
 from compiler.probes.sampling import Stream
-from tests.conftest import ROOT, Builds, Probec
-from tests.e2e.test_build import dataset
+from tests.conftest import LICENSE, ROOT, Builds, Probec, installed
+from tests.e2e.test_build import dataset, edit
 from tests.scripted import Script
 
 SPEC = "specs/tiny.yaml"
@@ -106,6 +106,10 @@ def test_early_stopping_saves_the_reported_requests_and_can_be_undone(
 def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agrees(
     probec: Probec, project: Path, script: Script
 ) -> None:
+    # No probe of a side is EASY, so that some cells have no decided row.
+    script.quality = lambda question, rollout: (
+        0.1 if "as a whole" in question else quality(question, rollout)
+    )
     stats = build(probec, "scoring.stop={after: 2}")
     cells = stats["cells"]
     assert isinstance(cells, list)
@@ -126,7 +130,7 @@ def test_every_cell_has_the_same_rollouts_under_early_stopping_and_the_card_agre
                 statistics.stdev(max(each) for each in own), abs=1e-6
             )
     assert {cell["decided"] > 0 for cell in cells} == {True, False}
-    assert probec("card", "build/datasets/tiny", "--check") == 0, probec.out
+    assert probec("card", str(installed(probec.root)), "--check") == 0, probec.out
 
 
 def test_means_under_early_stopping_are_over_the_first_rollouts_of_all_probes(
@@ -195,6 +199,7 @@ def test_a_wrong_number_of_verdicts_fails_all_of_them(
         "scoring.judging=together",
         "models.judge.prompt=judge/together",
         "models.judge.max_tokens=64",
+        "max_lost=1",
     )
 
     assert {row["score_status"] for row in written(dataset(project))} == {"judge_failed"}
@@ -292,12 +297,32 @@ def test_adding_baselines_repeats_no_request(probec: Probec, project: Path, scri
     assert len(log) - before > probes * (1 + 2 * 5)
 
 
+def test_the_score_of_the_truth_is_a_column_of_the_rows_that_have_anchors(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(probec, "scoring.anchors={share: 0.5, min_gap: 0.0, max_wrong: 1.0}")
+    rows = written(dataset(project))
+    lines = (installed(project) / "audits.jsonl").read_text(encoding="utf-8").splitlines()
+    audits = map(json.loads, lines)
+    gold = {(a["doc_id"], a["slot"]): a["scores"][0] for a in audits if a["kind"] == "gold"}
+    found = {(row["doc_id"], row["slot_idx"]): row["gold_score"] for row in rows}
+
+    assert gold
+    assert gold == {key: score for key, score in found.items() if score is not None}
+    assert None in found.values()
+    assert all(row["gold_score"] is None for row in dataset(project) if row not in rows)
+
+
 def test_a_judge_that_accepts_every_answer_fails_the_build(
     probec: Probec, project: Path, script: Script
 ) -> None:
     script.blunt = True
     assert probec("build", SPEC, *options("scoring.anchors={}")) == 1
     assert "FAILED: in scope sentence the judge scores the truth only 0.00 above" in probec.out
+    assert "FAILED: in scope sentence the judge gives the question itself a mean" in probec.out
+    assert "scoring.anchors.max_wrong is 0.2" in probec.out
+    assert "probec prompt specs/tiny.yaml --set " in probec.out
+    assert " --role judge --reply`) and scoring.compare" in probec.out
     assert "dataset: " in probec.out
     script.blunt = False
 
@@ -339,7 +364,7 @@ def test_every_row_number_of_the_card_is_recomputed_independently(
     probec: Probec, project: Path
 ) -> None:
     """Use plain Python over the parquet rows and none of the compiler's own statistics."""
-    folder = project / "build/datasets/tiny"
+    folder = installed(project)
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     rows = dataset(project)
     card = (folder / "README.md").read_text(encoding="utf-8")
@@ -402,7 +427,7 @@ def test_every_row_number_of_the_card_is_recomputed_independently(
 @pytest.mark.usefixtures("whole")
 def test_counts_of_the_card_are_recomputed_independently(probec: Probec, project: Path) -> None:
     """Recompute rows, rejects, ledger, flags, labels, repeats, lengths and heaps."""
-    folder = project / "build/datasets/tiny"
+    folder = installed(project)
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     card = (folder / "README.md").read_text(encoding="utf-8")
     rows = dataset(project)
@@ -458,13 +483,15 @@ def test_counts_of_the_card_are_recomputed_independently(probec: Probec, project
 @pytest.mark.usefixtures("whole")
 def test_statistics_of_the_files_equal_those_of_the_build(probec: Probec, project: Path) -> None:
     built = probec.json("stats", SPEC, *WHOLE)
-    read = probec.json("stats", "build/datasets/tiny")
-    one = probec.json("stats", "build/datasets/tiny/data/train-round-000.parquet")
+    read = probec.json("stats", str(installed(probec.root)))
+    file = installed(probec.root) / "data/train-round-000.parquet"
+    one = probec.json("stats", str(file))
     locks = probec.json("build", SPEC, *WHOLE)["locks"]
     first = str(locks[0]["hash"])  # type: ignore[index]
     assert probec.json("stats", first[:10]) == one
     assert one["judge"]["anchors"]  # type: ignore[index]
-    assert probec.json("build", SPEC, *options())["up_to_date"] is False
+    edit(project / SPEC, "source_label: extractive", "source_label: other")
+    assert probec.json("build", SPEC, *WHOLE)["up_to_date"] is False
     assert probec("stats", first) == 2
     assert "is installed in another version" in probec.err
     assert probec("stats", "abcdef123456") == 2
@@ -519,7 +546,7 @@ def test_statistics_of_a_third_party_file_need_only_three_columns(
 def test_files_without_scores_or_with_odd_types_have_statistics(
     probec: Probec, project: Path, script: Script
 ) -> None:
-    (file, *_) = sorted((project / "build/datasets/tiny/data").glob("*.parquet"))
+    (file, *_) = sorted((installed(project) / "data").glob("*.parquet"))
     table = pq.read_table(file)
     lean = table.drop_columns([n for n in table.column_names if "rollout" in n or "_mean" in n])
     named = table.column_names.index("atom_text")
@@ -543,10 +570,14 @@ def test_files_without_scores_or_with_odd_types_have_statistics(
 
 def test_neither_license_nor_language_is_inherited(probec: Probec, project: Path) -> None:
     spec = project / SPEC
-    text = spec.read_text(encoding="utf-8").replace("license: other, languages: [en], ", "")
+    text = (
+        spec.read_text(encoding="utf-8")
+        .replace(f"  {LICENSE}", "")
+        .replace("  languages: [en]\n", "")
+    )
     spec.write_text(text, encoding="utf-8")
     assert probec("build", SPEC) == 0
-    card = (project / "build/datasets/tiny/README.md").read_text(encoding="utf-8")
+    card = (installed(project) / "README.md").read_text(encoding="utf-8")
 
     assert 'license: "unknown"' in card
     assert "language:" not in card

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC, dataset
 
 Row = dict[str, object]
@@ -245,7 +245,7 @@ def test_linked_directories_are_read_once_each(probec: Probec, project: Path) ->
         (folder / name).symlink_to(store)
 
     assert outputs(probec, "--set", "source.path=rows") == expected
-    stats = json.loads((project / "build/datasets/tiny/stats.json").read_text())
+    stats = json.loads((installed(project) / "stats.json").read_text())
     assert "row_duplicate" not in stats["build"]["skips"]
 
 
@@ -278,7 +278,7 @@ def test_odd_documents_are_built_or_rejected_with_reasons(
     odd = {"doc_id": "odd", "doc_source": "test", "prefix": "A start. ", "doc_idx": 0}
     write(project, [*rows, {**odd, "continuation": ODD[kind]}])
     probec.json("build", SPEC, "--set", "rounds=[{docs: 8}]", "--set", "shard_docs=8")
-    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejected = [r["slot"] for line in lines if (r := json.loads(line))["doc_id"] == "odd"]
     built = [row["slot_idx"] for row in dataset(project) if row["doc_id"] == "odd"]
 
@@ -297,7 +297,8 @@ def test_a_rehearsal_scales_the_published_spec_to_a_local_file(
     assert isinstance(stats, dict)
 
     assert stats["build"]["rounds"] == [2, 2, 2]
-    assert str(data["dataset"]).endswith("synthweb-qwen3.5-9b-multiscale-inference-rehearsal")
+    name = str(data["dataset"]).rpartition("/")[2]
+    assert name.startswith("synthweb-qwen3.5-9b-multiscale-inference-rehearsal~path=tiny.jsonl,")
 
 
 def test_a_plan_of_the_published_spec_opens_no_socket_and_reports_where_it_stops(

@@ -66,7 +66,7 @@ def test_a_tokenizer_that_changes_on_its_way_to_a_worker_is_an_error(project: Pa
     place = kit.here(kit.pack(opened, context, opened.graph(context).stages), context)
     assert place().store.root == project / "build"
     (use,) = context.tokenizer_files.values()
-    (project / "build/kit" / use.digest).write_bytes(edited(TOKENIZER, use.data))
+    (kit.own(project / "build") / use.digest).write_bytes(edited(TOKENIZER, use.data))
 
     with pytest.raises(DamagedError, match="a tokenizer that was sent to the workers changed"):
         place()

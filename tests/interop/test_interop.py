@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from compiler.keys import Json
-from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.dispatch import Dispatcher
@@ -36,9 +35,9 @@ class Clock(WallClock):
         self._meanwhile = meanwhile
         self._journal = journal
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, woken: Callable[[], bool] = lambda: False) -> None:
         self._meanwhile(self._journal)
-        super().sleep(seconds)
+        super().sleep(seconds, woken)
 
 
 def nothing(_: Journal) -> None:
@@ -54,7 +53,7 @@ def completes(
     travel = BatchSettings(journal, limits, pace, Clock(meanwhile, journal), Watcher())
     purse, log = Purse(100.0), ResponseLog(folder / "responses.sqlite")
     purpose = Purpose("test", "answerer", 0, "anthropic-batch", MODEL, RATE, 0.001)
-    asker = provider("anthropic-batch", Settings(base_url, 4, purse, travel))
+    asker = provider("anthropic-batch", Settings(base_url, 4, 600.0, purse, travel))
     dispatcher = Dispatcher(asker, log, purse, purpose, lambda *_: None)
     requests = [
         Request(MODEL, "Answer.", f"What did ship {number} do?", 800, None)

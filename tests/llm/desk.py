@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from compiler.keys import Json
+from compiler.llm.batches.clock import Pace
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Request
@@ -41,7 +41,7 @@ class TurnedClock:
     def now(self) -> float:
         return time.time() + self.offset
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, woken: Callable[[], bool] = lambda: False) -> None:
         self.slept.append(seconds)
         if len(self.slept) > 3000:
             raise AssertionError("it never ends")
@@ -78,7 +78,7 @@ class Desk:
         self.purse = Purse(self.wall)
         pace = Pace(30.0, 300.0, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, self)
-        settings = Settings(self.base_url or self.server.base_url, 4, self.purse, travel)
+        settings = Settings(self.base_url or self.server.base_url, 4, 600.0, self.purse, travel)
         purpose = Purpose("test", "answerer", 0, "anthropic-batch", MODEL, RATE, RATE.usd(1300, 80))
         self.dispatcher = Dispatcher(
             provider("anthropic-batch", settings), self.log, self.purse, purpose, lambda *_: None

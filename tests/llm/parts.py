@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.runner import Pace
 from compiler.llm.batches.shards import Limits
 from compiler.llm.messages import Call, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.prices import Rate
@@ -16,6 +16,7 @@ from compiler.llm.providers import Settings
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 
+_FOLDERS = tempfile.TemporaryDirectory()
 PURPOSE = Purpose("test", "answerer", 0, "test", "m", Rate(1.0, 5.0), 0.001)
 
 
@@ -48,13 +49,15 @@ def settings(
     url: str | None = None,
     concurrency: int = 4,
     wall: float = math.inf,
-    folder: Path = Path("no-such-folder"),
+    folder: Path | None = None,
     notice: Callable[[str], None] = lambda _: None,
+    patience: float = 600.0,
 ) -> Settings:
-    """Return settings of a provider; its journal is not written before a batch is sealed."""
+    """Return settings of a provider, by default with a journal of its own."""
+    folder = folder or Path(tempfile.mkdtemp(dir=_FOLDERS.name))
     limits, pace = Limits(100_000, 250_000_000, 200_000), Pace(1.0, 10.0, wait=True)
     batches = BatchSettings(Journal(folder), limits, pace, WallClock(), Watcher(notice))
-    return Settings(url, concurrency, Purse(wall), batches)
+    return Settings(url, concurrency, patience, Purse(wall), batches)
 
 
 def wanted(provider: Provider, request: Request, sample: int = 0) -> Call:

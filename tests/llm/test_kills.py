@@ -18,6 +18,7 @@ import pytest
 
 from compiler.errors import ProviderError, WaitingError
 from compiler.keys import Json, canonical, request_key
+from compiler.llm.batches.cancellations import REQUESTED
 from compiler.llm.batches.states import Event
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
@@ -73,6 +74,7 @@ def _cancels(our: Desk) -> None:
     client = Client(our.server.base_url)
     (shard,) = our.journal.shards()
     assert shard.batch_id is not None
+    our.journal.note(our.clock.now(), REQUESTED, shard.batch_id, shard.id)
     Endpoint(client, our.clock).cancel(shard.batch_id)
     client.close()
     our.journal.move(shard, Event.CANCEL_SENT, our.clock.now(), next_at=our.clock.now())
@@ -107,7 +109,7 @@ def _finds_theirs(our: Desk) -> None:
 # The way to each event: the actions of an earlier client, and those of this one.
 PLAIN = _asks()
 LOST = _asks(_create(drop="after_commit"))
-NOT_LISTED = _asks(_create(drop="before_read"))
+NOT_LISTED = _asks(_create(status=500))
 TOO_LARGE = _asks(_create(status=413, html="<h1>413</h1>"))
 EXPIRED = _asks({"at": "retrieve", "do": {"fields": {"expires_at": "2020-01-01T00:00:00Z"}}})
 WAYS: Mapping[Event, tuple[Scenario | None, Scenario]] = {

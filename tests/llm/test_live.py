@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,9 +18,15 @@ from pathlib import Path
 import pytest
 
 from compiler.errors import BudgetError, PausedError, ProviderError
+from compiler.llm import intents
+from compiler.llm.batches import cancellations
+from compiler.llm.batches.clock import WallClock
+from compiler.llm.batches.journal import Journal
+from compiler.llm.intents import Intents
 from compiler.llm.messages import Outcome, Purpose, Reply, Request
 from compiler.llm.providers import provider
-from compiler.llm.providers.anthropic.gate import Gate, Leaving
+from compiler.llm.providers.anthropic.flight import Gate, Leaving
+from compiler.llm.providers.replay import Replay
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from tests.conftest import ROOT
@@ -119,7 +126,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             }  # fmt: skip
             block = {"type": "text", "text": ""}
             delta = {"type": "text_delta", "text": text}
-            end = {"stop_reason": stop, "stop_sequence": None}
+            end = {"stop_reason": "end_turn" if stop == "drip" else stop, "stop_sequence": None}
             events: list[dict[str, object]] = [
                 {"type": "message_start", "message": message},
                 {"type": "content_block_start", "index": 0, "content_block": block},
@@ -135,6 +142,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 failed = {"type": stop, "message": "in trouble"}
                 events[3:] = [{"type": "error", "error": failed}]
             for event in events[:3] if stop == "cut" else events:
+                time.sleep(0.2 if stop == "drip" else 0)
                 self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
         def log_message(self, format: str, *args: object) -> None:
@@ -228,7 +236,11 @@ def test_a_stream_that_ends_with_a_server_error_is_requested_again(
     # The number of attempts is bounded, because each stream may have been billed.
     server.bodies.clear()
     server.script = [error] * 9
-    reply = ask(server, "u", most=LONG)["u"]
+    options = settings(server.url, 3)
+    live, got = provider("anthropic", options), Got()
+    live.ask([wanted(live, Request("m", "s", "u", LONG, None))], got, nothing)
+    reply = got.only
+    assert intents.unlogged(options.batches.journal).requests == 3
     assert (reply.outcome, reply.error) == (Outcome.ERRORED, f"{error} in the stream: in trouble")
     assert len(server.bodies) == 3
 
@@ -250,6 +262,124 @@ def test_a_server_that_limits_the_rate_is_reported(server: Server) -> None:
     live = provider("anthropic", settings(server.url, 1, notice=server.hear(heard)))
     live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
     assert heard[0].startswith("waiting 0 s before the next attempt: HTTP 429")
+
+
+def test_a_request_that_timed_out_is_sent_again_once_and_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.llm.providers.anthropic.live._LATE_WAIT", 0.5)
+    server.script = ["slow"]
+    heard: list[str] = []
+    options = settings(server.url, 2, notice=server.hear(heard), patience=0.3)
+    live = provider("anthropic", options)
+    live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
+    assert heard[0].startswith("waiting 0 s before the next attempt: no byte for 0 s")
+    assert len(server.bodies) == 2
+    assert intents.unlogged(options.batches.journal).roles == {"answerer": 1}
+
+
+def test_a_time_out_concerns_the_gaps_of_a_long_reply(server: Server) -> None:
+    server.script = ["drip"]
+    live = provider("anthropic", settings(server.url, 1, patience=0.9))
+    got = Got()
+    live.ask([wanted(live, Request("m", "s", "u", LONG, None))], got, nothing)
+    # Six events, 1.2 s in all.
+    assert (got.only.outcome, got.only.text, len(server.bodies)) == (Outcome.OK, "U", 1)
+
+
+def test_repeated_time_outs_end_with_the_setting_to_change(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.llm.providers.anthropic.live._LATE_WAIT", 0.1)
+    server.script = ["hang"] * 9
+    options = settings(server.url, 2, patience=0.3)
+    live = provider("anthropic", options)
+    with pytest.raises(ProviderError, match="no byte for 0 s, 2 times") as caught:
+        live.ask([wanted(live, Request("m", "s", "u", 50, None))], Got(), nothing)
+    assert "raise models.answerer.read_timeout" in str(caught.value.hint)
+    assert len(server.bodies) == 2
+    # Both may be billed, and neither brought a reply.
+    assert intents.close_lost(options.batches.journal, lambda _: False).requests == 2
+
+
+def test_a_slow_first_request_is_named_with_its_server_and_time(server: Server) -> None:
+    server.script = ["slow"]
+    heard: list[str] = []
+    live = provider("anthropic", settings(server.url, 1, notice=server.hear(heard)))
+    call = replace(wanted(live, Request("m", "s", "u", 50, None)), place="document d7")
+    live.ask([call], Got(), nothing)
+    start = f"no reply yet from {server.url}: the answerer's request about document d7 since "
+    assert heard[0].startswith(start)
+    assert heard[0].endswith("(1 s)")
+
+
+def test_the_intent_of_a_live_request_is_durable_before_the_server_gets_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = settings(server.url, 3)
+    journal = options.batches.journal
+    seen: list[int] = []
+    real = Server.next
+
+    def following(self: Server, body: dict[str, object]) -> int | str:
+        with sqlite3.connect(journal.path) as other:
+            seen.append(other.execute("select count(*) from live").fetchone()[0])
+        return real(self, body)
+
+    monkeypatch.setattr(Server, "next", following)
+    server.script = [400, "end_turn", 429, "end_turn"]
+    live = provider("anthropic", options)
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(6)]
+    live.ask(calls, Got(), nothing)
+    assert len(seen) == 7
+    assert min(seen) >= 1
+    # Nothing is left of what was refused or answered, and nothing was sent twice.
+    assert intents.unanswered(journal).requests == intents.unlogged(journal).requests == 0
+
+
+def test_the_intents_of_a_killed_run_are_counted_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    calls = [replace(wanted(Replay(), Request("m", "s", f"u{n}", 50, None))) for n in range(4)]
+    for call in calls:
+        Intents(journal, WallClock()).send(call, "http://x")
+    Intents(journal, WallClock()).unserved(calls[3])
+    journal.close()
+    journal = Journal(tmp_path)
+    assert intents.unanswered(journal).requests == 3
+    # The run was killed between the commit of the first reply and the end of its intent.
+    lost = intents.close_lost(journal, lambda key: key == calls[0].key)
+    assert lost.text() == "2 live requests (2 answerer; about $0.00)"
+    assert intents.close_lost(journal, lambda _: False).requests == 0
+    assert intents.unlogged(journal).requests == 2
+    # The next run sends them again, which is the first sending with a reply.
+    Intents(journal, WallClock()).send(calls[1], "http://x")
+    intents.end(journal, [calls[1].key])
+    assert intents.unlogged(journal).requests == 2
+    journal.close()
+
+
+def test_a_cancellation_by_another_process_stops_a_live_run(server: Server) -> None:
+    options = settings(server.url, 1)
+    journal = options.batches.journal
+    live, got = provider("anthropic", options), Got()
+
+    def cancel(key: str, purpose: Purpose, reply: Reply) -> None:
+        got(key, purpose, reply)
+        if len(got.replies) == 2:
+            other = Journal(journal.folder)
+            other.note(0.0, cancellations.REQUESTED, "by `probec cancel`")
+            other.close()
+
+    calls = [wanted(live, Request("m", "s", f"u{n}", 50, None)) for n in range(20)]
+    with pytest.raises(ProviderError, match="`probec cancel` was run"):
+        live.ask(calls, cancel, nothing)
+    assert 2 <= len(got.replies) == len(server.bodies) < 6
+    # It concerns every later pass of this run, and no other run.
+    with pytest.raises(ProviderError, match="`probec cancel` was run"):
+        live.ask(calls, got, nothing)
+    again = replace(options, batches=replace(options.batches, journal=Journal(journal.folder)))
+    provider("anthropic", again).ask(calls, got, nothing)
+    assert len(got.replies) == 20
 
 
 def test_two_rejections_before_any_reply_stop_the_run(server: Server) -> None:

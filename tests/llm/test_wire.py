@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from compiler.keys import Json
-from compiler.llm.messages import BILLED, Outcome
+from compiler.llm.messages import BILLED, Outcome, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.stages.answering import _USABLE
+from compiler.servers import stream
+from compiler.servers.failure import Failure
+from compiler.stages.answering import USABLE
 
 TEXT: Json = {"type": "text", "text": "an answer"}
 NULL: Json = {"type": "text", "text": None}
@@ -104,4 +109,77 @@ def test_replies_of_uncertain_text_are_billed_but_no_answers() -> None:
     uncertain = {Outcome.PAUSED, Outcome.EMPTY, Outcome.UNKNOWN}
 
     assert uncertain <= {*BILLED}
-    assert not uncertain & {*_USABLE}
+    assert not uncertain & {*USABLE}
+
+
+def test_sampling_parameters_are_sent_only_where_a_request_names_them() -> None:
+    plain = Request("m", "s", "u", 50, None)
+    sent = replace(plain, sampling=(("temperature", 1.0), ("top_k", 40)))
+
+    assert not {"temperature", "top_p", "top_k"} & wire.messages_body(plain).keys()
+    body = wire.messages_body(sent)
+    assert (body["temperature"], body["top_k"]) == (1.0, 40)
+    assert {**body, **wire.messages_body(plain)} == body
+
+
+START: Json = {"type": "message", "id": "msg_1", "content": [], "stop_reason": None,
+         "usage": {"input_tokens": 7, "output_tokens": 1}}  # fmt: skip
+
+
+def _stream(*events: dict[str, object], end: str = "\n\n") -> bytes:
+    return "".join(f"event: {e['type']}\ndata: {json.dumps(e)}{end}" for e in events).encode()
+
+
+def _text(text: str) -> dict[str, object]:
+    delta = {"type": "text_delta", "text": text}
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
+
+
+BEGIN: dict[str, object] = {"type": "message_start", "message": START}
+BLOCK: dict[str, object] = {
+    "type": "content_block_start",
+    "index": 0,
+    "content_block": {"type": "text", "text": ""},
+}
+END: dict[str, object] = {
+    "type": "message_delta",
+    "delta": {"stop_reason": "end_turn"},
+    "usage": {"output_tokens": 9},
+}
+STOP: dict[str, object] = {"type": "message_stop"}
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+def test_a_stream_is_assembled_however_it_is_cut_into_pieces(size: int, end: str) -> None:
+    text = "It left\u2028at dawn \u00e9\n"
+    data = _stream(BEGIN, BLOCK, {"type": "ping"}, _text(text), _text("."), END, STOP, end=end)
+    found = wire.reply(stream.message(data[n : n + size] for n in range(0, len(data), size)), "r")
+
+    assert (found.outcome, found.text) == (Outcome.OK, f"{text}.")
+    assert (found.input_tokens, found.output_tokens) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([], "not a message"),
+        ([_text("a"), END], "not a message"),
+        ([BEGIN, BLOCK, _text("half")], "cut off"),
+        ([BEGIN, BLOCK, _text("half"), STOP], "cut off"),
+        ([BEGIN, {"type": "error", "error": {"type": "api_error"}}], "api_error in the stream"),
+    ],
+)
+def test_half_a_stream_is_no_message(events: list[dict[str, object]], message: str) -> None:
+    with pytest.raises(Failure, match=message):
+        stream.message([_stream(*events)])
+
+
+def test_an_event_that_is_not_json_is_no_message() -> None:
+    with pytest.raises(Failure, match="cannot be decoded"):
+        stream.message([_stream(BEGIN) + b"data: {half\n\n"])
+
+
+def test_a_server_without_starts_of_blocks_is_read() -> None:
+    found = wire.reply(stream.message([_stream(BEGIN, _text("a"), _text("b"), END)]), "r")
+    assert found.text == "ab"

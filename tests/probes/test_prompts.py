@@ -183,6 +183,35 @@ def test_the_end_of_a_template_is_no_part_of_a_request(tmp_path: Path, text: str
     assert render(ended, VALUES) == render(plain, VALUES)
 
 
+@pytest.mark.parametrize(
+    ("noted", "plain"),
+    [
+        ("a {# c #}\nb", "a\nb"),
+        ("a {# c #} b", "a b"),
+        ("a{# c #} b", "a b"),
+        ("a {# c #}b", "a b"),
+        ("a{# c #}b", "ab"),
+        ("{# c #} a", "a"),
+        ("  {# c #} a", "  a"),
+        ("a\n  {# c\nd #}  \nb", "a\nb"),
+        ("a\n\n{# c #}\n\nb", "a\n\n\nb"),
+        ("a {# c #} {# d #}\nb", "a\nb"),
+        ("{# c #}{# d #}\nb", "b"),
+        ("{% if answer %}{# c #}\na\n{% endif %}{# d #}\nb", "{% if answer %}\na\n{% endif %}\nb"),
+        ("{{ answer }} {# c #}\nb", "{{ answer }}\nb"),
+        ("{# it's #}{{ '{# no #}' }}{# \"c #}", "{{ '{# no #}' }}"),
+        ("{% raw %}{# no #}{% endraw %} {# c #}", "{% raw %}{# no #}{% endraw %}"),
+    ],
+)
+def test_a_comment_is_no_part_of_a_request(tmp_path: Path, noted: str, plain: str) -> None:
+    found = [
+        render(library(tmp_path, text).template("judge/base/user.j2"), VALUES)
+        for text in (noted, plain)
+    ]
+
+    assert found[0] == found[1]
+
+
 def test_blank_lines_at_the_end_of_a_part_separate_it(tmp_path: Path) -> None:
     text = "{% include 'part.j2' %}\n{% include 'noted.j2' %}\nz"
     made = library(tmp_path, text, part="a\n\n", noted="b\n{# note #}\n")

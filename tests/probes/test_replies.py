@@ -14,7 +14,7 @@ from compiler.decoding.repair import Decoded, decode
 from compiler.probes import reply
 from compiler.probes.scopes import written
 from tests.conftest import ROOT
-from tests.probes.test_reply import RECORD, good, scopes
+from tests.probes.test_reply import OFFER, RECORD, good, scopes
 
 CASES = [
     json.loads(line)
@@ -40,10 +40,10 @@ def slots(raw: str) -> tuple[str, set[int], set[str]] | str:
     if not isinstance(decoded, Decoded):
         return "reply_ambiguous" if decoded.ambiguous else "reply_unparsed"
     damages = [(damage.text, damage.why) for damage in decoded.damages]
-    parsed = reply.interpret(decoded.value, RECORD, damages)
+    parsed = reply.interpret(decoded.value, RECORD, OFFER, damages)
     if isinstance(parsed, str):
         return "reply_invalid"
-    made = written.build(RECORD, parsed, scopes(), suffix_in_generated=True)
+    made = written.build(RECORD, OFFER, parsed, scopes(), suffix_in_generated=True)
     return decoded.rung, {p.slot for p in made.probes}, {r.reason for r in made.rejects}
 
 
@@ -104,9 +104,9 @@ def test_real_replies_of_small_models_are_read_without_inventing_anything(
     raw = "".join(case["raw"].replace("\\", "").split())
     for text in strings(decoded.value):
         assert "".join(text.replace("\\", "").split()) in raw
-    parsed = reply.interpret(decoded.value, RECORD)
+    parsed = reply.interpret(decoded.value, RECORD, OFFER)
     # They are about other documents, and most repeat the prompt's example, so no probe is built.
     assert (
         isinstance(parsed, str)
-        or not written.build(RECORD, parsed, scopes(), suffix_in_generated=True).probes
+        or not written.build(RECORD, OFFER, parsed, scopes(), suffix_in_generated=True).probes
     )

@@ -120,11 +120,13 @@ GAPS = {
     "He said no.Then he left.",
     "“Yes,” he said. “I know.” She nodded.",
     "<p>One.</p> <p>Two.</p>",
+    "(It extends slightly beyond the Antarctic Treaty area.) Unregulated fishing, particularly of"
+    " Patagonian toothfish, is a serious problem.",
 }
 
 
 def test_the_fixture_is_large_enough_to_be_meaningful() -> None:
-    assert len(CASES) >= 90
+    assert len(CASES) >= 129
     assert len({case["kind"] for case in CASES}) >= 25
     assert {case["text"] for case in CASES} >= GAPS
 

@@ -169,6 +169,9 @@ def test_an_excluded_document_is_in_no_row_and_counted_on_the_card(
     assert len(pq.read_table(split / "data")) == len(rows) - count
     card = (split / "README.md").read_text(encoding="utf-8")
     assert f"Taken out after the build: 1 document with {count} probes" in card
+    assert "| publish |" in card
+    assert "| the document was taken out of the published rows (`publish.exclude`) |" in card
+    assert "another version" not in card
     lines = (split / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
     assert sum(each["reason"] == "excluded" for each in rejects) == count
@@ -176,7 +179,11 @@ def test_an_excluded_document_is_in_no_row_and_counted_on_the_card(
     assert gone not in (split / "audits.jsonl").read_text(encoding="utf-8")
     assert probec("card", "out", "--check") == 0, probec.out
     assert probec("verify-rows", "out") == 0, probec.out
-    assert locks == {path: path.read_bytes() for path in locks}
+    # The settings are in no key and in no round's identity.
+    ran = probec.json("build", SPEC)["ran"]
+    assert isinstance(ran, dict)
+    assert set(ran.values()) == {0}
+    assert locks == {path: path.read_bytes() for path in (project / "build/rounds").rglob("*.json")}
     assert before == {path: path.read_bytes() for path in built}
 
 

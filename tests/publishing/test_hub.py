@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.engine.lock import building
 from compiler.publishing import hub as door
 from tests.conftest import ROOT, Probec
 from tests.hub import TOKEN, Fault, LoopbackHub, Repository, Stored
@@ -466,6 +467,16 @@ def test_a_killed_push_leaves_the_head_and_the_next_sends_only_what_is_missing(
     assert files(repository(hub)) == sorted([".gitattributes", *DATA, *TEXTS])
 
 
+def test_a_push_waits_for_no_build_of_another_dataset(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+) -> None:
+    with building(project / "build", "other", "probec build", lambda: None):
+        assert push()["commits"]
+    with building(project / "build", "tiny", "probec build", lambda: None):
+        assert probec("push", SPEC, "--to", TO) == 1
+    assert "another process is writing this dataset, tiny" in probec.err
+
+
 def test_a_directory_is_pushed_as_it_is(
     hub: LoopbackHub,
     push: Callable[..., dict[str, object]],
@@ -483,6 +494,28 @@ def test_a_directory_is_pushed_as_it_is(
     assert hub.repositories["me/copy"].tags == {}
     assert probec("push", "specs", "--to", TO) == 1
     assert "no build installed this dataset" in probec.err
+
+
+def test_a_variant_is_pushed_from_its_own_directory(
+    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+) -> None:
+    push()
+    change = ("--set", "publish.languages=[de]")
+    assert probec("push", SPEC, *change, "--to", "hf://datasets/me/other") == 1
+    assert "`probec build specs/tiny.yaml --set 'publish.languages=[de]'`" in probec.err
+    assert "me/other" not in hub.repositories
+    assert probec("build", SPEC, *change) == 0
+    pushed = probec.json("push", SPEC, *change, "--to", "hf://datasets/me/other")
+
+    assert b'- "de"' in hub.repositories["me/other"].head().files["README.md"].data
+    receipts = Path(str(pushed["receipt"]))
+    (folder,) = (project / "build/datasets").glob("tiny~*")
+    assert receipts.name == f"{folder.name}.jsonl"
+    assert (project / "build/staged" / folder.name / "README.md").is_file()
+    assert (project / "build/pushes/tiny.jsonl").read_bytes().count(b"\n") == 1
+    (folder / "stats.json").unlink()
+    assert probec("push", SPEC, *change, "--to", "hf://datasets/me/other") == 1
+    assert "stats.json is missing (`probec build specs/tiny.yaml --set" in probec.err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,12 +14,15 @@ from compiler.report import html, markdown, terminal
 from compiler.report.figures import FIGURES
 from compiler.report.figures.headline import headline
 from compiler.report.sections import SUMMARY, sections
+from compiler.report.sections.cells import CHANGES
 from compiler.report.tree import ALL, Table, count, rows, word
+from compiler.spec.scoring import Anchors
 from compiler.statistics.ledger import BuildStats, UsageStats, close
+from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import gather
 from compiler.statistics.stats import Rules, Stats, compute
 
-GAP = 0.2
+LIMITS = Anchors(min_gap=0.2)
 DOCUMENTS = 60
 ROLLOUTS = 5
 SCOPES = ("word", "sentence")
@@ -104,7 +108,7 @@ def demo_like() -> Stats:
 
 
 STATS = demo_like()
-TREE = sections(STATS, GAP)
+TREE = sections(STATS, LIMITS)
 TABLES = {table.name: table for section in TREE for table in section.tables}
 ODD = Table(
     "odd",
@@ -174,7 +178,7 @@ def test_figures_and_the_summary_name_tables_of_the_tree() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_panels_where_its_table_has_rows(name: str) -> None:
     assert TABLES[name].rows
-    assert FIGURES[name](STATS, GAP).panels
+    assert FIGURES[name](STATS, LIMITS).panels
 
 
 def words_of_the_tree() -> Iterator[tuple[str, str]]:
@@ -190,10 +194,10 @@ def words_of_the_tree() -> Iterator[tuple[str, str]]:
         for row in table.cells:
             yield from ((name, row[n]) for n in own)
     for name, draw in FIGURES.items():
-        for panel in draw(STATS, GAP).panels:
+        for panel in draw(STATS, LIMITS).panels:
             for text in (panel.title, panel.note, *re.findall(">([^<]+)<", panel.svg)):
                 yield f"figure {name}", text
-    yield from (("headline", name) for name in headline(STATS, GAP).names)
+    yield from (("headline", name) for name in headline(STATS, LIMITS).names)
 
 
 @pytest.mark.parametrize("name", SYNONYMS)
@@ -208,11 +212,32 @@ def test_a_quantity_has_one_name(name: str) -> None:
     assert not found
 
 
+def test_the_noise_of_the_judge_stands_beside_hard_wherever_it_is_reported() -> None:
+    hard = [table.name for table in TABLES.values() if any("HARD" in name for name in table.header)]
+    once = replace(STATS, judge=replace(STATS.judge, noise=(), again=None))
+    bare = {section.name: section for section in sections(once, LIMITS)}
+
+    assert hard == ["scores", "scores_by_typicality"]
+    assert all(CHANGES in TABLES[name].header for name in hard)
+    assert CHANGES in headline(STATS, LIMITS).names
+    assert CHANGES not in headline(once, LIMITS).names
+    assert any("judged twice" in note for note in bare["scores"].notes)
+
+
+def test_a_wrong_anchor_above_its_limit_is_a_warning() -> None:
+    unknown = next(each for each in STATS.judge.anchors if each.kind == "unknown")
+    accepted = replace(unknown, mean=Interval(0.5, None, None, 9, 9))
+    stats = replace(STATS, judge=replace(STATS.judge, anchors=(accepted,)))
+
+    assert any("I don't know” 0.5" in each for each in headline(stats, LIMITS).warnings)
+    assert not any("I don't know" in each for each in headline(STATS, LIMITS).warnings)
+
+
 def test_names_of_scores_are_the_same_in_every_table_and_in_the_headline() -> None:
-    names = {"mean score", "expected max of 3", "HARD (max < 0.4)", "EASY (max >= 0.8)"}
+    names = {"mean score", "expected max of 3", "HARD (max < 0.4)", "EASY (max >= 0.8)", CHANGES}
 
     assert names <= set(TABLES["scores"].header)
-    assert names == set(headline(STATS, GAP).names)
+    assert names == set(headline(STATS, LIMITS).names)
     assert {"std of max", "leaking"} <= set(TABLES["scores"].header)
     assert "mean score" in TABLES["baselines"].header
     assert {"mean score", "expected max of 3"} <= set(TABLES["distances"].header)

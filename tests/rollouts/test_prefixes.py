@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from compiler.embedded import trigrams
 from compiler.errors import ProviderError
 from compiler.llm.messages import Outcome, Request
-from compiler.llm.providers.completions import wire
+from compiler.llm.providers.completions import completion_body, completion_reply
 from compiler.rollouts import copies, prefixes
 from compiler.spec.rollouts import PrefixRules, Sampling
 from compiler.stages.rollouts.continuing import request_seed
@@ -82,7 +82,9 @@ def test_the_stub_repeats_a_seed_and_shares_no_text_between_seeds(tmp_path: Path
 
 def test_every_sampling_parameter_is_in_the_body() -> None:
     parameters = Sampling(max_tokens=20).model_dump(mode="json", exclude={"max_tokens"})
-    body = wire.body(Request("m", "", "text", 20, None, parameters={**parameters, "seed": 3}))
+    body = completion_body(
+        Request("m", "", "text", 20, None, sampling=(*parameters.items(), ("seed", 3)))
+    )
 
     assert {*Sampling.model_fields} <= body.keys()
     assert body["repeat_penalty"] == body["repetition_penalty"]
@@ -103,4 +105,4 @@ def test_every_sampling_parameter_is_in_the_body() -> None:
 def test_a_completion_has_the_outcome_of_its_end(
     choice: dict[str, str | None], outcome: Outcome
 ) -> None:
-    assert wire.reply({"choices": [{**choice}], "model": "m"}, "id").outcome is outcome
+    assert completion_reply({"choices": [{**choice}], "model": "m"}, "id").outcome is outcome

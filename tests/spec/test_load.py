@@ -87,6 +87,43 @@ def test_many_mistakes_are_reported_together_with_their_lines(
         assert any(line.startswith(prefix) and what in line for line in lines), (prefix, what)
 
 
+OWN = "models.judge.base_url=http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path", "message"),
+    [
+        (["temperature=0.2"], "temperature", "refuses sampling parameters, so 0.2 is not sent"),
+        (["top_p=0.9"], "top_p", "it is declared and not sent"),
+        (["top_k=40"], "top_k", "it is declared and not sent"),
+        (["sampling=sent"], "sampling", "the vendor's API refuses sampling parameters"),
+        (
+            ["sampling=sent", "provider=anthropic-batch", f"base_url={OWN.partition('=')[2]}"],
+            "sampling",
+            "the batch API refuses sampling parameters",
+        ),
+    ],
+)
+def test_sampling_that_would_not_arrive_is_a_problem(
+    project: Path, probec: Probec, overrides: list[str], path: str, message: str
+) -> None:
+    flags = ["provider=anthropic", "model=claude-haiku-4-5-20251001", *overrides]
+    args = [each for flag in flags for each in ("--set", f"models.judge.{flag}")]
+
+    assert probec("check", "specs/tiny.yaml", *args) == 2
+    assert f"models.judge.{path}: " in probec.err
+    assert message in probec.err
+
+
+def test_declared_sampling_of_an_own_server_is_sent(project: Path) -> None:
+    flags = ["temperature=0.2", "top_k=40", "sampling=sent"]
+    found = load.read(project / "specs/tiny.yaml", [f"models.judge.{f}" for f in flags] + [OWN])
+    assert found.spec is not None
+    models = of_probes(found.spec).models
+    assert models.judge.sampled() == {"temperature": 0.2, "top_k": 40}
+    assert models.answerer.sampled() == {}
+
+
 def test_a_spec_with_the_same_values_in_another_order_is_the_same(project: Path) -> None:
     text = (project / "specs/tiny.yaml").read_text(encoding="utf-8")
     head, _, rest = text.partition("extends: base.yaml\n")
@@ -109,11 +146,11 @@ def test_an_override_is_validated_like_the_file(project: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "where"),
     [
-        (["scoring.bands.hard=0.9", "seed=3"], "base.yaml:64, --set scoring.bands.hard"),
+        (["scoring.bands.hard=0.9", "seed=3"], "base.yaml:66, --set scoring.bands.hard"),
         (["scoring.stop.after=9"], "--set scoring.stop.after"),
         (["scoring={bands: {hard: 0.9}}"], "--set scoring"),
         (["scopes.lens.slots=0", "scopes.word.slots=2"],
-         "base.yaml:9, --set scopes.lens.slots, --set scopes.word.slots"),
+         "base.yaml:10, --set scopes.lens.slots, --set scopes.word.slots"),
     ],
 )  # fmt: skip
 def test_an_override_that_conflicts_with_the_file_is_named(

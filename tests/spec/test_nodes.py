@@ -70,6 +70,7 @@ REFUSED = [
     ("docs", "0x1F", "0x1F is hexadecimal in YAML and means 31: write 31"),
     ("docs", "0b11", "0b11 is binary in YAML and means 3: write 3"),
     ("docs", "1:30", "1:30 is in base 60 in YAML and means 90: write 90"),
+    ("docs", "1_000", "1_000 means 1000 in YAML: write 1000"),
     ("docs", "1__000", "1__000 means 1000 in YAML: write 1000"),
     ("docs", "1000_", "1000_ means 1000 in YAML: write 1000"),
     ("docs", "0_10", "0_10 is octal in YAML and means 8: write 8 or 10"),
@@ -79,6 +80,7 @@ REFUSED = [
     ("docs", "24.5", "(got 24.5)"),
     ("docs", "9" * 5000, "is too large for a number"),
     ("usd", "1:30.5", "1:30.5 is in base 60 in YAML and means 90.5: write 90.5"),
+    ("usd", "1_000.5", "1_000.5 means 1000.5 in YAML: write 1000.5"),
     ("usd", "1_.5", "1_.5 means 1.5 in YAML: write 1.5"),
     ("usd", "2e-3", "which is text: write 0.002"),
     ("usd", "1e999", "write a number that is finite"),
@@ -140,8 +142,6 @@ def test_a_surprising_value_is_one_problem_with_its_plain_spelling(
     [
         ("docs", "+3", 3),
         ("docs", "10", 10),
-        ("docs", "1_000", 1000),
-        ("usd", "1_000.5", 1000.5),
         ("usd", ".5", 0.5),
         ("usd", "5.", 5.0),
         ("usd", "0.0", 0.0),
@@ -172,7 +172,7 @@ def test_a_plain_or_quoted_value_is_read_as_it_looks(
         assert (draft.at(*parts), type(draft.at(*parts))) == (expected, type(expected))
 
 
-JUDGE = "  judge: {provider: extractive, model: extractive-1, prompt: judge/base, max_tokens: 16}"
+JUDGE = "  judge: {provider: extractive, model: extractive-2, prompt: judge/base, max_tokens: 16}"
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from compiler.errors import StoreError
 from compiler.probes.scoring import POLICIES, judged
-from compiler.probes.scoring.local import exact_match, token_f1
+from compiler.probes.scoring.local import contained, exact_match, token_f1
 from compiler.probes.scoring.reduction import decided, reduced
 from compiler.records import AnswerRow, AuditScore, Pair, ProbeFact, Reject, VerdictRow
 from compiler.statistics.artefacts import findings
 from compiler.statistics.ledger import close
 from compiler.statistics.measures.agreement import cohen
 from compiler.statistics.observations import gather
+from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Rules, Stats, compute
 
 RULES = Rules(0.4, 0.8, ["word", "sentence"])
@@ -134,6 +135,37 @@ def test_anchors_and_repeats_are_matched_to_their_rows() -> None:
     assert judge.heaping.distinct == 2
 
 
+def test_the_noise_of_the_judge_is_given_by_cell() -> None:
+    targets = ("prefix", "suffix")
+    facts = [
+        fact(f"d{n}", 0.5, scores=(0.2, 0.6), slot=slot, target=target)
+        for n in range(40)
+        for slot, target in enumerate(targets)
+    ]
+    # A tenth of the prefix targets leave their band, and half of the suffix targets.
+    audits = [
+        AuditScore(f"d{n}", slot, "again_1", (0.2, 0.9 if n < changed else 0.6))
+        for n in range(40)
+        for slot, changed in enumerate((4, 20))
+    ]
+    noise = {each.place: each.changes for each in stats(facts, audits=audits).judge.noise}
+
+    assert [*noise] == [("sentence", "prefix", ""), ("sentence", "suffix", ""), ("", "", "")]
+    assert [each.value for each in noise.values()] == [0.1, 0.5, 0.3]
+    assert all(each.low is not None for each in noise.values())
+    assert stats(facts).judge.noise == ()
+
+
+def test_wrong_anchors_with_a_high_mean_score_are_named() -> None:
+    facts = [fact(f"d{n}", 0.5, slot=n) for n in range(40)]
+    scores = {"foreign": 0.3, "unknown": 0.2, "echo": 0.9, "alternative": 1.0, "gold": 1.0}
+    audits = [AuditScore(f"d{n}", n, kind, (s,)) for n in range(40) for kind, s in scores.items()]
+    judge = stats(facts, audits=audits).judge
+
+    assert [each.kind for each in excessive(judge, 0.2)] == ["foreign", "echo"]
+    assert [each.kind for each in excessive(judge, 0.9)] == []
+
+
 def test_dataset_level_artifacts_are_counted_per_scope_and_target() -> None:
     same = [fact(f"d{n}", 0.1, question="q", typicality="typical") for n in range(60)]
     other = [fact(f"e{n}", 0.1, question=f"q{n}", target="prefix") for n in range(60)]
@@ -242,8 +274,29 @@ def test_a_probe_is_decided_only_by_numeric_verdicts() -> None:
         ("", "x", 0.0, 0.0),
         ("ﬁne", "fine", 1.0, 1.0),
         ("...", "the", 0.0, 0.0),
+        ("", "...", 0.0, 0.0),
+        ("!", "...", 0.0, 0.0),
     ],
 )
 def test_local_policies_compare_words(answer: str, truth: str, exact: float, f1: float) -> None:
     assert exact_match(answer, truth) == exact
     assert token_f1(answer, truth) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("The answer is Carrier.", "carrier", 1.0),
+        ("carriers", "carrier", 0.0),
+        ("red, barn", "red barn", 1.0),
+        ("barn red", "red barn", 0.0),
+        ("anything", "...", 0.0),
+        ("", "", 0.0),
+        (f"{'x ' * 19} word", "word", 1.0),
+        (f"{'x ' * 20} word", "word", 0.0),
+    ],
+)
+def test_an_answer_contains_the_truth_as_whole_words_near_its_start(
+    answer: str, truth: str, expected: float
+) -> None:
+    assert contained(answer, truth) == expected

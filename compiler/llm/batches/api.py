@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from compiler.errors import ProviderError
 from compiler.llm.messages import Reply
 
 # The states of requests that a server counts.
@@ -73,6 +74,15 @@ class Refused(Exception):
         self.reason = reason
         self.wait = wait
         self.too_large = too_large
+
+
+class Oversized(ProviderError):
+    """A request that alone in its batch is too large for the server. `key`: its request key."""
+
+    def __init__(self, key: str, reason: str, size: int) -> None:
+        super().__init__(reason)
+        self.key = key
+        self.size = size
 
 
 class Uncertain(Exception):

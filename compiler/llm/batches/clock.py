@@ -1,9 +1,14 @@
-"""The wall clock of batches: they live for days, and machines sleep."""
+"""The wall clock of batches, which live for days while machines sleep, and the pace of polls."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
+
+# Seconds between two looks for a reason to wake up.
+_NAP = 2.0
 
 
 class Clock(Protocol):
@@ -12,8 +17,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """Epoch seconds."""
 
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
+    def sleep(self, seconds: float, woken: Callable[[], bool] = ...) -> None:
+        """Wait, at most until `woken` returns True."""
 
 
 class WallClock:
@@ -23,6 +28,17 @@ class WallClock:
         """Epoch seconds."""
         return time.time()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+    def sleep(self, seconds: float, woken: Callable[[], bool] = lambda: False) -> None:
+        """Wait, at most until `woken` returns True."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not woken():
+            time.sleep(min(left, _NAP))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between polls, at first and at most. `wait`: the run waits until all have ended."""
+
+    first: float
+    longest: float
+    wait: bool

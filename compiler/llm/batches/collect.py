@@ -20,6 +20,8 @@ import zstandard
 
 from compiler.errors import StoreError
 from compiler.llm.batches.api import BatchApi, Remote, lines
+from compiler.llm.batches.apply import CANCELED
+from compiler.llm.batches.conflicts import CONFLICT
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.shards import ordinal_of, prefix_of, sync_folder
 from compiler.llm.messages import Purpose
@@ -30,12 +32,14 @@ class Survey:
     """The contents of a results file.
 
     `offsets`: byte offset of a line by ordinal. `kinds`: number of results by kind. `foreign`:
-    custom ids of other shards. `problems`: signs of an incomplete file.
+    custom ids of other shards. `conflicts`: custom ids with different results. `problems`: signs of
+    an incomplete file.
     """
 
     offsets: dict[int, int] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
     foreign: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -111,6 +115,12 @@ def map_keys(journal: Journal, shard: Shard, some: list[str]) -> None:
         sync_folder(path.parent)
 
 
+def _line_at(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.readline().rstrip(b"\r\n")
+
+
 def archived(journal: Journal, shard: int) -> Iterator[bytes]:
     """Yield the lines of a shard's results, compressed or not yet."""
     path = journal.results(shard)
@@ -138,8 +148,12 @@ def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Sur
             continue
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         if ordinal in digests:
-            if digests[ordinal] != digest:
-                found.problems.append(f"{custom_id} has two different results")
+            known = custom_id in found.conflicts
+            if digests[ordinal] != digest and not known:
+                first = _line_at(journal.results(shard.id), found.offsets[ordinal])
+                # Equal results may be written in different ways.
+                if api.parse(first) != api.parse(raw):
+                    found.conflicts.append(custom_id)
             continue
         digests[ordinal] = digest
         found.offsets[ordinal] = at
@@ -155,3 +169,15 @@ def survey(api: BatchApi, journal: Journal, shard: Shard, remote: Remote) -> Sur
         if kind != "canceled" and found.kinds[kind] < count:
             found.problems.append(f"only {found.kinds[kind]} of {count} {kind} results")
     return found
+
+
+def record(journal: Journal, shard: Shard, remote: Remote, found: Survey, now: float) -> None:
+    """Record what is unusual about results that are accepted, before they are applied."""
+    for problem in found.problems[:10]:
+        journal.note(now, "partial", problem, shard.id)
+    if remote.counts.get("canceled"):
+        journal.note(now, CANCELED, str(remote.counts["canceled"]), shard.id)
+    for custom_id in found.conflicts:
+        journal.note(now, CONFLICT, custom_id, shard.id)
+    for custom_id in found.foreign[:10]:
+        journal.note(now, "foreign_result", custom_id, shard.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import statistics
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,49 +18,9 @@ from pathlib import Path
 import msgspec
 
 from compiler.errors import StoreError
+from compiler.llm.batches import tables
 from compiler.llm.batches.states import FINISHED, SENT, Event, State, after
 from compiler.llm.messages import Purpose
-
-_SCHEMA = """
-create table if not exists run (nonce text not null);
-create table if not exists purpose (id integer primary key, value blob not null unique);
-create table if not exists shape (endpoint text, digest text, primary key (endpoint, digest));
-create table if not exists shard (
-  id integer primary key,
-  endpoint text not null,
-  label text not null,
-  state text not null,
-  n integer not null,
-  bytes integer not null,
-  sha256 text not null,
-  expected_usd real not null,
-  attempt integer not null,
-  sends integer not null default 0,
-  batch_id text unique,
-  sent_at real,
-  created_at real,
-  expires_at real,
-  next_at real not null default 0,
-  looks integer not null default 0,
-  cuts integer not null default 0,
-  note text not null default '',
-  outcomes blob
-);
-create table if not exists request (
-  shard integer not null, ordinal integer not null,
-  key blob not null, purpose integer not null,
-  at integer not null, size integer not null,
-  primary key (shard, ordinal)
-) without rowid;
-create index if not exists request_key on request (key);
-create table if not exists suspect (
-  batch_id text primary key, endpoint text not null, shard integer not null,
-  verdict text not null, usd real not null default 0
-);
-create table if not exists event (
-  seq integer primary key, at real not null, shard integer, kind text not null, detail text not null
-);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +73,10 @@ class Journal:
         self.path = folder / "journal.sqlite"
         self._connection: sqlite3.Connection | None = None
         self._purposes: dict[int, Purpose] = {}
+        # Requests for a cancellation from before this process began to send; None: not begun.
+        self.cancel_requests: int | None = None
+        # The workers of a live provider record their requests themselves.
+        self._lock = threading.RLock()
 
     def exists(self) -> bool:
         """Return whether the journal has a file."""
@@ -276,6 +241,14 @@ class Journal:
             rows = db.execute("select at, shard, kind, detail from event order by seq").fetchall()
         return [row for row in rows if shard in (None, row[1])]
 
+    def count(self, kind: str) -> int:
+        """Return the number of events of a kind."""
+        if not self.exists():
+            return 0
+        with self.transaction() as db:
+            found = db.execute("select count(*) from event where kind = ?", (kind,)).fetchone()
+        return int(found[0])
+
     def usual_seconds(self, endpoint: str) -> float | None:
         """Return the median duration of the endpoint's last twenty batches, None before one."""
         with self.transaction() as db:
@@ -367,14 +340,11 @@ class Journal:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the block in a transaction: durable when it ends, undone when it raises."""
         try:
-            if self._connection is None:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._connection = sqlite3.connect(self.path, timeout=60.0)
-                self._connection.execute("pragma journal_mode = wal")
-                self._connection.execute("pragma synchronous = full")
-                self._connection.executescript(_SCHEMA)
-            with self._connection:
-                yield self._connection
+            with self._lock:
+                if self._connection is None:
+                    self._connection = self._opened()
+                with self._connection:
+                    yield self._connection
         except (sqlite3.Error, OSError) as error:
             # Exactly this class, not a subclass, is raised for a file that is no valid database.
             broken = type(error) is sqlite3.DatabaseError
@@ -386,6 +356,14 @@ class Journal:
                 else "free some space or make it writable, and run the same command again; do not "
                 "delete it while batches are open",
             ) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=60.0, check_same_thread=False)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.executescript(tables.SCHEMA)
+        return connection
 
 
 _BROKEN = (

@@ -26,11 +26,11 @@ def decide(line: Line | None, attempt: int) -> Action:
 
     - succeeded: keep, whatever the stop reason, since it was billed;
     - fault of the account (credit, limits): pause, and the attempt does not count;
-    - fault of the server, expiry, cancellation, no result: again, `MAX_ATTEMPTS` in all;
+    - fault of the server, expiry, no result: again, `MAX_ATTEMPTS` in all;
     - fault of the request: fail at once;
     - undocumented: again, `MAX_UNKNOWN_ATTEMPTS` in all.
     """
-    if line is None or line.kind in ("expired", "canceled"):
+    if line is None or line.kind == "expired":
         return Action.AGAIN if attempt < MAX_ATTEMPTS else Action.FAIL
     if line.kind == "succeeded" and line.reply is not None:
         return Action.KEEP

@@ -12,8 +12,9 @@ from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.shards import prefix_of
 from compiler.llm.batches.states import Event, State
 
-# A landed batch may be listed late: it is looked for at these seconds after it was first missed.
-_LOOKS = (0.0, 30.0, 120.0, 300.0, 600.0)
+# A landed batch is usually listed at once, but may be listed late: it is searched for at these
+# seconds after it was first missed.
+_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
 # Tolerances in seconds: for differing clocks, a long POST, and a clock that was turned back.
 _SKEW = 60.0
 _SENDING = 720.0
@@ -67,9 +68,12 @@ class Reconciler:
         looks = shard.looks + 1
         if looks < len(_LOOKS):
             wait = _LOOKS[looks] - _LOOKS[looks - 1]
-            return self._journal.update(
-                shard, looks=looks, next_at=now + wait, note="searching for it before sending again"
+            left = _LOOKS[-1] - _LOOKS[looks - 1]
+            note = (
+                f"no batch of {shard.n:,} requests in the server's list yet: search {looks} of "
+                f"{len(_LOOKS)}, the next in {wait:,.0f} s; sent again after {left:,.0f} s"
             )
+            return self._journal.update(shard, looks=looks, next_at=now + wait, note=note)
         return self._journal.move(
             shard, Event.NOT_THERE, now, f"not listed in {looks} searches", next_at=now, looks=0,
             note="not with the server, will be sent again",

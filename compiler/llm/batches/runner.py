@@ -7,14 +7,21 @@ of the next due step, and a run may end at any point: the journal holds all that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from compiler.errors import PausedError, ProviderError, WaitingError
-from compiler.llm.batches import collect, shards
-from compiler.llm.batches.api import BatchApi, NotThere, Refused, Uncertain, Unreachable
+from compiler.llm.batches import collect, conflicts, shards
+from compiler.llm.batches.api import (
+    BatchApi,
+    NotThere,
+    Oversized,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from compiler.llm.batches.apply import read, seal_again
-from compiler.llm.batches.clock import Clock
+from compiler.llm.batches.cancellations import Cancellations
+from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.reconcile import Reconciler
 from compiler.llm.batches.shards import Limits
@@ -45,15 +52,6 @@ class Watcher(Protocol):
         """Report a message to the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds between polls, at first and at most. `wait`: the run waits until all have ended."""
-
-    first: float
-    longest: float
-    wait: bool
-
-
 class Runner:
     """The shards of one endpoint, driven until none is open or nothing more can be done now.
 
@@ -80,6 +78,8 @@ class Runner:
         self._watcher = watcher
         self._wanted = wanted
         self._reconciler = Reconciler(api, journal, clock)
+        self._cancellations = Cancellations(api, journal, clock)
+        self._sends = True
         self._reserved: dict[int, float] = {}
 
     def run(self, deliver: Deliver, commit: Callable[[], None]) -> None:
@@ -88,10 +88,14 @@ class Runner:
         Raises:
             WaitingError: `Pace.wait` is off and batches are with the server.
             PausedError, BudgetError: nothing more may be sent; ended batches were collected first.
+            ProviderError: batches were canceled; those that have ended were collected first.
+            Oversized: the server refuses a single request as too large.
         """
         self._resume()
         while True:
             self._collect(deliver, commit)
+            if self._cancellations.any:
+                self._stop(deliver, commit)
             self._submit()
             self._collect(deliver, commit)
             open_shards = self._shards()
@@ -101,8 +105,17 @@ class Runner:
             if not self._pace.wait:
                 self._leave(open_shards)
             due = min(shard.next_at for shard in open_shards) - self._clock.now()
-            self._clock.sleep(min(max(0.05, due), self._pace.longest))
+            rest = min(max(0.05, due), self._pace.longest)
+            self._clock.sleep(rest, self._cancellations.requested)
         self._reconciler.suspects()
+
+    def _stop(self, deliver: Deliver, commit: Callable[[], None]) -> None:
+        """Collect once more, of all batches, and raise the error about the cancellation."""
+        for shard in self._shards():
+            if shard.state in WAITING:
+                self._journal.update(self._cancellations.forward(shard), next_at=0.0)
+        self._collect(deliver, commit)
+        raise self._cancellations.error()
 
     @staticmethod
     def _leave(open_shards: list[Shard]) -> None:
@@ -134,6 +147,7 @@ class Runner:
 
     def collect(self, deliver: Deliver, commit: Callable[[], None]) -> None:
         """Collect the results of ended batches; send nothing."""
+        self._sends = False
         self._resume()
         self._collect(deliver, commit)
 
@@ -204,8 +218,11 @@ class Runner:
     def _refused(self, shard: Shard, error: Refused) -> None:
         now = self._clock.now()
         self._release(shard)
-        if error.too_large and shard.n > 1:
-            self._split(self._journal.move(shard, Event.TOO_LARGE, now, error.reason))
+        if error.too_large:
+            shard = self._journal.move(shard, Event.TOO_LARGE, now, error.reason)
+            if shard.n == 1:
+                self._refuse(shard, error.reason)
+            self._split(shard)
             return
         wait = min(_BACKOFF_CAP, error.wait if error.wait is not None else 2.0**shard.sends)
         note = f"refused, waiting {wait:,.0f} s: {error.reason}"
@@ -217,6 +234,12 @@ class Runner:
                 f"the server refused a batch {shard.sends} times: {error.reason}",
                 hint="run the same command again later; the replies received are kept",
             )
+
+    def _refuse(self, shard: Shard, reason: str) -> None:
+        (request,) = self._journal.requests(shard.id).values()
+        self._journal.move(shard, Event.DISCARDED, self._clock.now(), reason)
+        self._journal.body(shard.id).unlink(missing_ok=True)
+        raise Oversized(request.key, reason, request.size)
 
     def _split(self, shard: Shard) -> None:
         shards.split(self._journal, shard, self._limits, self._purse.price)
@@ -265,6 +288,9 @@ class Runner:
             return self._journal.move(
                 shard, Event.ENDED, now, str(remote.counts), looks=0, next_at=now
             )
+        if remote.status == "canceling" and shard.state is not State.CANCELING and self._sends:
+            self._cancellations.found(shard, shard.n)
+            shard = self._journal.move(shard, Event.CANCEL_SENT, now, "not by this build")
         note = "" if remote.status in ("in_progress", "canceling") else f"status {remote.status!r}"
         if note and note != shard.note:
             self._journal.note(now, "unknown_status", remote.status, shard.id)
@@ -323,10 +349,9 @@ class Runner:
                 f"{missing:,} of {shard.n:,} are missing",
                 hint="run the same command again later; the provider keeps them for 29 days",
             )
-        for problem in found.problems[:10]:
-            self._journal.note(now, "partial", problem, shard.id)
-        for custom_id in found.foreign[:10]:
-            self._journal.note(now, "foreign_result", custom_id, shard.id)
+        collect.record(self._journal, shard, remote, found, now)
+        if found.conflicts:
+            self._watcher.notice(conflicts.notice(shard.batch_id, found.conflicts))
         return self._journal.move(shard, Event.DOWNLOADED, now, str(dict(found.kinds)))
 
     def _lost(self, shard: Shard, why: str) -> Shard:
@@ -347,7 +372,9 @@ class Runner:
         commit()
         collect.map_keys(self._journal, shard, applied.kept[:_SOME])
         limits, price = self._limits, self._purse.price
-        seal_again(self._journal, shard, applied, limits, price, self._wanted)
+        left = len(applied.canceled)
+        if not (left and self._sends and self._cancellations.found(shard, left)):
+            seal_again(self._journal, shard, applied, limits, price, self._wanted)
         self._release(shard)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(applied.counts.items()))
         self._journal.move(shard, Event.APPLIED, self._clock.now(), counts, note=counts)

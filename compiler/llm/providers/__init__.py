@@ -22,12 +22,14 @@ from compiler.llm.purse import Purse
 class Settings:
     """The settings of a provider, apart from the requests.
 
-    `accounts`: takes what a server reports of itself. `text`, `revision`: of the stub, the file
-    that it is trained on and its SHA-256; the latter is part of its request keys, the rest of none.
+    `patience`: seconds without a byte after which a live request has timed out. `accounts`: takes
+    what a server reports of itself. `text`, `revision`: of the stub, the file that it is trained on
+    and its SHA-256; the latter is part of its request keys, the rest of none.
     """
 
     base_url: str | None
     concurrency: int
+    patience: float
     purse: Purse
     batches: BatchSettings
     accounts: MutableMapping[str, str] = field(default_factory=dict)
@@ -54,23 +56,25 @@ PROVIDERS: Mapping[str, Entry] = {
     "replay": Entry(lambda _: replay.Replay(), free=True),
     "anthropic": Entry(
         lambda s: anthropic.Live(
-            Client(s.base_url),
+            Client(s.base_url, s.patience),
             s.concurrency,
             s.purse,
             s.batches.watcher.notice,
-            s.batches.journal.where,
+            s.batches.journal,
+            s.batches.clock,
         )
     ),
     "anthropic-batch": Entry(
-        lambda s: anthropic.Batch(Client(s.base_url), s.batches, s.purse), batched=True
+        lambda s: anthropic.Batch(Client(s.base_url, s.patience), s.batches, s.purse), batched=True
     ),
     "openai-completions": Entry(
         lambda s: completions.Completions(
-            completions.Client(s.base_url),
+            completions.client(s.base_url, s.patience),
             s.concurrency,
             s.purse,
             s.batches.watcher.notice,
-            s.batches.journal.where,
+            s.batches.journal,
+            s.batches.clock,
             s.accounts,
         ),
         continues=True,

@@ -35,7 +35,7 @@ class Stub:
             "revision": self._revision,
             "prompt": request.user,
             "max_tokens": request.max_tokens,
-            **(request.parameters or {}),
+            **dict(request.sampling),
         }
 
     def unsettled(self) -> bool:

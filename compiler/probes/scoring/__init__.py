@@ -9,6 +9,6 @@ from compiler.probes.scoring.policy import Policy
 
 POLICIES: Mapping[str, Policy] = {
     "judged": Policy(judged=True, number=judged.parse),
-    "exact_match": Policy(judged=False, number=local.exact_match),
+    "exact_match": Policy(judged=False, number=local.exact_match, version=2),
     "token_f1": Policy(judged=False, number=local.token_f1),
 }

@@ -10,6 +10,7 @@ from collections import Counter
 
 import regex
 
+REACH = 20
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
@@ -19,8 +20,24 @@ def tokens(text: str) -> list[str]:
 
 
 def exact_match(answer: str, truth: str) -> float:
-    """Return 1 if answer and truth have the same words in the same order, else 0."""
-    return 1.0 if tokens(answer) == tokens(truth) else 0.0
+    """Return 1 if answer and truth have the same words in the same order, else 0.
+
+    A text without words equals nothing.
+    """
+    given = tokens(answer)
+    return 1.0 if given and given == tokens(truth) else 0.0
+
+
+def contained(answer: str, truth: str) -> float:
+    """Return 1 if the words of the truth are a run in the first words of the answer, else 0.
+
+    A method answers in a sentence, so that an exact match is rare; a long answer that lists many
+    words must not win, so only the first `REACH` words count.
+    """
+    given, wanted = tokens(answer)[:REACH], tokens(truth)
+    size = len(wanted)
+    starts = range(len(given) - size + 1) if size else ()
+    return 1.0 if any(given[start : start + size] == wanted for start in starts) else 0.0
 
 
 def token_f1(answer: str, truth: str) -> float:

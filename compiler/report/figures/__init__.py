@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from compiler.report.figures import artefacts, judge, losses, readers, scores
 from compiler.report.figures.figure import Figure
+from compiler.spec.scoring import Anchors
 from compiler.statistics.stats import Stats
 
-FIGURES: Mapping[str, Callable[[Stats, float], Figure]] = {
+FIGURES: Mapping[str, Callable[[Stats, Anchors], Figure]] = {
     "slots": losses.fates,
     "rejects": losses.reasons,
     "scores": scores.bands,

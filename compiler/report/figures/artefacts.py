@@ -8,6 +8,7 @@ from compiler.report.numbers import short_percent
 from compiler.report.plots import canvas
 from compiler.report.plots.dots import Dot, Mark, dots
 from compiler.report.plots.shares import Share, shares
+from compiler.spec.scoring import Anchors
 from compiler.statistics.artefacts import ArtefactStats
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.stats import Stats
@@ -15,7 +16,7 @@ from compiler.statistics.stats import Stats
 _LOW_ACCURACY = 0.4
 
 
-def flags(stats: Stats, min_gap: float) -> Figure:
+def flags(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of all rows by the rules that they break."""
     found = sorted(stats.flags.items(), key=lambda each: (-each[1], each[0]))
     bars = [Share(_named(name), count / stats.probes, count) for name, count in found]
@@ -27,7 +28,7 @@ def _named(name: str) -> str:
     return CHECKS[name].reason.replace("_", " ") if name in CHECKS else name
 
 
-def repeated(stats: Stats, min_gap: float) -> Figure:
+def repeated(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of repeated questions."""
     cells = [cell for cell in stats.artefacts if cell.questions]
     values = [cell.repeated / cell.questions for cell in cells]
@@ -41,7 +42,7 @@ def repeated(stats: Stats, min_gap: float) -> Figure:
     return Figure((Panel("repeated questions", drawn),) if found else ())
 
 
-def choice(stats: Stats, min_gap: float) -> Figure:
+def choice(stats: Stats, limits: Anchors) -> Figure:
     """Plot the choice-only accuracy of every cell."""
     known = [
         each.low or each.value

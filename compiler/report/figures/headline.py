@@ -9,9 +9,12 @@ from compiler.probes.reasons import STATUSES
 from compiler.report import numbers
 from compiler.report.figures.figure import open_cells
 from compiler.report.sections.artefacts import violations
-from compiler.report.sections.cells import easy, expected_max, hard
+from compiler.report.sections.cells import CHANGES, again, easy, expected_max, hard
+from compiler.report.sections.judge import KINDS
+from compiler.spec.scoring import Anchors
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import SCORED
+from compiler.statistics.reliability import excessive
 from compiler.statistics.stats import Stats
 
 _LOCAL = "local"
@@ -45,33 +48,47 @@ class Headline:
     warnings: tuple[str, ...]
 
 
-def headline(stats: Stats, min_gap: float) -> Headline:
+def headline(stats: Stats, limits: Anchors) -> Headline:
     """Collect bands, mean score and expected maximum of every scope and target, and warnings.
 
-    `min_gap`: the least mean difference of truth and alternative that a build passes with.
+    `limits`: on the mean scores of anchors, with which a build passes.
     """
+    noise = stats.judge.noise
     lines = tuple(
         Line(
             cell.scope,
             cell.target,
             cell.rows,
             cell.documents,
-            (_share(cell.hard), _share(cell.easy), _score(cell.mean), _score(cell.top)),
+            (
+                _share(cell.hard),
+                _share(cell.easy),
+                *((_share(again(stats, cell)),) if noise else ()),
+                _score(cell.mean),
+                _score(cell.top),
+            ),
         )
         for cell in open_cells(stats)
     )
-    names = (hard(stats), easy(stats), "mean score", expected_max(stats))
-    return Headline(names, lines, tuple(_warnings(stats, min_gap)))
+    changes = (CHANGES,) if noise else ()
+    names = (hard(stats), easy(stats), *changes, "mean score", expected_max(stats))
+    return Headline(names, lines, tuple(_warnings(stats, limits)))
 
 
-def _warnings(stats: Stats, min_gap: float) -> Iterator[str]:
+def _warnings(stats: Stats, limits: Anchors) -> Iterator[str]:
     for each in stats.judge.gaps:
-        if each.gap.value is not None and each.gap.value < min_gap:
+        if each.gap.value is not None and each.gap.value < limits.min_gap:
             yield (
                 f"{each.scope}: the judge scores the truth only {numbers.score(each.gap.value)} "
-                f"above the alternative, less than {numbers.short(min_gap)}; its scores in this "
-                "scope are unreliable."
+                f"above the alternative, less than {numbers.short(limits.min_gap)}; its scores in "
+                "this scope are unreliable."
             )
+    for wrong in excessive(stats.judge, limits.max_wrong):
+        mean = numbers.score(wrong.mean.value)
+        yield (
+            f"{wrong.scope}: the judge gives {KINDS[wrong.kind][0]} {mean} on average, more than "
+            f"{numbers.short(limits.max_wrong)}; its scores in this scope are unreliable."
+        )
     for scope in stats.scopes:
         for status, count in scope.statuses.items():
             if status not in (*SCORED, _LOCAL):

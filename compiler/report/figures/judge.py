@@ -8,13 +8,14 @@ from compiler.report.plots.dots import Dot, Mark, dots
 from compiler.report.plots.shares import Share, shares
 from compiler.report.plots.stack import Part, Stack, stack
 from compiler.report.sections.judge import KINDS
+from compiler.spec.scoring import Anchors
 from compiler.statistics.reliability import AnchorStats
 from compiler.statistics.stats import Stats
 
 _VARIANCE = (("v-probe", "between probes"), ("v-rollout", "between rollouts"), ("v-judge", "judge"))
 
 
-def anchors(stats: Stats, min_gap: float) -> Figure:
+def anchors(stats: Stats, limits: Anchors) -> Figure:
     """Plot mean scores of known answers; an open ring marks the expected score."""
     by_scope: dict[str, list[AnchorStats]] = {}
     for each in stats.judge.anchors:
@@ -27,12 +28,13 @@ def anchors(stats: Stats, min_gap: float) -> Figure:
         drawn = dots(
             [Dot(each.kind, each.mean, "plain", KINDS[each.kind][1]) for each in kinds],
             "mean score of known answers",
+            marks=(Mark(limits.max_wrong, f"wrong ones at most {short(limits.max_wrong)}"),),
         )
         panels.append(Panel(scope, drawn, note))
     return Figure(tuple(panels))
 
 
-def gaps(stats: Stats, min_gap: float) -> Figure:
+def gaps(stats: Stats, limits: Anchors) -> Figure:
     """Plot truth over alternative, with the threshold of a build."""
     found = stats.judge.gaps
     lowest = min((each.gap.low or each.gap.value or 0.0) for each in found)
@@ -42,12 +44,12 @@ def gaps(stats: Stats, min_gap: float) -> Figure:
         "difference of mean scores, paired by probe",
         low,
         1.0,
-        (Mark(min_gap, f"threshold {short(min_gap)}"),),
+        (Mark(limits.min_gap, f"threshold {short(limits.min_gap)}"),),
     )
     return Figure((Panel("truth over alternative", drawn),))
 
 
-def values(stats: Stats, min_gap: float) -> Figure:
+def values(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of the values that the judge prefers."""
     found = stats.judge.heaping
     top = [
@@ -62,7 +64,7 @@ def values(stats: Stats, min_gap: float) -> Figure:
     return Figure((Panel("preferred values", shares(top, "share of blind scores, all cells")),))
 
 
-def again(stats: Stats, min_gap: float) -> Figure:
+def again(stats: Stats, limits: Anchors) -> Figure:
     """Plot the agreement of repeated judgements, and the components of variance."""
     again = stats.judge.again
     assert again is not None, "only statistics with this table are plotted"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from compiler.report.figures.figure import Figure, Panel
 from compiler.report.plots.shares import Share, shares
 from compiler.report.plots.stack import Part, Stack, stack
+from compiler.spec.scoring import Anchors
 from compiler.statistics.observations import SCORED
 from compiler.statistics.stats import Stats
 
@@ -19,7 +20,7 @@ _LEGEND = (
 _LOCAL = "local"
 
 
-def fates(stats: Stats, min_gap: float) -> Figure:
+def fates(stats: Stats, limits: Anchors) -> Figure:
     """Plot a bar for each scope, divided by the outcomes of its slots."""
     build, bars = stats.build, []
     for scope in stats.scopes:
@@ -42,7 +43,7 @@ def _built(statuses: Mapping[str, int]) -> list[Part]:
     ]
 
 
-def reasons(stats: Stats, min_gap: float) -> Figure:
+def reasons(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of the planned slots by the reason of their rejection."""
     build, panels = stats.build, []
     assert build is not None, "only statistics with this table are plotted"

@@ -6,13 +6,14 @@ from compiler.report.figures.figure import Figure, Panel, of, open_cells, place,
 from compiler.report.plots.dots import Dot, dots
 from compiler.report.plots.steps import Step, steps
 from compiler.report.sections.readers import BELOW, distance, ordered, reader
+from compiler.spec.scoring import Anchors
 from compiler.statistics.scores import CellStats
 from compiler.statistics.stats import Stats
 
 _BLIND = "blind"
 
 
-def baselines(stats: Stats, min_gap: float) -> Figure:
+def baselines(stats: Stats, limits: Anchors) -> Figure:
     """Plot mean scores of all readers, from the question alone to full information."""
     return Figure(
         tuple(
@@ -35,7 +36,7 @@ def _readers(cell: CellStats) -> list[Dot]:
     ]
 
 
-def distances(stats: Stats, min_gap: float) -> Figure:
+def distances(stats: Stats, limits: Anchors) -> Figure:
     """Plot the mean score against the distance from the split."""
     cells = [cell for cell in open_cells(stats) if cell.distances]
     top = top_of(each.mean.high or each.mean.value for cell in cells for each in cell.distances)

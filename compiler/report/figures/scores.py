@@ -9,11 +9,12 @@ from compiler.report.plots.curve import curve
 from compiler.report.plots.dots import Dot, dots
 from compiler.report.plots.histogram import histogram
 from compiler.report.sections.cells import easy, hard
+from compiler.spec.scoring import Anchors
 from compiler.statistics.scores import EDGES, CellStats
 from compiler.statistics.stats import Stats
 
 
-def distribution(stats: Stats, min_gap: float) -> Figure:
+def distribution(stats: Stats, limits: Anchors) -> Figure:
     """Plot a histogram of the maximum for each cell; HARD and EASY are shaded."""
     cells = open_cells(stats)
     top = canvas.ceiling(max(max(c.histogram) / sum(c.histogram) for c in cells) * 1.08)
@@ -31,7 +32,7 @@ def distribution(stats: Stats, min_gap: float) -> Figure:
     )
 
 
-def maxima(stats: Stats, min_gap: float) -> Figure:
+def maxima(stats: Stats, limits: Anchors) -> Figure:
     """Plot the expected maximum against k, with its interval as a band."""
     cells = open_cells(stats)
     top = top_of(each.high or each.value for cell in cells for each in cell.expected_max)
@@ -47,7 +48,7 @@ def maxima(stats: Stats, min_gap: float) -> Figure:
     )
 
 
-def bands(stats: Stats, min_gap: float) -> Figure:
+def bands(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of HARD and EASY; cells of one typicality label follow the cell of both."""
     cells = [cell for cell in stats.cells if cell.rows and cell.scope]
     chosen = (
@@ -68,7 +69,7 @@ def bands(stats: Stats, min_gap: float) -> Figure:
     return Figure(panels, wide=True)
 
 
-def unsolved(stats: Stats, min_gap: float) -> Figure:
+def unsolved(stats: Stats, limits: Anchors) -> Figure:
     """Plot the re-solve rates by new rollouts and by held-out ones."""
     chosen = [(cell, cell.unsolved) for cell in open_cells(stats) if cell.unsolved is not None]
     k = len(stats.pooled.expected_max)

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from compiler.report.sections import artefacts, judge, losses, readers, scores
 from compiler.report.tree import Section, Table
+from compiler.spec.scoring import Anchors
 from compiler.statistics.stats import Stats
 
 # Names of the tables that a build prints; all of them are in `sections`.
 SUMMARY = ("slots", "changes", "rejects", "scores", "histogram", "flags", "typicality")
 
 
-def sections(stats: Stats, min_gap: float | None = None) -> tuple[Section, ...]:
+def sections(stats: Stats, limits: Anchors | None = None) -> tuple[Section, ...]:
     """Make all sections, without empty tables.
 
-    `min_gap`: the least mean difference of truth and alternative that a build passes with; None
-    where it is unknown.
+    `limits`: on the mean scores of anchors, with which a build passes; None if unknown.
     """
     return (
         losses.section(stats),
         scores.section(stats),
         readers.section(stats),
-        judge.section(stats, min_gap),
+        judge.section(stats, limits),
         artefacts.section(stats),
     )
 

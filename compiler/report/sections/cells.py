@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from compiler.report.numbers import short
 from compiler.report.tree import ALL, Column, word
+from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.scores import CellStats
 from compiler.statistics.stats import Stats
 
+CHANGES = "band changes when judged again"
 CELL: tuple[Column, ...] = (word("scope"), word("target"))
 
 
@@ -40,3 +42,9 @@ def hard(stats: Stats) -> str:
 def easy(stats: Stats) -> str:
     """Name the share of EASY probes: `EASY (max >= 0.8)`."""
     return f"EASY (max >= {short(stats.easy_from)})"
+
+
+def again(stats: Stats, cell: CellStats) -> Interval:
+    """Return the share of a cell's probes whose band changes when they are judged again."""
+    found = {each.place: each.changes for each in stats.judge.noise}
+    return found.get((cell.scope, cell.target, cell.typicality), Interval(None, None, None, 0, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.report import numbers
 from compiler.report.tree import ALL, Section, Table, count, estimate, rows, value, word
+from compiler.spec.scoring import Anchors
 from compiler.statistics.stats import Stats
 
 # Each kind of known answer, and its expected score where that is clear.
@@ -24,11 +25,11 @@ _NO_SCORES = "There are no blind scores."
 _NOT_AGAIN = "No answers were judged twice (scoring.rejudge)."
 
 
-def section(stats: Stats, min_gap: float | None) -> Section:
+def section(stats: Stats, limits: Anchors | None) -> Section:
     """Make the section; absent tables leave a note."""
     found = (
-        (anchors(stats), _NO_ANCHORS),
-        (gaps(stats, min_gap), ""),
+        (anchors(stats, limits), _NO_ANCHORS),
+        (gaps(stats, limits), ""),
         (values(stats), _NO_SCORES),
         (again(stats), _NOT_AGAIN),
     )
@@ -41,14 +42,16 @@ def section(stats: Stats, min_gap: float | None) -> Section:
     )
 
 
-def anchors(stats: Stats) -> Table | None:
+def anchors(stats: Stats, limits: Anchors | None) -> Table | None:
     """Tabulate mean scores of answers whose correct score is known."""
     if not stats.judge.anchors:
         return None
+    limit = "" if limits is None else f"; a build fails above {numbers.short(limits.max_wrong)}"
     return Table(
         "anchors",
         "Anchors",
-        "mean score of answers whose correct score is known",
+        "mean score of answers whose correct score is known; foreign, unknown and echo are wrong"
+        f"{limit}",
         (
             word("scope"),
             word("answer"),
@@ -62,15 +65,15 @@ def anchors(stats: Stats) -> Table | None:
             for each in stats.judge.anchors
         ),
         "A correct answer far below 1: no blind answer could score well either. An alternative "
-        "near 1: the judge accepts wrong answers.",
+        "near 1, or another wrong answer above 0: the judge accepts wrong answers.",
     )
 
 
-def gaps(stats: Stats, min_gap: float | None) -> Table | None:
+def gaps(stats: Stats, limits: Anchors | None) -> Table | None:
     """Tabulate the score of the truth less that of the alternative."""
     if not stats.judge.gaps:
         return None
-    limit = "" if min_gap is None else f"; a build fails below {numbers.short(min_gap)}"
+    limit = "" if limits is None else f"; a build fails below {numbers.short(limits.min_gap)}"
     return Table(
         "gaps",
         "Truth over alternative",

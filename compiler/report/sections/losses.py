@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from compiler.probes.reasons import CHANGES, REASONS, SKIPS, STATUSES, change_of
+from compiler.probes.reasons import (
+    CHANGES,
+    EXCLUDED,
+    EXCLUSION,
+    REASONS,
+    SKIPS,
+    STATUSES,
+    change_of,
+)
 from compiler.report.tree import ALL, Section, Table, count, percent, rows, word
 from compiler.statistics.observations import SCORED
 from compiler.statistics.stats import ScopeStats, Stats
 
 UNKNOWN = "a reason of another version"
+_MEANINGS = {**REASONS, EXCLUDED: EXCLUSION}
 _LEAD = (
     "A document has a fixed number of slots per scope. A slot that becomes no scored probe is "
     "counted with its reason: planned = rejected + built for every scope."
@@ -107,7 +116,7 @@ def rejects(stats: Stats) -> Table | None:
             reason,
             lost,
             lost / build.planned_of(scope.scope),
-            REASONS.get(reason, UNKNOWN),
+            _MEANINGS.get(reason, UNKNOWN),
         )
         for scope in stats.scopes
         for reason, lost in sorted(

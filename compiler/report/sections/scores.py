@@ -6,7 +6,17 @@ from itertools import pairwise
 
 from compiler.report.numbers import count as grouped
 from compiler.report.numbers import share, short
-from compiler.report.sections.cells import CELL, easy, expected_max, hard, place, typed, untyped
+from compiler.report.sections.cells import (
+    CELL,
+    CHANGES,
+    again,
+    easy,
+    expected_max,
+    hard,
+    place,
+    typed,
+    untyped,
+)
 from compiler.report.tree import (
     Column,
     Section,
@@ -27,6 +37,8 @@ _NO_SCORES = (
     "No row has blind scores. Templated probes (words and lens windows) are scored locally, "
     "against the model whose hidden state is read."
 )
+_FEW = "Re-solve rates of HARD probes need at least three rollouts of every probe."
+_ONCE = "The noise of the judge in HARD is unknown: no answers were judged twice (scoring.rejudge)."
 _NO_TARGETS = "No scored row names its target (prefix or suffix)."
 
 
@@ -46,12 +58,8 @@ def section(stats: Stats) -> Section:
         return Section("scores", "Blind scores", lead, (), (_NO_TARGETS,))
     entries = (scores, by_typicality, histogram, distribution, maxima, shape, unsolved)
     tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
-    few = (
-        ()
-        if unsolved(stats)
-        else ("Re-solve rates of HARD probes need at least three rollouts of every probe.",)
-    )
-    return Section("scores", "Blind scores", lead, tables, few)
+    notes = (*(() if unsolved(stats) else (_FEW,)), *(() if stats.judge.noise else (_ONCE,)))
+    return Section("scores", "Blind scores", lead, tables, notes)
 
 
 def scores(stats: Stats) -> Table:
@@ -60,7 +68,8 @@ def scores(stats: Stats) -> Table:
     return Table(
         "scores",
         "Scores of each cell",
-        "mean score and expected maximum, shares of HARD and EASY; leaking: share of probes whose "
+        "mean score and expected maximum, shares of HARD and EASY, and of probes whose band "
+        "changes when the same answers are judged again; leaking: share of probes whose "
         "complement holds most of the atom's content (V14), or whose question holds most of the "
         "answer's (V28)",
         (
@@ -72,7 +81,7 @@ def scores(stats: Stats) -> Table:
         rows(
             (
                 *place(cell),
-                *_measured(cell),
+                *_measured(stats, cell),
                 cell.leak,
                 *((cell.second,) if second else ()),
             )
@@ -84,7 +93,7 @@ def scores(stats: Stats) -> Table:
 
 def by_typicality(stats: Stats) -> Table | None:
     """Tabulate the same numbers of suffix targets by the generator's label."""
-    found = [(*place(cell), cell.typicality, *_measured(cell)) for cell in typed(stats)]
+    found = [(*place(cell), cell.typicality, *_measured(stats, cell)) for cell in typed(stats)]
     if not found:
         return None
     return Table(
@@ -106,11 +115,16 @@ def _measures(stats: Stats) -> tuple[Column, ...]:
         score("std of max"),
         percent_estimate(hard(stats)),
         percent_estimate(easy(stats)),
+        *((percent_estimate(CHANGES),) if stats.judge.noise else ()),
     )
 
 
-def _measured(cell: CellStats) -> tuple[object, ...]:
-    return (cell.rows, cell.documents, cell.mean, cell.top, cell.std, cell.hard, cell.easy)
+def _measured(stats: Stats, cell: CellStats) -> tuple[object, ...]:
+    noise = (again(stats, cell),) if stats.judge.noise else ()
+    return (
+        *(cell.rows, cell.documents, cell.mean, cell.top, cell.std),
+        *(cell.hard, cell.easy, *noise),
+    )
 
 
 def histogram(stats: Stats) -> Table:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 
 from compiler.engine.stage import Inputs, Stage
-from compiler.keys import Json
 from compiler.llm.messages import Reply, Request
 from compiler.rollouts.rows import Continued, Prefix, Raw, Repeat
 from compiler.stages.asking import Asked, Asking, Replies
@@ -33,8 +32,8 @@ def stage(context: Context) -> Stage:
     def requests(each: Prefix) -> Iterator[tuple[int, Request]]:
         for sibling in range(spec.siblings.n):
             seed = request_seed(spec.seed, each.doc_id, sibling)
-            parameters: dict[str, Json] = {**sampling, "seed": seed}
-            yield seed, Request(use.model, "", each.text, most, None, parameters=parameters)
+            parameters = (*sampling.items(), ("seed", seed))
+            yield seed, Request(use.model, "", each.text, most, None, sampling=parameters)
 
     def asked(each: Prefix) -> Iterator[Asked]:
         for sibling, (_, request) in enumerate(requests(each)):

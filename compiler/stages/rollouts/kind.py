@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,30 +12,40 @@ from compiler.keys import Json
 from compiler.rollouts.rows import CorpusText, RolloutStats
 from compiler.spec.declared import Declared, of_rollouts
 from compiler.spec.rollouts import RolloutsSpec
+from compiler.stages.kind import Loss
 from compiler.stages.probes import without
 
 ONWARD = (
     ("probec stats {spec}", "the statistics"),
     ("probec plan {spec} --set filters.min_chars=600", "the steps that another filter would run"),
 )
-# Fields on which no row depends, as in `stages.probes`. The kind stays, so that a lock names it.
+# Fields on which no file of a dataset depends, as in `stages.probes`.
 _APART: tuple[tuple[str, ...], ...] = (
-    ("rounds",),
-    ("prices",),
     ("expect",),
     ("batches",),
     ("budget",),
+    ("max_lost",),
+    *(("model", name) for name in ("base_url", "concurrency", "read_timeout", "text")),
+)
+# Fields on which no row depends, beside those. The kind stays, so that a lock names it.
+_UNLOCKED: tuple[tuple[str, ...], ...] = (
+    ("rounds",),
+    ("prices",),
     *(("corpus", name) for name in ("path", "revision", "columns", "where", "min_chars")),
     *(("corpus", name) for name in ("license", "homepage")),
-    *(("model", name) for name in ("base_url", "concurrency", "text")),
     ("publish", "license"),
     ("publish", "languages"),
 )
 
 
-def reduced(spec: RolloutsSpec) -> dict[str, object]:
-    """Reduce a spec to the fields that rows depend on."""
+def files(spec: RolloutsSpec, beside: RolloutsSpec | None = None) -> dict[str, Json]:
+    """Return a spec as JSON, without the fields on which no file of its dataset depends."""
     return without(spec.model_dump(mode="json"), _APART)
+
+
+def reduced(spec: RolloutsSpec) -> dict[str, Json]:
+    """Reduce a spec to the fields that rows depend on."""
+    return without(files(spec), _UNLOCKED)
 
 
 def restored(tree: dict[str, Json], path: Path, docs: int, rounds: int) -> dict[str, Json]:
@@ -79,13 +90,34 @@ def content(path: Path, publish: dict[str, Json]) -> str:
     return rollout_columns.content_digest(path, group, level)
 
 
-def failures(spec: RolloutsSpec, stats: RolloutStats) -> list[str]:
+def lost(spec: RolloutsSpec, stats: RolloutStats) -> Iterator[Loss]:
+    """Yield planned and rejected continuations."""
+    causes: Counter[str] = Counter()
+    for each in stats.ledger:
+        causes.update(each.rejected)
+    yield Loss("continuations", sum(each.planned for each in stats.ledger), causes)
+
+
+def advice(cause: str, variant: str) -> str:
+    """Return where to look for the cause of rejected continuations.
+
+    `variant`: a spec and its options.
+    """
+    if cause in ("errored", "empty"):
+        return f"Check the server (`probec doctor {variant}`)"
+    return (
+        "Look at rejected replies, and loosen `filters`, `prefix` or `siblings.keep_min`; "
+        "docs/checks.md describes each reason"
+    )
+
+
+def failures(spec: RolloutsSpec, stats: RolloutStats, variant: str) -> list[str]:
     """List the statistics that make a dataset unusable: no continuation was kept."""
     if stats.rows:
         return []
     return [
         f"FAILED: every continuation of {spec.name} was rejected; see the reasons above, and "
-        "loosen `filters` or check the model with `probec doctor`"
+        f"loosen `filters` or check the model with `probec doctor {variant}`"
     ]
 
 

@@ -178,11 +178,14 @@ def _weights(count: int, seed: int, resamples: int) -> Iterator[Floats]:
     """Yield how often each document is drawn, as float64 (b, padded count), b at most 64."""
     draws = Draws(seed)
     for start in range(0, resamples, _BLOCK):
-        chunk = np.zeros((min(_BLOCK, resamples - start), _padded(count)))
-        for row in chunk:
-            if count:
-                row[:count] = np.bincount(draws.below(count, count), minlength=count)
-        yield chunk
+        rows, width = min(_BLOCK, resamples - start), _padded(count)
+        chunk = np.zeros((rows, width))
+        if count:
+            drawn = draws.below(count, rows * count).reshape(rows, count)
+            # Rows are counted together, each in a range of its own.
+            places = (drawn + np.arange(rows)[:, None] * width).reshape(-1)
+            chunk = np.bincount(places, minlength=rows * width).astype(np.float64)
+        yield chunk.reshape(rows, width)
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,17 @@ class Sweep:
         few = cell.documents < MIN_DOCUMENTS
         draws = np.empty(0) if few else function(*(self.resampled[:, places] / scales).T)
         return percentile(float(value[0]), draws, cell.n, cell.documents)
+
+    def draws(self, function: Callable[..., Floats], *columns: Column) -> Floats:
+        """Compute a statistic of sums, as `statistic` does, in every resample; shape (B,).
+
+        Empty if a cell has too few documents for an interval.
+        """
+        if min(column.cell.documents for column in columns) < MIN_DOCUMENTS:
+            return np.empty(0)
+        places = [column.index for column in columns]
+        scales = np.asarray([column.scale for column in columns], dtype=np.float64)
+        return function(*(self.resampled[:, places] / scales).T)
 
     def mean(self, column: Column) -> Interval:
         """Compute the mean over the cell's rows; for a column of flags, the share of rows."""

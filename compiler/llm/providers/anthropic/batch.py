@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 from compiler.errors import BudgetError, ProviderError
 from compiler.keys import Json
-from compiler.llm.batches.clock import Clock
+from compiler.llm.batches import cancellations
+from compiler.llm.batches.api import Oversized
+from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Pace, Runner, Watcher
+from compiler.llm.batches.runner import Runner, Watcher
 from compiler.llm.batches.shards import Limits, Packer, discard_unsent
 from compiler.llm.batches.states import SENT, State
 from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request
@@ -79,8 +81,9 @@ class Batch:
 
     def _ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         settings, journal = self._settings, self._settings.journal
-        live = Live(self._client, 1, self._purse, settings.watcher.notice, journal.where)
-        api = Endpoint(self._client, settings.clock)
+        notice = settings.watcher.notice
+        live = Live(self._client, 1, self._purse, notice, journal, settings.clock)
+        api = Endpoint(self._client, settings.clock, notice)
         discard_unsent(journal, api.endpoint, settings.clock.now())
         canaries: dict[str, list[Call]] = defaultdict(list)
         shapes, proven = wire.Shapes(), dict[str, bool]()
@@ -124,9 +127,14 @@ class Batch:
                 runner.collect(deliver, commit)
                 raise
             for kind, held in canaries.items():
+                if cancellations.requested(journal):
+                    break  # the runner stops
                 for each in self._prove(live, kind, held, deliver, commit):
                     packer.add(each)
-        runner.run(deliver, commit)
+        try:
+            runner.run(deliver, commit)
+        except Oversized as error:
+            raise _oversized(error, calls, api.endpoint) from error
 
     def _prove(
         self,
@@ -164,9 +172,11 @@ class Batch:
             # The failures may have been transient and were not billed, so they are tried again.
             return [other for other, _ in failed] + held[place + 1 :]
         if failed:
+            last, reply = failed[-1]
+            about = f" (the last: {last.place})" if last.place else ""
             raise ProviderError(
-                f"the API refused the first {len(failed)} requests of their kind: "
-                f"{failed[-1][1].error}",
+                f"the API refused the first {len(failed)} requests of their kind{about}: "
+                f"{reply.error}",
                 where=endpoint,
                 hint="check model, max_tokens and base_url in the spec; nothing else was sent",
             )
@@ -187,3 +197,14 @@ class Batch:
                 f"exceed the budget of ${self._purse.budget:,.2f}",
                 hint="nothing was sent; raise budget.max_usd or --max-usd and run again",
             )
+
+
+def _oversized(error: Oversized, calls: Iterable[Call], endpoint: str) -> ProviderError:
+    """Return the error for a request that the server refuses as too large, with its row."""
+    row = next((f"{c.place}: the {c.purpose.role}'s" for c in calls if c.key == error.key), "a")
+    return ProviderError(
+        f"{row} request of {error.size:,} bytes is too large for the server: {error.message}",
+        where=endpoint,
+        hint="shorten it (siblings.shown, scoring.view.max_chars, the prompt) or leave the "
+        "document out, or raise the server's limit; the replies received are kept",
+    )

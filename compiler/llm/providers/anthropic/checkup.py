@@ -10,13 +10,17 @@ from importlib.metadata import version
 from typing import Literal
 
 from compiler.errors import ProviderError
-from compiler.llm.providers.anthropic.client import Client, Failure
+from compiler.llm.providers.anthropic.client import Client
+from compiler.servers.failure import Failure
 
 # In the SDK's order of precedence.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
 _ADDRESSES = ("ANTHROPIC_BASE_URL",)
 _ROUTES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "ANTHROPIC_CUSTOM_HEADERS")
 _SKEW = 60.0
+# Statuses for a model that does not exist, or for a server that shows no single model.
+_UNSHOWN = (404, 405, 501)
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,25 @@ def _server(client: Client, models: set[str]) -> Iterator[Finding]:
         try:
             found = client.get(f"/v1/models/{model}")
         except Failure as failure:
-            unknown = failure.status == 404
-            text = "unknown to the server" if unknown else failure.message
-            yield Finding(f"model {model}", "bad", text)
+            unknown = failure.status in _UNSHOWN
+            message = failure.message
+            yield _listed(client, model) if unknown else Finding(f"model {model}", "bad", message)
         else:
             name = found.get("display_name") or found.get("id")
             yield Finding(f"model {model}", "ok", f"{name}")
+
+
+def _listed(client: Client, model: str) -> Finding:
+    """Look up a model in the server's list, for servers that list models but do not show one."""
+    try:
+        data = client.get("/v1/models?limit=1000").get("data")
+    except Failure as failure:
+        text = f"not checked: the server shows no models ({failure.message})"
+        return Finding(f"model {model}", "note", text)
+    cards = data if isinstance(data, list) else []
+    names = [str(each.get("id")) for each in cards if isinstance(each, dict)]
+    if model in names:
+        return Finding(f"model {model}", "ok", "in the server's list (it shows no single model)")
+    more = ", ..." if len(names) > _SHOWN else ""
+    have = f"which lists {', '.join(names[:_SHOWN])}{more}" if names else "which lists none"
+    return Finding(f"model {model}", "bad", f"unknown to the server, {have}")

@@ -12,72 +12,32 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from compiler.errors import PausedError, ProviderError
+from compiler.errors import PausedError
 from compiler.keys import Json
+from compiler.servers import stream
+from compiler.servers.failure import Failure
 
 if TYPE_CHECKING:
     from anthropic import Anthropic, APIStatusError
 
 _CHUNK = 1 << 20
-_SHORT = 4096
+# Replies of at most this number of tokens are not streamed.
+_SHORT = 256
 # Seconds for each read or write; a create of 250 MB may take minutes to be answered.
 TIMEOUT = 600.0
-_ACCOUNT_TYPES = ("authentication_error", "permission_error", "billing_error")
-_ACCOUNT_CODES = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
-_ACCOUNT_WORDS = ("credit balance is too low", "api usage limits")
-
-
-class Failure(Exception):
-    """A request without a usable response.
-
-    `status`: of the HTTP response, None without one. `kind`, `code`: the server's type and code of
-    the error. `sent`: the server may have received the request. `wait`: seconds that the server
-    asked to wait.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        kind: str = "",
-        code: str = "",
-        wait: float | None = None,
-        sent: bool = True,
-        request_id: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.kind = kind
-        self.code = code
-        self.wait = wait
-        self.sent = sent
-        self.request_id = request_id
-
-    @property
-    def of_account(self) -> bool:
-        """Return whether the account is at fault, not the request."""
-        return account_at_fault(self.kind, self.message, self.code, self.status)
-
-
-def account_at_fault(kind: str, message: str, code: str = "", status: int | None = None) -> bool:
-    """Return whether an error concerns the account (key, credit, limits), not the request."""
-    return (
-        kind in _ACCOUNT_TYPES
-        or code in _ACCOUNT_CODES
-        or status in (401, 402, 403)
-        or any(words in message.casefold() for words in _ACCOUNT_WORDS)
-    )
 
 
 class Client:
-    """One endpoint of the Messages API. No connection is opened before the first request."""
+    """One endpoint of the Messages API. No connection is opened before the first request.
 
-    def __init__(self, base_url: str | None) -> None:
+    `patience`: seconds without a byte after which a request to `message` has timed out.
+    """
+
+    def __init__(self, base_url: str | None, patience: float = TIMEOUT) -> None:
         self._base_url = base_url
+        self.patience = patience
 
     @cached_property
     def _sdk(self) -> Anthropic:
@@ -108,66 +68,83 @@ class Client:
         """Send POST /v1/messages; return the message and the request id.
 
         Replies that may be long are streamed, so that no idle connection is cut while they are
-        written; others are not, which takes the SDK less than half the work.
+        written and a time-out concerns the gap between two events; the others are not, which is
+        less work. A server that does not stream may send the message at once.
 
         Raises:
             Failure: no usable response.
             PausedError: there is no key.
         """
-        if json.loads(body)["max_tokens"] <= _SHORT:
-            return self._short_message(body)
-        with self._translated(), self._sdk.messages.stream(**json.loads(body)) as stream:
-            try:
-                found = stream.get_final_message()
-            except AssertionError:
-                # Raised by the SDK when a stream ends before a message has started.
-                raise Failure("the server's response is not a message") from None
-            request_id = stream.request_id or ""
-        if found.stop_reason is None:
-            raise Failure("the server's response was cut off", request_id=request_id)
-        return cast(dict[str, Json], found.to_dict(mode="json")), request_id
+        from anthropic._decoders.jsonl import JSONLDecoder
 
-    def _short_message(self, body: bytes) -> tuple[dict[str, Json], str]:
-        import httpx2
+        from compiler.servers import web as httpx2
 
-        headers = {"Content-Type": "application/json"}
+        patience = httpx2.Timeout(TIMEOUT, read=self.patience)
+        short = json.loads(body)["max_tokens"] <= _SHORT
+        content = body if short else body[:-1] + b',"stream":true}'
         with self._translated():
-            response = self._sdk.post(
+            sent = self._sdk.post(
                 "/v1/messages",
-                cast_to=httpx2.Response,
-                content=body,
-                options={"headers": headers},
+                cast_to=JSONLDecoder[object],
+                content=content,
+                options={"headers": {"Content-Type": "application/json"}, "timeout": patience},
+                stream=True,
             )
-            found = self._decoded(response)
+            response = sent.http_response
+            try:
+                if "event-stream" in response.headers.get("content-type", ""):
+                    found = stream.message(response.iter_bytes())
+                else:
+                    response.read()
+                    found = self._decoded(response)
+            finally:
+                response.close()
         if found.get("type") != "message" or found.get("stop_reason") is None:
             raise Failure("the server's response is not a complete message")
         return found, response.headers.get("request-id", "")
 
-    def post(self, path: str, file: Path | None = None, size: int = 0) -> dict[str, Json]:
-        """Send POST with the bytes of a file, streamed, or no body; return the JSON object."""
-        import httpx2
-
-        def content(source: Path) -> Iterator[bytes]:
-            with source.open("rb") as handle:
-                while chunk := handle.read(_CHUNK):
-                    yield chunk
+    def post(self, path: str) -> dict[str, Json]:
+        """Send POST without a body; return the JSON object."""
+        from compiler.servers import web as httpx2
 
         with self._translated():
-            if file is None:
-                return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
-            headers = {"Content-Type": "application/json", "Content-Length": str(size)}
-            return self._decoded(
-                self._sdk.post(
-                    path,
-                    cast_to=httpx2.Response,
-                    content=content(file),
-                    options={"headers": headers},
+            return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
+
+    def send(self, path: str, file: Path, size: int) -> dict[str, Json]:
+        """Send POST with the bytes of a file, streamed; return the JSON object.
+
+        A server that got only a part of the body cannot have processed it.
+        """
+        from compiler.servers import web as httpx2
+
+        handed_over = False
+
+        def content() -> Iterator[bytes]:
+            nonlocal handed_over
+            with file.open("rb") as handle:
+                while chunk := handle.read(_CHUNK):
+                    yield chunk
+            # Asked for more, so the last chunk was handed over to the operating system.
+            handed_over = True
+
+        headers = {"Content-Type": "application/json", "Content-Length": str(size)}
+        try:
+            with self._translated():
+                return self._decoded(
+                    self._sdk.post(
+                        path,
+                        cast_to=httpx2.Response,
+                        content=content(),
+                        options={"headers": headers},
+                    )
                 )
-            )
+        except Failure as failure:
+            failure.sent = failure.sent and handed_over
+            raise
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
-        import httpx2
+        from compiler.servers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.get(path, cast_to=httpx2.Response))
@@ -186,7 +163,7 @@ class Client:
                 response.close()
 
     def _decoded(self, response: object) -> dict[str, Json]:
-        from httpx2 import Response
+        from compiler.servers.web import Response
 
         assert isinstance(response, Response)
         value = json.loads(response.content)
@@ -198,8 +175,9 @@ class Client:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        import httpx2
         from anthropic import APIConnectionError, APIStatusError
+
+        from compiler.servers import web as httpx2
 
         try:
             yield
@@ -209,10 +187,13 @@ class Client:
             cause = error.__cause__
             sent = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
             raise Failure(
-                f"{type(cause or error).__name__}: {cause or error}", sent=sent
+                f"{type(cause or error).__name__}: {cause or error}",
+                sent=sent,
+                timed_out=sent and isinstance(cause, httpx2.TimeoutException),
             ) from error
         except httpx2.TransportError as error:
-            raise Failure(f"{type(error).__name__}: {error}") from error
+            late = isinstance(error, httpx2.TimeoutException)
+            raise Failure(f"{type(error).__name__}: {error}", timed_out=late) from error
         except ValueError as error:
             # JSON errors are ValueErrors, which the SDK does not wrap.
             raise Failure(f"the server's response cannot be decoded: {error}") from error
@@ -224,30 +205,6 @@ class Client:
                 "no API key in the environment or a profile",
                 hint="set ANTHROPIC_API_KEY",
             ) from error
-
-
-def may_be_served(failure: Failure) -> bool:
-    """Return whether the server may have processed the request in spite of the failure.
-
-    It may after a lost response, a time-out or a server error.
-    """
-    return failure.status is None or failure.status == 408 or failure.status >= 500
-
-
-def unserved(failure: Failure, endpoint: str) -> ProviderError:
-    """Return the error for an endpoint or account that cannot be used."""
-    if failure.of_account:
-        return PausedError(
-            f"the account cannot be used: {failure.message}",
-            where=endpoint,
-            hint="check the key, credit and limits (`probec doctor`), then run the same command "
-            "again; the replies received are kept",
-        )
-    return ProviderError(
-        f"the API cannot be used: {failure.message}",
-        where=endpoint,
-        hint="check the network and base_url; the replies received are kept",
-    )
 
 
 def _failure(error: APIStatusError) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -14,9 +14,10 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.batches.api import Line, NotThere, Refused, Remote, Uncertain, Unreachable
 from compiler.llm.batches.clock import Clock
+from compiler.llm.patience import watched
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import (
-    Client,
+from compiler.llm.providers.anthropic.client import Client
+from compiler.servers.failure import (
     Failure,
     account_at_fault,
     may_be_served,
@@ -31,11 +32,17 @@ _PAGES = 1000
 
 
 class Endpoint:
-    """The Message Batches API of a client's server; implements `BatchApi`."""
+    """The Message Batches API of a client's server; implements `BatchApi`.
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    `notice`: called while a response is waited for, from another thread; None for never.
+    """
+
+    def __init__(
+        self, client: Client, clock: Clock, notice: Callable[[str], None] | None = None
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._notice = notice
         self._skew = 0.0
 
     @property
@@ -51,7 +58,8 @@ class Endpoint:
             ProviderError: the API refused the body; nothing was billed.
         """
         try:
-            return self._remote(self._client.post(_PATH, body, size))
+            with watched(f"{self.endpoint} to accept a batch of {size:,} bytes", self._notice):
+                return self._remote(self._client.send(_PATH, body, size))
         except Unreachable as error:
             raise Uncertain(str(error)) from error
         except Failure as failure:
@@ -108,6 +116,7 @@ class Endpoint:
         """Stream the raw results to a file; the path is built here, not taken from the server."""
         try:
             with (
+                watched(f"the results of batch {batch_id}", self._notice),
                 self._client.stream(f"{_PATH}/{batch_id}/results") as chunks,
                 path.open("wb") as file,
             ):
@@ -174,7 +183,8 @@ class Endpoint:
 
     def _asked(self, path: str) -> dict[str, Json]:
         try:
-            return self._client.get(path)
+            with watched(f"{self.endpoint} to answer GET {path.partition('?')[0]}", self._notice):
+                return self._client.get(path)
         except Failure as failure:
             raise self._unanswered(failure) from failure
 

@@ -1,4 +1,5 @@
-"""Live requests in flight: every reply that arrives is kept, also after an error or Ctrl-C.
+"""Live requests in flight: every reply that arrives is kept, also after an error or Ctrl-C. A gate
+holds workers back while the server limits the rate of requests or fails.
 
 The threads are daemons, because a pool of the standard library would keep the process alive until
 the slowest reply has arrived, however often the user presses Ctrl-C.
@@ -8,16 +9,73 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from compiler.errors import StoreError
 from compiler.llm.interrupts import Interrupts
 from compiler.llm.messages import Call, Outcome, Reply
-from compiler.llm.providers.anthropic.gate import Gate
+from compiler.llm.patience import Schedule, since
 
 # Seconds between checks for Ctrl-C and for notices.
 _LOOK = 0.2
+# Seconds after which the first request in flight is named, and those of a reply that is named.
+_FIRST = 1.0
+_SLOW = 10.0
+
+# Minimum seconds between two notices about waiting.
+_QUIET = 10.0
+
+
+class Leaving(Exception):
+    """The end of a run, raised in a worker whose request waited and was not sent (again)."""
+
+
+class Gate:
+    """The gate that the workers of one provider share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opens = 0.0
+        self._leaving = threading.Event()
+        self._why = ""
+        self._noticed = -_QUIET
+
+    def wait(self) -> None:
+        """Block until the gate is open. Raises Leaving if the run ends meanwhile."""
+        while (left := self._opens - time.monotonic()) > 0:
+            self._rest(left)
+
+    def close(self, seconds: float, why: str, *, all_workers: bool) -> None:
+        """Hold back all workers for some seconds, or only the calling one. Raises Leaving."""
+        self._why = f"waiting {seconds:,.0f} s before the next attempt: {why}"
+        if not all_workers:
+            self._rest(seconds)
+            return
+        with self._lock:
+            self._opens = max(self._opens, time.monotonic() + seconds)
+
+    def why(self) -> str:
+        """Return a notice about waiting, each once and rate-limited; empty if there is none."""
+        now = time.monotonic()
+        if not self._why or now < self._noticed + _QUIET:
+            return ""
+        self._noticed = now
+        why, self._why = self._why, ""
+        return why
+
+    def open(self) -> None:
+        """Begin a new run."""
+        self._leaving.clear()
+
+    def leave(self) -> None:
+        """End the run: waiting workers raise Leaving."""
+        self._leaving.set()
+
+    def _rest(self, seconds: float) -> None:
+        if self._leaving.wait(seconds):
+            raise Leaving
 
 
 class Flight:
@@ -25,18 +83,20 @@ class Flight:
 
     When the block ends with an error or the first Ctrl-C, calls that were not started are dropped
     and those in flight are waited for; the second Ctrl-C abandons them, with a notice. `keep` puts
-    a reply into the log and `commit` makes it durable.
+    a reply into the log and `commit` makes it durable. `where`: the server, for notices.
     """
 
     def __init__(
         self,
-        send: Callable[[bytes], Reply],
+        send: Callable[[Call], Reply],
         concurrency: int,
         gate: Gate,
         keep: Callable[[Call, Reply], None],
         commit: Callable[[], None],
         notice: Callable[[str], None],
+        where: str,
     ) -> None:
+        self._where = where
         self._send = send
         self._concurrency = concurrency
         self._gate = gate
@@ -49,6 +109,9 @@ class Flight:
         self._back: SimpleQueue[tuple[Call, Reply | BaseException]] = SimpleQueue()
         self._flying: dict[str, Call] = {}
         self._unsaved: list[tuple[Call, Reply]] = []
+        # When a thread took up a call, in epoch seconds by key.
+        self._taken: dict[str, float] = {}
+        self._waits = Schedule(_FIRST)
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -91,9 +154,11 @@ class Flight:
         with contextlib.suppress(Empty):
             while True:
                 landed.append(self._back.get_nowait())
+        self._waits = Schedule()
         replies, errors = [], []
         for call, found in landed:
             del self._flying[call.key]
+            self._name(call, found)
             if isinstance(found, BaseException):
                 errors.append(found)
             else:
@@ -113,11 +178,32 @@ class Flight:
         why = self._gate.why()
         if why:
             self._notice(why)
+        if self._waits.due():
+            self._report()
+
+    def _report(self) -> None:
+        """Name the requests that are out, the oldest first, with the time since which they are."""
+        out = sorted((began, key) for key, began in self._taken.copy().items())
+        listed = [
+            f"{self._flying[key].about} {since(began)}" for began, key in out if key in self._flying
+        ]
+        if listed:
+            more = f", and {len(listed) - 4} more" if len(listed) > 4 else ""
+            self._notice(f"no reply yet from {self._where}: {', '.join(listed[:4])}{more}")
+
+    def _name(self, call: Call, found: Reply | BaseException) -> None:
+        """Name a reply that took long."""
+        seconds = time.time() - self._taken.pop(call.key, time.time())
+        if isinstance(found, Reply) and seconds >= _SLOW:
+            self._notice(
+                f"{call.about} has a reply after {seconds:,.0f} s ({found.output_tokens:,} tokens)"
+            )
 
     def _work(self) -> None:
         while (call := self._waiting.get()) is not None:
             try:
-                self._back.put((call, self._send(call.body)))
+                self._taken[call.key] = time.time()
+                self._back.put((call, self._send(call)))
             except BaseException as error:
                 # Raised again in the caller's thread.
                 self._back.put((call, error))

@@ -8,16 +8,24 @@ from typing import Protocol
 
 from compiler.errors import ProviderError
 from compiler.keys import Json
+from compiler.llm import intents
+from compiler.llm.batches import cancellations
+from compiler.llm.batches.clock import Clock
+from compiler.llm.batches.journal import Journal
+from compiler.llm.intents import Intents
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import Failure, may_be_served, unserved
-from compiler.llm.providers.anthropic.flight import Flight
-from compiler.llm.providers.anthropic.gate import Gate
+from compiler.llm.providers.anthropic.flight import Flight, Gate
 from compiler.llm.purse import Purse
+from compiler.servers.failure import Failure, may_be_served, unserved
 
 _ATTEMPTS = 5
 # Attempts in all after a lost response: each may have been billed.
 _LOST = 3
+# Attempts in all after a time-out, and the seconds between them: a slow server may still be working
+# on the first, and the second doubles its load.
+_LATE = 2
+_LATE_WAIT = 60.0
 _REFUSALS = 2
 _WAIT_CAP = 60.0
 # With these statuses the server did not process the request, so a retry pays for nothing twice.
@@ -27,7 +35,12 @@ _PASSING = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error"
 
 
 class Server(Protocol):
-    """The client of one endpoint."""
+    """The client of one endpoint.
+
+    `patience`: seconds without a byte after which a request has timed out.
+    """
+
+    patience: float
 
     @property
     def endpoint(self) -> str:
@@ -41,10 +54,7 @@ class Server(Protocol):
 
 
 class Live:
-    """A provider that sends one HTTP request per call, `concurrency` at a time.
-
-    `elsewhere`: returns the endpoint that has a key in an open batch, or None.
-    """
+    """A provider that sends one HTTP request per call, `concurrency` at a time."""
 
     name = "anthropic"
     free = False
@@ -56,13 +66,15 @@ class Live:
         concurrency: int,
         purse: Purse,
         notice: Callable[[str], None],
-        elsewhere: Callable[[str], str | None],
+        journal: Journal,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._concurrency = concurrency
         self._purse = purse
         self._notice = notice
-        self._elsewhere = elsewhere
+        self._journal = journal
+        self._intents = Intents(journal, clock)
         self._gate = Gate()
 
     def encode(self, request: Request) -> dict[str, Json]:
@@ -86,7 +98,7 @@ class Live:
         Raises:
             BudgetError: the next request would exceed the budget.
             PausedError, ProviderError: the account or the endpoint cannot be used, the first
-                requests were refused, or a call is in an open batch.
+                requests were refused, a call is in an open batch, or `probec cancel` was run.
         """
         refused: list[Reply] = []
         reserved: dict[str, float] = {}
@@ -103,14 +115,17 @@ class Live:
             if not served:
                 refused.extend(replies)
 
+        cancellations.begin(self._journal)
         # Includes the later passes that follow, and comes before any payment.
         self._purse.foresee(Counter(each.purpose for each in calls))
         try:
             with self._flight(keep, commit) as flight:
                 for each in calls:
-                    place = self._elsewhere(each.key)
+                    place = self._journal.where(each.key)
                     if place is not None:
                         raise in_flight(each, place)
+                    if cancellations.requested(self._journal):
+                        raise cancellations.stopped()
                     usd = self._purse.price(each.purpose)
                     self._purse.reserve(usd, "the next request")
                     reserved[each.key] = usd
@@ -135,7 +150,23 @@ class Live:
         return reply
 
     def _flight(self, keep: Callable[[Call, Reply], None], commit: Callable[[], None]) -> Flight:
-        return Flight(self.send, self._concurrency, self._gate, keep, commit, self._notice)
+        logged: list[str] = []
+        failed: list[str] = []
+
+        def kept(call: Call, reply: Reply) -> None:
+            keep(call, reply)
+            (failed if reply.outcome is Outcome.ERRORED else logged).append(call.key)
+
+        def committed() -> None:
+            commit()
+            if logged or failed:
+                intents.end(self._journal, logged, failed)
+                logged.clear()
+                failed.clear()
+
+        where = self._client.endpoint
+        gate, notice = self._gate, self._notice
+        return Flight(self.send, self._concurrency, gate, kept, committed, notice, where)
 
     def _useless(self, reply: Reply) -> ProviderError:
         return ProviderError(
@@ -144,7 +175,7 @@ class Live:
             hint="check model, max_tokens and base_url in the spec; nothing else was sent",
         )
 
-    def send(self, body: bytes) -> Reply:
+    def send(self, call: Call) -> Reply:
         """Send one call, with retries if the server did not process it or its response was lost.
 
         A lost response may have been billed, but without a retry it would be lost all the same.
@@ -156,22 +187,39 @@ class Live:
         pause = 1.0
         for attempt in range(1, _ATTEMPTS + 1):
             self._gate.wait()
+            self._intents.send(call, self._client.endpoint)
             try:
-                message, request_id = self._client.message(body)
+                message, request_id = self._client.message(call.body)
             except Failure as failure:
+                if not _may_be_billed(failure):
+                    self._intents.unserved(call)
                 lost = failure.status is None
                 last = attempt >= _attempts(failure)
                 if failure.of_account or (lost and last):
-                    raise unserved(failure, self._client.endpoint) from failure
+                    raise self._given_up(call, failure, attempt) from failure
                 if last:
                     error = failure.message
                     return Reply(Outcome.ERRORED, "", "", "", 0, 0, failure.request_id, error)
                 pause = failure.wait if failure.wait is not None else min(_WAIT_CAP, pause * 2)
-                limited = failure.status == 429
-                self._gate.close(min(_WAIT_CAP, pause), failure.message, all_workers=limited)
+                why, everyone = failure.message, failure.status == 429
+                if failure.timed_out:
+                    pause, everyone = _LATE_WAIT, True
+                    why = f"no byte for {self._client.patience:,.0f} s ({call.about})"
+                self._gate.close(min(_WAIT_CAP, pause), why, all_workers=everyone)
             else:
                 return self.reply(message, request_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _given_up(self, call: Call, failure: Failure, attempts: int) -> ProviderError:
+        if not failure.timed_out:
+            return unserved(failure, self._client.endpoint)
+        return ProviderError(
+            f"{call.about}: no byte for {self._client.patience:,.0f} s, {attempts} times; each "
+            "attempt may have been billed",
+            where=self._client.endpoint,
+            hint=f"raise models.{call.purpose.role}.read_timeout for a slow server, or check it; "
+            "the replies received are kept",
+        )
 
 
 def in_flight(call: Call, endpoint: str) -> ProviderError:
@@ -183,8 +231,16 @@ def in_flight(call: Call, endpoint: str) -> ProviderError:
     )
 
 
+def _may_be_billed(failure: Failure) -> bool:
+    """Return whether the server may bill a request in spite of the failure."""
+    # A stream that broke off has the status 200.
+    return failure.sent and (may_be_served(failure) or failure.status == 200)
+
+
 def _attempts(failure: Failure) -> int:
     """Return the attempts in all for a call with such a failure."""
+    if failure.timed_out:
+        return _LATE
     if failure.status in _UNSERVED:
         return _ATTEMPTS
     # A stream that broke off may have been billed for the tokens already sent.

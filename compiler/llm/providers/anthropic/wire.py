@@ -1,7 +1,7 @@
 """The wire format: a request as the body of POST /v1/messages, a message as a reply. Pure.
 
-`temperature` is never sent: the current API version refuses sampling parameters, and 1.0 is its
-default.
+Sampling parameters are sent only where a request names them: the vendor's API refuses them, and its
+temperature is 1.0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from compiler.errors import ProviderError
 from compiler.keys import Json, digest
 from compiler.llm.messages import Outcome, Reply, Request
 
-# All parameters that are sent. An unknown one would fail every request of a batch, hours later.
+# All parameters that are sent in batches. An unknown one would fail every request of a batch, hours
+# later.
 PARAMETERS = frozenset({"model", "max_tokens", "system", "messages", "thinking", "output_config"})
 _TEXT = ("system", "messages")
 _STOPS = {
@@ -45,6 +46,7 @@ def messages_body(request: Request) -> dict[str, Json]:
         "max_tokens": request.max_tokens,
         "system": system,
         "messages": [{"role": "user", "content": request.user}],
+        **dict(request.sampling),
     }
     if request.thinking_tokens is not None:
         body["thinking"] = {"type": "enabled", "budget_tokens": request.thinking_tokens}
