@@ -23,7 +23,18 @@ class Finished:
 
     project: Project
     graph: Graph
-    stats: Stats
+    result: object
+
+    @property
+    def stats(self) -> Stats:
+        """The statistics of its probes.
+
+        Raises:
+            UsageError: it is a build of another kind.
+        """
+        assert self.project.spec is not None
+        assert isinstance(self.result, Stats)
+        return self.result
 
     @property
     def directory(self) -> Path:
@@ -64,7 +75,7 @@ def build(variant: Variant) -> Finished:
     """
     project = opening.project(variant)
     graph = project.planned()
-    return Finished(project, graph, folder.stats(project.store, graph, project.command))
+    return Finished(project, graph, folder.result(project, graph))
 
 
 def round_stats(prefix: str, build: Path | None) -> Stats:

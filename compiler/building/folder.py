@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from compiler.engine.artifact import Artifact, RowDigest, damaged
+from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -23,9 +23,10 @@ from compiler.errors import StoreError
 from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
+from compiler.rollouts.rows import Rejected, RolloutFacts, RolloutStats
 
 if TYPE_CHECKING:
-    from compiler.statistics.stats import Stats
+    pass
 
 _STAMP = ".installed.json"
 PAGE = "report.html"
@@ -56,6 +57,9 @@ _RECORDS: Mapping[str, str] = {
     "card.json": "facts",
     "rejects.jsonl": "rejects",
     "audits.jsonl": "audits",
+    "ledger.json": "ledger",
+    "facts.json": "rollout_facts",
+    "rejected.jsonl": "rollout_rejects",
 }
 
 
@@ -63,7 +67,15 @@ def _kind(name: str) -> type:
     """Return the type of the records of an installed text file."""
     from compiler.statistics.stats import Stats
 
-    kinds = {"stats": Stats, "facts": CardFacts, "rejects": Reject, "audits": AuditScore}
+    kinds = {
+        "stats": Stats,
+        "facts": CardFacts,
+        "rejects": Reject,
+        "audits": AuditScore,
+        "ledger": RolloutStats,
+        "rollout_facts": RolloutFacts,
+        "rollout_rejects": Rejected,
+    }
     return kinds[_RECORDS[name]]
 
 
@@ -96,8 +108,8 @@ def install(project: Project, graph: Graph) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name in _RECORDS:
-        records: Iterable[object] = store.rows(derived[name], _kind(name))
+    for name, artifact in derived.items():
+        records: Iterable[object] = store.rows(artifact, _kind(name))
         write_atomic(root / name, _written(name, records))
     files = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(_Stamp(project.command, files)))
@@ -111,7 +123,9 @@ def _wanted(graph: Graph) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     copied = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     copied["README.md"] = release.outputs["card"]
-    return copied, {name: release.outputs[output] for name, output in _RECORDS.items()}
+    outputs = release.outputs
+    records = ((name, outputs.get(output)) for name, output in _RECORDS.items())
+    return copied, {name: found for name, found in records if found is not None}
 
 
 def _digests(graph: Graph) -> dict[str, str]:
@@ -257,7 +271,11 @@ def released(graph: Graph) -> dict[str, Artifact]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     found["README.md"] = release.outputs["card"]
-    return found | {name: release.outputs[output] for name, output in _RECORDS.items()}
+    return found | {
+        name: release.outputs[output]
+        for name, output in _RECORDS.items()
+        if output in release.outputs
+    }
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -325,18 +343,23 @@ def _round_file(index: int) -> str:
     return f"data/train-round-{index:03d}.parquet"
 
 
-def stats(store: Store, graph: Graph, command: str) -> Stats:
-    """Read the statistics of a finished build. `command`: the one that builds it.
+def result(project: Project, graph: Graph) -> object:
+    """Read the statistics of a finished build, of the type of its kind.
 
     Raises:
         StoreError: it is not built, or not up to date.
     """
     release = graph.manifest("release")
     if release is None:
-        raise StoreError("not built, or not up to date", hint=f"run `{command}`")
-    from compiler.statistics.stats import Stats
+        raise StoreError("not built, or not up to date", hint=f"run `{project.command}`")
+    return record(project.store, graph, *project.kind.result())
 
-    (found,) = store.rows(release.outputs["stats"], Stats)
+
+def record(store: Store, graph: Graph, output: str, kind: type[Row]) -> Row:
+    """Read the only record of an output of `release`."""
+    release = graph.manifest("release")
+    assert release is not None, "a finished build has every step"
+    (found,) = store.rows(release.outputs[output], kind)
     return found
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from compiler.building import finished, folder
 from compiler.building.build import alone
-from compiler.dataset import rows, stated
+from compiler.dataset import rollout_columns, rows, stated
 from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
-from compiler.report import report, sample
+from compiler.report import report, rollouts, sample
 from compiler.report.report import ReportFacts
+from compiler.rollouts.rows import RolloutFacts, RolloutStats
 from compiler.spec.scoring import Anchors
 from compiler.statistics import measured
 from compiler.statistics.stats import Stats
@@ -39,7 +40,25 @@ class Page:
         return text, tuple(record.doc_id for record in records)
 
 
-def of_spec(variant: Variant, out: Path | None) -> Page:
+@dataclass(frozen=True)
+class RolloutsPage:
+    """The content of a report page about rollouts, and its output file `out`."""
+
+    out: Path
+    templates: Library
+    stats: RolloutStats
+    facts: RolloutFacts
+    files: list[Path]
+    origin: str
+
+    def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
+        """Render the page with this number of documents in full; return it with their ids."""
+        shown = rollout_columns.documents(self.files, documents)
+        text = rollouts.page(self.templates, self.stats, self.facts, self.origin, shown)
+        return text, tuple(own[0].doc_id for own in shown)
+
+
+def of_spec(variant: Variant, out: Path | None) -> Page | RolloutsPage:
     """Gather the page of a finished build.
 
     `out`: its file; None for the one in the dataset directory.
@@ -53,13 +72,17 @@ def of_spec(variant: Variant, out: Path | None) -> Page:
         # Installed first, so that the rows beside the page are those that it shows.
         with alone(project):
             out = folder.install(project, build.graph) / folder.PAGE
+    origin = f"the build of {folder.shown(variant.path)}"
+    if isinstance(build.result, RolloutStats):
+        facts = folder.record(project.store, build.graph, "rollout_facts", RolloutFacts)
+        return RolloutsPage(out, build.templates, build.result, facts, build.files, origin)
     return Page(
         out,
         build.templates,
         build.stats,
         build.files,
         project.dataset,
-        f"the build of {folder.shown(variant.path)}",
+        origin,
         project.spec.scoring.anchors or Anchors(),
     )
 

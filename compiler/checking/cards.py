@@ -66,6 +66,12 @@ def checked(path: Path, templates: Library | None) -> CheckedCard:
     Raises:
         SourceError: there is none, or it states no number.
     """
+    if (path / "ledger.json").is_file():
+        raise SourceError(
+            "a card of rollouts is not checked: its ledger was closed when it was built",
+            where=str(path),
+            hint="`probec verify ROUND` compares the files with their digests",
+        )
     found = check(read(path))
     if not found.claims:
         raise SourceError(

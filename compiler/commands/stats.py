@@ -13,6 +13,7 @@ from compiler.dataset import stated
 from compiler.errors import SourceError
 from compiler.report import terminal
 from compiler.report.sections import sections
+from compiler.report.tree import Section
 from compiler.rounds import locks
 from compiler.spec.root import SUFFIXES
 from compiler.statistics import measured
@@ -29,9 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
+    if args.spec.suffix in SUFFIXES:
+        arguments.without_bands(args)
+        build = finished.build(arguments.variant(args))
+        return _shown(build.project.kind.sections(build.result), build.result, build.mismatch)
     found, notice = _stats(args)
-    parts = [terminal.render(table) for each in sections(found) for table in each.tables]
-    data = msgspec.to_builtins(found)
+    return _shown(sections(found), found, notice)
+
+
+def _shown(found: tuple[Section, ...], stats: object, notice: str | None) -> Result:
+    parts = [terminal.render(table) for each in found for table in each.tables]
+    data = msgspec.to_builtins(stats)
     if notice is not None:
         parts.append(notice)
         data["notices"] = [notice]
@@ -40,10 +49,6 @@ def run(args: argparse.Namespace) -> Result:
 
 def _stats(args: argparse.Namespace) -> tuple[Stats, str | None]:
     """Return the statistics, and a notice where installed files are of another build."""
-    if args.spec.suffix in SUFFIXES:
-        arguments.without_bands(args)
-        build = finished.build(arguments.variant(args))
-        return build.stats, build.mismatch
     if locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         arguments.without_bands(args)
         arguments.without_spec(args)

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
 from compiler.project.variant import Variant
 from compiler.project.variation import suffix
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
-from compiler.spec.paid import ROLES, Role
+from compiler.spec.paid import Role
 from compiler.spec.root import project_root
+from compiler.stages import KINDS, probes
 
 if TYPE_CHECKING:
     from compiler.project.project import Project
@@ -30,10 +31,9 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
-        for role in ROLES:
-            overrides += provided(role, provider)
-            if provider == "extractive":
-                overrides.append(f"publish.source_label={provider}")
+        _require_known(provider)
+        kind = load.read(variant.path, overrides, variant.location).at("kind")
+        overrides += KINDS.get(str(kind), KINDS["probes"])().provided(provider)
     return load.read(variant.path, overrides, variant.location)
 
 
@@ -43,13 +43,14 @@ def provided(role: Role, provider: str) -> list[str]:
     Raises:
         UsageError: there is no such provider.
     """
+    _require_known(provider)
+    return probes.given(role, provider)
+
+
+def _require_known(provider: str) -> None:
     if provider not in PROVIDERS:
         have = f"have: {', '.join(PROVIDERS)}"
         raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
-    found = [f"models.{role}.provider={provider}"]
-    if provider == "extractive":
-        found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-    return found
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:
@@ -98,8 +99,8 @@ def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     from compiler.dataset.sources import count_documents
     from compiler.stages.ingest import column_names
 
-    spec = read.spec
-    assert spec is not None
+    assert read.spec is not None
+    spec = of_probes(read.spec)
     located = locate(spec.source.path, None, read.root, {})
     have, skipped = count_documents(located, column_names(spec))
     lost = f"; {skipped}" if skipped else ""

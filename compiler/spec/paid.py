@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from compiler.spec.base import Model, Name, PromptName, Share
 
-Role = Literal["generator", "answerer", "judge"]
+Role = Literal["generator", "answerer", "judge", "writer"]
+# The roles of a probe spec; `Kind.roles` has those of any kind.
 ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
 
 
