@@ -1,8 +1,9 @@
-"""The embedded model `extractive-2`: a rule-based baseline. Free, deterministic, offline.
+"""The embedded model `extractive-3`: a rule-based baseline. Free, deterministic, offline.
 
 It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
-retrieval from the text it is shown, and judges by lexical overlap. Replies are cached, so a change
-of rules that changes replies requires a new model name.
+retrieval from the text it is shown, and judges by lexical overlap. Its atoms share the more words
+with the other side, the milder the calibration level. Replies are cached, so a change of rules that
+changes replies requires a new model name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from compiler.embedded import answerer, author, judge
 from compiler.errors import ProviderError
 
-MODEL = "extractive-2"
+MODEL = "extractive-3"
 
 # The tag by which a prompt's role is known, first match first, and the function of that role.
 _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
