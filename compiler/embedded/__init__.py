@@ -1,16 +1,20 @@
-"""The embedded model `extractive-2`: a rule-based baseline. Free, deterministic, offline.
+"""The embedded model `extractive-3`: a rule-based baseline. Free, deterministic, offline.
 
 It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
-retrieval from the text it is shown, and judges by lexical overlap. Replies are cached, so a change
-of rules that changes replies requires a new model name.
+retrieval from the text it is shown, and judges by lexical overlap. Its atoms share the more words
+with the other side, the milder the calibration level. Replies are cached, so a change of rules that
+changes replies requires a new model name.
 """
 
 from __future__ import annotations
 
 from compiler.errors import ProviderError
 
-MODEL = "extractive-2"
-TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
+MODEL = "extractive-3"
+TAGS = (
+    *("sibling id=", "split group=", "unit slot=", "scope name=", "slot n="),
+    "calibration level=",
+)
 """The tags that a generator prompt must have, each with its first attribute."""
 
 

@@ -98,6 +98,22 @@ def attribute(prompt: str, tag: str, name: str) -> str:
     return dict(_ATTRIBUTE.findall(found[1])).get(name, "") if found else ""
 
 
+def level(prompt: str) -> int:
+    """Return the calibration level of a prompt, 0 without its tag.
+
+    Raises:
+        ProviderError: it is no whole number.
+    """
+    stated = attribute(prompt, "calibration", "level") or "0"
+    try:
+        return int(stated)
+    except ValueError:
+        raise ProviderError(
+            f"the embedded model finds no whole number in <calibration level={stated!r}>",
+            hint='write level="{{ level }}" in the prompt variant',
+        ) from None
+
+
 def scopes(prompt: str) -> dict[str, ScopeTag]:
     """Return the `<scope>` tags by name."""
     found = {}

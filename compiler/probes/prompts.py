@@ -25,7 +25,7 @@ from compiler.probes import syntax
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
-    "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
+    "generator": frozenset({"level", "addendum", "scopes", "slots", "siblings", "n_available"}),
     "answerer": frozenset({"context", "question", "target", "words"}),
     "judge": frozenset({"question", "reference", "answer"}),
     "judge of all answers together": frozenset({"question", "reference", "answers"}),

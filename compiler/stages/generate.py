@@ -55,6 +55,7 @@ def stage(context: Context) -> Stage:
         ("sample.records",),
         {
             "model": context.model_params("generator"),
+            "level": context.spec.calibration.level,
             "addendum": _addendum(context),
             "scopes": [_scope_tag(context, name) for name in context.written()],
             "templated": [*sorted({scope.split for scope in context.templated().values()})],
@@ -97,6 +98,7 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
         used = {slot.scope for slot in found.slots}
         return render(
             {
+                "level": context.spec.calibration.level,
                 "addendum": _addendum(context),
                 "scopes": [tag for name, tag in tags.items() if name in used],
                 "slots": slots,
