@@ -14,8 +14,8 @@ import pytest
 
 from compiler.comparison.outcomes import BANDS
 from compiler.rehearsal.process import Rehearsal
-from tests.conftest import Probec
-from tests.e2e.test_build import SPEC, dataset, edit, installed
+from tests.conftest import Probec, installed
+from tests.e2e.test_build import SPEC, dataset, edit
 from tests.e2e.test_paid import MODEL, ledger
 
 ROLES = ("generator", "answerer", "judge")
