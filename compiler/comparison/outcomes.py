@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
 from compiler.keys import text_digest
@@ -218,11 +216,16 @@ def _again(graph: Graph) -> dict[SlotKey, tuple[float, ...]]:
 
 def _noise(scored: Mapping[SlotKey, Scored], bands: tuple[float, float]) -> Interval | None:
     """Estimate the share of probes whose band changes when the same answers are judged again."""
-    known = {slot: each for slot, each in scored.items() if each.again is not None}
+    known = [
+        (doc_id, each.max(), each.again)
+        for (doc_id, _), each in scored.items()
+        if each.again is not None
+    ]
     if not known:
         return None
-    tops = np.array([[each.max(), each.again] for each in known.values()], dtype=np.float64)
-    return band_changes(tops[:, np.newaxis, :], [doc_id for doc_id, _ in known], bands)
+    # A maximum changes its band as a single rollout with this score does.
+    tops = [[[first, second]] for _, first, second in known]
+    return band_changes(tops, [doc_id for doc_id, _, _ in known], bands)
 
 
 def _shifts(

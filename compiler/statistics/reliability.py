@@ -137,16 +137,19 @@ def noise(
     return band_changes(scores, rows.documents[places], bands)
 
 
-def band_changes(scores: Floats, documents: npt.ArrayLike, bands: tuple[float, float]) -> Interval:
+def band_changes(
+    scores: npt.ArrayLike, documents: npt.ArrayLike, bands: tuple[float, float]
+) -> Interval:
     """Estimate the share of probes whose maximum changes its band when judged a second time.
 
     `scores`: by probe, rollout and judgement; probes with a NaN are left out. `documents`: ids,
     (probes,).
     """
-    whole = ~np.isnan(scores[:, :, :2]).any(axis=(1, 2))
+    table = np.asarray(scores, dtype=np.float64)
+    whole = ~np.isnan(table[:, :, :2]).any(axis=(1, 2))
     tally = Tally(Clusters.of(documents))
     cell = tally.cell(whole)
-    tops = scores[whole].max(axis=1)
+    tops = table[whole].max(axis=1)
     column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
     return share(tally.sweep(_SEED), column)
 
