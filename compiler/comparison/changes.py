@@ -11,7 +11,8 @@ from compiler.comparison.hunks import unified
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, RequestRow, Requests, names, titles
 from compiler.keys import Json
-from compiler.report.numbers import share, signed
+from compiler.report.numbers import percent_estimate, share, signed
+from compiler.report.sections.cells import CHANGES
 from compiler.report.terminal import table
 
 _LONGEST = 72
@@ -131,6 +132,7 @@ def _outcomes(found: Outcomes) -> Iterator[str]:
             )
             + f"\n{found.flipped:,} of {total:,} pairs{part} are in another band; "
             + bands(found)
+            + f"\n{noise(found)}"
         )  # fmt: skip
     if found.lost:
         yield table(
@@ -177,6 +179,17 @@ def bands(found: Outcomes) -> str:
     own = f"HARD is a max score below {hard:g}, EASY at least {easy:g}"
     same = found.bands_a == other
     return own if same else f"{own}; in B below {other[0]:g} and at least {other[1]:g}"
+
+
+def noise(found: Outcomes) -> str:
+    """Format the noise of either side's judge, with which its bands are to be read."""
+    if found.noise_a is None and found.noise_b is None:
+        return f"{CHANGES}: unknown, because no answers were judged twice (scoring.rejudge)"
+    shares = (
+        f"{each} {percent_estimate(share) if share is not None else 'unknown'}"
+        for each, share in (("A", found.noise_a), ("B", found.noise_b))
+    )
+    return f"{CHANGES}: {', '.join(shares)} of the paired probes"
 
 
 def _count(n: int, one: str, more: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from compiler.comparison.changes import noise
 from compiler.comparison.outcomes import Built, Scored, compare
 
 BANDS = (0.4, 0.8)
@@ -75,6 +76,24 @@ def test_lost_slots_are_listed_for_each_side() -> None:
         ("sentence", "slot_missing", 3, 10, 0, 10), ("whole", "x", 0, 5, 1, 5),
     ]  # fmt: skip
     assert (found.paired, found.shifts, found.flipped) == (0, (), 0)
+
+
+def test_the_noise_of_each_judge_is_that_of_the_paired_probes_judged_again() -> None:
+    a = built({("a", 0): 0.1, ("b", 0): 0.5, ("c", 0): 0.9, ("d", 0): 0.2})
+    b = built({("a", 0): 0.1, ("b", 0): 0.5, ("c", 0): 0.9})
+    for slot, again in ((("a", 0), 0.4), (("b", 0), 0.7), (("d", 0), 0.9)):
+        old = a.scored[slot]
+        a.scored[slot] = Scored(old.scope, old.scores, old.question, again)
+    found = compare(a, b, 1)
+
+    # One of two: the third was not judged again, and the fourth is not paired.
+    assert found.noise_a is not None
+    assert (found.noise_a.value, found.noise_a.n, found.noise_a.documents) == (0.5, 2, 2)
+    assert found.noise_b is None
+    assert noise(found) == (
+        "band changes when judged again: A 50.0%, B unknown of the paired probes"
+    )
+    assert "no answers were judged twice" in noise(compare(b, b, 1))
 
 
 def test_scores_are_compared_at_equal_numbers_of_rollouts() -> None:

@@ -120,6 +120,7 @@ def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     text = spec.read_text(encoding="utf-8") + (
         "calibration:\n  level: 0   # by hand\n"
         "  select: {min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}\n# the end\n"
+        "scoring: {rejudge: {share: 1.0, times: 2}}\n"
     )
     spec.write_text(text, encoding="utf-8")
     options = [SPEC, "--levels=0..2", "--docs", "4"]
@@ -133,6 +134,9 @@ def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     again: Any = probec.json("calibrate", *options)
     assert len(log) == asked
     assert again["evidence"] == first["evidence"]
+    assert all(each["changes"]["n"] == each["scored"] for each in again["levels"])
+    assert probec("calibrate", *options) == 0
+    assert "band changes when judged again" in probec.out
     assert not list((project / "build/rounds").glob("*/*.json"))
     chosen, evidence = first["chosen"], first["evidence"][:16]
     assert chosen in (0, 1, 2)

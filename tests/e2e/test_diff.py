@@ -14,7 +14,7 @@ import pytest
 
 from compiler.comparison.outcomes import BANDS
 from compiler.rehearsal.process import Rehearsal
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC, dataset, edit
 from tests.e2e.test_paid import MODEL, ledger
 
@@ -397,10 +397,12 @@ def test_outcomes_equal_those_recomputed_from_the_two_datasets(
 ) -> None:
     """Recompute them from the parquet files, without the compiler's own code."""
     sets = ["--set", "scoring.view.max_chars=300", "--set", "scoring.bands.hard=0.3"]
-    probec.json("build", SPEC)
-    old = scored(dataset(project))
-    probec.json("build", SPEC, *sets)
-    new = scored(dataset(project))
+    twice = "scoring.rejudge={share: 1.0, times: 2}"
+    probec.json("build", SPEC, "--set", twice)
+    old, first = scored(dataset(project)), again(project)
+    probec.json("build", SPEC, "--set", twice, *sets)
+    new, second = scored(dataset(project)), again(project)
+    sets += ["--set-both", twice]
     data = compared(probec, SPEC, *sets)
     found: Any = data["outcomes"]
     pairs = [(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
@@ -409,19 +411,35 @@ def test_outcomes_equal_those_recomputed_from_the_two_datasets(
     assert found["documents"] == len({key[0] for key in old.keys() & new.keys()})
     flips = Counter((band(x[1], 0.4), band(y[1], 0.3)) for x, y in pairs)
     assert found["flips"] == [[flips[i, j] for j in range(3)] for i in range(3)]
+    paired = old.keys() & new.keys()
+    for side, rows, tops, hard in (("a", old, first, 0.4), ("b", new, second, 0.3)):
+        changes = [band(rows[key][1], hard) != band(tops[key], hard) for key in paired]
+        assert found[f"noise_{side}"]["n"] == len(pairs)
+        assert found[f"noise_{side}"]["value"] == pytest.approx(sum(changes) / len(pairs), abs=1e-6)
     for place, name in ((0, "mean"), (1, "max")):
         (shift,) = (s for s in found["shifts"] if (s["scope"], s["score"]) == ("", name))
         mean = sum(y[place] - x[place] for x, y in pairs) / len(pairs)
         assert shift["shift"]["value"] == pytest.approx(mean, abs=1e-6)
         # At most six documents are too few for an interval, so there is none.
         assert shift["shift"]["low"] is None
-    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+    lines = (installed(project) / "rejects.jsonl").read_text().splitlines()
     rejects = Counter((r["scope"], r["reason"]) for r in map(json.loads, lines))
     assert {(e["scope"], e["reason"]): e["b"] for e in found["lost"]} == dict(rejects)
     assert data["differs"]
     assert probec("diff", SPEC, *sets) == 0
     assert all(band_name in probec.out for band_name in BANDS)
     assert f"none ({found['documents']} documents)" in probec.out
+    assert "band changes when judged again: A " in probec.out
+
+
+def again(project: Path) -> dict[tuple[str, int], float]:
+    """Return the maximum score of each probe whose answers were judged a second time."""
+    lines = (installed(project) / "audits.jsonl").read_text().splitlines()
+    return {
+        (row["doc_id"], row["slot"]): max(row["scores"])
+        for row in map(json.loads, lines)
+        if row["kind"] == "again_1"
+    }
 
 
 def scored(table: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[float, float]]:

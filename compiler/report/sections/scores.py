@@ -38,7 +38,7 @@ _NO_SCORES = (
     "against the model whose hidden state is read."
 )
 _FEW = "Re-solve rates of HARD probes need at least three rollouts of every probe."
-_ONCE = "The noise of the judge in HARD is unknown: no answers were judged twice (scoring.rejudge)."
+ONCE = "The noise of the judge in HARD is unknown: no answers were judged twice (scoring.rejudge)."
 _NO_TARGETS = "No scored row names its target (prefix or suffix)."
 
 
@@ -58,7 +58,7 @@ def section(stats: Stats) -> Section:
         return Section("scores", "Blind scores", lead, (), (_NO_TARGETS,))
     entries = (scores, by_typicality, histogram, distribution, maxima, shape, unsolved)
     tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
-    notes = (*(() if unsolved(stats) else (_FEW,)), *(() if stats.judge.noise else (_ONCE,)))
+    notes = (*(() if unsolved(stats) else (_FEW,)), *(() if stats.judge.noise else (ONCE,)))
     return Section("scores", "Blind scores", lead, tables, notes)
 
 
