@@ -17,6 +17,7 @@ from benchmarks import (
     response_log,
     rollout_filters,
     scale_model,
+    startup,
     statistics,
 )
 from benchmarks.machine import Run, probec
@@ -120,6 +121,17 @@ def test_the_benchmark_of_the_response_log_runs(
 
     assert "300 replies of 200 characters" in out
     assert "open and look up one" in out
+
+
+def test_the_benchmark_of_the_start_up_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("startup", "--small")(monkeypatch)
+    startup.main()
+    out = capsys.readouterr().out
+
+    assert "ratio to its floor" in out
+    assert all(f"\n{name} " in out for name in ("floor", "help", "check"))
 
 
 def test_the_docs_show_the_output_of_the_scale_model() -> None:

@@ -7,8 +7,6 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
-from compiler.project import opening, problems
-from compiler.spec import load
 
 EXAMPLE = "probec check specs/demo.yaml"
 
@@ -24,6 +22,9 @@ def run(args: argparse.Namespace) -> Result:
     Raises:
         SpecError: lists every problem.
     """
+    from compiler.project import opening, problems
+    from compiler.spec import load
+
     draft = opening.draft(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from compiler.building import finished, folder
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.dataset import stated
 from compiler.errors import SourceError
-from compiler.report import terminal
-from compiler.report.sections import sections
-from compiler.rounds import locks
 from compiler.spec.root import SUFFIXES
-from compiler.statistics import measured
-from compiler.statistics.stats import Stats
+
+if TYPE_CHECKING:
+    from compiler.statistics.stats import Stats
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
 
@@ -29,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
+    import msgspec
+
+    from compiler.report import terminal
+    from compiler.report.sections import sections
+
     found, notice = _stats(args)
     parts = [terminal.render(table) for each in sections(found) for table in each.tables]
     data = msgspec.to_builtins(found)
@@ -40,6 +40,11 @@ def run(args: argparse.Namespace) -> Result:
 
 def _stats(args: argparse.Namespace) -> tuple[Stats, str | None]:
     """Return the statistics, and a notice where installed files are of another build."""
+    from compiler.building import finished, folder
+    from compiler.dataset import stated
+    from compiler.rounds import locks
+    from compiler.statistics import measured
+
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))

@@ -13,7 +13,7 @@ from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import annotate, document, sampling
 from compiler.probes.ids import LETTERS
-from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.segment import identity, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
 from compiler.spec.model import Spec, SplitRules, WrittenScope
@@ -58,7 +58,7 @@ def stage(context: Context) -> Stage:
             ],
             "atoms": [plain([s.unit, s.atom.model_dump(mode="json")]) for s in written],
             "tokenizer": context.tokenizer_files[name].digest,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         run=partial(_run, bound, lambda: context.load_tokenizer(name)),
         narrow=partial(_narrow, bound),
