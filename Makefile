@@ -52,6 +52,7 @@ golden: .venv/.dev  ## accept changed golden files; read the diff before committ
 	$(BIN)/pytest -n 0 --update-golden
 
 bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.local_stages
 	$(BIN)/python -m benchmarks.batches
 	$(BIN)/python -m benchmarks.statistics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import inspect
 import io
 import json
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from compiler.llm.purse import Purse
 
 _SLOW = 30.0
+# Imports and parsed specs are few cycles in many objects, so collections would find nothing.
+_COLLECT_AFTER = (50_000, 20, 20)
 _EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
 provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
@@ -41,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     if argv is None:
+        gc.set_threshold(*_COLLECT_AFTER)
         _open_streams()
         # Characters that the terminal cannot encode are printed as escapes.
         for stream in (sys.stdout, sys.stderr):

@@ -17,6 +17,7 @@ from benchmarks import (
     response_log,
     rollout_filters,
     scale_model,
+    startup,
     statistics,
     viewing,
 )
@@ -132,6 +133,17 @@ def test_the_benchmark_of_the_view_runs(
 
     assert "48 rows" in out
     assert all(step in out for step in ("open the table", "a text that occurs", "one document"))
+
+
+def test_the_benchmark_of_the_start_up_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("startup", "--small")(monkeypatch)
+    startup.main()
+    out = capsys.readouterr().out
+
+    assert "ratio to its floor" in out
+    assert all(f"\n{name} " in out for name in ("floor", "help", "check"))
 
 
 def test_the_docs_show_the_output_of_the_scale_model() -> None:

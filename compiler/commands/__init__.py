@@ -1,6 +1,7 @@
 """The commands and their summaries. A new one is one module here and one line below.
 
-A module is imported only when its command runs.
+A module is imported only for its command, and imports what a run needs when it runs, so that help
+and errors in options are quick.
 """
 
 from __future__ import annotations

@@ -7,9 +7,6 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
-from compiler.project import opening, problems
-from compiler.spec import load
-from compiler.stages import KINDS
 
 EXAMPLE = "probec check specs/demo.yaml"
 
@@ -25,6 +22,10 @@ def run(args: argparse.Namespace) -> Result:
     Raises:
         SpecError: lists every problem.
     """
+    from compiler.project import opening, problems
+    from compiler.spec import load
+    from compiler.stages import KINDS
+
     draft = opening.draft(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
     if found:

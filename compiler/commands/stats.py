@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from compiler.building import finished, folder
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.dataset import stated
 from compiler.errors import SourceError
-from compiler.report import terminal
-from compiler.report.sections import sections
-from compiler.report.tree import Section
-from compiler.rounds import locks
 from compiler.spec.root import SUFFIXES
-from compiler.statistics import measured
-from compiler.statistics.stats import Stats
+
+if TYPE_CHECKING:
+    from compiler.report.tree import Section
+    from compiler.statistics.stats import Stats
 
 EXAMPLE = "probec stats specs/demo.yaml --json"
 
@@ -30,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
+    from compiler.building import finished
+    from compiler.report.sections import sections
+
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))
@@ -39,6 +37,10 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _shown(found: tuple[Section, ...], stats: object, notice: str | None) -> Result:
+    import msgspec
+
+    from compiler.report import terminal
+
     parts = [terminal.render(table) for each in found for table in each.tables]
     data = msgspec.to_builtins(stats)
     if notice is not None:
@@ -49,6 +51,11 @@ def _shown(found: tuple[Section, ...], stats: object, notice: str | None) -> Res
 
 def _stats(args: argparse.Namespace) -> tuple[Stats, str | None]:
     """Return the statistics, and a notice where installed files are of another build."""
+    from compiler.building import finished, folder
+    from compiler.dataset import stated
+    from compiler.rounds import locks
+    from compiler.statistics import measured
+
     if locks.HASH.fullmatch(str(args.spec)) and not args.spec.exists():
         arguments.without_bands(args)
         arguments.without_spec(args)

@@ -2,7 +2,7 @@
 
 Sentences come from sentencex; this module adds the rules that web text needs: paragraphs by region
 (web extraction writes one newline per paragraph, language models write blank lines), breaks at list
-items and headings, and trimmed spans. The segmenter's name and version (`IDENTITY`) are part of the
+items and headings, and trimmed spans. The segmenter's name and version (`identity`) are part of the
 keys of the steps that use it.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import version
+from functools import cache, lru_cache
 from itertools import islice, pairwise, starmap
 from typing import NamedTuple
 
@@ -20,7 +19,14 @@ from compiler.patterns import pattern
 from compiler.records import Side
 from compiler.words import count_between, is_content, size_between, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-4"
+
+@cache
+def identity() -> str:
+    """Return the name and version of the segmenter, for the keys of steps."""
+    from importlib.metadata import version
+
+    return f"sentencex-{version('sentencex')}/rules-4"
+
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""

@@ -19,7 +19,7 @@ from compiler.spec import scalars
 from compiler.spec.declared import KINDS, Declared
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
 from compiler.spec.rollouts import RolloutsSpec
-from compiler.spec.root import project_root
+from compiler.spec.root import project_root, require
 
 _HINTS = {
     "extra_forbidden": "remove it, or see `probec schema` for the keys that exist",
@@ -132,9 +132,7 @@ def _slots(draft: Draft) -> list[Problem]:
 
 def _read_file(path: Path) -> tuple[Reader, Tree]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError("no such spec", where=str(path), hint="check the path") from None
+        text = require(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"not UTF-8 at byte {error.start}", where=str(path), hint="save it as UTF-8"

@@ -58,9 +58,9 @@ class Source(Model):
     """License of the source text, stated on the card."""
     homepage: str | None = None
     """URL of a page about the source, stated on the card beside `path`."""
-    columns: Columns = Columns()
+    columns: Columns = Columns.model_construct()
     """Which columns to read."""
-    filters: Filters = Filters()
+    filters: Filters = Filters.model_construct()
     """Filters of the continuations, before any of them is shown or becomes a probe."""
 
 
@@ -125,7 +125,7 @@ class TemplateScope(Model):
     """Which of the four splits applies."""
     tokenizer: str | None = None
     """Tokenizer that counts this scope's tokens; null takes the source's."""
-    distance: Distance = Distance()
+    distance: Distance = Distance.model_construct()
     """Requested distances of atoms from the split."""
 
 
@@ -150,7 +150,7 @@ class WrittenScope(Model):
     """Most words of an answer, as generator, answerer and baselines are told."""
     distance: Distance | None = None
     """Requested distances of atoms from the split, in units; null for sides."""
-    atom: AtomRules = AtomRules()
+    atom: AtomRules = AtomRules.model_construct()
     """Size limits of an atom."""
 
 
@@ -186,7 +186,7 @@ class Calibration(Model):
     """Level in use: negative is easier for a text-only reader, positive is harder."""
     levels: dict[Level, Addendum]
     """The addendum of every level."""
-    select: Selection = Selection()
+    select: Selection = Selection.model_construct()
     """The rule by which `probec calibrate` chooses a level."""
     evidence: str | None = None
     """Digest of the sweep that chose the level; `probec calibrate --write` fills it in."""
@@ -276,9 +276,9 @@ class Spec(Model):
     """Rounds in order; adding an entry grows the dataset and leaves earlier rounds unchanged."""
     shard_docs: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Documents per shard, the unit of work and of rebuilding."""
-    siblings: Siblings = Siblings()
+    siblings: Siblings = Siblings.model_construct()
     """The siblings that the generator sees."""
-    splits: SplitRules = SplitRules()
+    splits: SplitRules = SplitRules.model_construct()
     """Places of a text that are offered for splitting."""
     slots_per_document: Annotated[int, Field(ge=1, le=256)]
     """Sum of the slots of all scopes."""
@@ -288,13 +288,13 @@ class Spec(Model):
     """The calibration level in use, and the addenda of all levels."""
     models: Models
     """The models that generate, answer and judge."""
-    scoring: Scoring = Scoring()
+    scoring: Scoring = Scoring.model_construct()
     """The scoring of probes."""
     prices: dict[str, Price] = {}
     """Prices per model id."""
     expect: Expectations
     """Tokens per call that `plan` expects."""
-    batches: Batches = Batches()
+    batches: Batches = Batches.model_construct()
     """Limits and polling of batches. Not part of a key."""
     budget: Budget
     """The budget of a build."""

@@ -15,7 +15,7 @@ from compiler.probes.checks import Facts, examine
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import IDENTITY, Segments
+from compiler.probes.segment import Segments, identity
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
@@ -74,7 +74,7 @@ def stage(context: Context) -> Stage:
                 for name, each in names.items()
             },
             "suffix_in_generated": suffix,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         templates=context.templates.closure(*(f"probes/{name}.j2" for name in scopes)),
         run=partial(_run, _Bound(scopes, names, context.load_tokenizer, context.templates, suffix)),

@@ -11,7 +11,7 @@ from compiler.engine.store import plain
 from compiler.keys import Json
 from compiler.probes import annotate, document, sampling
 from compiler.probes.ids import LETTERS
-from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.segment import identity, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
 from compiler.spec.model import Spec, SplitRules, WrittenScope
@@ -56,7 +56,7 @@ def stage(context: Context) -> Stage:
             ],
             "atoms": [plain([s.unit, s.atom.model_dump(mode="json")]) for s in written],
             "tokenizer": context.tokenizer_files[name].digest,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         run=partial(_run, bound, lambda: context.load_tokenizer(name)),
         narrow=partial(_narrow, bound),
