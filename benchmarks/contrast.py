@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import shutil
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -29,7 +30,8 @@ DOCUMENTS = 240
 
 def build(project: Path, source: Path, folder: str) -> Path:
     """Build the demo's spec over a source, without baselines and audits; return the dataset."""
-    arguments = ["build", str(project / "specs/demo.yaml"), "--build-dir", str(project / folder)]
+    arguments = ["build", str(project / "specs/demo.yaml"), "--json"]
+    arguments += ["--build-dir", str(project / folder)]
     settings = {
         "source.path": str(source),
         "rounds": f"[{{docs: {count(source)}}}]",
@@ -41,12 +43,13 @@ def build(project: Path, source: Path, folder: str) -> Path:
         settings["scopes.lens.tokenizer"] = settings["source.tokenizer"] = str(TOKENIZER)
     for name, value in settings.items():
         arguments += ["--set", f"{name}={value}"]
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
+    out, messages = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(messages):
         code = cli.main(arguments)
     if code != 0:
-        raise SystemExit(out.getvalue())
-    return project / folder / "datasets/demo"
+        raise SystemExit(out.getvalue() + messages.getvalue())
+    dataset: str = json.loads(out.getvalue())["dataset"]
+    return project / folder / dataset
 
 
 def main() -> None:

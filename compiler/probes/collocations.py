@@ -12,7 +12,7 @@ alternative saw.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -223,3 +223,37 @@ def _class(token: str) -> str:
         return token
     # An upper-case letter, because tokens are case-folded.
     return "N" if token[0].isdigit() else f"E{ending(token)}"
+
+
+class HeldOut:
+    """Attestations of atoms and alternatives in the held-out documents of a shard."""
+
+    def __init__(self, documents: Mapping[str, Sequence[Numbers]], lexicon: Lexicon) -> None:
+        """Count the pairs. `documents`: the chunks of each of their texts, by document id."""
+        names = held_out(documents)
+        self._documents = {name: documents[name] for name in names}
+        self._counts = Collocations(self._documents.values(), lexicon)
+        self._lexicon = lexicon
+        self._own: tuple[str, Collocations] | None = None
+
+    def attestations(self, probe: Probe, text: str) -> tuple[int, int] | None:
+        """Count those of a templated probe's atom and alternative at the atom's place.
+
+        `text`: the chosen sibling. The probe's own document counts for neither. Returns None if no
+        document is held out.
+        """
+        if not self._documents:
+            return None
+        place, own = Place.of(probe, text), self._of(probe.doc_id)
+
+        def attested(wanted: str) -> int:
+            return place.attested(wanted, self._counts) - place.attested(wanted, own)
+
+        return attested(probe.response), attested(probe.alternative)
+
+    def _of(self, name: str) -> Collocations:
+        """Return what a document adds to the counts. Its slots are consecutive."""
+        if self._own is None or self._own[0] != name:
+            texts = [self._documents[name]] if name in self._documents else []
+            self._own = name, Collocations(texts, self._lexicon)
+        return self._own[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from compiler.stages.context import Context
 
 if TYPE_CHECKING:
     from compiler.probes.alternatives import Donor, Pool
-    from compiler.probes.collocations import Collocations
+    from compiler.probes.collocations import HeldOut
     from compiler.probes.lexicon import Lexicon
     from compiler.probes.siblings import Siblings
 
@@ -83,6 +83,7 @@ def stage(context: Context) -> Stage:
 
 def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
     from compiler.probes.alternatives import Pool
+    from compiler.probes.collocations import HeldOut
     from compiler.probes.lexicon import Lexicon
 
     probes: list[Probe] = []
@@ -93,10 +94,10 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
         tokenizers = {name: bound.load(each) for name, each in bound.tokenizer_names.items()}
         donors = [_donor(each, tokenizers) for each in chosen]
         pool = Pool(donors, lexicon)
-        test = _Test(chosen, lexicon)
+        held = HeldOut({donor.doc_id: donor.texts for donor in donors}, lexicon)
         phrasings = _phrasings(bound.templates)
         for each, donor in zip(chosen, donors, strict=True):
-            for made in _document(bound, each, donor, pool, test, tokenizers, phrasings):
+            for made in _document(bound, each, donor, pool, held, tokenizers, phrasings):
                 (probes if isinstance(made, Probe) else rejects).append(made)  # type: ignore[arg-type]
     out.rows("probes", probes)
     out.rows("rejects", rejects)
@@ -145,48 +146,12 @@ def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
     return lines
 
 
-class _Test:
-    """The test of alternatives: attestations of both texts in held-out documents of the shard."""
-
-    def __init__(self, chosen: Sequence[_Chosen], lexicon: Lexicon) -> None:
-        from compiler.probes.collocations import Collocations, held_out
-
-        self._held = held_out([each.record.doc_id for each in chosen])
-        texts = [each.siblings.separately for each in chosen if each.record.doc_id in self._held]
-        self._counts = Collocations(texts, lexicon)
-        self._lexicon = lexicon
-        self._own: tuple[str, Collocations] | None = None
-
-    def counted(self, probe: Probe, chosen: _Chosen) -> Probe:
-        """Return a probe with its attestations, without those of its own document."""
-        if not self._held:
-            return probe
-        from compiler.probes.collocations import Place
-
-        place, own = Place.of(probe, chosen.sibling.text), self._of(chosen)
-
-        def attested(text: str) -> int:
-            return place.attested(text, self._counts) - place.attested(text, own)
-
-        return replace(probe, attested=(attested(probe.response), attested(probe.alternative)))
-
-    def _of(self, chosen: _Chosen) -> Collocations:
-        """Return what a document adds to the counts. Its slots are consecutive."""
-        from compiler.probes.collocations import Collocations
-
-        doc_id = chosen.record.doc_id
-        if self._own is None or self._own[0] != doc_id:
-            texts = [chosen.siblings.separately] if doc_id in self._held else []
-            self._own = doc_id, Collocations(texts, self._lexicon)
-        return self._own[1]
-
-
 def _document(
     bound: _Bound,
     chosen: _Chosen,
     donor: Donor,
     pool: Pool,
-    test: _Test,
+    held: HeldOut,
     tokenizers: Mapping[str, Tokenizer],
     phrasings: Callable[[str, Side, int], list[str]],
 ) -> Iterator[Probe | Reject]:
@@ -229,7 +194,8 @@ def _document(
                 bound.suffix_in_generated,
                 tokenizer.count,
             )
-            yield _checked(test.counted(made, chosen), facts, slot, bench)
+            made = replace(made, attested=held.attestations(made, text))
+            yield _checked(made, facts, slot, bench)
         else:
             yield made
 
