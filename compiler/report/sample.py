@@ -122,7 +122,7 @@ def choose(
     """
     chosen = _picked(_seen(files), count)
     rows = _read(chosen)
-    return tuple(_record(rows[each.doc_id, each.round], each, bands) for each in chosen)
+    return tuple(record(rows[each.doc_id, each.round], bands) for each in chosen)
 
 
 def _seen(files: Sequence[Path]) -> list[_Seen]:
@@ -196,7 +196,8 @@ def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
     return found
 
 
-def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]) -> ShownRecord:
+def record(rows: Sequence[PublishedRow], bands: tuple[float, float]) -> ShownRecord:
+    """Prepare rows of one document and round for display. `bands`: hard, easy."""
     ordered = sorted(enumerate(rows), key=lambda each: (_slot(each[1]), each[0]))
     rows = [row for _, row in ordered]
     text = rows[0].text("doc")
@@ -216,13 +217,14 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         probe, atom = _probe(row, number, text, names, bands)
         probes.append(probe)
         atoms += [atom] if atom is not None else []
+    maxima = [max(found) for row in rows if (found := _scores(row.items(_SCORES)))]
     return ShownRecord(
-        seen.doc_id,
+        rows[0].text("doc_id"),
         rows[0].text("doc_source"),
-        seen.round,
+        rows[0].number("round_idx") or 0,
         rows[0].number("doc_idx"),
         len(text),
-        seen.mean_max,
+        sum(maxima) / len(maxima) if maxima else None,
         tuple(
             (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
             for offset, groups in sorted(offsets.items())
