@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 # The width of running text where no terminal limits it.
@@ -28,6 +29,10 @@ class Screen:
     def text_width(self) -> int:
         """The width of running text."""
         return min(self.width or TEXT_WIDTH, TEXT_WIDTH)
+
+    def wrapped(self, text: str) -> str:
+        """Return a paragraph in lines of the terminal's width; in one line elsewhere."""
+        return text if self.width is None else textwrap.fill(text, self.text_width)
 
     def paint(self, text: str, style: str) -> str:
         """Return `text` in a style, plain where there are no colours."""
