@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError, UsageError
+from compiler.report.screen import Screen
 from compiler.version import __version__
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _run(arguments: list[str], *, own: bool) -> int:
         args.action = action
     # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
+    args.screen = _screen(plain=args.json)
     reporter = _Progress(quiet=args.json)
     wants_reporter = "reporter" in inspect.signature(module.run).parameters
     try:
@@ -116,6 +118,16 @@ def _run(arguments: list[str], *, own: bool) -> int:
     else:
         print(result.text)
     return int(result.code)
+
+
+def _screen(*, plain: bool) -> Screen:
+    """Describe standard output: its width, and if it shows colours."""
+    terminal = not plain and sys.stdout.isatty()
+    limited = terminal or os.environ.get("COLUMNS", "").isdecimal()
+    return Screen(
+        shutil.get_terminal_size().columns if limited and not plain else None,
+        terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
 
 
 class _Parser(argparse.ArgumentParser):

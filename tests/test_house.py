@@ -54,7 +54,7 @@ DOORS = {
     "fsspec": {"dataset/located.py", "engine/remote.py"},
     "huggingface_hub": {"dataset/located.py", "publishing/hub.py", "probes/tokens.py"},
     "pyarrow": {
-        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "subsets")),
+        *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "selection", "subsets")),
         *("dataset/rollout_columns.py", "dataset/score_tables.py", "dataset/tables.py"),
         *("statistics/published.py", "report/sample.py", "api.py"),
     },

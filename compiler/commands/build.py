@@ -75,7 +75,9 @@ def _request(args: argparse.Namespace) -> Request | None:
     """
     if not args.own or args.cluster is not None or args.pilot is not None:
         return None
-    return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
+    # The result depends neither on its format nor on the terminal.
+    left = ("json", "screen")
+    return receipt.request({k: str(v) for k, v in vars(args).items() if k not in left})
 
 
 def _after_pilot(args: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from compiler.building.listing import Listing
-from compiler.comparison import fields, outcomes, pricing, requests, templates
+from compiler.comparison import builds, fields, moved, outcomes, pricing, requests, templates
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import DEPTHS, Report
 from compiler.comparison.sides import Side
@@ -28,10 +28,13 @@ _ALONE = "specs of rollouts are compared by their fields; `probec plan` counts t
 _MANY = 5000
 
 
-def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Reporter) -> Report:
+def compare(
+    stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Reporter, probes: int
+) -> Report:
     """Compare two sides up to `depth`; if None, as deep as the builds allow.
 
-    Temporary files live as long as `stack`.
+    `probes`: how many probes in another band are described. Temporary files live as long as
+    `stack`.
 
     Raises:
         ProbecError: `depth` is given, and cannot be reached.
@@ -63,15 +66,15 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
     report = replace(report, requests=pricing.priced(compared, (a.project, b.project), walks))
     if deepest < DEPTHS.index("outcomes"):
         return report
-    unbuilt = [
-        f"{name} is not built: {reason}"
-        for name, walk in zip("AB", walks, strict=True)
-        if (reason := walk.finish())
-    ]
-    if unbuilt:
+    missing = {
+        name: reason for name, walk in zip("AB", walks, strict=True) if (reason := walk.finish())
+    }
+    if missing:
+        unbuilt = "; ".join(f"{name} is not built: {why}" for name, why in missing.items())
+        commands = {name: builds.command(a if name == "A" else b) for name in missing}
         if depth is not None:
-            raise UsageError("; ".join(unbuilt), hint="run `probec build` with the same options")
-        return replace(report, absent={"outcomes": "; ".join(unbuilt)})
+            raise UsageError(unbuilt, hint="; ".join(f"{n}: {how}" for n, how in commands.items()))
+        return replace(report, absent={"outcomes": unbuilt}, unbuilt=commands)
     old, new = (
         outcomes.gather(
             walk.graph,
@@ -81,7 +84,11 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
         )
         for side, walk in zip((a, b), walks, strict=True)
     )
-    return replace(report, outcomes=outcomes.compare(old, new, seed=a.project.spec.seed))
+    return replace(
+        report,
+        outcomes=outcomes.compare(old, new, seed=a.project.spec.seed),
+        moved=moved.find((old, walks[0].graph), (new, walks[1].graph), probes),
+    )
 
 
 def _notices(a: Side, b: Side) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
+from compiler.engine.stage import Part
 from compiler.keys import text_digest
 from compiler.llm.prices import Rate
 from compiler.records import AuditScore, Probe, Reject, ScoreRow, UsageRow
@@ -155,14 +156,14 @@ def gather(
     """Read the outcome of a finished build. `rates`: token prices by role."""
     built = Built(planned, bands)
     for stage in _REJECTS:
-        for row in _rows(graph, stage, "rejects", Reject):
+        for _, row in rows(graph, stage, "rejects", Reject):
             built.lost[row.scope, row.reason] += 1
     scopes = {
         (probe.doc_id, probe.slot): (probe.scope, text_digest(probe.question)[:16])
-        for probe in _rows(graph, "finalize", "probes", Probe)
+        for _, probe in rows(graph, "finalize", "probes", Probe)
     }
     again = _again(graph)
-    for score in _rows(graph, "score", "scores", ScoreRow):
+    for _, score in rows(graph, "score", "scores", ScoreRow):
         scope, question = scopes[score.doc_id, score.slot]
         if score.status not in SCORED or not score.scores:
             built.lost[scope, score.status] += 1
@@ -207,7 +208,7 @@ def _again(graph: Graph) -> dict[SlotKey, tuple[float, ...]]:
     Early stopping ("decided" rows) leaves a probe without repetitions.
     """
     found = {}
-    for row in _rows(graph, "score", "audits", AuditScore):
+    for _, row in rows(graph, "score", "audits", AuditScore):
         scores = tuple(each for each in row.scores if each is not None)
         if row.kind == f"{AGAIN}1" and len(scores) == len(row.scores):
             found[row.doc_id, row.slot] = scores
@@ -283,7 +284,7 @@ def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
             row
             for stage in stages
             if stage in built
-            for row in _rows(graph, stage, "usage", UsageRow)
+            for _, row in rows(graph, stage, "usage", UsageRow)
         )
         written, cached = used.cache_write_tokens, used.cache_read_tokens
         usd = rates[role].usd(used.input_tokens, used.output_tokens, written, cached)
@@ -292,6 +293,8 @@ def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
     return found
 
 
-def _rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[Row]:
-    for _, manifest in graph.manifests(stage):
-        yield from graph.store.rows(manifest.outputs[output], row)
+def rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[tuple[Part, Row]]:
+    """Yield the rows of an output of every step of a stage, with the part of the step."""
+    for part, manifest in graph.manifests(stage):
+        for each in graph.store.rows(manifest.outputs[output], row):
+            yield part, each

@@ -45,6 +45,11 @@ class Side:
     prefix: str = ""
     round: int | None = None
 
+    @property
+    def is_copy(self) -> bool:
+        """True if it is a temporary copy of a project: a git revision or a round."""
+        return bool(self.home)
+
     def where(self, path: Sequence[str | int]) -> str:
         """Return `file:line` of the value at `path` of its spec."""
         return _shown(self.draft.where(*path), self.home, self.prefix)

@@ -8,6 +8,7 @@ import pytest
 
 from compiler.comparison.changes import noise
 from compiler.comparison.outcomes import Built, Scored, compare
+from compiler.comparison.verdict import verdict
 
 BANDS = (0.4, 0.8)
 
@@ -107,3 +108,29 @@ def test_scores_are_compared_at_equal_numbers_of_rollouts() -> None:
     assert (highest.score, highest.a, highest.b) == ("max", 0.4, 0.55)
     # A dataset's own statistics use all rollouts of a probe.
     assert found.flips == ((0, 0, 1), (0, 1, 0), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("shift", "documents", "expected"),
+    [
+        (0.0, 40, "no change: 40 probes have the same mean and maximum scores"),
+        (0.2, 40, "B is easier to answer from text: max score +0.200 (95% interval +0.200 .. "),
+        (-0.2, 40, "B is harder to answer from text: max score -0.200 (95% interval -0.200 .. "),
+        (0.2, 5, "no verdict: 5 documents are too few for an interval; max score +0.200, 5 of 5 "),
+    ],
+)
+def test_the_verdict_follows_the_interval(shift: float, documents: int, expected: str) -> None:
+    a = built({(f"d{n}", 0): 0.3 for n in range(documents)})
+    b = built({(f"d{n}", 0): 0.3 + shift for n in range(documents)})
+
+    assert verdict(compare(a, b, 1)).startswith(expected)
+
+
+def test_an_interval_around_zero_is_no_clear_change() -> None:
+    a = built({(f"d{n}", 0): 0.38 for n in range(40)})
+    b = built({(f"d{n}", 0): 0.38 + (0.05 if n % 2 else -0.05) for n in range(40)})
+    found = verdict(compare(a, b, 1))
+
+    assert found.startswith("no clear change: max score 0.000 (95% interval -0.0")
+    assert found.endswith(", 20 of 40 probes changed band, HARD 100.0% -> 50.0%")
+    assert verdict(compare(built({}), b, 1)).startswith("no comparison of scores")
