@@ -87,26 +87,26 @@ def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     for name in ("probec", "quickest"):
         monkeypatch.setattr(full_scale, name, small)
     monkeypatch.setattr(full_scale, "QWEN", tmp_path / "none")
-    run("full_scale", "3", "--more", "2")(monkeypatch)
+    run("full_scale", "2", "--more", "1")(monkeypatch)
     full_scale.main()
     out = capsys.readouterr().out
 
-    assert "3 documents, " in out
+    assert "2 documents, " in out
     assert all(stage in out for stage in ("ingest", "expand", "release", "floor/stage"))
     assert "no-op of the full build" in out
     assert "probec --help" in out
-    assert "a round of 2 more documents" in out
+    assert "a round of 1 more documents" in out
 
 
 @pytest.mark.long
 def test_the_benchmark_of_the_published_file_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("parquet_layout", "30")(monkeypatch)
+    run("parquet_layout", "10")(monkeypatch)
     parquet_layout.main()
     out = capsys.readouterr().out
 
-    assert "480 rows" in out
+    assert "160 rows" in out
     for reader in ("pyarrow", "datasets", "duckdb", "polars"):
         assert f"ours, zstd 9, read back by {reader}: equal" in out
         assert f"groups, read back by {reader}: equal" in out
