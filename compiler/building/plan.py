@@ -114,7 +114,7 @@ def text(found: Plan) -> str:
 def _parts(found: Plan) -> Iterator[str]:
     spec, steps = found.project.declared, found.steps
     if found.blocked:
-        yield f"{spec.name}: {found.project.kind.size(spec)}"
+        yield f"{spec.name}: {spec.size()}"
         yield (
             "the plan stops here, because planning opens no socket:\n"
             + "\n".join(f"  - {each}" for each in found.blocked)

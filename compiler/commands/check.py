@@ -24,7 +24,6 @@ def run(args: argparse.Namespace) -> Result:
     """
     from compiler.project import opening, problems
     from compiler.spec import load
-    from compiler.stages import KINDS
 
     draft = opening.draft(arguments.variant(args))
     found = sorted([*problems.find(draft), *problems.source(draft)], key=load.place)
@@ -32,5 +31,5 @@ def run(args: argparse.Namespace) -> Result:
         raise SpecError(found)
     assert draft.spec is not None
     spec = draft.spec
-    text = f"{args.spec}: no problems; {spec.name}: {KINDS[spec.kind]().size(spec)}"
+    text = f"{args.spec}: no problems; {spec.name}: {spec.size()}"
     return Result(text, {"spec": str(args.spec), "name": spec.name, "problems": []})

@@ -17,7 +17,6 @@ from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
 from compiler.spec.paid import Role
 from compiler.spec.root import project_root
-from compiler.stages import KINDS, probes
 
 if TYPE_CHECKING:
     from compiler.project.project import Project
@@ -31,6 +30,8 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
+        from compiler.stages import KINDS
+
         _require_known(provider)
         kind = load.read(variant.path, overrides, variant.location).at("kind")
         overrides += KINDS.get(str(kind), KINDS["probes"])().provided(provider)
@@ -43,6 +44,8 @@ def provided(role: Role, provider: str) -> list[str]:
     Raises:
         UsageError: there is no such provider.
     """
+    from compiler.stages import probes
+
     _require_known(provider)
     return probes.given(role, provider)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from compiler.engine.store import plain
 from compiler.keys import Json, digest
 from compiler.spec.load import Draft
-from compiler.stages import KINDS
 
 _LONGEST = 48
 _DIGITS = 8
@@ -30,6 +29,8 @@ def suffix(written: Draft, varied: Draft) -> str:
     """
     own, other = written.spec, varied.spec
     if own is not None and other is not None and own.kind == other.kind:
+        from compiler.stages import KINDS
+
         kind = KINDS[own.kind]()
         changed = _changes(kind.files(own, other), kind.files(other, other), ())
     else:

@@ -315,6 +315,14 @@ class Spec(Model):
         """Count the documents of all rounds."""
         return sum(each.docs for each in self.rounds)
 
+    def size(self) -> str:
+        """Describe the size of the dataset in one line."""
+        docs = self.documents()
+        return (
+            f"{docs:,} documents in {len(self.rounds)} rounds, "
+            f"{docs * self.slots_per_document:,} slots, calibration level {self.calibration.level}"
+        )
+
     def written_slots(self) -> int:
         """Count the slots of a document whose probes a model writes."""
         return sum(s.slots for s in self.scopes.values() if isinstance(s, WrittenScope))

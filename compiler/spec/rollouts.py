@@ -255,3 +255,11 @@ class RolloutsSpec(Model):
     def documents(self) -> int:
         """Count the documents of all rounds."""
         return sum(each.docs for each in self.rounds)
+
+    def size(self) -> str:
+        """Describe the size of the dataset in one line."""
+        docs = self.documents()
+        return (
+            f"{docs:,} documents in {len(self.rounds)} rounds, {self.siblings.n} siblings each, "
+            f"{docs * self.siblings.n:,} requests"
+        )

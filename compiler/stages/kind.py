@@ -70,7 +70,7 @@ class Kind:
     finished build to fail that they hold, with the spec and its options for commands; `lost`: the
     losses that `max_lost` limits, and `advice`: where to look for one cause of them; `resent`:
     which requests an edit sends again. `calls`: calls per document of the stages whose requests
-    need no reply. `size`: one line on the size of a spec. `measured`: usage per document is kept
+    need no reply. `measured`: usage per document is kept
     for estimates. `provided`: the overrides that give every role a provider. `content`: the content
     digest of a published file, by the settings of `publish`. `compared`: `probec diff` compares
     templates, requests and outcomes, beside the fields. `onward`: commands to propose after a
@@ -96,7 +96,6 @@ class Kind:
     advice: Callable[[str, str], str]
     resent: str
     calls: Callable[[Declared], Mapping[str, int]]
-    size: Callable[..., str]
     measured: bool
     provided: Callable[[str], list[str]]
     content: Callable[[Path, dict[str, Json]], str]

@@ -248,12 +248,3 @@ def failures(spec: Spec, stats: Stats, variant: str) -> list[str]:
         f"{anchors.max_wrong}), {remedy}"
         for each in excessive(stats.judge, anchors.max_wrong)
     ]
-
-
-def size(spec: Spec) -> str:
-    """Describe the size of a spec in one line."""
-    docs = spec.documents()
-    return (
-        f"{docs:,} documents in {len(spec.rounds)} rounds, "
-        f"{docs * spec.slots_per_document:,} slots, calibration level {spec.calibration.level}"
-    )

@@ -124,12 +124,3 @@ def failures(spec: RolloutsSpec, stats: RolloutStats, variant: str) -> list[str]
         f"FAILED: every continuation of {spec.name} was rejected; see the reasons above, and "
         f"loosen `filters` or check the model with `probec doctor {variant}`"
     ]
-
-
-def size(spec: RolloutsSpec) -> str:
-    """Describe the size of a spec in one line."""
-    docs = spec.documents()
-    return (
-        f"{docs:,} documents in {len(spec.rounds)} rounds, {spec.siblings.n} siblings each, "
-        f"{docs * spec.siblings.n:,} requests"
-    )
