@@ -13,7 +13,11 @@ from collections.abc import Callable
 from compiler.embedded import answerer, author, judge
 from compiler.errors import ProviderError
 
+_FAMILY = "extractive-"
 MODEL = "extractive-3"
+
+MACHINERY = "the scores of the embedded model show the machinery, not data"
+"""The statement of every output that shows such scores."""
 
 # The tag by which a prompt's role is known, first match first, and the function of that role.
 _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
@@ -23,6 +27,11 @@ _ROLES: tuple[tuple[str, Callable[[str, int], str]], ...] = (
     ("<context", answerer.answer),
     ("<question>", answerer.guess),
 )
+
+
+def is_embedded(model: str) -> bool:
+    """Return whether a name is that of the embedded model, of any version."""
+    return model.startswith(_FAMILY)
 
 
 def respond(user: str, sample: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from compiler import embedded
 from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
@@ -19,6 +20,14 @@ from compiler.spec.scoring import BASELINES, Baseline
 
 Role = Literal["generator", "answerer", "judge"]
 ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
+
+
+def scored_by_embedded(spec: Spec) -> bool:
+    """Return whether the embedded model answers, or judges under a policy with a judge."""
+    used = [spec.models.answerer.model]
+    if POLICIES[spec.scoring.policy].judged:
+        used.append(spec.models.judge.model)
+    return any(map(embedded.is_embedded, used))
 
 
 @dataclass(frozen=True)
