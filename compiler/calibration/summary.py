@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from compiler.building.quotes import cells
 from compiler.calibration.choice import DIGITS
 from compiler.calibration.sweep import Costs, Swept
+from compiler.embedded import MACHINERY
 from compiler.probes.checks import CHECKS
 from compiler.report.numbers import estimate, percent_estimate, score, short
 from compiler.report.numbers import level as level_text
@@ -15,6 +16,7 @@ from compiler.report.sections.cells import CHANGES
 from compiler.report.sections.scores import ONCE
 from compiler.report.terminal import table
 from compiler.spec.model import Spec
+from compiler.stages.context import scored_by_embedded
 from compiler.statistics.levels import LevelStats, SweepStats
 
 
@@ -60,7 +62,8 @@ def text(spec: Spec, swept: Swept) -> str:
         table(header, rows),
         f"all written scopes and both targets pooled, {swept.documents} documents, intervals "
         "clustered and differences paired by document; leaking: breaks one of the rules V14 "
-        f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})",
+        f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})"
+        f"{f'; {MACHINERY}' if scored_by_embedded(spec) else ''}",
         *(() if noise else (ONCE,)),
         _effect(found),
         f"selection rule: {rule.measure} nearest to {rule.target}, HARD at least "

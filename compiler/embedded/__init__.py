@@ -10,12 +10,21 @@ from __future__ import annotations
 
 from compiler.errors import ProviderError
 
+_FAMILY = "extractive-"
 MODEL = "extractive-3"
+MACHINERY = "the scores of the embedded model show the machinery, not data"
+"""The statement of every output that shows such scores."""
+
 TAGS = (
     *("sibling id=", "split group=", "unit slot=", "scope name=", "slot n="),
     "calibration level=",
 )
 """The tags that a generator prompt must have, each with its first attribute."""
+
+
+def is_embedded(model: str) -> bool:
+    """Return whether a name is that of the embedded model, of any version."""
+    return model.startswith(_FAMILY)
 
 
 def respond(user: str, sample: int) -> str:

@@ -17,6 +17,7 @@ from compiler.probes.checks import CHECKS
 from compiler.records import GROUPS
 from compiler.report.passages import Atom, Stretch, stretches
 from compiler.spec.scoring import BASELINES
+from compiler.statistics import published
 
 _SCORES = "bb_answer_rollout_scores"
 _MODELS = ("source_model", "generator_model", "answerer_model", "judge_model", "tokenizer")
@@ -95,17 +96,7 @@ def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     Raises:
         SourceError: a file is no parquet, or lacks a required column.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found: dict[str, set[str]] = {}
-    for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
-        for name in batch.schema.names:
-            # `unique` does not accept nested columns, which do not name models either.
-            nested = pa.types.is_nested(batch[name].type)
-            values = [] if nested else pc.unique(batch[name]).to_pylist()
-            found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
-    return {name: tuple(sorted(found[name])) for name in _MODELS if found.get(name)}
+    return published.values(files, _MODELS)
 
 
 def choose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from compiler import embedded
 from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
@@ -18,6 +19,14 @@ from compiler.spec.model import Spec, TemplateScope, WrittenScope
 from compiler.spec.paid import Role
 from compiler.spec.rollouts import RolloutsSpec
 from compiler.spec.scoring import BASELINES, Baseline
+
+
+def scored_by_embedded(spec: Spec) -> bool:
+    """Return whether the embedded model answers, or judges under a policy with a judge."""
+    used = [spec.models.answerer.model]
+    if POLICIES[spec.scoring.policy].judged:
+        used.append(spec.models.judge.model)
+    return any(map(embedded.is_embedded, used))
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ from compiler.report import card
 from compiler.report.card import CardFacts
 from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import Context
+from compiler.stages.context import Context, scored_by_embedded
 
 if TYPE_CHECKING:
     from compiler.statistics.ledger import UsageStats
 
-VERSION = 4
+VERSION = 5
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 
@@ -166,7 +166,7 @@ def _run(
         skipped_chars=skipped_chars,
     )
     audits = list(inputs.rows("score.audits", AuditScore))
-    rules = Rules(bands.hard, bands.easy, list(slots))
+    rules = Rules(bands.hard, bands.easy, list(slots), scored_by_embedded(context.spec))
     stats = compute(rows, inputs.rows("publish.pairs", Pair), audits, rules, build)
     text = card.render(context.templates, stats, facts)
     out.rows("stats", [stats])

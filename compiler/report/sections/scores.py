@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from compiler.embedded import MACHINERY
 from compiler.report.numbers import count as grouped
 from compiler.report.numbers import share, short
 from compiler.report.sections.cells import (
@@ -71,7 +72,7 @@ def scores(stats: Stats) -> Table:
         "mean score and expected maximum, shares of HARD and EASY, and of probes whose band "
         "changes when the same answers are judged again; leaking: share of probes whose "
         "complement holds most of the atom's content (V14), or whose question holds most of the "
-        "answer's (V28)",
+        f"answer's (V28){f'; {MACHINERY}' if stats.embedded else ''}",
         (
             *CELL,
             *_measures(stats),
