@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from compiler.dataset import rollout_columns
 from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
@@ -54,9 +55,9 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
     "card.json": ("facts", CardFacts),
     "rejects.jsonl": ("rejects", Reject),
     "audits.jsonl": ("audits", AuditScore),
-    "ledger.json": ("ledger", RolloutStats),
-    "facts.json": ("rollout_facts", RolloutFacts),
-    "rejected.jsonl": ("rollout_rejects", Rejected),
+    rollout_columns.LEDGER: ("ledger", RolloutStats),
+    rollout_columns.FACTS: ("rollout_facts", RolloutFacts),
+    rollout_columns.REJECTED: ("rollout_rejects", Rejected),
 }
 
 

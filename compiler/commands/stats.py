@@ -7,10 +7,12 @@ import argparse
 import msgspec
 
 from compiler.building import finished, folder
+from compiler.checking import rollouts
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.dataset import stated
 from compiler.errors import SourceError
+from compiler.report import rollouts as page
 from compiler.report import terminal
 from compiler.report.sections import sections
 from compiler.report.tree import Section
@@ -34,6 +36,11 @@ def run(args: argparse.Namespace) -> Result:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))
         return _shown(build.project.kind.sections(build.result), build.result, build.mismatch)
+    rolled = rollouts.stated(args.spec)
+    if rolled is not None:
+        arguments.without_bands(args)
+        arguments.without_spec(args)
+        return _shown(page.sections(rolled), rolled, folder.unlike_stamp(args.spec))
     found, notice = _stats(args)
     return _shown(sections(found), found, notice)
 

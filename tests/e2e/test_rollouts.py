@@ -365,3 +365,49 @@ def test_the_published_rollouts_are_declared_and_run_on_a_server(probec: Probec)
     kept = rows(probec.root, "synthweb-qwen3.5-9b")
     assert all(isinstance(row["retokenizes"], bool) for row in kept)
     assert all(isinstance(row["detached"], bool) for row in kept)
+
+
+def test_a_dataset_is_checked_pushed_and_read_again(probec: Probec) -> None:
+    published = "publish: {license: cc-by-4.0, to: published}"
+    with serving() as server:
+        write(probec.root, server.url, publish=published)
+        assert probec("build", SPEC) == 0
+    assert probec("push", SPEC) == 0, probec.err
+    for place in ("build/datasets/small", "published"):
+        assert probec("verify-rows", place) == 0, probec.out
+        assert probec("card", place, "--check") == 0, probec.out
+        assert probec("stats", place) == 0, probec.err
+        assert "Ledger" in probec.out
+        assert probec("report", place) == 0, probec.err
+        (probec.root / place / "report.html").unlink()
+    assert probec("push", SPEC) == 0, probec.err
+    assert "published: unchanged, 7 files" in probec.out
+
+    ledger = probec.root / "published/ledger.json"
+    ledger.write_text(ledger.read_text("utf-8").replace('"planned": 12', '"planned": 13'), "utf-8")
+    assert probec("card", "published", "--check") == 1
+    assert "ledger.json round 0" in probec.out
+    assert probec("verify-rows", "published") == 1
+    assert "R8" in probec.out
+    assert probec("push", "published", "--to", "elsewhere") == 1
+
+
+def test_a_dataset_without_a_license_is_not_pushed(probec: Probec) -> None:
+    with serving() as server:
+        write(probec.root, server.url)
+        assert probec("build", SPEC) == 0
+    assert probec("push", SPEC, "--to", "published") == 1
+    assert "no license is declared" in probec.err
+    assert not (probec.root / "published").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("rehearse", SPEC), ("build", SPEC, "--pilot", "2")],
+)
+def test_more_commands_about_probes_refuse_rollouts(
+    probec: Probec, command: tuple[str, ...]
+) -> None:
+    write(probec.root, "http://127.0.0.1:9/v1")
+    assert probec(*command) == 2
+    assert "this command reads probes" in probec.err
