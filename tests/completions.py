@@ -26,6 +26,8 @@ class Server:
     ignores_seed: bool = False
     leak: str = ""
     textless: bool = False
+    # The text of every reply, if not one drawn from its seed.
+    fixed: str | None = None
     # The number of next requests that are refused, and the status of the refusal.
     refused: int = 0
     status: int = 503
@@ -45,7 +47,8 @@ class Server:
         prompt, most, seed = str(body["prompt"]), int(str(body["max_tokens"])), body["seed"]
         choice: dict[str, object] = {"index": 0, "finish_reason": "length"}
         if not self.textless:
-            choice["text"] = self.text(prompt, int(str(seed)), most)
+            drawn = self.text(prompt, int(str(seed)), most)
+            choice["text"] = drawn if self.fixed is None else self.fixed
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": most}
         return {"id": "cmpl-1", "model": self.model, "choices": [choice], "usage": usage}
 
@@ -94,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         if body["model"] != own.model:
             message = f"The model `{body['model']}` does not exist."
             self._send(404, {"error": {"message": message, "type": "NotFoundError"}})
+            return
+        if len(body["prompt"].split()) + body["max_tokens"] > own.context:
+            message = f"This model's maximum context length is {own.context} tokens."
+            self._send(400, {"error": {"message": message, "type": "BadRequestError"}})
             return
         with self.server.lock:
             refused, own.refused = own.refused > 0, max(0, own.refused - 1)

@@ -12,6 +12,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from compiler import cli
+from compiler.checking.rollouts import RULES
 from compiler.commands import COMMANDS
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
@@ -55,6 +56,7 @@ def checks_page() -> str:
         + rows("| id | correct rows that break it | rows with a wrong answer |", measured),
     ]
     for title, table in (
+        ("Rules of rollouts", RULES),
         ("Reject reasons", REASONS),
         ("Source rows and siblings that are not used", SKIPS),
         ("Further rows and continuations that builds of rollouts do not use", LOSSES),

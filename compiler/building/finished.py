@@ -98,5 +98,11 @@ def round_stats(prefix: str, build: Path | None) -> Stats:
             where=str(where.build / "datasets" / lock.dataset),
             hint="build its spec, or `probec reproduce` it with --keep",
         )
+    if "scoring" not in identity.spec:
+        raise UsageError(
+            f"round {identity.round} of {lock.dataset} is one of rollouts, whose statistics are of "
+            "all rounds",
+            hint=f"run `probec stats {where.build / 'datasets' / lock.dataset}`",
+        )
     stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
     return measured.stats(installed[0], stated.hard, stated.easy)

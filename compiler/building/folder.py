@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from compiler.dataset import rollout_columns
 from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
@@ -57,9 +58,9 @@ _RECORDS: Mapping[str, str] = {
     "card.json": "facts",
     "rejects.jsonl": "rejects",
     "audits.jsonl": "audits",
-    "ledger.json": "ledger",
-    "facts.json": "rollout_facts",
-    "rejected.jsonl": "rollout_rejects",
+    rollout_columns.LEDGER: "ledger",
+    rollout_columns.FACTS: "rollout_facts",
+    rollout_columns.REJECTED: "rollout_rejects",
 }
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from compiler.building import finished, folder
 from compiler.building.build import alone
+from compiler.checking import rollouts as rolled
 from compiler.dataset import rollout_columns, rows, stated
+from compiler.errors import UsageError
 from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
@@ -87,7 +89,9 @@ def of_spec(variant: Variant, out: Path | None) -> Page | RolloutsPage:
     )
 
 
-def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None) -> Page:
+def of_rows(
+    path: Path, out: Path | None, hard: float | None, easy: float | None
+) -> Page | RolloutsPage:
     """Gather the page of a file or dataset directory.
 
     `hard`, `easy`: thresholds of the bands; None for those that the data states, or the defaults.
@@ -95,6 +99,18 @@ def of_rows(path: Path, out: Path | None, hard: float | None, easy: float | None
     Raises:
         UsageError: no project has the template.
     """
+    stats = rolled.stated(path)
+    if stats is not None:
+        if hard is not None or easy is not None:
+            raise UsageError("rollouts have no bands", hint="leave --hard and --easy out")
+        return RolloutsPage(
+            out or path / folder.PAGE,
+            place.required_templates(path, rollouts.PAGE),
+            stats,
+            rolled.facts(path),
+            rollout_columns.files(path),
+            f"the rows in {folder.shown(path)}",
+        )
     bands = stated.bands_of(path, hard, easy)
     files = rows.files(path)
     default = path / folder.PAGE if path.is_dir() else path.with_suffix(f".{folder.PAGE}")

@@ -25,13 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
-    from compiler.building import finished
+    from compiler.building import finished, folder
+    from compiler.checking import rollouts
+    from compiler.report import rollouts as page
     from compiler.report.sections import sections
 
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))
         return _shown(build.project.kind.sections(build.result), build.result, build.mismatch)
+    rolled = rollouts.stated(args.spec)
+    if rolled is not None:
+        arguments.without_bands(args)
+        arguments.without_spec(args)
+        return _shown(page.sections(rolled), rolled, folder.unlike_stamp(args.spec))
     found, notice = _stats(args)
     return _shown(sections(found), found, notice)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from compiler.engine.artifact import RowDigest
-from compiler.errors import StoreError, in_a_line
+from compiler.errors import SourceError, StoreError, in_a_line
 from compiler.rollouts.rows import Rollout
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "detached": ("bool", "the tail behind that boundary leaves the topic"),
 }
 """Name -> (type, meaning), in order."""
+LEDGER, REJECTED, FACTS = "ledger.json", "rejected.jsonl", "facts.json"
+"""The files beside published rollouts: statistics, rejected continuations, facts of the card."""
+_MARKS = frozenset(("prefix", "continuation", "doc_idx", "sibling_overlap"))
 
 
 def schema() -> pa.Schema:
@@ -88,35 +91,62 @@ def content_digest(path: Path, row_group_rows: int, compression_level: int) -> s
     Raises:
         StoreError: the file cannot be read, or has other columns.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     found = RowDigest()
     found.append([row_group_rows, compression_level])
     try:
-        with pq.ParquetFile(path) as table:
-            if not table.schema_arrow.equals(schema()):
-                raise StoreError("it has other columns", where=str(path))
-            for batch in table.iter_batches(batch_size=512):
-                for row in batch.to_pylist():
-                    found.append(Rollout(**row))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"it cannot be read: {in_a_line(error)}", where=str(path)) from error
+        for row in read(path):
+            found.append(row)
+    except SourceError as error:
+        raise StoreError(error.message, where=error.where) from error
     return found.hexdigest()
 
 
-def documents(files: Iterable[Path], most: int) -> list[list[Rollout]]:
-    """Read the first documents of published files, each with its continuations."""
+def files(path: Path) -> list[Path]:
+    """List the parquet files of a dataset directory, or the file itself."""
+    return sorted((path / "data").glob("*.parquet")) if path.is_dir() else [path]
+
+
+def are_rollouts(path: Path) -> bool:
+    """Test if a file or dataset directory holds rollouts, from the columns of its first file."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found: dict[str, list[Rollout]] = {}
-    for path in files:
+    for file in files(path)[:1]:
+        try:
+            return set(pq.read_schema(file).names) >= _MARKS
+        except (pa.ArrowException, OSError):
+            return False  # its reader reports what is wrong with it
+    return False
+
+
+def read(path: Path) -> Iterator[Rollout]:
+    """Yield the rows of a file.
+
+    Raises:
+        SourceError: it cannot be read, or has other columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
         with pq.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=64):
+            if not table.schema_arrow.equals(schema()):
+                raise SourceError("it has other columns", where=str(path), hint="build it again")
+            for batch in table.iter_batches(batch_size=512):
                 for row in batch.to_pylist():
-                    if row["doc_id"] not in found and len(found) == most:
-                        return [*found.values()]
-                    found.setdefault(row["doc_id"], []).append(Rollout(**row))
+                    yield Rollout(**row)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SourceError(f"it cannot be read: {in_a_line(error)}", where=str(path)) from error
+
+
+def documents(paths: Iterable[Path], most: int) -> list[list[Rollout]]:
+    """Read the first documents of published files, each with its continuations."""
+    found: dict[str, list[Rollout]] = {}
+    for path in paths:
+        for row in read(path):
+            if row.doc_id not in found and len(found) == most:
+                return [*found.values()]
+            found.setdefault(row.doc_id, []).append(row)
     return [*found.values()]
 
 

@@ -175,6 +175,8 @@ class RolloutFacts(Struct, frozen=True, gc=False):
 
     name: str
     license: str
+    license_name: str | None
+    license_link: str | None
     languages: tuple[str, ...]
     corpus: str
     corpus_homepage: str | None

@@ -192,6 +192,16 @@ class RolloutsPublish(Model):
 
     license: str = "unknown"
     """License id of the dataset on the Hub."""
+    license_name: str | None = None
+    """Name of a license that the Hub has no id for; on the card if license is `other`."""
+    license_link: str | None = None
+    """Address of that license's text; on the card if license is `other`."""
+    to: str | None = None
+    """Where `probec push` publishes: `hf://datasets/OWNER/NAME`, an fsspec URL, or a directory."""
+    private: bool = True
+    """Visibility of a repository that `probec push` creates on the Hub."""
+    revision: Annotated[str, Field(min_length=1)] = "main"
+    """Branch on the Hub that `probec push` commits to."""
     languages: list[str] = []
     """Language codes of the dataset on the Hub, such as `en`; none if empty."""
     row_group_rows: Annotated[int, Field(ge=16)] = 8192

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from compiler.llm.providers.anthropic import live
+from compiler.stages.rollouts import filtering
 from tests.completions import Server, serving
 from tests.conftest import ROOT, Probec, until
 
@@ -188,12 +192,93 @@ def build_error(probec: Probec, server: Server | None, message: str, **edits: st
     assert message in probec.err + probec.out
 
 
-def test_a_server_that_is_down_and_a_wrong_model_are_named(probec: Probec) -> None:
+def test_a_server_that_is_down_and_a_wrong_model_are_named(
+    probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(model="other") as server:
         build_error(probec, server, "The model `tiny-base` does not exist")
         assert server.bodies == []
     assert probec("doctor", SPEC) == 1
     assert "ConnectError" in probec.out
+    monkeypatch.setattr(live, "_WAIT_CAP", 0.0)
+    assert probec("build", SPEC) == 1
+    assert "ConnectError" in probec.err
+    assert "check the network and base_url" in probec.err
+    assert "Traceback" not in probec.err
+
+
+def test_a_context_that_is_too_short_is_named(probec: Probec) -> None:
+    with serving(context=100) as server:
+        build_error(probec, server, "maximum context length is 100 tokens")
+        assert server.bodies == []
+
+
+@pytest.mark.parametrize("text", ["", " \n\n \t\u00a0 "])
+def test_replies_of_nothing_but_space_are_counted(probec: Probec, text: str) -> None:
+    with serving(fixed=text) as server:
+        write(probec.root, server.url)
+        assert probec("build", SPEC) == 1
+        assert len(server.bodies) == 18
+    assert "FAILED: more continuations are lost than max_lost (0.75) allows" in probec.out
+    assert "18 of 18 continuations (100.0%: 18 sibling_empty)" in probec.out
+    assert not (probec.root / "build/datasets/small").exists()
+    assert not (probec.root / "build/rounds/small").exists()
+    assert probec("build", SPEC, "--set", "max_lost=1") == 1
+    assert "every continuation of small was rejected" in probec.out
+    assert len(server.bodies) == 18
+
+
+def test_a_ledger_that_does_not_close_fails_the_build(
+    probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as server:
+        write(probec.root, server.url)
+        kept = filtering._document
+
+        def lost(*args: object) -> object:
+            own = kept(*args)  # type: ignore[arg-type]
+            return replace(own, rows=own.rows[1:])
+
+        monkeypatch.setattr(filtering, "_document", lost)
+        assert probec("build", SPEC) == 1
+    assert "the ledger of round 0 is open: 12 planned" in probec.err
+    assert not (probec.root / "build/datasets/small").exists()
+
+
+def test_neighbouring_seeds_share_no_text(probec: Probec) -> None:
+    seen: list[set[str]] = []
+    for seed in (7, 8, 9):
+        with serving() as server:
+            write(probec.root, server.url)
+            assert probec("build", SPEC, "--set", f"seed={seed}") == 0
+            seen.append({server.text("x", int(str(b["seed"])), 9) for b in server.bodies})
+    assert [len(each) for each in seen] == [18, 18, 18]
+    assert len(set.union(*seen)) == 54
+
+
+def test_a_plan_states_hours_once_a_build_has_measured_the_pace(probec: Probec) -> None:
+    with serving() as server:
+        write(probec.root, server.url)
+        assert probec("plan", SPEC) == 0
+        assert "hours: unknown before the first requests" in probec.out
+        assert probec("build", SPEC) == 0
+        assert probec("plan", SPEC) == 0
+        assert "hours" not in probec.out
+        assert probec("plan", SPEC, "--set", "sampling.temperature=0.5") == 0
+    assert re.search(r"hours: about [\d,.]+, at the [\d,.]+ requests/s of the last", probec.out)
+
+
+def test_a_change_of_the_model_shows_its_price_first(probec: Probec) -> None:
+    with serving() as server:
+        write(probec.root, server.url, prices="prices: {dear: {input: 1000, output: 5000}}")
+        assert probec("build", SPEC) == 0
+        server.bodies.clear()
+        price = probec.json("plan", SPEC, "--set", "model.model=dear")["price"]
+        assert isinstance(price, dict)
+        assert price["estimates"][0]["calls"] == 18
+        assert price["usd"] > 0
+        assert probec("build", SPEC, "--set", "model.model=dear") == 3
+        assert server.bodies == []
 
 
 def test_replies_without_text_and_equal_siblings_are_counted(probec: Probec) -> None:
@@ -365,3 +450,49 @@ def test_the_published_rollouts_are_declared_and_run_on_a_server(probec: Probec)
     kept = rows(probec.root, "synthweb-qwen3.5-9b")
     assert all(isinstance(row["retokenizes"], bool) for row in kept)
     assert all(isinstance(row["detached"], bool) for row in kept)
+
+
+def test_a_dataset_is_checked_pushed_and_read_again(probec: Probec) -> None:
+    published = "publish: {license: cc-by-4.0, to: published}"
+    with serving() as server:
+        write(probec.root, server.url, publish=published)
+        assert probec("build", SPEC) == 0
+    assert probec("push", SPEC) == 0, probec.err
+    for place in ("build/datasets/small", "published"):
+        assert probec("verify-rows", place) == 0, probec.out
+        assert probec("card", place, "--check") == 0, probec.out
+        assert probec("stats", place) == 0, probec.err
+        assert "Ledger" in probec.out
+        assert probec("report", place) == 0, probec.err
+        (probec.root / place / "report.html").unlink()
+    assert probec("push", SPEC) == 0, probec.err
+    assert "published: unchanged, 7 files" in probec.out
+
+    ledger = probec.root / "published/ledger.json"
+    ledger.write_text(ledger.read_text("utf-8").replace('"planned": 12', '"planned": 13'), "utf-8")
+    assert probec("card", "published", "--check") == 1
+    assert "ledger.json round 0" in probec.out
+    assert probec("verify-rows", "published") == 1
+    assert "R8" in probec.out
+    assert probec("push", "published", "--to", "elsewhere") == 1
+
+
+def test_a_dataset_without_a_license_is_not_pushed(probec: Probec) -> None:
+    with serving() as server:
+        write(probec.root, server.url)
+        assert probec("build", SPEC) == 0
+    assert probec("push", SPEC, "--to", "published") == 1
+    assert "no license is declared" in probec.err
+    assert not (probec.root / "published").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("rehearse", SPEC), ("build", SPEC, "--pilot", "2")],
+)
+def test_more_commands_about_probes_refuse_rollouts(
+    probec: Probec, command: tuple[str, ...]
+) -> None:
+    write(probec.root, "http://127.0.0.1:9/v1")
+    assert probec(*command) == 2
+    assert "this command reads probes" in probec.err

@@ -6,7 +6,6 @@ takes its threshold from it, and the card states the share of it that each filte
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -130,9 +129,3 @@ def _checks(
 def is_detached(found: detached.Cohesion | None, threshold: float | None) -> bool:
     """Test if a text has a boundary whose score is above the threshold."""
     return found is not None and threshold is not None and found.score > threshold
-
-
-def zlib_ratio(text: str) -> float:
-    """Return the size of a compressed text relative to its own; loops compress well."""
-    data = text.encode("utf-8")
-    return len(zlib.compress(data, 9)) / len(data) if data else 1.0

@@ -8,8 +8,9 @@ from functools import partial
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.probes.tokens import Tokenizer
-from compiler.rollouts import copies, detached, loops, sentences
+from compiler.rollouts import copies, detached, sentences
 from compiler.rollouts.filters import Filtered, filtered
+from compiler.rollouts.measures import measured
 from compiler.rollouts.rows import (
     Calibration,
     Continued,
@@ -22,12 +23,10 @@ from compiler.rollouts.rows import (
 )
 from compiler.spec.rollouts import RolloutsSpec
 from compiler.stages.context import Context
-from compiler.stages.rollouts.calibrate import is_detached, weights, zlib_ratio
+from compiler.stages.rollouts.calibrate import is_detached, weights
 from compiler.stages.rollouts.prefix import tokenizer
 
 VERSION = 1
-# Tokens of the window in which repetition is measured for the column `worst60`.
-_WORST = 60
 _SOUND = ("ok", "truncated")
 _SILENT = ("ok", "truncated", "empty")
 
@@ -173,9 +172,7 @@ def _row(
         # A leak that was replaced by a paragraph break leaves no beginning of the reply.
         cut_char=len(text) if found.cuts and raw.text.startswith(text) else None,
         cut_reason=found.cuts[0][0] if found.cuts else None,
-        coverage4=round(loops.coverage(text), 6),
-        worst60=round(loops.worst(text, _WORST), 6),
-        zlib_ratio=round(zlib_ratio(text), 6),
+        **measured(text)._asdict(),
         cohesion_min=round(cohesion.least, 6) if cohesion is not None else None,
         cohesion_at=cohesion.at if cohesion is not None else None,
         sibling_overlap=round(copies.overlap(text, others, 3), 6),

@@ -33,8 +33,8 @@ _UNLOCKED: tuple[tuple[str, ...], ...] = (
     ("prices",),
     *(("corpus", name) for name in ("path", "revision", "columns", "where", "min_chars")),
     *(("corpus", name) for name in ("license", "homepage")),
-    ("publish", "license"),
-    ("publish", "languages"),
+    *(("publish", name) for name in ("license", "languages", "license_name", "license_link")),
+    *(("publish", name) for name in ("to", "private", "revision")),
 )
 
 

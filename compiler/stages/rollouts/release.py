@@ -25,7 +25,7 @@ from compiler.rollouts.rows import (
 )
 from compiler.stages.context import Context
 
-VERSION = 1
+VERSION = 2
 _STUB_NOTE = (
     "The continuations were written by an embedded statistical model of word trigrams, not by a "
     "language model: connected sentences without meaning, for trying the compiler."
@@ -58,11 +58,14 @@ def stage(context: Context) -> Stage:
 def _facts(context: Context) -> RolloutFacts:
     spec = context.rollouts
     corpus, use = spec.corpus, spec.model
-    sampling = spec.sampling.model_dump(mode="json")
-    prefix = spec.prefix.model_dump(mode="json")
+    # Sorted, as they come back from the file from which the card is rendered again.
+    sampling = sorted(spec.sampling.model_dump(mode="json").items())
+    prefix = sorted(spec.prefix.model_dump(mode="json").items())
     return RolloutFacts(
         name=spec.name,
         license=spec.publish.license,
+        license_name=spec.publish.license_name,
+        license_link=spec.publish.license_link,
         languages=tuple(spec.publish.languages),
         corpus=corpus.path.rpartition("/")[2] if "://" not in corpus.path else corpus.path,
         corpus_homepage=corpus.homepage,
@@ -73,9 +76,9 @@ def _facts(context: Context) -> RolloutFacts:
         model_revision=use.revision,
         tokenizer=context.tokenizer_files[use.tokenizer].identity if use.tokenizer else None,
         note=_STUB_NOTE if use.text is not None else "",
-        sampling={name: str(value) for name, value in sampling.items()},
-        prefix={name: str(value) for name, value in prefix.items()},
-        reasons={**SKIPS, **LOSSES},
+        sampling={name: str(value) for name, value in sampling},
+        prefix={name: str(value) for name, value in prefix},
+        reasons=dict(sorted({**SKIPS, **LOSSES}.items())),
     )
 
 
