@@ -24,7 +24,7 @@ from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, S
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
 
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True)
