@@ -48,8 +48,7 @@ def build(project: Path, source: Path, folder: str) -> Path:
         code = cli.main(arguments)
     if code != 0:
         raise SystemExit(out.getvalue() + messages.getvalue())
-    dataset: str = json.loads(out.getvalue())["dataset"]
-    return project / folder / dataset
+    return Path(json.loads(out.getvalue())["dataset"])
 
 
 def main() -> None:

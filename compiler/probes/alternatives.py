@@ -40,8 +40,9 @@ _UNLIKE = 0.35
 _NO_WORD = -2
 # More than all other costs.
 _SAME_WORD = 100.0
-# Measured: with this value, held-out documents choose the atom in half of the decided pairs.
-_RAISED = 0.2
+# Measured: with this value, held-out documents choose the atom in about half of the decided pairs
+# in every cell, at places with few attestations and with many.
+_RAISED = 1.4
 
 
 @dataclass(frozen=True)
@@ -233,12 +234,12 @@ class Pool:
 
 
 def _target(attested: int) -> float:
-    """Return the logarithm of the attestations that an alternative should have.
+    """Return the logarithm of the attestations that an alternative should have, plus one.
 
-    More than the atom's: a candidate is chosen for its count, which chance has raised, while the
-    atom is not.
+    The atom's, which its own document attests once more, and a share on top: a candidate is chosen
+    for its count, which chance has raised, while the atom is not.
     """
-    return _RAISED + (1 + _RAISED) * math.log1p(attested)
+    return math.log1p(1 + _RAISED * attested)
 
 
 def _cheapest(cost: NDArray[np.float64], stream: Stream) -> Iterator[int]:

@@ -17,6 +17,7 @@ from compiler.probes.lexicon import Lexicon, Numbers
 from compiler.words import ENDINGS, ending, script, stem, stems
 
 _NEAREST = 8
+_ENDING = 4
 _LENGTH = 3
 
 
@@ -82,11 +83,15 @@ class Stock:
         return found
 
     def unlikeness(self, wanted: str, among: Numbers) -> NDArray[np.float64]:
-        """Return how much words differ from one in document frequency (logarithm) and ending."""
+        """Return how much words differ from one in document frequency (logarithm) and ending.
+
+        The ending stands for the part of speech, so another one counts as much as a frequency that
+        differs by a factor of e to the power of `_ENDING`.
+        """
         root = self._stems.get(stem(wanted))
         frequency = 0.0 if root is None else self._frequency[root]
         other = self._kinds[among] % len(ENDINGS) != _kind(wanted) % len(ENDINGS)
-        found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + other
+        found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + _ENDING * other
         return found
 
     def held(self, places: Sequence[int]) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compiler.probes.lexicon import Lexicon
     from compiler.probes.siblings import Siblings
 
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True)
