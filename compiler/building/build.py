@@ -32,7 +32,8 @@ from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
-from compiler.report import terminal
+from compiler.report import brief, terminal
+from compiler.report.screen import Screen
 from compiler.report.sections import summary
 from compiler.report.sections.judge import KINDS
 from compiler.rounds.locks import Lock
@@ -53,12 +54,13 @@ def make(
     where: Workers,
     onward: str = "",
     asked: Request | None = None,
+    tables: Screen | None = None,
 ) -> Receipt:
     """Build a project.
 
     `max_usd`: a lower ceiling than the spec's. `where`: the workers of the local stages. `onward`:
     commands to propose after the result. `asked`: the command line, if its next run may be answered
-    from a receipt.
+    from a receipt. `tables`: the terminal for all tables of the result; None for a short result.
     """
     ceiling = project.ceiling(max_usd)
     project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
@@ -80,7 +82,9 @@ def make(
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
+            reporter.stages([stage.name for stage in graph.stages])
             outcome = execute(graph, reporter, crew)
+            reporter.stages(())
         stats = folder.stats(project.store, graph, project.command)
         # A dataset that lost more than its spec allows is neither installed nor locked.
         over = losses.over(project, stats)
@@ -93,7 +97,7 @@ def make(
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
         remember = not left and not over and watch.begin()
-        made = _Made(project, place, outcome, locks, stats, errors, over, onward)
+        made = _Made(project, place, outcome, locks, stats, errors, over, onward, tables)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
@@ -131,6 +135,7 @@ class _Made:
     errors: Sequence[Failed]
     over: Sequence[Lost]
     onward: str
+    tables: Screen | None
 
     def again(self) -> _Made:
         """Return the result of the next build if nothing changes in between: no step runs."""
@@ -151,14 +156,9 @@ class _Made:
             *([losses.text(self.project, self.over, self.errors)] if self.over else []),
             *_failures(self.project, self.stats),
         ]
-        place = ""
-        if self.place is not None:
-            place = (
-                f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
-            )
-        tables = map(terminal.render, summary(self.stats))
-        errors = losses.summary(self.errors)
-        parts = [head, *tables, money.text(bill), errors, place, *failures]
+        short = outcome.up_to_date and self.tables is None
+        parts = [self._line(head)] if short else self._parts(head, bill)
+        parts += failures
         data: dict[str, Json] = {
             "dataset": self.place.as_posix() if self.place is not None else None,
             "up_to_date": outcome.up_to_date,
@@ -173,6 +173,35 @@ class _Made:
             "failures": [*failures],
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
+
+    def _line(self, head: str) -> str:
+        """Format the result of a no-op build."""
+        place = f"; dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        return head + place
+
+    def _parts(self, head: str, bill: Bill) -> list[str]:
+        """Format the parts of the result of a build: a few lines, or all tables."""
+        place = f"dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        errors = losses.summary(self.errors)
+        if self.tables is not None:
+            drawn = [terminal.render(each, self.tables) for each in summary(self.stats)]
+            costs = money.text(bill)
+            return [
+                head,
+                *drawn,
+                costs,
+                errors,
+                f"{place}\n{_locked(self.locks)}{self.onward}".strip(),
+            ]
+        lines = [
+            head,
+            place,
+            *brief.lines(self.stats),
+            _rounds(self.locks),
+            money.line(bill),
+            errors,
+        ]
+        return ["\n".join(filter(None, lines)), self.onward if self.place is not None else ""]
 
 
 def _failures(project: Project, stats: Stats) -> list[str]:
@@ -205,6 +234,16 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
         f"round {lock.identity.round}: {lock.hash[:12]}{' (locked now)' if new else ''}\n"
         for lock, new in locks
     )
+
+
+def _rounds(locks: list[tuple[Lock, bool]]) -> str:
+    """List the rounds of a dataset in one line; "" without locks."""
+    listed = ", ".join(
+        f"{lock.identity.round} {lock.hash[:12]}{' (locked now)' if new else ''}"
+        for lock, new in locks[:4]
+    )
+    more = f" and {len(locks) - 4} more" if len(locks) > 4 else ""
+    return f"rounds: {listed}{more}" if locks else ""
 
 
 @contextmanager

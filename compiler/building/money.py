@@ -51,6 +51,19 @@ def bill(project: Project) -> Bill:
     )
 
 
+def line(found: Bill) -> str:
+    """Format a bill in one line; "" if nothing was billed."""
+    if not found.rows:
+        return text(found)
+    expected, usd = sum(row.expected_usd for row in found.rows), sum(row.usd for row in found.rows)
+    calls = sum(row.calls for row in found.rows)
+    wasted = f", ${found.wasted:,.2f} more for duplicate batches" if found.duplicates else ""
+    unlogged = f"; {found.unlogged.text()} without a reply" if found.unlogged.requests else ""
+    return (
+        f"billed: ${usd:,.4f} for {calls:,} requests (${expected:,.4f} expected){wasted}{unlogged}"
+    )
+
+
 def text(found: Bill) -> str:
     """Format a bill as a table; "" if nothing was billed."""
     rows = found.rows

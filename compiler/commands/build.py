@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rest from them; their replies serve the full build",
     )
 
+    parser.add_argument(
+        "--full", action="store_true", help="print all tables instead of a few lines"
+    )
+
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Print the cached result if there is a valid receipt; else build."""
@@ -61,17 +65,19 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
         )
         return Result(made.text, made.data, made.code)
-    made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
+    tables = args.screen if args.full else None
+    workers = arguments.workers(args)
+    made = make(project, reporter, args.max_usd, workers, _next(args), asked, tables)
     return Result(made.text, made.data, made.code)
 
 
 def _request(args: argparse.Namespace) -> Request | None:
     """Identify the command line; None for one without a receipt.
 
-    The files of a build on a cluster may be elsewhere, and the price that a pilot ends with depends
-    on files of the full build.
+    The files of a build on a cluster may be elsewhere, the price that a pilot ends with depends on
+    files of the full build, and the layout of tables depends on the terminal.
     """
-    if not args.own or args.cluster is not None or args.pilot is not None:
+    if not args.own or args.full or args.cluster is not None or args.pilot is not None:
         return None
     # The result depends neither on its format nor on the terminal.
     left = ("json", "screen")
@@ -82,9 +88,10 @@ def _next(args: argparse.Namespace) -> str:
     """Suggest next commands, with the options of this build."""
     spec = shlex.join(arguments.variant(args).arguments())
     return _listed(
-        (f"probec stats {spec}", "the statistics"),
-        (f"probec prompt {spec} --role judge", "a request to the judge"),
-        (f"probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
+        (f"probec show {spec} --band hard -n 1", "a probe"),
+        (f"probec report {spec}", "a page with plots"),
+        (f"probec stats {spec}", "all tables"),
+        (f"probec plan {spec} --set calibration.level=2", "what would run"),
     )
 
 

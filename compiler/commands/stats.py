@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Result:
     """Print the statistics. A spec must be built and up to date."""
     found, notice = _stats(args)
-    parts = [terminal.render(table) for each in sections(found) for table in each.tables]
+    parts = [
+        terminal.render(table, args.screen) for each in sections(found) for table in each.tables
+    ]
     data = msgspec.to_builtins(found)
     if notice is not None:
         parts.append(notice)
