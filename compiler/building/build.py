@@ -156,8 +156,9 @@ class _Made:
             *([losses.text(self.project, self.over, self.errors)] if self.over else []),
             *_failures(self.project, self.stats),
         ]
-        short = outcome.up_to_date and self.tables is None
-        parts = [self._line(head)] if short else self._parts(head, bill)
+        locked = any(new for _, new in self.locks)
+        short = outcome.up_to_date and not locked and self.tables is None
+        parts = self._line(head, bill) if short else self._parts(head, bill)
         parts += failures
         data: dict[str, Json] = {
             "dataset": self.place.as_posix() if self.place is not None else None,
@@ -174,10 +175,10 @@ class _Made:
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
 
-    def _line(self, head: str) -> str:
-        """Format the result of a no-op build."""
+    def _line(self, head: str, bill: Bill) -> list[str]:
+        """Format the result of a no-op build: one line, and what went wrong before."""
         place = f"; dataset: {folder.shown(self.place)}" if self.place is not None else ""
-        return head + place
+        return [head + place, money.lost(bill), losses.summary(self.errors)]
 
     def _parts(self, head: str, bill: Bill) -> list[str]:
         """Format the parts of the result of a build: a few lines, or all tables."""
