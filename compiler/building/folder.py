@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.engine.artifact import Artifact, RowDigest, damaged
+from compiler.dataset import rollout_columns
+from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -22,6 +23,7 @@ from compiler.errors import StoreError
 from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
+from compiler.rollouts.rows import Rejected, RolloutFacts, RolloutStats
 from compiler.statistics.stats import Stats
 
 _STAMP = ".installed.json"
@@ -53,6 +55,9 @@ _RECORDS: Mapping[str, tuple[str, type]] = {
     "card.json": ("facts", CardFacts),
     "rejects.jsonl": ("rejects", Reject),
     "audits.jsonl": ("audits", AuditScore),
+    rollout_columns.LEDGER: ("ledger", RolloutStats),
+    rollout_columns.FACTS: ("rollout_facts", RolloutFacts),
+    rollout_columns.REJECTED: ("rollout_rejects", Rejected),
 }
 
 
@@ -85,8 +90,8 @@ def install(project: Project, graph: Graph) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name, (_, kind) in _RECORDS.items():
-        records: Iterable[object] = store.rows(derived[name], kind)
+    for name, artifact in derived.items():
+        records: Iterable[object] = store.rows(artifact, _RECORDS[name][1])
         write_atomic(root / name, _written(name, records))
     files = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(_Stamp(project.command, files)))
@@ -100,7 +105,9 @@ def _wanted(graph: Graph) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     copied = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     copied["README.md"] = release.outputs["card"]
-    return copied, {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    outputs = release.outputs
+    records = ((name, outputs.get(output)) for name, (output, _) in _RECORDS.items())
+    return copied, {name: found for name, found in records if found is not None}
 
 
 def _digests(graph: Graph) -> dict[str, str]:
@@ -246,7 +253,11 @@ def released(graph: Graph) -> dict[str, Artifact]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     found["README.md"] = release.outputs["card"]
-    return found | {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    return found | {
+        name: release.outputs[output]
+        for name, (output, _) in _RECORDS.items()
+        if output in release.outputs
+    }
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -314,16 +325,23 @@ def _round_file(index: int) -> str:
     return f"data/train-round-{index:03d}.parquet"
 
 
-def stats(store: Store, graph: Graph, command: str) -> Stats:
-    """Read the statistics of a finished build. `command`: the one that builds it.
+def result(project: Project, graph: Graph) -> object:
+    """Read the statistics of a finished build, of the type of its kind.
 
     Raises:
         StoreError: it is not built, or not up to date.
     """
     release = graph.manifest("release")
     if release is None:
-        raise StoreError("not built, or not up to date", hint=f"run `{command}`")
-    (found,) = store.rows(release.outputs["stats"], Stats)
+        raise StoreError("not built, or not up to date", hint=f"run `{project.command}`")
+    return record(project.store, graph, *project.kind.result)
+
+
+def record(store: Store, graph: Graph, output: str, kind: type[Row]) -> Row:
+    """Read the only record of an output of `release`."""
+    release = graph.manifest("release")
+    assert release is not None, "a finished build has every step"
+    (found,) = store.rows(release.outputs[output], kind)
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import folder, quotes, recovery, usage
+from compiler.building import chain, folder, pace, quotes, recovery, usage
 from compiler.building.estimate import Quote, count, quote
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
@@ -43,7 +43,7 @@ class Plan:
 
     def data(self) -> Json:
         """Convert to JSON."""
-        name, price = self.project.spec.name, self.costs.data()
+        name, price = self.project.declared.name, self.costs.data()
         if self.blocked:
             return {"name": name, "blocked": [*self.blocked], "price": price}
         steps: list[Json] = [
@@ -67,6 +67,7 @@ def plan(project: Project) -> Plan:
         UsageError: the spec would draw or sample a locked round differently.
     """
     refuse_changed(project, None)
+    chain.require(project)
     blocked = project.blocked()
     if blocked:
         costs = quote(project, None, basis=usage.basis(project))
@@ -104,13 +105,9 @@ def text(found: Plan) -> str:
 
 
 def _parts(found: Plan) -> Iterator[str]:
-    spec, steps = found.project.spec, found.steps
+    spec, steps = found.project.declared, found.steps
     if found.blocked:
-        docs = spec.documents()
-        yield (
-            f"{spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
-            f"{docs * spec.slots_per_document:,} slots"
-        )
+        yield f"{spec.name}: {found.project.kind.size(spec)}"
         yield (
             "the plan stops here, because planning opens no socket:\n"
             + "\n".join(f"  - {each}" for each in found.blocked)
@@ -123,6 +120,9 @@ def _parts(found: Plan) -> Iterator[str]:
             yield f"{what} up to date ({len(steps)} steps)"
             return
     yield quotes.text(spec, found.costs)
+    hours = "" if found.project.kind.measured else pace.text(found.project, found.costs)
+    if hours:
+        yield hours
 
 
 def _stages(steps: Sequence[Planned]) -> str:

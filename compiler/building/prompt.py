@@ -89,10 +89,10 @@ def require_role(project: Project, role: Role) -> None:
     """Refuse a role that the scoring policy does not have.
 
     Raises:
-        UsageError: it has no judge.
+        UsageError: it has no judge, or the spec is not one of probes.
     """
-    if role == "judge" and not POLICIES[project.spec.scoring.policy].judged:
-        policy = project.spec.scoring.policy
+    policy = project.spec.scoring.policy
+    if role == "judge" and not POLICIES[policy].judged:
         raise UsageError(f"the policy {policy} has no {role}", hint="choose another --role")
 
 

@@ -129,7 +129,7 @@ def _price(project: Project, built: Mapping[int, Level], docs: int) -> Costs:
     for number, each in built.items():
         steps = each.graph.plan()
         counted = count(each.context, each.graph, steps)
-        found[number] = quote(replace(project, spec=each.spec), steps, counted, free=True)
+        found[number] = quote(replace(project, declared=each.spec), steps, counted, free=True)
     for dispatcher in next(iter(built.values())).context.dispatchers.values():
         dispatcher.close()
     return Costs(found, docs)

@@ -65,9 +65,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
         )
         return Result(made.text, made.data, made.code)
-    tables = args.screen if args.full else None
-    workers = arguments.workers(args)
-    made = make(project, reporter, args.max_usd, workers, _next(args), asked, tables)
+    tables, workers = args.screen if args.full else None, arguments.workers(args)
+    spec = shlex.join(arguments.variant(args).arguments())
+    onward = _listed(*((each.format(spec=spec), what) for each, what in project.kind.onward))
+    made = make(project, reporter, args.max_usd, workers, onward, asked, tables)
     return Result(made.text, made.data, made.code)
 
 
@@ -82,17 +83,6 @@ def _request(args: argparse.Namespace) -> Request | None:
     # The result depends neither on its format nor on the terminal.
     left = ("json", "screen")
     return receipt.request({k: str(v) for k, v in vars(args).items() if k not in left})
-
-
-def _next(args: argparse.Namespace) -> str:
-    """Suggest next commands, with the options of this build."""
-    spec = shlex.join(arguments.variant(args).arguments())
-    return _listed(
-        (f"probec show {spec} --band hard -n 1", "a probe"),
-        (f"probec report {spec}", "a page with plots"),
-        (f"probec stats {spec}", "all tables"),
-        (f"probec plan {spec} --set calibration.level=2", "what would run"),
-    )
 
 
 def _after_pilot(args: argparse.Namespace) -> str:

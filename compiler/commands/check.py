@@ -9,6 +9,7 @@ from compiler.commands.result import Result
 from compiler.errors import SpecError
 from compiler.project import opening, problems
 from compiler.spec import load
+from compiler.stages import KINDS
 
 EXAMPLE = "probec check specs/demo.yaml"
 
@@ -30,9 +31,5 @@ def run(args: argparse.Namespace) -> Result:
         raise SpecError(found)
     assert draft.spec is not None
     spec = draft.spec
-    docs = spec.documents()
-    text = (
-        f"{args.spec}: no problems; {spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
-        f"{docs * spec.slots_per_document:,} slots, calibration level {spec.calibration.level}"
-    )
+    text = f"{args.spec}: no problems; {spec.name}: {KINDS[spec.kind].size(spec)}"
     return Result(text, {"spec": str(args.spec), "name": spec.name, "problems": []})

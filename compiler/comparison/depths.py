@@ -18,10 +18,12 @@ from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
 from compiler.project.reporter import Reporter
+from compiler.spec.declared import of_probes
 from compiler.spec.model import TemplateScope
 from compiler.stages.asking import ASKING
 from compiler.stages.context import ROLES
 
+_ALONE = "specs of rollouts are compared by their fields; `probec plan` counts the new requests"
 # Number of documents above which a notice says that rendering takes a while.
 _MANY = 5000
 
@@ -42,8 +44,13 @@ def compare(
         a.label,
         b.label,
         tuple(_notices(a, b)),
-        tuple(fields.compare(a.project.spec, b.project.spec, a.where, b.where)),
+        tuple(fields.compare(a.project.declared, b.project.declared, a.where, b.where)),
     )
+    if not (a.project.kind.compared and b.project.kind.compared):
+        if depth not in (None, "spec"):
+            of_probes(a.project.declared)
+            of_probes(b.project.declared)
+        return replace(report, absent=dict.fromkeys(DEPTHS[1:], _ALONE))
     if deepest >= DEPTHS.index("templates"):
         found = templates.compare(_templates(a), _templates(b))
         report = replace(report, templates=tuple(found))
@@ -89,10 +96,10 @@ def _notices(a: Side, b: Side) -> Iterator[str]:
     yield from dict.fromkeys([*a.project.notices, *b.project.notices])
     for name, side in (("A", a), ("B", b)):
         if side.round is not None:
-            rounds = len(side.project.spec.rounds)
+            rounds = len(side.project.declared.rounds)
             every = f"all {rounds} rounds of the spec" if rounds > 1 else "the spec's one round"
             yield f"{name} is the spec and templates of round {side.round}, here over {every}"
-    one, other = a.project.spec, b.project.spec
+    one, other = a.project.declared, b.project.declared
     if one.name != other.name:
         yield f"two datasets, {one.name} and {other.name}, are paired by document id and slot"
     if one.source.path != other.source.path or one.source.revision != other.source.revision:

@@ -258,7 +258,7 @@ def opened(
     if scoring.compare == "both":
         # The scores of a dataset are those against the first reference.
         scoring = scoring.model_copy(update={"compare": "atom_text"})
-        project.spec = project.spec.model_copy(update={"scoring": scoring})
+        project.declared = project.spec.model_copy(update={"scoring": scoring})
     with alone(project):
         context = project.readers(reporter)
         with running(project, context):

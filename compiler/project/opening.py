@@ -8,7 +8,6 @@ from pathlib import Path
 
 from compiler.dataset.located import locate
 from compiler.dataset.sources import count_documents
-from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
@@ -16,9 +15,11 @@ from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
 from compiler.project.variation import suffix
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
 from compiler.spec.root import project_root
-from compiler.stages.context import ROLES, Role
+from compiler.stages import KINDS, probes
+from compiler.stages.context import Role
 from compiler.stages.ingest import column_names
 
 
@@ -30,10 +31,9 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
-        for role in ROLES:
-            overrides += provided(role, provider)
-            if provider == "extractive":
-                overrides.append(f"publish.source_label={provider}")
+        _require_known(provider)
+        kind = load.read(variant.path, overrides, variant.location).at("kind")
+        overrides += KINDS.get(str(kind), KINDS["probes"]).provided(provider)
     return load.read(variant.path, overrides, variant.location)
 
 
@@ -43,13 +43,14 @@ def provided(role: Role, provider: str) -> list[str]:
     Raises:
         UsageError: there is no such provider.
     """
+    _require_known(provider)
+    return probes.given(role, provider)
+
+
+def _require_known(provider: str) -> None:
     if provider not in PROVIDERS:
         have = f"have: {', '.join(PROVIDERS)}"
         raise UsageError(f"--provider: unknown provider {provider!r}", hint=have)
-    found = [f"models.{role}.provider={provider}"]
-    if provider == "extractive":
-        found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-    return found
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:
@@ -92,8 +93,8 @@ def command(variant: Variant, verb: str = "build") -> str:
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     """Shrink the rounds in proportion if the file of --source holds fewer documents."""
-    spec = read.spec
-    assert spec is not None
+    assert read.spec is not None
+    spec = of_probes(read.spec)
     located = locate(spec.source.path, None, read.root, {})
     have, skipped = count_documents(located, column_names(spec))
     lost = f"; {skipped}" if skipped else ""

@@ -45,6 +45,9 @@ class Source(Model):
     parquet/JSONL path or glob.
     The content decides how a file is read: JSONL (UTF-8, or UTF-16/-32 with a byte-order mark;
     plain, gzip or zstd), parquet, Arrow; also a folder of `Dataset.save_to_disk`."""
+    rollouts: str | None = None
+    """Spec of kind rollouts, from the project root, whose dataset is the source; instead of `path`.
+    Its model, tokenizer and license are those of the source, and its locks are in the lock."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset; resolved to a commit when the source is read."""
     model: str
@@ -261,6 +264,8 @@ class Round(Model):
 class Spec(Model):
     """One dataset."""
 
+    kind: Literal["probes"] = "probes"
+    """`probes`: probes about a source's rollouts. `rollouts` has other fields: see rollouts.md."""
     name: Name
     """Name of the dataset and of its output directory."""
     source: Source

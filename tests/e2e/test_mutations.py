@@ -39,6 +39,7 @@ from compiler.probes import alternatives
 from compiler.probes.prompts import Library
 from compiler.project import problems
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.model import Spec
 from tests.conftest import ROOT
 from tests.llm.parts import settings
@@ -372,7 +373,7 @@ def resolved() -> Spec:
         (root / "specs/tiny.yaml").write_text(SPEC, encoding="utf-8")
         draft = load.read(root / "specs/tiny.yaml")
     assert draft.spec is not None, draft.problems
-    return draft.spec
+    return of_probes(draft.spec)
 
 
 LEAVES = {leaf.path: leaf for leaf in leaves(resolved(), Spec)}

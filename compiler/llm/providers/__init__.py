@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from compiler.errors import ProviderError
 from compiler.llm.batches.api import BatchApi
 from compiler.llm.batches.clock import WallClock
 from compiler.llm.messages import Provider
-from compiler.llm.providers import anthropic, extractive, replay
+from compiler.llm.providers import anthropic, completions, extractive, replay, stub
 from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.providers.anthropic.endpoint import Endpoint
@@ -19,9 +20,11 @@ from compiler.llm.purse import Purse
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a provider, apart from the requests; none is part of a request key.
+    """The settings of a provider, apart from the requests.
 
-    `patience`: seconds without a byte after which a live request has timed out.
+    `patience`: seconds without a byte after which a live request has timed out. `accounts`: takes
+    what a server reports of itself. `text`, `revision`: of the stub, the file that it is trained on
+    and its SHA-256; the latter is part of its request keys, the rest of none.
     """
 
     base_url: str | None
@@ -29,6 +32,9 @@ class Settings:
     patience: float
     purse: Purse
     batches: BatchSettings
+    accounts: MutableMapping[str, str] = field(default_factory=dict)
+    text: Path | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,13 @@ class Entry:
     """A provider in the registry.
 
     `free`: it costs nothing and needs no price. `batched`: it bills at the batch price.
+    `continues`: it continues texts, instead of replying to prompts.
     """
 
     open: Callable[[Settings], Provider]
     free: bool = False
     batched: bool = False
+    continues: bool = False
 
 
 PROVIDERS: Mapping[str, Entry] = {
@@ -59,9 +67,26 @@ PROVIDERS: Mapping[str, Entry] = {
     "anthropic-batch": Entry(
         lambda s: anthropic.Batch(Client(s.base_url, s.patience), s.batches, s.purse), batched=True
     ),
+    "openai-completions": Entry(
+        lambda s: completions.Completions(
+            completions.client(s.base_url, s.patience),
+            s.concurrency,
+            s.purse,
+            s.batches.watcher.notice,
+            s.batches.journal,
+            s.batches.clock,
+            s.accounts,
+        ),
+        continues=True,
+    ),
+    "stub": Entry(lambda s: stub.Stub(s.text, s.revision), free=True, continues=True),
 }
 
 BATCHED = frozenset(name for name, entry in PROVIDERS.items() if entry.batched)
+REPLYING = tuple(name for name, entry in PROVIDERS.items() if not entry.continues)
+"""The providers that reply to prompts."""
+CONTINUING = tuple(name for name, entry in PROVIDERS.items() if entry.continues)
+"""The providers that continue texts."""
 FREE = frozenset(name for name, entry in PROVIDERS.items() if entry.free)
 
 parse_result = Endpoint.parse
