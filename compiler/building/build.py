@@ -33,6 +33,7 @@ from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
+from compiler.report.screen import Screen
 from compiler.rounds.locks import Lock
 from compiler.stages.context import Context
 from compiler.stages.kind import Loss
@@ -50,12 +51,13 @@ def make(
     where: Workers,
     onward: str = "",
     asked: Request | None = None,
+    tables: Screen | None = None,
 ) -> Receipt:
     """Build a project.
 
     `max_usd`: a lower ceiling than the spec's. `where`: the workers of the local stages. `onward`:
     commands to propose after the result. `asked`: the command line, if its next run may be answered
-    from a receipt.
+    from a receipt. `tables`: the terminal for all tables of the result; None for a short result.
     """
     ceiling = project.ceiling(max_usd)
     project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
@@ -79,7 +81,9 @@ def make(
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
             before, begun = _sent(project), project.clock.now()
+            reporter.stages([stage.name for stage in graph.stages])
             outcome = execute(graph, reporter, crew)
+            reporter.stages(())
         if not project.kind.measured:
             pace.save(project, _sent(project) - before, project.clock.now() - begun)
         stats = folder.result(project, graph)
@@ -96,7 +100,7 @@ def make(
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
         remember = not left and not over and watch.begin()
-        made = _Made(project, place, outcome, locks, stats, errors, over, onward)
+        made = _Made(project, place, outcome, locks, stats, errors, over, onward, tables)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
@@ -134,6 +138,7 @@ class _Made:
     errors: Sequence[Failed]
     over: Sequence[Loss]
     onward: str
+    tables: Screen | None
 
     def again(self) -> _Made:
         """Return the result of the next build if nothing changes in between: no step runs."""
@@ -155,14 +160,10 @@ class _Made:
             *([losses.text(self.project, self.over, self.errors)] if self.over else []),
             *kind.failures(self.project.declared, self.stats, losses.variant(self.project)),
         ]
-        place = ""
-        if self.place is not None:
-            place = (
-                f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
-            )
-        tables = map(terminal.render, kind.summary(self.stats))
-        errors = losses.summary(self.errors)
-        parts = [head, *tables, money.text(bill), errors, place, *failures]
+        locked = any(new for _, new in self.locks)
+        short = outcome.up_to_date and not locked and self.tables is None
+        parts = self._line(head, bill) if short else self._parts(head, bill)
+        parts += failures
         data: dict[str, Json] = {
             "dataset": self.place.as_posix() if self.place is not None else None,
             "up_to_date": outcome.up_to_date,
@@ -178,12 +179,51 @@ class _Made:
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
 
+    def _line(self, head: str, bill: Bill) -> list[str]:
+        """Format the result of a no-op build: one line, and what went wrong before."""
+        place = f"; dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        return [head + place, money.lost(bill), losses.summary(self.errors)]
+
+    def _parts(self, head: str, bill: Bill) -> list[str]:
+        """Format the parts of the result of a build: a few lines, or all tables."""
+        place = f"dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        errors, kind = losses.summary(self.errors), self.project.kind
+        if self.tables is not None:
+            drawn = [terminal.render(each, self.tables) for each in kind.summary(self.stats)]
+            costs = money.text(bill)
+            return [
+                head,
+                *drawn,
+                costs,
+                errors,
+                f"{place}\n{_locked(self.locks)}{self.onward}".strip(),
+            ]
+        lines = [
+            head,
+            place,
+            *kind.brief(self.stats),
+            _rounds(self.locks),
+            money.line(bill),
+            errors,
+        ]
+        return ["\n".join(filter(None, lines)), self.onward if self.place is not None else ""]
+
 
 def _locked(locks: list[tuple[Lock, bool]]) -> str:
     return "".join(
         f"round {lock.identity.round}: {lock.hash[:12]}{' (locked now)' if new else ''}\n"
         for lock, new in locks
     )
+
+
+def _rounds(locks: list[tuple[Lock, bool]]) -> str:
+    """List the rounds of a dataset in one line; "" without locks."""
+    listed = ", ".join(
+        f"{lock.identity.round} {lock.hash[:12]}{' (locked now)' if new else ''}"
+        for lock, new in locks[:4]
+    )
+    more = f" and {len(locks) - 4} more" if len(locks) > 4 else ""
+    return f"rounds: {listed}{more}" if locks else ""
 
 
 @contextmanager

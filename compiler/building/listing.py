@@ -33,7 +33,7 @@ class Listing(Dispatcher):
 
     def __init__(self, provider: Provider, log: ResponseLog) -> None:
         none = Purpose("", "", 0, "", "", Rate(0.0, 0.0), 0.0)
-        super().__init__(provider, log, Purse(0.0), none, lambda done, wanted: None)
+        super().__init__(provider, log, Purse(0.0), none, lambda *_: None)
         self._noted: list[Listed] = []
         self._focus: tuple[str, int] | None = None
         self._found: bytes | None = None

@@ -51,14 +51,27 @@ def bill(project: Project) -> Bill:
     )
 
 
+def line(found: Bill) -> str:
+    """Format a bill in one line; "" if nothing was billed."""
+    if not found.rows:
+        return lost(found)
+    expected, usd = sum(row.expected_usd for row in found.rows), sum(row.usd for row in found.rows)
+    calls = sum(row.calls for row in found.rows)
+    wasted = f", ${found.wasted:,.2f} more for duplicate batches" if found.duplicates else ""
+    billed = f"billed: ${usd:,.4f} for {calls:,} requests (${expected:,.4f} expected){wasted}"
+    return f"{billed}\n{lost(found)}".rstrip()
+
+
+def lost(found: Bill) -> str:
+    """Report requests that may have been billed without a reply; "" without any."""
+    if not found.unlogged.requests:
+        return ""
+    return f"may have been billed in addition, without a reply in the log: {found.unlogged.text()}"
+
+
 def text(found: Bill) -> str:
     """Format a bill as a table; "" if nothing was billed."""
-    rows = found.rows
-    unlogged = (
-        f"may have been billed in addition, without a reply in the log: {found.unlogged.text()}"
-        if found.unlogged.requests
-        else ""
-    )
+    rows, unlogged = found.rows, lost(found)
     if not rows:
         return unlogged
     lines: list[tuple[object, ...]] = [

@@ -21,6 +21,7 @@ from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import AuditScore, ProbeFact
+from compiler.report import numbers
 from compiler.stages.context import Context
 from compiler.statistics.levels import Level as Rows
 from compiler.statistics.levels import SweepStats, compare
@@ -65,6 +66,22 @@ class Swept:
         return {**stats, "documents": self.documents, "evidence": self.evidence}
 
 
+@dataclass(frozen=True)
+class _AtLevel:
+    """A listener that names the level in the progress of its steps."""
+
+    reporter: Reporter
+    level: int
+
+    def stage_started(self, stage: str, steps: int, stale: int) -> None:
+        """Report the stage at the level."""
+        self.reporter.stage_started(f"{stage}, level {numbers.level(self.level)}", steps, stale)
+
+    def step_done(self, stage: str, part: str, seconds: float) -> None:
+        """Report the step at the level."""
+        self.reporter.step_done(f"{stage}, level {numbers.level(self.level)}", part, seconds)
+
+
 def price(project: Project, chosen: Sequence[int], docs: int, reporter: Reporter) -> Costs:
     """Price the levels without sending a request."""
     with _opened(project, chosen, docs, reporter, remember=False) as (_, built):
@@ -86,7 +103,10 @@ def sweep(
                 f"the ceiling is ${ceiling:,.2f}"
             )
         with running(project, context):
-            execute_together([each.graph for each in built.values()], reporter)
+            graphs = [each.graph for each in built.values()]
+            reporter.stages([stage.name for stage in graphs[0].stages])
+            execute_together(graphs, [_AtLevel(reporter, each) for each in built])
+            reporter.stages(())
     stats = _compared(project, built, docs)
     return Swept(stats, docs, _evidence(project, built, stats, docs))
 

@@ -11,6 +11,7 @@ from compiler.errors import SourceError
 from compiler.spec.root import SUFFIXES
 
 if TYPE_CHECKING:
+    from compiler.report.screen import Screen
     from compiler.report.tree import Section
     from compiler.statistics.stats import Stats
 
@@ -33,22 +34,23 @@ def run(args: argparse.Namespace) -> Result:
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         build = finished.build(arguments.variant(args))
-        return _shown(build.project.kind.sections(build.result), build.result, build.mismatch)
+        made = build.project.kind.sections(build.result)
+        return _shown(made, build.result, build.mismatch, args.screen)
     rolled = rollouts.stated(args.spec)
     if rolled is not None:
         arguments.without_bands(args)
         arguments.without_spec(args)
-        return _shown(page.sections(rolled), rolled, folder.unlike_stamp(args.spec))
+        return _shown(page.sections(rolled), rolled, folder.unlike_stamp(args.spec), args.screen)
     found, notice = _stats(args)
-    return _shown(sections(found), found, notice)
+    return _shown(sections(found), found, notice, args.screen)
 
 
-def _shown(found: tuple[Section, ...], stats: object, notice: str | None) -> Result:
+def _shown(found: tuple[Section, ...], stats: object, notice: str | None, screen: Screen) -> Result:
     import msgspec
 
     from compiler.report import terminal
 
-    parts = [terminal.render(table) for each in found for table in each.tables]
+    parts = [terminal.render(table, screen) for each in found for table in each.tables]
     data = msgspec.to_builtins(stats)
     if notice is not None:
         parts.append(notice)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 
 import msgspec
@@ -11,6 +13,7 @@ from compiler.dataset.rollout_columns import COLUMNS
 from compiler.errors import Problem
 from compiler.probes.prompts import Library
 from compiler.report import html, markdown, numbers
+from compiler.report.numbers import share
 from compiler.report.pages import Page
 from compiler.report.passages import visible
 from compiler.report.tree import Section, Table, count, percent, word
@@ -33,6 +36,23 @@ def sections(stats: RolloutStats) -> tuple[Section, ...]:
 def summary(stats: RolloutStats) -> tuple[Table, ...]:
     """Make the tables that a build prints."""
     return tuple(table for section in sections(stats) for table in section.tables)
+
+
+def brief(stats: RolloutStats) -> Iterator[str]:
+    """Yield a line each for the kept continuations and for the rejects."""
+    planned = sum(each.planned for each in stats.ledger)
+    rejected: Counter[str] = Counter()
+    for each in stats.ledger:
+        rejected.update(each.rejected)
+    kept, cut = planned - rejected.total(), sum(sum(each.cut.values()) for each in stats.ledger)
+    documents = sum(each.documents for each in stats.ledger)
+    yield (
+        f"continuations: {kept:,} kept of {planned:,} planned ({share(kept, planned)}), {cut:,} of "
+        f"them cut; {documents:,} documents in {len(stats.ledger)} rounds"
+    )
+    if rejected:
+        causes = ", ".join(f"{reason} {number:,}" for reason, number in rejected.most_common())
+        yield f"rejected: {rejected.total():,}; cause: {causes}"
 
 
 def _ledger(stats: RolloutStats) -> Table:

@@ -66,12 +66,12 @@ class Kind:
     this size.
 
     `result`: the output of `release` with the statistics of a build, and its type; `sections`,
-    `summary`: their tables, all and those that a build prints; `failures`: the reasons for a
-    finished build to fail that they hold, with the spec and its options for commands; `lost`: the
-    losses that `max_lost` limits, and `advice`: where to look for one cause of them; `resent`:
-    which requests an edit sends again. `calls`: calls per document of the stages whose requests
-    need no reply. `measured`: usage per document is kept
-    for estimates. `provided`: the overrides that give every role a provider. `content`: the content
+    `summary`: their tables, all and those of `build --full`; `brief`: the lines at the end of a
+    build; `failures`: the reasons for a finished build to fail that they hold, with the spec and
+    its options for commands; `lost`: the losses that `max_lost` limits, and `advice`: where to look
+    for one cause of them; `resent`: which requests an edit sends again. `calls`: calls per document
+    of the stages whose requests need no reply. `measured`: usage per document is kept for
+    estimates. `provided`: the overrides that give every role a provider. `content`: the content
     digest of a published file, by the settings of `publish`. `compared`: `probec diff` compares
     templates, requests and outcomes, beside the fields. `onward`: commands to propose after a
     build, with {spec} for the spec and its options, and their purposes.
@@ -91,6 +91,7 @@ class Kind:
     result: Callable[[], tuple[str, type]]
     sections: Callable[..., tuple[Section, ...]]
     summary: Callable[..., tuple[Table, ...]]
+    brief: Callable[..., Iterator[str]]
     failures: Callable[..., list[str]]
     lost: Callable[..., Iterator[Loss]]
     advice: Callable[[str, str], str]

@@ -52,9 +52,10 @@ _UNLOCKED: tuple[tuple[str, ...], ...] = (
     *(("publish", name) for name in ("splits", "configs", "exclude")),
 )
 ONWARD = (
-    ("probec stats {spec}", "the statistics"),
-    ("probec prompt {spec} --role judge", "a request to the judge"),
-    ("probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
+    ("probec show {spec} --band hard -n 1", "a probe"),
+    ("probec report {spec}", "a page with plots"),
+    ("probec stats {spec}", "all tables"),
+    ("probec plan {spec} --set calibration.level=2", "what would run"),
 )
 _LAYOUT = ("dtypes", "row_group_rows", "compression_level", "content_defined_chunking")
 # Fields of a role's model that only say how requests are sent.
@@ -182,6 +183,13 @@ def sections(stats: Stats) -> tuple[Section, ...]:
     from compiler.report import sections as report
 
     return report.sections(stats)
+
+
+def brief(stats: Stats) -> Iterator[str]:
+    """Yield the lines at the end of a build."""
+    from compiler.report import brief as report
+
+    return report.lines(stats)
 
 
 def summary(stats: Stats) -> tuple[Table, ...]:

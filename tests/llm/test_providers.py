@@ -110,7 +110,7 @@ class Scripted:
 
 def dispatcher(scripted: Scripted, path: Path) -> Dispatcher:
     purse, log = Purse(1.0), ResponseLog(path / "log")
-    return Dispatcher(scripted, log, purse, PURPOSE, lambda done, wanted: None)
+    return Dispatcher(scripted, log, purse, PURPOSE, lambda *_: None)
 
 
 def test_a_logged_request_is_not_sent_again(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_unwritable_project_is_one_clear_error(tmp_path: Path) -> None:
         ResponseLog(tmp_path / "state" / "log"),
         Purse(1.0),
         PURPOSE,
-        lambda done, wanted: None,
+        lambda *_: None,
     )
     with pytest.raises(StoreError, match="cannot be"):
         one.want(REQUEST, range(1), 0, "")
