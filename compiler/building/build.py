@@ -10,15 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import chain, folder, kit, losses, money, pace, recovery, usage, workers
-from compiler.building.estimate import quote
+from compiler.building import chain, folder, kit, losses, recovery, workers
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
 from compiler.building.losses import Failed
-from compiler.building.money import Bill
-from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
-from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import building
@@ -30,6 +26,11 @@ from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
+from compiler.pricing import money, pace, usage
+from compiler.pricing.estimate import quote
+from compiler.pricing.money import Bill
+from compiler.pricing.quotes import dollars
+from compiler.pricing.unit_costs import later_usd, observed_usd
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building.slices import texts
 from compiler.dataset.located import Located
 from compiler.engine.executors import Bench, Workplace
 from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_worker
@@ -26,6 +25,7 @@ from compiler.keys import bytes_digest
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project, opened
 from compiler.project.reporter import Silent
+from compiler.project.slices import texts
 from compiler.rounds.locks import TokenizerUse
 from compiler.spec.declared import parsed
 from compiler.stages import bound

@@ -14,7 +14,14 @@ from itertools import islice
 
 import msgspec
 
-from compiler.building.slices import (
+from compiler.engine.explain import changes
+from compiler.engine.plan import Graph
+from compiler.engine.stage import Part, Stage, Step
+from compiler.engine.store import Manifest, plain
+from compiler.errors import UsageError
+from compiler.keys import Json, bytes_digest
+from compiler.project.project import Project
+from compiler.project.slices import (
     key_list,
     keys_in,
     parts_of,
@@ -23,13 +30,6 @@ from compiler.building.slices import (
     slices,
     texts,
 )
-from compiler.engine.explain import changes
-from compiler.engine.plan import Graph
-from compiler.engine.stage import Part, Stage, Step
-from compiler.engine.store import Manifest, plain
-from compiler.errors import UsageError
-from compiler.keys import Json, bytes_digest
-from compiler.project.project import Project
 from compiler.records import RequestRow
 from compiler.rounds.locks import (
     SCHEMA,

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import additions, chain, folder, pace, quotes, recovery, usage
-from compiler.building.additions import Addition
-from compiler.building.estimate import Quote, count, quote
+from compiler.building import chain, folder, recovery
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.errors import DamagedError
 from compiler.keys import Json
+from compiler.pricing import additions, pace, quotes, usage
+from compiler.pricing.additions import Addition
+from compiler.pricing.estimate import Quote, count, quote
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.report.terminal import table

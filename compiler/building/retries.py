@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 from compiler.building import losses
 from compiler.building.losses import Failed
-from compiler.building.unit_costs import call_usd
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.scratch import Scratch
@@ -18,6 +17,7 @@ from compiler.engine.stage import Inputs, Outputs, Part
 from compiler.errors import DamagedError, UsageError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome
+from compiler.pricing.unit_costs import call_usd
 from compiler.probes.reasons import REASONS as REJECTED
 from compiler.project.project import Project
 from compiler.project.reporter import Silent

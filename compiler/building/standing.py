@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building.locking import slice_changes
-from compiler.building.slices import slices
 from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
+from compiler.project.slices import slices
 from compiler.rounds.locks import Lock, Slice
 
 

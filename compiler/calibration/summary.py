@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.building.quotes import cells
 from compiler.calibration.choice import DIGITS
 from compiler.calibration.sweep import Costs, Swept
 from compiler.embedded import MACHINERY
+from compiler.pricing.quotes import cells
 from compiler.probes.checks import CHECKS
 from compiler.report.numbers import estimate, percent_estimate, score, short
 from compiler.report.numbers import level as level_text

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from compiler.building.build import alone, running
-from compiler.building.estimate import Quote, count, quote
-from compiler.building.quotes import dollars
-from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.calibration import levels
 from compiler.calibration.levels import Level
 from compiler.engine.artifact import Artifact
 from compiler.engine.execute import execute_together
 from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
+from compiler.pricing.estimate import Quote, count, quote
+from compiler.pricing.quotes import dollars
+from compiler.pricing.unit_costs import later_usd, observed_usd
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import AuditScore, ProbeFact

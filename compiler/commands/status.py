@@ -36,9 +36,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Show every open batch of the project and the ledger of this spec."""
     import msgspec
 
-    from compiler.building import batches, collection, losses, money
+    from compiler.building import batches, collection, losses
     from compiler.llm import intents
     from compiler.llm.batches.states import OPEN
+    from compiler.pricing import money
     from compiler.project import opening
     from compiler.report.terminal import table
 

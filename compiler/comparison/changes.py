@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from compiler.building.quotes import dollars
 from compiler.comparison.fields import FieldChange
 from compiler.comparison.hunks import unified
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, RequestRow, Requests, names, titles
 from compiler.keys import Json
+from compiler.pricing.quotes import dollars
 from compiler.report import probe
 from compiler.report.numbers import percent_estimate, share, signed
 from compiler.report.sample import Rollout

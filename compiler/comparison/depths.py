@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.building.listing import Listing
 from compiler.comparison import builds, fields, moved, outcomes, pricing, requests, templates
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import DEPTHS, Report
@@ -17,6 +16,7 @@ from compiler.engine.scratch import Scratch
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
 from compiler.probes.prompts import Library
+from compiler.project.listing import Listing
 from compiler.project.reporter import Reporter
 from compiler.spec.declared import of_probes
 from compiler.spec.model import TemplateScope

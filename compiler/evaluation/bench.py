@@ -14,13 +14,13 @@ from functools import partial
 import msgspec
 
 from compiler.building.build import alone, running
-from compiler.building.unit_costs import call_usd, observed_usd
 from compiler.evaluation.completions import Completions, Scored
 from compiler.evaluation.subject import Item, continued
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Reply, Request
 from compiler.llm.prices import Rate
 from compiler.llm.purse import Purse
+from compiler.pricing.unit_costs import call_usd, observed_usd
 from compiler.probes.prompts import render
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
@@ -23,6 +22,7 @@ from compiler.probes.tokens import TokenizerFile
 from compiler.project.place import Place
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
+from compiler.project.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.reproduction import conflicts
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice

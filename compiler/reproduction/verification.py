@@ -10,13 +10,13 @@ from pathlib import Path
 
 from compiler.building import folder
 from compiler.building.locking import same_libraries
-from compiler.building.slices import keys_in
 from compiler.engine.artifact import Artifact, content_digest
 from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DRIFTED, DamagedError, StoreError
 from compiler.keys import Json
 from compiler.llm.responses import BROKEN
 from compiler.project.place import Place
+from compiler.project.slices import keys_in
 from compiler.report.terminal import table
 from compiler.reproduction import conflicts, rendering
 from compiler.reproduction.rebuild import documents, kind_of, needed

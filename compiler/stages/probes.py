@@ -187,9 +187,9 @@ def sections(stats: Stats) -> tuple[Section, ...]:
 
 def brief(stats: Stats) -> Iterator[str]:
     """Yield the lines at the end of a build."""
-    from compiler.report import brief as report
+    from compiler.report import sections as report
 
-    return report.lines(stats)
+    return report.brief(stats)
 
 
 def summary(stats: Stats) -> tuple[Table, ...]:

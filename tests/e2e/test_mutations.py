@@ -32,11 +32,11 @@ import yaml
 from pydantic import BaseModel
 
 from compiler import cli, embedded
-from compiler.building import usage
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request, encode
 from compiler.llm.providers import FREE, PROVIDERS, Entry
 from compiler.llm.providers.anthropic.wire import messages_body
+from compiler.pricing import usage
 from compiler.probes import alternatives
 from compiler.probes.prompts import Library
 from compiler.project import problems

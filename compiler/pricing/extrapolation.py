@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from compiler.building.usage import Basis, Cell, Usage
+from compiler.pricing.usage import Basis, Cell, Usage
 from compiler.project.workload import calls_per_probe
 from compiler.spec.model import Spec
 

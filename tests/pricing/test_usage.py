@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from compiler.building import plan, usage
-from compiler.building.estimate import Quote
-from compiler.building.usage import Cell, DocumentUsage, Usage
+from compiler.building import plan
+from compiler.pricing import usage
+from compiler.pricing.estimate import Quote
+from compiler.pricing.usage import Cell, DocumentUsage, Usage
 from compiler.project import opening
 from compiler.project.project import Project
 from compiler.project.variant import Variant

@@ -13,8 +13,6 @@ from itertools import islice
 
 import msgspec
 
-from compiler.building.listing import Listing
-from compiler.building.slices import slices
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Part, Step
 from compiler.engine.store import plain, write_atomic
@@ -23,7 +21,9 @@ from compiler.keys import Json, digest
 from compiler.llm.providers import FREE
 from compiler.probes import sampling
 from compiler.probes.prompts import Library
+from compiler.project.listing import Listing
 from compiler.project.project import Project
+from compiler.project.slices import slices
 from compiler.project.workload import calls_per_probe
 from compiler.records import DocTexts, ProbeFact, Reject
 from compiler.spec.model import Spec

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from compiler.building.estimate import Quote, quote
-from compiler.building.quotes import cells
-from compiler.building.usage import Basis
 from compiler.keys import Json
+from compiler.pricing.estimate import Quote, quote
+from compiler.pricing.quotes import cells
+from compiler.pricing.usage import Basis
 from compiler.project.project import Project
 from compiler.report.terminal import table
 from compiler.spec.model import Spec

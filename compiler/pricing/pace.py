@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building.estimate import Quote
 from compiler.engine.store import write_atomic
+from compiler.pricing.estimate import Quote
 from compiler.project.project import Project
 
 _FOLDER = "pace"

@@ -15,14 +15,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from compiler.building.extrapolation import built, extrapolated, measured_call, times
-from compiler.building.unit_costs import declared, observed
-from compiler.building.usage import Basis, Cell
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
 from compiler.llm.dispatch import Priced
 from compiler.llm.prices import CACHE_READ
 from compiler.llm.providers import BATCHED, FREE
+from compiler.pricing.extrapolation import built, extrapolated, measured_call, times
+from compiler.pricing.unit_costs import declared, observed
+from compiler.pricing.usage import Basis, Cell
 from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe

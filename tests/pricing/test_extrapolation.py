@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from compiler.building import extrapolation
-from compiler.building.usage import Basis, Cell, DocumentUsage, Usage
+from compiler.pricing import extrapolation
+from compiler.pricing.usage import Basis, Cell, DocumentUsage, Usage
 from compiler.spec import load
 from compiler.spec.declared import of_probes
 from compiler.spec.model import Spec

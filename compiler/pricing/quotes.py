@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.building.estimate import Quote
+from compiler.pricing.estimate import Quote
 from compiler.report.terminal import table
 from compiler.spec.declared import Declared
 
