@@ -33,7 +33,6 @@ from compiler.engine.plan import Graph
 from compiler.engine.stage import Part
 from compiler.engine.store import Manifest
 from compiler.llm.messages import Request, encode
-from compiler.probes import prompts
 from compiler.probes.tokens import Tokenizer
 from compiler.records import (
     AnswerRow,
@@ -56,6 +55,7 @@ from compiler.stages.asking import posed
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judged, whole
 from compiler.statistics.artefacts import Pair
+from compiler.templating import prompts
 
 ROWS: dict[str, type] = {
     "ingest.documents": Document,

@@ -48,7 +48,10 @@ DOORS = {
     "multiprocessing": {"engine/executors/processes.py"},
     "tokenizers": {"probes/tokens.py"},
     "gigatoken": {"probes/bytelevel.py"},
-    "jinja2": {*("probes/prompts.py", "probes/syntax.py", "determinism.py", "report/pages.py")},
+    "jinja2": {
+        *(f"templating/{name}.py" for name in ("prompts", "syntax", "determinism")),
+        "report/pages.py",
+    },
     "json_repair": {"decoding/repair.py"},
     "yaml": {"spec/nodes.py", "spec/edit.py"},
     "fsspec": {"dataset/located.py", "engine/remote.py"},

@@ -8,13 +8,13 @@ from pathlib import Path
 from compiler.building import folder
 from compiler.engine.plan import Graph
 from compiler.errors import StoreError, UsageError
-from compiler.probes.prompts import Library
 from compiler.project import opening, place
 from compiler.project.project import Project
 from compiler.project.variant import Variant
 from compiler.spec.scoring import Bands
 from compiler.statistics import measured
 from compiler.statistics.stats import Stats
+from compiler.templating.prompts import Library
 
 
 @dataclass(frozen=True)

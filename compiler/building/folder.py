@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,9 +24,6 @@ from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
 from compiler.rollouts.rows import Rejected, RolloutFacts, RolloutStats
-
-if TYPE_CHECKING:
-    pass
 
 _STAMP = ".installed.json"
 PAGE = "report.html"

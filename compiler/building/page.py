@@ -10,7 +10,6 @@ from compiler.building.build import alone
 from compiler.checking import rollouts as rolled
 from compiler.dataset import rollout_columns, rows, stated
 from compiler.errors import UsageError
-from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
 from compiler.report import report, rollouts, sample
@@ -19,6 +18,7 @@ from compiler.rollouts.rows import RolloutFacts, RolloutStats
 from compiler.spec.scoring import Anchors
 from compiler.statistics import measured
 from compiler.statistics.stats import Stats
+from compiler.templating.prompts import Library
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from compiler.checking.recount import Recount, recount
 from compiler.dataset.rollout_columns import LEDGER
 from compiler.errors import SourceError
 from compiler.keys import Json
-from compiler.probes.prompts import Library
 from compiler.report.terminal import table
+from compiler.templating.prompts import Library
 
 # So many stale numbers are listed; the JSON has all of them.
 _MOST = 20

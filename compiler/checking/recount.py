@@ -18,7 +18,6 @@ from compiler.checking import rollouts
 from compiler.dataset.rollout_columns import FACTS, LEDGER
 from compiler.engine.explain import Place, changes
 from compiler.errors import SourceError, StoreError
-from compiler.probes.prompts import Library
 from compiler.records import Reject
 from compiler.report import card, publication
 from compiler.report import rollouts as page
@@ -28,6 +27,7 @@ from compiler.statistics import measured
 from compiler.statistics.ledger import BuildStats, LedgerStats, close
 from compiler.statistics.observations import Observations
 from compiler.statistics.stats import ScopeStats, Stats
+from compiler.templating.prompts import Library
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from compiler.comparison.report import DEPTHS
 from compiler.comparison.sides import FORMS, Side, open_side, pair
 from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
-from compiler.probes.prompts import Library
 from compiler.project.reporter import Reporter
 from compiler.project.variant import Variant
+from compiler.templating.prompts import Library
 
 EXAMPLE = "probec diff specs/demo.yaml --set calibration.level=-1"
 

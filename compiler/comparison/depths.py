@@ -15,13 +15,13 @@ from compiler.comparison.sides import Side
 from compiler.engine.scratch import Scratch
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
-from compiler.probes.prompts import Library
 from compiler.project.listing import Listing
 from compiler.project.reporter import Reporter
 from compiler.spec.declared import of_probes
 from compiler.spec.model import TemplateScope
 from compiler.spec.paid import ROLES
 from compiler.stages.asking import ASKING
+from compiler.templating.prompts import Library
 
 _ALONE = "specs of rollouts are compared by their fields; `probec plan` counts the new requests"
 # Number of documents above which a notice says that rendering takes a while.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from compiler.comparison.changes import noise
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, names, titles
-from compiler.probes.prompts import Library
 from compiler.report import numbers
 from compiler.report.pages import Page
+from compiler.templating.prompts import Library
 
 TEMPLATE = "diff.html.j2"
 

@@ -21,7 +21,6 @@ from compiler.llm.messages import Purpose, Reply, Request
 from compiler.llm.prices import Rate
 from compiler.llm.purse import Purse
 from compiler.pricing.unit_costs import call_usd, observed_usd
-from compiler.probes.prompts import render
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
@@ -32,6 +31,7 @@ from compiler.stages.answering import USABLE, Answering
 from compiler.stages.asking import Posed
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, references
+from compiler.templating.prompts import render
 
 COMPLETION = "completion.j2"
 # Replies are read from the log in groups.

@@ -21,7 +21,6 @@ from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules, by_response
 from compiler.errors import SourceError, UsageError
 from compiler.keys import canonical, digest, text_digest
-from compiler.probes.prompts import Library
 from compiler.probes.sampling import rank
 from compiler.probes.scoring import POLICIES
 from compiler.project import opening
@@ -31,6 +30,7 @@ from compiler.records import Side
 from compiler.spec.model import WrittenScope
 from compiler.spec.root import SUFFIXES
 from compiler.statistics.observations import LEAKS
+from compiler.templating.prompts import Library
 
 BANDS = ("all", "hard", "middle", "easy")
 _COLUMNS = (

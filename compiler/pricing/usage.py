@@ -20,7 +20,6 @@ from compiler.errors import DamagedError
 from compiler.keys import Json, digest
 from compiler.llm.providers import FREE
 from compiler.probes import sampling
-from compiler.probes.prompts import Library
 from compiler.project.listing import Listing
 from compiler.project.project import Project
 from compiler.project.slices import slices
@@ -30,6 +29,7 @@ from compiler.spec.model import Spec
 from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
+from compiler.templating.prompts import Library
 
 FOLDER = "usage"
 # Fewest documents of a build that are measured, in whole shards; a pilot is measured whole.

@@ -10,7 +10,6 @@ from compiler.embedded import MODEL, TAGS
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, REPLYING
-from compiler.probes.prompts import KEYS, Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
 from compiler.project import rollouts
@@ -18,6 +17,7 @@ from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
 from compiler.spec.paid import ROLES
+from compiler.templating.prompts import KEYS, Library
 
 
 def find(draft: Draft) -> list[Problem]:

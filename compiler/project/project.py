@@ -27,7 +27,6 @@ from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.probes import sampling, tokens
-from compiler.probes.prompts import Library
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.project import chain
 from compiler.project.reporter import Reporter, Silent
@@ -39,6 +38,7 @@ from compiler.spec.paid import Role
 from compiler.stages import KINDS, bound
 from compiler.stages.context import Context
 from compiler.stages.kind import Kind
+from compiler.templating.prompts import Library
 
 PAID = "project's paid path"
 """The name of the lock that is held while requests are sent and results collected."""

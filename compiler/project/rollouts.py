@@ -9,9 +9,9 @@ from compiler.errors import Problem, SourceError
 from compiler.keys import dotted
 from compiler.llm.providers import CONTINUING
 from compiler.probes import tokens
-from compiler.probes.prompts import Library
 from compiler.spec import load
 from compiler.spec.load import Draft
+from compiler.templating.prompts import Library
 
 
 def find(draft: Draft) -> list[Problem]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from compiler.building import finished, folder
 from compiler.errors import UsageError
-from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
 from compiler.report.card import TEMPLATE
 from compiler.rounds.locks import Rounds
 from compiler.spec.model import Publish
 from compiler.spec.rollouts import RolloutsPublish
+from compiler.templating.prompts import Library
 
 _ROUND = re.compile(r"data/train-round-([0-9]{3,})\.parquet")
 

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.errors import Problem
-from compiler.probes.prompts import Library
 from compiler.report import markdown, numbers
 from compiler.report.pages import Page
+from compiler.templating.prompts import Library
 
 if TYPE_CHECKING:
     from compiler.statistics.stats import Stats

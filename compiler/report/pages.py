@@ -1,6 +1,6 @@
 """Cards, reports and comparisons, rendered from a project's templates.
 
-The only import of jinja2 for pages that people read; `probes.prompts` renders prompts.
+The only import of jinja2 for pages that people read; `templating.prompts` renders prompts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError
 
-from compiler import determinism
 from compiler.errors import Problem, PromptError
-from compiler.probes import syntax
-from compiler.probes.prompts import Library
+from compiler.templating import determinism, syntax
+from compiler.templating.prompts import Library
 
 
 class Page:

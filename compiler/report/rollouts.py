@@ -11,7 +11,6 @@ import msgspec
 
 from compiler.dataset.rollout_columns import COLUMNS
 from compiler.errors import Problem
-from compiler.probes.prompts import Library
 from compiler.report import html, markdown, numbers
 from compiler.report.numbers import share
 from compiler.report.pages import Page
@@ -19,6 +18,7 @@ from compiler.report.passages import visible
 from compiler.report.tree import Section, Table, count, percent, word
 from compiler.report.tree import rows as collected
 from compiler.rollouts.rows import Rollout, RolloutFacts, RolloutStats
+from compiler.templating.prompts import Library
 
 TEMPLATE = "rollouts.md.j2"
 PAGE = "rollouts.html.j2"

@@ -10,7 +10,6 @@ from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.prices import Rate
-from compiler.probes.prompts import Library
 from compiler.probes.scoring import POLICIES
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.records import Group
@@ -19,6 +18,7 @@ from compiler.spec.model import Spec, TemplateScope, WrittenScope
 from compiler.spec.paid import Role
 from compiler.spec.rollouts import RolloutsSpec
 from compiler.spec.scoring import BASELINES, Baseline
+from compiler.templating.prompts import Library
 
 
 def scored_by_embedded(spec: Spec) -> bool:

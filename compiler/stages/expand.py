@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.probes.checks import Facts, examine
-from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import Segments, identity
@@ -20,6 +19,7 @@ from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
+from compiler.templating.prompts import Library
 
 if TYPE_CHECKING:
     from compiler.probes.alternatives import Donor, Pool

@@ -38,11 +38,11 @@ from compiler.llm.providers import FREE, PROVIDERS, Entry
 from compiler.llm.providers.anthropic.wire import messages_body
 from compiler.pricing import usage
 from compiler.probes import alternatives
-from compiler.probes.prompts import Library
 from compiler.project import problems
 from compiler.spec import load
 from compiler.spec.declared import of_probes
 from compiler.spec.model import Spec
+from compiler.templating.prompts import Library
 from tests.conftest import ROOT
 from tests.llm.parts import settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.errors import Problem, PromptError
-from compiler.probes.prompts import Library, render
+from compiler.templating.prompts import Library, render
 
 VALUES = {"question": "Who?", "reference": "He.", "answer": "She."}
 BASE = "{{ question }} {{ reference }} {{ answer }}\n"

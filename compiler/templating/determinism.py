@@ -1,7 +1,7 @@
 """Features of jinja2 whose result is not a function of a template's values, and their removal.
 
 A prompt that rendered to other bytes the second time would have another request key: no reply in
-the log would be found, and the request would be paid again. With `probes.prompts`, one of the
+the log would be found, and the request would be paid again. With `templating.prompts`, one of the
 modules that import jinja2.
 """
 

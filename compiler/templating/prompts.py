@@ -17,11 +17,10 @@ from pathlib import Path, PurePosixPath
 from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
 
-from compiler import determinism
-from compiler.determinism import Deterministic
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
-from compiler.probes import syntax
+from compiler.templating import determinism, syntax
+from compiler.templating.determinism import Deterministic
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {

@@ -20,9 +20,9 @@ from jinja2 import (
     nodes,
 )
 
-from compiler import determinism
-from compiler.determinism import Deterministic
 from compiler.probes.annotate import escape
+from compiler.templating import determinism
+from compiler.templating.determinism import Deterministic
 
 
 def environment(loader: FunctionLoader | None) -> Deterministic:
