@@ -109,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
                 own.bodies.append(body)
         if stalled:
             own.free.wait(30)
+            self.close_connection = True
         elif refused:
             self._send(own.status, {"error": {"message": "try later"}})
         else:

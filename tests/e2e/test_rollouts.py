@@ -326,6 +326,37 @@ def test_rows_of_a_corpus_that_cannot_be_used_are_counted(probec: Probec) -> Non
         assert "the id 't0' has two different texts" in probec.err
 
 
+def test_a_silent_server_is_named_with_the_setting_of_its_time_out(
+    probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LATE_WAIT", 0.0)
+    with serving(stalls_after=0) as server:
+        build_error(probec, server, "no byte for 1 s, 2 times", model=(
+            f"model: {{provider: openai-completions, model: tiny-base, base_url: '{server.url}', "
+            "read_timeout: 1}"
+        ))  # fmt: skip
+    assert "raise model.read_timeout" in probec.err
+
+
+def test_texts_of_unspaced_scripts_are_continued(probec: Probec) -> None:
+    sentence = "船长在第{}年的冬天看见了灯塔的光,然后他把船停在岛的北边。"
+    chinese = [
+        {"doc_id": f"z{n}", "text": "".join(sentence.format(n * 40 + k) for k in range(40))}
+        for n in range(3)
+    ]
+    with serving(fixed=sentence.format("十") * 2 + "他没有") as server:
+        prefix = "prefix: {unit: chars, min: 60, max: 300, boundary: sentence}"
+        line = corpus(probec.root, chinese)
+        few = {"rounds": "rounds: [{docs: 3}]", "siblings": "siblings: {n: 1}"}
+        rules = "filters: {sentence: {}, min_chars: 20}"
+        write(probec.root, server.url, corpus=line, prefix=prefix, filters=rules, **few)
+        assert probec("build", SPEC) == 0, probec.out + probec.err
+    kept = rows(probec.root)
+    assert len(kept) == 3
+    assert all(str(row["prefix"]).endswith("。") for row in kept)
+    assert all(str(row["continuation"]).endswith("。") for row in kept)
+
+
 def test_texts_without_a_long_enough_prefix_and_equal_prefixes_are_rejected(
     probec: Probec,
 ) -> None:

@@ -64,6 +64,10 @@ class Completions(Live):
         """Return a completion as a reply."""
         return completion_reply(message, request_id)
 
+    def model_path(self, role: str) -> str:
+        """Return the path of the source model's settings, whose spec has no other model."""
+        return "model"
+
     def ask(self, calls: Iterable[Call], deliver: Deliver, commit: Callable[[], None]) -> None:
         """Send every call, with the errors of live messages."""
         self._accounts.update(self._server.account())

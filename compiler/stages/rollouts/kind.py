@@ -118,7 +118,8 @@ def advice(cause: str, variant: str) -> str:
 
 def failures(spec: RolloutsSpec, stats: RolloutStats, variant: str) -> list[str]:
     """List the statistics that make a dataset unusable: no continuation was kept."""
-    if stats.rows:
+    # Any other `max_lost` reports it.
+    if stats.rows or spec.max_lost < 1:
         return []
     return [
         f"FAILED: every continuation of {spec.name} was rejected; see the reasons above, and "

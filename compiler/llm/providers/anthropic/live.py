@@ -85,6 +85,10 @@ class Live:
         """Return a message of the API as a reply."""
         return wire.reply(message, request_id)
 
+    def model_path(self, role: str) -> str:
+        """Return the path in a spec of the settings of a role's model."""
+        return f"models.{role}"
+
     def unsettled(self) -> bool:
         """Return False, because a live reply cannot be collected later."""
         return False
@@ -217,8 +221,8 @@ class Live:
             f"{call.about}: no byte for {self._client.patience:,.0f} s, {attempts} times; each "
             "attempt may have been billed",
             where=self._client.endpoint,
-            hint=f"raise models.{call.purpose.role}.read_timeout for a slow server, or check it; "
-            "the replies received are kept",
+            hint=f"raise {self.model_path(call.purpose.role)}.read_timeout for a slow server, or "
+            "check it; the replies received are kept",
         )
 
 
