@@ -49,10 +49,11 @@ from compiler.records import (
     Skip,
     VerdictRow,
 )
+from compiler.spec.paid import Role
 from compiler.stages import generate, publish
 from compiler.stages.answering import Answering
 from compiler.stages.asking import posed
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judged, whole
 from compiler.statistics.artefacts import Pair
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import inspect
 import io
 import json
@@ -19,15 +20,18 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from compiler import __version__
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError, UsageError
+from compiler.report.screen import Screen
+from compiler.version import __version__
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
     from compiler.llm.purse import Purse
 
 _SLOW = 30.0
+# Imports and parsed specs are few cycles in many objects, so collections would find nothing.
+_COLLECT_AFTER = (50_000, 20, 20)
 _EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
 provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
@@ -41,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     if argv is None:
+        gc.set_threshold(*_COLLECT_AFTER)
         _open_streams()
         # Characters that the terminal cannot encode are printed as escapes.
         for stream in (sys.stdout, sys.stderr):
@@ -101,6 +106,7 @@ def _run(arguments: list[str], *, own: bool) -> int:
         args.action = action
     # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
+    args.screen = _screen(plain=args.json)
     reporter = _Progress(quiet=args.json)
     wants_reporter = "reporter" in inspect.signature(module.run).parameters
     try:
@@ -112,6 +118,16 @@ def _run(arguments: list[str], *, own: bool) -> int:
     else:
         print(result.text)
     return int(result.code)
+
+
+def _screen(*, plain: bool) -> Screen:
+    """Describe standard output: its width, and if it shows colours."""
+    terminal = not plain and sys.stdout.isatty()
+    limited = terminal or os.environ.get("COLUMNS", "").isdecimal()
+    return Screen(
+        shutil.get_terminal_size().columns if limited and not plain else None,
+        terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -150,8 +166,10 @@ def _parser(
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     found: argparse.ArgumentParser | None = None
     for name, summary in COMMANDS.items():
-        # Only the module of the chosen command is imported; the others are one line of help.
-        own = module if name == chosen and module is not None else None
+        # Only the module of the chosen command is imported. Without one, the parser lists them all.
+        own = module if name == chosen else None
+        if module is not None and own is None:
+            continue
         epilog = f"example: {own.EXAMPLE}" if own is not None else None
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON for machines")

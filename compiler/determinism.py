@@ -84,9 +84,11 @@ def remove(environment: Environment) -> None:
 
 def refused(tree: nodes.Template) -> tuple[Refused, ...]:
     """Find the uses of nondeterministic features in a parsed template, by line."""
-    found = dict.fromkeys(_named(tree))
-    for output in tree.find_all(nodes.Output):
-        found.update(dict.fromkeys(each for node in output.nodes for each in _printed(node)))
+    every = list(tree.find_all(nodes.Node))
+    found = dict.fromkeys(_named(every))
+    for output in every:
+        if isinstance(output, nodes.Output):
+            found.update(dict.fromkeys(each for node in output.nodes for each in _printed(node)))
     return tuple(sorted(found, key=lambda each: each.line))
 
 
@@ -98,8 +100,8 @@ def address(text: str, values: Mapping[str, object]) -> str | None:
     return None
 
 
-def _named(tree: nodes.Template) -> Iterator[Refused]:
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
+def _named(every: list[nodes.Node]) -> Iterator[Refused]:
+    for node in every:
         if isinstance(node, nodes.Filter):
             yield from _uses(node.lineno, "filter", node.name, _FILTERS)
             if node.name == "map":
@@ -110,14 +112,14 @@ def _named(tree: nodes.Template) -> Iterator[Refused]:
                 yield from _uses(node.lineno, "test", _first(node, 1), _TESTS)
         elif isinstance(node, nodes.Test):
             yield from _uses(node.lineno, "test", node.name, _TESTS)
-    yield from _undefined(tree)
+    yield from _undefined(every)
 
 
-def _undefined(tree: nodes.Template) -> Iterator[Refused]:
+def _undefined(every: list[nodes.Node]) -> Iterator[Refused]:
     """Find the removed globals, except names that the template itself defines."""
-    names = [node for node in tree.find_all(nodes.Name) if node.name in _GLOBALS]
+    names = [each for each in every if isinstance(each, nodes.Name) and each.name in _GLOBALS]
     own = {node.name for node in names if node.ctx in ("store", "param")}
-    own |= {macro.name for macro in tree.find_all(nodes.Macro)}
+    own |= {each.name for each in every if isinstance(each, nodes.Macro)}
     for node in names:
         if node.name not in own:
             yield from _uses(node.lineno, "function", node.name, _GLOBALS)

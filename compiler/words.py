@@ -10,7 +10,7 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING, TypeVar
 from unicodedata import name, normalize
 
-import regex
+from compiler.patterns import pattern
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
-_TOKEN = regex.compile(WORD.pattern + r"|[^\s\p{L}\p{M}\p{N}]")
-_UNSPACED = regex.compile(
+_WORD = r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*"
+WORD = pattern(_WORD)
+_TOKEN = pattern(_WORD + r"|[^\s\p{L}\p{M}\p{N}]")
+_UNSPACED = pattern(
     r"(?=[\p{L}\p{N}])[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 )
-_LATIN = regex.compile(r"\p{Latin}")
+_LATIN = pattern(r"\p{Latin}")
 
 STOPWORDS = frozenset(
     """a about above across after again against all almost along already also although always am
@@ -140,6 +141,8 @@ _JOINERS = {_NUMBER + _LETTER: r"['’\-]", _NUMBER + _NUMBER: r"[.,]"}
 @cache
 def _kinds() -> Kinds:
     """Return the kinds: letter or mark, number, joiner of letters, joiner of numbers, 0 = other."""
+    import regex
+
     from compiler.characters import Kinds
 
     known = {kind: regex.compile(those) for kind, those in (_KINDS | _JOINERS).items()}
@@ -283,10 +286,10 @@ def ending(word: str) -> int:
 
 
 # Scripts without spaces between words, where a run of letters is not a word.
-_NOT_PLAIN = regex.compile(
+_NOT_PLAIN = pattern(
     r"[<>@_\\/|{}\[\]~^=#*]|://|\bwww\.|&\w+;|([^\w\s])\1\1"
     r"|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]",
-    regex.IGNORECASE,
+    "IGNORECASE",
 )
 
 

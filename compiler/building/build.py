@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, kit, losses, money, recovery, usage, workers
+from compiler.building import chain, folder, kit, losses, money, pace, recovery, usage, workers
 from compiler.building.estimate import quote
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
-from compiler.building.losses import Failed, Lost
+from compiler.building.losses import Failed
 from compiler.building.money import Bill
 from compiler.building.quotes import dollars
 from compiler.building.receipt import Receipt, Request
@@ -33,12 +33,9 @@ from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
-from compiler.report.sections import summary
-from compiler.report.sections.judge import KINDS
 from compiler.rounds.locks import Lock
-from compiler.stages.context import ROLES, Context
-from compiler.statistics.reliability import excessive
-from compiler.statistics.stats import Stats
+from compiler.stages.context import Context
+from compiler.stages.kind import Loss
 
 _NO_REPLIES = (
     "rounds are locked here, but the response log is empty: every reply that a step needs is "
@@ -64,6 +61,7 @@ def make(
     project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
+    chain.require(project)
     with alone(project):
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
@@ -80,14 +78,19 @@ def make(
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
+            before, begun = _sent(project), project.clock.now()
             outcome = execute(graph, reporter, crew)
-        stats = folder.stats(project.store, graph, project.command)
+        if not project.kind.measured:
+            pace.save(project, _sent(project) - before, project.clock.now() - begun)
+        stats = folder.result(project, graph)
         # A dataset that lost more than its spec allows is neither installed nor locked.
         over = losses.over(project, stats)
         place = folder.install(project, graph) if not over else None
         locks = lock_rounds(project, context, graph) if project.locking and not over else []
         errors = losses.errors(project, graph)
-        if project.pilot or (_spends(project) and not outcome.up_to_date):
+        if project.kind.measured and (
+            project.pilot or (_spends(project) and not outcome.up_to_date)
+        ):
             usage.save(project, context)
         left = project.journal.shards(SENT)
         close(project)
@@ -127,9 +130,9 @@ class _Made:
     place: Path | None
     outcome: Outcome
     locks: list[tuple[Lock, bool]]
-    stats: Stats
+    stats: object
     errors: Sequence[Failed]
-    over: Sequence[Lost]
+    over: Sequence[Loss]
     onward: str
 
     def again(self) -> _Made:
@@ -147,16 +150,17 @@ class _Made:
             if outcome.up_to_date
             else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
         )
+        kind = self.project.kind
         failures = [
             *([losses.text(self.project, self.over, self.errors)] if self.over else []),
-            *_failures(self.project, self.stats),
+            *kind.failures(self.project.declared, self.stats, losses.variant(self.project)),
         ]
         place = ""
         if self.place is not None:
             place = (
                 f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
             )
-        tables = map(terminal.render, summary(self.stats))
+        tables = map(terminal.render, kind.summary(self.stats))
         errors = losses.summary(self.errors)
         parts = [head, *tables, money.text(bill), errors, place, *failures]
         data: dict[str, Json] = {
@@ -173,31 +177,6 @@ class _Made:
             "failures": [*failures],
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
-
-
-def _failures(project: Project, stats: Stats) -> list[str]:
-    """List the scopes in which the judge cannot distinguish right from wrong answers."""
-    anchors = project.spec.scoring.anchors
-    if anchors is None:
-        return []
-    command = project.command.partition(" ")[2].partition(" ")[2]
-    remedy = (
-        "so its scores there are unreliable: inspect the judge's prompt and replies "
-        f"(`probec prompt {command} --role judge --reply`) and scoring.compare"
-    )
-    found = [
-        f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
-        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
-        f"{anchors.min_gap}), {remedy}"
-        for each in stats.judge.gaps
-        if each.gap.value is not None and each.gap.value < anchors.min_gap
-    ]
-    return found + [
-        f"FAILED: in scope {each.scope} the judge gives {KINDS[each.kind][0]} a mean score of "
-        f"{each.mean.value:.2f} ({each.mean.n} probes; scoring.anchors.max_wrong is "
-        f"{anchors.max_wrong}), {remedy}"
-        for each in excessive(stats.judge, anchors.max_wrong)
-    ]
 
 
 def _locked(locks: list[tuple[Lock, bool]]) -> str:
@@ -241,9 +220,16 @@ def alone(project: Project) -> Iterator[None]:
         yield
 
 
+def _sent(project: Project) -> int:
+    """Count the billed requests of all builds of the dataset."""
+    return sum(each.calls for each in project.spent())
+
+
 def _spends(project: Project) -> bool:
     """Test if any role of the build has a provider that is not free."""
-    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+    return any(
+        getattr(project.declared.models, role).provider not in FREE for role in project.kind.roles
+    )
 
 
 def _report_lost(project: Project, reporter: Reporter) -> None:

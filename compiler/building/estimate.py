@@ -27,8 +27,9 @@ from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.spec.model import WrittenScope
-from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context, Role
+from compiler.spec.paid import Role
+from compiler.stages import KINDS
+from compiler.stages.context import Context
 
 # UTF-8 bytes of a request body per input token, for English text.
 BYTES_PER_TOKEN = 4.2
@@ -130,8 +131,8 @@ def quote(
     found: list[Estimate] = []
     batches: dict[str, tuple[int, int]] = {}
     notices: list[str] = []
-    for stage, role in ASKING.items():
-        use = getattr(project.spec.models, role)
+    for stage, role in project.kind.asking.items():
+        use = getattr(project.declared.models, role)
         if use.provider in FREE and not free:
             continue
         own = [
@@ -142,17 +143,19 @@ def quote(
         own += _estimated(project, stage, _documents(project, stage, steps, counted, basis), basis)
         found += own
         if use.provider in BATCHED and any(e.calls for e in own):
-            limits = project.spec.batches
+            limits = project.declared.batches
             batches[stage] = (
                 math.ceil(sum(e.calls for e in own) / limits.max_requests),
                 math.ceil(sum(e.bytes for e in own) / limits.max_bytes),
             )
-    for role in ROLES:
+    for role in project.kind.roles:
         notices += _unmatched(project, role, sum(e.in_flight for e in found if e.role == role))
     if any(e.tokens == "measured" for e in found):
         notices += basis.notices()
-    if found and project.spec.expect.use is not None:
-        notices.append(f"priced with the set {project.spec.expect.use} of expect.sets (expect.use)")
+    if found and project.declared.expect.use is not None:
+        notices.append(
+            f"priced with the set {project.declared.expect.use} of expect.sets (expect.use)"
+        )
     return Quote(found, batches, list(dict.fromkeys(notices)))
 
 
@@ -164,10 +167,11 @@ def count(
     Returns volumes by stage and scope.
     """
     found: dict[str, defaultdict[str, Priced]] = {}
+    asking = KINDS[context.declared.kind]().asking
     for planned in steps:
         stage = planned.step.stage
         if planned.state is State.STALE and stage.weigh is not None:
-            dispatcher = context.dispatchers[ASKING[stage.name]]
+            dispatcher = context.dispatchers[asking[stage.name]]
             # Two stages may send requests of one role: each is counted by itself.
             dispatcher.priced = found.setdefault(stage.name, defaultdict(Priced))
             stage.weigh(planned.step.part, graph.inputs(planned.step))
@@ -182,7 +186,7 @@ def _exact(
     notices: list[str],
     basis: Basis,
 ) -> Estimate:
-    role = ASKING[stage]
+    role = project.kind.asking[stage]
     per_call, tokens = measured_call(basis.of(stage), stage, scope), "measured"
     if per_call is None:
         per_call, tokens = observed(project, role), "observed"
@@ -198,7 +202,7 @@ def _exact(
 
 def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
     """Report requests in open batches beyond those that were counted."""
-    more = project.journal.flying(project.spec.name).get(role, 0) - counted
+    more = project.journal.flying(project.declared.name).get(role, 0) - counted
     if more <= 0:
         return []
     return [
@@ -211,13 +215,14 @@ def _unmatched(project: Project, role: Role, counted: int) -> list[str]:
 def _estimated(project: Project, stage: str, documents: _Documents, basis: Basis) -> list[Estimate]:
     if not documents.new and not documents.served:
         return []
-    spec, per_probe = project.spec, calls_per_probe(project.spec).get(stage, 0.0)
-    if stage == "generate":
-        scopes = {"": 1}
+    each_document = project.kind.calls(project.declared).get(stage)
+    if each_document is not None:
+        scopes, per_probe = {"": each_document}, 0.0
     else:
+        per_probe = calls_per_probe(project.spec).get(stage, 0.0)
         scopes = {
             name: scope.slots
-            for name, scope in spec.ordered_scopes()
+            for name, scope in project.spec.ordered_scopes()
             if isinstance(scope, WrittenScope) and scope.slots and per_probe
         }
     found = []
@@ -226,14 +231,15 @@ def _estimated(project: Project, stage: str, documents: _Documents, basis: Basis
         if each is not None:
             found.append(each)
             continue
-        per_call, tokens = observed(project, ASKING[stage]), "observed"
+        role = project.kind.asking[stage]
+        per_call, tokens = observed(project, role), "observed"
         if per_call is None:
-            read, written = declared(project, ASKING[stage], scope)
+            read, written = declared(project, role, scope)
             per_call, tokens = (float(read), float(written)), "declared"
-        calls, high = documents.new, documents.new
-        if stage != "generate":
+        calls = high = documents.new * slots
+        if each_document is None:
             most = documents.new * slots
-            calls = round(round(most * built(spec, scope, basis)) * per_probe)
+            calls = round(round(most * built(project.spec, scope, basis)) * per_probe)
             high = math.ceil(most * per_probe)
         found.append(_made(project, stage, scope, "estimated", tokens, calls, per_call, high))
     return found
@@ -250,8 +256,8 @@ def _like_measured(
     factor = times(project.spec, usage, stage, scope) if usage is not None else None
     if usage is None or factor is None:
         return None
-    role = ASKING[stage]
-    use, rate = getattr(project.spec.models, role), project.rate(role)
+    role = project.kind.asking[stage]
+    use, rate = getattr(project.declared.models, role), project.rate(role)
     cells = usage.cells(stage, scope)
     share, total = factor * documents.new / len(cells), Cell.total(cells)
     costs = [factor * rate.usd(c.input, c.output, c.written, c.read) for c in cells]
@@ -280,8 +286,8 @@ def _made(
     per_call: tuple[float, float],
     most: int,
 ) -> Estimate:
-    role = ASKING[stage]
-    use, rate, spread = getattr(project.spec.models, role), project.rate(role), _spread(project)
+    role = project.kind.asking[stage]
+    use, rate, spread = getattr(project.declared.models, role), project.rate(role), _spread(project)
     read, written = round(calls * per_call[0]), round(calls * per_call[1])
     usd = rate.usd(read, written)
     high = usd * most / calls if calls else 0.0
@@ -295,12 +301,12 @@ def _made(
 
 def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]) -> Estimate:
     """Add the logged requests, the real bytes, and the effect of the provider's prompt cache."""
-    role = ASKING[made.stage]
-    use, rate = getattr(project.spec.models, role), project.rate(role)
+    role = project.kind.asking[made.stage]
+    use, rate = getattr(project.declared.models, role), project.rate(role)
     usd, low, high = made.usd, made.low, made.high
     if use.cache is not None and use.provider not in FREE and made.calls:
         system = priced.system / priced.calls / BYTES_PER_TOKEN
-        minimum = project.spec.prices[use.model].cache_minimum
+        minimum = project.declared.prices[use.model].cache_minimum
         if system < minimum:
             notices.append(
                 f"{role}: the system text of about {system:,.0f} tokens is below the {minimum:,} "
@@ -318,7 +324,7 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
 
 
 def _spread(project: Project) -> float:
-    return project.spec.expect.spread
+    return project.declared.expect.spread
 
 
 @dataclass(frozen=True)
@@ -340,11 +346,11 @@ def _documents(
     basis: Basis,
 ) -> _Documents:
     """Count the documents whose requests cannot be rendered yet."""
-    rounds = [each.docs for each in project.spec.rounds]
+    rounds = [each.docs for each in project.declared.rounds]
     pilot = basis.served.pilot if basis.served is not None and stage in basis.stages else ()
     if steps is None:
         return _Documents(sum(rounds))
-    shards = [sampling.shards(docs, project.spec.shard_docs) for docs in rounds]
+    shards = [sampling.shards(docs, project.declared.shard_docs) for docs in rounds]
     unknown = (State.WAITS,) if counted is not None else (State.WAITS, State.STALE)
     new = served = 0
     for step in steps:

@@ -27,7 +27,7 @@ from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project, opened
 from compiler.project.reporter import Silent
 from compiler.rounds.locks import TokenizerUse
-from compiler.spec.model import Spec
+from compiler.spec.declared import parsed
 from compiler.stages import bound
 from compiler.stages.context import Context
 
@@ -57,7 +57,7 @@ class Kit:
 def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
     """Collect the kit of a project, for workers that share the file system."""
     return Kit(
-        project.spec.model_dump_json(),
+        project.declared.model_dump_json(),
         str(project.root.resolve()),
         str(project.store.root.resolve()),
         str(project.state.resolve()),
@@ -119,7 +119,7 @@ def _read(folder: Path) -> Kit:
 
 def _unpack(kit: Kit, folder: Path) -> tuple[Store, Sequence[Stage]]:
     """Rebuild the store and the stages of a kit; providers only replay the response log."""
-    spec = Spec.model_validate_json(kit.spec)
+    spec = parsed(kit.spec)
     project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates
     project.tokenizers = {

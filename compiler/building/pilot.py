@@ -113,7 +113,7 @@ def cut(project: Project, documents: int) -> Project:
     rounds = [Round(docs=size) for size in sizes]
     return replace(
         project,
-        spec=spec.model_copy(update={"name": name, "rounds": rounds}),
+        declared=spec.model_copy(update={"name": name, "rounds": rounds}),
         pilot=True,
         fixed=fixed,
     )

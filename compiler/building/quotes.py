@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from compiler.building.estimate import Quote
 from compiler.report.terminal import table
-from compiler.spec.model import Spec
+from compiler.spec.declared import Declared
 
 _SCORING = ("answer", "judge", "answer_rest", "judge_rest")
 _AUDITS = ("control", "audit")
 
 
-def text(spec: Spec, costs: Quote) -> str:
+def text(spec: Declared, costs: Quote) -> str:
     """Format the price of every stage and scope, the number of batches, and the totals."""
     if not costs.estimates:
         return "no cost: no step sends a paid request"
@@ -63,7 +63,9 @@ def text(spec: Spec, costs: Quote) -> str:
             f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
             f"to cost ${flying_usd:,.2f}, not in these totals; the next build collects them"
         )
-    sums = [f"scoring (answer and judge): {dollars(*costs.usd(*_SCORING))}"]
+    sums = []
+    if any(each.stage in _SCORING for each in costs.estimates):
+        sums.append(f"scoring (answer and judge): {dollars(*costs.usd(*_SCORING))}")
     if costs.usd(*_AUDITS)[0]:
         sums.append(f"baselines, anchors, judging again: {dollars(*costs.usd(*_AUDITS))}")
     sums.append(f"total: {dollars(*costs.usd())}; the budget is ${spec.budget.max_usd:,.2f}")

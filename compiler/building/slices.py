@@ -13,39 +13,11 @@ from compiler.engine.stage import Part, Stage, Step
 from compiler.engine.store import plain
 from compiler.keys import text_digest
 from compiler.llm.responses import ResponseLog
-from compiler.project import variation
 from compiler.rounds.locks import Slice
-from compiler.spec.model import Spec
 from compiler.stages.context import Context
 
-# Fields on which no row depends, beside those on which no file depends: where the source is, and
-# what only the card states. The lock names the round's documents by content.
-_APART: tuple[tuple[str, ...], ...] = (
-    ("rounds",),
-    ("prices",),
-    ("source", "path"),
-    ("source", "revision"),
-    ("source", "columns"),
-    ("source", "license"),
-    ("source", "homepage"),
-    ("publish", "license"),
-    ("publish", "languages"),
-    *(("publish", name) for name in ("license_name", "license_link", "to", "private", "revision")),
-    *(("publish", name) for name in ("splits", "configs", "exclude")),
-)
 _AT_ONCE = 500
 FOLDERS = ("prompts", "templates")
-
-
-def spec_slice(spec: Spec) -> dict[str, object]:
-    """Reduce a spec to the fields that rows depend on, and to the calibration level in use."""
-    tree = variation.reduced(spec, spec.calibration.level)
-    for *above, last in _APART:
-        place = tree
-        for name in above:
-            place = variation.table(place[name])
-        del place[last]
-    return {**tree}
 
 
 def round_stages(stages: Sequence[Stage]) -> list[Stage]:

@@ -27,8 +27,9 @@ from compiler.project.project import Project
 from compiler.project.workload import calls_per_probe
 from compiler.records import DocTexts, ProbeFact, Reject
 from compiler.spec.model import Spec
+from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context, Role
+from compiler.stages.context import Context
 
 FOLDER = "usage"
 # Fewest documents of a build that are measured, in whole shards; a pilot is measured whole.
@@ -114,7 +115,8 @@ class Basis:
 
     def of(self, stage: str) -> Usage | None:
         """Return the usage for a stage; None where its role was not measured."""
-        return self.roles.get(ASKING[stage])
+        role = ASKING.get(stage)
+        return self.roles.get(role) if role is not None else None
 
     def built(self) -> Usage | None:
         """Return the usage that losses are taken from: that of the generator."""
@@ -197,8 +199,10 @@ def basis(
 
     `context`, `graph`: to find a pilot whose replies serve the build.
     """
-    if project.spec.expect.use is not None:
+    if project.declared.expect.use is not None:
         return None
+    if not project.kind.measured:
+        return Basis({})
     known = sorted(_known(project), key=lambda each: (-len(each.documents), each.name))
     roles: dict[Role, Usage] = {}
     for role in ROLES:

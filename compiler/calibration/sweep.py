@@ -20,7 +20,7 @@ from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
-from compiler.records import ProbeFact
+from compiler.records import AuditScore, ProbeFact
 from compiler.stages.context import Context
 from compiler.statistics.levels import Level as Rows
 from compiler.statistics.levels import SweepStats, compare
@@ -109,7 +109,7 @@ def _price(project: Project, built: Mapping[int, Level], docs: int) -> Costs:
     for number, each in built.items():
         steps = each.graph.plan()
         counted = count(each.context, each.graph, steps)
-        found[number] = quote(replace(project, spec=each.spec), steps, counted, free=True)
+        found[number] = quote(replace(project, declared=each.spec), steps, counted, free=True)
     for dispatcher in next(iter(built.values())).context.dispatchers.values():
         dispatcher.close()
     return Costs(found, docs)
@@ -120,7 +120,12 @@ def _compared(project: Project, built: Mapping[int, Level], docs: int) -> SweepS
     found = {}
     for number, each in built.items():
         facts = project.store.rows(_facts(each), ProbeFact)
-        found[number] = Rows(gather(facts), docs * spec.written_slots())
+        audits = (
+            row
+            for _, manifest in each.graph.manifests("score")
+            for row in project.store.rows(manifest.outputs["audits"], AuditScore)
+        )
+        found[number] = Rows(gather(facts), docs * spec.written_slots(), audits)
     bands = spec.scoring.bands
     return compare(found, bands.hard, bands.easy, spec.calibration.select)
 

@@ -61,7 +61,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
         )
         return Result(made.text, made.data, made.code)
-    made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
+    spec = shlex.join(arguments.variant(args).arguments())
+    onward = _listed(*((each.format(spec=spec), what) for each, what in project.kind.onward))
+    made = make(project, reporter, args.max_usd, arguments.workers(args), onward, asked)
     return Result(made.text, made.data, made.code)
 
 
@@ -73,17 +75,9 @@ def _request(args: argparse.Namespace) -> Request | None:
     """
     if not args.own or args.cluster is not None or args.pilot is not None:
         return None
-    return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
-
-
-def _next(args: argparse.Namespace) -> str:
-    """Suggest next commands, with the options of this build."""
-    spec = shlex.join(arguments.variant(args).arguments())
-    return _listed(
-        (f"probec stats {spec}", "the statistics"),
-        (f"probec prompt {spec} --role judge", "a request to the judge"),
-        (f"probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
-    )
+    # The result depends neither on its format nor on the terminal.
+    left = ("json", "screen")
+    return receipt.request({k: str(v) for k, v in vars(args).items() if k not in left})
 
 
 def _after_pilot(args: argparse.Namespace) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from compiler.building import plan
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.project import opening
 
 EXAMPLE = "probec plan specs/demo.yaml"
 
@@ -19,5 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Plan the build, as far as possible without the network."""
+    from compiler.building import plan
+    from compiler.project import opening
+
     found = plan.plan(opening.project(arguments.variant(args)))
     return Result(plan.text(found), found.data())

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from compiler.dataset import texts
-from compiler.dataset.source_columns import ColumnNames, refuse_repeated, require
+from compiler.dataset.source_columns import Content, Names, refuse_repeated, require
 from compiler.dataset.texts import Unread
 from compiler.errors import SourceError, in_a_line
 
@@ -26,7 +26,7 @@ _DAY_MS = 86_400_000
 _NAMES_ARE = "text, UTF-8 bytes, numbers, UUIDs, timestamps or dates"
 
 
-def parquet(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def parquet(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of a parquet file with their places.
 
     Raises:
@@ -41,7 +41,7 @@ def parquet(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
         yield from _rows(batches, file, readers)
 
 
-def arrow_file(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def arrow_file(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of an Arrow file (Feather of version 2) with their places.
 
     Raises:
@@ -56,7 +56,7 @@ def arrow_file(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Ro
         yield from _rows(batches, file, readers)
 
 
-def stream(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def stream(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of an Arrow stream, as in saved datasets, with their places.
 
     Raises:
@@ -113,7 +113,7 @@ def _values(column: pa.Array, read: _Reader, where: str) -> list[object]:
         ) from error
 
 
-def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _Reader]:
+def _readers(schema: pa.Schema, file: str, columns: Names) -> dict[str, _Reader]:
     """Choose how each column is read, by its type.
 
     Raises:
@@ -121,16 +121,17 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
     """
     refuse_repeated(schema.names, file)
     require(columns.all(), schema.names, file)
-    roles = {
-        columns.prefix: (_text, "text"),
-        columns.continuation: (_continuations, "text or lists of text"),
-        columns.doc_idx: (_index, "integers"),
-        columns.doc_source: (_name, _NAMES_ARE),
-        columns.doc_id: (_name, _NAMES_ARE),
+    readers: dict[Content, tuple[Callable[[pa.DataType], _Reader | None], str]] = {
+        "text": (_text, "text"),
+        "continuations": (_continuations, "text or lists of text"),
+        "index": (_index, "integers"),
+        "name": (_name, _NAMES_ARE),
+        "other": (_other, _NAMES_ARE),
     }
+    contents = columns.contents()
     found = {}
     for column in columns.all():
-        choose, wanted = roles[column]
+        choose, wanted = readers[contents[column]]
         kind = schema.field(column).type
         reader = choose(kind)
         if reader is None:
@@ -196,6 +197,12 @@ def _name(kind: pa.DataType) -> _Reader | None:
     is_uuid = isinstance(kind, pa.UuidType)
     numeric = of.is_integer(kind) or of.is_float64(kind) or of.is_decimal(kind)
     return _plain if is_uuid or numeric else _text(kind)
+
+
+def _other(kind: pa.DataType) -> _Reader | None:
+    import pyarrow.types as of
+
+    return _plain if of.is_boolean(kind) else _name(kind)
 
 
 def _floats(inexact: int, column: pa.Array) -> list[object]:

@@ -5,8 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
 from compiler.errors import SourceError
+
+Content: TypeAlias = Literal["text", "continuations", "index", "name", "other"]
+"""The content of a column; `other` is any value that has a text."""
+
+
+class Names(Protocol):
+    """The names of the columns to read. `doc_source`: of the one that rows may lack."""
+
+    @property
+    def doc_source(self) -> str | None:
+        """Return the name of the column of origins."""
+
+    def all(self) -> list[str]:
+        """Return the names, each once."""
+
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusNames:
+    """The names of the columns of a corpus. `beside`: those that rows are selected by."""
+
+    doc_id: str
+    doc_source: str | None
+    text: str
+    beside: tuple[str, ...]
+
+    def all(self) -> list[str]:
+        """Return the names of the columns to read, each once."""
+        return list(self.contents())
+
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+        found: dict[str, Content] = dict.fromkeys(self.beside, "other")
+        if self.doc_source is not None:
+            found[self.doc_source] = "name"
+        return {**found, self.doc_id: "name", self.text: "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +63,17 @@ class ColumnNames:
         names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
         return [name for name in dict.fromkeys(names) if name is not None]
 
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+        roles: dict[str | None, Content] = {
+            self.prefix: "text",
+            self.continuation: "continuations",
+            self.doc_idx: "index",
+            self.doc_source: "name",
+            self.doc_id: "name",
+        }
+        return {name: content for name, content in roles.items() if name is not None}
+
 
 def require(names: Iterable[str], have: Iterable[str], where: str) -> None:
     """Check that a file or row has the columns.
@@ -38,7 +88,8 @@ def require(names: Iterable[str], have: Iterable[str], where: str) -> None:
             f"no column {', '.join(map(repr, missing))} (has: {', '.join(have)})",
             where=where,
             hint="map the names with source.columns in the spec, or --set source.columns.X=NAME; "
-            "source.columns.doc_source and .doc_idx are null where there is none",
+            "source.columns.doc_source and .doc_idx are null where there is none; a spec of "
+            "rollouts has corpus.columns",
         )
 
 

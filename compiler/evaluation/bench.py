@@ -27,9 +27,10 @@ from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Probe
 from compiler.report.numbers import usd as dollars
+from compiler.spec.paid import Role
 from compiler.stages.answering import USABLE, Answering
 from compiler.stages.asking import Posed
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 from compiler.stages.judging import Judging, references
 
 COMPLETION = "completion.j2"
@@ -258,7 +259,7 @@ def opened(
     if scoring.compare == "both":
         # The scores of a dataset are those against the first reference.
         scoring = scoring.model_copy(update={"compare": "atom_text"})
-        project.spec = project.spec.model_copy(update={"scoring": scoring})
+        project.declared = project.spec.model_copy(update={"scoring": scoring})
     with alone(project):
         context = project.readers(reporter)
         with running(project, context):

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes import copies, leakage, passages
 from compiler.probes.copies import Sentences
 from compiler.probes.passages import Passages
-from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
@@ -30,6 +28,9 @@ from compiler.words import (
     stems,
 )
 
+if TYPE_CHECKING:
+    from compiler.probes.places import Places
+
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
 MAX_NOTE = 4000
@@ -38,11 +39,11 @@ MAX_RUN = 0.7
 """Share of a written alternative's words in one run of a sibling's words that is too large."""
 MAX_GRAMS = 0.5
 """Largest share of a written alternative's runs of eight words that a sibling has."""
-_CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
-_SCAFFOLD = regex.compile(
+_CONTROL = pattern(r"[\p{Cc}--[\n\t\r]]", "VERSION1")
+_SCAFFOLD = pattern(
     r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
     r"|complement|sibling|latent)\b",
-    regex.IGNORECASE,
+    "IGNORECASE",
 )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import regex
+from compiler.patterns import pattern
 
 MIDDLE, SENTENCE, LINE_END = range(3)
-_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
+_CLOSE = pattern(r"[.!?…][\"”’)\]]*$")
 _KINDS = {MIDDLE: "within", SENTENCE: "sentence", LINE_END: "line"}
 
 

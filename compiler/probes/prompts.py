@@ -25,7 +25,7 @@ from compiler.probes import syntax
 
 # Variables of each kind of template; docs/prompts.md describes them.
 CONTEXT: Mapping[str, frozenset[str]] = {
-    "generator": frozenset({"addendum", "scopes", "slots", "siblings", "n_available"}),
+    "generator": frozenset({"level", "addendum", "scopes", "slots", "siblings", "n_available"}),
     "answerer": frozenset({"context", "question", "target", "words"}),
     "judge": frozenset({"question", "reference", "answer"}),
     "judge of all answers together": frozenset({"question", "reference", "answers"}),
@@ -33,6 +33,18 @@ CONTEXT: Mapping[str, frozenset[str]] = {
     "full_information": frozenset({"context", "passage", "question", "target", "words"}),
     "probes": frozenset({"target", "distance"}),
 }
+# The keys that a generator prompt must name: without one of them no probe can be built.
+KEYS = (
+    "sibling",
+    "splits",
+    "probes",
+    "slot",
+    "unit",
+    "question",
+    "answer",
+    "alternative",
+    "decline",
+)
 
 
 class Prompt:

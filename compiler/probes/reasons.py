@@ -108,6 +108,18 @@ SKIPS: dict[str, str] = {
     "cut_sentence": "a continuation without its unfinished last sentence",
 }
 
+LOSSES: dict[str, str] = {
+    "sibling_errored": "a request that failed, or whose reply is not understood",
+    "too_few_siblings": "a continuation of a document that keeps fewer than siblings.keep_min",
+    "prefix_too_short": "no allowed end of a prefix in the first half of the text",
+    "prefix_duplicate": "a prefix equal to that of an earlier document of the round",
+    "row_where": "a row of a corpus with another value than corpus.where allows",
+    "row_blank": "a row of a corpus with only whitespace",
+    "row_short": "a row of a corpus below corpus.min_chars",
+    "cut_detached": "a continuation cut where it leaves its topic",
+}
+"""The reasons that only builds of rollouts have; they have those of `SKIPS`, too."""
+
 STATUSES: dict[str, str] = {
     "scored": "all rollouts answered and judged",
     "decided": "EASY by its first rollouts, so that early stopping sampled no more",

@@ -2,7 +2,7 @@
 
 Sentences come from sentencex; this module adds the rules that web text needs: paragraphs by region
 (web extraction writes one newline per paragraph, language models write blank lines), breaks at list
-items and headings, and trimmed spans. The segmenter's name and version (`IDENTITY`) are part of the
+items and headings, and trimmed spans. The segmenter's name and version (`identity`) are part of the
 keys of the steps that use it.
 """
 
@@ -11,55 +11,59 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import version
+from functools import cache, lru_cache
 from itertools import islice, pairwise, starmap
 from typing import NamedTuple
 
-import regex
-import sentencex
-
+from compiler.patterns import pattern
 from compiler.records import Side
 from compiler.words import count_between, is_content, size_between, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-4"
+
+@cache
+def identity() -> str:
+    """Return the name and version of the segmenter, for the keys of steps."""
+    from importlib.metadata import version
+
+    return f"sentencex-{version('sentencex')}/rules-4"
+
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
 
-_RUN = regex.compile(r"\S+")
-_RUN_BACKWARD = regex.compile(r"(?r)\S+")
-_NEWLINES = regex.compile(r"\n\s*")
-_LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
-_HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
+_RUN = pattern(r"\S+")
+_RUN_BACKWARD = pattern(r"(?r)\S+")
+_NEWLINES = pattern(r"\n\s*")
+_LIST_ITEM = pattern(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_HEADING = pattern(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
 _TERMINAL = tuple(".!?…。！？؟۔।॥։።")
 # Scripts that are written without a mark at the end of a sentence.
-_UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
-_LETTERS = regex.compile(r"[\p{L}\p{M}]")
+_UNMARKED = pattern(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
+_LETTERS = pattern(r"[\p{L}\p{M}]")
 _LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _END = _SPACES + _CLOSING + "".join(_TERMINAL)
 _BLANKS = _SPACES.replace("\n", "")
-_MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+_MARKUP = pattern(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
 # The end of a sentence inside a span, as in a quotation of several; not "Dr. Smith".
-_INNER_END = regex.compile(
-    r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
+_INNER_END = pattern(
+    r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", "VERSION1"
 )
-_ENUMERATOR = regex.compile(
+_ENUMERATOR = pattern(
     r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|(?:Chapter|Section|Part)\s\w{1,5}\."
 )
-_NUMBERED = regex.compile(
+_NUMBERED = pattern(
     r"\b(?:vols?|pp?|nos?|figs?|secs?|chaps?|ch|arts?|paras?|eqs?|nn?|ll?|cf|ca|approx)\.$",
-    regex.IGNORECASE,
+    "IGNORECASE",
 )
 # Initials of a name before its surname, as in "A. M. Turing" or "K.-I. S. Tikhurin".
-_INITIALS = regex.compile(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
+_INITIALS = pattern(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
 # Abbreviations with the form of two initials that often end a sentence.
-_DOTTED = regex.compile(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
+_DOTTED = pattern(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
 # A numeral or abbreviation in capitals, which ends a sentence only before a capital.
-_CAPITALS = regex.compile(r"\b\p{Lu}{1,5}\.$")
+_CAPITALS = pattern(r"\b\p{Lu}{1,5}\.$")
 
 
 class Span(NamedTuple):
@@ -246,6 +250,8 @@ def _wrapped(text: str, end: int, start: int) -> bool:
 
 
 def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
+    import sentencex
+
     found: list[Span] = []
     for block in _blocks(text, paragraph):
         piece = text[block.start : block.end]

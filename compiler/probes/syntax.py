@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2 import (
+    Environment,
+    FunctionLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+    meta,
+    nodes,
+)
 
 from compiler import determinism
 from compiler.determinism import Deterministic
@@ -151,3 +158,16 @@ def undeclared(text: str) -> tuple[tuple[str, int], ...]:
         if node.name in names:
             found.setdefault(node.name, node.lineno)
     return tuple(found.items())
+
+
+def names(text: str, environment: Environment) -> set[str]:
+    """Return the free variables of a template for an environment with other filters.
+
+    Raises:
+        TemplateSyntaxError: the template uses a filter or test that the environment lacks.
+    """
+    referenced(text)
+    refused(text)
+    tree = _parsed(text)
+    tree.set_environment(environment)
+    return meta.find_undeclared_variables(tree)

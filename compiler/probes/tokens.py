@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
-
-import regex
-from tokenizers import Tokenizer as Backend
+from typing import TYPE_CHECKING, Protocol, cast
 
 from compiler.errors import SourceError, in_a_line
 from compiler.keys import bytes_digest
-from compiler.probes.bytelevel import quicker
+from compiler.patterns import pattern
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class Tokenizer:
     """A loaded tokenizer."""
 
     def __init__(self, backend: Backend, identity: str, *, quickly: bool = True) -> None:
+        from compiler.probes.bytelevel import quicker
+
         self._backend = backend
         self._quick = quicker(backend) if quickly else None
         self.identity = identity
@@ -163,7 +165,7 @@ def _joins(text: str, at: int) -> bool:
     return all(match.end() != at for match in _CLUSTER.finditer(text, low, at + 1))
 
 
-_CLUSTER = regex.compile(r"\X")
+_CLUSTER = pattern(r"\X")
 _REACH = 32
 
 
@@ -173,6 +175,8 @@ def load(file: TokenizerFile) -> Tokenizer:
     Raises:
         SourceError: the file is not a tokenizer.json.
     """
+    from tokenizers import Tokenizer as Backend
+
     try:
         text = gzip.decompress(file.data) if file.path.suffix == ".gz" else file.data
         backend = Backend.from_str(text.decode("utf-8"))

@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.dataset.located import local_files
-from compiler.embedded import MODEL
-from compiler.embedded.tags import TAGS
+from compiler.embedded import MODEL, TAGS
 from compiler.errors import Problem, PromptError, SourceError
 from compiler.keys import dotted
-from compiler.llm.providers import BATCHED, FREE, PROVIDERS
-from compiler.probes import tokens
-from compiler.probes.prompts import Library
-from compiler.probes.reply import KEYS
+from compiler.llm.providers import BATCHED, FREE, REPLYING
+from compiler.probes.prompts import KEYS, Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
+from compiler.project import rollouts
 from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 
 def find(draft: Draft) -> list[Problem]:
@@ -27,6 +25,8 @@ def find(draft: Draft) -> list[Problem]:
 
     Works on plain data, so that all problems are reported even if the shape is wrong.
     """
+    if draft.at("kind") == "rollouts":
+        return rollouts.find(draft)
     problems = list(draft.problems)
     for role in ROLES:
         problems.extend(_role(draft, role))
@@ -43,14 +43,16 @@ def source(draft: Draft) -> list[Problem]:
 
     Not part of `find`, because a locked round can be rebuilt without its source.
     """
-    path = draft.at("source", "path")
-    if isinstance(path, str) and "://" not in path:
-        try:
-            local_files(path, Path(draft.root))
-        except SourceError as error:
-            where = draft.where("source", "path")
-            message = f"{error.message}: {error.where!r}"
-            return [Problem(where, "source.path", message, error.hint or "")]
+    for name in ("source", "corpus"):
+        path = draft.at(name, "path")
+        chained = draft.at(name, "rollouts") is not None
+        if isinstance(path, str) and "://" not in path and not chained:
+            try:
+                local_files(path, Path(draft.root))
+            except SourceError as error:
+                where = draft.where(name, "path")
+                message = f"{error.message}: {error.where!r}"
+                return [Problem(where, f"{name}.path", message, error.hint or "")]
     return []
 
 
@@ -60,8 +62,8 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
 
     provider = draft.at("models", role, "provider")
     model = draft.at("models", role, "model")
-    if isinstance(provider, str) and provider not in PROVIDERS:
-        yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(PROVIDERS)}")
+    if isinstance(provider, str) and provider not in REPLYING:
+        yield problem("provider", f"unknown provider {provider!r}", f"have: {', '.join(REPLYING)}")
     elif isinstance(provider, str) and isinstance(model, str):
         if provider == "extractive" and model != MODEL:
             yield problem("model", f"the embedded model is {MODEL}, not {model!r}", f"set {MODEL}")
@@ -230,15 +232,4 @@ def _tokenizers(draft: Draft) -> Iterator[Problem]:
     paths: list[tuple[str | int, ...]] = [("source", "tokenizer"), ("rehearsal", "tokenizer")]
     scopes = draft.at("scopes")
     paths += [("scopes", str(n), "tokenizer") for n in scopes] if isinstance(scopes, dict) else []
-    for path in paths:
-        name = draft.at(*path)
-        if isinstance(name, str):
-            try:
-                tokens.find(name, Path(draft.root), online=False)
-            except SourceError as error:
-                yield Problem(
-                    draft.where(*path),
-                    dotted(path),
-                    f"{error.message}: {name!r}",
-                    error.hint or "",
-                )
+    yield from rollouts.tokenizers(draft, paths)

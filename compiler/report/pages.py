@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, meta
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError
 
 from compiler import determinism
 from compiler.errors import Problem, PromptError
+from compiler.probes import syntax
 from compiler.probes.prompts import Library
 
 
@@ -66,14 +67,13 @@ class Page:
         """Find problems of the template without rendering it. `known`: names of its values."""
         try:
             text = self._templates.text(self._name)
-            tree = self._environment.parse(text)
-            if refused := determinism.refused(tree):
+            if refused := syntax.refused(text):
                 return [
                     Problem(f"{self._path}:{each.line}", "", each.message, each.hint)
                     for each in refused
                 ]
-            # meta generates the template's code, and so finds undefined filters as well.
-            names = meta.find_undeclared_variables(tree) - known
+            # This generates the template's code, and so finds undefined filters as well.
+            names = syntax.names(text, self._environment) - known
         except TemplateSyntaxError as error:
             where = f"{self._path}:{error.lineno}"
             return [Problem(where, "", f"template: {error.message}", "fix the template")]

@@ -1,4 +1,4 @@
-"""YAML text -> Spec, or problems with their file and line.
+"""YAML text -> spec, or problems with their file and line.
 
 `extends` goes one level deep, and `--set path=value` edits the merged tree before it is validated,
 so an override is part of the build's identity like any other value.
@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails
 from compiler.errors import Problem, SpecError, UsageError
 from compiler.spec import overrides as options
 from compiler.spec import scalars
-from compiler.spec.model import Spec
+from compiler.spec.declared import KINDS, Declared
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
-from compiler.spec.root import project_root
+from compiler.spec.rollouts import RolloutsSpec
+from compiler.spec.root import project_root, require
 
 _HINTS = {
     "extra_forbidden": "remove it, or see `probec schema` for the keys that exist",
@@ -39,7 +40,7 @@ class Draft:
     tree: dict[Scalar, Tree]
     lines: dict[Path_, str]
     problems: list[Problem]
-    spec: Spec | None
+    spec: Declared | None
 
     def where(self, *path: str | int) -> str:
         """Return `file:line` of the value at `path`, or of its nearest written parent."""
@@ -81,6 +82,8 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
         edit.apply(tree, lines, problems, broken)
     if rehearse_source is not None:
         _rehearse(tree, lines, rehearse_source, {edit.path for edit in edits})
+    else:
+        files += _chain(tree, lines, project_root(path), problems, broken)
     spec = _validate(tree, lines, path, problems, broken)
     draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
@@ -129,9 +132,7 @@ def _slots(draft: Draft) -> list[Problem]:
 
 def _read_file(path: Path) -> tuple[Reader, Tree]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError("no such spec", where=str(path), hint="check the path") from None
+        text = require(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"not UTF-8 at byte {error.start}", where=str(path), hint="save it as UTF-8"
@@ -204,6 +205,54 @@ def _merge(base: Tree, child: Tree) -> Tree:
     return child
 
 
+def _chain(
+    tree: dict[Scalar, Tree],
+    lines: dict[Path_, str],
+    root: Path,
+    problems: list[Problem],
+    broken: set[Path_],
+) -> list[Path]:
+    """Take the source of a spec from the spec of rollouts that it names; return that spec's files.
+
+    Path, model, tokenizer and license follow from that spec, and must not be given.
+    """
+    source = tree.get("source")
+    named = source.get("rollouts") if isinstance(source, dict) else None
+    if not isinstance(source, dict) or not isinstance(named, str):
+        return []
+    where = lines.get(("source", "rollouts"), "")
+
+    def problem(message: str, hint: str) -> list[Path]:
+        problems.append(Problem(where, "source.rollouts", message, hint))
+        # The fields of the source that this leaves out are not missing.
+        broken.add(("source",))
+        return []
+
+    given = [key for key in ("path", "revision", "model", "tokenizer") if source.get(key)]
+    if given:
+        return problem(f"given beside source.{given[0]}", f"leave source.{given[0]} out")
+    if not (root / named).is_file():
+        return problem(f"no such spec {named!r}", "a path from the project root")
+    above = read(root / named)
+    if above.problems or not isinstance(above.spec, RolloutsSpec):
+        what = f"{named} has problems" if above.problems else f"{named} is of another kind"
+        return problem(what, f"see `probec check {named}`")
+    spec = above.spec
+    if spec.model.tokenizer is None:
+        return problem(f"{named} names no tokenizer", "set model.tokenizer there")
+    own: dict[Scalar, Tree] = {
+        "path": f"build/datasets/{spec.name}/data",
+        "model": spec.model.model,
+        "tokenizer": spec.model.tokenizer,
+        "columns": {"doc_idx": "doc_idx"},
+    }
+    source.update({key: value for key, value in own.items() if key not in source})
+    source.setdefault("license", spec.corpus.license)
+    for key in ("path", "model", "tokenizer", "columns", "license"):
+        lines.setdefault(("source", key), where)
+    return [*above.files]
+
+
 def _rehearse(
     tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str, given: Collection[Path_]
 ) -> None:
@@ -213,6 +262,7 @@ def _rehearse(
     source = tree.get("source")
     if isinstance(source, dict):
         source.update({"path": path, "revision": None})
+        source.pop("rollouts", None)
         # The file may come from any model, so the card must not name the declared one.
         source["model"] = "unknown (rehearsal)"
         source.update({"license": None, "homepage": None})
@@ -235,9 +285,14 @@ def _validate(
     path: Path,
     problems: list[Problem],
     broken: set[Path_],
-) -> Spec | None:
+) -> Declared | None:
+    kind = tree.get("kind", "probes") if isinstance(tree, dict) else "probes"
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = f"have: {', '.join(KINDS)}"
+        problems.append(_at(lines, ("kind",), path, f"unknown value {_shown(kind)}", hint))
+        return None
     try:
-        return Spec.model_validate(tree)
+        return KINDS[kind].model_validate(tree)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = _loc(detail)

@@ -10,6 +10,21 @@ SUFFIXES = (".yaml", ".yml")
 """The suffixes of spec files."""
 
 
+def require(path: Path) -> Path:
+    """Return the path of a spec.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UsageError("no such spec", where=str(path), hint="check the path") from None
+    except OSError:
+        pass  # reading it says why
+    return path
+
+
 def project_root(path: Path) -> Path:
     """Return the nearest directory above a path that holds `prompts/`.
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
-from compiler.probes.collocations import HeldOut
-from compiler.probes.lexicon import Lexicon
 from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import IDENTITY, Segments
-from compiler.probes.siblings import Siblings
+from compiler.probes.segment import Segments, identity
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
+
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Donor, Pool
+    from compiler.probes.collocations import HeldOut
+    from compiler.probes.lexicon import Lexicon
+    from compiler.probes.siblings import Siblings
 
 VERSION = 7
 
@@ -71,7 +74,7 @@ def stage(context: Context) -> Stage:
                 for name, each in names.items()
             },
             "suffix_in_generated": suffix,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         templates=context.templates.closure(*(f"probes/{name}.j2" for name in scopes)),
         run=partial(_run, _Bound(scopes, names, context.load_tokenizer, context.templates, suffix)),
@@ -79,6 +82,10 @@ def stage(context: Context) -> Stage:
 
 
 def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.collocations import HeldOut
+    from compiler.probes.lexicon import Lexicon
+
     probes: list[Probe] = []
     rejects: list[Reject] = []
     if bound.scopes:
@@ -97,6 +104,8 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
 
 
 def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
+    from compiler.probes.siblings import Siblings
+
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     for record in inputs.rows("sample.records", DocTexts):
         choice = choices.get(record.doc_id)
@@ -110,6 +119,8 @@ def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
 
 
 def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
+    from compiler.probes.alternatives import Donor
+
     tokens: dict[str, Tokens] = {}
     for tokenizer in tokenizers.values():
         if tokenizer.identity not in tokens:

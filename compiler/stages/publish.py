@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from compiler.dataset import columns, parquet
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
@@ -27,8 +28,9 @@ from compiler.records import (
 from compiler.spec.model import Publish
 from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
-from compiler.statistics import artefacts
-from compiler.statistics.artefacts import Artefacts, Pair
+
+if TYPE_CHECKING:
+    from compiler.statistics.artefacts import Pair
 
 VERSION = 4
 
@@ -94,6 +96,8 @@ def _run(
     inputs: Inputs,
     out: Outputs,
 ) -> None:
+    from compiler.statistics.artefacts import Artefacts
+
     gathered = Artefacts()
 
     def published(facts: RowWriter, pairs: RowWriter) -> Iterator[dict[str, Value]]:
@@ -221,6 +225,8 @@ def _fact(row: Row) -> ProbeFact:
 
 
 def _pair(row: Row, by_response: frozenset[str]) -> Pair:
+    from compiler.statistics import artefacts
+
     probe = row.probe
     truth = (
         probe.response

@@ -50,6 +50,25 @@ def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]
             yield _fact(values, groups)
 
 
+def values(files: Sequence[Path], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the distinct texts of each column; empty columns are left out.
+
+    Raises:
+        SourceError: a file is no parquet, or lacks doc_id, scope or target.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: dict[str, set[str]] = {}
+    for batch in (each for file in files for each in batches(file, _REQUIRED, columns)):
+        for name in batch.schema.names:
+            # `unique` does not accept nested columns, which hold no texts either.
+            nested = pa.types.is_nested(batch[name].type)
+            texts = [] if nested else pc.unique(batch[name]).to_pylist()
+            found.setdefault(name, set()).update(each for each in texts if isinstance(each, str))
+    return {name: tuple(sorted(found[name])) for name in columns if found.get(name)}
+
+
 def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
     """Yield the truth and the alternative of every row that has both.
 

@@ -40,7 +40,8 @@ class Stats:
 
     `cells`: the last one holds all scored rows. `flags`: rows by flag. `same_split_share`: share of
     documents whose splits are all at one offset; None without rows. `hard_below`, `easy_from`: the
-    thresholds of the bands. `build`: None for rows of a file without its build.
+    thresholds of the bands. `embedded`: the rows have scores, with answers or verdicts of the
+    embedded model. `build`: None for rows of a file without its build.
     """
 
     probes: int
@@ -56,6 +57,7 @@ class Stats:
     judge: JudgeStats
     hard_below: float
     easy_from: float
+    embedded: bool
     build: BuildStats | None
 
     @property
@@ -66,11 +68,15 @@ class Stats:
 
 @dataclass(frozen=True)
 class Rules:
-    """The thresholds of the bands, and the known scopes in their order."""
+    """The thresholds of the bands, and the known scopes in their order.
+
+    `embedded`: the embedded model answered or judged.
+    """
 
     hard_below: float
     easy_from: float
     scopes: Sequence[str]
+    embedded: bool = False
 
 
 def compute(
@@ -96,6 +102,7 @@ def compute(
         judge=reliability(rows, audits, scopes, (rules.hard_below, rules.easy_from)),
         hard_below=rules.hard_below,
         easy_from=rules.easy_from,
+        embedded=rules.embedded and bool(rows.has_scores().any()),
         build=build,
     )
 

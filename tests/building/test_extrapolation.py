@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from compiler.building import extrapolation
 from compiler.building.usage import Basis, Cell, DocumentUsage, Usage
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.model import Spec
 from tests.conftest import ROOT
 
@@ -17,7 +18,7 @@ from tests.conftest import ROOT
 def spec_of(*overrides: str) -> Spec:
     found = load.read(ROOT / "specs/qwen3.5-9b.yaml", overrides).spec
     assert found is not None
-    return found
+    return of_probes(found)
 
 
 def usage(*cells: Cell) -> Usage:

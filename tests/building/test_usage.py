@@ -13,7 +13,7 @@ from compiler.building.usage import Cell, DocumentUsage, Usage
 from compiler.project import opening
 from compiler.project.project import Project
 from compiler.project.variant import Variant
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 from tests.conftest import ROOT
 
 SCORING = ("answer", "judge")

@@ -9,9 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import Lens
-from compiler.probes.collocations import Place, after, before
-from compiler.probes.endings import closing_of
 from compiler.probes.scopes.template import Workbench
 from compiler.records import Probe, Reject, Slot
 
@@ -20,6 +17,10 @@ _MAX_TOKENS = 63
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """Build the probe of one lens slot, or its reject."""
+    from compiler.probes.alternatives import Lens
+    from compiler.probes.collocations import Place, after, before
+    from compiler.probes.endings import closing_of
+
     if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
     suffix = slot.target == "suffix"

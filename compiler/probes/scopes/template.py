@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from compiler.probes.alternatives import Pool
-from compiler.probes.collocations import Place, after, before
-from compiler.probes.places import Places
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Span, word_count
-from compiler.probes.siblings import Siblings
-from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocTexts, Probe, Reject, Side, Slot
+
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.collocations import Place
+    from compiler.probes.places import Places
+    from compiler.probes.siblings import Siblings
+    from compiler.probes.tokens import Tokenizer, Tokens
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Workbench:
 
     def place(self, start: int, end: int) -> Place:
         """Return the place of a word in the text."""
+        from compiler.probes.collocations import Place, after, before
+
         return Place(before(self.text, start), after(self.text, end))
 
     def is_generated(self, start: int) -> bool:

@@ -6,8 +6,7 @@ there. `abs_index` counts every word outward from the split, 1 = the nearest.
 
 from __future__ import annotations
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
 from compiler.probes.segment import Span, counted_words
@@ -15,8 +14,8 @@ from compiler.records import Probe, Reject, Side, Slot
 from compiler.words import stem, stems
 
 # Scripts without spaces between words, where a run of letters is not a word.
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_ADDRESS = regex.compile(r"\w://|\bwww\.", regex.IGNORECASE)
+_UNSPACED = pattern(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_ADDRESS = pattern(r"\w://|\bwww\.", "IGNORECASE")
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:

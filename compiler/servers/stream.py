@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from compiler.keys import Json
-from compiler.llm.providers.anthropic.failure import Failure
+from compiler.servers.failure import Failure
 
 # The fields of a block that grow, by the type of the delta.
 _GROWING = {"text_delta": "text", "thinking_delta": "thinking"}
