@@ -11,9 +11,11 @@ import pytest
 
 from benchmarks import (
     batches,
+    contrast,
     full_scale,
     local_stages,
     parquet_layout,
+    recombine,
     response_log,
     rollout_filters,
     scale_model,
@@ -52,6 +54,22 @@ def test_the_benchmark_of_the_paid_path_runs(
     assert "equals that of what the server received" in out
     assert "bare asyncio client" in out
     assert "B a reply on disk" in out
+
+
+def test_the_contrast_benchmark_prints_the_rate_of_both_inputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+    source = tmp_path / "few.jsonl"
+    source.write_text("".join(lines[:50]), encoding="utf-8")
+    monkeypatch.setattr(contrast, "TOKENIZER", tmp_path / "none")
+    monkeypatch.setattr(recombine, "CORPUS", tmp_path / "none")
+    monkeypatch.setattr(sys, "argv", ["contrast", str(source), "--documents", "8"])
+    contrast.main()
+    out = capsys.readouterr().out
+
+    assert "rollouts: Context-aware choice rate" in out
+    assert "recombined: Context-aware choice rate" in out
 
 
 def test_the_benchmark_of_the_statistics_runs(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compiler.probes.lexicon import Lexicon
     from compiler.probes.siblings import Siblings
 
-VERSION = 7
+VERSION = 8
 
 
 @dataclass(frozen=True)
