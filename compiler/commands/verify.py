@@ -7,7 +7,7 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 
-EXAMPLE = "probec verify 930f80"
+EXAMPLE = "probec verify 69822d"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

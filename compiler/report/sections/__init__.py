@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from compiler.embedded import MACHINERY
 from compiler.report.numbers import percent, percent_estimate
 from compiler.report.sections import artefacts, judge, losses, readers, scores
 from compiler.report.tree import Section, Table
@@ -50,6 +51,7 @@ def brief(stats: Stats) -> Iterator[str]:
         yield (
             f"HARD: {percent_estimate(cell.hard)} (max score < {stats.hard_below:g}), "
             f"EASY: {percent_estimate(cell.easy)} (>= {stats.easy_from:g})"
+            f"{f'; {MACHINERY}' if stats.embedded else ''}"
         )
     changes = losses.changes(stats)
     if stats.build is not None and changes is not None:
