@@ -52,12 +52,14 @@ golden: .venv/.dev  ## accept changed golden files; read the diff before committ
 	$(BIN)/pytest -n 0 --update-golden
 
 bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.local_stages
 	$(BIN)/python -m benchmarks.batches
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.full_scale 1000 --jobs 2
 	$(BIN)/python -m benchmarks.parquet_layout
 	$(BIN)/python -m benchmarks.response_log 200000
+	$(BIN)/python -m benchmarks.viewing 2300
 	$(BIN)/python -m benchmarks.scale_model
 	$(BIN)/python -m benchmarks.rollout_filters specs/data/rollouts.jsonl
 

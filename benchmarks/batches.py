@@ -33,12 +33,11 @@ from compiler.commands.arguments import at_least_one
 from compiler.keys import digest
 from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Purpose, Reply, Request, encode
 from compiler.llm.prices import Rate
 from compiler.llm.providers import Settings, provider
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog

@@ -33,7 +33,6 @@ from compiler.engine.plan import Graph
 from compiler.engine.stage import Part
 from compiler.engine.store import Manifest
 from compiler.llm.messages import Request, encode
-from compiler.probes import prompts
 from compiler.probes.tokens import Tokenizer
 from compiler.records import (
     AnswerRow,
@@ -41,7 +40,6 @@ from compiler.records import (
     DocRecord,
     DocTexts,
     Document,
-    Pair,
     Probe,
     ProbeFact,
     Reject,
@@ -50,11 +48,14 @@ from compiler.records import (
     Skip,
     VerdictRow,
 )
+from compiler.spec.paid import Role
 from compiler.stages import generate, publish
 from compiler.stages.answering import Answering
 from compiler.stages.asking import posed
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judged, whole
+from compiler.statistics.artefacts import Pair
+from compiler.templating import prompts
 
 ROWS: dict[str, type] = {
     "ingest.documents": Document,

@@ -33,18 +33,18 @@ from compiler.llm import intents
 from compiler.llm.batches import reconcile
 from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.batches.states import Event
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Request, encode
 from compiler.llm.providers import Settings, provider
-from compiler.llm.providers.anthropic import client, stream
-from compiler.llm.providers.anthropic.batch import BatchSettings
+from compiler.llm.providers.anthropic import client
 from compiler.llm.providers.anthropic.client import Client
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal
 from compiler.report.terminal import table
+from compiler.servers import stream
 
 COUNT = 12
 # Seconds after which a client that was not killed counts as stuck.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import inspect
 import io
 import json
@@ -19,15 +20,18 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from compiler import __version__
 from compiler.commands import COMMANDS
 from compiler.errors import ProbecError, SpecError, UsageError, known, nearest
+from compiler.report.screen import Screen
+from compiler.version import __version__
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
     from compiler.llm.purse import Purse
 
 _SLOW = 30.0
+# Imports and parsed specs are few cycles in many objects, so collections would find nothing.
+_COLLECT_AFTER = (50_000, 20, 20)
 _EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
 provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
@@ -41,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     if argv is None:
+        gc.set_threshold(*_COLLECT_AFTER)
         _open_streams()
         # Characters that the terminal cannot encode are printed as escapes.
         for stream in (sys.stdout, sys.stderr):
@@ -104,7 +109,8 @@ def _run(arguments: list[str], *, own: bool) -> int:
         args.action = action
     # True if this process was started for this command line, and not by a program that calls main.
     args.own = own
-    reporter = _Progress(quiet=args.json)
+    args.screen = _screen(plain=args.json)
+    reporter = _Progress(quiet=args.json, money=getattr(module, "MONEY", ""))
     asks = not args.json and sys.stdin.isatty() and sys.stderr.isatty()
     offered = {"reporter": reporter, "ask": _ask if asks else None}
     taken = offered.keys() & inspect.signature(module.run).parameters
@@ -117,6 +123,16 @@ def _run(arguments: list[str], *, own: bool) -> int:
     else:
         print(result.text)
     return int(result.code)
+
+
+def _screen(*, plain: bool) -> Screen:
+    """Describe standard output: its width, and if it shows colours."""
+    terminal = not plain and sys.stdout.isatty()
+    limited = terminal or os.environ.get("COLUMNS", "").isdecimal()
+    return Screen(
+        shutil.get_terminal_size().columns if limited and not plain else None,
+        terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
 
 
 def _ask(question: str) -> str:
@@ -167,8 +183,10 @@ def _parser(
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     found: argparse.ArgumentParser | None = None
     for name, summary in COMMANDS.items():
-        # Only the module of the chosen command is imported; the others are one line of help.
-        own = module if name == chosen and module is not None else None
+        # Only the module of the chosen command is imported. Without one, the parser lists them all.
+        own = module if name == chosen else None
+        if module is not None and own is None:
+            continue
         epilog = f"example: {own.EXAMPLE}" if own is not None else None
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON for machines")
@@ -236,44 +254,75 @@ def _failed(error: ProbecError, as_json: bool) -> int:
 
 
 class _Progress:
-    """Progress on stderr: one live line on a terminal, one line per stage elsewhere."""
+    """Progress on stderr: a live line and a line per finished stage on a terminal.
 
-    def __init__(self, *, quiet: bool) -> None:
+    Elsewhere, a line when a stage begins, and from time to time while it takes long. `money`: what
+    is added to lines with amounts, such as `simulated`.
+    """
+
+    def __init__(self, *, quiet: bool, money: str = "") -> None:
         self._quiet = quiet
+        self._money = f" ({money})" if money else ""
         self._live = sys.stderr.isatty()
-        self._stage = ""
+        self._names: list[str] = []
+        self._stage = self._calls = self._batches = ""
         self._stale = self._done = 0
+        # When the stage began, and the number of replies when its first one came.
+        self._began = 0.0
+        self._first: tuple[float, int] | None = None
         self._shown = 0.0
         self._open = False
-        self._batches = ""
 
     def notice(self, text: str) -> None:
         """Print a line above the live line."""
         self.clear()
         if not self._quiet:
-            print(text, file=sys.stderr)
+            print(text + (self._money if "$" in text else ""), file=sys.stderr)
+
+    def stages(self, names: Sequence[str]) -> None:
+        """Begin an execution of these stages; without any, end it."""
+        self._finish()
+        self._names = [*names]
 
     def stage_started(self, stage: str, steps: int, stale: int) -> None:
         """Begin to count the steps of a stage."""
-        self._stage, self._stale, self._done = stage, stale, 0
+        # The levels of a sweep go through a stage together.
+        if _plain(stage) != _plain(self._stage):
+            self._finish()
+            self._stale = 0
+            self._began, self._first, self._calls = time.monotonic(), None, ""
+        self._stage = stage
+        self._stale += stale
         if stale and not self._live and not self._quiet:
-            print(f"{stage}: {stale} of {steps} steps", file=sys.stderr)
+            print(f"{self._place()}: {stale} of {steps} steps", file=sys.stderr)
 
     def step_done(self, stage: str, part: str, seconds: float) -> None:
         """Count a finished step."""
+        self._stage = stage
         self._done += 1
-        self._line(f"{stage}: {self._done}/{self._stale} steps", force=True)
+        left = (self._stale - self._done) * (time.monotonic() - self._began) / self._done
+        index = part.partition(".")[0]
+        where = f", round {index}" if index.isdecimal() else ""
+        text = f"{self._place()}: {self._done} of {self._stale} steps{where}{_left(left)}"
+        self._line(text, force=True)
 
-    def calls(self, role: str, done: int, wanted: int) -> None:
-        """Show how many calls of a role have replies."""
-        text = f"{self._stage}: {done:,} of {wanted:,} {role} calls"
+    def calls(self, role: str, done: int, wanted: int, round_index: int) -> None:
+        """Show how many calls of a role have replies, at which rate, and the time left."""
+        now = time.monotonic()
+        if self._first is None or done < self._first[1]:
+            self._first = now, done
+        rate = (done - self._first[1]) / max(now - self._first[0], 0.001)
+        pace = f", {rate:,.1f}/s{_left((wanted - done) / rate)}" if rate else ""
+        self._calls = f"{wanted:,} {role} calls, "
+        self._stage = _plain(self._stage)
+        text = f"{self._place()}: {done:,} of {wanted:,} {role} calls, round {round_index}{pace}"
         if self._live:
             self._line(text, force=False)
-        elif not self._quiet and time.monotonic() - self._shown > _SLOW:
+        elif not self._quiet and now - self._shown > _SLOW:
             # Without a live line, a long stage prints its progress from time to time.
             if self._shown:
                 print(text, file=sys.stderr)
-            self._shown = time.monotonic()
+            self._shown = now
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """Show the open batches: a live line on a terminal, elsewhere a line when it changes."""
@@ -285,14 +334,13 @@ class _Progress:
         # The reasons for waiting: a server that is unreachable or busy.
         notes = "; ".join(sorted({shard.note for shard in shards if shard.note})[:3])
         text = (
-            f"{self._stage}: {notes + '; ' if notes else ''}batches: {listed}; "
+            f"{self._place()}: {notes + '; ' if notes else ''}batches: {listed}; "
             f"{requests:,} requests; ${purse.spent:,.2f} spent, "
-            f"${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned"
+            f"${purse.in_flight:,.2f} in flight, ${purse.planned:,.2f} planned{self._money}"
         )
         if self._live:
             ids = " ".join(f"{s.batch_id or s.id}:{s.state.value}" for s in shards[:2])
-            wait = f"; about {left / 60:,.0f} min left" if left is not None else ""
-            self._line(f"{text}{wait}; {ids}", force=True)
+            self._line(f"{text}{_left(left)}; {ids}", force=True)
         elif text != self._batches:
             self._batches = text
             print(text, file=sys.stderr)
@@ -303,6 +351,23 @@ class _Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._open = False
 
+    def _place(self) -> str:
+        """Name the stage, with its number among all."""
+        name = _plain(self._stage)
+        if name not in self._names:
+            return self._stage
+        return f"[{self._names.index(name) + 1}/{len(self._names)}] {self._stage}"
+
+    def _finish(self) -> None:
+        """Leave a line of the stage on a terminal, if a step of it ran."""
+        self.clear()
+        if self._done and self._live and not self._quiet:
+            self._stage = _plain(self._stage)
+            seconds = time.monotonic() - self._began
+            steps = f"{self._done} step{'s' if self._done > 1 else ''}"
+            print(f"{self._place()}: {self._calls}{steps} in {_time(seconds)}", file=sys.stderr)
+        self._done, self._stage = 0, ""
+
     def _line(self, text: str, *, force: bool) -> None:
         now = time.monotonic()
         if self._quiet or not self._live or (not force and now - self._shown < 0.1):
@@ -311,6 +376,22 @@ class _Progress:
         # A line that wraps could not be cleared.
         text = text[: shutil.get_terminal_size().columns - 1]
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _plain(stage: str) -> str:
+    """Return the name of a stage without the level of a sweep."""
+    return stage.partition(",")[0]
+
+
+def _left(seconds: float | None) -> str:
+    return f", about {_time(seconds)} left" if seconds else ""
+
+
+def _time(seconds: float) -> str:
+    """Format a duration with one unit."""
+    if seconds < 90:
+        return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 if __name__ == "__main__":

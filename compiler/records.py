@@ -215,7 +215,8 @@ class Probe(Struct, frozen=True, gc=False):
     `atom_start`, `atom_end`: code points into the chosen sibling's text. `word_distance`: words
     between the split and the nearest edge of the atom, negative on the prefix side.
     `support`: number of other usable siblings that hold the atom's content, None without others.
-    `flags`: ids of warnings (see probes.checks).
+    `flags`: ids of warnings (see probes.checks). `attested`: attestations of atom and alternative
+    at the atom's place in held-out documents (see probes.collocations).
     """
 
     doc_id: str
@@ -242,6 +243,7 @@ class Probe(Struct, frozen=True, gc=False):
     pool_size: int | None
     support: int | None
     flags: tuple[str, ...]
+    attested: tuple[int, int] | None = None
 
     def flagged(self, flags: Iterable[str]) -> Probe:
         """Return a copy with these flags."""
@@ -364,7 +366,8 @@ class ProbeFact(Struct, frozen=True, gc=False):
 
     `chars`: lengths of atom, response and alternative, and the mean length of the answers (None
     without any). `baselines`: the scores of each baseline that ran on the probe. `question`: its
-    digest, None for templated probes.
+    digest, None for templated probes. `level`: of the search for an alternative. `attested`:
+    attestations of atom and alternative in held-out documents.
     """
 
     round: int
@@ -384,17 +387,7 @@ class ProbeFact(Struct, frozen=True, gc=False):
     question: str | None
     distance: int | None
     chars: tuple[int, int, int, int | None]
-
-
-class Pair(Struct, frozen=True, gc=False):
-    """The true text of a probe and its incorrect plausible alternative.
-
-    Both are cut to a bounded length; `chars` are their full lengths.
-    """
-
-    scope: str
-    target: str
-    doc_id: str
-    truth: str
-    alternative: str
-    chars: tuple[int, int]
+    split_kind: str = ""
+    origin: str = ""
+    level: int | None = None
+    attested: tuple[int, int] | None = None

@@ -8,15 +8,25 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, TypeVar
-from unicodedata import normalize
+from unicodedata import name, normalize
 
-import regex
+from compiler.patterns import pattern
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from compiler.characters import Kinds
 
-WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*")
-_LATIN = regex.compile(r"\p{Latin}")
+    Ints = npt.NDArray[np.int64]
+
+_WORD = r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*"
+WORD = pattern(_WORD)
+_TOKEN = pattern(_WORD + r"|[^\s\p{L}\p{M}\p{N}]")
+_UNSPACED = pattern(
+    r"(?=[\p{L}\p{N}])[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+)
+_LATIN = pattern(r"\p{Latin}")
 
 STOPWORDS = frozenset(
     """a about above across after again against all almost along already also although always am
@@ -47,6 +57,8 @@ _ENDINGS = tuple(
 
 # Every probe reads the same whole documents again, so only long texts are cached.
 _LONG = 400
+
+ENDINGS = ("ing", "ed", "ly", "s", "")
 
 T = TypeVar("T")
 
@@ -129,6 +141,8 @@ _JOINERS = {_NUMBER + _LETTER: r"['’\-]", _NUMBER + _NUMBER: r"[.,]"}
 @cache
 def _kinds() -> Kinds:
     """Return the kinds: letter or mark, number, joiner of letters, joiner of numbers, 0 = other."""
+    import regex
+
     from compiler.characters import Kinds
 
     known = {kind: regex.compile(those) for kind, those in (_KINDS | _JOINERS).items()}
@@ -147,6 +161,14 @@ def spans_between(text: str, start: int, end: int) -> tuple[list[int], list[int]
 def count_between(text: str, start: int, end: int) -> int:
     """Count the words between two offsets."""
     return counts_between(text, [(start, end)])[0]
+
+
+def size_between(text: str, start: int, end: int) -> int:
+    """Count the words between two offsets, and each character where words are not spaced."""
+    part = text[start:end]
+    if part.isascii() or _UNSPACED.search(part) is None:
+        return count_between(text, start, end)
+    return len(WORD.findall(_UNSPACED.sub(" ", part))) + len(_UNSPACED.findall(part))
 
 
 def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:
@@ -205,6 +227,20 @@ def words_in(chunk: str) -> Sequence[str]:
     return [bare] if bare.isascii() and bare.isalpha() else WORD.findall(chunk)
 
 
+def tokens_in(text: str, start: int = 0, end: int | None = None) -> Sequence[str]:
+    """Return the words and the punctuation marks between two offsets, in order."""
+    found: list[str] = _TOKEN.findall(text, start, len(text) if end is None else end)
+    return found
+
+
+def token_spans(text: str) -> tuple[Ints, Ints]:
+    """Return the starts and the ends of a text's words and punctuation marks."""
+    import numpy as np
+
+    spans = np.array([match.span() for match in _TOKEN.finditer(text)], np.int64).reshape(-1, 2)
+    return spans[:, 0], spans[:, 1]
+
+
 # Not part of a word at either end of a chunk.
 _SIGNS = string.punctuation + "“”‘’–—…"
 
@@ -242,6 +278,36 @@ _stems_of = Chunks(lambda chunk: tuple(chain.from_iterable(map(_stems, words_in(
 _content_of = Chunks(
     lambda chunk: tuple([stem(word) for word in words_in(chunk) if is_content(word)])
 )
+
+
+def ending(word: str) -> int:
+    """Return the number of a case-folded word's ending, of a few common ones."""
+    return next(number for number, end in enumerate(ENDINGS) if word.endswith(end))
+
+
+# Scripts without spaces between words, where a run of letters is not a word.
+_NOT_PLAIN = pattern(
+    r"[<>@_\\/|{}\[\]~^=#*]|://|\bwww\.|&\w+;|([^\w\s])\1\1"
+    r"|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]",
+    "IGNORECASE",
+)
+
+
+def is_plain(chunk: str) -> bool:
+    """Return whether a chunk's words may be atoms.
+
+    It is no address, markup or separator line, and of a script with spaces between words.
+    """
+    return (chunk.isascii() and chunk.isalpha()) or _NOT_PLAIN.search(chunk) is None
+
+
+@lru_cache(maxsize=1 << 16)
+def script(word: str) -> str:
+    """Return the name of the script of a text's first letter, "" without letters."""
+    first = next(filter(str.isalpha, word), "")
+    if not first:
+        return ""
+    return "LATIN" if first.isascii() else name(first, "").partition(" ")[0]
 
 
 def is_placeholder(text: str) -> bool:

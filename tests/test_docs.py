@@ -12,11 +12,12 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from compiler import cli
+from compiler.checking.rollouts import RULES
 from compiler.commands import COMMANDS
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
-from compiler.probes.reasons import REASONS, SKIPS, STATUSES
-from compiler.spec import base, filters, model, paid, scoring
+from compiler.probes.reasons import LOSSES, REASONS, SKIPS, STATUSES
+from compiler.spec import base, filters, model, paid, rollouts, scoring
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- made from the code by `make golden`; edit the code -->\n\n"
@@ -55,8 +56,10 @@ def checks_page() -> str:
         + rows("| id | correct rows that break it | rows with a wrong answer |", measured),
     ]
     for title, table in (
+        ("Rules of rollouts", RULES),
         ("Reject reasons", REASONS),
         ("Source rows and siblings that are not used", SKIPS),
+        ("Further rows and continuations that builds of rollouts do not use", LOSSES),
         ("Score status", STATUSES),
     ):
         lines = [f"| `{name}` | {meaning} |" for name, meaning in table.items()]
@@ -95,7 +98,13 @@ def spec_page() -> str:
         "anchors, aliases, merge keys and tags. `--set` paths join keys by dots; a key that holds "
         "a dot is quoted: `--set 'prices.\"model-1.5\".input=3'`.\n"
     ]
-    for klass in {**vars(model), **vars(filters), **vars(paid), **vars(scoring)}.values():
+    for klass in {
+        **vars(model),
+        **vars(filters),
+        **vars(paid),
+        **vars(scoring),
+        **vars(rollouts),
+    }.values():
         if inspect.isclass(klass) and issubclass(klass, base.Model) and klass is not base.Model:
             meanings = base.meanings(klass)
             lines = [

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building import folder, kit, losses, money, recovery, usage, workers
-from compiler.building.estimate import quote
+from compiler.building import chain, folder, kit, losses, recovery, workers
 from compiler.building.jobs import Workers
 from compiler.building.locking import lock_rounds, refuse_changed
-from compiler.building.losses import Failed, Lost
-from compiler.building.money import Bill
-from compiler.building.quotes import dollars
+from compiler.building.losses import Failed
 from compiler.building.receipt import Receipt, Request
-from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.building.watch import Watch
 from compiler.engine.execute import Outcome, execute
 from compiler.engine.lock import building
@@ -30,16 +26,19 @@ from compiler.llm.batches import cancellations
 from compiler.llm.batches.states import SENT
 from compiler.llm.providers import FREE
 from compiler.llm.purse import Purse
+from compiler.pricing import money, pace, usage
+from compiler.pricing.estimate import quote
+from compiler.pricing.money import Bill
+from compiler.pricing.quotes import dollars
+from compiler.pricing.unit_costs import later_usd, observed_usd
 from compiler.project import defaults
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
-from compiler.report.sections import summary
-from compiler.report.sections.judge import KINDS
+from compiler.report.screen import Screen
 from compiler.rounds.locks import Lock
-from compiler.stages.context import ROLES, Context
-from compiler.statistics.reliability import excessive
-from compiler.statistics.stats import Stats
+from compiler.stages.context import Context
+from compiler.stages.kind import Loss
 
 _NO_REPLIES = (
     "rounds are locked here, but the response log is empty: every reply that a step needs is "
@@ -54,17 +53,19 @@ def make(
     where: Workers,
     onward: str = "",
     asked: Request | None = None,
+    tables: Screen | None = None,
 ) -> Receipt:
     """Build a project.
 
     `max_usd`: a lower ceiling than the spec's. `where`: the workers of the local stages. `onward`:
     commands to propose after the result. `asked`: the command line, if its next run may be answered
-    from a receipt.
+    from a receipt. `tables`: the terminal for all tables of the result; None for a short result.
     """
     ceiling = project.ceiling(max_usd)
     project.purse = Purse(ceiling, later_usd(project), observed_usd(project))
     for notice in project.notices:
         reporter.notice(notice)
+    chain.require(project)
     with alone(project):
         context = project.context(reporter, remember=True)
         graph = project.graph(context)
@@ -81,8 +82,13 @@ def make(
             running(project, context),
             workers.executor(project, context, graph, where, reporter.notice) as crew,
         ):
+            before, begun = _sent(project), project.clock.now()
+            reporter.stages([stage.name for stage in graph.stages])
             outcome = execute(graph, reporter, crew)
-        stats = folder.stats(project.store, graph, project.command)
+            reporter.stages(())
+        if not project.kind.measured:
+            pace.save(project, _sent(project) - before, project.clock.now() - begun)
+        stats = folder.result(project, graph)
         # A dataset that lost more than its spec allows is neither installed nor locked.
         over = losses.over(project, stats)
         place = folder.install(project, graph) if not over else None
@@ -90,13 +96,15 @@ def make(
             defaults.record(project, context)
         locks = lock_rounds(project, context, graph) if project.locking and not over else []
         errors = losses.errors(project, graph)
-        if project.pilot or (_spends(project) and not outcome.up_to_date):
+        if project.kind.measured and (
+            project.pilot or (_spends(project) and not outcome.up_to_date)
+        ):
             usage.save(project, context)
         left = project.journal.shards(SENT)
         close(project)
         watch = Watch(asked, project, context, graph, [lock for lock, _ in locks])
         remember = not left and not over and watch.begin()
-        made = _Made(project, place, outcome, locks, stats, errors, over, onward)
+        made = _Made(project, place, outcome, locks, stats, errors, over, onward, tables)
         digests = {f"{s} {part}": digest for s, part, digest in folder.output_digests(graph)}
         bill = money.bill(project)
         close(project)
@@ -130,10 +138,11 @@ class _Made:
     place: Path | None
     outcome: Outcome
     locks: list[tuple[Lock, bool]]
-    stats: Stats
+    stats: object
     errors: Sequence[Failed]
-    over: Sequence[Lost]
+    over: Sequence[Loss]
     onward: str
+    tables: Screen | None
 
     def again(self) -> _Made:
         """Return the result of the next build if nothing changes in between: no step runs."""
@@ -150,18 +159,15 @@ class _Made:
             if outcome.up_to_date
             else f"built: {sum(outcome.ran.values())} of {total_steps} steps ran"
         )
+        kind = self.project.kind
         failures = [
             *([losses.text(self.project, self.over, self.errors)] if self.over else []),
-            *_failures(self.project, self.stats),
+            *kind.failures(self.project.declared, self.stats, losses.variant(self.project)),
         ]
-        place = ""
-        if self.place is not None:
-            place = (
-                f"dataset: {folder.shown(self.place)}\n{_locked(self.locks)}{self.onward}".strip()
-            )
-        tables = map(terminal.render, summary(self.stats))
-        errors = losses.summary(self.errors)
-        parts = [head, *tables, money.text(bill), errors, place, *failures]
+        locked = any(new for _, new in self.locks)
+        short = outcome.up_to_date and not locked and self.tables is None
+        parts = self._line(head, bill) if short else self._parts(head, bill)
+        parts += failures
         data: dict[str, Json] = {
             "dataset": self.place.as_posix() if self.place is not None else None,
             "up_to_date": outcome.up_to_date,
@@ -177,30 +183,34 @@ class _Made:
         }
         return Receipt("\n\n".join(part for part in parts if part), data, 1 if failures else 0)
 
+    def _line(self, head: str, bill: Bill) -> list[str]:
+        """Format the result of a no-op build: one line, and what went wrong before."""
+        place = f"; dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        return [head + place, money.lost(bill), losses.summary(self.errors)]
 
-def _failures(project: Project, stats: Stats) -> list[str]:
-    """List the scopes in which the judge cannot distinguish right from wrong answers."""
-    anchors = project.spec.scoring.anchors
-    if anchors is None:
-        return []
-    command = project.command.partition(" ")[2].partition(" ")[2]
-    remedy = (
-        "so its scores there are unreliable: inspect the judge's prompt and replies "
-        f"(`probec prompt {command} --role judge --reply`) and scoring.compare"
-    )
-    found = [
-        f"FAILED: in scope {each.scope} the judge scores the truth only {each.gap.value:.2f} above "
-        f"the wrong alternative ({each.gap.n} probes; scoring.anchors.min_gap is "
-        f"{anchors.min_gap}), {remedy}"
-        for each in stats.judge.gaps
-        if each.gap.value is not None and each.gap.value < anchors.min_gap
-    ]
-    return found + [
-        f"FAILED: in scope {each.scope} the judge gives {KINDS[each.kind][0]} a mean score of "
-        f"{each.mean.value:.2f} ({each.mean.n} probes; scoring.anchors.max_wrong is "
-        f"{anchors.max_wrong}), {remedy}"
-        for each in excessive(stats.judge, anchors.max_wrong)
-    ]
+    def _parts(self, head: str, bill: Bill) -> list[str]:
+        """Format the parts of the result of a build: a few lines, or all tables."""
+        place = f"dataset: {folder.shown(self.place)}" if self.place is not None else ""
+        errors, kind = losses.summary(self.errors), self.project.kind
+        if self.tables is not None:
+            drawn = [terminal.render(each, self.tables) for each in kind.summary(self.stats)]
+            costs = money.text(bill)
+            return [
+                head,
+                *drawn,
+                costs,
+                errors,
+                f"{place}\n{_locked(self.locks)}{self.onward}".strip(),
+            ]
+        lines = [
+            head,
+            place,
+            *kind.brief(self.stats),
+            _rounds(self.locks),
+            money.line(bill),
+            errors,
+        ]
+        return ["\n".join(filter(None, lines)), self.onward if self.place is not None else ""]
 
 
 def _locked(locks: list[tuple[Lock, bool]]) -> str:
@@ -208,6 +218,16 @@ def _locked(locks: list[tuple[Lock, bool]]) -> str:
         f"round {lock.identity.round}: {lock.hash[:12]}{' (locked now)' if new else ''}\n"
         for lock, new in locks
     )
+
+
+def _rounds(locks: list[tuple[Lock, bool]]) -> str:
+    """List the rounds of a dataset in one line; "" without locks."""
+    listed = ", ".join(
+        f"{lock.identity.round} {lock.hash[:12]}{' (locked now)' if new else ''}"
+        for lock, new in locks[:4]
+    )
+    more = f" and {len(locks) - 4} more" if len(locks) > 4 else ""
+    return f"rounds: {listed}{more}" if locks else ""
 
 
 @contextmanager
@@ -244,9 +264,16 @@ def alone(project: Project) -> Iterator[None]:
         yield
 
 
+def _sent(project: Project) -> int:
+    """Count the billed requests of all builds of the dataset."""
+    return sum(each.calls for each in project.spent())
+
+
 def _spends(project: Project) -> bool:
     """Test if any role of the build has a provider that is not free."""
-    return any(getattr(project.spec.models, role).provider not in FREE for role in ROLES)
+    return any(
+        getattr(project.declared.models, role).provider not in FREE for role in project.kind.roles
+    )
 
 
 def _report_lost(project: Project, reporter: Reporter) -> None:

@@ -35,7 +35,7 @@ class Collected:
 def collect(project: Project, reporter: Reporter) -> Collected:
     """Collect the results of ended batches of all specs into the log; sends no request."""
     journal, log, found = project.journal, project.log, Collected()
-    seconds = project.spec.batches.poll_seconds
+    seconds = project.declared.batches.poll_seconds
     pace = Pace(seconds, seconds, False)
 
     def deliver(key: str, purpose: Purpose, reply: Reply) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from compiler.building import folder
 from compiler.engine.plan import Graph
 from compiler.errors import StoreError, UsageError
-from compiler.probes.prompts import Library
 from compiler.project import opening, place
 from compiler.project.project import Project
 from compiler.project.variant import Variant
 from compiler.spec.scoring import Bands
 from compiler.statistics import measured
 from compiler.statistics.stats import Stats
+from compiler.templating.prompts import Library
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,18 @@ class Finished:
 
     project: Project
     graph: Graph
-    stats: Stats
+    result: object
+
+    @property
+    def stats(self) -> Stats:
+        """The statistics of its probes.
+
+        Raises:
+            UsageError: it is a build of another kind.
+        """
+        assert self.project.spec is not None
+        assert isinstance(self.result, Stats)
+        return self.result
 
     @property
     def directory(self) -> Path:
@@ -64,7 +75,7 @@ def build(variant: Variant) -> Finished:
     """
     project = opening.project(variant)
     graph = project.planned()
-    return Finished(project, graph, folder.stats(project.store, graph, project.command))
+    return Finished(project, graph, folder.result(project, graph))
 
 
 def round_stats(prefix: str, build: Path | None) -> Stats:
@@ -86,6 +97,12 @@ def round_stats(prefix: str, build: Path | None) -> Stats:
             f"round {identity.round} of {lock.dataset} {other}",
             where=str(where.build / "datasets" / lock.dataset),
             hint="build its spec, or `probec reproduce` it with --keep",
+        )
+    if "scoring" not in identity.spec:
+        raise UsageError(
+            f"round {identity.round} of {lock.dataset} is one of rollouts, whose statistics are of "
+            "all rounds",
+            hint=f"run `probec stats {where.build / 'datasets' / lock.dataset}`",
         )
     stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
     return measured.stats(installed[0], stated.hard, stated.easy)

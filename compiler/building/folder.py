@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.engine.artifact import Artifact, RowDigest, damaged
+from compiler.dataset import rollout_columns
+from compiler.engine.artifact import Artifact, Row, RowDigest, damaged
 from compiler.engine.plan import Graph
 from compiler.engine.stage import label
 from compiler.engine.store import Store, write_atomic
@@ -22,7 +23,7 @@ from compiler.errors import StoreError
 from compiler.project.project import Project
 from compiler.records import AuditScore, Reject
 from compiler.report.card import CardFacts
-from compiler.statistics.stats import Stats
+from compiler.rollouts.rows import Rejected, RolloutFacts, RolloutStats
 
 _STAMP = ".installed.json"
 PAGE = "report.html"
@@ -47,13 +48,32 @@ class _Stamp(msgspec.Struct, frozen=True):
     files: dict[str, _Copy]
 
 
-# Installed text files: name -> (output of `release`, type of its records).
-_RECORDS: Mapping[str, tuple[str, type]] = {
-    "stats.json": ("stats", Stats),
-    "card.json": ("facts", CardFacts),
-    "rejects.jsonl": ("rejects", Reject),
-    "audits.jsonl": ("audits", AuditScore),
+# Installed text files: name -> output of `release`.
+_RECORDS: Mapping[str, str] = {
+    "stats.json": "stats",
+    "card.json": "facts",
+    "rejects.jsonl": "rejects",
+    "audits.jsonl": "audits",
+    rollout_columns.LEDGER: "ledger",
+    rollout_columns.FACTS: "rollout_facts",
+    rollout_columns.REJECTED: "rollout_rejects",
 }
+
+
+def _kind(name: str) -> type:
+    """Return the type of the records of an installed text file."""
+    from compiler.statistics.stats import Stats
+
+    kinds = {
+        "stats": Stats,
+        "facts": CardFacts,
+        "rejects": Reject,
+        "audits": AuditScore,
+        "ledger": RolloutStats,
+        "rollout_facts": RolloutFacts,
+        "rollout_rejects": Rejected,
+    }
+    return kinds[_RECORDS[name]]
 
 
 def install(project: Project, graph: Graph) -> Path:
@@ -85,8 +105,8 @@ def install(project: Project, graph: Graph) -> Path:
             where=str(root),
             hint="free some space or make it writable, and run the same command again",
         ) from error
-    for name, (_, kind) in _RECORDS.items():
-        records: Iterable[object] = store.rows(derived[name], kind)
+    for name, artifact in derived.items():
+        records: Iterable[object] = store.rows(artifact, _kind(name))
         write_atomic(root / name, _written(name, records))
     files = {name: _Copy(digest, _size(root / name)) for name, digest in digests.items()}
     write_atomic(root / _STAMP, msgspec.json.encode(_Stamp(project.command, files)))
@@ -100,7 +120,9 @@ def _wanted(graph: Graph) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     copied = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     copied["README.md"] = release.outputs["card"]
-    return copied, {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    outputs = release.outputs
+    records = ((name, outputs.get(output)) for name, output in _RECORDS.items())
+    return copied, {name: found for name, found in records if found is not None}
 
 
 def _digests(graph: Graph) -> dict[str, str]:
@@ -246,7 +268,11 @@ def released(graph: Graph) -> dict[str, Artifact]:
         raise StoreError("nothing is released yet", hint="run `probec build`")
     found = {_round_file(part[0]): artifact for part, artifact in _rounds(graph)}
     found["README.md"] = release.outputs["card"]
-    return found | {name: release.outputs[output] for name, (output, _) in _RECORDS.items()}
+    return found | {
+        name: release.outputs[output]
+        for name, output in _RECORDS.items()
+        if output in release.outputs
+    }
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -293,7 +319,7 @@ def _text_digest(path: Path) -> str:
     if path.suffix == ".md":
         found.append(data.decode("utf-8"))
     else:
-        _, kind = _RECORDS[path.name]
+        kind = _kind(path.name)
         lines = data.splitlines() if path.suffix == ".jsonl" else [data]
         decoded: list[object] = [msgspec.json.decode(line, type=kind) for line in lines]
         written = _written(path.name, decoded)
@@ -314,16 +340,23 @@ def _round_file(index: int) -> str:
     return f"data/train-round-{index:03d}.parquet"
 
 
-def stats(store: Store, graph: Graph, command: str) -> Stats:
-    """Read the statistics of a finished build. `command`: the one that builds it.
+def result(project: Project, graph: Graph) -> object:
+    """Read the statistics of a finished build, of the type of its kind.
 
     Raises:
         StoreError: it is not built, or not up to date.
     """
     release = graph.manifest("release")
     if release is None:
-        raise StoreError("not built, or not up to date", hint=f"run `{command}`")
-    (found,) = store.rows(release.outputs["stats"], Stats)
+        raise StoreError("not built, or not up to date", hint=f"run `{project.command}`")
+    return record(project.store, graph, *project.kind.result())
+
+
+def record(store: Store, graph: Graph, output: str, kind: type[Row]) -> Row:
+    """Read the only record of an output of `release`."""
+    release = graph.manifest("release")
+    assert release is not None, "a finished build has every step"
+    (found,) = store.rows(release.outputs[output], kind)
     return found
 
 

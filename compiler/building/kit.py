@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from compiler.building.slices import texts
 from compiler.dataset.located import Located
 from compiler.engine.executors import Bench, Workplace
 from compiler.engine.executors.exchange import Exchange, Outpost, bring, on_a_worker
@@ -26,8 +25,9 @@ from compiler.keys import bytes_digest
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project, opened
 from compiler.project.reporter import Silent
+from compiler.project.slices import texts
 from compiler.rounds.locks import TokenizerUse
-from compiler.spec.model import Spec
+from compiler.spec.declared import parsed
 from compiler.stages import bound
 from compiler.stages.context import Context
 
@@ -58,7 +58,7 @@ def pack(project: Project, context: Context, stages: Sequence[Stage]) -> Kit:
     """Collect the kit of a project, for workers that share the file system."""
     return Kit(
         # A source may lack a column that no file of the spec declares.
-        project.spec.model_dump_json(exclude_unset=True),
+        project.declared.model_dump_json(exclude_unset=True),
         str(project.root.resolve()),
         str(project.store.root.resolve()),
         str(project.state.resolve()),
@@ -120,7 +120,7 @@ def _read(folder: Path) -> Kit:
 
 def _unpack(kit: Kit, folder: Path) -> tuple[Store, Sequence[Stage]]:
     """Rebuild the store and the stages of a kit; providers only replay the response log."""
-    spec = Spec.model_validate_json(kit.spec)
+    spec = parsed(kit.spec)
     project = opened(spec, Path(kit.root), Path(kit.build), Path(kit.state))
     project.replay, project.locking, project.texts = True, False, kit.templates
     project.tokenizers = {

@@ -7,24 +7,13 @@ import platform
 import re
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 
 import msgspec
 
-from compiler import __version__
-from compiler.building.slices import (
-    key_list,
-    keys_in,
-    parts_of,
-    replies_digest,
-    round_stages,
-    slices,
-    spec_slice,
-    texts,
-)
 from compiler.engine.explain import changes
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Part, Stage, Step
@@ -32,6 +21,15 @@ from compiler.engine.store import Manifest, plain
 from compiler.errors import UsageError
 from compiler.keys import Json, bytes_digest
 from compiler.project.project import Project
+from compiler.project.slices import (
+    key_list,
+    keys_in,
+    parts_of,
+    replies_digest,
+    round_stages,
+    slices,
+    texts,
+)
 from compiler.records import RequestRow
 from compiler.rounds.locks import (
     SCHEMA,
@@ -44,8 +42,9 @@ from compiler.rounds.locks import (
     TokenizerUse,
     seal,
 )
-from compiler.stages import sample
+from compiler.stages import draws
 from compiler.stages.context import Context
+from compiler.version import __version__
 
 # Documents per pack: a few megabytes, so that an interrupted transfer loses little.
 _PACK = 64
@@ -63,25 +62,26 @@ def refuse_changed(project: Project, graph: Graph | None) -> None:
     Raises:
         UsageError: a locked round would change; it names the round and the field's two values.
     """
+    spec, kind = project.declared, project.kind
     for index, lock in project.held.items():
-        if index >= len(project.spec.rounds):
+        if index >= len(spec.rounds):
             continue
         was: dict[str, Json] = {"docs": len(lock.identity.documents), "seed": lock.identity.seed}
         now: dict[str, Json] = {
-            "docs": project.spec.rounds[index].docs,
-            "seed": project.spec.seed,
+            "docs": spec.rounds[index].docs,
+            "seed": spec.seed,
         }
-        stage = next((s for s in graph.stages if s.name == "sample"), None) if graph else None
+        stage = next((s for s in graph.stages if s.name == kind.drawing), None) if graph else None
         if stage is not None:
             before, params = plain(lock.identity.stages[stage.name].params), stage.params
             assert isinstance(before, dict)
             assert isinstance(params, dict)
-            was |= {name: before.get(name) for name in sample.DECLARED}
-            now |= {name: params[name] for name in sample.DECLARED}
+            was |= {name: before.get(name) for name in kind.fixed}
+            now |= {name: params[name] for name in kind.fixed}
         found = min(changes(was, plain(now)), default=None)
         if found is not None:
             raise UsageError(
-                f"round {index} of {project.spec.name} is locked with another {found}",
+                f"round {index} of {spec.name} is locked with another {found}",
                 where=str(project.lock_path(lock)),
                 hint="restore the old value, rename the dataset, add a round instead, or delete "
                 "the locks of that round to build it again",
@@ -92,7 +92,7 @@ def lock_rounds(project: Project, context: Context, graph: Graph) -> list[tuple[
     """Lock every round of a finished build; return (lock, is it new) by round."""
     found = []
     before = project.rounds.all()
-    for index in range(len(project.spec.rounds)):
+    for index in range(len(project.declared.rounds)):
         sealed = _Sealing(project, context, graph, index)
         lock = sealed.existing([lock for lock in before if lock.identity.round == index])
         new = lock is None
@@ -145,7 +145,7 @@ class _Sealing:
     def _identity(
         self, packs: tuple[str, ...], total: Asked, requests: dict[str, Asked]
     ) -> Identity:
-        project, spec = self._project, self._project.spec
+        project, spec = self._project, self._project.declared
         held = project.held.get(self._index)
         made = slices(self._graph.stages)
         return Identity(
@@ -153,7 +153,7 @@ class _Sealing:
             spec.name,
             self._index,
             spec.seed,
-            spec_slice(spec),
+            {**project.kind.reduced(spec)},
             texts(self._context, (each.templates for each in made.values())),
             # The first lock fixes the source: one that grew since does not change the round.
             held.identity.source if held else self._drawn_from(),
@@ -176,15 +176,20 @@ class _Sealing:
         return Drawn(self._context.located.revision, self._context.located.digest)
 
     def _documents(self) -> dict[str, str]:
-        return {each.doc_id: each.digest for each in sample.drawn(*self._sampled())}
+        return {each.doc_id: each.digest for each in draws.drawn(*self._sampled())}
 
-    def _sampled(self) -> tuple[Context, int, Step, Graph]:
-        stage = next(stage for stage in self._stages if stage.name == "sample")
+    def _sampled(self) -> tuple[Context, str, int, Step, Graph]:
+        kind = self._project.kind
+        stage = next(stage for stage in self._stages if stage.name == kind.drawing)
         part = parts_of(self._graph, stage, self._index)[0]
-        return self._context, self._index, Step(stage, part), self._graph
+        return self._context, kind.reader, self._index, Step(stage, part), self._graph
 
     def _packs(self) -> tuple[str, ...]:
-        rows = sample.documents(*self._sampled())
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        kind = self._project.kind
+        context, reader, index, step, graph = self._sampled()
+        rows: Iterator[object] = draws.documents(context, reader, kind.document, index, step, graph)
         names, ahead = list[str](), deque[Future[str]]()
         # A pack is compressed and written while the next documents are read.
         with ThreadPoolExecutor(1) as packer:
@@ -240,7 +245,7 @@ class _Sealing:
         return manifest
 
     def _recorded(self, replies: dict[str, str]) -> Recorded:
-        project, name = self._project, self._project.spec.name
+        project, name = self._project, self._project.declared.name
         mine = re.compile(rf"{re.escape(name)} \w+ round {self._index}")
         shards = [
             shard
@@ -264,13 +269,14 @@ class _Sealing:
             calls=sum(each.calls for each in paid),
             usd=sum((each.usd for each in paid), 0.0),
             rows=published.outputs["facts"].rows if published is not None else 0,
-            source=project.spec.source.path,
+            source=project.declared.source.path,
             tool=__version__,
             python=platform.python_version(),
             libraries={library: version(library) for library in _LIBRARIES},
             steps={step: manifest.key for step, manifest in manifests.items()},
             files=dict(sorted(files.items())),
             replies=replies,
+            servers=dict(sorted(project.accounts.items())),
             variation=project.variation,
         )
 

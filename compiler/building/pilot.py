@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from compiler.building import quotes, usage
 from compiler.building.build import make
-from compiler.building.estimate import Quote, count, quote
-from compiler.building.extrapolation import extrapolated
 from compiler.building.jobs import Workers
 from compiler.building.locking import refuse_changed
 from compiler.building.receipt import Receipt
-from compiler.building.usage import Usage
 from compiler.errors import UsageError
 from compiler.keys import Json
+from compiler.pricing import quotes, usage
+from compiler.pricing.estimate import Quote, count, quote
+from compiler.pricing.extrapolation import extrapolated
+from compiler.pricing.usage import Usage
 from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter, Silent
@@ -113,7 +113,7 @@ def cut(project: Project, documents: int) -> Project:
     rounds = [Round(docs=size) for size in sizes]
     return replace(
         project,
-        spec=spec.model_copy(update={"name": name, "rounds": rounds}),
+        declared=spec.model_copy(update={"name": name, "rounds": rounds}),
         pilot=True,
         fixed=fixed,
     )

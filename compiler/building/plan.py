@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.building import folder, quotes, recovery, usage
-from compiler.building.estimate import Quote, count, quote
+from compiler.building import chain, folder, recovery
 from compiler.building.locking import refuse_changed
 from compiler.engine.plan import Planned, State
 from compiler.engine.stage import label
 from compiler.errors import DamagedError
 from compiler.keys import Json
+from compiler.pricing import additions, pace, quotes, usage
+from compiler.pricing.additions import Addition
+from compiler.pricing.estimate import Quote, count, quote
 from compiler.project import defaults
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
@@ -31,12 +33,14 @@ class Plan:
     """The steps of a project and their price.
 
     `blocked`: what must be fetched before the steps can be planned; if not empty, the price is an
-    estimate of the whole spec. `installed`: False if every step is finished, but the dataset's
+    estimate of the whole spec. `optional`: the optional parts of the scoring, each with its price
+    over the whole dataset. `installed`: False if every step is finished, but the dataset's
     directory holds another build.
     """
 
     project: Project
     costs: Quote
+    optional: tuple[Addition, ...]
     steps: tuple[Planned, ...] = ()
     blocked: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -50,9 +54,11 @@ class Plan:
 
     def data(self) -> Json:
         """Convert to JSON."""
-        name, price = self.project.spec.name, self.costs.data()
+        name, price = self.project.declared.name, self.costs.data()
+        optional: Json = [each.data() for each in self.optional]
+        prices: dict[str, Json] = {"price": price, "optional": optional}
         if self.blocked:
-            return {"name": name, "blocked": [*self.blocked], "price": price}
+            return {"name": name, "blocked": [*self.blocked], **prices}
         steps: list[Json] = [
             {
                 "stage": each.step.stage.name,
@@ -64,7 +70,7 @@ class Plan:
             for each in self.steps
         ]
         notices: list[Json] = [*self.notices]
-        return {"name": name, "notices": notices, "steps": steps, "price": price}
+        return {"name": name, "notices": notices, "steps": steps, **prices}
 
 
 def plan(project: Project) -> Plan:
@@ -74,10 +80,12 @@ def plan(project: Project) -> Plan:
         UsageError: the spec would draw or sample a locked round differently.
     """
     refuse_changed(project, None)
+    chain.require(project)
     blocked = project.blocked()
     if blocked:
-        costs = quote(project, None, basis=usage.basis(project))
-        return Plan(project, costs, (), tuple(blocked), tuple(project.notices))
+        known = usage.basis(project)
+        costs, optional = quote(project, None, basis=known), additions.additions(project, known)
+        return Plan(project, costs, optional, (), tuple(blocked), tuple(project.notices))
     context = project.context(Silent())
     graph = project.graph(context)
     refuse_changed(project, graph)
@@ -103,7 +111,8 @@ def plan(project: Project) -> Plan:
         *recovery.notices(project.log, project.journal),
         *(_DAMAGED.format(key=key[:12]) for key in damaged),
     )
-    return Plan(project, costs, tuple(steps), notices=told, installed=other is None)
+    optional = additions.additions(project, measured)
+    return Plan(project, costs, optional, tuple(steps), notices=told, installed=other is None)
 
 
 def text(found: Plan) -> str:
@@ -112,13 +121,9 @@ def text(found: Plan) -> str:
 
 
 def _parts(found: Plan) -> Iterator[str]:
-    spec, steps = found.project.spec, found.steps
+    spec, steps = found.project.declared, found.steps
     if found.blocked:
-        docs = spec.documents()
-        yield (
-            f"{spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
-            f"{docs * spec.slots_per_document:,} slots"
-        )
+        yield f"{spec.name}: {spec.size()}"
         yield (
             "the plan stops here, because planning opens no socket:\n"
             + "\n".join(f"  - {each}" for each in found.blocked)
@@ -131,6 +136,11 @@ def _parts(found: Plan) -> Iterator[str]:
             yield f"{what} up to date ({len(steps)} steps)"
             return
     yield quotes.text(spec, found.costs)
+    hours = "" if found.project.kind.measured else pace.text(found.project, found.costs)
+    if hours:
+        yield hours
+    if found.optional:
+        yield additions.text(found.optional)
 
 
 def _stages(steps: Sequence[Planned]) -> str:

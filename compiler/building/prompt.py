@@ -15,10 +15,10 @@ from compiler.probes.reasons import CHANGES, NO_UNIT, change_of
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.records import AnswerRow, Probe, Reject
+from compiler.spec.paid import Role
 from compiler.stages import generate
 from compiler.stages.answering import Answering
 from compiler.stages.asking import ASKING, Posed, posed
-from compiler.stages.context import Role
 from compiler.stages.judging import Judging, judged, whole
 
 # The stages whose replies the request of a role is rendered from, in order.
@@ -89,10 +89,10 @@ def require_role(project: Project, role: Role) -> None:
     """Refuse a role that the scoring policy does not have.
 
     Raises:
-        UsageError: it has no judge.
+        UsageError: it has no judge, or the spec is not one of probes.
     """
-    if role == "judge" and not POLICIES[project.spec.scoring.policy].judged:
-        policy = project.spec.scoring.policy
+    policy = project.spec.scoring.policy
+    if role == "judge" and not POLICIES[policy].judged:
         raise UsageError(f"the policy {policy} has no {role}", hint="choose another --role")
 
 

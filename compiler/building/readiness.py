@@ -1,4 +1,4 @@
-"""Checks of everything that a paid build needs. They spend nothing."""
+"""Checks of everything that a paid build needs. They spend nothing on an account."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 
+from compiler.building import trial
 from compiler.llm.batches.states import OPEN
-from compiler.llm.providers import BATCHED, FREE
-from compiler.llm.providers.anthropic import Finding, environment, server
+from compiler.llm.providers import BATCHED, FREE, PROVIDERS
+from compiler.llm.providers.anthropic.checkup import Finding, environment, server
 from compiler.project.project import Project
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ModelUse
+from compiler.spec.rollouts import WriterUse
 
 _SPACE = 10_000_000_000
 
@@ -19,6 +21,8 @@ def findings(project: Project, *, online: bool) -> list[Finding]:
     """Check the spec, the environment and, where `online`, the servers."""
     servers = _servers(project)
     found = [*_spec(project), *environment(needed=bool(servers))]
+    if online and any(_tried(each.provider) for each in _uses(project)):
+        found += trial.findings(project)
     if online:
         for base_url, models in servers.items():
             found += server(base_url, models)
@@ -26,14 +30,14 @@ def findings(project: Project, *, online: bool) -> list[Finding]:
 
 
 def _spec(project: Project) -> Iterator[Finding]:
-    spec = project.spec
-    for role in ROLES:
+    spec = project.declared
+    for role in project.kind.roles:
         use = getattr(spec.models, role)
         free = use.provider in FREE
         rate = project.rate(role)
         price = "free" if free else f"${rate.input:g} in, ${rate.output:g} out per million tokens"
         yield Finding(role, "ok", f"{use.model} through {use.provider}, {price}")
-    if any(getattr(spec.models, role).provider in BATCHED for role in ROLES):
+    if any(getattr(spec.models, role).provider in BATCHED for role in project.kind.roles):
         limits = spec.batches
         yield Finding(
             "batches",
@@ -52,10 +56,18 @@ def _spec(project: Project) -> Iterator[Finding]:
     yield Finding("disk", "ok" if enough else "note", space)
 
 
+def _tried(provider: str) -> bool:
+    """Test if a provider is tried with two completions."""
+    return PROVIDERS[provider].continues and provider not in FREE
+
+
+def _uses(project: Project) -> list[ModelUse | WriterUse]:
+    return [getattr(project.declared.models, role) for role in project.kind.roles]
+
+
 def _servers(project: Project) -> dict[str | None, set[str]]:
     found: dict[str | None, set[str]] = defaultdict(set)
-    for role in ROLES:
-        use = getattr(project.spec.models, role)
-        if use.provider not in FREE:
+    for use in _uses(project):
+        if use.provider not in FREE and not PROVIDERS[use.provider].continues:
             found[use.base_url].add(use.model)
     return found

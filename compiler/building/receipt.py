@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from compiler import __version__
 from compiler.engine import stamps
 from compiler.engine.lock import building
 from compiler.engine.stamps import Look
 from compiler.errors import ProbecError
 from compiler.keys import Json, digest
 from compiler.spec.root import project_root
+from compiler.version import __version__
 
 FOLDER = "receipts"
 SCHEMA = 2
@@ -37,7 +37,7 @@ _LIGHT = frozenset(
     compiler.building.receipt compiler.cli compiler.commands compiler.commands.arguments
     compiler.commands.build compiler.commands.result compiler.engine compiler.engine.lock
     compiler.engine.stamps compiler.errors compiler.keys compiler.project compiler.project.variant
-    compiler.spec compiler.spec.root""".split()
+    compiler.spec compiler.spec.root compiler.version""".split()
 )
 # Environment variables that Python, the Hub's cache, fsspec and providers read.
 _NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "VIRTUAL_ENV", "XDG_CACHE_HOME"})

@@ -19,9 +19,9 @@ from compiler.project.project import Project
 from compiler.records import Choice, Probe, Reject, Slot
 from compiler.report.numbers import score
 from compiler.report.terminal import table
+from compiler.spec.paid import Role
 from compiler.stages.answering import answer_in
 from compiler.stages.asking import Posed
-from compiler.stages.context import Role
 from compiler.stages.judging import Judging, references
 
 _TEMPLATED = "templated: needs the replies of its whole shard"

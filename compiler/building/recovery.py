@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from compiler.engine.lock import locked
 from compiler.errors import StoreError
-from compiler.llm.batches.api import Line
-from compiler.llm.batches.collect import Mapping, archived
-from compiler.llm.batches.conflicts import differ, verdict
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.shards import ordinal_of
 from compiler.llm.messages import BILLED
 from compiler.llm.providers import parse_result
 from compiler.llm.responses import ResponseLog
-from compiler.project.place import Place
 from compiler.project.project import PAID
+
+if TYPE_CHECKING:
+    from compiler.llm.batches.api import Line
+    from compiler.project.place import Place
+
 
 _BUSY = "wait until that build ends, or Ctrl-C it first"
 
@@ -50,6 +50,8 @@ def recover(place: Place, *, accept_loss: bool) -> Recovered:
         BusyError: a build is running.
         StoreError: the log cannot be written.
     """
+    from compiler.engine.lock import locked
+
     log, journal, found = place.log(incomplete=True), place.journal(), Recovered()
     with locked(journal.folder, PAID, _BUSY):
         try:
@@ -76,6 +78,10 @@ def _apply(
     retired: set[str],
     found: Recovered,
 ) -> None:
+    from compiler.llm.batches.collect import Mapping, archived
+    from compiler.llm.batches.conflicts import differ, verdict
+    from compiler.llm.batches.shards import ordinal_of
+
     found.batches += 1
     try:
         with path.open("rb") as file:
@@ -106,6 +112,8 @@ def notices(log: ResponseLog, journal: Journal) -> Iterator[str]:
     retired = log.retired()
     lacking = 0
     for path in _mappings(journal).values():
+        from compiler.llm.batches.collect import Mapping
+
         try:
             with path.open("rb") as file:
                 top = msgspec.json.decode(file.readline(), type=Mapping)

@@ -22,8 +22,9 @@ from compiler.project.variant import Variant
 from compiler.rehearsal.clock import SpedClock
 from compiler.rehearsal.process import Rehearsal, Rules
 from compiler.report.terminal import table
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,13 @@ def opened(
 
     `max_usd`: the ceiling of the command line, if there is one; `latency`: seconds that a batch
     takes on the server's clock, which runs `speed` times as fast as real time.
+
+    Raises:
+        UsageError: the spec is not one of probes, or has no priced model.
     """
     draft, asked = opening.draft(variant), variant
+    if draft.spec is not None:
+        of_probes(draft.spec)
     root = (variant.build_dir or draft.root / "build") / "rehearsal"
     variant = replace(_paid(variant, draft, max_usd), build_dir=root / "build")
     with Rehearsal.start(root / "server", latency=latency, speed=speed) as server, _key():

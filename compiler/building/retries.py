@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 from compiler.building import losses
 from compiler.building.losses import Failed
-from compiler.building.unit_costs import call_usd
 from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.scratch import Scratch
@@ -18,11 +17,11 @@ from compiler.engine.stage import Inputs, Outputs, Part
 from compiler.errors import DamagedError, UsageError
 from compiler.keys import Json
 from compiler.llm.messages import Outcome
+from compiler.pricing.unit_costs import call_usd
 from compiler.probes.reasons import REASONS as REJECTED
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.records import DocRecord, Probe, Reject
-from compiler.stages.asking import ASKING
 from compiler.stages.context import Context
 
 # Replies of the generator that are complete but unusable, by the reason of their rejects.
@@ -71,7 +70,7 @@ class _Unwanted:
     `reasons`: number of replies by each reason that they ended for, or led to a reject by.
     """
 
-    replies: dict[str, list[str]] = field(default_factory=lambda: {stage: [] for stage in ASKING})
+    replies: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     steps: list[str] = field(default_factory=list)
     unseen: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -96,7 +95,8 @@ def retire(project: Project, reasons: Collection[str], *, dry_run: bool) -> Reti
         if unknown:
             raise _unknown(unknown[0], found.reasons)
         usd = sum(
-            len(keys) * call_usd(project, ASKING[stage]) for stage, keys in found.replies.items()
+            len(keys) * call_usd(project, project.kind.asking[stage])
+            for stage, keys in found.replies.items()
         )
         if not dry_run:
             # In this order a crash in between is harmless: the steps run again on the same replies.
@@ -178,7 +178,7 @@ def _replies(
     """
     stage, inputs = planned.step.stage, graph.inputs(planned.step)
     assert stage.weigh is not None
-    dispatcher = context.dispatchers[ASKING[stage.name]]
+    dispatcher = context.dispatchers[project.kind.asking[stage.name]]
     found: dict[str, set[str]] = {}
     places: dict[str, list[str]] = {}
 

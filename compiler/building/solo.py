@@ -24,9 +24,10 @@ from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
 from compiler.records import DocRecord, DocumentId, Skip
-from compiler.stages import sample
+from compiler.spec.paid import Role
+from compiler.stages import draws
 from compiler.stages.asking import ASKING
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 
 
 @dataclass
@@ -159,7 +160,7 @@ def _part(context: Context, graph: Graph, doc_id: str) -> Part:
     """Return the shard of a document."""
     step = Step(_stage(graph, "sample"), graph.leaves[0])
     for index in range(len(context.spec.rounds)):
-        ids = [each.doc_id for each in sample.drawn(context, index, step, graph)]
+        ids = [each.doc_id for each in draws.drawn(context, "ingest", index, step, graph)]
         if doc_id in ids:
             place = ids.index(doc_id)
             shards = sampling.shards(len(ids), context.spec.shard_docs)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building.locking import slice_changes
-from compiler.building.slices import slices
 from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
+from compiler.project.slices import slices
 from compiler.rounds.locks import Lock, Slice
 
 
@@ -47,11 +47,11 @@ def rounds(project: Project) -> list[Standing]:
     """Compare every declared or locked round with the spec; opens no socket and reads no source."""
     found: list[Standing] = []
     locks = project.locks() if project.locking else []
-    for index in sorted({*range(len(project.spec.rounds)), *project.held}):
+    for index in sorted({*range(len(project.declared.rounds)), *project.held}):
         own = [lock for lock in locks if lock.identity.round == index]
         found += [_standing(project, lock) for lock in own]
         if not own:
-            docs = project.spec.rounds[index].docs
+            docs = project.declared.rounds[index].docs
             found.append(Standing(index, None, docs, "missing", "run `probec build`"))
     return found
 
@@ -59,10 +59,10 @@ def rounds(project: Project) -> list[Standing]:
 def _standing(project: Project, lock: Lock) -> Standing:
     docs = len(lock.identity.documents)
     index = lock.identity.round
-    if index >= len(project.spec.rounds):
+    if index >= len(project.declared.rounds):
         return Standing(index, lock, docs, "stale", "the spec has no such round")
-    if project.spec.rounds[index].docs != docs:
-        reason = f"docs: {docs} -> {project.spec.rounds[index].docs}"
+    if project.declared.rounds[index].docs != docs:
+        reason = f"docs: {docs} -> {project.declared.rounds[index].docs}"
         return Standing(index, lock, docs, "stale", reason)
     moved = slice_changes(lock.identity.stages, _now(project, lock))
     if moved:
@@ -82,7 +82,7 @@ def _now(project: Project, lock: Lock) -> dict[str, Slice]:
         # A tokenizer that is not on this machine is taken to be the locked one.
         files[name] = here or TokenizerFile(name, Path(f"absent{use.suffix}"), use.digest, b"")
     drawn = lock.identity.source
-    located = Located(project.spec.source.path, (), drawn.digest, drawn.revision)
+    located = Located(project.declared.source.path, (), drawn.digest, drawn.revision)
     project.tokenizers = files
     context = project.context(Silent(), located=located)
     return slices(project.graph(context).stages)

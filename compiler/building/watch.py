@@ -49,7 +49,7 @@ class Watch:
         It cannot if the source is behind a URL, or if a file changed so recently that another
         change could leave its stamp the same.
         """
-        if self._asked is None or "://" in self._project.spec.source.path:
+        if self._asked is None or "://" in self._project.declared.source.path:
             return False
         try:
             inputs, code, state = self._inputs(), self._code(), self._state()
@@ -109,7 +109,7 @@ class Watch:
 
     def _list_source(self, look: Look) -> None:
         """Record the files that the source's directory or pattern matches."""
-        path, root = self._project.spec.source.path, self._project.root
+        path, root = self._project.declared.source.path, self._project.root
         place = root / path
         if place.is_dir():
             look.listing(place, "**/*")
@@ -121,7 +121,10 @@ class Watch:
     def _tokenizers(self, look: Look) -> None:
         """Stamp tokenizer files, and paths that would take precedence over them."""
         project = self._project
-        names = {*self._context.tokenizer_files, project.spec.rehearsal.tokenizer}
+        names = set(self._context.tokenizer_files)
+        rehearsal = getattr(project.declared, "rehearsal", None)
+        if rehearsal is not None:
+            names.add(rehearsal.tokenizer)
         for name in sorted(names):
             look.perhaps(project.root / name)
         for file in self._context.tokenizer_files.values():

@@ -33,7 +33,7 @@ def executor(
     Raises:
         UsageError: the options contradict one another, or the exchange cannot be shared.
     """
-    documents = project.spec.documents()
+    documents = project.declared.documents()
     jobs = where.jobs or (_cores() if documents >= FEW_DOCUMENTS else 1)
     if where.exchange is None and where.cluster is None and jobs <= 1:
         yield None

@@ -70,8 +70,8 @@ def level(project: Project, context: Context, number: int, docs: int) -> Level:
             "calibration": spec.calibration.model_copy(update={"level": number, "evidence": None}),
         }
     )
-    own = replace(context, spec=varied)
-    return Level(varied, own, replace(project, spec=varied).graph(own))
+    own = replace(context, declared=varied)
+    return Level(varied, own, replace(project, declared=varied).graph(own))
 
 
 def with_question_alone(project: Project) -> Project:
@@ -82,4 +82,4 @@ def with_question_alone(project: Project) -> Project:
         return project
     baselines = baselines.model_copy(update={"no_context": NoContext()})
     scoring = spec.scoring.model_copy(update={"baselines": baselines})
-    return replace(project, spec=spec.model_copy(update={"scoring": scoring}))
+    return replace(project, declared=spec.model_copy(update={"scoring": scoring}))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.building.quotes import cells
 from compiler.calibration.choice import DIGITS
 from compiler.calibration.sweep import Costs, Swept
+from compiler.embedded import MACHINERY
+from compiler.pricing.quotes import cells
 from compiler.probes.checks import CHECKS
 from compiler.report.numbers import estimate, percent_estimate, score, short
 from compiler.report.numbers import level as level_text
 from compiler.report.plots.sweep import Series, sweep
+from compiler.report.sections.cells import CHANGES
+from compiler.report.sections.scores import ONCE
 from compiler.report.terminal import table
 from compiler.spec.model import Spec
+from compiler.stages.context import scored_by_embedded
 from compiler.statistics.levels import LevelStats, SweepStats
 
 
@@ -42,13 +46,15 @@ def picture(found: SweepStats) -> str:
 def text(spec: Spec, swept: Swept) -> str:
     """Format a finished sweep: a table, the effect of levels, the rule and the choice."""
     found = swept.stats
-    rows: list[tuple[object, ...]] = [_row(each) for each in found.levels]
+    noise = any(each.changes is not None for each in found.levels)
+    rows: list[tuple[object, ...]] = [_row(each, noise=noise) for each in found.levels]
     bands = spec.scoring.bands
     header = (
         *("level", "planned", "built", "scored", "mean score"),
         f"expected max of {found.rollouts}",
-        *(f"HARD (max < {short(bands.hard)})", f"EASY (max >= {short(bands.easy)})", "leaking"),
-        *("valley ratio", "Sarle coefficient", "no context"),
+        *(f"HARD (max < {short(bands.hard)})", f"EASY (max >= {short(bands.easy)})"),
+        *((CHANGES,) if noise else ()),
+        *("leaking", "valley ratio", "Sarle coefficient", "no context"),
         "expected max - previous level",
     )
     rule = spec.calibration.select
@@ -56,7 +62,9 @@ def text(spec: Spec, swept: Swept) -> str:
         table(header, rows),
         f"all written scopes and both targets pooled, {swept.documents} documents, intervals "
         "clustered and differences paired by document; leaking: breaks one of the rules V14 "
-        f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})",
+        f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})"
+        f"{f'; {MACHINERY}' if scored_by_embedded(spec) else ''}",
+        *(() if noise else (ONCE,)),
         _effect(found),
         f"selection rule: {rule.measure} nearest to {rule.target}, HARD at least "
         f"{rule.min_hard:.0%}, EASY at least {rule.min_easy:.0%}, leaking at most "
@@ -76,7 +84,7 @@ def text(spec: Spec, swept: Swept) -> str:
     return "\n\n".join([*parts[:2], "\n".join(parts[2:])])
 
 
-def _row(each: LevelStats) -> tuple[object, ...]:
+def _row(each: LevelStats, *, noise: bool) -> tuple[object, ...]:
     return (
         level_text(each.level),
         each.planned,
@@ -86,6 +94,7 @@ def _row(each: LevelStats) -> tuple[object, ...]:
         estimate(each.expected_max),
         percent_estimate(each.hard),
         percent_estimate(each.easy),
+        *((percent_estimate(each.changes),) if noise else ()),
         percent_estimate(each.leak),
         estimate(each.valley),
         score(each.sarle),

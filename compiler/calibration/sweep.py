@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from compiler.building.build import alone, running
-from compiler.building.estimate import Quote, count, quote
-from compiler.building.quotes import dollars
-from compiler.building.unit_costs import later_usd, observed_usd
 from compiler.calibration import levels
 from compiler.calibration.levels import Level
 from compiler.engine.artifact import Artifact
 from compiler.engine.execute import execute_together
 from compiler.keys import Json, digest
 from compiler.llm.purse import Purse
+from compiler.pricing.estimate import Quote, count, quote
+from compiler.pricing.quotes import dollars
+from compiler.pricing.unit_costs import later_usd, observed_usd
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
-from compiler.records import ProbeFact
+from compiler.records import AuditScore, ProbeFact
+from compiler.report import numbers
 from compiler.stages.context import Context
 from compiler.statistics.levels import Level as Rows
 from compiler.statistics.levels import SweepStats, compare
@@ -65,6 +66,22 @@ class Swept:
         return {**stats, "documents": self.documents, "evidence": self.evidence}
 
 
+@dataclass(frozen=True)
+class _AtLevel:
+    """A listener that names the level in the progress of its steps."""
+
+    reporter: Reporter
+    level: int
+
+    def stage_started(self, stage: str, steps: int, stale: int) -> None:
+        """Report the stage at the level."""
+        self.reporter.stage_started(f"{stage}, level {numbers.level(self.level)}", steps, stale)
+
+    def step_done(self, stage: str, part: str, seconds: float) -> None:
+        """Report the step at the level."""
+        self.reporter.step_done(f"{stage}, level {numbers.level(self.level)}", part, seconds)
+
+
 def price(project: Project, chosen: Sequence[int], docs: int, reporter: Reporter) -> Costs:
     """Price the levels without sending a request."""
     with _opened(project, chosen, docs, reporter, remember=False) as (_, built):
@@ -86,7 +103,10 @@ def sweep(
                 f"the ceiling is ${ceiling:,.2f}"
             )
         with running(project, context):
-            execute_together([each.graph for each in built.values()], reporter)
+            graphs = [each.graph for each in built.values()]
+            reporter.stages([stage.name for stage in graphs[0].stages])
+            execute_together(graphs, [_AtLevel(reporter, each) for each in built])
+            reporter.stages(())
     stats = _compared(project, built, docs)
     return Swept(stats, docs, _evidence(project, built, stats, docs))
 
@@ -109,7 +129,7 @@ def _price(project: Project, built: Mapping[int, Level], docs: int) -> Costs:
     for number, each in built.items():
         steps = each.graph.plan()
         counted = count(each.context, each.graph, steps)
-        found[number] = quote(replace(project, spec=each.spec), steps, counted, free=True)
+        found[number] = quote(replace(project, declared=each.spec), steps, counted, free=True)
     for dispatcher in next(iter(built.values())).context.dispatchers.values():
         dispatcher.close()
     return Costs(found, docs)
@@ -120,7 +140,12 @@ def _compared(project: Project, built: Mapping[int, Level], docs: int) -> SweepS
     found = {}
     for number, each in built.items():
         facts = project.store.rows(_facts(each), ProbeFact)
-        found[number] = Rows(gather(facts), docs * spec.written_slots())
+        audits = (
+            row
+            for _, manifest in each.graph.manifests("score")
+            for row in project.store.rows(manifest.outputs["audits"], AuditScore)
+        )
+        found[number] = Rows(gather(facts), docs * spec.written_slots(), audits)
     bands = spec.scoring.bands
     return compare(found, bands.hard, bands.easy, spec.calibration.select)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from compiler.checking.claims.checked import RULES, Checked, check, data
 from compiler.checking.claims.page import decode
 from compiler.checking.recount import Recount, recount
+from compiler.dataset.rollout_columns import LEDGER
 from compiler.errors import SourceError
 from compiler.keys import Json
-from compiler.probes.prompts import Library
 from compiler.report.terminal import table
+from compiler.templating.prompts import Library
 
 # So many stale numbers are listed; the JSON has all of them.
 _MOST = 20
@@ -20,20 +21,28 @@ _NOTHING = Recount((), ("a card alone: there are no rows to hold it against",))
 
 @dataclass(frozen=True)
 class CheckedCard:
-    """The numbers of a card checked against one another, and recounted from the rows."""
+    """The numbers of a card checked against one another, and recounted from the rows.
 
-    checked: Checked
+    `checked`: None for rollouts.
+    """
+
+    checked: Checked | None
     counted: Recount
+
+    @property
+    def errors(self) -> int:
+        """The number of contradictions among the card's own numbers."""
+        return self.checked.errors if self.checked is not None else 0
 
     @property
     def failed(self) -> bool:
         """Whether a number is stale or contradicts others."""
-        return bool(self.checked.errors or self.counted.stale)
+        return bool(self.errors or self.counted.stale)
 
     def data(self) -> Json:
         """As JSON."""
         return {
-            "card": data(self.checked),
+            "card": data(self.checked) if self.checked is not None else None,
             "stale": [{**asdict(each)} for each in self.counted.stale],
             "not_applied": [*self.counted.not_applied],
         }
@@ -66,6 +75,9 @@ def checked(path: Path, templates: Library | None) -> CheckedCard:
     Raises:
         SourceError: there is none, or it states no number.
     """
+    if (path / LEDGER).is_file():
+        # A card of rollouts is rendered from its ledger alone, so that its claims are those.
+        return CheckedCard(None, recount(path, templates))
     found = check(read(path))
     if not found.claims:
         raise SourceError(
@@ -86,6 +98,9 @@ def text(found: CheckedCard, name: str) -> str:
             for each in counted.stale[:_MOST]
         ]
         parts.append(table(("stale", "stated", "from the rows"), rows))
+    if checked is None:
+        found_stale = f"{len(counted.stale)} numbers or lines that disagree with the rows"
+        return "\n\n".join([*parts, f"{name}: {found_stale}", *counted.not_applied])
     if checked.contradictions:
         parts.append("\n".join(str(each) for each in checked.contradictions))
     if checked.errors and checked.suspects:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compiler.dataset.columns import COLUMNS, band_of, identity
+from compiler.dataset.columns import COLUMNS, band_of, identity, origin
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
+from compiler.probes.endings import split_kind
 from compiler.probes.scopes.written import index_of
 from compiler.probes.segment import Segments, word_count
 from compiler.probes.tokens import Tokens
@@ -63,7 +64,9 @@ def _expected(row: PublishedRow, probe: Probe, known: Known) -> Iterator[tuple[s
         yield "abs_index", index
     yield "signed_index", sign * index if index is not None else None
     if gen_start is not None:
+        yield "atom_origin", origin(probe.atom_start, probe.atom_end, gen_start)
         yield "split_region", "generated" if split >= gen_start else "source"
+    yield "split_kind", split_kind(segments.text, split)
     if tokens is not None:
         clean = tokens.is_clean(split)
         yield "split_is_token_boundary", clean
@@ -96,6 +99,7 @@ def _nulls(row: PublishedRow, probe: Probe, rules: Rules | None) -> Iterator[str
 # Columns of templated probes only, and of written probes only.
 _TEMPLATED = (
     *("template_id", "tokenizer", "n_tokens_actual", "alternative_level", "alternative_pool"),
+    *("atom_attested", "alternative_attested"),
 )
 _WRITTEN = (
     *("typicality", "sibling_support", "synergy_check", "distribution_check", "difficulty_check"),

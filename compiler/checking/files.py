@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.checking import verify
+from compiler.checking import rollouts, verify
+from compiler.checking.rollouts import RolloutReport
 from compiler.checking.verify import INDEX_COLUMNS, Report
-from compiler.dataset import rows, stated
+from compiler.dataset import rollout_columns, rows, stated
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import tokens
@@ -16,7 +17,7 @@ from compiler.probes.checks import CHECKS
 from compiler.report.terminal import table
 
 
-def check(path: Path, tokenizers: Sequence[str]) -> Report:
+def check(path: Path, tokenizers: Sequence[str]) -> Report | RolloutReport:
     """Check the rows of a file or dataset directory.
 
     `tokenizers`: names, of the source model's and of those that lens atoms are counted by.
@@ -26,6 +27,8 @@ def check(path: Path, tokenizers: Sequence[str]) -> Report:
         found = tokens.find(name, Path.cwd(), online=True)
         assert found is not None
         loaded.append(tokens.load(found))
+    if rollout_columns.are_rollouts(path):
+        return rollouts.check(path, loaded)
     files = rows.files(path)
     report = Report()
     for file in files:

@@ -14,16 +14,20 @@ from typing import TypeVar
 
 import msgspec
 
+from compiler.checking import rollouts
+from compiler.dataset.rollout_columns import FACTS, LEDGER
 from compiler.engine.explain import Place, changes
 from compiler.errors import SourceError, StoreError
-from compiler.probes.prompts import Library
 from compiler.records import Reject
 from compiler.report import card, publication
+from compiler.report import rollouts as page
 from compiler.report.card import CardFacts
+from compiler.rollouts.rows import RolloutFacts, RolloutStats
 from compiler.statistics import measured
 from compiler.statistics.ledger import BuildStats, LedgerStats, close
 from compiler.statistics.observations import Observations
 from compiler.statistics.stats import ScopeStats, Stats
+from compiler.templating.prompts import Library
 
 T = TypeVar("T")
 
@@ -54,11 +58,14 @@ def recount(folder: Path, templates: Library | None) -> Recount:
         SourceError: there are no rows, or a file beside them is not of this version.
         PromptError: the card cannot be rendered.
     """
+    rolled = rollouts.stated(folder)
+    if rolled is not None:
+        return _of_rollouts(folder, rolled, templates)
     stated = _read(folder / "stats.json", Stats)
     if stated is None:
         return Recount((), ("no stats.json: only the card's own arithmetic was checked",))
     found, stale = counted(folder, stated)
-    stale += _differing(stated, found)
+    stale += _differing("stats.json", stated, found)
     missing = []
     facts = _read(folder / "card.json", CardFacts)
     if facts is None or templates is None:
@@ -67,6 +74,24 @@ def recount(folder: Path, templates: Library | None) -> Recount:
     else:
         wanted = card.render(templates, found, facts, _publication(folder, facts))
         stale += _card(folder / "README.md", wanted)
+    return Recount(tuple(stale), tuple(missing))
+
+
+def _of_rollouts(folder: Path, stated: RolloutStats, templates: Library | None) -> Recount:
+    """Compare the statistics and the card of rollouts with the rows and rejects beside them."""
+    found = rollouts.recounted(folder, stated)
+    stale, missing = [*_differing(LEDGER, stated, found)], []
+    for each in found.ledger:
+        kept, lost = each.whole + sum(each.cut.values()), sum(each.rejected.values())
+        if each.planned != kept + lost:
+            closed = f"{each.planned:,} planned"
+            stale.append(Stale(f"{LEDGER} round {each.round}", closed, f"{kept:,} + {lost:,}"))
+    facts = _read(folder / FACTS, RolloutFacts)
+    if facts is None or templates is None:
+        absent = FACTS if facts is None else f"template {page.TEMPLATE}"
+        missing.append(f"no {absent}: the card was not rendered again")
+    else:
+        stale += _card(folder / "README.md", page.render(templates, found, facts))
     return Recount(tuple(stale), tuple(missing))
 
 
@@ -111,13 +136,13 @@ def _aligned(found: Stats, stated: Stats) -> tuple[ScopeStats, ...]:
     return (*(both[name] for name in order if name in both), *rest)
 
 
-def _differing(stated: Stats, found: Stats) -> Iterator[Stale]:
-    """Every number that differs, named as a reader of the file finds it."""
+def _differing(name: str, stated: T, found: T) -> Iterator[Stale]:
+    """Yield every number that differs, named as a reader of the file finds it."""
     # As it comes back from the file.
-    found = msgspec.json.decode(msgspec.json.encode(found), type=Stats)
+    found = msgspec.json.decode(msgspec.json.encode(found), type=type(stated))
     trees = msgspec.to_builtins(stated), msgspec.to_builtins(found)
     for each in changes(*trees, by_item=True):
-        yield Stale(f"stats.json {_named(each.path, trees)}", str(each.old), str(each.new))
+        yield Stale(f"{name} {_named(each.path, trees)}", str(each.old), str(each.new))
 
 
 def _named(path: Place, trees: tuple[object, object]) -> str:

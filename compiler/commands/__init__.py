@@ -1,6 +1,7 @@
 """The commands and their summaries. A new one is one module here and one line below.
 
-A module is imported only when its command runs.
+A module is imported only for its command, and imports what a run needs when it runs, so that help
+and errors in options are quick.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ COMMANDS: Mapping[str, str] = {
     "reproduce": "rebuild a round from its lock and the response log, and compare every digest",
     "verify": "check the stored bytes of a round by digest, and its requests by its texts",
     "cache": "share rounds and their replies (push, pull), or free disk space (gc)",
+    "show": "show rows: the text around the split, question, answers and scores",
     "stats": "print the statistics of a built dataset, or of any probe parquet",
     "card": "print the dataset card, or check every number in it",
     "push": "publish a built dataset on the Hub, at a URL or in a directory",
+    "view": "show the rows of a dataset in a browser: filters, search, documents",
     "report": "write a self-contained HTML page with plots, tables and documents",
     "evaluate": "score a method that reads hidden states: questions, controls, predictions",
     "export": "write the dataset in the format of another tool",

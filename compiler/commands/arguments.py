@@ -9,6 +9,7 @@ from pathlib import Path
 from compiler.building.jobs import FEW_DOCUMENTS, Workers
 from compiler.errors import UsageError
 from compiler.project.variant import Variant
+from compiler.spec.root import SUFFIXES, require
 
 
 def add_spec_arguments(
@@ -17,7 +18,7 @@ def add_spec_arguments(
     """Add the arguments that name and vary a spec. `metavar`: where files are accepted too."""
     parser.add_argument(
         "spec",
-        type=Path,
+        type=_spec if metavar == "SPEC" else _dataset,
         nargs="?" if optional else None,
         metavar=metavar,
         help="a spec, such as specs/demo.yaml",
@@ -41,6 +42,17 @@ def add_spec_arguments(
     parser.add_argument(
         "--build-dir", type=Path, metavar="DIR", help="default: build/ of the project"
     )
+
+
+def _spec(text: str) -> Path:
+    """Parse the path of a spec; a missing one is reported before the command is loaded."""
+    return require(Path(text))
+
+
+def _dataset(text: str) -> Path:
+    """Parse the path of a spec or of a dataset."""
+    path = Path(text)
+    return require(path) if path.suffix in SUFFIXES else path
 
 
 def variant(args: argparse.Namespace) -> Variant:

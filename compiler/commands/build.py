@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rest from them; their replies serve the full build",
     )
 
+    parser.add_argument(
+        "--full", action="store_true", help="print all tables instead of a few lines"
+    )
+
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Print the cached result if there is a valid receipt; else build."""
@@ -61,29 +65,24 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
             project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
         )
         return Result(made.text, made.data, made.code)
-    made = make(project, reporter, args.max_usd, arguments.workers(args), _next(args), asked)
+    tables, workers = args.screen if args.full else None, arguments.workers(args)
+    spec = shlex.join(arguments.variant(args).arguments())
+    onward = _listed(*((each.format(spec=spec), what) for each, what in project.kind.onward))
+    made = make(project, reporter, args.max_usd, workers, onward, asked, tables)
     return Result(made.text, made.data, made.code)
 
 
 def _request(args: argparse.Namespace) -> Request | None:
     """Identify the command line; None for one without a receipt.
 
-    The files of a build on a cluster may be elsewhere, and the price that a pilot ends with depends
-    on files of the full build.
+    The files of a build on a cluster may be elsewhere, the price that a pilot ends with depends on
+    files of the full build, and the layout of tables depends on the terminal.
     """
-    if not args.own or args.cluster is not None or args.pilot is not None:
+    if not args.own or args.full or args.cluster is not None or args.pilot is not None:
         return None
-    return receipt.request({k: str(v) for k, v in vars(args).items() if k != "json"})
-
-
-def _next(args: argparse.Namespace) -> str:
-    """Suggest next commands, with the options of this build."""
-    spec = shlex.join(arguments.variant(args).arguments())
-    return _listed(
-        (f"probec stats {spec}", "the statistics"),
-        (f"probec prompt {spec} --role judge", "a request to the judge"),
-        (f"probec plan {spec} --set calibration.level=2", "the steps that a change would run"),
-    )
+    # The result depends neither on its format nor on the terminal.
+    left = ("json", "screen")
+    return receipt.request({k: str(v) for k, v in vars(args).items() if k not in left})
 
 
 def _after_pilot(args: argparse.Namespace) -> str:

@@ -24,7 +24,7 @@ from compiler.reproduction import transfer
 from compiler.reproduction.chunks import Moved
 from compiler.rounds import locks
 
-EXAMPLE = "probec cache push s3://bucket/probec 930f80"
+EXAMPLE = "probec cache push s3://bucket/probec 69822d"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

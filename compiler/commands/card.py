@@ -9,10 +9,10 @@ from compiler.building import finished, folder
 from compiler.checking import cards
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.report.card import TEMPLATE
 from compiler.spec.root import SUFFIXES
+from compiler.templating.prompts import Library
 
 EXAMPLE = "probec card build/datasets/demo --check"
 

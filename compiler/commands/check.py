@@ -7,8 +7,6 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
-from compiler.project import opening, problems
-from compiler.spec import load
 
 EXAMPLE = "probec check specs/demo.yaml"
 
@@ -24,6 +22,9 @@ def run(args: argparse.Namespace) -> Result:
     Raises:
         SpecError: lists every problem.
     """
+    from compiler.project import opening, problems
+    from compiler.spec import load
+
     draft = opening.draft(arguments.variant(args))
     of_source = problems.source(draft, scaled=args.source is not None)
     found = sorted([*problems.find(draft), *of_source], key=load.place)
@@ -31,9 +32,5 @@ def run(args: argparse.Namespace) -> Result:
         raise SpecError(found)
     assert draft.spec is not None
     spec = draft.spec
-    docs = spec.documents()
-    text = (
-        f"{args.spec}: no problems; {spec.name}: {docs:,} documents in {len(spec.rounds)} rounds, "
-        f"{docs * spec.slots_per_document:,} slots, calibration level {spec.calibration.level}"
-    )
+    text = f"{args.spec}: no problems; {spec.name}: {spec.size()}"
     return Result(text, {"spec": str(args.spec), "name": spec.name, "problems": []})

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from compiler.commands.result import Result
-from compiler.comparison import changes, depths, page
+from compiler.comparison import builds, changes, depths, page
 from compiler.comparison.report import DEPTHS
-from compiler.comparison.sides import FORMS, open_side, pair
+from compiler.comparison.sides import FORMS, Side, open_side, pair
 from compiler.engine.store import write_atomic
-from compiler.probes.prompts import Library
+from compiler.errors import UsageError
 from compiler.project.reporter import Reporter
 from compiler.project.variant import Variant
+from compiler.templating.prompts import Library
 
 EXAMPLE = "probec diff specs/demo.yaml --set calibration.level=-1"
 
@@ -48,6 +49,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare up to this depth; default: as deep as the builds allow",
     )
     parser.add_argument(
+        "--probes",
+        type=int,
+        default=5,
+        metavar="N",
+        help="probes in another band to describe, largest difference first (default: 5)",
+    )
+    parser.add_argument(
+        "--build",
+        action="store_true",
+        help="build both sides first, within their budgets; a git revision and a round cannot be",
+    )
+    parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a self-contained HTML page"
     )
     parser.add_argument(
@@ -63,14 +76,25 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     path = Path(named.spec or named.a)
     shared = Variant(path, both, args.provider, args.source, args.build_dir)
     alone = named.spec is None
+
+    def sides(stack: ExitStack) -> tuple[Side, Side]:
+        return (
+            open_side(stack, named.a, shared, args.overrides_a, alone=alone),
+            open_side(stack, named.b, shared, args.overrides, alone=alone),
+        )
+
+    if args.probes < 0:
+        raise UsageError(f"--probes {args.probes} is negative", hint="name 0 or more probes")
+    if args.build:
+        with ExitStack() as stack:
+            builds.build(sides(stack), reporter)
     with ExitStack() as stack:
-        a = open_side(stack, named.a, shared, args.overrides_a, alone=alone)
-        b = open_side(stack, named.b, shared, args.overrides, alone=alone)
-        report = depths.compare(stack, a, b, args.depth, reporter)
+        a, b = sides(stack)
+        report = depths.compare(stack, a, b, args.depth, reporter, args.probes)
         if both:
             notice = f"both sides: {' '.join(f'--set {each}' for each in both)}"
             report = replace(report, notices=(notice, *report.notices))
-        text, data = changes.text(report), report.data()
+        text, data = changes.text(report, args.screen), report.data()
         if args.html is not None:
             page_text = page.render(Library(a.root / "templates"), report)
             write_atomic(args.html, page_text.encode("utf-8"), "--html")

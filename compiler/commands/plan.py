@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from compiler.building import plan
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import SpecError
-from compiler.project import opening, problems
 
 EXAMPLE = "probec plan specs/demo.yaml"
 
@@ -24,6 +22,9 @@ def run(args: argparse.Namespace) -> Result:
     Raises:
         SpecError: the source was not read yet, and it lacks a column or has too few documents.
     """
+    from compiler.building import plan
+    from compiler.project import opening, problems
+
     variant = arguments.variant(args)
     found = plan.plan(opening.project(variant))
     if found.reads:

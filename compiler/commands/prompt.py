@@ -11,7 +11,7 @@ from compiler.comparison import prompts
 from compiler.comparison.sides import FORMS
 from compiler.errors import UsageError
 from compiler.project import opening
-from compiler.stages.context import ROLES
+from compiler.spec.paid import ROLES
 
 EXAMPLE = "probec prompt specs/demo.yaml --role judge --slot 10"
 

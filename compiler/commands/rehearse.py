@@ -17,6 +17,8 @@ from compiler.commands.result import Result
 from compiler.keys import Json
 from compiler.project.reporter import Reporter
 
+MONEY = "simulated"
+"""Added to every line with an amount, because the server bills nothing."""
 EXAMPLE = "probec rehearse specs/demo.yaml --faults specs/faults.json"
 
 
@@ -50,8 +52,15 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         server,
     ):
         project.wait = not args.detach
-        made = make(project, reporter, args.max_usd, arguments.workers(args))
+        tables = args.screen if args.full else None
+        made = make(project, reporter, args.max_usd, arguments.workers(args), tables=tables)
         ledger = server.ledger()
     found = rehearsal.compare(project, ledger)
     data = {**cast(dict[str, Json], made.data), "server": found.data()}
-    return Result(f"{made.text}\n\n{rehearsal.text(found)}", data, made.code)
+    return Result(f"{marked(made.text)}\n\n{rehearsal.text(found)}", data, made.code)
+
+
+def marked(text: str) -> str:
+    """Mark the lines with amounts as simulated."""
+    lines = text.split("\n")
+    return "\n".join(f"{line} ({MONEY})" if "$" in line else line for line in lines)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from compiler.building import folder, page
-from compiler.building.page import Page
+from compiler.building.page import Page, RolloutsPage
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.engine.store import write_atomic
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> Result:
     )
 
 
-def _page(args: argparse.Namespace) -> Page:
+def _page(args: argparse.Namespace) -> Page | RolloutsPage:
     if args.spec.suffix in SUFFIXES:
         arguments.without_bands(args)
         return page.of_spec(arguments.variant(args), args.out)

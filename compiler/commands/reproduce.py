@@ -15,7 +15,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.reproduction import verdict
 
-EXAMPLE = "probec reproduce 930f80"
+EXAMPLE = "probec reproduce 69822d"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

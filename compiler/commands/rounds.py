@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Result:
         parts.append(
             f"{len(held)} locked rounds, pairwise disjoint ({documents:,} documents in all)"
         )
-    data: Json = {"name": project.spec.name, "rounds": [each.data() for each in found]}
+    data: Json = {"name": project.declared.name, "rounds": [each.data() for each in found]}
     return Result("\n\n".join(parts), data)
 
 

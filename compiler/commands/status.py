@@ -6,19 +6,14 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from compiler.building import batches, collection, losses, money
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.keys import Json
-from compiler.llm import intents
-from compiler.llm.batches.states import OPEN
-from compiler.project import opening
-from compiler.project.reporter import Reporter
-from compiler.report.terminal import table
+
+if TYPE_CHECKING:
+    from compiler.project.reporter import Reporter
 
 EXAMPLE = "probec status specs/demo.yaml --poll"
 
@@ -39,6 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Show every open batch of the project and the ledger of this spec."""
+    import msgspec
+
+    from compiler.building import batches, collection, losses
+    from compiler.llm import intents
+    from compiler.llm.batches.states import OPEN
+    from compiler.pricing import money
+    from compiler.project import opening
+    from compiler.report.terminal import table
+
     project = opening.project(arguments.variant(args))
     journal = project.journal
     collected = collection.collect(project, reporter) if args.collect else None
@@ -70,4 +74,6 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
 
 
 def _time(at: float) -> str:
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -6,10 +6,8 @@ import argparse
 
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.project import place
-from compiler.reproduction import verification
 
-EXAMPLE = "probec verify 930f80"
+EXAMPLE = "probec verify 69822d"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +20,8 @@ def run(args: argparse.Namespace) -> Result:
 
     Exit 7 if anything is damaged, 6 if it is intact and contradicts the lock.
     """
+    from compiler.project import place
+    from compiler.reproduction import verification
+
     found = verification.verify(place.find(args.dir, args.build_dir), args.hash)
     return Result(verification.text(found), found.data(), found.code)

@@ -1,4 +1,4 @@
-"""`probec verify-rows`: every check on a probe parquet, built here or published."""
+"""`probec verify-rows`: every check on a parquet of probes or rollouts, built or published."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compiler.building import folder
 from compiler.checking import files
+from compiler.checking.rollouts import RolloutReport
 from compiler.commands.result import Result
 from compiler.dataset import located
 from compiler.keys import Json
@@ -36,12 +37,13 @@ def run(args: argparse.Namespace) -> Result:
     on_hub = args.path.startswith("hf://")
     path = located.fetched(args.path) if on_hub else Path(args.path)
     report = files.check(path, args.tokenizer)
-    lines = [files.text(report)]
+    lines = [report.text() if isinstance(report, RolloutReport) else files.text(report)]
     origin, other = folder.origin(path), folder.unlike_stamp(path)
     if origin is not None and other is None:
         lines.append(f"these are the files of `{origin}`, as installed")
     if other is not None:
         lines.append(other)
     notices: list[Json] = [other] if other is not None else []
-    data = {**files.data(report), "build": origin, "notices": notices}
+    found = report.data() if isinstance(report, RolloutReport) else files.data(report)
+    data = {**found, "build": origin, "notices": notices}
     return Result("\n\n".join(lines), data, 1 if report.errors else 0)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from compiler.building.locking import refuse_changed
 from compiler.commands import arguments
 from compiler.commands.result import Result
-from compiler.engine.plan import Planned, State
-from compiler.engine.stage import label
 from compiler.errors import UsageError, known
 from compiler.keys import Json
-from compiler.project import opening
-from compiler.project.reporter import Silent
+
+if TYPE_CHECKING:
+    from compiler.engine.plan import Planned
 
 EXAMPLE = "probec why specs/demo.yaml judge 0.1 --set scoring.compare=target_response"
 
@@ -26,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     """Explain every step that is not up to date."""
+    from compiler.building.locking import refuse_changed
+    from compiler.engine.plan import State
+    from compiler.engine.stage import label
+    from compiler.project import opening
+    from compiler.project.reporter import Silent
+
     project = opening.project(arguments.variant(args))
     project.require_local()
     graph = project.graph(project.context(Silent()))
@@ -49,6 +54,8 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _explained(step: Planned) -> str:
+    from compiler.engine.plan import State
+
     head = f"{step.step}: "
     if step.state is State.WAITS:
         return f"{head}runs only if its inputs change; {step.reason}"
@@ -58,6 +65,8 @@ def _explained(step: Planned) -> str:
 
 
 def _data(step: Planned) -> Json:
+    from compiler.engine.stage import label
+
     return {
         "stage": step.step.stage.name,
         "part": label(step.step.part),

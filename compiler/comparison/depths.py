@@ -8,28 +8,33 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.building.listing import Listing
-from compiler.comparison import fields, outcomes, pricing, requests, templates
+from compiler.comparison import builds, fields, moved, outcomes, pricing, requests, templates
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import DEPTHS, Report
 from compiler.comparison.sides import Side
 from compiler.engine.scratch import Scratch
 from compiler.errors import ProbecError, UsageError
 from compiler.llm.responses import ResponseLog
-from compiler.probes.prompts import Library
+from compiler.project.listing import Listing
 from compiler.project.reporter import Reporter
+from compiler.spec.declared import of_probes
 from compiler.spec.model import TemplateScope
+from compiler.spec.paid import ROLES
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES
+from compiler.templating.prompts import Library
 
+_ALONE = "specs of rollouts are compared by their fields; `probec plan` counts the new requests"
 # Number of documents above which a notice says that rendering takes a while.
 _MANY = 5000
 
 
-def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Reporter) -> Report:
+def compare(
+    stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Reporter, probes: int
+) -> Report:
     """Compare two sides up to `depth`; if None, as deep as the builds allow.
 
-    Temporary files live as long as `stack`.
+    `probes`: how many probes in another band are described. Temporary files live as long as
+    `stack`.
 
     Raises:
         ProbecError: `depth` is given, and cannot be reached.
@@ -39,8 +44,13 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
         a.label,
         b.label,
         tuple(_notices(a, b)),
-        tuple(fields.compare(a.project.spec, b.project.spec, a.where, b.where)),
+        tuple(fields.compare(a.project.declared, b.project.declared, a.where, b.where)),
     )
+    if not (a.project.kind.compared and b.project.kind.compared):
+        if depth not in (None, "spec"):
+            of_probes(a.project.declared)
+            of_probes(b.project.declared)
+        return replace(report, absent=dict.fromkeys(DEPTHS[1:], _ALONE))
     if deepest >= DEPTHS.index("templates"):
         found = templates.compare(_templates(a), _templates(b))
         report = replace(report, templates=tuple(found))
@@ -56,15 +66,15 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
     report = replace(report, requests=pricing.priced(compared, (a.project, b.project), walks))
     if deepest < DEPTHS.index("outcomes"):
         return report
-    unbuilt = [
-        f"{name} is not built: {reason}"
-        for name, walk in zip("AB", walks, strict=True)
-        if (reason := walk.finish())
-    ]
-    if unbuilt:
+    missing = {
+        name: reason for name, walk in zip("AB", walks, strict=True) if (reason := walk.finish())
+    }
+    if missing:
+        unbuilt = "; ".join(f"{name} is not built: {why}" for name, why in missing.items())
+        commands = {name: builds.command(a if name == "A" else b) for name in missing}
         if depth is not None:
-            raise UsageError("; ".join(unbuilt), hint="run `probec build` with the same options")
-        return replace(report, absent={"outcomes": "; ".join(unbuilt)})
+            raise UsageError(unbuilt, hint="; ".join(f"{n}: {how}" for n, how in commands.items()))
+        return replace(report, absent={"outcomes": unbuilt}, unbuilt=commands)
     old, new = (
         outcomes.gather(
             walk.graph,
@@ -74,7 +84,11 @@ def compare(stack: ExitStack, a: Side, b: Side, depth: str | None, reporter: Rep
         )
         for side, walk in zip((a, b), walks, strict=True)
     )
-    return replace(report, outcomes=outcomes.compare(old, new, seed=a.project.spec.seed))
+    return replace(
+        report,
+        outcomes=outcomes.compare(old, new, seed=a.project.spec.seed),
+        moved=moved.find((old, walks[0].graph), (new, walks[1].graph), probes),
+    )
 
 
 def _notices(a: Side, b: Side) -> Iterator[str]:
@@ -82,10 +96,10 @@ def _notices(a: Side, b: Side) -> Iterator[str]:
     yield from dict.fromkeys([*a.project.notices, *b.project.notices])
     for name, side in (("A", a), ("B", b)):
         if side.round is not None:
-            rounds = len(side.project.spec.rounds)
+            rounds = len(side.project.declared.rounds)
             every = f"all {rounds} rounds of the spec" if rounds > 1 else "the spec's one round"
             yield f"{name} is the spec and templates of round {side.round}, here over {every}"
-    one, other = a.project.spec, b.project.spec
+    one, other = a.project.declared, b.project.declared
     if one.name != other.name:
         yield f"two datasets, {one.name} and {other.name}, are paired by document id and slot"
     if one.source.path != other.source.path or one.source.revision != other.source.revision:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from compiler.engine.explain import Place, changes
 from compiler.keys import Json
-from compiler.spec.model import Spec
+from compiler.spec.declared import Declared
 
 Where = Callable[[Place], str]
 
@@ -28,7 +28,7 @@ class FieldChange:
     new_where: str | None
 
 
-def compare(old: Spec, new: Spec, old_where: Where, new_where: Where) -> list[FieldChange]:
+def compare(old: Declared, new: Declared, old_where: Where, new_where: Where) -> list[FieldChange]:
     """List every differing leaf in the order of the spec; values as validated, with defaults."""
     return [
         FieldChange(

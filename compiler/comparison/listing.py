@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.building.listing import Listed, Listing
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.stage import Outputs, Part, Stage, Step
 from compiler.engine.store import Manifest
 from compiler.llm.responses import ResponseLog
+from compiler.project.listing import Listed, Listing
 
 # Stages that outcomes depend on, though no request does.
 FINISHING = ("expand", "score")

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from compiler.engine.artifact import Row
 from compiler.engine.plan import Graph
+from compiler.engine.stage import Part
 from compiler.keys import text_digest
 from compiler.llm.prices import Rate
-from compiler.records import Probe, Reject, ScoreRow, UsageRow
+from compiler.records import AuditScore, Probe, Reject, ScoreRow, UsageRow
 from compiler.statistics.measures.clusters import Clusters, Tally
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import SCORED
+from compiler.statistics.reliability import AGAIN, band_changes
 
 BANDS = ("HARD", "middle", "EASY")
 _REJECTS = ("sample", "finalize", "expand")
@@ -34,11 +36,16 @@ SlotKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A scored probe: its scope, the score of each rollout, and a digest of its question."""
+    """A scored probe: its scope, the score of each rollout, and a digest of its question.
+
+    `again`: the maximum of its scores when the same answers were judged a second time; None if they
+    were not, or a verdict is missing.
+    """
 
     scope: str
     scores: tuple[float, ...]
     question: str
+    again: float | None = None
 
     def mean(self, rollouts: int) -> float:
         """Return the mean score of the first `rollouts`."""
@@ -112,6 +119,8 @@ class Outcomes:
     `only_a`, `only_b`: slots scored on one side only; `same_question`: pairs with one question.
     `rollouts_a`, `rollouts_b`: the most rollouts of a paired probe; `compared`: the number that all
     of them have, on which `shifts` are computed. `bands_a`, `bands_b`: thresholds of each dataset.
+    `noise_a`, `noise_b`: share of the paired probes whose band changes when the same answers are
+    judged again; None without repeated judgements.
     """
 
     paired: int
@@ -129,6 +138,8 @@ class Outcomes:
     lost: tuple[Lost, ...]
     usage_a: tuple[Usage, ...]
     usage_b: tuple[Usage, ...]
+    noise_a: Interval | None
+    noise_b: Interval | None
 
     @property
     def flipped(self) -> int:
@@ -145,18 +156,21 @@ def gather(
     """Read the outcome of a finished build. `rates`: token prices by role."""
     built = Built(planned, bands)
     for stage in _REJECTS:
-        for row in _rows(graph, stage, "rejects", Reject):
+        for _, row in rows(graph, stage, "rejects", Reject):
             built.lost[row.scope, row.reason] += 1
     scopes = {
         (probe.doc_id, probe.slot): (probe.scope, text_digest(probe.question)[:16])
-        for probe in _rows(graph, "finalize", "probes", Probe)
+        for _, probe in rows(graph, "finalize", "probes", Probe)
     }
-    for score in _rows(graph, "score", "scores", ScoreRow):
+    again = _again(graph)
+    for _, score in rows(graph, "score", "scores", ScoreRow):
         scope, question = scopes[score.doc_id, score.slot]
         if score.status not in SCORED or not score.scores:
             built.lost[scope, score.status] += 1
         else:
-            built.scored[score.doc_id, score.slot] = Scored(scope, score.scores, question)
+            second = again.get((score.doc_id, score.slot), ())
+            top = max(second) if len(second) == len(score.scores) else None
+            built.scored[score.doc_id, score.slot] = Scored(scope, score.scores, question, top)
     built.usage = _usage(graph, rates)
     return built
 
@@ -183,7 +197,36 @@ def compare(a: Built, b: Built, seed: int) -> Outcomes:
         lost=_lost(a, b),
         usage_a=tuple(a.usage),
         usage_b=tuple(b.usage),
+        noise_a=_noise({slot: a.scored[slot] for slot in slots}, a.bands),
+        noise_b=_noise({slot: b.scored[slot] for slot in slots}, b.bands),
     )
+
+
+def _again(graph: Graph) -> dict[SlotKey, tuple[float, ...]]:
+    """Return the scores of the first repetition of all verdicts, of probes where none is missing.
+
+    Early stopping ("decided" rows) leaves a probe without repetitions.
+    """
+    found = {}
+    for _, row in rows(graph, "score", "audits", AuditScore):
+        scores = tuple(each for each in row.scores if each is not None)
+        if row.kind == f"{AGAIN}1" and len(scores) == len(row.scores):
+            found[row.doc_id, row.slot] = scores
+    return found
+
+
+def _noise(scored: Mapping[SlotKey, Scored], bands: tuple[float, float]) -> Interval | None:
+    """Estimate the share of probes whose band changes when the same answers are judged again."""
+    known = [
+        (doc_id, each.max(), each.again)
+        for (doc_id, _), each in scored.items()
+        if each.again is not None
+    ]
+    if not known:
+        return None
+    # A maximum changes its band as a single rollout with this score does.
+    tops = [[[first, second]] for _, first, second in known]
+    return band_changes(tops, [doc_id for doc_id, _, _ in known], bands)
 
 
 def _shifts(
@@ -241,7 +284,7 @@ def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
             row
             for stage in stages
             if stage in built
-            for row in _rows(graph, stage, "usage", UsageRow)
+            for _, row in rows(graph, stage, "usage", UsageRow)
         )
         written, cached = used.cache_write_tokens, used.cache_read_tokens
         usd = rates[role].usd(used.input_tokens, used.output_tokens, written, cached)
@@ -250,6 +293,8 @@ def _usage(graph: Graph, rates: Mapping[str, Rate]) -> list[Usage]:
     return found
 
 
-def _rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[Row]:
-    for _, manifest in graph.manifests(stage):
-        yield from graph.store.rows(manifest.outputs[output], row)
+def rows(graph: Graph, stage: str, output: str, row: type[Row]) -> Iterator[tuple[Part, Row]]:
+    """Yield the rows of an output of every step of a stage, with the part of the step."""
+    for part, manifest in graph.manifests(stage):
+        for each in graph.store.rows(manifest.outputs[output], row):
+            yield part, each

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from compiler.comparison.changes import noise
 from compiler.comparison.outcomes import BANDS, Outcomes, Shift
 from compiler.comparison.report import Report, names, titles
-from compiler.probes.prompts import Library
 from compiler.report import numbers
 from compiler.report.pages import Page
+from compiler.templating.prompts import Library
 
 TEMPLATE = "diff.html.j2"
 
@@ -17,7 +18,14 @@ def render(templates: Library, report: Report) -> str:
     Raises:
         PromptError: the project has no template for it, or the template fails.
     """
-    values = {"r": report, "bands": BANDS, "names": names, "titles": titles, "axis": axis}
+    values = {
+        "r": report,
+        "bands": BANDS,
+        "names": names,
+        "titles": titles,
+        "axis": axis,
+        "noise": noise,
+    }
     remedy = "copy the template from a probec checkout"
     # Documents and prompts may contain markup.
     page = Page(

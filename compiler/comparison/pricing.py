@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.building.estimate import BYTES_PER_TOKEN, Estimate, quote
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import RequestRow, Requests
 from compiler.comparison.requests import Compared, Tally, stages
 from compiler.llm.dispatch import Priced
+from compiler.pricing.estimate import BYTES_PER_TOKEN, Estimate, quote
 from compiler.project.project import Project
 from compiler.stages.asking import ASKING
 

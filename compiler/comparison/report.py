@@ -9,9 +9,11 @@ import msgspec
 
 from compiler.comparison.fields import FieldChange
 from compiler.comparison.hunks import unified
+from compiler.comparison.moved import Moved
 from compiler.comparison.outcomes import Outcomes
 from compiler.comparison.requests import Example
 from compiler.comparison.templates import TemplateChange
+from compiler.comparison.verdict import verdict
 from compiler.keys import Json
 
 DEPTHS = ("spec", "templates", "requests", "outcomes")
@@ -96,7 +98,8 @@ class Requests:
 class Report:
     """A comparison. A depth is None if it was not requested or not reached.
 
-    `absent`: the reason of each depth that was not reached.
+    `moved`: some of the probes in another band; `absent`: the reason of each depth that was not
+    reached; `unbuilt`: by side, how to build it.
     """
 
     a: str
@@ -106,7 +109,14 @@ class Report:
     templates: tuple[TemplateChange, ...] | None = None
     requests: Requests | None = None
     outcomes: Outcomes | None = None
+    moved: tuple[Moved, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    unbuilt: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str | None:
+        """The verdict on the outcomes in words; None without outcomes."""
+        return verdict(self.outcomes) if self.outcomes is not None else None
 
     @property
     def differs(self) -> bool:
@@ -130,13 +140,16 @@ class Report:
             "b": self.b,
             "differs": self.differs,
             "notices": [*self.notices],
+            "verdict": self.verdict,
             "absent": {**self.absent},
+            "unbuilt": {**self.unbuilt},
             "spec": msgspec.to_builtins(fields) if fields is not None else None,
             "templates": [_template(each) for each in self.templates]
             if self.templates is not None
             else None,
             "requests": _requests(self.requests) if self.requests is not None else None,
             "outcomes": _outcomes(self.outcomes) if self.outcomes is not None else None,
+            "moved": [msgspec.to_builtins(each) for each in self.moved],
         }
 
 

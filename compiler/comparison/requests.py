@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from compiler.building.listing import Listed
 from compiler.comparison import bodies
 from compiler.comparison.hunks import Hunk, hunks
 from compiler.comparison.listing import FINISHING, Walk, Wanted
 from compiler.engine.stage import Part
 from compiler.llm.dispatch import Priced
+from compiler.project.listing import Listed
 
 # Stages that no request depends on.
 _LATER = frozenset({*FINISHING, "publish", "release"})

@@ -20,8 +20,8 @@ from compiler.rounds import locks
 from compiler.rounds.locks import Identity
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
+from compiler.spec.paid import ROLES
 from compiler.spec.root import SUFFIXES, project_root
-from compiler.stages.context import ROLES
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
 # Parts of a spec of which a lock has only some keys.
@@ -44,6 +44,11 @@ class Side:
     home: str = ""
     prefix: str = ""
     round: int | None = None
+
+    @property
+    def is_copy(self) -> bool:
+        """True if it is a temporary copy of a project: a git revision or a round."""
+        return bool(self.home)
 
     def where(self, path: Sequence[str | int]) -> str:
         """Return `file:line` of the value at `path` of its spec."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from compiler.comparison.hunks import Hunk, hunks
-from compiler.probes.prompts import Library
 from compiler.report import card
+from compiler.templating.prompts import Library
 
 
 @dataclass(frozen=True, slots=True)

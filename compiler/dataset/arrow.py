@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from compiler.dataset import mapping, texts
-from compiler.dataset.source_columns import ColumnNames, refuse_repeated, remedy, require
+from compiler.dataset.source_columns import Content, Names, refuse_repeated, remedy, require
 from compiler.dataset.texts import Unread
 from compiler.errors import SourceError, in_a_line
 
@@ -26,7 +26,7 @@ _DAY_MS = 86_400_000
 _NAMES_ARE = "text, UTF-8 bytes, numbers, UUIDs, timestamps or dates"
 
 
-def parquet(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def parquet(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of a parquet file with their places.
 
     Raises:
@@ -41,7 +41,7 @@ def parquet(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
         yield from _rows(batches, file, readers)
 
 
-def stated_rows(source: BinaryIO, file: str, columns: ColumnNames) -> int:
+def stated_rows(source: BinaryIO, file: str, columns: Names) -> int:
     """Return the number of rows of a parquet file, of which only the schema is read.
 
     Raises:
@@ -85,7 +85,7 @@ def head(source: BinaryIO, file: str, count: int) -> list[dict[str, object]]:
         return rows or [dict.fromkeys(schema.names)]
 
 
-def arrow_file(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def arrow_file(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of an Arrow file (Feather of version 2) with their places.
 
     Raises:
@@ -100,7 +100,7 @@ def arrow_file(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Ro
         yield from _rows(batches, file, readers)
 
 
-def stream(source: BinaryIO, file: str, columns: ColumnNames) -> Iterator[Row]:
+def stream(source: BinaryIO, file: str, columns: Names) -> Iterator[Row]:
     """Yield the rows of an Arrow stream, as in saved datasets, with their places.
 
     Raises:
@@ -157,7 +157,7 @@ def _values(column: pa.Array, read: _Reader, where: str) -> list[object]:
         ) from error
 
 
-def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _Reader]:
+def _readers(schema: pa.Schema, file: str, columns: Names) -> dict[str, _Reader]:
     """Choose how each column is read, by its type.
 
     Raises:
@@ -165,16 +165,17 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
     """
     refuse_repeated(schema.names, file)
     require(columns, schema.names, file)
-    roles = {
-        columns.prefix: (_text, "text"),
-        columns.continuation: (_continuations, "text or lists of text"),
-        columns.doc_idx: (_index, "integers"),
-        columns.doc_source: (_name, _NAMES_ARE),
-        columns.doc_id: (_name, _NAMES_ARE),
+    readers: dict[Content, tuple[Callable[[pa.DataType], _Reader | None], str]] = {
+        "text": (_text, "text"),
+        "continuations": (_continuations, "text or lists of text"),
+        "index": (_index, "integers"),
+        "name": (_name, _NAMES_ARE),
+        "other": (_other, _NAMES_ARE),
     }
+    contents = columns.contents()
     found = {}
     for column in _present(columns, schema):
-        choose, wanted = roles[column]
+        choose, wanted = readers[contents[column]]
         kind = schema.field(column).type
         reader = choose(kind)
         if reader is None:
@@ -187,15 +188,15 @@ def _readers(schema: pa.Schema, file: str, columns: ColumnNames) -> dict[str, _R
     return found
 
 
-def _remedy(schema: pa.Schema, columns: ColumnNames, wrong: str) -> str:
+def _remedy(schema: pa.Schema, columns: Names, wrong: str) -> str:
     """Return what to do about a column of another type, with a proposal where there is one."""
     role = columns.role(wrong)
     kinds = {name: _kind(schema.field(name).type) for name in schema.names}
     given = {key: name for key, name in columns.identity().items() if key != role}
     proposed = mapping.proposal([], kinds, given).get(role)
     if proposed is None:
-        return "convert the column, or map another one with source.columns"
-    return remedy([role], {role: proposed})
+        return f"convert the column, or map another one with {columns.key}"
+    return remedy([role], {role: proposed}, columns.key)
 
 
 def _kind(kind: pa.DataType) -> mapping.Kind:
@@ -210,7 +211,7 @@ def _kind(kind: pa.DataType) -> mapping.Kind:
     return "name" if _name(kind) is not None else "other"
 
 
-def _present(columns: ColumnNames, schema: pa.Schema) -> list[str]:
+def _present(columns: Names, schema: pa.Schema) -> list[str]:
     """Return the columns to read, without the optional ones that are absent."""
     return [name for name in columns.all() if name in schema.names]
 
@@ -268,6 +269,12 @@ def _name(kind: pa.DataType) -> _Reader | None:
     is_uuid = isinstance(kind, pa.UuidType)
     numeric = of.is_integer(kind) or of.is_float64(kind) or of.is_decimal(kind)
     return _plain if is_uuid or numeric else _text(kind)
+
+
+def _other(kind: pa.DataType) -> _Reader | None:
+    import pyarrow.types as of
+
+    return _plain if of.is_boolean(kind) else _name(kind)
 
 
 def _floats(inexact: int, column: pa.Array) -> list[object]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from compiler.keys import digest
+from compiler.probes.endings import split_kind
 from compiler.records import (
     GROUPS,
     AnswerRow,
@@ -98,6 +99,13 @@ class Row:
         if not scores:
             return None
         return band_of(max(scores), self.constants.hard_below, self.constants.easy_from)
+
+
+def origin(start: int, end: int, gen_start: int) -> str:
+    """Return where an atom comes from: human, generated or straddling."""
+    if start >= gen_start:
+        return "generated"
+    return "human" if end <= gen_start else "straddling"
 
 
 def band_of(best: float, hard_below: float, easy_from: float) -> str:
@@ -198,7 +206,7 @@ COLUMNS: tuple[Column, ...] = (
     _col("slot_idx", "int64", "place of the probe within its doc-record, from 0", lambda r: r.probe.slot, index=True),
     _col("target", "string", "the side that holds the atom: prefix or suffix", lambda r: r.probe.target),
     _col("typicality", "string", "typical or atypical of the siblings, as labelled by the generator; suffix targets of written scopes with at least two other siblings shown", lambda r: r.probe.typicality, nullable=True),
-    _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: content words, tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
+    _col("abs_index", "int64", "distance from the split in units of the scope, 1 = adjacent: words (every run of characters between whitespace), tokens (equals n_tokens_actual), sentences, paragraphs; null for whole sides", lambda r: r.probe.abs_index, nullable=True, index=True),
     _col("signed_index", "int64", "abs_index, negative on the prefix side", lambda r: r.probe.signed_index, nullable=True, index=True),
     _col("signed_index_hint", "int64", "the signed distance that the slot plan requested", lambda r: r.probe.hint, nullable=True, index=True),
     _col("actual_word_distance_from_split", "int64", "words between the split and the nearest edge of the atom, negative on the prefix side", lambda r: r.probe.word_distance, index=True),
@@ -215,7 +223,9 @@ COLUMNS: tuple[Column, ...] = (
     _ours("atom_start", "int64", "first character of the atom in doc", lambda r: r.probe.atom_start),
     _ours("atom_end", "int64", "character after the atom in doc", lambda r: r.probe.atom_end),
     _ours("gen_start_char", "int64", "where generated text begins in doc", lambda r: r.record.gen_start),
+    _ours("atom_origin", "string", "human, generated or straddling: the part of doc that the atom lies in, before gen_start_char, after it, or both", lambda r: origin(r.probe.atom_start, r.probe.atom_end, r.record.gen_start)),
     _ours("split_region", "string", "source or generated: the part of doc that the split lies in", lambda r: "generated" if r.split >= r.record.gen_start else "source"),
+    _ours("split_kind", "string", "line, sentence or within: a line ends at the split, a sentence does, or neither", lambda r: split_kind(r.text, r.split)),
     _ours("split_by", "string", "generator, or row_seed: the choice of the split, and without a usable reply also of the sibling", lambda r: "row_seed" if r.constants.groups[r.probe.scope] in r.choice.drawn else "generator"),
     _ours("split_is_token_boundary", "bool", "true if the split falls between two tokens of the source tokenizer; the generator is offered only such places", lambda r: r.choice.split_tokens.get(r.constants.groups[r.probe.scope]) is not None),
     _ours("split_token_idx", "int64", "tokens of the source tokenizer before the split", lambda r: r.choice.split_tokens.of(r.constants.groups[r.probe.scope])),
@@ -235,8 +245,10 @@ COLUMNS: tuple[Column, ...] = (
     _ours("context_chars_seen", "int64", "characters of the context shown to the answerer, those nearest the split unless the spec says otherwise", lambda r: r.answers.context_chars_seen if r.answers else None, nullable=True),
     _ours("calibration_level", "int64", "calibration level of the generator prompt", lambda r: r.constants.calibration_level),
     _ours("template_id", "string", "scope, side and number of the template of a templated question", lambda r: r.probe.template_id, nullable=True),
-    _ours("alternative_level", "int64", "the level of the search that found a templated alternative: 0 nearest documents, 1 the shard, 2 looser matching", lambda r: r.probe.pool_level, nullable=True),
-    _ours("alternative_pool", "int64", "number of candidates at that level: words for word probes, windows with the same beginning for lens probes", lambda r: r.probe.pool_size, nullable=True),
+    _ours("alternative_level", "int64", "the level of the search that found a templated alternative. Words: other documents attest it beside 0 both neighbours of the atom, 1 one of them and the class of the other, 2 both classes, 3 none. Windows: it stands beside 0 the same token in its document, 1 a token of the same class, 2 any", lambda r: r.probe.pool_level, nullable=True),
+    _ours("alternative_pool", "int64", "number of candidates at that level: words for word probes, windows with the same beginning and end for lens probes", lambda r: r.probe.pool_size, nullable=True),
+    _ours("atom_attested", "int64", "how often held-out documents of the shard attest the atom's first or last word next to the word beside it (see docs/measures.md); null for written scopes, and for shards of fewer than 8 documents", lambda r: r.probe.attested[0] if r.probe.attested else None, nullable=True),
+    _ours("alternative_attested", "int64", "the same count for the alternative in the atom's place", lambda r: r.probe.attested[1] if r.probe.attested else None, nullable=True),
     _ours("flags", "strings", "ids of the warnings that the probe raised, explained in docs/checks.md", lambda r: list(r.probe.flags)),
 )
 # fmt: on

@@ -24,7 +24,7 @@ from compiler.dataset.arrow import Row
 from compiler.dataset.contents import is_read_in_place, unchanged
 from compiler.dataset.frames import Frames
 from compiler.dataset.located import Located, opened
-from compiler.dataset.source_columns import ColumnNames, refuse_repeated, require
+from compiler.dataset.source_columns import Names, refuse_repeated, require
 from compiler.errors import SourceError, in_a_line
 
 # Raised by a compressed file that is truncated or damaged.
@@ -36,7 +36,7 @@ _PACKED = {
     **{bytes([byte]) + b"\x2a\x4d\x18": "zstd" for byte in range(0x50, 0x60)},
 }
 Spool: TypeAlias = "Callable[[], AbstractContextManager[BinaryIO]]"
-_Table: TypeAlias = "Callable[[BinaryIO, str, ColumnNames], Iterator[Row]]"
+_Table: TypeAlias = "Callable[[BinaryIO, str, Names], Iterator[Row]]"
 _TABLES: dict[bytes, tuple[str, _Table]] = {
     b"PAR1": ("parquet", arrow.parquet),
     b"ARROW1": ("Arrow", arrow.arrow_file),
@@ -76,7 +76,7 @@ _BUFFER = 1 << 16
 _T = TypeVar("_T")
 
 
-def rows(located: Located, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
+def rows(located: Located, columns: Names, spool: Spool) -> Iterator[Row]:
     """Yield every row of a source with its place.
 
     A JSON row without a document source has null there, unless no row of the source has one.
@@ -101,7 +101,7 @@ def rows(located: Located, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
         require(columns, have, where)
 
 
-def _file(file: str, mark: str | None, columns: ColumnNames, spool: Spool) -> Iterator[Row]:
+def _file(file: str, mark: str | None, columns: Names, spool: Spool) -> Iterator[Row]:
     try:
         with unchanged(file, mark) as source, _buffered(source) as whole:
             start = whole.peek(_HEAD)[:_HEAD]
@@ -135,7 +135,7 @@ def head(file: str, count: int) -> list[dict[str, object]]:
             return [row for _, row in islice(_jsonl(lines, file, None, packed), count)]
 
 
-def stated_rows(file: str, columns: ColumnNames) -> int | None:
+def stated_rows(file: str, columns: Names) -> int | None:
     """Return the number of rows that a parquet file states; None for a file of another format.
 
     Raises:
@@ -250,7 +250,7 @@ def _unreadable(error: Exception, where: str) -> SourceError:
 
 
 def _jsonl(
-    lines: io.BufferedReader, file: str, columns: ColumnNames | None, packed: str | None = None
+    lines: io.BufferedReader, file: str, columns: Names | None, packed: str | None = None
 ) -> Iterator[Row]:
     number = 0
     encoding = None
@@ -303,7 +303,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _json_row(line: bytes, columns: ColumnNames | None, where: str) -> dict[str, object]:
+def _json_row(line: bytes, columns: Names | None, where: str) -> dict[str, object]:
     try:
         row = _DECODER.decode(line.decode("utf-8"))
     except UnicodeDecodeError as error:

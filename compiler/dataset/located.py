@@ -82,8 +82,6 @@ def locate(path: str, revision: str | None, root: Path, known: dict[str, Json]) 
 @contextmanager
 def opened(file: str) -> Iterator[BinaryIO]:
     """Open one of the files."""
-    import fsspec
-
     # In a local path, fsspec would take `::` for the end of a URL.
     if "://" not in file:
         with open(file, "rb") as source:
@@ -93,6 +91,8 @@ def opened(file: str) -> Iterator[BinaryIO]:
         with files.open(inner, "rb") as source:
             yield source
     else:
+        import fsspec
+
         with fsspec.open(file, "rb") as source:
             yield source
 

@@ -13,7 +13,6 @@ times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -25,6 +24,8 @@ from compiler.errors import StoreError, in_a_line
 from compiler.keys import text_digest
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,6 +81,8 @@ def write(
     layout: Layout,
 ) -> None:
     """Write rows as one parquet file, and append the layout and each row to `canonical`."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import pyarrow as pa
 
     shape = schema(layout.dtypes)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from compiler.dataset.columns import identity
 from compiler.errors import SourceError, in_a_line
+from compiler.keys import digest
 from compiler.records import GROUPS, Probe, Side
 
 if TYPE_CHECKING:
@@ -62,6 +64,22 @@ class PublishedRow:
         """Return a list, None for any other value."""
         value = self.values.get(name)
         return value if isinstance(value, list) else None
+
+    @property
+    def key(self) -> str:
+        """The probe's id: as stated, else computed from its round, document and slot.
+
+        A row without a slot has a digest of its document, place and texts.
+        """
+        stated = self.text("probe_id")
+        if stated:
+            return stated
+        doc_id, slot = self.text("doc_id"), self.number("slot_idx")
+        if slot is not None:
+            return identity(self.number("round_idx") or 0, doc_id, slot)
+        scope, split = self.text("scope"), self.number("split_char_offset")
+        question, atom = self.text("verbalizer_prompt"), self.text("atom_text")
+        return digest("probe", [doc_id, scope, split, question, atom])[:24]
 
     @property
     def group(self) -> str:
@@ -128,7 +146,12 @@ class PublishedRow:
             None,
             self.number("sibling_support"),
             (),
+            self._attested(),
         )
+
+    def _attested(self) -> tuple[int, int] | None:
+        atom, other = self.number("atom_attested"), self.number("alternative_attested")
+        return None if atom is None or other is None else (atom, other)
 
 
 def files(path: Path) -> list[Path]:
@@ -137,8 +160,15 @@ def files(path: Path) -> list[Path]:
     The path is a file, a dataset directory, whose `data` is searched, or any other directory.
 
     Raises:
-        SourceError: there are none.
+        SourceError: there are none, or the path is a build directory, which holds several datasets.
     """
+    if (path / "datasets").is_dir() and (path / "objects").is_dir():
+        have = sorted(str(each) for each in (path / "datasets").iterdir() if each.is_dir())
+        raise SourceError(
+            "a build directory, not a dataset",
+            where=str(path),
+            hint=f"name one of {', '.join(have)}",
+        )
     if path.is_dir():
         folder = path / "data" if (path / "data").is_dir() else path
         found = sorted(
@@ -180,15 +210,50 @@ def batches(
 
     with translated(file), pq.ParquetFile(file) as table:
         have = table.schema_arrow.names
-        missing = [name for name in required if name not in have]
-        if missing:
-            raise SourceError(
-                f"no column {', '.join(map(repr, missing))}",
-                where=str(file),
-                hint="this is not a probe dataset: check the path",
-            )
+        require(have, required, file)
         wanted = None if columns is None else [name for name in columns if name in have]
         yield from table.iter_batches(batch_size=size, columns=wanted)
+
+
+def table(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
+    """Read the rows of parquet files as one table, in the order of the files.
+
+    `columns`: those to read, in this order; None for all.
+
+    Raises:
+        SourceError: a file is not parquet, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        have = names(file)
+        for name in columns or ():
+            if name not in have:
+                raise SourceError(
+                    f"no column {name!r}", where=str(file), hint=f"have: {', '.join(have)}"
+                )
+    found = []
+    for file in files:
+        with translated(file):
+            found.append(pq.read_table(file, columns=None if columns is None else [*columns]))
+    read = pa.concat_tables(found, promote_options="default")
+    return read if columns is None else read.select([*columns])
+
+
+def require(have: Sequence[str], required: Sequence[str], file: Path) -> None:
+    """Refuse a file that lacks a column.
+
+    Raises:
+        SourceError: it does.
+    """
+    missing = [name for name in required if name not in have]
+    if missing:
+        raise SourceError(
+            f"no column {', '.join(map(repr, missing))}",
+            where=str(file),
+            hint="this is not a probe dataset: check the path",
+        )
 
 
 def names(file: Path) -> list[str]:

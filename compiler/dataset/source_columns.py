@@ -5,9 +5,82 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from compiler.dataset import mapping
 from compiler.errors import SourceError
+from compiler.spec.model import Spec
+
+Content: TypeAlias = Literal["text", "continuations", "index", "name", "other"]
+"""The content of a column; `other` is any value that has a text."""
+
+
+class Names(Protocol):
+    """The names of the columns to read.
+
+    `doc_source`: of the one that rows may lack; `lenient`: files may lack it too. `key`: of the
+    spec, under which they are declared.
+    """
+
+    key: ClassVar[str]
+
+    @property
+    def lenient(self) -> bool:
+        """Return whether a file may lack the column of origins."""
+
+    @property
+    def doc_source(self) -> str | None:
+        """Return the name of the column of origins."""
+
+    def all(self) -> list[str]:
+        """Return the names, each once."""
+
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+
+    def identity(self) -> dict[str, str | None]:
+        """Return the names by their keys in the spec."""
+
+    def needed(self) -> list[str]:
+        """Return the names of the columns that a source must have."""
+
+    def role(self, name: str) -> str:
+        """Return the key in the spec that has a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusNames:
+    """The names of the columns of a corpus. `beside`: those that rows are selected by."""
+
+    doc_id: str
+    doc_source: str | None
+    text: str
+    beside: tuple[str, ...]
+    key: ClassVar[str] = "corpus.columns"
+    lenient: ClassVar[bool] = False
+
+    def all(self) -> list[str]:
+        """Return the names of the columns to read, each once."""
+        return list(self.contents())
+
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+        found: dict[str, Content] = dict.fromkeys(self.beside, "other")
+        if self.doc_source is not None:
+            found[self.doc_source] = "name"
+        return {**found, self.doc_id: "name", self.text: "text"}
+
+    def identity(self) -> dict[str, str | None]:
+        """Return the names by key of `corpus.columns`."""
+        return {"doc_id": self.doc_id, "doc_source": self.doc_source, "text": self.text}
+
+    def needed(self) -> list[str]:
+        """Return the names of the columns that a corpus must have."""
+        return self.all()
+
+    def role(self, name: str) -> str:
+        """Return the key of `corpus.columns` that has a name, or the name of a selecting column."""
+        return next((role for role, each in self.identity().items() if each == name), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +96,23 @@ class ColumnNames:
     continuation: str
     doc_idx: str | None
     lenient: bool = False
+    key: ClassVar[str] = "source.columns"
 
     def all(self) -> list[str]:
         """Return the names of the columns to read, each once."""
         names = (self.doc_id, self.doc_source, self.prefix, self.continuation, self.doc_idx)
         return [name for name in dict.fromkeys(names) if name is not None]
+
+    def contents(self) -> dict[str, Content]:
+        """Return the content of each column."""
+        roles: dict[str | None, Content] = {
+            self.prefix: "text",
+            self.continuation: "continuations",
+            self.doc_idx: "index",
+            self.doc_source: "name",
+            self.doc_id: "name",
+        }
+        return {name: content for name, content in roles.items() if name is not None}
 
     def identity(self) -> dict[str, str | None]:
         """Return the names by key of `source.columns`."""
@@ -49,7 +134,13 @@ class ColumnNames:
         return next(role for role in roles if getattr(self, role) == name)
 
 
-def require(columns: ColumnNames, have: Iterable[str], where: str) -> None:
+def column_names(spec: Spec) -> ColumnNames:
+    """Return the declared column names; a source may lack the default column `doc_source`."""
+    columns = spec.source.columns
+    return ColumnNames(**columns.model_dump(), lenient="doc_source" not in columns.model_fields_set)
+
+
+def require(columns: Names, have: Iterable[str], where: str) -> None:
     """Check that a file or row has the columns.
 
     Raises:
@@ -64,18 +155,18 @@ def require(columns: ColumnNames, have: Iterable[str], where: str) -> None:
         raise SourceError(
             f"no column {', '.join(map(repr, missing))} (has: {', '.join(have)})",
             where=where,
-            hint=remedy(roles, mapping.likeness(free, roles)),
+            hint=remedy(roles, mapping.likeness(free, roles), columns.key),
         )
 
 
-def remedy(roles: Sequence[str], proposed: Mapping[str, str]) -> str:
+def remedy(roles: Sequence[str], proposed: Mapping[str, str], key: str = ColumnNames.key) -> str:
     """Return how to map columns. `proposed`: source columns that look like some of them."""
     alike = [f"`{name}` looks like {role}" for role, name in proposed.items() if role in roles]
     sets = [f"{role}: {name}" for role, name in proposed.items() if role in roles]
     lost = [role for role in roles if role not in proposed]
-    found = [f"{', '.join(alike)}: set source.columns to {{{', '.join(sets)}}}"] if alike else []
+    found = [f"{', '.join(alike)}: set {key} to {{{', '.join(sets)}}}"] if alike else []
     if lost:
-        found.append(f"map {', '.join(lost)} with source.columns, or --set source.columns.X=NAME")
+        found.append(f"map {', '.join(lost)} with {key}, or --set {key}.X=NAME")
         none = [each for each in ("doc_source", "doc_idx") if each in lost]
         found += [f"{each} is null where there is none" for each in none]
     return "; ".join(found)

@@ -23,7 +23,7 @@ Split: TypeAlias = Callable[[str, str], str | None]
 """The split of a document, from its id and source; None leaves it out."""
 _ROWS = 2048
 # Warnings that a probe can be answered from its complement or its question.
-_DECIDED = frozenset({"V14", "V28"})
+_DECIDED = frozenset({"V14", "V28", "V31"})
 _KEPT = (
     *("doc_id", "doc_source", "doc_idx", "source_model", "round_idx", "gen_start_char"),
     *("row_splits", "n_siblings_available", "n_siblings_shown", "row_seed"),

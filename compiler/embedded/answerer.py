@@ -8,6 +8,8 @@ from collections import Counter
 from compiler.embedded import language, tags
 from compiler.words import content_stems
 
+_MOST_WORDS = 60
+
 
 def read(prompt: str, sample: int) -> str:
     """Return an answer from the passage that holds it."""
@@ -27,9 +29,10 @@ def answer(prompt: str, sample: int) -> str:
 def _from(context: str, prompt: str, sample: int) -> str:
     """Return sentences of a text that match the question; sample i starts at the i-th best.
 
-    A sentence scores the sum of log(1 + n / n_stem) over the question's stems that it holds, for n
-    sentences of which n_stem hold the stem (a form of inverse document frequency, Sparck Jones
-    1972), plus a small bonus for being near the split.
+    It goes on with the next best ones as long as they fit. A sentence scores the sum of
+    log(1 + n / n_stem) over the question's stems that it holds, for n sentences of which n_stem
+    hold the stem (a form of inverse document frequency, Sparck Jones 1972), plus a small bonus for
+    being near the split.
     """
     lines = language.sentences(context) or [context.strip()]
     wanted = content_stems(tags.inner(prompt, "question"))
@@ -43,8 +46,11 @@ def _from(context: str, prompt: str, sample: int) -> str:
         return overlap + 0.3 * (near + 1) / len(lines), -number
 
     ranked = sorted(range(len(lines)), key=fit, reverse=True)
-    picked = [ranked[sample % len(ranked)]]
-    if sample % 2 and len(ranked) > 1:
-        picked.append(ranked[(sample + 1) % len(ranked)])
-    text = " ".join(language.compress(lines[number], 30) for number in dict.fromkeys(picked))
+    start = sample % len(ranked)
+    text = ""
+    for number in (*ranked[start:], *ranked[:start]):
+        longer = f"{text} {language.compress(lines[number], 30)}".strip()
+        if text and len(longer.split()) > _MOST_WORDS:
+            break
+        text = longer
     return text or "No answer."

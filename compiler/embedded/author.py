@@ -1,9 +1,15 @@
-"""The embedded model as generator: choice of sibling, splits and atoms, and the probes."""
+"""The embedded model as generator: choice of sibling, splits and atoms, and the probes.
+
+Of the units that a slot may take, it prefers one whose overlap with the other side is the one that
+the calibration level asks for: easier levels share more words with what a text-only reader sees.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import regex
 
@@ -26,47 +32,72 @@ def write(prompt: str, sample: int) -> str:
     scopes = tags.scopes(prompt)
     slots = tags.slots(prompt)
     siblings = tags.siblings(prompt)
-    plans = [_plan(sibling, slots, scopes) for sibling in siblings]
-    best = max(range(len(plans)), key=lambda i: (plans[i].filled, len(siblings[i].units), -i))
+    level = tags.level(prompt)
+    plans = [_plan(sibling, slots, scopes, level) for sibling in siblings]
+    best = max(range(len(plans)), key=lambda i: (len(plans[i].slots), len(siblings[i].units), -i))
     plan = plans[best]
-    others = [s.text[s.generated :] for s in siblings if s.letter != plan.sibling.letter]
-    chosen = {slot.index: unit for slot, unit in plan.chosen}
-    probes: list[dict[str, object]] = []
-    for slot in slots:
-        place, unit = plan.places.get(scopes[slot.scope].split), chosen.get(slot.index)
-        if place is None or unit is None:
-            probes.append({"slot": slot.index, "decline": _NO_UNIT})
-            continue
-        writer = _Writer(plan.sibling, place.offset, others, siblings)
-        probe = writer.probe(slot, unit)
-        probes.append(probe or {"slot": slot.index, "decline": _NO_ALTERNATIVE})
-    rest = max([p.filled for i, p in enumerate(plans) if i != best], default=0)
+    rest = max([len(p.slots) for i, p in enumerate(plans) if i != best], default=0)
     reply = {
         "sibling": plan.sibling.letter,
         "sibling_rationale": (
-            f"Continuation {plan.sibling.letter} offers usable atoms for {plan.filled} of "
+            f"Continuation {plan.sibling.letter} offers usable atoms for {len(plan.slots)} of "
             f"{len(slots)} slots, out of {len(plan.sibling.units)} marked units; the other "
             f"{len(siblings) - 1} shown offer at most {rest}."
         ),
         "splits": {group: place.id for group, place in plan.places.items() if place},
         "split_rationale": _split_rationale(plan),
-        "probes": probes,
+        "probes": _probes(plan, slots, scopes, siblings),
     }
     return json.dumps(reply, ensure_ascii=False)
 
 
-_NO_UNIT = "No unit that is left on its side is new to the other side."
+_NO_UNIT = "No unit is left on its side."
 _NO_ALTERNATIVE = "No sound alternative can be composed of the other side's statements."
-# Scores of units as atoms, by split and unit id. A split fixes a unit's side and complement.
-_Worths = dict[tuple[int, str], float]
+# The share of an atom's content words that the other side holds: at level 0 half of them, with this
+# much change from level to level, and at each level this much difference between slots.
+_MIDDLE, _PER_LEVEL, _SPREAD = 0.5, 1 / 6, 0.8
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """The units that can serve a slot at a split, best first, and the worth of the best."""
+
+    units: tuple[Unit, ...]
+    worth: float
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """The places at which a sibling is split, by group, and the units of the slots, by index."""
+
     sibling: Marked
     places: dict[str, Place | None]
-    chosen: list[tuple[SlotTag, Unit]]
-    filled: int
+    slots: dict[int, _Filled]
+
+
+def _probes(
+    plan: _Plan, slots: list[SlotTag], scopes: dict[str, ScopeTag], siblings: list[Marked]
+) -> list[dict[str, object]]:
+    """Return a probe or a decline for every slot.
+
+    A slot for whose unit no sound alternative can be composed takes the next best unit.
+    """
+    others = [s.text[s.generated :] for s in siblings if s.letter != plan.sibling.letter]
+    used = {filled.units[0].id for filled in plan.slots.values()}
+    probes: list[dict[str, object]] = []
+    for slot in slots:
+        place, filled = plan.places.get(scopes[slot.scope].split), plan.slots.get(slot.index)
+        if place is None or filled is None:
+            probes.append({"slot": slot.index, "decline": _NO_UNIT})
+            continue
+        writer = _Writer(plan.sibling, place.offset, others, siblings)
+        spare = (unit for unit in filled.units[1:] if unit.id not in used)
+        written = (writer.probe(slot, unit) for unit in chain(filled.units[:1], spare))
+        probe = next((each for each in written if each is not None), None)
+        if probe is not None:
+            used.add(str(probe["unit"]))
+        probes.append(probe or {"slot": slot.index, "decline": _NO_ALTERNATIVE})
+    return probes
 
 
 def _split_rationale(plan: _Plan) -> str:
@@ -79,90 +110,88 @@ def _split_rationale(plan: _Plan) -> str:
     if not parts:
         return "No place is legal for any split group."
     return (
-        "Each place is the one nearest the middle among those that leave the most usable atoms on "
-        "the sides that its slots ask for: " + "; ".join(parts) + "."
+        "Each place leaves the most usable atoms on the sides that its slots ask for and, of such "
+        "places, has atoms of about the wanted overlap with the other side and is near the "
+        "middle: " + "; ".join(parts) + "."
     )
 
 
-def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag]) -> _Plan:
+def _plan(sibling: Marked, slots: list[SlotTag], scopes: dict[str, ScopeTag], level: int) -> _Plan:
     places: dict[str, Place | None] = {}
-    chosen: list[tuple[SlotTag, Unit]] = []
-    filled = 0
-    worths: _Worths = {}
+    chosen: dict[int, _Filled] = {}
+    wanted = {slot.index: _wanted(sibling, slot, level) for slot in slots}
     for group in ("word_lens", "sentence", "paragraph", "whole"):
         mine = [slot for slot in slots if scopes[slot.scope].split == group]
-        best: tuple[int, float, Place, list[tuple[SlotTag, Unit]]] | None = None
+        best: tuple[int, float, Place, dict[int, _Filled]] | None = None
         for place in (p for p in sibling.places if group in p.groups):
-            filled_here = _fill(sibling, place.offset, mine, worths)
+            filled = _fill(sibling, place.offset, mine, wanted)
             central = -abs(place.offset / len(sibling.text) - 0.55)
-            if best is None or (len(filled_here), central) > best[:2]:
-                best = (len(filled_here), central, place, filled_here)
+            worth = central + sum(each.worth for each in filled.values()) / max(1, len(filled))
+            if best is None or (len(filled), worth) > best[:2]:
+                best = (len(filled), worth, place, filled)
         places[group] = best[2] if best else None
-        if best:
-            chosen.extend(best[3])
-            filled += best[0]
-    return _Plan(sibling, places, sorted(chosen, key=lambda pair: pair[0].index), filled)
+        chosen |= best[3] if best else {}
+    return _Plan(sibling, places, chosen)
+
+
+def _wanted(sibling: Marked, slot: SlotTag, level: int) -> float:
+    """Return the overlap with the other side that the atom of a slot should have, from 0 to 1."""
+    place = language.choose(range(101), "overlap", slot.index, sibling.text) / 100 - 0.5
+    return min(1.0, max(0.0, _MIDDLE - _PER_LEVEL * level + _SPREAD * place))
 
 
 def _fill(
-    sibling: Marked, split: int, slots: list[SlotTag], worths: _Worths
-) -> list[tuple[SlotTag, Unit]]:
-    """Return the slots that a split can serve, each with its atom."""
-    filled: list[tuple[SlotTag, Unit]] = []
+    sibling: Marked, split: int, slots: list[SlotTag], wanted: Mapping[int, float]
+) -> dict[int, _Filled]:
+    """Return the slots that a split can serve, each with its units."""
+    filled: dict[int, _Filled] = {}
     used: set[str] = set()
+    worths: dict[str, tuple[float, float]] = {}
     side_id = f"{sibling.letter}.side"
     for slot in slots:
+        before = slot.side == "before"
+        low, high = (0, split) if before else (split, len(sibling.text))
+        complement = sibling.text[split:] if before else sibling.text[:split]
         if side_id in slot.units:
-            low, high = (0, split) if slot.side == "before" else (split, len(sibling.text))
-            filled.append((slot, Unit(side_id, "side", low, high)))
-            continue
-        unit = _unit(sibling, split, slot, used, worths)
-        if unit is not None:
-            used.add(unit.id)
-            filled.append((slot, unit))
+            units = [Unit(side_id, "side", low, high)]
+        else:
+            found = (each for each in sibling.units if each.id in slot.units)
+            units = [each for each in found if low <= each.start and each.end <= high]
+        ranked: list[tuple[float, Unit]] = []
+        for distance, unit in enumerate(reversed(units) if before else units, start=1):
+            if unit.id in used:
+                continue
+            if unit.id not in worths:
+                worths[unit.id] = _worth(sibling.text[unit.start : unit.end], complement)
+            clear, overlap = worths[unit.id]
+            far = min(8, abs(distance - slot.distance)) if slot.distance else 0
+            worth = clear - 3 * abs(overlap - wanted[slot.index]) - 0.12 * far
+            ranked.append((worth, unit))
+        if ranked:
+            ranked.sort(key=lambda each: -each[0])
+            used.add(ranked[0][1].id)
+            filled[slot.index] = _Filled(tuple(unit for _, unit in ranked), ranked[0][0])
     return filled
 
 
-def _unit(
-    sibling: Marked, split: int, slot: SlotTag, used: set[str], worths: _Worths
-) -> Unit | None:
-    before = slot.side == "before"
-    side = [
-        unit
-        for unit in sibling.units
-        if unit.id in slot.units and (unit.end <= split if before else unit.start >= split)
-    ]
-    if before:
-        side.reverse()
-    complement = sibling.text[split:] if before else sibling.text[:split]
-    there = stems(complement)
-    best: tuple[float, Unit] | None = None
-    for distance, unit in enumerate(side, start=1):
-        if unit.id in used:
-            continue
-        key = (split, unit.id)
-        if key not in worths:
-            worths[key] = _worth(sibling.text[unit.start : unit.end], there)
-        worth = worths[key] - 0.12 * min(8, abs(distance - slot.distance))
-        if best is None or worth > best[0]:
-            best = (worth, unit)
-    return best[1] if best else None
+def _worth(text: str, complement: str) -> tuple[float, float]:
+    """Score a text as an atom by its clarity, and by its overlap with the complement.
 
-
-def _worth(text: str, complement: frozenset[str]) -> float:
-    """Score a text as an atom: new to the complement, related to it, and clear by itself."""
+    The second is the share of its content stems that the complement holds.
+    """
     content = content_stems(text)
-    if len(content) < 3:
-        return -2.0
-    new = len(content - complement) / len(content)
-    if new < 0.2:
-        return -2.0
-    tied = min(1.0, len(content & complement) / 2)
+    overlap = len(content & stems(complement)) / max(1, len(content))
+    if len(content) < 3 or _flat(text).strip(".!?") in _flat(complement):
+        return -4.0, overlap
     first = (WORD.findall(text) or [""])[0].casefold()
     clear = 0.0 if first in STOPWORDS and first not in ("the", "in", "a", "an") else 0.3
     parsed = language.clause(text)
     parsed_well = parsed is not None and language.names_something(parsed.subject)
-    return new + 0.5 * tied + clear + 0.5 * parsed_well
+    return clear + 0.5 * parsed_well, overlap
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 class _Writer:

@@ -1,26 +1,24 @@
-"""The embedded model as judge: overlap of content stems between reference and answer."""
+"""The embedded model as judge: content stems of the reference that an answer states."""
 
 from __future__ import annotations
+
+import math
 
 from compiler.embedded import tags
 from compiler.words import content_stems
 
 
 def grade(prompt: str, sample: int) -> str:
-    """Return the F1 of the content stems of answer and reference, without the question's stems.
+    """Return the square root of the share of the reference's stems in an answer, one per line.
 
-    F1 = 2PR / (P + R), with precision P and recall R over sets of stems (van Rijsbergen 1979). One
-    line per answer in the prompt, a number from 0 to 1.
+    Stems are of content words, without the question's; the length of an answer does not count. The
+    root uses the full scale from 0 to 1, because even texts that mean the same share few words.
     """
     asked = content_stems(tags.inner(prompt, "question"))
     truth = content_stems(tags.inner(prompt, "reference")) - asked
-    answers = tags.inners(prompt, "answer")
-    return "\n".join(_f1(truth, content_stems(answer) - asked) for answer in answers)
+    return "\n".join(_graded(truth, answer) for answer in tags.inners(prompt, "answer"))
 
 
-def _f1(truth: frozenset[str], given: frozenset[str]) -> str:
-    both = len(truth & given)
-    if not both:
-        return "0.0"
-    precision, recall = both / len(given), both / len(truth)
-    return f"{2 * precision * recall / (precision + recall):.2f}"
+def _graded(truth: frozenset[str], answer: str) -> str:
+    stated = len(truth & content_stems(answer)) / max(1, len(truth))
+    return f"{math.sqrt(stated):.2f}"

@@ -9,9 +9,6 @@ import regex
 
 from compiler.errors import ProviderError
 
-TAGS = ("sibling id=", "split group=", "unit slot=", "scope name=", "slot n=")
-"""The tags that a generator prompt must have, each with its first attribute."""
-
 _ATTRIBUTE = regex.compile(r'([a-z_]+)="([^"]*)"')
 _TOKEN = regex.compile(r"<(/?)([A-Za-z0-9.]+)/?>|([^<]+)")
 _ID = regex.compile(r"([A-Z])\.([a-z]+)(\d*)")
@@ -99,6 +96,22 @@ def attribute(prompt: str, tag: str, name: str) -> str:
     """Return an attribute of the first `<tag ...>`, empty if absent."""
     found = regex.search(rf"<{tag}\s([^>]*)>", prompt)
     return dict(_ATTRIBUTE.findall(found[1])).get(name, "") if found else ""
+
+
+def level(prompt: str) -> int:
+    """Return the calibration level of a prompt, 0 without its tag.
+
+    Raises:
+        ProviderError: it is no whole number.
+    """
+    stated = attribute(prompt, "calibration", "level") or "0"
+    try:
+        return int(stated)
+    except ValueError:
+        raise ProviderError(
+            f"the embedded model finds no whole number in <calibration level={stated!r}>",
+            hint='write level="{{ level }}" in the prompt variant',
+        ) from None
 
 
 def scopes(prompt: str) -> dict[str, ScopeTag]:

@@ -54,17 +54,19 @@ def execute(graph: Graph, listener: Listener, executor: Executor | None = None) 
     return outcome
 
 
-def execute_together(graphs: Sequence[Graph], listener: Listener) -> list[Outcome]:
+def execute_together(graphs: Sequence[Graph], listeners: Sequence[Listener]) -> list[Outcome]:
     """Bring several builds up to date stage by stage, so that their requests are sent together.
 
-    The graphs must share a store and have the same stages.
+    `listeners`: one for each graph. The graphs must share a store and have the same stages.
     """
     outcomes = [Outcome() for _ in graphs]
     executors = [InProcess(Bench(graph.store, graph.stages)) for graph in graphs]
     for number, stage in enumerate(graphs[0].stages):
         passes = [
             _Pass(graph, graph.stages[number], listener, executor, outcome)
-            for graph, executor, outcome in zip(graphs, executors, outcomes, strict=True)
+            for graph, listener, executor, outcome in zip(
+                graphs, listeners, executors, outcomes, strict=True
+            )
         ]
         for each in passes:
             each.begin()

@@ -14,23 +14,24 @@ from functools import partial
 import msgspec
 
 from compiler.building.build import alone, running
-from compiler.building.unit_costs import call_usd, observed_usd
 from compiler.evaluation.completions import Completions, Scored
 from compiler.evaluation.subject import Item, continued
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Reply, Request
 from compiler.llm.prices import Rate
 from compiler.llm.purse import Purse
-from compiler.probes.prompts import render
+from compiler.pricing.unit_costs import call_usd, observed_usd
 from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
 from compiler.records import Probe
 from compiler.report.numbers import usd as dollars
+from compiler.spec.paid import Role
 from compiler.stages.answering import USABLE, Answering
 from compiler.stages.asking import Posed
-from compiler.stages.context import Context, Role
+from compiler.stages.context import Context
 from compiler.stages.judging import Judging, references
+from compiler.templating.prompts import render
 
 COMPLETION = "completion.j2"
 # Replies are read from the log in groups.
@@ -258,7 +259,7 @@ def opened(
     if scoring.compare == "both":
         # The scores of a dataset are those against the first reference.
         scoring = scoring.model_copy(update={"compare": "atom_text"})
-        project.spec = project.spec.model_copy(update={"scoring": scoring})
+        project.declared = project.spec.model_copy(update={"scoring": scoring})
     with alone(project):
         context = project.readers(reporter)
         with running(project, context):

@@ -23,8 +23,9 @@ from compiler.errors import ProviderError
 from compiler.keys import Json
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic.flight import Flight, Gate
-from compiler.llm.providers.web import Refused, Server
 from compiler.llm.purse import Purse
+from compiler.servers.failure import Failure
+from compiler.servers.web import Server
 
 _ATTEMPTS = 4
 # With these statuses the server did not process the request.
@@ -115,7 +116,7 @@ class Completions:
         """Return whether the server echoes prompts; llama.cpp does not, and has `/props`."""
         try:
             self._server.get("/props")
-        except Refused as error:
+        except Failure as error:
             if error.status is None:
                 raise self._error(error.message) from error
             return True
@@ -200,10 +201,11 @@ class Completions:
         return float(value)
 
     def _post(self, path: str, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        content = json.dumps(body).encode("utf-8")
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._server.post(path, body)
-            except Refused as error:
+                return self._server.post(path, content)
+            except Failure as error:
                 if error.status not in _BUSY or attempt == _ATTEMPTS:
                     raise self._error(error.message) from error
                 time.sleep(_SLOTS_BUSY * attempt)

@@ -17,7 +17,7 @@ from compiler.evaluation.exports.format import Material
 from compiler.evaluation.questions import Places, stated
 from compiler.evaluation.subject import Item, Selection, Subject
 from compiler.keys import bytes_digest
-from compiler.probes.prompts import Library
+from compiler.templating.prompts import Library
 
 KIND = "probec-export/1"
 MANIFEST = "export.json"

@@ -15,12 +15,12 @@ from compiler.evaluation.record import Made
 from compiler.evaluation.scores import Score
 from compiler.evaluation.sections import sections
 from compiler.evaluation.subject import Item
-from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.report import html, numbers
 from compiler.report.pages import Page
 from compiler.report.passages import visible
 from compiler.statistics.measures.clusters import RESAMPLES
+from compiler.templating.prompts import Library
 
 TEMPLATE = "evaluation.html.j2"
 _DIFFERING = 10

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from compiler import embedded
 from compiler.engine.store import write_atomic
 from compiler.errors import SourceError, UsageError, in_a_line, known
 from compiler.evaluation import cells, contrast, scores, scoring
@@ -206,6 +207,11 @@ def _facts(
     rules: Rules,
     settings: Settings,
 ) -> Iterator[str]:
+    models = [s.head.reader.get("model", "") for method in methods for s in method.sources]
+    if rules.bench is not None and any(item.written for item in items):
+        models.append(_judge(rules.bench).model)
+    if any(map(embedded.is_embedded, models)):
+        yield embedded.MACHINERY
     for column, why in subject.lacks.items():
         yield f"the dataset has no column {column}: {why}"
     for method in methods:

@@ -16,12 +16,11 @@ from pathlib import Path
 
 from compiler.building import finished
 from compiler.dataset import rows, stated
-from compiler.dataset.columns import band_of, identity
+from compiler.dataset.columns import band_of
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules, by_response
 from compiler.errors import SourceError, UsageError
 from compiler.keys import canonical, digest, text_digest
-from compiler.probes.prompts import Library
 from compiler.probes.sampling import rank
 from compiler.probes.scoring import POLICIES
 from compiler.project import opening
@@ -31,6 +30,7 @@ from compiler.records import Side
 from compiler.spec.model import WrittenScope
 from compiler.spec.root import SUFFIXES
 from compiler.statistics.observations import LEAKS
+from compiler.templating.prompts import Library
 
 BANDS = ("all", "hard", "middle", "easy")
 _COLUMNS = (
@@ -319,7 +319,7 @@ def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
     blind = _numbers(row.items("bb_answer_rollout_scores"))
     return Item(
         number,
-        row.text("probe_id") or _key(row, scope, question),
+        row.key,
         row.text("doc_id"),
         row.text("doc_source"),
         doc,
@@ -341,15 +341,6 @@ def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
         tuple(str(each) for each in row.items("bb_answer_rollout_answers") or ()),
         _numbers(row.items("full_information_scores")),
     )
-
-
-def _key(row: PublishedRow, scope: str, question: str) -> str:
-    """Return the id of a probe of a file without ids."""
-    slot, doc_id = row.number("slot_idx"), row.text("doc_id")
-    if slot is not None:
-        return identity(row.number("round_idx") or 0, doc_id, slot)
-    split = row.number("split_char_offset")
-    return digest("probe", [doc_id, scope, split, question, row.text("atom_text")])[:24]
 
 
 def _numbers(values: list[object] | None) -> tuple[float, ...]:

@@ -31,7 +31,8 @@ _SHARE = 0.01
 # The header of a spooled call: key, sample, index of the purpose, bytes of the body and the place.
 _HEAD = struct.Struct("<32sIIII")
 
-Progress = Callable[[int, int], None]
+# Called with the replies so far, the calls of the pass, and the round of the latest reply.
+Progress = Callable[[int, int, int], None]
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Dispatcher:
         self._done = 0
         self._wanted = 0
         self._total = 0
-        self._seen = 0
+        self._seen = self._had = 0
         self._uncommitted = 0
         self._failed: list[tuple[str, Purpose, Reply]] = []
 
@@ -167,7 +168,7 @@ class Dispatcher:
         queued, self._wanted, self._done = self._wanted, 0, 0
         # Counted per pass: a role has several, and the share of failures is judged in each.
         seen, self._seen = self._seen, 0
-        self._total = queued
+        self._total, self._had = queued, max(0, seen - queued)
         if queued:
             self.log.forget_failures(self._purpose)
         try:
@@ -180,7 +181,7 @@ class Dispatcher:
             # The provider may not report these failures a second time.
             self._keep_failures(seen)
             raise
-        failed = self._keep_failures(seen)
+        failed, self._had = self._keep_failures(seen), 0
         if failed:
             errors = Counter(_error(reply) for _, _, reply in failed)
             text, count = errors.most_common(1)[0]
@@ -260,7 +261,9 @@ class Dispatcher:
         if self.provider.free and self._uncommitted >= _COMMIT_EVERY:
             self._commit()
         self._done += 1
-        self._progress(self._done, max(self._total, self._wanted, self._done))
+        # Replies that were in the log count as done.
+        whole = max(self._total, self._wanted, self._done) + self._had
+        self._progress(self._done + self._had, whole, purpose.round)
 
 
 def _error(reply: Reply) -> str:

@@ -48,7 +48,8 @@ class Request:
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
-    the provider's prompt cache, None for no caching; `sampling`: sampling parameters by name.
+    the provider's prompt cache, None for no caching; `sampling`: sampling parameters by name, of a
+    completion every one beside `max_tokens`. Of a completion, `user` is the text to continue.
     """
 
     model: str
@@ -58,7 +59,7 @@ class Request:
     thinking_tokens: int | None
     schema: Json = None
     cache: Literal["5m", "1h"] | None = None
-    sampling: tuple[tuple[str, float], ...] = ()
+    sampling: tuple[tuple[str, Json], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

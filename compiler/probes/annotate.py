@@ -18,7 +18,7 @@ from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
 from compiler.records import GROUPS, Boundary, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
-from compiler.words import counts_between, spans_of
+from compiler.words import counts_between, size_between, spans_of
 
 _NESTED = tuple(GROUPS[:count] for count in range(len(GROUPS) + 1))
 
@@ -79,7 +79,7 @@ def _fitting(
     segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]
 ) -> list[tuple[int, Span]]:
     """Return the spans, with their indices, whose size some scope's rules allow."""
-    words = counts_between(segments.text, ((span.start, span.end) for span in spans))
+    words = _sizes(segments.text, spans)
     found = []
     for place, (span, count) in enumerate(zip(spans, words, strict=True)):
         size = span.end - span.start
@@ -92,6 +92,12 @@ def _fitting(
                 found.append((place, span))
                 break
     return found
+
+
+def _sizes(text: str, spans: Sequence[Span]) -> list[int]:
+    if text.isascii():
+        return counts_between(text, ((span.start, span.end) for span in spans))
+    return [size_between(text, span.start, span.end) for span in spans]
 
 
 def _boundaries(

@@ -165,12 +165,15 @@ def _plain() -> Kinds:
     """Return the kinds of characters: 1 if the two libraries agree on their class, else 0.
 
     0 for characters whose class changed since Unicode 3.2, marks, joiners, surrogates, controls
-    except tab and newline, and all characters beyond the basic multilingual plane.
+    except tab and newline, letters that extend a grapheme cluster, and all characters beyond the
+    basic multilingual plane.
     """
     old = unicodedata.ucd_3_2_0.category
 
     def plain(char: str) -> bool:
         kind = unicodedata.category(char)
-        return char in "\t\n" or (kind[0] not in "CM" and kind == old(char))
+        # Letters that extend a grapheme cluster: Thai and Lao AM, conjoining Hangul.
+        joins = "\u1100" <= char <= "\u11ff" or char in "\u0e33\u0eb3"
+        return char in "\t\n" or (kind[0] not in "CM" and kind == old(char) and not joins)
 
     return Kinds(lambda char: char not in _FOLDED and char < _ASTRAL and plain(char))

@@ -9,31 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes import copies, leakage, passages
 from compiler.probes.copies import Sentences
 from compiler.probes.passages import Passages
-from compiler.probes.places import Places
-from compiler.probes.segment import Segments, Span, content_words, word_count
+from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
-from compiler.words import WordRuns, content_stems, is_content, is_placeholder, stem, stems
+from compiler.words import (
+    WordRuns,
+    content_stems,
+    is_content,
+    is_placeholder,
+    size_between,
+    stem,
+    stems,
+)
+
+if TYPE_CHECKING:
+    from compiler.probes.places import Places
 
 MAX_QUESTION = 800
 MAX_RESPONSE = 2000
 MAX_NOTE = 4000
+_CLEARLY = 4
 MAX_RUN = 0.7
 """Share of a written alternative's words in one run of a sibling's words that is too large."""
 MAX_GRAMS = 0.5
 """Largest share of a written alternative's runs of eight words that a sibling has."""
-_CONTROL = regex.compile(r"[\p{Cc}--[\n\t\r]]", regex.VERSION1)
-_SCAFFOLD = regex.compile(
+_CONTROL = pattern(r"[\p{Cc}--[\n\t\r]]", "VERSION1")
+_SCAFFOLD = pattern(
     r"\b(?:prefix|suffix|split|hidden state|activations?|the (?:document|text|passage) above"
     r"|complement|sibling|latent)\b",
-    regex.IGNORECASE,
+    "IGNORECASE",
 )
 
 
@@ -127,6 +137,7 @@ _TABLE = (
     Check("V28", "warning", "V28_question", "at most half of the answer's content words occur in the question"),
     Check("V29", "warning", "V29_shape", "the alternative has half to twice the length of the text it contrasts with", "written"),
     Check("V30", "error", "V30_derived", "derived columns equal the values recomputed from their inputs", "file"),
+    Check("V31", "warning", "V31_context", "held-out documents do not attest the atom at its place 4 times as often as the alternative", "templated"),
     Check("V35", "error", "V35_elsewhere", "an answer is not about another passage (it holds 60% of the answer's content, the atom less than 15%)", "written", "0 of 183", "414 of 896 swapped within a document, 0 of 930 from another document"),
     Check("V36", "warning", "V36_about", "the atom holds at least 20% of the answer's content (30% of a side's, or if the rest of the text holds no more) and two of three or more words, at most 5 points less than any other passage, and most of what the text holds (55% for a sentence, 80% otherwise)", "written", "1 of 183: 1 of 80 sentences", "with V37 and V38 896 of 896 swapped within a document, 930 of 930 from another document"),
     Check("V37", "warning", "V37_part", "an answer draws on several sentences of a paragraph, on several parts of a side", "written", "1 of 103: 1 of 50 paragraphs", "with V36 281 of 328 swapped with a row whose atom overlaps"),
@@ -291,7 +302,7 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
         yield "V09", f"{len(inside)} sentences"
     if scope.unit != "sentence" and len(inside) < scope.atom.min_sentences:
         yield "V09", f"{len(inside)} sentences, at least {scope.atom.min_sentences}"
-    counted = word_count(facts.text, probe.atom_start, probe.atom_end)
+    counted = size_between(facts.text, probe.atom_start, probe.atom_end)
     if counted < scope.atom.min_words:
         yield "V09", f"{counted} words, at least {scope.atom.min_words}"
     if scope.atom.min_chars > atom_length or atom_length > scope.atom.max_chars:
@@ -307,6 +318,14 @@ def _written(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[
     # An empty answer breaks V11.
     if like and not 0.5 <= (ratio := len(probe.alternative) / len(like)) <= 2:
         yield "V29", f"{ratio:.2f} times as long"
+
+
+def _clearly(probe: Probe) -> Iterator[tuple[str, str]]:
+    if probe.attested is None:
+        return
+    atom, other = probe.attested
+    if atom + 1 >= _CLEARLY * (other + 1):
+        yield "V31", f"attested {atom} times, the alternative {other} times"
 
 
 def _about(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[str, str]]:
@@ -330,6 +349,7 @@ def _templated(
 ) -> Iterator[tuple[str, str]]:
     if probe.response != atom:
         yield "V10", "response and atom differ"
+    yield from _clearly(probe)
     if probe.n_tokens is not None:
         touches = facts.split in (probe.atom_start, probe.atom_end)
         count = facts.count_tokens(atom) if facts.count_tokens else probe.n_tokens
@@ -340,13 +360,13 @@ def _templated(
         root = stem(atom)
         if found != 1 or not is_content(atom):
             yield "V08", "not one content word"
-        elif probe.abs_index != _content_index(probe, facts):
-            yield "V06", f"abs_index {probe.abs_index}, counted {_content_index(probe, facts)}"
+        elif probe.abs_index != _word_index(probe, facts):
+            yield "V06", f"abs_index {probe.abs_index}, counted {_word_index(probe, facts)}"
         elif facts.places.held([root], *other).any() or root in stems(probe.question):
             yield "V08", "it stands in the complement or the question"
 
 
-def _content_index(probe: Probe, facts: Facts) -> int | None:
-    """Return the index of the atom among the content words outward from the split, from 1."""
-    outward = content_words(facts.text, facts.split, probe.target)
-    return next((n for n, span in enumerate(outward, 1) if span.start == probe.atom_start), None)
+def _word_index(probe: Probe, facts: Facts) -> int | None:
+    """Return the index of the atom among all words outward from the split, from 1."""
+    outward = counted_words(facts.text, facts.split, probe.target)
+    return next((index for index, span in outward if span.start == probe.atom_start), None)

@@ -9,14 +9,13 @@ from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes.leakage import SEPARATORS, alike, squash
 
 if TYPE_CHECKING:
     from compiler.probes.shingles import Shingles
 
-_SENTENCE_END = regex.compile(r"(?<=[.!?])\s+")
+_SENTENCE_END = pattern(r"(?<=[.!?])\s+")
 # Equivalent and faster if all whitespace is single spaces.
 _PLAIN_END = re.compile("[.!?] ")
 # Two sentences with a larger share of common words, in order, are near copies.

@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.words import words_of
 
 SEPARATORS = "\x1c\x1d\x1e\x1f"
@@ -15,7 +14,7 @@ SEPARATORS = "\x1c\x1d\x1e\x1f"
 
 # Other whitespace that NFKC leaves unchanged.
 _BLANKS = "\t\v\f\r\x85\u1680\u2028\u2029"
-_EDGE = regex.compile(r"[\W_]+")
+_EDGE = pattern(r"[\W_]+")
 _LONG = 400
 
 

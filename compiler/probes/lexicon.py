@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import chunk_stems, is_content, words_in
+from compiler.words import chunk_stems, is_content, is_plain, tokens_in, words_in
 
 Numbers = NDArray[np.int64]
 
@@ -51,6 +51,13 @@ class Lexicon:
         """Return the words of chunks, in order; words that differ only in case have one number."""
         return self._chunks.words.of(chunks)
 
+    def tokens(self, chunks: Numbers) -> Numbers:
+        """Return the words and punctuation marks of chunks, in order.
+
+        A word has the number that `words` returns for it.
+        """
+        return self._chunks.tokens.of(chunks)
+
     def stems(self, chunks: Numbers) -> Numbers:
         """Return the stems of all words in chunks, and of their parts, possibly repeated."""
         return self._chunks.stems.of(chunks)
@@ -60,12 +67,22 @@ class Lexicon:
         return self._chunks.stems.ends(chunks)
 
     def content(self, chunks: Numbers) -> Numbers:
-        """Return the distinct content words in chunks."""
+        """Return the distinct content words in chunks that may be atoms."""
         return np.unique(self._chunks.content.of(chunks))
 
     def known_word(self, word: str) -> int:
-        """Return the number of a case-folded word, `UNKNOWN` if it is in no chunk."""
+        """Return the number of a case-folded word or mark, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
+
+    @property
+    def words_known(self) -> int:
+        """The number of numbered words and marks."""
+        return len(self._chunks.word_numbers)
+
+    @property
+    def known_words(self) -> Sequence[str]:
+        """All case-folded words and marks, in order of their numbers."""
+        return list(self._chunks.word_numbers)
 
     def known_stem(self, stem: str) -> int:
         """Return the number of a stem, `UNKNOWN` if it is in no chunk."""
@@ -78,7 +95,7 @@ class Lexicon:
 
     @property
     def content_words(self) -> Sequence[str]:
-        """All content words, in order of their numbers."""
+        """All content words that may be atoms, in order of their numbers."""
         return list(self._chunks.content_numbers)
 
 
@@ -99,13 +116,14 @@ class _Chunks(_Numbered):
         self.word_numbers = _Numbered()
         self.stem_numbers = _Numbered()
         self.content_numbers = _Numbered()
-        self.words, self.stems, self.content = _Lists(), _Lists(), _Lists()
+        self.words, self.tokens = _Lists(), _Lists()
+        self.stems, self.content = _Lists(), _Lists()
         self._whole = True
 
     @property
     def whole(self) -> bool:
         """False if adding a chunk was interrupted, which leaves the lists inconsistent."""
-        lists = self.words, self.stems, self.content
+        lists = self.words, self.tokens, self.stems, self.content
         return self._whole and all(each.whole for each in lists)
 
     def __missing__(self, key: str) -> int:
@@ -113,8 +131,12 @@ class _Chunks(_Numbered):
         words = words_in(key)
         self.chars += len(key)
         self.words.append(self.word_numbers[word.casefold()] for word in words)
+        # Most chunks are one word without marks.
+        tokens = words if words == [key] else tokens_in(key)
+        self.tokens.append(self.word_numbers[token.casefold()] for token in tokens)
         self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
-        self.content.append(map(self.content_numbers.__getitem__, filter(is_content, words)))
+        offered = filter(is_content, words) if is_plain(key) else ()
+        self.content.append(map(self.content_numbers.__getitem__, offered))
         number = super().__missing__(key)
         self._whole = True
         return number

@@ -15,8 +15,7 @@ from functools import cached_property
 from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes.segment import Segments, Span
 from compiler.words import STOPWORDS, WORD, Chunks, is_content, stem
 
@@ -41,7 +40,7 @@ _ALIKE = 0.5
 # Longer prefixes of a stem separate its derivations: independent, independence.
 _PREFIX = 6
 # Scripts without spaces, whose words are compared by pairs of characters.
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_UNSPACED = pattern(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
 class Shares(NamedTuple):

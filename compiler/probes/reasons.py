@@ -36,7 +36,7 @@ REASONS: dict[str, str] = {
     "split_wrong_kind": "the generator named a unit in place of a split",
     "split_other_sibling": "the generator named a split of a sibling that it did not choose",
     "split_not_legal": "the generator named a split that is not legal for this group",
-    "no_word": "no unused content word of the target side is absent from the complement",
+    "no_word": "no unused content word of the 63 nearest words is absent from the complement",
     "no_window": "no unused, clean token window touches the split",
     "no_alternative": "no alternative of the same form that occurs in no sibling",
     **{
@@ -107,6 +107,18 @@ SKIPS: dict[str, str] = {
     "cut_boilerplate": "a continuation cut at the first line of boilerplate",
     "cut_sentence": "a continuation without its unfinished last sentence",
 }
+
+LOSSES: dict[str, str] = {
+    "sibling_errored": "a request that failed, or whose reply is not understood",
+    "too_few_siblings": "a continuation of a document that keeps fewer than siblings.keep_min",
+    "prefix_too_short": "no allowed end of a prefix in the first half of the text",
+    "prefix_duplicate": "a prefix equal to that of an earlier document of the round",
+    "row_where": "a row of a corpus with another value than corpus.where allows",
+    "row_blank": "a row of a corpus with only whitespace",
+    "row_short": "a row of a corpus below corpus.min_chars",
+    "cut_detached": "a continuation cut where it leaves its topic",
+}
+"""The reasons that only builds of rollouts have; they have those of `SKIPS`, too."""
 
 STATUSES: dict[str, str] = {
     "scored": "all rollouts answered and judged",

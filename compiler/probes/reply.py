@@ -105,7 +105,7 @@ Text = Annotated[str, Field(min_length=1), AfterValidator(_text)]
 class Draft(BaseModel):
     """One written probe as the generator returned it. `flags`: ids of warnings about its texts."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     slot: Number
     unit: Annotated[str | None, BeforeValidator(_id)] = None
@@ -139,7 +139,7 @@ class Draft(BaseModel):
 class Head(BaseModel):
     """The part of a reply that all slots depend on."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     sibling: Annotated[str, BeforeValidator(_id)]
     splits: dict[str, object]
@@ -194,18 +194,6 @@ SCHEMA: dict[str, Json] = _object(
             },
         },
     }
-)
-# The keys that a prompt must name: without one of them no probe can be built.
-KEYS = (
-    "sibling",
-    "splits",
-    "probes",
-    "slot",
-    "unit",
-    "question",
-    "answer",
-    "alternative",
-    "decline",
 )
 
 

@@ -2,7 +2,7 @@
 
 Sentences come from sentencex; this module adds the rules that web text needs: paragraphs by region
 (web extraction writes one newline per paragraph, language models write blank lines), breaks at list
-items and headings, and trimmed spans. The segmenter's name and version (`IDENTITY`) are part of the
+items and headings, and trimmed spans. The segmenter's name and version (`identity`) are part of the
 keys of the steps that use it.
 """
 
@@ -11,56 +11,59 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import version
+from functools import cache, lru_cache
 from itertools import islice, pairwise, starmap
 from typing import NamedTuple
 
-import regex
-import sentencex
-
+from compiler.patterns import pattern
 from compiler.records import Side
-from compiler.words import Chunks, count_between, is_content, spans_between
+from compiler.words import count_between, is_content, size_between, spans_between
 
-IDENTITY = f"sentencex-{version('sentencex')}/rules-3"
+
+@cache
+def identity() -> str:
+    """Return the name and version of the segmenter, for the keys of steps."""
+    from importlib.metadata import version
+
+    return f"sentencex-{version('sentencex')}/rules-4"
+
 
 MAX_INDEX = 63
 """Largest distance of a templated atom from its split."""
 
-_NEWLINES = regex.compile(r"\n\s*")
-_LIST_ITEM = regex.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
-_HEADING = regex.compile(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
-_TERMINAL = tuple(".!?…。！？")
+_RUN = pattern(r"\S+")
+_RUN_BACKWARD = pattern(r"(?r)\S+")
+_NEWLINES = pattern(r"\n\s*")
+_LIST_ITEM = pattern(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_HEADING = pattern(r"#{1,6}\s|={2,}|[-_*]{3,}\s*$|\|")
+_TERMINAL = tuple(".!?…。！？؟۔।॥։።")
+# Scripts that are written without a mark at the end of a sentence.
+_UNMARKED = pattern(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
+_LETTERS = pattern(r"[\p{L}\p{M}]")
+_LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _END = _SPACES + _CLOSING + "".join(_TERMINAL)
 _BLANKS = _SPACES.replace("\n", "")
-_MARKUP = regex.compile(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
+_MARKUP = pattern(r"</?[A-Za-z][^<>]*>|&[a-z]{2,6};|\{\{|\}\}|\[\[|https?://|```")
 # The end of a sentence inside a span, as in a quotation of several; not "Dr. Smith".
-_INNER_END = regex.compile(
-    r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", regex.VERSION1
+_INNER_END = pattern(
+    r"(?:(?<!\b\p{L}{1,3})\.|[!?…])[\"”’)]*\s+[\"“‘(]*\p{Lu}(?:\p{Ll}|\s)", "VERSION1"
 )
-_ENUMERATOR = regex.compile(
+_ENUMERATOR = pattern(
     r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|(?:Chapter|Section|Part)\s\w{1,5}\."
 )
-_NUMBERED = regex.compile(
+_NUMBERED = pattern(
     r"\b(?:vols?|pp?|nos?|figs?|secs?|chaps?|ch|arts?|paras?|eqs?|nn?|ll?|cf|ca|approx)\.$",
-    regex.IGNORECASE,
+    "IGNORECASE",
 )
 # Initials of a name before its surname, as in "A. M. Turing" or "K.-I. S. Tikhurin".
-_INITIALS = regex.compile(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
+_INITIALS = pattern(r"(?:^|[\s(\[“\"'‘>])(?:\p{Lu}\.[\s-]*)+$")
 # Abbreviations with the form of two initials that often end a sentence.
-_DOTTED = regex.compile(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
+_DOTTED = pattern(r"(?:\d\s*|\b(?:B|D)\.\s?)C\.$|\b(?:A\.\s?D|U\.\s?[KS]|\d\s?[AP]\.\s?M)\.$")
 # A numeral or abbreviation in capitals, which ends a sentence only before a capital.
-_CAPITALS = regex.compile(r"\b\p{Lu}{1,5}\.$")
-_VERBLIKE = regex.compile(
-    r"\b(?:is|are|was|were|be|been|being|has|have|had|do|does|did|will|would|shall|should|can|could"
-    r"|may|might|must|said|went|came|saw|made|took|gave|got|knew|thought|told|found|left|felt|kept"
-    r"|held|stood|began|ran|wrote|grew|fell|led|lay|met|put|set|let|cut|built|sent|spent|lost|won"
-    r"|\p{L}{2,}(?:ed|es|ing|s|en))\b|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]",
-    regex.IGNORECASE,
-)
+_CAPITALS = pattern(r"\b\p{Lu}{1,5}\.$")
 
 
 class Span(NamedTuple):
@@ -133,33 +136,44 @@ def word_count(text: str, start: int = 0, end: int | None = None) -> int:
 
 # All slots and checks of a document read the same few sides.
 @lru_cache(maxsize=16)
-def content_words(text: str, split: int, target: Side) -> list[Span]:
-    """Return the `MAX_INDEX` content words of one side that are nearest to a split, outward."""
-    low, high = (0, split) if target == "prefix" else (split, len(text))
-    starts, ends = spans_between(text, low, high)
-    outward = range(len(starts))
-    found = (
-        Span(starts[number], ends[number])
-        for number in (reversed(outward) if target == "prefix" else outward)
-        if is_content(text[starts[number] : ends[number]])
-    )
-    return list(islice(found, MAX_INDEX))
+def counted_words(text: str, split: int, target: Side) -> list[tuple[int, Span]]:
+    """Return the content words among the `MAX_INDEX` words nearest to a split, with their index.
+
+    Every run of characters between whitespace counts as one word, so that anyone can count. A run
+    of several words, such as `either/or`, counts and is none of these.
+    """
+    if target == "prefix":
+        runs = _RUN_BACKWARD.finditer(text, 0, split)
+    else:
+        runs = _RUN.finditer(text, split)
+    found = []
+    for index, run in enumerate(islice(runs, MAX_INDEX), start=1):
+        starts, ends = spans_between(text, *run.span())
+        if len(starts) == 1 and is_content(text[starts[0] : ends[0]]):
+            found.append((index, Span(starts[0], ends[0])))
+    return found
 
 
 def ends_sentence(text: str) -> bool:
     """Return whether a text ends in terminal punctuation, ignoring closing quotes and brackets."""
-    return text.rstrip(_SPACES).rstrip(_CLOSING).endswith(_TERMINAL)
+    bare = text.rstrip(_SPACES)
+    return bare.rstrip(_CLOSING).endswith(_TERMINAL) or (
+        not bare[-1:].isascii() and _UNMARKED.search(bare) is not None
+    )
 
 
 # Siblings share their beginning.
 @lru_cache(maxsize=256)
 def is_prose(text: str) -> bool:
-    """Return whether a text is one sentence with a verb-like word, without markup or list marks."""
+    """Return whether a text is one sentence of several words, in any script.
+
+    Most of it are letters, and it has no markup or list marks.
+    """
     return (
         ends_sentence(text)
         # Expressions are slow to fail, so each runs only where it may match.
         and not (_may_hold_markup(text) and _MARKUP.search(text))
-        and any(map(_verblike.__getitem__, text.split()))
+        and _is_worded(text)
         and not (_may_be_marked(text) and (_LIST_ITEM.match(text) or _HEADING.match(text)))
         and not (_ends_within(text) and _INNER_END.search(text))
     )
@@ -183,8 +197,10 @@ def _may_be_marked(text: str) -> bool:
     return not text[0].isalpha() or text[1:2] in (".", ")")
 
 
-# True for a chunk with a verb-like word.
-_verblike = Chunks(lambda chunk: _VERBLIKE.search(chunk) is not None)
+def _is_worded(text: str) -> bool:
+    visible = sum(map(len, text.split()))
+    letters = len(_LETTERS.findall(text))
+    return letters >= _LEAST_LETTERS * visible and size_between(text, 0, len(text)) >= _FEWEST_WORDS
 
 
 def _ends_within(text: str) -> bool:
@@ -234,6 +250,8 @@ def _wrapped(text: str, end: int, start: int) -> bool:
 
 
 def _sentences(text: str, paragraph: Span, language: str) -> list[Span]:
+    import sentencex
+
     found: list[Span] = []
     for block in _blocks(text, paragraph):
         piece = text[block.start : block.end]

@@ -50,6 +50,11 @@ class Siblings:
         return self._places[place]
 
     @property
+    def separately(self) -> list[Numbers]:
+        """The chunks of each text, those of the common beginning with the first text only."""
+        return [self.chunks(0), *self._tails[1:]]
+
+    @property
     def all_chunks(self) -> Numbers:
         """The chunks of all texts, possibly repeated."""
         return np.concatenate([self._head, *self._tails])
@@ -62,8 +67,14 @@ class Siblings:
         last = head[max(0, len(head) - Runs.size + 1) :]
         return Runs([np.concatenate([last if n else head, tail]) for n, tail in enumerate(tails)])
 
+    def hold(self, text: str) -> bool:
+        """Return whether a sibling holds a text as a run of characters, and so of tokens."""
+        return any(text in each for each in self._texts)
+
     def never_wrote(self, text: str) -> bool:
-        """Return whether no sibling holds a text or a run of four of its words."""
+        """Return whether no sibling holds a text, as characters or words, or four of its words."""
+        if self.hold(text):
+            return False
         if leakage.verbatim_in(text, self.squashed):
             return False
         words = leakage.as_words(text).split()

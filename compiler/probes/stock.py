@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.probes.lexicon import Lexicon, Numbers
-from compiler.words import stem, stems
+from compiler.words import ENDINGS, ending, script, stem, stems
 
 _NEAREST = 8
+_ENDING = 4
 _LENGTH = 3
-_ENDINGS = ("ing", "ed", "ly", "s", "")
 
 
 class Stock:
@@ -47,44 +47,58 @@ class Stock:
         self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
         self._frequencies = np.array(self._frequency)[self._roots]
         self._kinds = np.array([_kind(word) for word in self.words], np.uint8)
+        self._script_numbers: dict[str, int] = {}
+        scripts = [self._script_of(word) for word in self.words]
+        self._scripts = np.array(scripts, np.int64)
+        known = [lexicon.known_word(word.casefold()) for word in self.words]
+        self.tokens = np.array(known, np.int64)
         self._lengths = np.array([len(word) for word in self.words], np.int32)
 
-    def unwritten(self, among: Sequence[int] | None, chunks: Numbers) -> Numbers:
-        """Return the words of documents, or of all, whose stem occurs in none of the chunks."""
+    def _script_of(self, word: str) -> int:
+        return self._script_numbers.setdefault(script(word), len(self._script_numbers))
+
+    def unwritten(self, among: Sequence[int], chunks: Numbers) -> Numbers:
+        """Return the words of documents whose stem occurs in none of the chunks."""
         absent = np.ones(self._lexicon.size, np.bool_)
         absent[self._lexicon.stems(chunks)] = False
-        held = absent[self._roots_anywhere]
-        if among is not None:
-            some = np.zeros(len(held), np.bool_)
-            for place in among:
-                some[self._own[place]] = True
-            held &= some
-        found: Numbers = np.flatnonzero(held)
+        found: Numbers = np.flatnonzero(absent[self._roots_anywhere] & self.held(among))
         return found
 
-    def alike(self, wanted: str, among: Numbers, apart: str, *, loosely: bool) -> Numbers:
-        """Return the words of `among` with the capitals and about the length of `wanted`.
+    def alike(self, wanted: str, among: Numbers, apart: str) -> Numbers:
+        """Return the words of `among` in the script, with the capitals and the length of `wanted`.
 
-        Unless `loosely`, they also have its ending and a similar document frequency. Words with a
-        stem of the text `apart` are left out.
+        Lengths differ by three characters at most. Words with a stem of the text `apart` are left
+        out.
         """
         kind = _kind(wanted)
-        kinds = self._kinds[among]
-        found: Numbers
-        if loosely:
-            found = among[kinds // len(_ENDINGS) == kind // len(_ENDINGS)]
-        else:
-            found = among[kinds == kind]
-            root = self._stems.get(stem(wanted))
-            frequency = 0.0 if root is None else self._frequency[root]
-            found = found[np.abs(self._frequencies[found] - frequency) <= 1]
+        found: Numbers = among[self._kinds[among] // len(ENDINGS) == kind // len(ENDINGS)]
         found = found[np.abs(self._lengths[found] - len(wanted)) <= _LENGTH]
+        found = found[self._scripts[found] == self._script_of(wanted)]
         known = self._stems
         excluded = [known[root] for root in stems(apart) if root in known]
         if excluded:
             allowed = np.ones(len(self._stems), np.bool_)
             allowed[excluded] = False
             found = found[allowed[self._roots[found]]]
+        return found
+
+    def unlikeness(self, wanted: str, among: Numbers) -> NDArray[np.float64]:
+        """Return how much words differ from one in document frequency (logarithm) and ending.
+
+        The ending stands for the part of speech, so another one counts as much as a frequency that
+        differs by a factor of e to the power of `_ENDING`.
+        """
+        root = self._stems.get(stem(wanted))
+        frequency = 0.0 if root is None else self._frequency[root]
+        other = self._kinds[among] % len(ENDINGS) != _kind(wanted) % len(ENDINGS)
+        found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + _ENDING * other
+        return found
+
+    def held(self, places: Sequence[int]) -> NDArray[np.bool_]:
+        """Mark the words of some documents."""
+        found = np.zeros(len(self.words), np.bool_)
+        for place in places:
+            found[self._own[place]] = True
         return found
 
     def nearest(self, place: int) -> tuple[int, ...]:
@@ -137,5 +151,4 @@ def _kind(word: str) -> int:
     """Return a number for the capitals and the ending of a word."""
     upper = word.isupper() and len(word) > 1
     case = 2 if upper else 1 if word[:1].isupper() else 0
-    low = word.casefold()
-    return case * len(_ENDINGS) + next(n for n, end in enumerate(_ENDINGS) if low.endswith(end))
+    return case * len(ENDINGS) + ending(word.casefold())

@@ -2,26 +2,26 @@
 
 Offsets are checked, not trusted: a normalising tokenizer leaves gaps where it composes accents, and
 tokens that share one emoji overlap. An offset is *clean* when a token starts there, no token spans
-it, and no combining mark follows.
+it, and it lies inside of no grapheme cluster.
 """
 
 from __future__ import annotations
 
 import gzip
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
-
-from tokenizers import Tokenizer as Backend
+from typing import TYPE_CHECKING, Protocol, cast
 
 from compiler import shipped
 from compiler.errors import SourceError, in_a_line
 from compiler.keys import bytes_digest
-from compiler.probes.bytelevel import quicker
+from compiler.patterns import pattern
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,8 @@ class Tokenizer:
     """A loaded tokenizer."""
 
     def __init__(self, backend: Backend, identity: str, *, quickly: bool = True) -> None:
+        from compiler.probes.bytelevel import quicker
+
         self._backend = backend
         self._quick = quicker(backend) if quickly else None
         self.identity = identity
@@ -155,17 +157,17 @@ class Tokenizer:
 
 
 def _joins(text: str, at: int) -> bool:
-    """Return whether the character at `at` belongs to the one before it."""
+    """Return whether the character at `at` belongs to the grapheme cluster of the one before it."""
     if at == 0 or at >= len(text):
         return False
-    char = text[at]
-    return bool(
-        unicodedata.combining(char)
-        or char in "\u200d\ufe0f"
-        or text[at - 1] == "\u200d"
-        or 0x1F3FB <= ord(char) <= 0x1F3FF
-        or (text[at - 1] == "\r" and char == "\n")
-    )
+    if text[at].isascii() and text[at] != "\n" and text[at - 1].isascii():
+        return False
+    low = max(0, at - _REACH)
+    return all(match.end() != at for match in _CLUSTER.finditer(text, low, at + 1))
+
+
+_CLUSTER = pattern(r"\X")
+_REACH = 32
 
 
 def load(file: TokenizerFile) -> Tokenizer:
@@ -174,6 +176,8 @@ def load(file: TokenizerFile) -> Tokenizer:
     Raises:
         SourceError: the file is not a tokenizer.json.
     """
+    from tokenizers import Tokenizer as Backend
+
     try:
         text = gzip.decompress(file.data) if file.path.suffix == ".gz" else file.data
         backend = Backend.from_str(text.decode("utf-8"))

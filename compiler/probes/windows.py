@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
+from compiler.probes.endings import LINE_END, MIDDLE, SENTENCE
 from compiler.probes.tokens import Tokens
 
 _SPACE, _LINE, _UPPER, _LETTER, _DIGIT, _ALNUM, _TERMINAL, _CLOSER = (1 << n for n in range(8))
 _CLOSERS = '"”’)]'
-_CLOSE = regex.compile(r"[.!?…][\"”’)\]]*$")
 _IN_A_LINE, _SPACED, _NEW_LINE = range(3)
-_MIDDLE, _SENTENCE, _LINE_END = range(3)
 _NEITHER = 255
 
 
@@ -83,28 +81,41 @@ class Windows:
         """Return the class of the beginning of windows that start at a token."""
         return int(self._openings[token])
 
-    def count(self, opening: int) -> int:
-        """Count the places at which a window begins as `opening`."""
-        return int(self._counts[opening])
-
-    @cached_property
-    def _counts(self) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = np.bincount(self._openings, minlength=OPENINGS)
-        return found
-
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """Return the places of windows of `count` tokens that begin as `opening`, for `window`.
 
         They also end as `closing`, unless it is None.
         """
-        ends = self._closings[count:]
-        held = self._openings[: len(ends)] == opening
+        return self.among(np.flatnonzero(self._openings == opening), opening, closing, count)
+
+    def among(
+        self, starts: NDArray[np.int64], opening: int, closing: int | None, count: int
+    ) -> NDArray[np.int64]:
+        """Return the places among `starts` where `places` finds a window."""
+        size = len(self._openings)
+        starts = starts[(starts >= 0) & (starts < size - count)]
+        held = self._openings[starts] == opening
+        ends = self._closings[starts + count]
         held &= ends != _NEITHER if closing is None else ends == closing
-        for first in self._firsts:
-            # Windows that start here would end in the next text.
-            held[max(0, first - count) : first] = False
-        found: NDArray[np.int64] = np.flatnonzero(held)
+        # Other windows would end in the next text.
+        held &= self.text_of(starts) == self.text_of(starts + count)
+        found: NDArray[np.int64] = starts[held]
         return found
+
+    def text_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the text of each place."""
+        found: NDArray[np.int64] = np.searchsorted(self._firsts, places, "right") - 1
+        return found
+
+    @property
+    def text(self) -> str:
+        """The first text."""
+        return self._texts[0]
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """The offset of each place, -1 where the text cannot be cut."""
+        return self._offsets
 
     def window(self, place: int, count: int) -> str:
         """Return the window of `count` tokens at a place from `places`."""
@@ -139,14 +150,6 @@ def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
     return found
 
 
-def closing_of(text: str) -> int:
-    """Classify the end of a window: end of a line, of a sentence, or neither."""
-    body = text.rstrip()
-    if "\n" in text[len(body) :]:
-        return _LINE_END
-    return _SENTENCE if _CLOSE.search(body) else _MIDDLE
-
-
 def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
     """Compute `closing_of` of the text before each offset."""
     # Padded in front, so that every offset has a character before it.
@@ -156,7 +159,7 @@ def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int
     core = _last(~_has(padded, _CLOSER))[visible[at]]
     sentence = _has(padded[core], _TERMINAL)
     found: NDArray[np.int64] = np.where(
-        line[at] > visible[at], _LINE_END, np.where(sentence, _SENTENCE, _MIDDLE)
+        line[at] > visible[at], LINE_END, np.where(sentence, SENTENCE, MIDDLE)
     )
     return found
 

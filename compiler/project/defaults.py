@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from compiler import __version__, shipped
+from compiler import shipped
 from compiler.engine.store import write_atomic
 from compiler.keys import bytes_digest
 from compiler.project.project import Project
 from compiler.stages.context import Context
+from compiler.version import __version__
 
 
 def record(project: Project, context: Context) -> None:

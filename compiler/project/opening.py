@@ -5,21 +5,21 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.dataset.located import locate
-from compiler.dataset.sources import count_documents
-from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError, known
 from compiler.llm.providers import PROVIDERS
 from compiler.project import problems
-from compiler.project.project import Project, opened
 from compiler.project.variant import Variant
 from compiler.project.variation import suffix
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
+from compiler.spec.paid import Role
 from compiler.spec.root import project_root
-from compiler.stages.context import ROLES, Role
-from compiler.stages.ingest import column_names
+
+if TYPE_CHECKING:
+    from compiler.project.project import Project
 
 
 def draft(variant: Variant) -> Draft:
@@ -30,10 +30,11 @@ def draft(variant: Variant) -> Draft:
     """
     overrides, provider = list(variant.overrides), variant.provider
     if provider is not None:
-        for role in ROLES:
-            overrides += provided(role, provider)
-            if provider == "extractive":
-                overrides.append(f"publish.source_label={provider}")
+        from compiler.stages import KINDS
+
+        _require_known(provider)
+        kind = load.read(variant.path, overrides, variant.location).at("kind")
+        overrides += KINDS.get(str(kind), KINDS["probes"])().provided(provider)
     return load.read(variant.path, overrides, variant.location)
 
 
@@ -43,13 +44,16 @@ def provided(role: Role, provider: str) -> list[str]:
     Raises:
         UsageError: there is no such provider.
     """
+    from compiler.stages import probes
+
+    _require_known(provider)
+    return probes.given(role, provider)
+
+
+def _require_known(provider: str) -> None:
     if provider not in PROVIDERS:
         hint = known(provider, PROVIDERS)
         raise UsageError(f"--provider: unknown provider {provider!r}", hint=hint)
-    found = [f"models.{role}.provider={provider}"]
-    if provider == "extractive":
-        found += [f"models.{role}.model={MODEL}", f"models.{role}.thinking=null"]
-    return found
 
 
 def project(variant: Variant, state: Path | None = None) -> Project:
@@ -68,6 +72,8 @@ def project(variant: Variant, state: Path | None = None) -> Project:
     found = problems.find(read)
     if found or read.spec is None:
         raise SpecError(found)
+    from compiler.project.project import opened
+
     made = opened(read.spec, read.root, variant.build_dir, state)
     made.files, made.notices = read.files, notices
     made.variation, made.command = variation(variant), command(variant)
@@ -92,8 +98,12 @@ def command(variant: Variant, verb: str = "build") -> str:
 
 def _scaled(variant: Variant, read: Draft) -> tuple[Draft, list[str]]:
     """Shrink the rounds in proportion if the file of --source holds fewer documents."""
-    spec = read.spec
-    assert spec is not None
+    from compiler.dataset.located import locate
+    from compiler.dataset.source_columns import column_names
+    from compiler.dataset.sources import count_documents
+
+    assert read.spec is not None
+    spec = of_probes(read.spec)
     located = locate(spec.source.path, None, read.root, {})
     have, skipped = count_documents(located, column_names(spec))
     lost = f"; {skipped}" if skipped else ""

@@ -9,10 +9,10 @@ from compiler import shipped
 from compiler.errors import UsageError
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
-from compiler.probes.prompts import Library
 from compiler.rounds import locks
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Lock
+from compiler.templating.prompts import Library
 
 _MARKS = ("prompts", ".probec", "build/rounds")
 

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from compiler.dataset import formats, mapping, sources
 from compiler.dataset.located import Located, local_files
-from compiler.dataset.source_columns import remedy
-from compiler.embedded import MODEL
-from compiler.embedded.tags import TAGS
+from compiler.embedded import MODEL, TAGS
 from compiler.errors import Problem, PromptError, SourceError, known
 from compiler.keys import dotted
-from compiler.llm.providers import BATCHED, FREE, PROVIDERS
-from compiler.probes import tokens
-from compiler.probes.prompts import Library
-from compiler.probes.reply import KEYS
+from compiler.llm.providers import BATCHED, FREE, REPLYING
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
+from compiler.project import rollouts
 from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
-from compiler.stages.context import ROLES
-from compiler.stages.ingest import column_names
+from compiler.spec.paid import ROLES
+from compiler.templating.prompts import KEYS, Library
 
 # Rows that are read to propose a mapping.
 _HEAD = 100
@@ -34,6 +29,8 @@ def find(draft: Draft) -> list[Problem]:
 
     Works on plain data, so that all problems are reported even if the shape is wrong.
     """
+    if draft.at("kind") == "rollouts":
+        return rollouts.find(draft)
     problems = list(draft.problems)
     for role in ROLES:
         problems.extend(_role(draft, role))
@@ -51,24 +48,29 @@ def source(draft: Draft, *, scaled: bool) -> list[Problem]:
     Not part of `find`, because a locked round can be rebuilt without its source. `scaled`: the
     rounds are scaled to the source, however few documents it has.
     """
-    path = draft.at("source", "path")
-    if not isinstance(path, str) or "://" in path:
-        return []
-    where = draft.where("source", "path")
-    try:
-        files = local_files(path, Path(draft.root))
-        named = tuple(str(file) for file in files)
-        if draft.spec is None:
-            return []
-        wanted = 1 if scaled else draft.spec.documents()
-        return _rows(draft, draft.spec, Located(path, named, "", None), wanted)
-    except SourceError as error:
-        message = f"{error.message}: {error.where!r}"
-        return [Problem(where, "source.path", message, error.hint or "")]
+    for name in ("source", "corpus"):
+        path = draft.at(name, "path")
+        chained = draft.at(name, "rollouts") is not None
+        if isinstance(path, str) and "://" not in path and not chained:
+            try:
+                files = local_files(path, Path(draft.root))
+                if not isinstance(draft.spec, Spec):
+                    continue
+                named = tuple(str(file) for file in files)
+                wanted = 1 if scaled else draft.spec.documents()
+                return _rows(draft, draft.spec, Located(path, named, "", None), wanted)
+            except SourceError as error:
+                where = draft.where(name, "path")
+                message = f"{error.message}: {error.where!r}"
+                return [Problem(where, f"{name}.path", message, error.hint or "")]
+    return []
 
 
 def _rows(draft: Draft, spec: Spec, located: Located, wanted: int) -> list[Problem]:
     """Find missing columns, columns of another type, and too few documents."""
+    from compiler.dataset import formats, mapping, sources
+    from compiler.dataset.source_columns import column_names, remedy
+
     columns = column_names(spec)
     place = draft.where("source", "columns")
     try:
@@ -95,8 +97,8 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
 
     provider = draft.at("models", role, "provider")
     model = draft.at("models", role, "model")
-    if isinstance(provider, str) and provider not in PROVIDERS:
-        yield problem("provider", f"unknown provider {provider!r}", known(provider, PROVIDERS))
+    if isinstance(provider, str) and provider not in REPLYING:
+        yield problem("provider", f"unknown provider {provider!r}", known(provider, REPLYING))
     elif isinstance(provider, str) and isinstance(model, str):
         if provider == "extractive" and model != MODEL:
             yield problem("model", f"the embedded model is {MODEL}, not {model!r}", f"set {MODEL}")
@@ -265,15 +267,4 @@ def _tokenizers(draft: Draft) -> Iterator[Problem]:
     paths: list[tuple[str | int, ...]] = [("source", "tokenizer"), ("rehearsal", "tokenizer")]
     scopes = draft.at("scopes")
     paths += [("scopes", str(n), "tokenizer") for n in scopes] if isinstance(scopes, dict) else []
-    for path in paths:
-        name = draft.at(*path)
-        if isinstance(name, str):
-            try:
-                tokens.find(name, Path(draft.root), online=False)
-            except SourceError as error:
-                yield Problem(
-                    draft.where(*path),
-                    dotted(path),
-                    f"{error.message}: {name!r}",
-                    error.hint or "",
-                )
+    yield from rollouts.tokenizers(draft, paths)

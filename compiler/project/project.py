@@ -18,24 +18,27 @@ from compiler.errors import SourceError, UsageError
 from compiler.keys import Json
 from compiler.llm.batches.clock import Clock, Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.ledger import Spend
 from compiler.llm.messages import Purpose
 from compiler.llm.prices import CACHE_WRITE, Rate
 from compiler.llm.providers import BATCHED, FREE, Settings, provider, replaying
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.probes import sampling, tokens
-from compiler.probes.prompts import Library
 from compiler.probes.tokens import Tokenizer, TokenizerFile
+from compiler.project import chain
 from compiler.project.reporter import Reporter, Silent
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Lock, Rounds, agreed
+from compiler.spec.declared import Declared, of_probes
 from compiler.spec.model import Spec
-from compiler.stages import bound
-from compiler.stages.context import ROLES, Context, Role
+from compiler.spec.paid import Role
+from compiler.stages import KINDS, bound
+from compiler.stages.context import Context
+from compiler.stages.kind import Kind
+from compiler.templating.prompts import Library
 
 PAID = "project's paid path"
 """The name of the lock that is held while requests are sent and results collected."""
@@ -46,7 +49,7 @@ SPENDING = "only one process of a project sends requests at a time: wait for it,
 class Project:
     """One spec in its project. Sources, providers and databases are opened when first used."""
 
-    spec: Spec
+    declared: Declared
     root: Path
     store: Store
     log: ResponseLog
@@ -74,6 +77,22 @@ class Project:
     account: str | None = None
     # Tokenizers by name, instead of looking the name up.
     tokenizers: Mapping[str, TokenizerFile] = field(default_factory=dict)
+    # The accounts of themselves that servers gave when requests were sent.
+    accounts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of a project of probes.
+
+        Raises:
+            UsageError: it is of another kind.
+        """
+        return of_probes(self.declared)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the spec: its stages, roles and installed files."""
+        return KINDS[self.declared.kind]()
 
     @property
     def state(self) -> Path:
@@ -88,7 +107,7 @@ class Project:
     @property
     def dataset(self) -> str:
         """The name of its directory, heads and locks: that of the spec or of this variant."""
-        return f"{self.spec.name}{self.variation}"
+        return f"{self.declared.name}{self.variation}"
 
     @property
     def directory(self) -> Path:
@@ -103,7 +122,7 @@ class Project:
     @property
     def written(self) -> Rounds:
         """The locks of the spec as written; a variant draws the documents that they name."""
-        return Rounds(self.store.root / "rounds" / self.spec.name)
+        return Rounds(self.store.root / "rounds" / self.declared.name)
 
     def locks(self) -> list[Lock]:
         """Read the locks of this dataset; a variant adds those of its spec that it obeys."""
@@ -119,17 +138,17 @@ class Project:
     @property
     def limits(self) -> Limits:
         """The limits of one batch, and of all requests that wait at the provider."""
-        batches = self.spec.batches
+        batches = self.declared.batches
         return Limits(batches.max_requests, batches.max_bytes, batches.queue_requests)
 
     def ceiling(self, max_usd: float | None) -> float:
         """Return the US dollars that a run may spend: the spec's budget, or `max_usd` if lower."""
-        budget = self.spec.budget.max_usd
+        budget = self.declared.budget.max_usd
         return budget if max_usd is None else min(max_usd, budget)
 
     def spent(self) -> list[Spend]:
         """Read all costs billed to builds of this dataset, by role, round and model."""
-        return [row for row in self.log.spent() if row.build == self.spec.name]
+        return [row for row in self.log.spent() if row.build == self.declared.name]
 
     @cached_property
     def held(self) -> dict[int, Lock]:
@@ -151,7 +170,7 @@ class Project:
 
         A round of another size is left out: `build` refuses it, read-only commands do not.
         """
-        sizes = {index: each.docs for index, each in enumerate(self.spec.rounds)}
+        sizes = {index: each.docs for index, each in enumerate(self.declared.rounds)}
         return {
             index: lock.identity.documents
             for index, lock in self.held.items()
@@ -172,8 +191,12 @@ class Project:
             except ValueError:
                 known = {}  # only a cache: the files are read again
         before = dict(known)
-        source = self.spec.source
-        found = locate(source.path, source.revision, self.root, known)
+        source = self.declared.source
+        above = getattr(source, "rollouts", None)
+        if above is not None:
+            found = chain.located(above, Path(source.path).parent.name, self.store, known)
+        else:
+            found = locate(source.path, source.revision, self.root, known)
         if remember and known != before:
             write_atomic(memory, json.dumps(known).encode("utf-8"))
         return found
@@ -189,7 +212,7 @@ class Project:
     def blocked(self) -> list[str]:
         """List the sources and tokenizers that must be fetched before steps can be planned."""
         found = []
-        source = self.spec.source
+        source = self.declared.source
         if needs_network(source.path):
             found.append(f"the source {source.path} must be read first, over the network")
         found.extend(
@@ -259,7 +282,7 @@ class Project:
         def load_tokenizer(name: str) -> Tokenizer:
             raise SourceError(f"the tokenizer {name} is not opened to read finished rows")
 
-        nothing = Located(self.spec.source.path, (), "", None)
+        nothing = Located(self.declared.source.path, (), "", None)
         return self._context(reporter, nothing, {}, load_tokenizer, {})
 
     def _context(
@@ -271,14 +294,14 @@ class Project:
         locked: Mapping[int, Mapping[str, str]],
     ) -> Context:
         return Context(
-            self.spec,
+            self.declared,
             located,
             self._library("prompts"),
             self._library("templates"),
             files,
             load_tokenizer,
-            {role: self._dispatcher(role, reporter) for role in ROLES},
-            {role: self.rate(role) for role in ROLES},
+            {role: self._dispatcher(role, reporter) for role in self.kind.roles},
+            {role: self.rate(role) for role in self.kind.roles},
             locked,
         )
 
@@ -302,15 +325,15 @@ class Project:
         """Build the step graph of the spec."""
         leaves = [
             (index, shard)
-            for index, each in enumerate(self.spec.rounds)
-            for shard in range(len(sampling.shards(each.docs, self.spec.shard_docs)))
+            for index, each in enumerate(self.declared.rounds)
+            for shard in range(len(sampling.shards(each.docs, self.declared.shard_docs)))
         ]
-        return Graph(self.dataset, self.store, bound(context), leaves, self.spec.name)
+        return Graph(self.dataset, self.store, bound(context), leaves, self.declared.name)
 
     def rate(self, role: Role) -> Rate:
         """Return the token prices of a role; zero for a free provider or an unpriced model."""
-        use = getattr(self.spec.models, role)
-        price = self.spec.prices.get(use.model)
+        use = getattr(self.declared.models, role)
+        price = self.declared.prices.get(use.model)
         if use.provider in FREE or price is None:
             return Rate(0.0, 0.0)
         factor = price.batch if use.provider in BATCHED else 1.0
@@ -319,23 +342,28 @@ class Project:
         return Rate(price.input * factor, price.output * factor, write, live)
 
     def _tokenizer_names(self) -> set[str]:
-        scopes = self.spec.scopes.values()
-        names = {getattr(scope, "tokenizer", None) for scope in scopes} | {
-            self.spec.source.tokenizer
-        }
-        return {name for name in names if name is not None}
+        return self.kind.tokenizers(self.declared)
 
     def _dispatcher(self, role: Role, reporter: Reporter) -> Dispatcher:
-        use = getattr(self.spec.models, role)
-        batches = self.spec.batches
+        use = getattr(self.declared.models, role)
+        batches = self.declared.batches
         pace = Pace(batches.poll_seconds, 10 * batches.poll_seconds, self.wait)
         travel = BatchSettings(self.journal, self.limits, pace, self.clock, reporter)
-        settings = Settings(use.base_url, use.concurrency, use.read_timeout, self.purse, travel)
-        rate, expected = self.rate(role), getattr(self.spec.expect.chosen, role)
-        usd = rate.usd(expected.input, expected.output)
-        purpose = Purpose(
-            self.account or self.spec.name, role, 0, use.provider, use.model, rate, usd
+        text = getattr(use, "text", None)
+        settings = Settings(
+            use.base_url,
+            use.concurrency,
+            use.read_timeout,
+            self.purse,
+            travel,
+            self.accounts,
+            self.root / text if text is not None else None,
+            getattr(use, "revision", None),
         )
+        rate, expected = self.rate(role), getattr(self.declared.expect.chosen, role)
+        usd = rate.usd(expected.input, expected.output)
+        name = self.account or self.declared.name
+        purpose = Purpose(name, role, 0, use.provider, use.model, rate, usd)
         return Dispatcher(
             (replaying if self.replay else provider)(use.provider, settings),
             self.log,
@@ -354,9 +382,9 @@ class Project:
             yield
 
 
-def opened(spec: Spec, root: Path, build: Path | None, state: Path | None) -> Project:
+def opened(declared: Declared, root: Path, build: Path | None, state: Path | None) -> Project:
     """Open a checked spec in its project. `build`, `state`: directories if not the default ones."""
     build = build if build is not None else root / "build"
     state = state if state is not None else root / ".probec"
     log, journal = ResponseLog(state / "responses.sqlite"), Journal(state / "batches")
-    return Project(spec, root, Store(build), log, journal)
+    return Project(declared, root, Store(build), log, journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from compiler.engine.execute import Listener
@@ -12,8 +13,14 @@ from compiler.llm.purse import Purse
 class Reporter(Listener, Protocol):
     """A receiver of progress events from the engine and the providers; `cli.py` prints them."""
 
-    def calls(self, role: str, done: int, wanted: int) -> None:
-        """Report that `done` of `wanted` calls of a role have replies."""
+    def stages(self, names: Sequence[str]) -> None:
+        """Report the stages that an execution goes through; none when it has ended."""
+
+    def calls(self, role: str, done: int, wanted: int, round_index: int) -> None:
+        """Report that `done` of `wanted` calls of a role have replies, those in the log included.
+
+        `round_index`: the round of the latest reply.
+        """
 
     def notice(self, text: str) -> None:
         """Report something that the user must know before the next step runs."""
@@ -34,7 +41,10 @@ class Silent:
     def step_done(self, stage: str, part: str, seconds: float) -> None:
         """Nothing."""
 
-    def calls(self, role: str, done: int, wanted: int) -> None:
+    def stages(self, names: Sequence[str]) -> None:
+        """Nothing."""
+
+    def calls(self, role: str, done: int, wanted: int, round_index: int) -> None:
         """Nothing."""
 
     def notice(self, text: str) -> None:

@@ -16,9 +16,9 @@ from compiler.dataset.located import Located, local_files
 from compiler.dataset.source_columns import ColumnNames
 from compiler.embedded import MODEL
 from compiler.errors import SpecError, UsageError
-from compiler.probes.prompts import Library, render
 from compiler.project import opening, problems
 from compiler.project.variant import Variant
+from compiler.templating.prompts import Library, render
 
 TEMPLATE = "spec.yaml.j2"
 UNKNOWN = "unknown"

@@ -16,22 +16,7 @@ from pathlib import Path
 from compiler.engine.store import plain
 from compiler.keys import Json, digest
 from compiler.spec.load import Draft
-from compiler.spec.model import Spec
 
-# Fields on which no file of a dataset depends: they name none, and are part of no step or round.
-APART: tuple[tuple[str, ...], ...] = (
-    ("expect",),
-    ("batches",),
-    ("budget",),
-    ("rehearsal",),
-    ("max_lost",),
-    ("calibration", "select"),
-    ("calibration", "evidence"),
-)
-TRAVEL = ("base_url", "concurrency", "read_timeout")
-"""Fields of a role's model that only say how requests are sent."""
-# Left out where they are not sent, so that rounds from before they existed keep their hashes.
-_SAMPLING = ("sampling", "top_p", "top_k")
 _LONGEST = 48
 _DIGITS = 8
 _Change = tuple[tuple[str, ...], Json]
@@ -42,10 +27,12 @@ def suffix(written: Draft, varied: Draft) -> str:
 
     `~`, which no name of a spec holds, then the changed values and a digest of all of them.
     """
-    if written.spec is not None and varied.spec is not None:
-        # Another level brings another addendum, which is no change of its own.
-        level = varied.spec.calibration.level
-        changed = _changes(reduced(written.spec, level), reduced(varied.spec, level), ())
+    own, other = written.spec, varied.spec
+    if own is not None and other is not None and own.kind == other.kind:
+        from compiler.stages import KINDS
+
+        kind = KINDS[own.kind]()
+        changed = _changes(kind.files(own, other), kind.files(other, other), ())
     else:
         # A spec that is only valid with overrides has no other dataset.
         changed = _changes(plain(written.tree), plain(varied.tree), ())
@@ -56,32 +43,6 @@ def suffix(written: Draft, varied: Draft) -> str:
     short = digest("variation", payload)[:_DIGITS]
     label = _label(changes)
     return f"~{label}-{short}" if label else f"~{short}"
-
-
-def reduced(spec: Spec, level: int) -> dict[str, Json]:
-    """Return a spec as JSON, without the fields on which no file of its dataset depends.
-
-    `level`: the calibration level of which the addendum stays.
-    """
-    tree: dict[str, Json] = spec.model_dump(mode="json")
-    for *above, last in APART:
-        place = tree
-        for name in above:
-            place = table(place[name])
-        del place[last]
-    for use in table(tree["models"]).values():
-        unsent = table(use)["sampling"] == "default"
-        for name in (*TRAVEL, *(_SAMPLING if unsent else ())):
-            del table(use)[name]
-    calibration = table(tree["calibration"])
-    calibration["levels"] = {str(level): table(calibration["levels"]).get(str(level))}
-    return tree
-
-
-def table(value: Json) -> dict[str, Json]:
-    """Return a value that is a mapping."""
-    assert isinstance(value, dict)
-    return value
 
 
 def _changes(before: Json, after: Json, path: tuple[str, ...]) -> Iterator[_Change]:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from compiler.building import finished, folder
 from compiler.errors import UsageError
-from compiler.probes.prompts import Library
 from compiler.project import place
 from compiler.project.variant import Variant
 from compiler.report.card import TEMPLATE
 from compiler.rounds.locks import Rounds
 from compiler.spec.model import Publish
+from compiler.spec.rollouts import RolloutsPublish
+from compiler.templating.prompts import Library
 
 _ROUND = re.compile(r"data/train-round-([0-9]{3,})\.parquet")
 
@@ -62,7 +63,7 @@ def of_spec(variant: Variant) -> Dataset:
     sums = {name: each.sha256 for name, each in expected.items() if each.sha256}
     rounds, _ = _locked(project.rounds, digests) if project.locking else ({}, {})
     return Dataset(
-        project.spec.name,
+        project.declared.name,
         found.directory,
         project.store.root,
         project.root,
@@ -70,10 +71,15 @@ def of_spec(variant: Variant) -> Dataset:
         {name: each.digest for name, each in expected.items()},
         sums,
         rounds,
-        project.spec.publish,
-        project.spec.seed,
+        _settings(project.declared.publish),
+        project.declared.seed,
         project.command,
     )
+
+
+def _settings(publish: Publish | RolloutsPublish) -> Publish:
+    """Return the settings of a push; rollouts have no splits, exclusions and configurations."""
+    return publish if isinstance(publish, Publish) else Publish(**publish.model_dump())
 
 
 def of_directory(path: Path, build: Path | None) -> Dataset:

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from compiler.dataset.rollout_columns import FACTS, LEDGER, REJECTED
 from compiler.errors import PublishError
 from compiler.report.publication import DATA_FILE, MANIFEST
 
 CARD = "README.md"
-TEXTS = (CARD, MANIFEST, "stats.json", "card.json", "rejects.jsonl", "audits.jsonl")
+TEXTS = (
+    *(CARD, MANIFEST, "stats.json", "card.json", "rejects.jsonl", "audits.jsonl"),
+    *(LEDGER, FACTS, REJECTED),
+)
 """The files beside the data, which a push replaces."""
 _ROUND = re.compile(r"-round-([0-9]{3,})\.parquet$")
 

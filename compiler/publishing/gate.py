@@ -79,7 +79,7 @@ def _untrue(dataset: Dataset) -> Iterator[str]:
     if checked.failed:
         stale = len(checked.counted.stale)
         yield (
-            f"the card has {checked.checked.errors} contradictions and {stale} stale numbers "
+            f"the card has {checked.errors} contradictions and {stale} stale numbers "
             f"(`probec card {folder.shown(dataset.folder)} --check` lists them)"
         )
 

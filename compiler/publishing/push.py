@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler import __version__
 from compiler.engine.lock import building
 from compiler.errors import UsageError
 from compiler.keys import Json
@@ -19,6 +18,7 @@ from compiler.publishing.hub import PREFIX, Hub
 from compiler.publishing.receipt import Receipt
 from compiler.publishing.target import Publication, Sent, State, Target
 from compiler.report.numbers import size
+from compiler.version import __version__
 
 _LISTED = 12
 

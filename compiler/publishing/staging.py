@@ -15,7 +15,6 @@ from typing import TypeVar
 import msgspec
 from msgspec import structs
 
-from compiler import __version__
 from compiler.checking import recount
 from compiler.dataset import subsets
 from compiler.dataset.parquet import Layout
@@ -34,6 +33,7 @@ from compiler.report import card, publication
 from compiler.report.card import CardFacts
 from compiler.report.publication import CONFIGS, MANIFEST, Excluded, Manifest, StoredFile
 from compiler.statistics.stats import Stats
+from compiler.version import __version__
 
 T = TypeVar("T")
 _VERSION = 1

@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from compiler.dataset.columns import COLUMNS
 from compiler.errors import Problem
-from compiler.probes.prompts import Library
 from compiler.report import markdown, numbers
 from compiler.report.pages import Page
-from compiler.report.sections import sections
-from compiler.statistics.measures.clusters import RESAMPLES
-from compiler.statistics.stats import Stats
+from compiler.templating.prompts import Library
+
+if TYPE_CHECKING:
+    from compiler.statistics.stats import Stats
 
 TEMPLATE = "card.md.j2"
 _VALUES = frozenset(
@@ -70,6 +70,10 @@ def render(
     Raises:
         PromptError: the template is missing or cannot be rendered.
     """
+    from compiler.dataset.columns import COLUMNS
+    from compiler.report.sections import sections
+    from compiler.statistics.measures.clusters import RESAMPLES
+
     values = {
         "stats": stats,
         "build": stats.build,

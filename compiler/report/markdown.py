@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from compiler.report.tree import Table
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.report.tree import Table
 
 
 def render(table: Table) -> str:

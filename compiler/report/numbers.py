@@ -5,7 +5,10 @@ A missing number is a dash, a minus sign is the ASCII hyphen-minus, and thousand
 
 from __future__ import annotations
 
-from compiler.statistics.measures.intervals import Interval
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.statistics.measures.intervals import Interval
 
 MISSING = "-"
 

@@ -1,17 +1,17 @@
 """Cards, reports and comparisons, rendered from a project's templates.
 
-The only import of jinja2 for pages that people read; `probes.prompts` renders prompts.
+The only import of jinja2 for pages that people read; `templating.prompts` renders prompts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, meta
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError
 
 from compiler.errors import Problem, PromptError
-from compiler.probes import determinism
-from compiler.probes.prompts import Library
+from compiler.templating import determinism, syntax
+from compiler.templating.prompts import Library
 
 
 class Page:
@@ -66,14 +66,13 @@ class Page:
         """Find problems of the template without rendering it. `known`: names of its values."""
         try:
             text = self._templates.text(self._name)
-            tree = self._environment.parse(text)
-            if refused := determinism.refused(tree):
+            if refused := syntax.refused(text):
                 return [
                     Problem(f"{self._path}:{each.line}", "", each.message, each.hint)
                     for each in refused
                 ]
-            # meta generates the template's code, and so finds undefined filters as well.
-            names = meta.find_undeclared_variables(tree) - known
+            # This generates the template's code, and so finds undefined filters as well.
+            names = syntax.names(text, self._environment) - known
         except TemplateSyntaxError as error:
             where = f"{self._path}:{error.lineno}"
             return [Problem(where, "", f"template: {error.message}", "fix the template")]

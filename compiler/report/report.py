@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from compiler.probes.prompts import Library
 from compiler.report import html, numbers
 from compiler.report.figures import FIGURES
 from compiler.report.figures.headline import headline
@@ -21,6 +20,7 @@ from compiler.report.sections import sections
 from compiler.spec.scoring import Anchors
 from compiler.statistics.measures.clusters import RESAMPLES
 from compiler.statistics.stats import Stats
+from compiler.templating.prompts import Library
 
 TEMPLATE = "report.html.j2"
 

@@ -17,6 +17,7 @@ from compiler.probes.checks import CHECKS
 from compiler.records import GROUPS
 from compiler.report.passages import Atom, Stretch, stretches
 from compiler.spec.scoring import BASELINES
+from compiler.statistics import published
 
 _SCORES = "bb_answer_rollout_scores"
 _MODELS = ("source_model", "generator_model", "answerer_model", "judge_model", "tokenizer")
@@ -95,17 +96,7 @@ def models(files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     Raises:
         SourceError: a file is no parquet, or lacks a required column.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found: dict[str, set[str]] = {}
-    for batch in (b for file in files for b in batches(file, REQUIRED, _MODELS)):
-        for name in batch.schema.names:
-            # `unique` does not accept nested columns, which do not name models either.
-            nested = pa.types.is_nested(batch[name].type)
-            values = [] if nested else pc.unique(batch[name]).to_pylist()
-            found.setdefault(name, set()).update(v for v in values if isinstance(v, str))
-    return {name: tuple(sorted(found[name])) for name in _MODELS if found.get(name)}
+    return published.values(files, _MODELS)
 
 
 def choose(
@@ -122,7 +113,7 @@ def choose(
     """
     chosen = _picked(_seen(files), count)
     rows = _read(chosen)
-    return tuple(_record(rows[each.doc_id, each.round], each, bands) for each in chosen)
+    return tuple(record(rows[each.doc_id, each.round], bands)[0] for each in chosen)
 
 
 def _seen(files: Sequence[Path]) -> list[_Seen]:
@@ -196,9 +187,17 @@ def _read(chosen: Sequence[_Seen]) -> dict[tuple[str, int], list[PublishedRow]]:
     return found
 
 
-def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float]) -> ShownRecord:
+def record(
+    rows: Sequence[PublishedRow], bands: tuple[float, float]
+) -> tuple[ShownRecord, tuple[int, ...]]:
+    """Return a doc-record as shown, from all of its rows. `bands`: hard, easy.
+
+    Returns:
+        The record, with its probes in the order of slots, and their places among `rows`.
+    """
     ordered = sorted(enumerate(rows), key=lambda each: (_slot(each[1]), each[0]))
     rows = [row for _, row in ordered]
+    maxima = [max(found) for row in rows if (found := _scores(row.items(_SCORES)))]
     text = rows[0].text("doc")
     offsets: dict[int, list[str]] = defaultdict(list)
     stated = rows[0].values.get("row_splits")
@@ -216,13 +215,13 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         probe, atom = _probe(row, number, text, names, bands)
         probes.append(probe)
         atoms += [atom] if atom is not None else []
-    return ShownRecord(
-        seen.doc_id,
+    shown = ShownRecord(
+        rows[0].text("doc_id"),
         rows[0].text("doc_source"),
-        seen.round,
+        rows[0].number("round_idx") or 0,
         rows[0].number("doc_idx"),
         len(text),
-        seen.mean_max,
+        sum(maxima) / len(maxima) if maxima else None,
         tuple(
             (names[offset], ", ".join(each.replace("_", "/") for each in groups), offset)
             for offset, groups in sorted(offsets.items())
@@ -235,6 +234,7 @@ def _record(rows: Sequence[PublishedRow], seen: _Seen, bands: tuple[float, float
         ),
         tuple(probes),
     )
+    return shown, tuple(place for place, _ in ordered)
 
 
 def _probe(

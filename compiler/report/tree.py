@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from compiler.report import numbers
-from compiler.statistics.measures.intervals import Interval
 
 # Names the rows, and the value columns, that are over all scopes or targets.
 ALL = "all"
@@ -111,6 +110,8 @@ def rows(found: Iterable[Sequence[object]]) -> tuple[tuple[object, ...], ...]:
 
 
 def _value(found: object) -> str:
+    from compiler.statistics.measures.intervals import Interval
+
     if isinstance(found, Interval):
         return numbers.estimate(found)
     if isinstance(found, float):

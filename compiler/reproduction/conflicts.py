@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from compiler.building.slices import keys_in, replies_digest
 from compiler.errors import DamagedError
 from compiler.llm.messages import Reply
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
+from compiler.project.slices import keys_in, replies_digest
 from compiler.rounds import locks
 from compiler.rounds.locks import Lock
 

@@ -10,25 +10,26 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from compiler.building.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.engine.artifact import row_digest
 from compiler.engine.execute import run_step
 from compiler.engine.plan import Graph, State
 from compiler.engine.store import Manifest, Store, plain
 from compiler.errors import DamagedError, Problem, SpecError
-from compiler.keys import Json, bytes_digest
+from compiler.keys import bytes_digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
 from compiler.probes.tokens import TokenizerFile
 from compiler.project.place import Place
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
-from compiler.records import Document
+from compiler.project.slices import key_list, keys_in, request_keys, round_stages, slices
 from compiler.reproduction import conflicts
 from compiler.rounds.blobs import Blobs
 from compiler.rounds.locks import Identity, Lock, Slice
-from compiler.spec.model import Spec
-from compiler.stages.context import ROLES, Context
+from compiler.spec.declared import Declared, parsed
+from compiler.stages import KINDS
+from compiler.stages.context import Context
+from compiler.stages.kind import Kind
 
 _SOURCE = "documents.jsonl"
 _ENCODER = msgspec.json.Encoder()
@@ -125,46 +126,38 @@ def opened(lock: Lock, place: Place, store: Store, source: Path) -> Project:
     """
     identity = lock.identity
     try:
-        spec = _spec(identity, source)
+        declared = _spec(identity, source)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         message = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise SpecError([Problem(lock.file, "", message)]) from None
-    project = Project(spec, place.root, store, place.log(), place.journal())
+    project = Project(declared, place.root, store, place.log(), place.journal())
     project.replay, project.texts = True, identity.templates
     project.tokenizers = _tokenizers(identity, place.blobs)
     project.held = {identity.round: lock}
     return project
 
 
-def _spec(identity: Identity, path: Path) -> Spec:
+def _spec(identity: Identity, path: Path) -> Declared:
     """Return the spec of a lock, with placeholders for fields that no row depends on."""
     tree = plain(identity.spec)
     assert isinstance(tree, dict)
-    source = tree.get("source")
-    assert isinstance(source, dict)
-    nothing: Json = {role: {"input": 0, "output": 0} for role in ROLES}
-    size: Json = {"docs": len(identity.documents)}
-    columns: Json = {"doc_idx": "doc_idx"}
-    whole: dict[str, Json] = {
-        **tree,
-        "source": {**source, "path": str(path), "columns": columns},
-        "rounds": [size] * (identity.round + 1),
-        "expect": nothing,
-        "budget": {"max_usd": 0},
-        "rehearsal": {"tokenizer": ""},
-    }
-    # Validated from JSON, where the numeric keys of calibration levels are strings.
-    return Spec.model_validate_json(json.dumps(whole))
+    docs = len(identity.documents)
+    return parsed(json.dumps(kind_of(identity).restored(tree, path, docs, identity.round + 1)))
 
 
-def documents(identity: Identity, blobs: Blobs) -> Iterator[Document]:
+def kind_of(identity: Identity) -> Kind:
+    """Return the kind of a lock's spec."""
+    return KINDS[str(identity.spec.get("kind", "probes"))]()
+
+
+def documents(identity: Identity, blobs: Blobs) -> Iterator[object]:
     """Yield the documents of a round in draw order, each checked against its digest in the lock.
 
     Raises:
         DamagedError: a document does not have its digest, or is missing from the packs.
     """
-    decoder = msgspec.json.Decoder(Document)
+    decoder = msgspec.json.Decoder(kind_of(identity).document)
     left = dict(identity.documents)
     for name in identity.packs:
         for line in (blobs.get(name) or b"").splitlines():
@@ -182,16 +175,10 @@ def documents(identity: Identity, blobs: Blobs) -> Iterator[Document]:
 
 
 def _write_source(identity: Identity, blobs: Blobs, path: Path) -> None:
+    rows = kind_of(identity).rows
     with path.open("wb") as out:
         for each in documents(identity, blobs):
-            for sibling in each.siblings:
-                row = {
-                    "doc_id": each.doc_id,
-                    "doc_source": each.doc_source,
-                    "prefix": each.prefix,
-                    "doc_idx": sibling.idx,
-                    "continuation": sibling.continuation,
-                }
+            for row in rows(each):
                 out.write(_ENCODER.encode(row) + b"\n")
 
 

@@ -13,15 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.building.locking import slice_changes
-from compiler.building.slices import (
-    FOLDERS,
-    key_list,
-    keys_in,
-    parts_of,
-    request_keys,
-    round_stages,
-    slices,
-)
 from compiler.dataset.located import Located
 from compiler.engine.plan import Graph, State
 from compiler.engine.stage import Outputs, Step
@@ -30,6 +21,15 @@ from compiler.errors import ProbecError, SpecError
 from compiler.keys import bytes_digest, text_digest
 from compiler.project.place import Place
 from compiler.project.reporter import Silent
+from compiler.project.slices import (
+    FOLDERS,
+    key_list,
+    keys_in,
+    parts_of,
+    request_keys,
+    round_stages,
+    slices,
+)
 from compiler.reproduction.rebuild import opened
 from compiler.rounds.locks import Identity, Lock
 from compiler.stages.context import Context

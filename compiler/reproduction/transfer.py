@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from compiler.building.slices import keys_in
 from compiler.engine.remote import Remote
 from compiler.errors import DamagedError, StoreError, UsageError
 from compiler.keys import bytes_digest
 from compiler.llm.responses import ResponseLog
 from compiler.project.place import Place
+from compiler.project.slices import keys_in
 from compiler.reproduction.chunks import Chunk, Moved, Pulled, fetched, line, there
 from compiler.reproduction.conflicts import Conflict, cause, others
 from compiler.reproduction.rebuild import documents, needed

@@ -10,17 +10,16 @@ from pathlib import Path
 
 from compiler.building import folder
 from compiler.building.locking import same_libraries
-from compiler.building.slices import keys_in
-from compiler.dataset import parquet
 from compiler.engine.artifact import Artifact, content_digest
 from compiler.engine.store import Store
 from compiler.errors import DAMAGED, DRIFTED, DamagedError, StoreError
 from compiler.keys import Json
 from compiler.llm.responses import BROKEN
 from compiler.project.place import Place
+from compiler.project.slices import keys_in
 from compiler.report.terminal import table
 from compiler.reproduction import conflicts, rendering
-from compiler.reproduction.rebuild import documents, needed
+from compiler.reproduction.rebuild import documents, kind_of, needed
 from compiler.rounds.locks import Lock
 
 _SHOWN = 20
@@ -214,14 +213,7 @@ def _content_problem(lock: Lock, path: Path, artifact: Artifact) -> str | None:
         if path.suffix == ".parquet":
             publish = lock.identity.spec["publish"]
             assert isinstance(publish, dict)
-            layout = parquet.Layout(
-                publish["dtypes"],
-                publish["row_group_rows"],
-                publish["compression_level"],
-                # Older locks do not have this option.
-                publish.get("content_defined_chunking", False),
-            )
-            found = parquet.content_digest(path, layout)
+            found = kind_of(lock.identity).content(path, publish)
         else:
             found = content_digest(path)
     except StoreError as error:

@@ -5,7 +5,7 @@ A filter is one function of this registry and one field of `compiler/spec/filter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -95,36 +95,67 @@ class Usable:
     skips: tuple[Skip, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A continuation after all filters.
+
+    `reason`: the reason that it is not usable, "" if it is. `cuts`: the filters that removed some
+    of it, with the number of characters, in order.
+    """
+
+    text: str
+    cuts: tuple[tuple[str, int], ...]
+    reason: str = ""
+
+
+def filtered(
+    prefix: str, texts: Iterable[str], rules: Filters, more: Mapping[str, Kept] | None = None
+) -> Iterator[Filtered]:
+    """Filter the continuations of a prefix, in order.
+
+    Copies of an earlier continuation that was kept, before or after all cuts, are not usable.
+    `more`: filters that are applied before the last one, the end of the sentence.
+    """
+    applied: dict[str, Kept] = {}
+    for name, build in FILTERS.items():
+        if name == "sentence":
+            applied |= more or {}
+        if (rule := getattr(rules, name)) is not None:
+            applied[name] = build(rule)
+    kept: list[str] = []
+    for raw in texts:
+        text, cuts = raw, []
+        try:
+            _refuse_empty(text)
+            for name, keep in applied.items():
+                shorter = keep(text)
+                if shorter != text:
+                    cuts.append((name, len(text) - len(shorter)))
+                text = shorter
+            _refuse(prefix, text, kept, rules)
+        except Rejected as rejected:
+            yield Filtered(raw, (), rejected.reason)
+        else:
+            kept.append(text)
+            yield Filtered(text, tuple(cuts))
+
+
 def usable(document: Document, rules: Filters) -> Usable:
     """Filter the continuations of a document.
-
-    Exact copies of an earlier continuation, before or after all cuts, are skipped too.
 
     Returns: `skips` has one entry for each continuation that is not used, with its characters, and
     one for each cut, with the characters that were cut.
     """
-    applied = [
-        (name, build(rule))
-        for name, build in FILTERS.items()
-        if (rule := getattr(rules, name)) is not None
-    ]
     kept: list[Sibling] = []
     skips: list[Skip] = []
-    for sibling in document.siblings:
-        text, cuts = sibling.continuation, []
-        try:
-            _refuse_empty(text)
-            for name, keep in applied:
-                shorter = keep(text)
-                if shorter != text:
-                    cuts.append(Skip(f"cut_{name}", chars=len(text) - len(shorter)))
-                text = shorter
-            _refuse(document, text, kept, rules)
-        except Rejected as rejected:
-            skips.append(Skip(rejected.reason, chars=len(sibling.continuation)))
+    texts = (sibling.continuation for sibling in document.siblings)
+    found = filtered(document.prefix, texts, rules)
+    for sibling, each in zip(document.siblings, found, strict=True):
+        if each.reason:
+            skips.append(Skip(each.reason, chars=len(sibling.continuation)))
         else:
-            kept.append(Sibling(sibling.idx, text))
-            skips.extend(cuts)
+            kept.append(Sibling(sibling.idx, each.text))
+            skips.extend(Skip(f"cut_{name}", chars=chars) for name, chars in each.cuts)
     return Usable(tuple(kept), tuple(skips))
 
 
@@ -133,19 +164,17 @@ def _refuse_empty(text: str) -> None:
         raise Rejected("sibling_empty")
 
 
-def _refuse(document: Document, text: str, kept: list[Sibling], rules: Filters) -> None:
+def _refuse(prefix: str, text: str, kept: list[str], rules: Filters) -> None:
     if len(text.strip()) < rules.min_chars:
         raise Rejected("sibling_short")
-    if any(each.continuation == text for each in kept):
+    if text in kept:
         raise Rejected("sibling_duplicate")
     if rules.copies is None:
         return
     limits = rules.copies
     if limits.prefix is not None:
-        own, opening = copies.grams(text, 5), copies.grams(document.prefix, 5)
+        own, opening = copies.grams(text, 5), copies.grams(prefix, 5)
         if copies.contained(own, opening) > limits.prefix:
             raise Rejected("sibling_copies_prefix")
-    if limits.sibling is not None:
-        others = (each.continuation for each in kept)
-        if copies.overlap(text, others, 3) > limits.sibling:
-            raise Rejected("sibling_near_copy")
+    if limits.sibling is not None and copies.overlap(text, kept, 3) > limits.sibling:
+        raise Rejected("sibling_near_copy")

@@ -98,6 +98,16 @@ def onset(text: str, window: int, share: float) -> int | None:
     return int(found.starts[first + int(np.argmax(marked[first:]))])
 
 
+def worst(text: str, window: int) -> float:
+    """Compute the largest share of covered tokens in any window of a text, 0 without tokens."""
+    marked = covered(tokens(text))
+    if not len(marked):
+        return 0.0
+    size = min(window, len(marked))
+    sums = np.concatenate([[0], np.cumsum(marked)])
+    return float((sums[size:] - sums[:-size]).max() / size)
+
+
 def coverage(text: str) -> float:
     """Compute the share of tokens that are inside four consecutive tokens seen earlier.
 

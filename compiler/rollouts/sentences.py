@@ -11,6 +11,11 @@ _END = regex.compile(
 )
 
 
+def ends(text: str) -> list[int]:
+    """Return the offsets behind all sentences that end in a text, in order."""
+    return [match.end() for match in _END.finditer(text)]
+
+
 def last_end(text: str) -> int | None:
     """Return the offset behind the last sentence that ends in a text; None if none does."""
     place = None

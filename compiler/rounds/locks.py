@@ -102,6 +102,7 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     `rows`: number of probes. `steps`: step -> its key in the build directory. `files`: stored file
     -> SHA-256 of its bytes, as written by these versions of `libraries`. `replies`: step that sends
     requests -> digest of the replies that it was built from; empty in locks of earlier versions.
+    `servers`: path -> the account that a completion server gave of itself when requests were sent.
     `variation`: the suffix of its dataset's name, empty for a spec as written.
     """
 
@@ -118,6 +119,7 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: dict[str, str]
     files: dict[str, str]
     replies: dict[str, str] = {}
+    servers: dict[str, str] = {}
     variation: str = ""
 
 

@@ -1,4 +1,4 @@
-"""YAML text -> Spec, or problems with their file and line.
+"""YAML text -> spec, or problems with their file and line.
 
 `extends` goes one level deep, and `--set path=value` edits the merged tree before it is validated,
 so an override is part of the build's identity like any other value.
@@ -7,7 +7,7 @@ so an override is part of the build's identity like any other value.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from compiler import shipped
 from compiler.errors import Problem, SpecError, UsageError, known, nearest
 from compiler.spec import mistakes, scalars
 from compiler.spec import overrides as options
-from compiler.spec.model import Spec
+from compiler.spec.declared import KINDS, Declared
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
-from compiler.spec.root import SUFFIXES, project_root
+from compiler.spec.rollouts import RolloutsSpec
+from compiler.spec.root import project_root, require
 
 _UNKNOWN = "remove it, or see `probec schema` for the keys that exist"
 _MISSING = ("required key is missing", "add it")
@@ -39,7 +40,7 @@ class Draft:
     tree: dict[Scalar, Tree]
     lines: dict[Path_, str]
     problems: list[Problem]
-    spec: Spec | None
+    spec: Declared | None
 
     def where(self, *path: str | int) -> str:
         """Return `file:line` of the value at `path`, or of its nearest written parent."""
@@ -57,7 +58,8 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     """Read, merge, override and validate the spec at `path`; the result holds the problems.
 
     `rehearse_source`: take the documents from this path instead, and the tokenizers from
-    `rehearsal.tokenizer`. The caller scales the rounds, because it can count the documents.
+    `rehearsal.tokenizer` unless an override names one. The caller scales the rounds, because it can
+    count the documents.
 
     Raises:
         SpecError: the file is not a YAML mapping.
@@ -79,7 +81,9 @@ def read(path: Path, overrides: Sequence[str] = (), rehearse_source: str | None 
     for edit in edits:
         edit.apply(tree, lines, problems, broken)
     if rehearse_source is not None:
-        _rehearse(tree, lines, rehearse_source)
+        _rehearse(tree, lines, rehearse_source, {edit.path for edit in edits})
+    else:
+        files += _chain(tree, lines, project_root(path), problems, broken)
     spec = _validate(tree, lines, path, problems, broken)
     draft = Draft(path, tuple(files), project_root(path), tree, lines, problems, spec)
     problems.extend(_slots(draft))
@@ -128,11 +132,7 @@ def _slots(draft: Draft) -> list[Problem]:
 
 def _read_file(path: Path) -> tuple[Reader, Tree]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        beside = (each for each in path.parent.glob("*") if each.suffix in SUFFIXES)
-        near = nearest(str(path), map(str, beside))
-        raise UsageError("no such spec", where=str(path), hint=f"{near}check the path") from None
+        text = require(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"not UTF-8 at byte {error.start}", where=str(path), hint="save it as UTF-8"
@@ -215,20 +215,75 @@ def _merge(base: Tree, child: Tree) -> Tree:
     return child
 
 
-def _rehearse(tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str) -> None:
+def _chain(
+    tree: dict[Scalar, Tree],
+    lines: dict[Path_, str],
+    root: Path,
+    problems: list[Problem],
+    broken: set[Path_],
+) -> list[Path]:
+    """Take the source of a spec from the spec of rollouts that it names; return that spec's files.
+
+    Path, model, tokenizer and license follow from that spec, and must not be given.
+    """
+    source = tree.get("source")
+    named = source.get("rollouts") if isinstance(source, dict) else None
+    if not isinstance(source, dict) or not isinstance(named, str):
+        return []
+    where = lines.get(("source", "rollouts"), "")
+
+    def problem(message: str, hint: str) -> list[Path]:
+        problems.append(Problem(where, "source.rollouts", message, hint))
+        # The fields of the source that this leaves out are not missing.
+        broken.add(("source",))
+        return []
+
+    given = [key for key in ("path", "revision", "model", "tokenizer") if source.get(key)]
+    if given:
+        return problem(f"given beside source.{given[0]}", f"leave source.{given[0]} out")
+    if not (root / named).is_file():
+        return problem(f"no such spec {named!r}", "a path from the project root")
+    above = read(root / named)
+    if above.problems or not isinstance(above.spec, RolloutsSpec):
+        what = f"{named} has problems" if above.problems else f"{named} is of another kind"
+        return problem(what, f"see `probec check {named}`")
+    spec = above.spec
+    if spec.model.tokenizer is None:
+        return problem(f"{named} names no tokenizer", "set model.tokenizer there")
+    own: dict[Scalar, Tree] = {
+        "path": f"build/datasets/{spec.name}/data",
+        "model": spec.model.model,
+        "tokenizer": spec.model.tokenizer,
+        "columns": {"doc_idx": "doc_idx"},
+    }
+    source.update({key: value for key, value in own.items() if key not in source})
+    source.setdefault("license", spec.corpus.license)
+    for key in ("path", "model", "tokenizer", "columns", "license"):
+        lines.setdefault(("source", key), where)
+    return [*above.files]
+
+
+def _rehearse(
+    tree: dict[Scalar, Tree], lines: dict[Path_, str], path: str, given: Collection[Path_]
+) -> None:
+    """Take the documents from `path`, with the stand-in tokenizer where none is in `given`."""
     rehearsal = tree.get("rehearsal")
     stand_in = rehearsal.get("tokenizer") if isinstance(rehearsal, dict) else None
     source = tree.get("source")
     if isinstance(source, dict):
-        source.update({"path": path, "revision": None, "tokenizer": stand_in})
+        source.update({"path": path, "revision": None})
+        source.pop("rollouts", None)
         # The file may come from any model, so the card must not name the declared one.
         source["model"] = "unknown (rehearsal)"
         source.update({"license": None, "homepage": None})
-        for key in ("path", "tokenizer"):
-            lines["source", key] = "--source"
+        lines["source", "path"] = "--source"
+        if ("source", "tokenizer") not in given:
+            source["tokenizer"] = stand_in
+            lines["source", "tokenizer"] = "--source"
     scopes = tree.get("scopes")
-    for scope in scopes.values() if isinstance(scopes, dict) else ():
-        if isinstance(scope, dict) and scope.get("tokenizer") is not None:
+    for name, scope in scopes.items() if isinstance(scopes, dict) else ():
+        kept = ("scopes", name, "tokenizer") in given
+        if isinstance(scope, dict) and scope.get("tokenizer") is not None and not kept:
             scope["tokenizer"] = stand_in
     if isinstance(tree.get("name"), str):
         tree["name"] = f"{tree['name']}-rehearsal"
@@ -240,9 +295,14 @@ def _validate(
     path: Path,
     problems: list[Problem],
     broken: set[Path_],
-) -> Spec | None:
+) -> Declared | None:
+    kind = tree.get("kind", "probes") if isinstance(tree, dict) else "probes"
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = f"have: {', '.join(KINDS)}"
+        problems.append(_at(lines, ("kind",), path, f"unknown value {_shown(kind)}", hint))
+        return None
     try:
-        return Spec.model_validate(tree)
+        return KINDS[kind].model_validate(tree)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             loc = _loc(detail)

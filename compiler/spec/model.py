@@ -46,6 +46,9 @@ class Source(Model):
     parquet/JSONL path or glob.
     The content decides how a file is read: JSONL (UTF-8, or UTF-16/-32 with a byte-order mark;
     plain, gzip or zstd), parquet, Arrow; also a folder of `Dataset.save_to_disk`."""
+    rollouts: str | None = None
+    """Spec of kind rollouts, from the project root, whose dataset is the source; instead of `path`.
+    Its model, tokenizer and license are those of the source, and its locks are in the lock."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset; resolved to a commit when the source is read."""
     model: str
@@ -56,9 +59,9 @@ class Source(Model):
     """License of the source text, stated on the card."""
     homepage: str | None = None
     """URL of a page about the source, stated on the card beside `path`."""
-    columns: Columns = Columns()
+    columns: Columns = Columns.model_construct()
     """Which columns to read."""
-    filters: Filters = Filters()
+    filters: Filters = Filters.model_construct()
     """Filters of the continuations, before any of them is shown or becomes a probe."""
 
 
@@ -123,7 +126,7 @@ class TemplateScope(Model):
     """Which of the four splits applies."""
     tokenizer: str | None = None
     """Tokenizer that counts this scope's tokens; null takes the source's."""
-    distance: Distance = Distance()
+    distance: Distance = Distance.model_construct()
     """Requested distances of atoms from the split."""
 
 
@@ -148,7 +151,7 @@ class WrittenScope(Model):
     """Most words of an answer, as generator, answerer and baselines are told."""
     distance: Distance | None = None
     """Requested distances of atoms from the split, in units; null for sides."""
-    atom: AtomRules = AtomRules()
+    atom: AtomRules = AtomRules.model_construct()
     """Size limits of an atom."""
 
 
@@ -184,7 +187,7 @@ class Calibration(Model):
     """Level in use: negative is easier for a text-only reader, positive is harder."""
     levels: dict[Level, Addendum]
     """The addendum of every level."""
-    select: Selection = Selection()
+    select: Selection = Selection.model_construct()
     """The rule by which `probec calibrate` chooses a level."""
     evidence: str | None = None
     """Digest of the sweep that chose the level; `probec calibrate --write` fills it in."""
@@ -262,6 +265,8 @@ class Round(Model):
 class Spec(Model):
     """One dataset."""
 
+    kind: Literal["probes"] = "probes"
+    """`probes`: probes about a source's rollouts. `rollouts` has other fields: see rollouts.md."""
     name: Name
     """Name of the dataset and of its output directory."""
     source: Source
@@ -272,9 +277,9 @@ class Spec(Model):
     """Rounds in order; adding an entry grows the dataset and leaves earlier rounds unchanged."""
     shard_docs: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Documents per shard, the unit of work and of rebuilding."""
-    siblings: Siblings = Siblings()
+    siblings: Siblings = Siblings.model_construct()
     """The siblings that the generator sees."""
-    splits: SplitRules = SplitRules()
+    splits: SplitRules = SplitRules.model_construct()
     """Places of a text that are offered for splitting."""
     slots_per_document: Annotated[int, Field(ge=1, le=256)]
     """Sum of the slots of all scopes."""
@@ -284,13 +289,13 @@ class Spec(Model):
     """The calibration level in use, and the addenda of all levels."""
     models: Models
     """The models that generate, answer and judge."""
-    scoring: Scoring = Scoring()
+    scoring: Scoring = Scoring.model_construct()
     """The scoring of probes."""
     prices: dict[str, Price] = {}
     """Prices per model id."""
     expect: Expectations
     """Tokens per call that `plan` expects."""
-    batches: Batches = Batches()
+    batches: Batches = Batches.model_construct()
     """Limits and polling of batches. Not part of a key."""
     budget: Budget
     """The budget of a build."""
@@ -310,6 +315,14 @@ class Spec(Model):
     def documents(self) -> int:
         """Count the documents of all rounds."""
         return sum(each.docs for each in self.rounds)
+
+    def size(self) -> str:
+        """Describe the size of the dataset in one line."""
+        docs = self.documents()
+        return (
+            f"{docs:,} documents in {len(self.rounds)} rounds, "
+            f"{docs * self.slots_per_document:,} slots, calibration level {self.calibration.level}"
+        )
 
     def written_slots(self) -> int:
         """Count the slots of a document whose probes a model writes."""

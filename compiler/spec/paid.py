@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from compiler.spec.base import Model, Name, PromptName, Share
 
+Role = Literal["generator", "answerer", "judge", "writer"]
+# The roles of a probe spec; `Kind.roles` has those of any kind.
+ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
+
 
 class Thinking(Model):
     """Extended thinking of the generator model."""

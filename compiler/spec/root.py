@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, nearest
 
 SUFFIXES = (".yaml", ".yml")
 """The suffixes of spec files."""
+
+
+def require(path: Path) -> Path:
+    """Return the path of a spec.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        beside = (each for each in path.parent.glob("*") if each.suffix in SUFFIXES)
+        near = nearest(str(path), map(str, beside))
+        raise UsageError("no such spec", where=str(path), hint=f"{near}check the path") from None
+    except OSError:
+        pass  # reading it says why
+    return path
 
 
 def project_root(path: Path) -> Path:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from compiler.keys import Json
-from compiler.spec.model import Spec
+from compiler.spec.declared import KINDS
 
 
-def schema() -> dict[str, Json]:
-    """Make the schema, with a description of every field.
+def schema(kind: str = "probes") -> dict[str, Json]:
+    """Make the schema of one kind of spec, with a description of every field.
 
     A spec file may leave to its parent what the model requires of the whole.
     """
-    found = Spec.model_json_schema()
+    found = KINDS[kind].model_json_schema()
     found["properties"]["extends"] = {
         "type": "string",
         "description": "A spec beside this one whose values this one overrides; one level.",

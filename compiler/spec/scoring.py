@@ -111,7 +111,7 @@ class Scoring(Model):
     """Name of a scoring policy."""
     rollouts: Rollouts = 5
     """Answers sampled per probe; a probe is scored when all of them have a score."""
-    view: View = View()
+    view: View = View.model_construct()
     """The text that the answerer sees."""
     compare: Literal["atom_text", "target_response", "both"] = "atom_text"
     """Reference text of an answer; `both` scores against each, and the bands use the atom's."""
@@ -127,9 +127,9 @@ class Scoring(Model):
         "min",
     ]
     """Published summaries of the rollouts; columns of the others are null."""
-    bands: Bands = Bands()
+    bands: Bands = Bands.model_construct()
     """Thresholds of HARD and EASY."""
-    baselines: Baselines = Baselines()
+    baselines: Baselines = Baselines.model_construct()
     """Other readers of the same questions."""
     anchors: Anchors | None = None
     """Known answers for the judge; null leaves them out."""

@@ -11,7 +11,8 @@ from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Reply, Request
 from compiler.records import Choice, DocTexts, Probe, RequestRow, UsageRow
-from compiler.stages.context import Context, Role
+from compiler.spec.paid import Role
+from compiler.stages.context import Context
 
 # The role that each stage with requests calls, in the order in which they run.
 ASKING: dict[str, Role] = {

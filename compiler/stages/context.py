@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from compiler import embedded
 from compiler.dataset.located import Located
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.prices import Rate
-from compiler.probes.prompts import Library
 from compiler.probes.scoring import POLICIES
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.records import Group
+from compiler.spec.declared import Declared, of_probes, of_rollouts
 from compiler.spec.model import Spec, TemplateScope, WrittenScope
+from compiler.spec.paid import Role
+from compiler.spec.rollouts import RolloutsSpec
 from compiler.spec.scoring import BASELINES, Baseline
+from compiler.templating.prompts import Library
 
-Role = Literal["generator", "answerer", "judge"]
-ROLES: tuple[Role, ...] = ("generator", "answerer", "judge")
+
+def scored_by_embedded(spec: Spec) -> bool:
+    """Return whether the embedded model answers, or judges under a policy with a judge."""
+    used = [spec.models.answerer.model]
+    if POLICIES[spec.scoring.policy].judged:
+        used.append(spec.models.judge.model)
+    return any(map(embedded.is_embedded, used))
 
 
 @dataclass(frozen=True)
 class Context:
-    """The context of one build. A stage declares as parameters the values of `spec` that it uses.
+    """The context of one build. A stage declares as parameters the values of the spec that it uses.
 
     `locked`: round -> doc_id -> content digest, for the rounds whose documents a lock names.
     """
 
-    spec: Spec
+    declared: Declared
     located: Located
     prompts: Library
     templates: Library
@@ -37,6 +45,16 @@ class Context:
     dispatchers: Mapping[Role, Dispatcher]
     rates: Mapping[Role, Rate]
     locked: Mapping[int, Mapping[str, str]]
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of a build of probes."""
+        return of_probes(self.declared)
+
+    @property
+    def rollouts(self) -> RolloutsSpec:
+        """The spec of a build of rollouts."""
+        return of_rollouts(self.declared)
 
     def written(self) -> dict[str, WrittenScope]:
         """Return the scopes that the generator writes, in slot order."""

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.probes.alternatives import Donor, Pool
 from compiler.probes.checks import Facts, examine
-from compiler.probes.lexicon import Lexicon
-from compiler.probes.prompts import Library
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import IDENTITY, Segments
-from compiler.probes.siblings import Siblings
+from compiler.probes.segment import Segments, identity
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import Choice, DocTexts, Probe, Reject, ShownText, Side, Slot
 from compiler.spec.model import TemplateScope
 from compiler.stages.context import Context
+from compiler.templating.prompts import Library
 
-VERSION = 2
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Donor, Pool
+    from compiler.probes.collocations import HeldOut
+    from compiler.probes.lexicon import Lexicon
+    from compiler.probes.siblings import Siblings
+
+VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def stage(context: Context) -> Stage:
                 for name, each in names.items()
             },
             "suffix_in_generated": suffix,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         templates=context.templates.closure(*(f"probes/{name}.j2" for name in scopes)),
         run=partial(_run, _Bound(scopes, names, context.load_tokenizer, context.templates, suffix)),
@@ -76,6 +82,10 @@ def stage(context: Context) -> Stage:
 
 
 def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.collocations import HeldOut
+    from compiler.probes.lexicon import Lexicon
+
     probes: list[Probe] = []
     rejects: list[Reject] = []
     if bound.scopes:
@@ -84,15 +94,18 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
         tokenizers = {name: bound.load(each) for name, each in bound.tokenizer_names.items()}
         donors = [_donor(each, tokenizers) for each in chosen]
         pool = Pool(donors, lexicon)
+        held = HeldOut({donor.doc_id: donor.texts for donor in donors}, lexicon)
         phrasings = _phrasings(bound.templates)
         for each, donor in zip(chosen, donors, strict=True):
-            for made in _document(bound, each, donor, pool, tokenizers, phrasings):
+            for made in _document(bound, each, donor, pool, held, tokenizers, phrasings):
                 (probes if isinstance(made, Probe) else rejects).append(made)  # type: ignore[arg-type]
     out.rows("probes", probes)
     out.rows("rejects", rejects)
 
 
 def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
+    from compiler.probes.siblings import Siblings
+
     choices = {choice.doc_id: choice for choice in inputs.rows("finalize.choices", Choice)}
     for record in inputs.rows("sample.records", DocTexts):
         choice = choices.get(record.doc_id)
@@ -106,12 +119,15 @@ def _chosen(inputs: Inputs, lexicon: Lexicon) -> Iterator[_Chosen]:
 
 
 def _donor(chosen: _Chosen, tokenizers: Mapping[str, Tokenizer]) -> Donor:
+    from compiler.probes.alternatives import Donor
+
     tokens: dict[str, Tokens] = {}
     for tokenizer in tokenizers.values():
         if tokenizer.identity not in tokens:
             tokens[tokenizer.identity] = tokenizer.encode(chosen.sibling.text)
     chunks = chosen.siblings.chunks(chosen.place)
-    return Donor(chosen.record.doc_id, chosen.sibling.text, chunks, tokens)
+    record, siblings = chosen.record, chosen.siblings
+    return Donor(record.doc_id, chosen.sibling.text, chunks, siblings.separately, tokens)
 
 
 def _phrasings(templates: Library) -> Callable[[str, Side, int], list[str]]:
@@ -135,6 +151,7 @@ def _document(
     chosen: _Chosen,
     donor: Donor,
     pool: Pool,
+    held: HeldOut,
     tokenizers: Mapping[str, Tokenizer],
     phrasings: Callable[[str, Side, int], list[str]],
 ) -> Iterator[Probe | Reject]:
@@ -177,6 +194,7 @@ def _document(
                 bound.suffix_in_generated,
                 tokenizer.count,
             )
+            made = replace(made, attested=held.attestations(made, text))
             yield _checked(made, facts, slot, bench)
         else:
             yield made

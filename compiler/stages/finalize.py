@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
-from compiler.decoding.repair import Undecoded, decode
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
-from compiler.probes import drawing
-from compiler.probes import reply as replies
 from compiler.probes.offer import UNSENT, Offer, offer
-from compiler.probes.scopes import written
-from compiler.probes.segment import IDENTITY
+from compiler.probes.segment import identity
 from compiler.records import (
     Choice,
     DocRecord,
@@ -24,6 +21,9 @@ from compiler.records import (
 )
 from compiler.spec.model import WrittenScope
 from compiler.stages.context import Context
+
+if TYPE_CHECKING:
+    from compiler.probes.reply import Parsed
 
 VERSION = 5
 
@@ -59,7 +59,7 @@ def stage(context: Context) -> Stage:
         params={
             "scopes": {name: scope.model_dump(mode="json") for name, scope in spec.scopes.items()},
             "suffix_in_generated": spec.splits.suffix_in_generated,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         run=partial(_run, _Bound(scopes, context.groups(), spec.splits.suffix_in_generated)),
     )
@@ -77,6 +77,9 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
 
 
 def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) -> None:
+    from compiler.probes import drawing
+    from compiler.probes.scopes import written
+
     offered = offer(record, bound.scopes, bound.groups)
     lacking = written.unfilled(record, offered, bound.scopes)
     made.rejects.extend(lacking)
@@ -122,11 +125,14 @@ def _document(bound: _Bound, record: DocRecord, reply: ReplyRow, made: _Made) ->
 
 def _parse(
     record: DocRecord, offered: Offer, reply: ReplyRow
-) -> tuple[replies.Parsed | tuple[str, str], str, tuple[str, ...]]:
+) -> tuple[Parsed | tuple[str, str], str, tuple[str, ...]]:
     """Return the parsed reply, its rung and unknown keys.
 
     In place of an unusable reply: its (reason, detail).
     """
+    from compiler.decoding.repair import Undecoded, decode
+    from compiler.probes import reply as replies
+
     if reply.outcome != Outcome.OK:
         return _unusable(reply), "", ()
     decoded = decode(reply.text, replies.SCHEMA)

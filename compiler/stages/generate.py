@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from compiler.engine.stage import Inputs, Stage
 from compiler.engine.store import plain
@@ -10,8 +10,10 @@ from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.probes import ids, reply
 from compiler.probes.annotate import marked
+from compiler.probes.menu import Menu
 from compiler.probes.offer import UNSENT, Offer, offer
 from compiler.records import DocRecord, ReplyRow, ShownSibling, Side
+from compiler.spec.model import WrittenScope
 from compiler.stages.asking import Asked, Asking, Replies, requester
 from compiler.stages.context import Context
 
@@ -55,6 +57,7 @@ def stage(context: Context) -> Stage:
         ("sample.records",),
         {
             "model": context.model_params("generator"),
+            "level": context.spec.calibration.level,
             "addendum": _addendum(context),
             "scopes": [_scope_tag(context, name) for name in context.written()],
             "templated": [*sorted({scope.split for scope in context.templated().values()})],
@@ -77,7 +80,8 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
     """
     render = requester(context, "generator", reply.SCHEMA)
     find = offers(context)
-    tags = {name: _scope_tag(context, name) for name in context.written()}
+    written = context.written()
+    tags = {name: _scope_tag(context, name) for name in written}
 
     def request(record: DocRecord) -> Request | None:
         found = find(record)
@@ -97,10 +101,11 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
         used = {slot.scope for slot in found.slots}
         return render(
             {
+                "level": context.spec.calibration.level,
                 "addendum": _addendum(context),
                 "scopes": [tag for name, tag in tags.items() if name in used],
                 "slots": slots,
-                "siblings": [_sibling_tag(each, record, found) for each in record.shown],
+                "siblings": [_sibling_tag(each, record, found, written) for each in record.shown],
                 "n_available": record.n_available,
             }
         )
@@ -108,7 +113,9 @@ def requests(context: Context) -> Callable[[DocRecord], Request | None]:
     return request
 
 
-def _sibling_tag(sibling: ShownSibling, record: DocRecord, found: Offer) -> Json:
+def _sibling_tag(
+    sibling: ShownSibling, record: DocRecord, found: Offer, scopes: Mapping[str, WrittenScope]
+) -> dict[str, object]:
     """Return the values of one sibling. Slots with the same units are listed together."""
     order = [unit.id for unit in sibling.units] + [place.id for place in sibling.boundaries]
     order.append(ids.make(sibling.letter, "side"))
@@ -129,6 +136,7 @@ def _sibling_tag(sibling: ShownSibling, record: DocRecord, found: Offer) -> Json
             for listed, numbers in slots.items()
             if listed
         ],
+        "menu": Menu(sibling, found, scopes),
     }
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from compiler.dataset.located import Located
-from compiler.dataset.source_columns import ColumnNames
-from compiler.dataset.sources import Grouped
+from compiler.dataset.source_columns import ColumnNames, column_names
 from compiler.engine.artifact import row_digest
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.records import Document, DocumentId
-from compiler.spec.model import Spec
 from compiler.stages.context import Context
+
+if TYPE_CHECKING:
+    from compiler.dataset.sources import Grouped
 
 VERSION = 3
 
@@ -31,13 +33,9 @@ def stage(context: Context) -> Stage:
     )
 
 
-def column_names(spec: Spec) -> ColumnNames:
-    """Return the declared column names; a source may lack the default column `doc_source`."""
-    columns = spec.source.columns
-    return ColumnNames(**columns.model_dump(), lenient="doc_source" not in columns.model_fields_set)
-
-
 def _run(located: Located, columns: ColumnNames, part: Part, inputs: Inputs, out: Outputs) -> None:
+    from compiler.dataset.sources import Grouped
+
     ids: list[DocumentId] = []
 
     def documents(grouped: Grouped) -> Iterator[Document]:

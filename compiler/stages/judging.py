@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import regex
-
 from compiler.engine.stage import Inputs
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Reply, Request
+from compiler.patterns import pattern
 from compiler.records import AnswerRow, Probe
 from compiler.stages.asking import Asked, Posed, Replies, posed, requester
 from compiler.stages.context import Context
 
-_BETWEEN = regex.compile(r"[\s,;]+")
+_BETWEEN = pattern(r"[\s,;]+")
 # Samples per repetition of a judgement: the most rollouts that a spec may declare.
 _SAMPLES = 64
 

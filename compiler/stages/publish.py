@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from compiler.dataset import columns, parquet
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
@@ -13,12 +14,12 @@ from compiler.engine.artifact import Artifact, RowWriter
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import text_digest
+from compiler.probes.endings import split_kind
 from compiler.records import (
     AnswerRow,
     AuditScore,
     Choice,
     DocTexts,
-    Pair,
     Probe,
     ProbeFact,
     ScoreRow,
@@ -27,10 +28,11 @@ from compiler.records import (
 from compiler.spec.model import Publish
 from compiler.spec.scoring import BASELINES
 from compiler.stages.context import Context
-from compiler.statistics import artefacts
-from compiler.statistics.artefacts import Artefacts
 
-VERSION = 3
+if TYPE_CHECKING:
+    from compiler.statistics.artefacts import Pair
+
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _run(
     inputs: Inputs,
     out: Outputs,
 ) -> None:
+    from compiler.statistics.artefacts import Artefacts
+
     gathered = Artefacts()
 
     def published(facts: RowWriter, pairs: RowWriter) -> Iterator[dict[str, Value]]:
@@ -213,10 +217,16 @@ def _fact(row: Row) -> ProbeFact:
             len(probe.alternative),
             sum(lengths) // len(lengths) if lengths else None,
         ),
+        split_kind(row.text, row.split),
+        columns.origin(probe.atom_start, probe.atom_end, row.record.gen_start),
+        probe.pool_level,
+        probe.attested,
     )
 
 
 def _pair(row: Row, by_response: frozenset[str]) -> Pair:
+    from compiler.statistics import artefacts
+
     probe = row.probe
     truth = (
         probe.response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from compiler.dataset import scopes
 from compiler.engine.artifact import RowDigest
@@ -18,7 +18,6 @@ from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
     AuditScore,
     Choice,
-    Pair,
     ProbeFact,
     Reject,
     Skip,
@@ -27,13 +26,14 @@ from compiler.records import (
 )
 from compiler.report import card
 from compiler.report.card import CardFacts
+from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
-from compiler.stages.context import ROLES, Context, Role
-from compiler.statistics.ledger import BuildStats, UsageStats, close, counted, skipped
-from compiler.statistics.observations import gather
-from compiler.statistics.stats import Rules, compute
+from compiler.stages.context import Context, scored_by_embedded
 
-VERSION = 4
+if TYPE_CHECKING:
+    from compiler.statistics.ledger import UsageStats
+
+VERSION = 5
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 
@@ -140,6 +140,11 @@ def _run(
     inputs: Inputs,
     out: Outputs,
 ) -> None:
+    from compiler.statistics.artefacts import Pair
+    from compiler.statistics.ledger import BuildStats, close, counted, skipped
+    from compiler.statistics.observations import gather
+    from compiler.statistics.stats import Rules, compute
+
     bands = context.spec.scoring.bands
     rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
     rows = gather(inputs.rows("publish.facts", ProbeFact))
@@ -161,7 +166,7 @@ def _run(
         skipped_chars=skipped_chars,
     )
     audits = list(inputs.rows("score.audits", AuditScore))
-    rules = Rules(bands.hard, bands.easy, list(slots))
+    rules = Rules(bands.hard, bands.easy, list(slots), scored_by_embedded(context.spec))
     stats = compute(rows, inputs.rows("publish.pairs", Pair), audits, rules, build)
     text = card.render(context.templates, stats, facts)
     out.rows("stats", [stats])
@@ -192,6 +197,8 @@ def _asked(context: Context) -> dict[str, tuple[str, ...]]:
 
 def _usage(context: Context, inputs: Inputs) -> Iterator[UsageStats]:
     """Yield the usage of each stage with requests."""
+    from compiler.statistics.ledger import UsageStats
+
     for stage, parts in _asked(context).items():
         role = ASKING[stage]
         used = UsageRow.total(

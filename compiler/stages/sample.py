@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from compiler.dataset.sources import skipped
-from compiler.engine.plan import Graph
-from compiler.engine.stage import Inputs, Outputs, Part, Stage, Step
+from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
-from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import annotate, document, sampling
 from compiler.probes.ids import LETTERS
-from compiler.probes.segment import IDENTITY, segment
+from compiler.probes.segment import identity, segment
 from compiler.probes.tokens import Tokenizer
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
-from compiler.rollouts.filters import usable
 from compiler.spec.model import Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
+from compiler.stages.draws import Draws
 
-VERSION = 3
+VERSION = 4
 # The parameters that come from the spec; a locked round keeps them.
 DECLARED = ("seed", "siblings", "filters", "splits", "slots", "atoms")
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class _Bound:
     """The configuration of a step."""
 
     spec: Spec
-    draws: _Draws
+    draws: Draws
     rules: SplitRules
     written: tuple[WrittenScope, ...]
 
@@ -41,7 +37,7 @@ def stage(context: Context) -> Stage:
     """Bind the stage, one step per shard, whose key holds only the shard's own documents."""
     spec = context.spec
     written = tuple(context.written().values())
-    bound = _Bound(spec, _Draws(spec, context.locked), spec.splits, written)
+    bound = _Bound(spec, Draws(spec, context.locked, "ingest"), spec.splits, written)
     name = spec.source.tokenizer
     return Stage(
         name="sample",
@@ -60,22 +56,11 @@ def stage(context: Context) -> Stage:
             ],
             "atoms": [plain([s.unit, s.atom.model_dump(mode="json")]) for s in written],
             "tokenizer": context.tokenizer_files[name].digest,
-            "segmenter": IDENTITY,
+            "segmenter": identity(),
         },
         run=partial(_run, bound, lambda: context.load_tokenizer(name)),
         narrow=partial(_narrow, bound),
     )
-
-
-def drawn(context: Context, index: int, step: Step, graph: Graph) -> list[DocumentId]:
-    """Return the documents of a round in draw order. `step`: any step of it with made inputs."""
-    return _Draws(context.spec, context.locked).of(index, graph.inputs(step))
-
-
-def documents(context: Context, index: int, step: Step, graph: Graph) -> Iterator[Document]:
-    """Yield the documents of a round in draw order, with their text."""
-    rows = [each.row for each in drawn(context, index, step, graph)]
-    yield from graph.inputs(step).rows_at("ingest.documents", rows, Document)
 
 
 def _narrow(bound: _Bound, part: Part, inputs: Inputs) -> Mapping[str, Json]:
@@ -93,83 +78,11 @@ def _drawn(bound: _Bound, part: Part, inputs: Inputs) -> list[DocumentId]:
     return [drawn[place] for place in sampling.shards(len(drawn), bound.spec.shard_docs)[shard]]
 
 
-class _Draws:
-    """The documents of each round: as locked, else drawn from those that no locked round has."""
-
-    def __init__(self, spec: Spec, locked: Mapping[int, Mapping[str, str]]) -> None:
-        self._spec = spec
-        self._locked = locked
-        # Every shard's key needs the order of its round, which hashes each of its documents.
-        self._known: dict[tuple[str, int], list[DocumentId]] = {}
-
-    def of(self, index: int, inputs: Inputs) -> list[DocumentId]:
-        """Return the documents of a round in draw order."""
-        source = inputs.one("ingest.ids").digest
-        if (source, index) not in self._known:
-            ids = _ids(source, inputs)
-            if index in self._locked:
-                _refuse_changed(index, self._locked[index], ids)
-                order = sampling.shuffled(list(self._locked[index]), self._spec.seed)
-                self._known[source, index] = [ids[each] for each in order]
-            else:
-                self._draw(source, ids, inputs)
-        return self._known[source, index]
-
-    def _draw(self, source: str, ids: Mapping[str, DocumentId], inputs: Inputs) -> None:
-        taken = frozenset[str]().union(*self._locked.values())
-        free = [each for each in ids if each not in taken]
-        # Locked rounds draw nothing.
-        sizes = [0 if n in self._locked else r.docs for n, r in enumerate(self._spec.rounds)]
-        try:
-            drawn = sampling.draw(free, self._spec.seed, sizes)
-        except ValueError as error:
-            skips = skipped(inputs.rows("ingest.skips", Skip))
-            lost = [f"{len(taken):,} more in locked rounds"] if taken else []
-            lost += [skips] if skips else []
-            raise SourceError(
-                "; ".join([str(error), *lost]),
-                where="rounds",
-                hint="lower rounds[].docs, or use a larger source",
-            ) from error
-        for index, order in enumerate(drawn):
-            if index not in self._locked:
-                self._known[source, index] = [ids[each] for each in order]
-
-
-def _refuse_changed(index: int, locked: Mapping[str, str], ids: Mapping[str, DocumentId]) -> None:
-    for what, names in (
-        ("are no longer in the source", [each for each in locked if each not in ids]),
-        (
-            "have changed",
-            [each for each, was in locked.items() if each in ids and ids[each].digest != was],
-        ),
-    ):
-        if names:
-            listed = ", ".join(sorted(names)[:_NAMED])
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            raise SourceError(
-                f"documents of locked round {index} {what}: {listed}{more}",
-                where="source",
-                hint="restore them, rename the dataset, or delete the locks of that round under "
-                "build/rounds to draw it again, which changes its rows",
-            )
-
-
-_ID_CACHE: dict[str, dict[str, DocumentId]] = {}
-
-
-def _ids(artifact_digest: str, inputs: Inputs) -> dict[str, DocumentId]:
-    """Return the ids by doc_id; read once per content, because every shard's key needs them."""
-    if artifact_digest not in _ID_CACHE:
-        _ID_CACHE.clear()
-        rows = inputs.rows("ingest.ids", DocumentId)
-        _ID_CACHE[artifact_digest] = {row.doc_id: row for row in rows}
-    return _ID_CACHE[artifact_digest]
-
-
 def _run(
     bound: _Bound, load: Callable[[], Tokenizer], part: Part, inputs: Inputs, out: Outputs
 ) -> None:
+    from compiler.rollouts.filters import usable
+
     tokenizer = load()
     drawn = _drawn(bound, part, inputs)
     records: list[DocRecord] = []

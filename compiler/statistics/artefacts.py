@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compiler.records import Pair
+from msgspec import Struct
+
 from compiler.statistics.measures.choice import Choice, choice
 from compiler.statistics.measures.units import rounded
 
@@ -18,6 +19,20 @@ MAX_PAIRS = 5000
 _MAX_TEXT = 300
 _MAX_WON = 0.6
 _BALANCED = (0.35, 0.65)
+
+
+class Pair(Struct, frozen=True, gc=False):
+    """The true text of a probe and its incorrect plausible alternative.
+
+    Both are cut to a bounded length; `chars` are their full lengths.
+    """
+
+    scope: str
+    target: str
+    doc_id: str
+    truth: str
+    alternative: str
+    chars: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

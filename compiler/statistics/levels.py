@@ -5,17 +5,19 @@ The effect of the levels is tested, not assumed: a model may ignore its addendum
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.records import AuditScore
 from compiler.spec.model import Selection
 from compiler.statistics.measures import bimodality, maxima
 from compiler.statistics.measures.agreement import spearman
 from compiler.statistics.measures.clusters import Clusters, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import Bools, Floats, Observations
+from compiler.statistics.reliability import noise
 from compiler.statistics.scores import share
 
 _SEED = 20_260_503
@@ -27,7 +29,9 @@ class LevelStats:
 
     `planned`, `built`: written slots and rows; `scored` of them have blind scores. `mean`: mean
     score; `expected_max`: expected max of K rollouts. `valley`, `sarle`: of the plain maximum.
-    `no_context`: mean score of that baseline; None where it did not run. `step`: `expected_max`
+    `changes`: share of probes whose band changes when the same answers are judged again; None
+    without repeated judgements. `no_context`: mean score of that baseline; None where it did not
+    run. `step`: `expected_max`
     less that of the level before, paired by document; None for the first level.
     """
 
@@ -40,6 +44,7 @@ class LevelStats:
     expected_max: Interval
     hard: Interval
     easy: Interval
+    changes: Interval | None
     leak: Interval
     valley: Interval
     sarle: float | None
@@ -72,10 +77,11 @@ class SweepStats:
 
 @dataclass(frozen=True)
 class Level:
-    """The rows of one level's build, and the number of its planned written slots."""
+    """The rows of one level's build, its audits, and the number of its planned written slots."""
 
     rows: Observations
     planned: int
+    audits: Iterable[AuditScore] = ()
 
 
 def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selection) -> SweepStats:
@@ -181,6 +187,7 @@ class _Waiting:
         mask[start : start + len(rows)] = scored
         scores = rows.scores[scored]
         self._level, self._built = level, built
+        self._changes = noise(rows, built.audits, (hard, easy))
         self._cell = tally.cell(mask)
         self._tops: Floats = np.nanmax(scores, axis=1) if len(scores) else np.empty(0)
         self._ordered = maxima.ordered_columns(tally, self._cell, scores[:, :width])
@@ -218,6 +225,7 @@ class _Waiting:
             curve[-1],
             share(sweep, self._hard),
             share(sweep, self._easy),
+            self._changes,
             share(sweep, self._leak),
             bimodality.valley_ratio(sweep, self._bins),
             bimodality.sarle(self._tops) if len(self._tops) else None,

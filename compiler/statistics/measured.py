@@ -6,6 +6,7 @@ from pathlib import Path
 
 from compiler.dataset import scopes, stated
 from compiler.dataset.rows import files
+from compiler.embedded import is_embedded
 from compiler.statistics import published
 from compiler.statistics.observations import Observations, gather
 from compiler.statistics.stats import Rules, Stats, compute
@@ -35,4 +36,7 @@ def stats(
     audits = published.audits(stated.folder(path))
     known = stated.scopes(path)
     pairs = published.pairs(files(path), scopes.by_response(known))
-    return compute(found, pairs, audits, Rules(hard_below, easy_from, list(known)), None)
+    models = published.values(files(path), ("answerer_model", "judge_model"))
+    by_embedded = any(is_embedded(each) for names in models.values() for each in names)
+    rules = Rules(hard_below, easy_from, list(known), by_embedded)
+    return compute(found, pairs, audits, rules, None)

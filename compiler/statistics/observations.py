@@ -26,7 +26,8 @@ Names: TypeAlias = npt.NDArray[np.str_]
 _BLOCK = 8192
 _COLUMNS = (
     *("documents", "rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
-    *("others", "chars", "same_split", "leaking", "questions"),
+    *("others", "chars", "same_split", "leaking", "questions", "split_kinds", "levels"),
+    *("attested", "origins"),
 )
 # The statuses of rows that have blind scores.
 SCORED = ("scored", "decided")
@@ -45,7 +46,10 @@ class Observations:
     `others`: all other siblings. `chars`: characters of atom, response, alternative, and of the
     answers on average, (n, 4). `same_split`: all splits of the document are at one offset.
     `leaking`: flagged by a check of LEAKS. `questions`: digests of written questions, else empty.
-    `flags`: rows by flag.
+    `split_kinds`: line, sentence, within, or empty; `origins`: human, generated, straddling, or
+    empty. `levels`: of the search for an alternative.
+    `attested`: attestations of atom and alternative in held-out documents, (n, 2). `flags`: rows
+    by flag.
     """
 
     documents: Names
@@ -65,6 +69,10 @@ class Observations:
     same_split: Bools
     leaking: Bools
     questions: Names
+    split_kinds: Names
+    origins: Names
+    levels: Ints
+    attested: Ints
     flags: Counter[str]
 
     def __len__(self) -> int:
@@ -132,6 +140,10 @@ def _block(rows: Sequence[ProbeFact]) -> Observations:
         same_split=np.array([row.same_split for row in rows], dtype=np.bool_),
         leaking=np.array([not LEAKS.isdisjoint(row.flags) for row in rows], dtype=np.bool_),
         questions=names([row.question for row in rows]),
+        origins=names([row.origin for row in rows]),
+        split_kinds=names([row.split_kind for row in rows]),
+        levels=integers([row.level for row in rows]),
+        attested=integers([n for row in rows for n in row.attested or (-1, -1)]).reshape(-1, 2),
         flags=Counter(chain.from_iterable(row.flags for row in rows)),
     )
 

@@ -16,9 +16,10 @@ import msgspec
 from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
-from compiler.records import AuditScore, Pair, ProbeFact
+from compiler.records import AuditScore, ProbeFact
 from compiler.spec.scoring import BASELINES
 from compiler.statistics import artefacts
+from compiler.statistics.artefacts import Pair
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ _PLAIN = (
     *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
     *("abs_index", "sibling_support", "n_siblings_available", "template_id", "source"),
     *("bb_answer_rollout_scores", "bb_answer_response_scores", "row_splits", "flags"),
+    *("split_kind", "atom_origin", "alternative_level", "atom_attested", "alternative_attested"),
     *(f"{name}_scores" for name in BASELINES),
 )
 _TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
@@ -46,6 +48,25 @@ def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]
     for file in files:
         for values in _rows(file):
             yield _fact(values, groups)
+
+
+def values(files: Sequence[Path], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the distinct texts of each column; empty columns are left out.
+
+    Raises:
+        SourceError: a file is no parquet, or lacks doc_id, scope or target.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: dict[str, set[str]] = {}
+    for batch in (each for file in files for each in batches(file, _REQUIRED, columns)):
+        for name in batch.schema.names:
+            # `unique` does not accept nested columns, which hold no texts either.
+            nested = pa.types.is_nested(batch[name].type)
+            texts = [] if nested else pc.unique(batch[name]).to_pylist()
+            found.setdefault(name, set()).update(each for each in texts if isinstance(each, str))
+    return {name: tuple(sorted(found[name])) for name in columns if found.get(name)}
 
 
 def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
@@ -156,6 +177,10 @@ def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
         question=text_digest(question)[:16] if written and isinstance(question, str) else None,
         distance=_integer(values.get("abs_index")),
         chars=chars,
+        split_kind=str(values.get("split_kind") or ""),
+        origin=str(values.get("atom_origin") or ""),
+        level=_integer(values.get("alternative_level")),
+        attested=_pair(values.get("atom_attested"), values.get("alternative_attested")),
     )
 
 
@@ -175,6 +200,12 @@ def _numbers(value: object) -> tuple[float, ...] | None:
     numbers = [float(each) for each in value if isinstance(each, int | float)]
     good = len(numbers) == len(value) and all(0.0 <= each <= 1.0 for each in numbers)
     return tuple(numbers) if good else None
+
+
+def _pair(first: object, second: object) -> tuple[int, int] | None:
+    """Return two integers, None unless both are."""
+    one, other = _integer(first), _integer(second)
+    return None if one is None or other is None else (one, other)
 
 
 def _integer(value: object) -> int | None:

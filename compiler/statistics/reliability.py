@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from compiler.records import AuditScore
 from compiler.statistics.measures.agreement import Agreement, agreement, flipped, spearman
@@ -18,14 +19,15 @@ from compiler.statistics.measures.clusters import Clusters, Column, Tally
 from compiler.statistics.measures.heaping import Heaping, heaping
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.measures.variance import Components, components
-from compiler.statistics.observations import Bools, Floats, Ints, Names, Observations
+from compiler.statistics.observations import Bools, Floats, Ints, Observations
 from compiler.statistics.scores import share
 
 ANCHORS = ("gold", "atom", "alternative", "foreign", "unknown", "echo")
 WRONG = ("foreign", "unknown", "echo")
 """Anchors that are certainly wrong."""
+AGAIN = "again_"
+"""The kind of repeated judgements, before their number."""
 _SEED = 20_260_502
-_AGAIN = "again_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,38 @@ def reliability(
     )
 
 
+def noise(
+    rows: Observations, audits: Iterable[AuditScore], bands: tuple[float, float]
+) -> Interval | None:
+    """Estimate the judge's noise over all probes, as NoiseStats; None without repeated judgements.
+
+    `bands`: hard, easy.
+    """
+    table = _Table(rows, audits)
+    repeated = _repeated(table)
+    if repeated is None:
+        return None
+    places, scores = repeated
+    return band_changes(scores, rows.documents[places], bands)
+
+
+def band_changes(
+    scores: npt.ArrayLike, documents: npt.ArrayLike, bands: tuple[float, float]
+) -> Interval:
+    """Estimate the share of probes whose maximum changes its band when judged a second time.
+
+    `scores`: by probe, rollout and judgement; probes with a NaN are left out. `documents`: ids,
+    (probes,).
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    whole = ~np.isnan(table[:, :, :2]).any(axis=(1, 2))
+    tally = Tally(Clusters.of(documents))
+    cell = tally.cell(whole)
+    tops = table[whole].max(axis=1)
+    column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
+    return share(tally.sweep(_SEED), column)
+
+
 def excessive(judge: JudgeStats, most: float) -> Iterator[AnchorStats]:
     """Yield the wrong anchors whose mean score is above `most`."""
     for each in judge.anchors:
@@ -202,8 +236,8 @@ def _repeated(table: _Table) -> tuple[Ints, Floats] | None:
     score. None without such probes.
     """
     repeats = sorted(
-        (kind for kind in table.scores if kind.startswith(_AGAIN)),
-        key=lambda kind: int(kind.removeprefix(_AGAIN)),
+        (kind for kind in table.scores if kind.startswith(AGAIN)),
+        key=lambda kind: int(kind.removeprefix(AGAIN)),
     )
     if not repeats:
         return None
@@ -236,7 +270,7 @@ def _again(places: Ints, scores: Floats, table: _Table, bands: tuple[float, floa
         rollouts,
         times,
         agreement(scores.reshape(-1, times), items, _SEED, bands),
-        _flips(scores, documents, bands),
+        band_changes(scores, documents, bands),
         components(scores),
     )
 
@@ -254,18 +288,8 @@ def _noise(
         for values, name in zip(coordinates, (scope, target, typicality), strict=True):
             if name:
                 mask &= values == name
-        changes = _flips(scores[mask], rows.documents[places][mask], bands)
+        changes = band_changes(scores[mask], rows.documents[places][mask], bands)
         yield NoiseStats(scope, target, typicality, changes)
-
-
-def _flips(scores: Floats, documents: Names, bands: tuple[float, float]) -> Interval:
-    """Estimate the share of probes whose maximum changes its band when judged a second time."""
-    whole = ~np.isnan(scores[:, :, :2]).any(axis=(1, 2))
-    tally = Tally(Clusters.of(documents))
-    cell = tally.cell(whole)
-    tops = scores[whole].max(axis=1)
-    column = tally.flags(cell, flipped(tops[:, 0], tops[:, 1], bands))
-    return share(tally.sweep(_SEED), column)
 
 
 def _mask(rows: Observations, places: Ints) -> Bools:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.records import AuditScore, Pair
-from compiler.statistics.artefacts import Artefacts, ArtefactStats
+from compiler.records import AuditScore
+from compiler.statistics.artefacts import Artefacts, ArtefactStats, Pair
+from compiler.statistics.context import ContextStats, contexts
 from compiler.statistics.ledger import BuildStats, counted
 from compiler.statistics.observations import Observations
 from compiler.statistics.reliability import JudgeStats, reliability
@@ -23,13 +24,14 @@ from compiler.statistics.typicality import TypicalityStats, typicality
 
 @dataclass(frozen=True, slots=True)
 class ScopeStats:
-    """Numbers of rows of one scope: in all, and by target, typicality and score status."""
+    """Numbers of rows of one scope: in all, and by target, typicality, status and origin."""
 
     scope: str
     built: int
     targets: dict[str, int]
     typicality: dict[str, int]
     statuses: dict[str, int]
+    origins: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Stats:
 
     `cells`: the last one holds all scored rows. `flags`: rows by flag. `same_split_share`: share of
     documents whose splits are all at one offset; None without rows. `hard_below`, `easy_from`: the
-    thresholds of the bands. `build`: None for rows of a file without its build.
+    thresholds of the bands. `embedded`: the rows have scores, with answers or verdicts of the
+    embedded model. `build`: None for rows of a file without its build.
     """
 
     probes: int
@@ -47,12 +50,14 @@ class Stats:
     scopes: tuple[ScopeStats, ...]
     cells: tuple[CellStats, ...]
     artefacts: tuple[ArtefactStats, ...]
+    contexts: tuple[ContextStats, ...]
     flags: dict[str, int]
     typicality: TypicalityStats
     same_split_share: float | None
     judge: JudgeStats
     hard_below: float
     easy_from: float
+    embedded: bool
     build: BuildStats | None
 
     @property
@@ -63,11 +68,15 @@ class Stats:
 
 @dataclass(frozen=True)
 class Rules:
-    """The thresholds of the bands, and the known scopes in their order."""
+    """The thresholds of the bands, and the known scopes in their order.
+
+    `embedded`: the embedded model answered or judged.
+    """
 
     hard_below: float
     easy_from: float
     scopes: Sequence[str]
+    embedded: bool = False
 
 
 def compute(
@@ -86,12 +95,14 @@ def compute(
         scopes=_scopes(rows, list(rules.scopes) if build is not None else scopes),
         cells=cells(rows, rules.hard_below, rules.easy_from, scopes),
         artefacts=_artefacts(rows, pairs, scopes),
+        contexts=contexts(rows, scopes),
         flags=dict(sorted(rows.flags.items())),
         typicality=typicality(rows),
         same_split_share=_same_split(rows),
         judge=reliability(rows, audits, scopes, (rules.hard_below, rules.easy_from)),
         hard_below=rules.hard_below,
         easy_from=rules.easy_from,
+        embedded=rules.embedded and bool(rows.has_scores().any()),
         build=build,
     )
 
@@ -108,6 +119,7 @@ def _scopes(rows: Observations, names: Sequence[str]) -> tuple[ScopeStats, ...]:
                 counted(rows.targets[of_scope].tolist()),
                 counted(label for label in labels if label),
                 counted(rows.statuses[of_scope].tolist()),
+                counted(origin for origin in rows.origins[of_scope].tolist() if origin),
             )
         )
     return tuple(found)

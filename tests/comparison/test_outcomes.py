@@ -6,7 +6,9 @@ from collections import Counter
 
 import pytest
 
+from compiler.comparison.changes import noise
 from compiler.comparison.outcomes import Built, Scored, compare
+from compiler.comparison.verdict import verdict
 
 BANDS = (0.4, 0.8)
 
@@ -77,6 +79,24 @@ def test_lost_slots_are_listed_for_each_side() -> None:
     assert (found.paired, found.shifts, found.flipped) == (0, (), 0)
 
 
+def test_the_noise_of_each_judge_is_that_of_the_paired_probes_judged_again() -> None:
+    a = built({("a", 0): 0.1, ("b", 0): 0.5, ("c", 0): 0.9, ("d", 0): 0.2})
+    b = built({("a", 0): 0.1, ("b", 0): 0.5, ("c", 0): 0.9})
+    for slot, again in ((("a", 0), 0.4), (("b", 0), 0.7), (("d", 0), 0.9)):
+        old = a.scored[slot]
+        a.scored[slot] = Scored(old.scope, old.scores, old.question, again)
+    found = compare(a, b, 1)
+
+    # One of two: the third was not judged again, and the fourth is not paired.
+    assert found.noise_a is not None
+    assert (found.noise_a.value, found.noise_a.n, found.noise_a.documents) == (0.5, 2, 2)
+    assert found.noise_b is None
+    assert noise(found) == (
+        "band changes when judged again: A 50.0%, B unknown of the paired probes"
+    )
+    assert "no answers were judged twice" in noise(compare(b, b, 1))
+
+
 def test_scores_are_compared_at_equal_numbers_of_rollouts() -> None:
     a, b = built({("a", 0): 0.2, ("b", 0): 0.6}), built({("a", 0): 0.2, ("b", 0): 0.6})
     b.scored["a", 0] = Scored("sentence", (0.5, 0.1, 0.9), "q")
@@ -88,3 +108,29 @@ def test_scores_are_compared_at_equal_numbers_of_rollouts() -> None:
     assert (highest.score, highest.a, highest.b) == ("max", 0.4, 0.55)
     # A dataset's own statistics use all rollouts of a probe.
     assert found.flips == ((0, 0, 1), (0, 1, 0), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("shift", "documents", "expected"),
+    [
+        (0.0, 40, "no change: 40 probes have the same mean and maximum scores"),
+        (0.2, 40, "B is easier to answer from text: max score +0.200 (95% interval +0.200 .. "),
+        (-0.2, 40, "B is harder to answer from text: max score -0.200 (95% interval -0.200 .. "),
+        (0.2, 5, "no verdict: 5 documents are too few for an interval; max score +0.200, 5 of 5 "),
+    ],
+)
+def test_the_verdict_follows_the_interval(shift: float, documents: int, expected: str) -> None:
+    a = built({(f"d{n}", 0): 0.3 for n in range(documents)})
+    b = built({(f"d{n}", 0): 0.3 + shift for n in range(documents)})
+
+    assert verdict(compare(a, b, 1)).startswith(expected)
+
+
+def test_an_interval_around_zero_is_no_clear_change() -> None:
+    a = built({(f"d{n}", 0): 0.38 for n in range(40)})
+    b = built({(f"d{n}", 0): 0.38 + (0.05 if n % 2 else -0.05) for n in range(40)})
+    found = verdict(compare(a, b, 1))
+
+    assert found.startswith("no clear change: max score 0.000 (95% interval -0.0")
+    assert found.endswith(", 20 of 40 probes changed band, HARD 100.0% -> 50.0%")
+    assert verdict(compare(built({}), b, 1)).startswith("no comparison of scores")

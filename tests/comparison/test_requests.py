@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from compiler.building.listing import Listing
 from compiler.comparison.listing import Walk
 from compiler.comparison.requests import Tally, compare
 from compiler.engine.plan import Graph
@@ -18,6 +17,7 @@ from compiler.keys import Json
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.llm.providers.extractive import Extractive
 from compiler.llm.responses import ResponseLog
+from compiler.project.listing import Listing
 
 Texts = Mapping[Part, list[tuple[str, str]]]
 

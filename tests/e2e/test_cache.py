@@ -108,7 +108,7 @@ def test_a_round_is_shared_with_exactly_its_replies_and_verified_after_the_pull(
 
 
 def all_keys(place: Path, index: int, stage: str) -> list[str]:
-    from compiler.building.slices import keys_in
+    from compiler.project.slices import keys_in
     from compiler.rounds.blobs import Blobs
 
     found = []

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from compiler.embedded import tags
 from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.llm.providers import extractive
@@ -23,17 +24,20 @@ LOOSE = "calibration.select={min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}"
 
 
 class Obedient(Script):
-    """A generator that writes into each question which level's addendum its prompt had."""
+    """A generator that writes into each question the calibration level of its prompt."""
 
     def install(self, patch: pytest.MonkeyPatch) -> Obedient:
-        """Add the level to the prompt: the embedded model does not read the instructions."""
+        """Move the level from its tag to the end, so that all levels have the same atoms."""
         real = extractive.Extractive.encode
 
         def encode(provider: extractive.Extractive, request: Request) -> dict[str, Json]:
             body = real(provider, request)
-            level = next((n for n, words in _ADDENDA.items() if words in request.system), 0)
-            told = f"{body['user']}\n[level {level}]" if "<slots>" in str(body["user"]) else None
-            return {**body, "user": told} if told else body
+            user = str(body["user"])
+            if "<slots>" not in user:
+                return body
+            level = tags.level(user)
+            plain = user.replace(f'<calibration level="{level}"/>\n', "")
+            return {**body, "user": f"{plain}\n[level {level}]"}
 
         patch.setattr(extractive.Extractive, "encode", encode)
         super().install(patch)
@@ -43,12 +47,6 @@ class Obedient(Script):
         level = int(user.rpartition("[level ")[2].rstrip("]"))
         text = super()._written(user, sample)
         return text.replace('"question": "', f'"question": "At {level + 3}, ')
-
-
-_ADDENDA = {
-    -3: "been far too hard", -2: "have been too hard", -1: "been slightly too hard",
-    1: "been slightly too easy", 2: "have been too easy from text", 3: "been far too easy",
-}  # fmt: skip
 
 
 def planted(strength: float) -> Obedient:
@@ -87,6 +85,19 @@ def test_the_planted_level_is_chosen_and_its_effect_is_found(
         assert after["built"] == after["scored"] <= after["planned"] == 32 * 6
 
 
+def test_the_embedded_model_obeys_the_levels(probec: Probec, project: Path) -> None:
+    found: Any = probec.json("calibrate", SPEC, "--levels=-3..3", "--docs", "6", "--set", LOOSE)
+    tops = [each["expected_max"]["value"] for each in found["levels"]]
+    mild, strict = found["levels"][0], found["levels"][-1]
+
+    assert found["effect"] != "reversed"
+    assert found["order"] < -0.8
+    assert tops[0] > tops[3] > tops[-1]
+    assert tops[0] - tops[-1] > 0.15
+    assert strict["hard"]["value"] > mild["hard"]["value"] > 0
+    assert mild["easy"]["value"] > strict["easy"]["value"] == 0
+
+
 @pytest.mark.long
 def test_a_sweep_without_effect_is_reported(
     probec: Probec, project: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,6 +120,7 @@ def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     text = spec.read_text(encoding="utf-8") + (
         "calibration:\n  level: 0   # by hand\n"
         "  select: {min_hard: 0.0, min_easy: 0.0, max_leak: 1.0}\n# the end\n"
+        "scoring: {rejudge: {share: 1.0, times: 2}}\n"
     )
     spec.write_text(text, encoding="utf-8")
     options = [SPEC, "--levels=0..2", "--docs", "4"]
@@ -122,6 +134,9 @@ def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     again: Any = probec.json("calibrate", *options)
     assert len(log) == asked
     assert again["evidence"] == first["evidence"]
+    assert all(each["changes"]["n"] == each["scored"] for each in again["levels"])
+    assert probec("calibrate", *options) == 0
+    assert "band changes when judged again" in probec.out
     assert not list((project / "build/rounds").glob("*/*.json"))
     chosen, evidence = first["chosen"], first["evidence"][:16]
     assert chosen in (0, 1, 2)

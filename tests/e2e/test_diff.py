@@ -14,7 +14,7 @@ import pytest
 
 from compiler.comparison.outcomes import BANDS
 from compiler.rehearsal.process import Rehearsal
-from tests.conftest import Probec
+from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC, dataset, edit
 from tests.e2e.test_paid import MODEL, ledger
 
@@ -106,11 +106,13 @@ def test_a_level_changes_every_generator_request_at_a_reported_place(
     assert data["absent"] == {
         "outcomes": "B is not built: 6 replies of generate are not in the log"
     }
+    assert data["unbuilt"] == {"B": "probec build specs/tiny.yaml --set calibration.level=-1"}
     # The comparison sends nothing and writes nothing beside builds and replies.
     assert files(project / "build", project / ".probec") == had
     assert probec("diff", SPEC, "--set", "calibration.level=-1") == 0
     assert "+Probes have been slightly too hard." in probec.out
     assert "not compared: B is not built" in probec.out
+    assert "\n  probec build specs/tiny.yaml --set calibration.level=-1\n" in probec.out
 
 
 def test_the_generators_requests_are_counted_before_any_build(
@@ -397,10 +399,12 @@ def test_outcomes_equal_those_recomputed_from_the_two_datasets(
 ) -> None:
     """Recompute them from the parquet files, without the compiler's own code."""
     sets = ["--set", "scoring.view.max_chars=300", "--set", "scoring.bands.hard=0.3"]
-    probec.json("build", SPEC)
-    old = scored(dataset(project))
-    probec.json("build", SPEC, *sets)
-    new = scored(dataset(project))
+    twice = "scoring.rejudge={share: 1.0, times: 2}"
+    probec.json("build", SPEC, "--set", twice)
+    old, first = scored(dataset(project)), again(project)
+    probec.json("build", SPEC, "--set", twice, *sets)
+    new, second = scored(dataset(project)), again(project)
+    sets += ["--set-both", twice]
     data = compared(probec, SPEC, *sets)
     found: Any = data["outcomes"]
     pairs = [(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
@@ -409,19 +413,93 @@ def test_outcomes_equal_those_recomputed_from_the_two_datasets(
     assert found["documents"] == len({key[0] for key in old.keys() & new.keys()})
     flips = Counter((band(x[1], 0.4), band(y[1], 0.3)) for x, y in pairs)
     assert found["flips"] == [[flips[i, j] for j in range(3)] for i in range(3)]
+    paired = old.keys() & new.keys()
+    for side, rows, tops, hard in (("a", old, first, 0.4), ("b", new, second, 0.3)):
+        changes = [band(rows[key][1], hard) != band(tops[key], hard) for key in paired]
+        assert found[f"noise_{side}"]["n"] == len(pairs)
+        assert found[f"noise_{side}"]["value"] == pytest.approx(sum(changes) / len(pairs), abs=1e-6)
     for place, name in ((0, "mean"), (1, "max")):
         (shift,) = (s for s in found["shifts"] if (s["scope"], s["score"]) == ("", name))
         mean = sum(y[place] - x[place] for x, y in pairs) / len(pairs)
         assert shift["shift"]["value"] == pytest.approx(mean, abs=1e-6)
         # At most six documents are too few for an interval, so there is none.
         assert shift["shift"]["low"] is None
-    lines = (project / "build/datasets/tiny/rejects.jsonl").read_text().splitlines()
+    lines = (installed(project) / "rejects.jsonl").read_text().splitlines()
     rejects = Counter((r["scope"], r["reason"]) for r in map(json.loads, lines))
     assert {(e["scope"], e["reason"]): e["b"] for e in found["lost"]} == dict(rejects)
     assert data["differs"]
     assert probec("diff", SPEC, *sets) == 0
     assert all(band_name in probec.out for band_name in BANDS)
     assert f"none ({found['documents']} documents)" in probec.out
+    assert "band changes when judged again: A " in probec.out
+    verdict = f"no verdict: {found['documents']} documents are too few for an interval; max score "
+    assert str(data["verdict"]).startswith(verdict)
+    # The verdict comes first, before anything that a reader must interpret.
+    assert (
+        probec.out.index(verdict) < probec.out.index("A \\ B") < probec.out.index("spec: 2 fields")
+    )
+
+
+def test_probes_in_another_band_have_the_texts_and_scores_of_both_datasets(
+    probec: Probec, project: Path
+) -> None:
+    sets = ["--set", "scoring.view.max_chars=300", "--set", "scoring.bands.hard=0.2"]
+    probec.json("build", SPEC)
+    old: dict[Any, Any] = {row["probe_id"]: row for row in dataset(project)}
+    data = compared(probec, SPEC, *sets, "--build", "--probes", "2")
+    new: dict[Any, Any] = {row["probe_id"]: row for row in dataset(project)}
+    found: Any = data["moved"]
+    outcomes: Any = data["outcomes"]
+
+    moved = {
+        key: abs(max(row["bb_answer_rollout_scores"]) - max(new[key]["bb_answer_rollout_scores"]))
+        for key, row in old.items()
+        if key in new and None not in (row["band"], new[key]["band"])
+        and row["band"] != new[key]["band"]
+    }  # fmt: skip
+    assert len(moved) == outcomes["flipped"] > 2
+    sizes = [moved[each["probe_id_a"]] for each in found]
+    assert sizes == sorted(moved.values(), reverse=True)[:2]
+    for each in found:
+        for side, known in (("a", old), ("b", new)):
+            row, told = known[each[f"probe_id_{side}"]], each[side]
+            assert told["band"] == row["band"]
+            assert told["question"] == row["verbalizer_prompt"]
+            answers, scores = zip(*told["answers"], strict=True)
+            assert list(answers) == row["bb_answer_rollout_answers"]
+            assert list(scores) == row["bb_answer_rollout_scores"]
+    assert probec("diff", SPEC, *sets, "--probes", "1", "--html", "diff.html") == 0
+    page = (project / "diff.html").read_text(encoding="utf-8")
+    assert found[0]["probe_id_a"] in probec.out
+    assert found[1]["probe_id_a"] not in probec.out
+    assert f"1 of {len(moved)} probes in another band, largest first" in probec.out
+    assert found[0]["probe_id_a"] in page
+    assert str(data["verdict"]).replace(">", "&gt;") in page
+    assert page.index("<h2>Outcomes") < page.index("<h2>Spec")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_build_refuses_a_side_whose_dataset_would_replace_another(
+    probec: Probec, project: Path
+) -> None:
+    commit(project)
+    had = files(project / "build")
+
+    assert probec("diff", f"{SPEC}@HEAD", "--build") == 2
+    assert "--build does not build A, a git revision or a round" in probec.err
+    assert probec("diff", SPEC, "--set", "seed=4", "--probes", "-1") == 2
+    assert "--probes -1 is negative" in probec.err
+    assert files(project / "build") == had
+
+
+def again(project: Path) -> dict[tuple[str, int], float]:
+    """Return the maximum score of each probe whose answers were judged a second time."""
+    lines = (installed(project) / "audits.jsonl").read_text().splitlines()
+    return {
+        (row["doc_id"], row["slot"]): max(row["scores"])
+        for row in map(json.loads, lines)
+        if row["kind"] == "again_1"
+    }
 
 
 def scored(table: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[float, float]]:
@@ -645,7 +723,7 @@ def test_a_prompt_that_one_side_lacks_is_an_error_that_names_the_side(
         (project / SPEC)
         .read_text()
         .replace(
-            "provider: extractive, model: extractive-2, prompt: generator", "prompt: generator"
+            "provider: extractive, model: extractive-3, prompt: generator", "prompt: generator"
         ),
         encoding="utf-8",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,24 @@ def damage(project: Path, key: str) -> None:
 def outcomes(shown: dict[str, Any]) -> Sequence[tuple[str, str]]:
     slots: Any = shown["slots"]
     return [(e["scope"], "built" if e["probe_id"] else e["reason"] or e["detail"]) for e in slots]
+
+
+def test_the_prompt_for_small_models_ends_with_a_reply_to_fill_in(
+    probec: Probec, project: Path
+) -> None:
+    small = "--set", "models.generator.prompt=generator/small"
+    body: Any = probec.json("prompt", SPEC, *small)["body"]
+    form = json.loads(body["user"][body["user"].rindex('\n{"sibling"') :])
+
+    assert form["probes"]
+    for probe in form["probes"]:
+        assert f'<unit slot="{probe["slot"]}">{probe["unit"]}</unit>' in body["user"]
+        assert all(probe[key].startswith("<") for key in ("question", "answer", "alternative"))
+    assert set(form["splits"].values()) <= set(re.findall(r"A\.split\d+", body["user"]))
+    # It has the tags that the embedded model reads, so it can be rehearsed.
+    probec.json("build", SPEC, *small, "--set", "max_lost=1", "--pilot", "1")
+    shown = probec.json("prompt", SPEC, *small, "--set", "max_lost=1", "--reply")
+    assert ("sentence", "built") in outcomes(shown)
 
 
 def test_requests_are_rendered_before_any_build(probec: Probec, project: Path) -> None:

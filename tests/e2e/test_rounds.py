@@ -114,7 +114,7 @@ def delete_reply(there: Path, key: str) -> None:
 
 def keys_of(there: Path, lock: Lock, stage: str) -> list[str]:
     """Return the request keys of a stage's first step, from the stored list."""
-    from compiler.building.slices import keys_in
+    from compiler.project.slices import keys_in
     from compiler.rounds.blobs import Blobs
 
     step = next(each for each in lock.identity.requests if each.startswith(stage))

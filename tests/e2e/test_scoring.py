@@ -26,7 +26,8 @@ WHOLE = [
     word
     for value in (
         f"scoring.baselines={BASELINES}",
-        "scoring.anchors={}",
+        # The three probes of a whole side are too few for the default limits.
+        "scoring.anchors={min_gap: 0.2, max_wrong: 0.3}",
         "scoring.rejudge={share: 1.0, times: 2}",
     )
     for word in ("--set", value)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from compiler.probes import syntax, tokens
+from compiler.probes import tokens
 from compiler.probes.tokens import Tokenizer, TokenizerFile
 from compiler.rounds.locks import seal
 from compiler.stages import judge
+from compiler.templating import syntax
 from tests.conftest import Probec
 from tests.e2e.test_edits import FEW, TOKENIZER, edited
 from tests.e2e.test_rounds import build, locks

@@ -11,12 +11,11 @@ from typing import cast
 from compiler.keys import Json
 from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.batches.states import Event, State
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Purpose, Request
 from compiler.llm.providers import Settings, provider
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal

@@ -15,12 +15,11 @@ import pytest
 from compiler.keys import Json
 from compiler.llm.batches.clock import Pace
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Request
 from compiler.llm.prices import Rate
 from compiler.llm.providers import Settings, provider
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 from compiler.rehearsal.process import Rehearsal

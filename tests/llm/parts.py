@@ -9,11 +9,10 @@ from pathlib import Path
 
 from compiler.llm.batches.clock import Pace, WallClock
 from compiler.llm.batches.journal import Journal, Shard
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.messages import Call, Provider, Purpose, Reply, Request, call, encode
 from compiler.llm.prices import Rate
 from compiler.llm.providers import Settings
-from compiler.llm.providers.anthropic.batch import BatchSettings
 from compiler.llm.purse import Purse
 
 _FOLDERS = tempfile.TemporaryDirectory()

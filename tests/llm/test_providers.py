@@ -22,7 +22,7 @@ from tests.strategies import texts
 
 SETTINGS = settings()
 REQUEST = Request(
-    "extractive-2", "system", "<context>The sea is blue.</context><question>?</question>", 800, None
+    "extractive-3", "system", "<context>The sea is blue.</context><question>?</question>", 800, None
 )
 
 
@@ -110,7 +110,7 @@ class Scripted:
 
 def dispatcher(scripted: Scripted, path: Path) -> Dispatcher:
     purse, log = Purse(1.0), ResponseLog(path / "log")
-    return Dispatcher(scripted, log, purse, PURPOSE, lambda done, wanted: None)
+    return Dispatcher(scripted, log, purse, PURPOSE, lambda *_: None)
 
 
 def test_a_logged_request_is_not_sent_again(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_unwritable_project_is_one_clear_error(tmp_path: Path) -> None:
         ResponseLog(tmp_path / "state" / "log"),
         Purse(1.0),
         PURPOSE,
-        lambda done, wanted: None,
+        lambda *_: None,
     )
     with pytest.raises(StoreError, match="cannot be"):
         one.want(REQUEST, range(1), 0, "")
@@ -243,8 +243,8 @@ def test_the_embedded_model_reads_its_tags_and_rejects_a_prompt_without_them() -
 
     assert got.only.text == "The sea is blue."
     for request, message in (
-        (Request("extractive-2", "", "no tags", 1, None), "finds no <slots>"),
-        (Request("other", "", "<slots>", 1, None), "is called extractive-2"),
+        (Request("extractive-3", "", "no tags", 1, None), "finds no <slots>"),
+        (Request("other", "", "<slots>", 1, None), "is called extractive-3"),
     ):
         with pytest.raises(ProviderError, match=message):
             embedded.ask([wanted(embedded, request)], got, nothing)
@@ -259,7 +259,7 @@ def test_the_embedded_judge_scores_overlap_between_0_and_1() -> None:
             f"</reference><answer>{answer}</answer>"
         )
         got = Got()
-        request = Request("extractive-2", "", user, 16, None)
+        request = Request("extractive-3", "", user, 16, None)
         embedded.ask([wanted(embedded, request)], got, nothing)
         return float(json.loads(got.only.text))
 

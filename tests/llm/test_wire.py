@@ -9,8 +9,9 @@ import pytest
 
 from compiler.keys import Json
 from compiler.llm.messages import BILLED, Outcome, Request
-from compiler.llm.providers.anthropic import stream, wire
-from compiler.llm.providers.anthropic.failure import Failure
+from compiler.llm.providers.anthropic import wire
+from compiler.servers import stream
+from compiler.servers.failure import Failure
 from compiler.stages.answering import USABLE
 
 TEXT: Json = {"type": "text", "text": "an answer"}

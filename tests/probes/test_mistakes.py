@@ -20,6 +20,7 @@ from compiler.probes.offer import offer
 from compiler.probes.reasons import REASONS
 from compiler.records import DocRecord, Probe, Reject, ReplyRow, ShownSibling, Sibling
 from compiler.spec import load
+from compiler.spec.model import Spec
 from compiler.stages import finalize
 from tests.conftest import ROOT
 from tests.probes.test_reply import PREFIX, TEXT, groups, scopes
@@ -33,7 +34,7 @@ EXAMPLE = json.loads(TEMPLATE)
 
 def sibling(index: int, letter: str, text: str) -> ShownSibling:
     spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
-    assert spec is not None
+    assert isinstance(spec, Spec)
     written = list(scopes().values())
     segments = segment.segment(text, len(PREFIX))
     tokens = tokenizer().encode(text)

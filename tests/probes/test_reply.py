@@ -15,6 +15,7 @@ from compiler.probes.sampling import plan_slots
 from compiler.probes.scopes import written
 from compiler.records import DocRecord, Group, Probe, Reject, Sibling
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.model import WrittenScope
 from tests.conftest import ROOT
 from tests.probes.test_tokens import tokenizer
@@ -40,8 +41,9 @@ TEXT = (
 
 @cache
 def scopes() -> dict[str, WrittenScope]:
-    spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
-    assert spec is not None
+    declared = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
+    assert declared is not None
+    spec = of_probes(declared)
     return {n: s for n, s in spec.ordered_scopes() if isinstance(s, WrittenScope)}
 
 
@@ -51,8 +53,9 @@ def groups() -> dict[str, Group]:
 
 
 def record() -> DocRecord:
-    spec = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
-    assert spec is not None
+    declared = load.read(ROOT / "specs/demo.yaml", ["splits.margin_chars=100"]).spec
+    assert declared is not None
+    spec = of_probes(declared)
     full = PREFIX + TEXT
     shown = annotate.annotate(
         2,

@@ -15,6 +15,7 @@ from compiler.probes import sampling
 from compiler.probes.sampling import Stream
 from compiler.records import Side
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.model import TemplateScope, WrittenScope
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ ids = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), unique=True)
 def scopes() -> list[tuple[str, TemplateScope | WrittenScope]]:
     spec = load.read(ROOT / "specs/demo.yaml").spec
     assert spec is not None
-    return spec.ordered_scopes()
+    return of_probes(spec).ordered_scopes()
 
 
 @given(ids, st.integers(0, 2**40), st.data())

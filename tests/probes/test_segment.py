@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.probes import segment
+from compiler.probes.segment import counted_words
 from compiler.words import words_of
 from tests.conftest import ROOT
 from tests.strategies import documents
@@ -137,3 +138,26 @@ def test_sentences_of_the_fixture(case: dict[str, object]) -> None:
     found = [text[s.start : s.end] for s in segment.segment(text, 0).sentences]
 
     assert (found == case["sentences"]) is (text not in GAPS), found
+
+
+def test_every_run_between_whitespace_counts_as_a_word() -> None:
+    text = 'Then "harbour" – either/or – was\nquiet, 1623 times. The lantern'
+    split = text.index(" was")
+
+    assert [(n, text[s:e]) for n, (s, e) in counted_words(text, split, "suffix")] == [
+        (2, "quiet"),
+        (4, "times"),
+        (6, "lantern"),
+    ]
+    assert [(n, text[s:e]) for n, (s, e) in counted_words(text, split, "prefix")] == [
+        (4, "harbour"),
+    ]
+    for number, (start, end) in counted_words(text, split, "suffix"):
+        assert text[start:end] in text[split:].split()[number - 1]
+
+
+def test_words_are_counted_up_to_the_largest_index() -> None:
+    text = "the harbour " * 40
+
+    assert [index for index, _ in counted_words(text, 0, "suffix")] == [*range(2, 63, 2)]
+    assert [index for index, _ in counted_words(text, len(text), "prefix")] == [*range(1, 64, 2)]

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from compiler.records import AuditScore, Pair, ProbeFact, Reject
+from compiler.records import AuditScore, ProbeFact, Reject
 from compiler.report import html, markdown, terminal
 from compiler.report.figures import FIGURES
 from compiler.report.figures.headline import headline
@@ -17,6 +17,7 @@ from compiler.report.sections import SUMMARY, sections
 from compiler.report.sections.cells import CHANGES
 from compiler.report.tree import ALL, Table, count, rows, word
 from compiler.spec.scoring import Anchors
+from compiler.statistics.artefacts import Pair
 from compiler.statistics.ledger import BuildStats, UsageStats, close
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.observations import gather

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.errors import SpecError, UsageError
 from compiler.spec import load
+from compiler.spec.declared import of_probes
 from compiler.spec.load import Draft
 from tests.conftest import ROOT, Probec
 
@@ -21,13 +22,14 @@ def draft_of(text: str, folder: Path, overrides: Sequence[str] = ()) -> Draft:
 
 
 def test_the_shipped_specs_are_valid() -> None:
-    for name in ("demo", "qwen3.5-9b"):
+    for name in ("demo", "qwen3.5-9b", "rollouts-demo"):
         assert load.read(ROOT / f"specs/{name}.yaml").problems == []
 
 
 def test_the_published_spec_declares_the_published_dataset() -> None:
-    spec = load.read(ROOT / "specs/qwen3.5-9b.yaml").spec
-    assert spec is not None
+    declared = load.read(ROOT / "specs/qwen3.5-9b.yaml").spec
+    assert declared is not None
+    spec = of_probes(declared)
 
     assert sum(each.docs for each in spec.rounds) == 36_997
     assert [s.slots for _, s in spec.ordered_scopes()] == [5, 5, 3, 2, 1]
@@ -117,8 +119,9 @@ def test_declared_sampling_of_an_own_server_is_sent(project: Path) -> None:
     flags = ["temperature=0.2", "top_k=40", "sampling=sent"]
     found = load.read(project / "specs/tiny.yaml", [f"models.judge.{f}" for f in flags] + [OWN])
     assert found.spec is not None
-    assert found.spec.models.judge.sampled() == {"temperature": 0.2, "top_k": 40}
-    assert found.spec.models.answerer.sampled() == {}
+    models = of_probes(found.spec).models
+    assert models.judge.sampled() == {"temperature": 0.2, "top_k": 40}
+    assert models.answerer.sampled() == {}
 
 
 def test_a_spec_with_the_same_values_in_another_order_is_the_same(project: Path) -> None:

@@ -12,8 +12,8 @@ from compiler.errors import StoreError
 from compiler.probes.scoring import POLICIES, judged
 from compiler.probes.scoring.local import contained, exact_match, token_f1
 from compiler.probes.scoring.reduction import decided, reduced
-from compiler.records import AnswerRow, AuditScore, Pair, ProbeFact, Reject, VerdictRow
-from compiler.statistics.artefacts import findings
+from compiler.records import AnswerRow, AuditScore, ProbeFact, Reject, VerdictRow
+from compiler.statistics.artefacts import Pair, findings
 from compiler.statistics.ledger import close
 from compiler.statistics.measures.agreement import cohen
 from compiler.statistics.observations import gather

@@ -10,8 +10,8 @@ from compiler.evaluation.bench import COMPLETION
 from compiler.evaluation.questions import Places
 from compiler.evaluation.subject import Item, Subject
 from compiler.keys import Json
-from compiler.probes.prompts import Library, render
 from compiler.probes.sampling import view
+from compiler.templating.prompts import Library, render
 
 # As the view of a build shows it by default.
 _MAX_CHARS = 4000

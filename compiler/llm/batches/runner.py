@@ -7,7 +7,6 @@ of the next due step, and a run may end at any point: the journal holds all that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from compiler.errors import PausedError, ProviderError, WaitingError
 from compiler.llm.batches import collect, conflicts, shards
@@ -24,7 +23,7 @@ from compiler.llm.batches.cancellations import Cancellations
 from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.reconcile import Reconciler
-from compiler.llm.batches.shards import Limits
+from compiler.llm.batches.shards import Limits, Watcher
 from compiler.llm.batches.states import OPEN, SENT, WAITING, Event, State
 from compiler.llm.messages import Deliver
 from compiler.llm.purse import Purse
@@ -40,16 +39,6 @@ _GONE = 24 * 3600.0
 _ARCHIVED = 29 * 24 * 3600.0
 _HOURLY = 3600.0
 _BACKOFF_CAP = 900.0
-
-
-class Watcher(Protocol):
-    """A receiver of progress and notices."""
-
-    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
-        """Report the open shards. `left`: estimated seconds until all have ended, if known."""
-
-    def notice(self, text: str) -> None:
-        """Report a message to the user."""
 
 
 class Runner:

@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from compiler.errors import ProviderError, StoreError
+from compiler.llm.batches.clock import Clock, Pace
 from compiler.llm.batches.journal import Journal, Sealed, Shard
 from compiler.llm.batches.states import OPEN, Event, State
 from compiler.llm.messages import Call, Purpose
+from compiler.llm.purse import Purse
 
 _HEAD, _TAIL = b'{"requests":[', b"]}"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -25,6 +27,27 @@ class Limits:
     max_requests: int
     max_bytes: int
     queue_requests: int
+
+
+class Watcher(Protocol):
+    """A receiver of progress and notices."""
+
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
+        """Report the open shards. `left`: estimated seconds until all have ended, if known."""
+
+    def notice(self, text: str) -> None:
+        """Report a message to the user."""
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """The settings of batches, apart from the requests; none is part of a request key."""
+
+    journal: Journal
+    limits: Limits
+    pace: Pace
+    clock: Clock
+    watcher: Watcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from compiler.probes import leakage
-from compiler.probes.alternatives import Lens
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.windows import closing_of
 from compiler.records import Probe, Reject, Slot
 
 _MAX_TOKENS = 63
@@ -19,8 +17,17 @@ _MAX_TOKENS = 63
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """Build the probe of one lens slot, or its reject."""
+    from compiler.probes.alternatives import Lens
+    from compiler.probes.collocations import Place, after, before
+    from compiler.probes.endings import closing_of
+
     if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")
+    suffix = slot.target == "suffix"
+    place = Place(
+        before(bench.text, bench.split) if suffix else "",
+        "" if suffix else after(bench.text, bench.split),
+    )
     some = False
     for count, (start, end) in _windows(slot, bench):
         atom = bench.text[start:end]
@@ -30,9 +37,9 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if _repeats(leakage.bare(atom), slot, bench) or bench.tokenizer.count(atom) != count:
             continue
         closing = closing_of(atom) if slot.target == "prefix" else None
-        before = bench.tokens.count_before(start)
+        tokens = bench.tokens.count_before(start)
         question, _ = bench.question(slot, count)
-        like = Lens(bench.record.doc_id, atom, before, closing, count, question)
+        like = Lens(bench.record.doc_id, atom, place, tokens, closing, count, question)
         stream = bench.stream(slot, "alternative")
         alternative = bench.pool.window(like, bench.tokenizer, bench.siblings, stream)
         if alternative is None:
@@ -53,7 +60,7 @@ def _repeats(bare: str, slot: Slot, bench: Workbench) -> bool:
 def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
     """Return the windows on the slot's side with their token counts, nearest to the hint first.
 
-    Of two equally near, the shorter one comes first.
+    Those of generated text come first; of two equally near, the shorter one.
     """
     tokens, split = bench.tokens, bench.split
     place = bisect_left(tokens.clean, split)
@@ -72,5 +79,9 @@ def _windows(slot: Slot, bench: Workbench) -> list[tuple[int, tuple[int, int]]]:
     wanted = slot.hint or 1
     return sorted(
         (each for each in found if each[0] <= _MAX_TOKENS),
-        key=lambda each: (abs(each[0] - wanted), each[0]),
+        key=lambda each: (
+            not bench.is_generated(each[1][0]),
+            abs(each[0] - wanted),
+            each[0],
+        ),
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from compiler.probes.alternatives import Pool
-from compiler.probes.places import Places
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Span, word_count
-from compiler.probes.siblings import Siblings
-from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.records import DocTexts, Probe, Reject, Side, Slot
+
+if TYPE_CHECKING:
+    from compiler.probes.alternatives import Pool
+    from compiler.probes.collocations import Place
+    from compiler.probes.places import Places
+    from compiler.probes.siblings import Siblings
+    from compiler.probes.tokens import Tokenizer, Tokens
 
 
 @dataclass
@@ -43,6 +47,16 @@ class Workbench:
     def other_side(self, target: Side) -> tuple[int, int]:
         """Return the offsets of the complement of a target side."""
         return (self.split, len(self.text)) if target == "prefix" else (0, self.split)
+
+    def place(self, start: int, end: int) -> Place:
+        """Return the place of a word in the text."""
+        from compiler.probes.collocations import Place, after, before
+
+        return Place(before(self.text, start), after(self.text, end))
+
+    def is_generated(self, start: int) -> bool:
+        """Return whether an atom that starts at an offset is text of the source model only."""
+        return start >= self.record.gen_start
 
     def reject(self, slot: Slot, reason: str, detail: str) -> Reject:
         """Return the slot's entry in the ledger."""

@@ -1,22 +1,21 @@
-"""The word scope: one content word at a distance of k content words from the split.
+"""The word scope: one content word at a distance of k words from the split.
 
 The word does not occur in the complement, not even in another inflection, so it cannot be read
-there. `abs_index` counts content words outward from the split, 1 = the nearest.
+there. `abs_index` counts every word outward from the split, 1 = the nearest.
 """
 
 from __future__ import annotations
 
-import regex
-
+from compiler.patterns import pattern
 from compiler.probes.sampling import nearest
 from compiler.probes.scopes.template import Workbench
-from compiler.probes.segment import Span, content_words
+from compiler.probes.segment import Span, counted_words
 from compiler.records import Probe, Reject, Side, Slot
 from compiler.words import stem, stems
 
 # Scripts without spaces between words, where a run of letters is not a word.
-_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_ADDRESS = regex.compile(r"\w://|\bwww\.", regex.IGNORECASE)
+_UNSPACED = pattern(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_ADDRESS = pattern(r"\w://|\bwww\.", "IGNORECASE")
 
 
 def build(slot: Slot, bench: Workbench) -> Probe | Reject:
@@ -27,12 +26,13 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
         if (slot.scope, span.start, span.end) not in bench.used
     }
     some = bool(feasible)
-    while (found := nearest(feasible, slot.hint or 1)) is not None:
+    while (found := _preferred(feasible, slot, bench)) is not None:
         index, span = found
         atom = bench.text[span.start : span.end]
         question, _ = bench.question(slot, index)
         alternative = bench.pool.word(
             atom,
+            bench.place(span.start, span.end),
             question,
             bench.record.doc_id,
             bench.siblings,
@@ -47,16 +47,22 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     return bench.reject(slot, reason, f"{slot.target} side at {bench.split}")
 
 
+def _preferred(feasible: dict[int, Span], slot: Slot, bench: Workbench) -> tuple[int, Span] | None:
+    """Return the word nearest to the hint, of generated ones if there are any."""
+    written = {n: span for n, span in feasible.items() if bench.is_generated(span.start)}
+    return nearest(written or feasible, slot.hint or 1)
+
+
 def _words(bench: Workbench, target: Side) -> list[tuple[int, Span]]:
     """Return the words of one side that may be atoms, with their index."""
     if target not in bench.words:
         text = bench.text
-        found = content_words(text, bench.split, target)
-        roots = [stem(text[span.start : span.end]) for span in found]
+        found = counted_words(text, bench.split, target)
+        roots = [stem(text[span.start : span.end]) for _, span in found]
         held = bench.places.held(roots, *bench.other_side(target)).tolist()
         bench.words[target] = [
             (index, span)
-            for index, (span, read) in enumerate(zip(found, held, strict=True), start=1)
+            for (index, span), read in zip(found, held, strict=True)
             if not read and _eligible(text, span)
         ]
     return bench.words[target]

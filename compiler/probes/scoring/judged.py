@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import regex
+from compiler.patterns import pattern
 
-_NUMBER = regex.compile(r"(?:0(?:\.\d+)?|1(?:\.0+)?|\.\d+)\.?")
+_NUMBER = pattern(r"(?:0(?:\.\d+)?|1(?:\.0+)?|\.\d+)\.?")
 
 
 def parse(verdict: str, truth: str = "") -> float | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 
-import regex
+from compiler.patterns import pattern
 
 REACH = 20
-_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_WORD = pattern(r"[\p{L}\p{M}\p{N}]+")
 
 
 def tokens(text: str) -> list[str]:

@@ -6,6 +6,10 @@ section.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from compiler.embedded import MACHINERY
+from compiler.report.numbers import percent, percent_estimate
 from compiler.report.sections import artefacts, judge, losses, readers, scores
 from compiler.report.tree import Section, Table
 from compiler.spec.scoring import Anchors
@@ -33,3 +37,25 @@ def summary(stats: Stats) -> tuple[Table, ...]:
     """Make the tables that a build prints."""
     found = {table.name: table for section in sections(stats) for table in section.tables}
     return tuple(found[name] for name in SUMMARY if name in found)
+
+
+def brief(stats: Stats) -> Iterator[str]:
+    """Yield the lines at the end of a build, for the counts, the bands and the rejects."""
+    cell = stats.pooled
+    rounds = len(stats.rows_by_round)
+    yield (
+        f"probes: {stats.probes:,} on {stats.documents:,} documents in {rounds} "
+        f"round{'s' if rounds != 1 else ''}; {cell.rows:,} have blind scores"
+    )
+    if cell.rows:
+        yield (
+            f"HARD: {percent_estimate(cell.hard)} (max score < {stats.hard_below:g}), "
+            f"EASY: {percent_estimate(cell.easy)} (>= {stats.easy_from:g})"
+            f"{f'; {MACHINERY}' if stats.embedded else ''}"
+        )
+    changes = losses.changes(stats)
+    if stats.build is not None and changes is not None:
+        lost = sum(int(str(row[1])) for row in changes.rows)
+        causes = ", ".join(f"{row[0]} {row[1]}" for row in changes.rows)
+        whole = stats.build.planned
+        yield f"rejected: {lost:,} of {whole:,} slots ({percent(lost / whole)}); cause: {causes}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from compiler.probes.checks import CHECKS
 from compiler.report import numbers
 from compiler.report.sections.cells import CELL
-from compiler.report.tree import Section, Table, count, estimate, percent, rows, score, word
+from compiler.report.tree import ALL, Section, Table, count, estimate, percent, rows, score, word
 from compiler.statistics.artefacts import findings
+from compiler.statistics.context import findings as decided
 from compiler.statistics.stats import Stats
 
 UNKNOWN = "a rule of another version"
@@ -23,6 +27,9 @@ def section(stats: Stats) -> Section:
         (flags(stats), "No row carries a flag."),
         (repeated(stats), ""),
         (choice(stats), "Too few pairs of truth and alternative for the choice-only test."),
+        (context(stats), "No row has counts of held-out documents for the context-aware test."),
+        (strata(stats), ""),
+        (origins(stats), ""),
         (typicality(stats), "No row has both a typicality label and a count of sibling support."),
     )
     same = stats.same_split_share
@@ -44,7 +51,7 @@ def violations(stats: Stats) -> Table | None:
     """Tabulate the broken rules of the whole dataset."""
     found = [
         (check, place, detail, CHECKS[check].meaning)
-        for check, place, detail in findings(stats.artefacts)
+        for check, place, detail in (*findings(stats.artefacts), *decided(stats.contexts))
     ]
     if not found:
         return None
@@ -126,6 +133,84 @@ def choice(stats: Stats) -> Table | None:
         "Above 0.6: alternatives carry an artifact of how they were made, and a contrast between "
         "truth and alternative measures that artifact as well.",
     )
+
+
+def context(stats: Stats) -> Table | None:
+    """Tabulate the context-aware choice rate by scope, target and kind of split."""
+    return _rates(
+        stats,
+        ("", "split"),
+        Table(
+            "context",
+            "Context-aware choice rate",
+            "share of decided pairs in which the atom is attested more often than its alternative "
+            "in the atom's place: counts of the pairs that it forms with the neighbouring tokens "
+            "in held-out documents, from which no alternative was drawn; chance is 0.5; split: "
+            "a line or a sentence ends there, or neither (within)",
+            (*CELL, word("split"), *_RATE),
+            (),
+            "Above 0.6: a reader of the text can pick the atom without a latent, and a contrast "
+            "between truth and alternative measures that as well.",
+        ),
+    )
+
+
+def strata(stats: Stats) -> Table | None:
+    """Tabulate the same rate by distance from the split, level of the search, and origin."""
+    return _rates(
+        stats,
+        ("distance", "level", "origin"),
+        Table(
+            "strata",
+            "Context-aware choice rate by stratum",
+            "the same rate by distance of the atom from the split (abs_index), by level of the "
+            "search for the alternative (alternative_level, see docs/probes.md), and by origin of "
+            "the atom (human or generated text, or straddling both)",
+            (*CELL, word("by"), word("stratum"), *_RATE),
+            (),
+            "Many rows at the last level: most places have no neighbours that other documents "
+            "attest, and alternatives match in form only.",
+        ),
+    )
+
+
+def origins(stats: Stats) -> Table | None:
+    """Tabulate the rows of every scope by the origin of their atoms."""
+    names = ("human", "generated", "straddling")
+    found = [(s.scope, *(s.origins.get(name, 0) for name in names)) for s in stats.scopes]
+    if not any(any(numbers) for _, *numbers in found):
+        return None
+    return Table(
+        "origins",
+        "Origin of atoms",
+        "rows whose atom lies in the human-written beginning of the text, in generated text, or "
+        "in both (atom_origin)",
+        (word("scope"), *map(count, names)),
+        rows(found),
+        "Human atoms: the source model read them and never wrote them, so a probe of them measures "
+        "memory of the text, not a plan.",
+    )
+
+
+_RATE = (count("rows"), count("decided"), percent("share decided"), estimate("choice rate"))
+
+
+def _rates(stats: Stats, dimensions: Sequence[str], table: Table) -> Table | None:
+    """Fill a table with the groups of some dimensions; None without rows with counts."""
+    found = [
+        (
+            *(cell.scope, cell.target),
+            *((cell.dimension,) if len(table.columns) > len(_RATE) + 3 else ()),
+            *(cell.group or ALL, cell.rows, cell.decided),
+            cell.decided / cell.tested if cell.tested else None,
+            cell.rate,
+        )
+        for cell in stats.contexts
+        if cell.dimension in dimensions
+    ]
+    if not any(cell.tested for cell in stats.contexts):
+        return None
+    return replace(table, rows=rows(found))
 
 
 def typicality(stats: Stats) -> Table | None:

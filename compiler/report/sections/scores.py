@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from compiler.embedded import MACHINERY
 from compiler.report.numbers import count as grouped
 from compiler.report.numbers import share, short
 from compiler.report.sections.cells import (
@@ -38,7 +39,7 @@ _NO_SCORES = (
     "against the model whose hidden state is read."
 )
 _FEW = "Re-solve rates of HARD probes need at least three rollouts of every probe."
-_ONCE = "The noise of the judge in HARD is unknown: no answers were judged twice (scoring.rejudge)."
+ONCE = "The noise of the judge in HARD is unknown: no answers were judged twice (scoring.rejudge)."
 _NO_TARGETS = "No scored row names its target (prefix or suffix)."
 
 
@@ -58,7 +59,7 @@ def section(stats: Stats) -> Section:
         return Section("scores", "Blind scores", lead, (), (_NO_TARGETS,))
     entries = (scores, by_typicality, histogram, distribution, maxima, shape, unsolved)
     tables = tuple(table for entry in entries if (table := entry(stats)) is not None)
-    notes = (*(() if unsolved(stats) else (_FEW,)), *(() if stats.judge.noise else (_ONCE,)))
+    notes = (*(() if unsolved(stats) else (_FEW,)), *(() if stats.judge.noise else (ONCE,)))
     return Section("scores", "Blind scores", lead, tables, notes)
 
 
@@ -71,7 +72,7 @@ def scores(stats: Stats) -> Table:
         "mean score and expected maximum, shares of HARD and EASY, and of probes whose band "
         "changes when the same answers are judged again; leaking: share of probes whose "
         "complement holds most of the atom's content (V14), or whose question holds most of the "
-        "answer's (V28)",
+        f"answer's (V28){f'; {MACHINERY}' if stats.embedded else ''}",
         (
             *CELL,
             *_measures(stats),

@@ -74,11 +74,11 @@ def choice(
     scores = _scores(texts, codes % FOLDS, np.arange(2 * pairs) < pairs)
     first, second = scores[:pairs], scores[pairs:]
     auc = clustered_auc(first, second, clusters.codes, clusters.codes)
-    return Choice(pairs, clusters.count, auc, _won(first, second, clusters))
+    return Choice(pairs, clusters.count, auc, won(first, second, clusters))
 
 
-def _won(first: Floats, second: Floats, clusters: Clusters) -> Interval:
-    """Estimate the share of pairs won, with a normal interval from the cluster-robust error."""
+def won(first: Floats, second: Floats, clusters: Clusters) -> Interval:
+    """Estimate the share of pairs won, ties half, with a cluster-robust normal interval."""
     wins = (first > second) + 0.5 * (first == second)
     value, found = float(wins.mean()), clustered_error(wins, clusters)
     n, documents = len(wins), clusters.count

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from compiler.errors import BudgetError, ProviderError
 from compiler.keys import Json
 from compiler.llm.batches import cancellations
 from compiler.llm.batches.api import Oversized
-from compiler.llm.batches.clock import Clock, Pace
-from compiler.llm.batches.journal import Journal
-from compiler.llm.batches.runner import Runner, Watcher
-from compiler.llm.batches.shards import Limits, Packer, discard_unsent
+from compiler.llm.batches.runner import Runner
+from compiler.llm.batches.shards import BatchSettings, Packer, discard_unsent
 from compiler.llm.batches.states import SENT, State
 from compiler.llm.messages import Call, Deliver, Outcome, Purpose, Reply, Request
 from compiler.llm.providers.anthropic import wire
@@ -24,17 +22,6 @@ from compiler.llm.purse import Purse
 
 # Live requests of a new shape, at most, before the shape counts as refused.
 _CANARIES = 2
-
-
-@dataclass(frozen=True)
-class BatchSettings:
-    """The settings of batches, apart from the requests; none is part of a request key."""
-
-    journal: Journal
-    limits: Limits
-    pace: Pace
-    clock: Clock
-    watcher: Watcher
 
 
 class Batch:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from compiler.errors import ProviderError
 from compiler.llm.providers.anthropic.client import Client
-from compiler.llm.providers.anthropic.failure import Failure
+from compiler.servers.failure import Failure
 
 # In the SDK's order of precedence.
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")

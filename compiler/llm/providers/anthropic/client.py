@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from compiler.errors import PausedError
 from compiler.keys import Json
-from compiler.llm.providers.anthropic import stream
-from compiler.llm.providers.anthropic.failure import Failure
+from compiler.servers import stream
+from compiler.servers.failure import Failure
 
 if TYPE_CHECKING:
     from anthropic import Anthropic, APIStatusError
@@ -77,7 +77,7 @@ class Client:
         """
         from anthropic._decoders.jsonl import JSONLDecoder
 
-        from compiler.llm.providers import web as httpx2
+        from compiler.servers import web as httpx2
 
         patience = httpx2.Timeout(TIMEOUT, read=self.patience)
         short = json.loads(body)["max_tokens"] <= _SHORT
@@ -105,7 +105,7 @@ class Client:
 
     def post(self, path: str) -> dict[str, Json]:
         """Send POST without a body; return the JSON object."""
-        from compiler.llm.providers import web as httpx2
+        from compiler.servers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.post(path, cast_to=httpx2.Response))
@@ -115,7 +115,7 @@ class Client:
 
         A server that got only a part of the body cannot have processed it.
         """
-        from compiler.llm.providers import web as httpx2
+        from compiler.servers import web as httpx2
 
         handed_over = False
 
@@ -144,7 +144,7 @@ class Client:
 
     def get(self, path: str) -> dict[str, Json]:
         """Return the JSON object at a path; `_date` is the response's date in epoch seconds."""
-        from compiler.llm.providers import web as httpx2
+        from compiler.servers import web as httpx2
 
         with self._translated():
             return self._decoded(self._sdk.get(path, cast_to=httpx2.Response))
@@ -163,7 +163,7 @@ class Client:
                 response.close()
 
     def _decoded(self, response: object) -> dict[str, Json]:
-        from compiler.llm.providers.web import Response
+        from compiler.servers.web import Response
 
         assert isinstance(response, Response)
         value = json.loads(response.content)
@@ -177,7 +177,7 @@ class Client:
     def _translated(self) -> Iterator[None]:
         from anthropic import APIConnectionError, APIStatusError
 
-        from compiler.llm.providers import web as httpx2
+        from compiler.servers import web as httpx2
 
         try:
             yield

@@ -17,7 +17,7 @@ from compiler.llm.batches.clock import Clock
 from compiler.llm.patience import watched
 from compiler.llm.providers.anthropic import wire
 from compiler.llm.providers.anthropic.client import Client
-from compiler.llm.providers.anthropic.failure import (
+from compiler.servers.failure import (
     Failure,
     account_at_fault,
     may_be_served,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from compiler.errors import ProviderError
 from compiler.keys import Json
@@ -14,10 +15,9 @@ from compiler.llm.batches.journal import Journal
 from compiler.llm.intents import Intents
 from compiler.llm.messages import Call, Deliver, Outcome, Reply, Request
 from compiler.llm.providers.anthropic import wire
-from compiler.llm.providers.anthropic.client import Client
-from compiler.llm.providers.anthropic.failure import Failure, may_be_served, unserved
 from compiler.llm.providers.anthropic.flight import Flight, Gate
 from compiler.llm.purse import Purse
+from compiler.servers.failure import Failure, may_be_served, unserved
 
 _ATTEMPTS = 5
 # Attempts in all after a lost response: each may have been billed.
@@ -34,6 +34,25 @@ _UNSERVED = (429, 503, 529)
 _PASSING = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
 
 
+class Server(Protocol):
+    """The client of one endpoint.
+
+    `patience`: seconds without a byte after which a request has timed out.
+    """
+
+    patience: float
+
+    @property
+    def endpoint(self) -> str:
+        """Return the server's address."""
+
+    def message(self, body: bytes) -> tuple[dict[str, Json], str]:
+        """Send one request; return the decoded response and its id."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 class Live:
     """A provider that sends one HTTP request per call, `concurrency` at a time."""
 
@@ -43,7 +62,7 @@ class Live:
 
     def __init__(
         self,
-        client: Client,
+        client: Server,
         concurrency: int,
         purse: Purse,
         notice: Callable[[str], None],
@@ -61,6 +80,14 @@ class Live:
     def encode(self, request: Request) -> dict[str, Json]:
         """Return the Messages API body."""
         return wire.messages_body(request)
+
+    def reply(self, message: dict[str, Json], request_id: str) -> Reply:
+        """Return a message of the API as a reply."""
+        return wire.reply(message, request_id)
+
+    def model_path(self, role: str) -> str:
+        """Return the path in a spec of the settings of a role's model."""
+        return f"models.{role}"
 
     def unsettled(self) -> bool:
         """Return False, because a live reply cannot be collected later."""
@@ -184,7 +211,7 @@ class Live:
                     why = f"no byte for {self._client.patience:,.0f} s ({call.about})"
                 self._gate.close(min(_WAIT_CAP, pause), why, all_workers=everyone)
             else:
-                return wire.reply(message, request_id)
+                return self.reply(message, request_id)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _given_up(self, call: Call, failure: Failure, attempts: int) -> ProviderError:
@@ -194,8 +221,8 @@ class Live:
             f"{call.about}: no byte for {self._client.patience:,.0f} s, {attempts} times; each "
             "attempt may have been billed",
             where=self._client.endpoint,
-            hint=f"raise models.{call.purpose.role}.read_timeout for a slow server, or check it; "
-            "the replies received are kept",
+            hint=f"raise {self.model_path(call.purpose.role)}.read_timeout for a slow server, or "
+            "check it; the replies received are kept",
         )
 
 

@@ -1,0 +1,1 @@
+"""The price of a build: measured usage, prices of calls, estimates, and what was billed."""

@@ -1,0 +1,1 @@
+"""HTTP servers of models: requests, and responses or failures as plain values. No retries."""

@@ -1,0 +1,1 @@
+"""Prompts, phrasings and pages as Jinja templates: read, checked, rendered without variation."""
