@@ -127,10 +127,10 @@ def test_a_second_init_overwrites_nothing(empty: Probec) -> None:
     before = {path: (empty.root / path).read_bytes() for path in paths(empty.root)}
 
     assert empty("init", "--source", "../own.jsonl") == 2
-    assert "exists already: specs/own.yaml, .gitignore, prompts/ (13 files)" in empty.err
+    assert "exists already: specs/own.yaml, .gitignore, prompts/ (15 files)" in empty.err
     assert empty("init", "--source", "../own.jsonl", "--name", "other") == 0
     assert "written: specs/other.yaml\n" in empty.out
-    assert "kept as it was: .gitignore, prompts/ (13 files)" in empty.out
+    assert "kept as it was: .gitignore, prompts/ (15 files)" in empty.out
     assert {path: (empty.root / path).read_bytes() for path in before} == before
 
 
