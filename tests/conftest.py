@@ -238,6 +238,8 @@ class Probec:
 def probec(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Probec:
-    """Provide the command line, run from the project."""
+    """Provide the command line, run from the project, with an output that is no terminal."""
     monkeypatch.chdir(project)
+    # Set in workers of a parallel run.
+    monkeypatch.delenv("COLUMNS", raising=False)
     return Probec(project, capsys)

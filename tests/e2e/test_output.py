@@ -27,7 +27,7 @@ def test_a_build_ends_with_a_few_lines_whose_commands_work(probec: Probec, proje
     pooled = found["cells"][-1]
 
     lines = text.splitlines()
-    assert len(lines) <= 12
+    assert len(lines) <= 13
     assert all(len(line) <= 80 for line in lines)
     assert re.fullmatch(r"built: 1 of \d+ steps ran", lines[0])
     assert lines[1] == "dataset: build/datasets/tiny"

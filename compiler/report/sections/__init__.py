@@ -51,8 +51,9 @@ def brief(stats: Stats) -> Iterator[str]:
         yield (
             f"HARD: {percent_estimate(cell.hard)} (max score < {stats.hard_below:g}), "
             f"EASY: {percent_estimate(cell.easy)} (>= {stats.easy_from:g})"
-            f"{f'; {MACHINERY}' if stats.embedded else ''}"
         )
+        if stats.embedded:
+            yield MACHINERY
     changes = losses.changes(stats)
     if stats.build is not None and changes is not None:
         lost = sum(int(str(row[1])) for row in changes.rows)
