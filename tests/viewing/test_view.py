@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -17,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from compiler.commands import view
 from compiler.dataset.columns import band_of
 from compiler.errors import SourceError, UsageError
+from compiler.evaluation.scores import Score, written
 from compiler.viewing import server
 from compiler.viewing.selection import PAGE, parse
 from compiler.viewing.table import Beside, Table
@@ -178,6 +181,37 @@ def test_another_build_stands_beside(
     pq.write_table(pa.table({"probe_id": ["x"], "bb_answer_score_max": [1.0]}), other)
     with pytest.raises(UsageError, match="no probe of this dataset has a score there"):
         Table(files, BANDS, [Beside("other", (other,), "rows")])
+
+
+def test_each_method_of_an_evaluation_stands_beside(
+    built: Path, rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    """Controls and other samples are left out; a probe that a method lacks has no score."""
+    first, second = [str(row["probe_id"]) for row in rows if row["scope"] == "sentence"][:2]
+    scores = [
+        made("mine", first, 0.25),
+        made("mine", first, 0.75, control="shuffled"),
+        made("mine", first, 1.0, sample=0),
+        made("other", second, 0.5),
+        made("other", first, None),
+    ]
+    (tmp_path / "scores.parquet").write_bytes(written(scores))
+    beside = view._beside(tmp_path, None)
+    table = Table(sorted((built / "data").glob("*.parquet")), BANDS, beside)
+    found = {row.id: row.beside for row in table.page(parse({"scope": "sentence"}))}
+    assert (found[first], found[second]) == ({"mine": 0.25}, {"other": 0.5})
+    assert sum(map(bool, found.values())) == 2
+
+
+def made(
+    method: str, probe: str, score: float | None, *, control: str = "", sample: int = -1
+) -> Score:
+    """A score of a method."""
+    cell = ("doc", "sentence", "prefix", "", "hard", "exact")
+    status: Any = "scored" if score is not None else "missing"
+    return Score(
+        "method", method, control, probe, *cell, sample, score, status, 1, 9.0, False, False
+    )
 
 
 def test_rows_of_another_tool_need_few_columns(
