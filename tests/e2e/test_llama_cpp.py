@@ -137,7 +137,8 @@ def name_of(port: int) -> str:
 
 def note(line: str) -> None:
     """Write a line that `pytest -s` shows."""
-    sys.stdout.write(f"{line}\n")
+    # Not the stream that the command's output is read from.
+    print(line, file=sys.__stderr__)
 
 
 def write(root: Path, url: str, model: str) -> None:
