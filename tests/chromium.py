@@ -28,7 +28,13 @@ class Chromium:
         self._read, write = os.pipe()
         # The browser reads commands from descriptor 3 and writes events to 4.
         inner = f'exec "$0" "$@" 3<&{read} 4>&{write}'
-        options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run")
+        options = (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+        )
         pipes = ("--remote-debugging-pipe", f"--user-data-dir={profile}")
         self._process = subprocess.Popen(
             ["bash", "-c", inner, binary, *options, *pipes],
