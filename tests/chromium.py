@@ -45,7 +45,11 @@ class Chromium:
         os.close(read)
         os.close(write)
         self._count, self._buffer, self._session = 0, b"", ""
-        page = self.send("Target.createTarget", url="about:blank")["targetId"]
+        try:
+            page = self.send("Target.createTarget", url="about:blank")["targetId"]
+        except (BrokenPipeError, EOFError):
+            self.close()
+            pytest.skip(f"{binary} does not start on this machine")
         attached = self.send("Target.attachToTarget", targetId=page, flatten=True)
         self._session = attached["sessionId"]
 
@@ -59,7 +63,8 @@ class Chromium:
         while True:
             while b"\0" not in self._buffer:
                 got = os.read(self._read, 1 << 20)
-                assert got, "the browser ended"
+                if not got:
+                    raise EOFError("the browser ended")
                 self._buffer += got
             head, _, self._buffer = self._buffer.partition(b"\0")
             found: dict[str, Any] = json.loads(head)
