@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from compiler.dataset.rows import REQUIRED, PublishedRow
+from compiler.dataset.rows import REQUIRED, PublishedRow, require
 from compiler.dataset.rows import names as column_names
-from compiler.errors import SourceError, UsageError
+from compiler.errors import UsageError
 from compiler.report.sample import ShownRecord, record
 from compiler.viewing.selection import EQUAL, PAGE, Selection
 
@@ -81,13 +81,7 @@ class Table:
         have: set[str] = set()
         for file in files:
             found = column_names(file)
-            missing = [name for name in REQUIRED if name not in found]
-            if missing:
-                raise SourceError(
-                    f"no column {', '.join(map(repr, missing))}",
-                    where=str(file),
-                    hint="this is not a probe dataset: check the path",
-                )
+            require(found, REQUIRED, file)
             have |= set(found)
         self._load(have)
         self._load_beside(beside)
