@@ -121,6 +121,8 @@ class Table:
         self._db.execute("CREATE TABLE beside (name VARCHAR, id VARCHAR, score DOUBLE)")
         for each in beside:
             files = [str(file) for file in each.files]
+            for file in each.files if each.kind == "rows" else ():
+                require(column_names(file), ("probe_id", _MAX), file)
             chosen = (
                 f"SELECT $name, probe_id, {_MAX} FROM read_parquet($files, union_by_name=true)"
                 if each.kind == "rows"

@@ -181,6 +181,9 @@ def test_another_build_stands_beside(
     pq.write_table(pa.table({"probe_id": ["x"], "bb_answer_score_max": [1.0]}), other)
     with pytest.raises(UsageError, match="no probe of this dataset has a score there"):
         Table(files, BANDS, [Beside("other", (other,), "rows")])
+    pq.write_table(pa.table({"probe_id": ["x"]}), other)
+    with pytest.raises(SourceError, match="no column 'bb_answer_score_max'"):
+        Table(files, BANDS, [Beside("other", (other,), "rows")])
 
 
 def test_each_method_of_an_evaluation_stands_beside(
