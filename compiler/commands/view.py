@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         args.port,
         lambda address: reporter.notice(f"{name}: {address} (Ctrl-C ends it)"),
     )
-    return Result("", {"dataset": name})
+    return Result(f"the view of {name} has ended", {"dataset": name})
 
 
 def _beside(path: Path, build_dir: Path | None) -> list[Beside]:

@@ -16,7 +16,7 @@ Baseline = Literal["", "mean", "cross-fitted", "fresh"]
 
 
 class Settings(Struct, frozen=True):
-    """What the statistics depend on beside the scores.
+    """The inputs of the statistics beside the scores.
 
     `hard`, `easy`: thresholds of the bands; `bands`: those reported; `primary`: the metric of the
     headline by scope; `win`: the contrastive metric of the headline; `baseline`: the method that

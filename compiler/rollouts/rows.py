@@ -124,8 +124,11 @@ class FalseAlarm(Struct, frozen=True, gc=False):
 
 
 class Calibration(Struct, frozen=True, gc=False):
-    """What filters of a round learn from its corpus: `weights` of stems, and the `threshold` of the
-    detached score; None without the filter."""
+    """The measures of a round's corpus that filters use.
+
+    `weights`: of stems, `rare`: of one that no text holds; `threshold`: of the detached score, None
+    without that filter.
+    """
 
     weights: dict[str, float]
     rare: float

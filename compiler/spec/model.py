@@ -318,9 +318,9 @@ class Spec(Model):
 
     def size(self) -> str:
         """Describe the size of the dataset in one line."""
-        docs = self.documents()
+        docs, rounds = self.documents(), len(self.rounds)
         return (
-            f"{docs:,} documents in {len(self.rounds)} rounds, "
+            f"{docs:,} documents in {rounds} round{'s' if rounds != 1 else ''}, "
             f"{docs * self.slots_per_document:,} slots, calibration level {self.calibration.level}"
         )
 

@@ -268,8 +268,8 @@ class RolloutsSpec(Model):
 
     def size(self) -> str:
         """Describe the size of the dataset in one line."""
-        docs = self.documents()
+        docs, rounds = self.documents(), len(self.rounds)
         return (
-            f"{docs:,} documents in {len(self.rounds)} rounds, {self.siblings.n} siblings each, "
-            f"{docs * self.siblings.n:,} requests"
+            f"{docs:,} documents in {rounds} round{'s' if rounds != 1 else ''}, "
+            f"{self.siblings.n} siblings each, {docs * self.siblings.n:,} requests"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,8 @@ def serve(app: Starlette, port: int, started: Callable[[str], None]) -> None:
     listener.listen(128)
     started(f"http://{HOST}:{listener.getsockname()[1]}/")
     try:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])
+        # Ctrl-C is the end that the command announces.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])
     finally:
         listener.close()
