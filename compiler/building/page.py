@@ -36,10 +36,13 @@ class Page:
     def render(self, documents: int) -> tuple[str, tuple[str, ...]]:
         """Render the page with this number of documents in full; return it with their ids."""
         stats = self.stats
-        records = sample.choose(self.files, documents, (stats.hard_below, stats.easy_from))
+        bands = stats.hard_below, stats.easy_from
+        # One document is read in any case, for the example.
+        records = sample.choose(self.files, max(1, documents), bands)
         facts = ReportFacts(self.name, self.origin, sample.models(self.files), self.limits)
-        text = report.render(self.templates, stats, facts, records)
-        return text, tuple(record.doc_id for record in records)
+        example, shown = sample.example(records), records[:documents]
+        text = report.render(self.templates, stats, facts, shown, example)
+        return text, tuple(record.doc_id for record in shown)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,20 @@ class Stretch:
     marks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an excerpt. `gap`: text before it is left out; `split`: the split is there.
+
+    `atom`: it is inside the atom; `before`: it is before the split.
+    """
+
+    text: str
+    gap: bool = False
+    split: bool = False
+    atom: bool = False
+    before: bool = False
+
+
 def stretches(
     text: str, splits: Mapping[str, int], atoms: Sequence[Atom], gen_start: int | None
 ) -> tuple[Stretch, ...]:
@@ -62,6 +76,61 @@ def stretches(
             marks.insert(0, "generated")
         found.append(Stretch(text[start:end], tuple(names), tuple(marks)))
     return tuple(found)
+
+
+def excerpt(text: Sequence[Stretch], atom: str, split: str, around: int) -> tuple[Piece, ...]:
+    """Cut a text to what is around one split and atom; to its beginning if neither is marked.
+
+    `atom`, `split`: their names in the stretches; `around`: characters on both sides of a split
+    and of the ends of an atom. A last piece without text stands for the rest that is left out.
+    """
+    kept = _kept(text, atom, split, around)
+    found: list[Piece] = []
+    place = last = 0
+    for stretch in text:
+        begin, place = place, place + len(stretch.text)
+        inside, before = atom in stretch.names, f"before-{split}" in stretch.names
+        at = bool(split) and split in stretch.marks
+        for low, high in kept:
+            start, end = max(begin, low), min(place, high)
+            if start < end:
+                shown = stretch.text[start - begin : end - begin]
+                found.append(Piece(shown, start > last, at, inside, before))
+                last, at = end, False
+        if at:
+            found.append(Piece("", split=True, atom=inside))
+    if last < place:
+        found.append(Piece("", gap=True))
+    return tuple(found)
+
+
+def _kept(text: Sequence[Stretch], atom: str, split: str, around: int) -> list[tuple[int, int]]:
+    """Return the spans of the text to show, in order and apart; of a long atom only its ends."""
+    places: list[int] = []
+    begin = 0
+    for stretch in text:
+        end = begin + len(stretch.text)
+        if split and split in stretch.marks:
+            places.append(begin)
+        if atom in stretch.names:
+            places += [begin, end]
+        begin = end
+    whole = "".join(stretch.text for stretch in text)
+    found: list[tuple[int, int]] = []
+    for place in sorted(places) or [0]:
+        low, high = _words(whole, max(0, place - around), min(len(whole), place + around))
+        if found and low <= found[-1][1]:
+            low = found.pop()[0]
+        found.append((low, high))
+    return found
+
+
+def _words(text: str, low: int, high: int) -> tuple[int, int]:
+    """Extend a span to whole words, by at most the length of a long one."""
+    for _ in range(30):
+        low -= low > 0 and not text[low - 1].isspace()
+        high += high < len(text) and not text[high].isspace()
+    return low, high
 
 
 def visible(text: str) -> str:

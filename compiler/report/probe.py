@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from compiler.dataset.rows import PublishedRow
 from compiler.probes.reasons import STATUSES
-from compiler.report import sample
+from compiler.report import passages, sample
 from compiler.report.passages import visible
 from compiler.report.sample import Rollout, ShownProbe, ShownRecord
 from compiler.report.screen import Screen
@@ -130,57 +130,20 @@ def _passage(record: ShownRecord, probe: ShownProbe, screen: Screen, around: int
 
 def _excerpt(record: ShownRecord, probe: ShownProbe, around: int) -> str:
     """Return the pieces of text to show, with marks, joined by gaps."""
-    kept = _kept(record, probe, around)
     parts: list[str] = []
-    place = last = 0
     inside = False
-    for piece in record.text:
-        begin, place = place, place + len(piece.text)
-        if inside and probe.name not in piece.names:
+    for piece in passages.excerpt(record.text, probe.name, probe.split, around):
+        if inside and not piece.atom:
             parts.append(_END)
-        if probe.split and probe.split in piece.marks:
+        if piece.split:
             parts.append(f" {_SPLIT} ")
-        if not inside and probe.name in piece.names:
+        if piece.atom and not inside:
             parts.append(_BEGIN)
-        inside = probe.name in piece.names
-        for low, high in kept:
-            start, end = max(begin, low), min(place, high)
-            if start < end:
-                parts.append(_GAP if start > last else "")
-                parts.append(visible(piece.text[start - begin : end - begin]))
-                last = end
+        inside = piece.atom
+        parts.append(_GAP if piece.gap else "")
+        parts.append(visible(piece.text))
     parts.append(_END if inside else "")
-    parts.append(_GAP if last < record.chars else "")
     return "".join(parts)
-
-
-def _kept(record: ShownRecord, probe: ShownProbe, around: int) -> list[tuple[int, int]]:
-    """Return the spans of the text to show, in order and apart; of a long atom only its ends."""
-    places: list[int] = []
-    begin = 0
-    for piece in record.text:
-        end = begin + len(piece.text)
-        if probe.split and probe.split in piece.marks:
-            places.append(begin)
-        if probe.name in piece.names:
-            places += [begin, end]
-        begin = end
-    whole = "".join(piece.text for piece in record.text)
-    found: list[tuple[int, int]] = []
-    for place in sorted(places) or [0]:
-        low, high = _words(whole, max(0, place - around), min(len(whole), place + around))
-        if found and low <= found[-1][1]:
-            low = found.pop()[0]
-        found.append((low, high))
-    return found
-
-
-def _words(text: str, low: int, high: int) -> tuple[int, int]:
-    """Extend a span to whole words, by at most the length of a long one."""
-    for _ in range(30):
-        low -= low > 0 and not text[low - 1].isspace()
-        high += high < len(text) and not text[high].isspace()
-    return low, high
 
 
 def _painted(line: str, screen: Screen, *, inside: bool) -> tuple[str, bool]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from compiler.report import html, numbers
-from compiler.report.figures import FIGURES
+from compiler.report.figures import FIGURES, losses, scores
+from compiler.report.figures.figure import Panel, open_cells
 from compiler.report.figures.headline import headline
 from compiler.report.pages import Page
-from compiler.report.passages import visible
-from compiler.report.sample import ShownRecord
+from compiler.report.passages import Piece, excerpt, visible
+from compiler.report.sample import ShownProbe, ShownRecord
 from compiler.report.sections import sections
 from compiler.spec.scoring import Anchors
 from compiler.statistics.measures.clusters import RESAMPLES
@@ -23,6 +24,8 @@ from compiler.statistics.stats import Stats
 from compiler.templating.prompts import Library
 
 TEMPLATE = "report.html.j2"
+AROUND = 330
+"""Characters of the example's text on both sides of its split and of the ends of its atom."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,13 @@ class ReportFacts:
 
 
 def render(
-    templates: Library, stats: Stats, facts: ReportFacts, records: tuple[ShownRecord, ...]
+    templates: Library,
+    stats: Stats,
+    facts: ReportFacts,
+    records: tuple[ShownRecord, ...],
+    example: tuple[ShownRecord, ShownProbe] | None,
 ) -> str:
-    """Render the page.
+    """Render the page. `records`: shown in full; `example`: the probe below the verdict.
 
     Raises:
         PromptError: the template is missing or cannot be rendered.
@@ -53,6 +60,9 @@ def render(
         "headline": headline(stats, facts.limits),
         "sections": sections(stats, facts.limits),
         "figures": {name: partial(draw, stats, facts.limits) for name, draw in FIGURES.items()},
+        "overview": overview(stats, facts.limits),
+        "example": example,
+        "passage": _passage(example) if example else (),
         "records": records,
         "most": max((len(record.probes) for record in records), default=0),
         "marks": max((len(record.splits) for record in records), default=0),
@@ -70,6 +80,18 @@ def render(
         usd=numbers.usd,
     )
     return page.render(values)
+
+
+def overview(stats: Stats, limits: Anchors) -> Panel:
+    """Make the first picture: blind scores by scope; without scores the slots and their losses."""
+    if open_cells(stats):
+        return scores.overview(stats)
+    return losses.fates(stats, limits).panels[0]
+
+
+def _passage(example: tuple[ShownRecord, ShownProbe]) -> tuple[Piece, ...]:
+    record, probe = example
+    return excerpt(record.text, probe.name, probe.split, AROUND)
 
 
 def _shown(value: object) -> object:

@@ -116,6 +116,21 @@ def choose(
     return tuple(record(rows[each.doc_id, each.round], bands)[0] for each in chosen)
 
 
+def example(records: Sequence[ShownRecord]) -> tuple[ShownRecord, ShownProbe] | None:
+    """Choose the probe that explains the rest: with answers, marked, without flags, HARD.
+
+    A probe that lacks some of these is chosen when no other has them; None without records.
+    """
+    found = ((record, probe) for record in records for probe in record.probes)
+    return min(found, key=lambda each: _shortcomings(each[1]), default=None)
+
+
+def _shortcomings(probe: ShownProbe) -> tuple[bool, ...]:
+    scores = [each.score for each in probe.rollouts if each.score is not None]
+    flat = not scores or min(scores) == max(scores)
+    return not probe.rollouts, not probe.located, bool(probe.flags), probe.band != "hard", flat
+
+
 def _seen(files: Sequence[Path]) -> list[_Seen]:
     places: dict[tuple[str, int], Path] = {}
     maxima: dict[tuple[str, int], list[float]] = defaultdict(list)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.chromium import Chromium
 from tests.conftest import LICENSE, Builds, Probec, installed
 from tests.e2e.test_build import dataset, edit
 from tests.e2e.test_scoring import WHOLE
@@ -167,6 +168,72 @@ def test_the_page_is_self_contained(built: Path) -> None:
     assert found.tags["svg"] > 10
     assert found.tags["script"] == found.tags["style"] == 1
     assert len(text) < 1_500_000
+
+
+def test_the_page_begins_with_a_verdict_a_picture_and_a_probe(built: Path, project: Path) -> None:
+    text = (built / "report.html").read_text(encoding="utf-8")
+    first, second = re.findall(r"<section.*?</section>", text, re.DOTALL)[:2]
+    values = [best(row) for row in scored(dataset(project))]
+    hard = sum(value < 0.4 for value in values) / len(values)
+    (verdict,) = re.findall(r'<p class="verdict">(.*?)</p>', first)
+
+    assert f"{len(dataset(project))} probes of" in verdict
+    assert f"of the {len(values)} with blind scores, {100 * hard:.1f}%" in verdict
+    assert "the scores are simulated by the embedded model." in verdict
+    assert Page(first).tags["svg"] == 1
+    (row,) = [each for each in dataset(project) if f">{each['verbalizer_prompt']}<" in second]
+    assert "".join(re.findall("<mark>(.*?)</mark>", second, re.DOTALL)) == row["atom_text"]
+    assert Page(second).text.count("split") == 1
+    shown = [float(score) for score in re.findall(r"<b>(\d\.\d\d)</b>", second)]
+    assert shown == pytest.approx(row["bb_answer_rollout_scores"], abs=0.005)
+
+
+def test_every_link_of_the_page_has_its_place_and_every_control_a_name(built: Path) -> None:
+    text = (built / "report.html").read_text(encoding="utf-8")
+    found = Page(text)
+    links = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
+    ids = [value for _, name, value in found.attributes if name == "id"]
+    (filters,) = re.findall(r'<div class="filters".*?</div>', text, re.DOTALL)
+    controls = re.findall(r"<(?:input|select)", filters)
+
+    assert len(links) >= 8
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert len(controls) == 3
+    assert len(re.findall(r"<label>\w+ <(?:input|select)", filters)) == len(controls)
+
+
+def test_the_page_fits_its_first_screen_and_filters_its_documents(
+    built: Path, tmp_path: Path
+) -> None:
+    browser = Chromium(tmp_path / "profile")
+    shown = "[...document.querySelectorAll('.record')].filter(e => e.checkVisibility()).length"
+    try:
+        browser.size(1280, 800)
+        browser.open((built / "report.html").as_uri())
+        browser.wait("document.querySelector('.filters').checkVisibility()")
+        ends = "document.querySelector('{}').getBoundingClientRect().bottom"
+        assert browser.run(ends.format(".verdict")) < 800
+        assert browser.run(ends.format(".overview")) < 800
+        assert browser.run(ends.format("#probe h2")) < 800
+        every = browser.run(shown)
+        assert every > 2
+
+        change = "(() => {{ const e = document.querySelector('{}'); e.value = '{}'; "
+        change += "e.dispatchEvent(new Event('input', {{bubbles: true}})); }})()"
+        browser.run(change.format("#filter-scope", "word"))
+        chosen = "document.querySelector('.record:not([hidden]) .pick:checked').dataset.scope"
+        assert browser.run(chosen) == "word"
+        browser.run(change.format("#filter-text", "nonesuch"))
+        assert browser.run(shown) == 0
+        assert browser.run("document.querySelector('output').textContent").startswith("0 of")
+        browser.run(change.format("#filter-text", ""))
+        assert browser.run(shown) == every
+
+        browser.size(390, 844)
+        assert browser.run("document.documentElement.scrollWidth") == 390
+    finally:
+        browser.close()
 
 
 def test_every_figure_has_a_label_and_its_numbers_as_text(built: Path) -> None:

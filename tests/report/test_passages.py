@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.report.passages import Atom, stretches, visible
+from compiler.report.passages import Atom, Piece, excerpt, stretches, visible
 
 TEXT = "One two three. Four five six. Seven eight."
 
@@ -65,3 +65,25 @@ def test_splits_and_the_start_of_generated_text_are_marked_at_their_place() -> N
 )
 def test_control_characters_are_shown_as_their_code_points(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_an_excerpt_holds_whole_words_around_split_and_atom() -> None:
+    text = stretches(TEXT, {"x0": 14}, [Atom("a0", 30, 35), Atom("a1", 0, 3)], None)
+
+    assert excerpt(text, "a0", "x0", 2) == (
+        Piece("three.", gap=True, before=True),
+        Piece(" Four", split=True),
+        Piece("six. ", gap=True),
+        Piece("Seven", atom=True),
+        Piece(" eight."),
+    )
+    whole = excerpt(text, "a0", "x0", 99)
+    assert "".join(piece.text for piece in whole) == TEXT
+    assert not any(piece.gap for piece in whole)
+
+
+def test_an_excerpt_without_marks_is_the_beginning_of_the_text() -> None:
+    assert excerpt(stretches(TEXT, {}, [], None), "a0", "", 5) == (
+        Piece("One two"),
+        Piece("", gap=True),
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from compiler.report.plots import canvas
 from compiler.report.plots.curve import curve
 from compiler.report.plots.dots import Dot, Mark, dots
-from compiler.report.plots.histogram import histogram
+from compiler.report.plots.histogram import Bars, histogram, histograms
 from compiler.report.plots.shares import Share, shares
 from compiler.report.plots.stack import Part, Stack, stack
 from compiler.report.plots.steps import Step, steps
@@ -53,6 +53,26 @@ def test_a_histogram_has_one_bar_per_bin_with_its_share_as_height() -> None:
     assert float(hard.get("width", "")) == pytest.approx(2 * float(easy.get("width", "")), abs=0.05)
     assert {"10", "30", "0", "20", "40", "0%", "50%", "0.2"} <= set(texts(svg))
     assert "maximum blind score of a probe" in texts(svg)
+
+
+def test_histograms_have_a_row_for_each_scope_with_its_targets_side_by_side() -> None:
+    rows = {
+        "sentence": [Bars("prefix", (10, 30, 0, 20, 40)), Bars("suffix", (1, 0, 0, 0, 0))],
+        "whole": [Bars("suffix", (0, 0, 5, 0, 0))],
+    }
+    svg = histograms(rows, (0, 0.2, 0.4, 0.6, 0.8, 1.0), 0.4, 0.8)
+    prefix, *bars = marked(svg, "prefix")[1:]
+    beside, *_ = marked(svg, "suffix")[1:]
+
+    # The first mark of each target is that of the legend.
+    assert len(bars) == 4
+    assert len(marked(svg, "hard")) == len(marked(svg, "easy")) == 2
+    assert float(beside.get("x", "")) == pytest.approx(
+        float(prefix.get("x", "")) + float(prefix.get("width", "")) + 1
+    )
+    assert float(beside.get("height", "")) == pytest.approx(10 * float(prefix.get("height", "")))
+    assert {"sentence: 100 and 1 probes", "whole: 5 probes", "10%", "40%", "100%"} <= {*texts(svg)}
+    assert {"prefix target", "suffix target", "HARD", "EASY"} <= {*texts(svg)}
 
 
 def test_an_empty_histogram_is_flat() -> None:

@@ -12,7 +12,7 @@ import pytest
 from compiler.records import AuditScore, ProbeFact, Reject
 from compiler.report import html, markdown, terminal
 from compiler.report.figures import FIGURES
-from compiler.report.figures.headline import headline
+from compiler.report.figures.headline import headline, verdict
 from compiler.report.sections import SUMMARY, sections
 from compiler.report.sections.cells import CHANGES
 from compiler.report.tree import ALL, Table, count, rows, word
@@ -199,6 +199,7 @@ def words_of_the_tree() -> Iterator[tuple[str, str]]:
             for text in (panel.title, panel.note, *re.findall(">([^<]+)<", panel.svg)):
                 yield f"figure {name}", text
     yield from (("headline", name) for name in headline(STATS, LIMITS).names)
+    yield "verdict", verdict(STATS, LIMITS)
 
 
 @pytest.mark.parametrize("name", SYNONYMS)
@@ -246,3 +247,40 @@ def test_names_of_scores_are_the_same_in_every_table_and_in_the_headline() -> No
     assert "choice-only accuracy" in TABLES["choice"].header
     assert "repeated questions" in TABLES["repeated"].header
     assert TABLES["scores"].cells[-1][:2] == (ALL, ALL)
+
+
+def test_a_verdict_names_the_size_the_bands_and_each_point_once() -> None:
+    unknown = next(each for each in STATS.judge.anchors if each.kind == "unknown")
+    accepted = replace(unknown, mean=Interval(0.5, None, None, 9, 9))
+    stats = replace(STATS, embedded=True, judge=replace(STATS.judge, anchors=(accepted,)))
+
+    assert verdict(stats, LIMITS) == (
+        "178 probes of 60 documents: of the 116 with blind scores, 44.8% (32.5 to 57.5) are HARD "
+        "and 11.2% (5.1 to 19.0) are EASY; text alone can pick the truth in sentence/suffix; the "
+        "judge is unreliable in sentence; 2 rows lack scores; rule V24 is broken; the scores are "
+        "simulated by the embedded model."
+    )
+
+
+def test_a_verdict_without_scores_or_points_says_so() -> None:
+    silent = Rules(0.4, 0.8, SCOPES)
+    bare = compute(gather([fact(0, 1, "word", "suffix")]), (), (), silent, None)
+    good = compute(gather([written(1, 10, "suffix")]), (), (), silent, None)
+
+    assert verdict(bare, LIMITS) == "1 probe of 1 document, without blind scores."
+    assert verdict(good, LIMITS) == (
+        "1 probe of 1 document: of the 1 with blind scores, 100.0% are HARD and 0.0% are EASY; "
+        "nothing else stands out."
+    )
+
+
+def test_a_broken_rule_is_one_warning_that_names_its_cells() -> None:
+    (cell,) = [
+        each for each in STATS.artefacts if (each.scope, each.target) == ("sentence", "suffix")
+    ]
+    other = replace(cell, target="prefix")
+    warned = headline(replace(STATS, artefacts=(cell, other)), LIMITS).warnings
+
+    (found,) = [each for each in warned if "V26" in each]
+    assert "sentence/suffix (choice-only" in found
+    assert "sentence/prefix (choice-only" in found

@@ -7,11 +7,25 @@ from compiler.report.numbers import short_percent
 from compiler.report.plots import canvas
 from compiler.report.plots.curve import curve
 from compiler.report.plots.dots import Dot, dots
-from compiler.report.plots.histogram import histogram
+from compiler.report.plots.histogram import Bars, histogram, histograms
 from compiler.report.sections.cells import easy, hard
 from compiler.spec.scoring import Anchors
 from compiler.statistics.scores import EDGES, CellStats
 from compiler.statistics.stats import Stats
+
+
+def overview(stats: Stats) -> Panel:
+    """Plot histograms of the maximum by scope, with both targets side by side."""
+    by_scope: dict[str, list[CellStats]] = {}
+    for cell in open_cells(stats):
+        by_scope.setdefault(cell.scope, []).append(cell)
+    rows = {
+        scope: [Bars(cell.target, cell.histogram) for cell in cells]
+        for scope, cells in by_scope.items()
+    }
+    drawn = histograms(rows, EDGES, stats.hard_below, stats.easy_from)
+    note = "share of each scope and target"
+    return Panel("Maximum blind score of a probe", drawn, note)
 
 
 def distribution(stats: Stats, limits: Anchors) -> Figure:

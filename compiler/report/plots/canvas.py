@@ -87,10 +87,10 @@ def picture(height: float, label: str, children: Sequence[str]) -> str:
     return visible(element("svg", size, *children))
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Choose at most six round numbers from `low` to `high`, the ends included if round."""
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Choose round numbers from `low` to `high` in at most `most` steps, round ends included."""
     steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-    step = next((each for each in steps if (high - low) / each <= 5.001), steps[-1])
+    step = next((each for each in steps if (high - low) / each <= most + 0.001), steps[-1])
     first = -(-round(low / step, 6) // 1)
     count = int((high - first * step) / step + 1e-6)
     return [round((first + index) * step, 6) for index in range(count + 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compiler.report.numbers import short
+from compiler.report.numbers import percent, short, short_percent
 from compiler.report.plots.canvas import (
     WIDTH,
     Scale,
@@ -61,7 +61,7 @@ def dots(
     top = _MARKED if marks else _TOP
     bottom = top + _ROW * len(rows)
     parts = []
-    for tick in ticks(low, high):
+    for tick in ticks(low, high, 4):
         parts.append(rule(across(tick), top - 4, across(tick), bottom))
         parts.append(words(across(tick), bottom + 15, shown(tick), "small", "middle"))
     # Two names are aligned away from each other, so that they do not overlap.
@@ -89,7 +89,7 @@ def _row(row: Dot, across: Scale, y: float, shown: Callable[[float], str]) -> li
         return [*parts, words(across.end + 8, y + 4, "none", "small faint")]
     if found.low is not None and found.high is not None:
         parts.append(whisker(across(found.low), y, across(found.high), y, row.kind))
-    value = shown(found.value) if shown is not short else f"{found.value:.2f}"
+    value = percent(found.value) if shown is short_percent else f"{found.value:.2f}"
     parts.append(dot(across(found.value), y, row.kind, f"{row.label}: {value}, n = {found.n:,}"))
     parts.append(words(WIDTH, y + 4, value, "small strong", "end"))
     return parts
