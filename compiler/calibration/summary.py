@@ -9,9 +9,9 @@ from compiler.calibration.sweep import Costs, Swept
 from compiler.embedded import MACHINERY
 from compiler.pricing.quotes import cells
 from compiler.probes.checks import CHECKS
-from compiler.report.numbers import estimate, percent_estimate, score, short
+from compiler.report.numbers import estimate, percent_estimate, score, short, short_percent
 from compiler.report.numbers import level as level_text
-from compiler.report.plots.sweep import Series, sweep
+from compiler.report.plots.sweep import Measures, Series, sweep
 from compiler.report.sections.cells import CHANGES
 from compiler.report.sections.scores import ONCE
 from compiler.report.terminal import table
@@ -31,16 +31,59 @@ def price(costs: Costs) -> str:
     return table((f"level, {costs.documents} documents", "new requests", "US$", "interval"), rows)
 
 
-def picture(found: SweepStats) -> str:
-    """Plot the levels, as SVG."""
+def picture(name: str, spec: Spec, swept: Swept) -> str:
+    """Plot the levels of a dataset, its name above them, as SVG."""
+    found, rule, bands = swept.stats, spec.calibration.select, spec.scoring.bands
     levels = found.levels
-    series = [
-        Series("expected max", "max", [each.expected_max for each in levels]),
-        Series("HARD", "hard", [each.hard for each in levels]),
-        Series("EASY", "easy", [each.easy for each in levels]),
-        Series("no context", "none", [each.no_context for each in levels]),
+    measure = _measure(spec, found)
+    points = [each.mean if rule.measure == "mean" else each.expected_max for each in levels]
+    scores = [Series(f"{measure}; dashed: target {short(rule.target)}", "max", points, rule.target)]
+    if any(each.no_context is not None for each in levels):
+        scores.append(
+            Series("no context, mean score", "none", [each.no_context for each in levels])
+        )
+    shares = (
+        Series(
+            f"HARD (max < {short(bands.hard)}); dashed: at least {rule.min_hard:.0%}",
+            "hard",
+            [each.hard for each in levels],
+            rule.min_hard,
+        ),
+        Series(
+            f"EASY (max >= {short(bands.easy)}); dashed: at least {rule.min_easy:.0%}",
+            "easy",
+            [each.easy for each in levels],
+            rule.min_easy,
+        ),
+        Series(
+            f"leaking; dashed: at most {rule.max_leak:.0%}",
+            "leak",
+            [each.leak for each in levels],
+            rule.max_leak,
+        ),
+    )
+    chosen = "none, no level satisfies the rule"
+    if found.chosen is not None:
+        chosen = f"level {level_text(found.chosen)}, nearest to the target"
+    title = [
+        f"Calibration of {name}",
+        f"chosen: {chosen}",
+        f"{swept.documents} documents, written scopes, 95% intervals",
     ]
-    return sweep([each.level for each in levels], series, found.chosen)
+    if scored_by_embedded(spec):
+        title.append("scores simulated by the embedded model")
+    plots = (
+        Measures("score, from 0 to 1", short, tuple(scores)),
+        Measures("share of probes, in percent", short_percent, shares),
+    )
+    refused = [int(level) for level in found.refused]
+    return sweep(title, [each.level for each in levels], plots, found.chosen, refused)
+
+
+def _measure(spec: Spec, found: SweepStats) -> str:
+    """Name the measure of the selection rule."""
+    mean = spec.calibration.select.measure == "mean"
+    return "mean score" if mean else f"expected max of {found.rollouts}"
 
 
 def text(spec: Spec, swept: Swept) -> str:
@@ -66,7 +109,7 @@ def text(spec: Spec, swept: Swept) -> str:
         f"{f'; {MACHINERY}' if scored_by_embedded(spec) else ''}",
         *(() if noise else (ONCE,)),
         _effect(found),
-        f"selection rule: {rule.measure} nearest to {rule.target}, HARD at least "
+        f"selection rule: {_measure(spec, found)} nearest to {rule.target}, HARD at least "
         f"{rule.min_hard:.0%}, EASY at least {rule.min_easy:.0%}, leaking at most "
         f"{rule.max_leak:.0%}",
     ]

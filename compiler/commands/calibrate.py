@@ -66,7 +66,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     swept = sweep(project, chosen, docs, args.max_usd, reporter)
     picture = args.picture or project.store.root / "calibration" / f"{project.dataset}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(picture, summary.picture(swept.stats).encode("utf-8"), "--picture")
+    drawn = summary.picture(project.dataset, spec, swept)
+    write_atomic(picture, drawn.encode("utf-8"), "--picture")
     text = f"{summary.text(spec, swept)}\nplot: {folder.shown(picture)}"
     written = False
     if args.write and swept.stats.chosen is not None:

@@ -145,7 +145,9 @@ def test_a_sweep_sends_each_request_once_locks_no_round_and_writes_its_choice(
     ).replace("max_leak: 1.0}\n", f'max_leak: 1.0}}\n  evidence: "{evidence}"\n')
     assert probec("check", SPEC) == 0
     picture = ElementTree.parse(project / "build/calibration/tiny.svg").getroot()
-    assert len(picture.findall(".//{*}circle")) == 4 * 3
+    marks = [each for each in picture.iter() if "mark" in each.get("class", "").split()]
+    # Five measures of three levels, each once more in its legend.
+    assert len(marks) == 5 * (3 + 1)
 
 
 def test_levels_that_cannot_be_swept_or_written_are_errors(

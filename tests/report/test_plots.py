@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.report.numbers import short, short_percent
 from compiler.report.plots import canvas
 from compiler.report.plots.curve import curve
 from compiler.report.plots.dots import Dot, Mark, dots
@@ -17,6 +18,7 @@ from compiler.report.plots.histogram import Bars, histogram, histograms
 from compiler.report.plots.shares import Share, shares
 from compiler.report.plots.stack import Part, Stack, stack
 from compiler.report.plots.steps import Step, steps
+from compiler.report.plots.sweep import Measures, Series, sweep
 from compiler.statistics.measures.intervals import Interval
 
 EVIL = "</svg><script>alert(1)</script> & \"'<b>"
@@ -32,7 +34,7 @@ def marked(svg: str, kind: str) -> list[ET.Element]:
 
 
 def parsed(svg: str) -> Iterator[ET.Element]:
-    return ET.fromstring(svg).iter()
+    return ET.fromstring(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "")).iter()
 
 
 def texts(svg: str) -> list[str]:
@@ -149,6 +151,38 @@ def test_a_stack_fills_the_width_and_its_legend_has_only_its_parts() -> None:
     assert {"75%", "25%", "good ones", "row"} <= set(texts(svg))
 
 
+def swept(chosen: int | None) -> str:
+    levels = [-1, 0, 1]
+    same = [interval(0.5, 0.4, 0.6)] * 3
+    shares = tuple(Series(kind, kind, same, 0.3) for kind in ("hard", "easy", "leak"))
+    scores = (Series("expected max of 5; dashed: target 0.4", "max", same, 0.4),)
+    plots = (
+        Measures("score, from 0 to 1", short, scores),
+        Measures("share", short_percent, shares),
+    )
+    return sweep(["Calibration of x", "chosen"], levels, plots, chosen, [1])
+
+
+def test_a_sweep_has_title_axes_legend_limits_intervals_and_the_chosen_level() -> None:
+    svg = swept(-1)
+
+    assert {"Calibration of x", "calibration level, stricter to the right"} <= {*texts(svg)}
+    assert {"score, from 0 to 1", "expected max of 5; dashed: target 0.4", "share"} <= {*texts(svg)}
+    assert {"-1", "0", "+1", "0.25", "25%", "chosen", "×"} <= {*texts(svg)}
+    assert len(marked(svg, "limit")) == 4
+    assert len(marked(svg, "whisker")) == 4 * 3
+    assert len(marked(svg, "chosen")) == 2
+    assert not marked(swept(None), "chosen")
+
+
+def test_equal_values_of_a_sweep_have_marks_side_by_side() -> None:
+    bars = [each.get("d", "").split("L")[0] for each in marked(swept(-1), "whisker")[3:]]
+    places = sorted(float(bar.removeprefix("M").split()[0]) for bar in bars)
+
+    assert len(places) == 3 * 3
+    assert min(right - left for left, right in pairwise(places)) >= 9.6
+
+
 @pytest.mark.parametrize(
     "svg",
     [
@@ -157,8 +191,9 @@ def test_a_stack_fills_the_width_and_its_legend_has_only_its_parts() -> None:
         steps([Step(EVIL, EVIL, interval(0.5))], EVIL, "prefix"),
         shares([Share(EVIL, 0.5)], EVIL),
         stack([Stack(EVIL, (Part("a", 1, EVIL),))], (("a", EVIL),), EVIL),
+        sweep([EVIL], [0], [Measures(EVIL, short, (Series(EVIL, "max", [None]),))], None, ()),
     ],
-    ids=["dots", "curve", "steps", "shares", "stack"],
+    ids=["dots", "curve", "steps", "shares", "stack", "sweep"],
 )
 def test_hostile_labels_are_escaped(svg: str) -> None:
     assert not [each for each in parsed(svg) if each.tag in ("script", "b")]
