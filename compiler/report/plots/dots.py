@@ -61,7 +61,8 @@ def dots(
     top = _MARKED if marks else _TOP
     bottom = top + _ROW * len(rows)
     parts = []
-    for tick in ticks(low, high, 4):
+    # A percentage is wide: five steps of them would touch.
+    for tick in ticks(low, high, 4 if shown is short_percent else 5):
         parts.append(rule(across(tick), top - 4, across(tick), bottom))
         parts.append(words(across(tick), bottom + 15, shown(tick), "small", "middle"))
     # Two names are aligned away from each other, so that they do not overlap.
