@@ -41,7 +41,6 @@ from compiler.records import (
     DocTexts,
     Document,
     Probe,
-    ProbeFact,
     Reject,
     ReplyRow,
     ScoreRow,
@@ -55,6 +54,7 @@ from compiler.stages.asking import posed
 from compiler.stages.context import Context
 from compiler.stages.judging import Judging, judged, whole
 from compiler.statistics.artefacts import Pair
+from compiler.statistics.packing import Packed, unpack
 from compiler.templating import prompts
 
 ROWS: dict[str, type] = {
@@ -71,7 +71,7 @@ ROWS: dict[str, type] = {
     "answer.answers": AnswerRow,
     "judge.verdicts": VerdictRow,
     "score.scores": ScoreRow,
-    "publish.facts": ProbeFact,
+    "publish.facts": Packed,
     "publish.pairs": Pair,
 }
 # Most stages read only the texts of the doc-records.
@@ -184,7 +184,8 @@ class Floors:
 
     def _released(self) -> float:
         """Return seconds per document to read what statistics read of one round."""
-        documents = {fact.doc_id for fact in self._rows("publish.facts", ProbeFact)}
+        parts = self._rows("publish.facts", Packed)
+        documents = {name for part in parts for name in unpack(part).names.tolist()}
         return (self._read("publish.facts") + self._read("publish.pairs")) / len(documents)
 
     def _written(self, stage: str) -> float:

@@ -92,7 +92,7 @@ DOORS = {
             f"statistics/{name}.py"
             for name in (
                 *("stats", "observations", "scores", "reliability", "typicality", "levels"),
-                "context",
+                *("context", "packing"),
             )
         ),
         *("characters.py", "words.py", "probes/bytelevel.py"),

@@ -20,12 +20,13 @@ from compiler.pricing.quotes import dollars
 from compiler.pricing.unit_costs import later_usd, observed_usd
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter
-from compiler.records import AuditScore, ProbeFact
+from compiler.records import AuditScore
 from compiler.report import numbers
 from compiler.stages.context import Context
 from compiler.statistics.levels import Level as Rows
 from compiler.statistics.levels import SweepStats, compare
-from compiler.statistics.observations import gather
+from compiler.statistics.observations import joined
+from compiler.statistics.packing import Packed, unpack
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,13 @@ def _compared(project: Project, built: Mapping[int, Level], docs: int) -> SweepS
     spec = project.spec
     found = {}
     for number, each in built.items():
-        facts = project.store.rows(_facts(each), ProbeFact)
+        facts = map(unpack, project.store.rows(_facts(each), Packed))
         audits = (
             row
             for _, manifest in each.graph.manifests("score")
             for row in project.store.rows(manifest.outputs["audits"], AuditScore)
         )
-        found[number] = Rows(gather(facts), docs * spec.written_slots(), audits)
+        found[number] = Rows(joined(facts), docs * spec.written_slots(), audits)
     bands = spec.scoring.bands
     return compare(found, bands.hard, bands.easy, spec.calibration.select)
 

@@ -24,7 +24,7 @@ from compiler.project.listing import Listing
 from compiler.project.project import Project
 from compiler.project.slices import slices
 from compiler.project.workload import calls_per_probe
-from compiler.records import DocTexts, ProbeFact, Reject
+from compiler.records import DocTexts, Reject
 from compiler.spec.model import Spec
 from compiler.spec.paid import ROLES, Role
 from compiler.stages.asking import ASKING
@@ -331,12 +331,16 @@ def _rows(
     project: Project, graph: Graph, parts: Sequence[Part], wanted: Mapping[str, object]
 ) -> dict[str, dict[str, int]]:
     """Count the rows of some documents by scope. `parts`: the shards that hold them."""
+    from compiler.statistics.packing import Packed, unpack
+
     found: dict[str, dict[str, int]] = {doc: {} for doc in wanted}
     for index in dict.fromkeys(part[0] for part in parts):
         manifest = graph.manifest("publish", (index,))
         assert manifest is not None, "a finished build has every step"
-        for row in project.store.rows(manifest.outputs["facts"], ProbeFact):
-            own = found.get(row.doc_id)
-            if own is not None:
-                own[row.scope] = own.get(row.scope, 0) + 1
+        for packed in project.store.rows(manifest.outputs["facts"], Packed):
+            rows = unpack(packed)
+            for doc, scope in zip(rows.ids().tolist(), rows.scopes.tolist(), strict=True):
+                own = found.get(doc)
+                if own is not None:
+                    own[scope] = own.get(scope, 0) + 1
     return found

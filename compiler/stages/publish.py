@@ -32,7 +32,7 @@ from compiler.stages.context import Context
 if TYPE_CHECKING:
     from compiler.statistics.artefacts import Pair
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,11 @@ def _run(
     out: Outputs,
 ) -> None:
     from compiler.statistics.artefacts import Artefacts
+    from compiler.statistics.packing import Packer
 
     gathered = Artefacts()
 
-    def published(facts: RowWriter, pairs: RowWriter) -> Iterator[dict[str, Value]]:
+    def published(facts: Packer, pairs: RowWriter) -> Iterator[dict[str, Value]]:
         for row in rows(constants, needs, inputs):
             facts.append(_fact(row))
             pair = _pair(row, by_response)
@@ -109,7 +110,8 @@ def _run(
             yield columns.values(row)
 
     # A round's facts do not fit in memory, so all three outputs are written while rows stream.
-    with out.appending("facts") as facts, out.appending("pairs") as pairs:
+    with out.appending("facts") as written, out.appending("pairs") as pairs:
+        facts = Packer(written.append)
         out.file(
             "rows",
             ".parquet",
@@ -125,6 +127,7 @@ def _run(
                 ),
             ),
         )
+        facts.flush()
 
 
 def rows(constants: Constants, needs: Needs, inputs: Inputs) -> Iterator[Row]:

@@ -18,7 +18,6 @@ from compiler.probes.reasons import REASONS, SKIPS
 from compiler.records import (
     AuditScore,
     Choice,
-    ProbeFact,
     Reject,
     Skip,
     UnknownKeys,
@@ -142,12 +141,13 @@ def _run(
 ) -> None:
     from compiler.statistics.artefacts import Pair
     from compiler.statistics.ledger import BuildStats, close, counted, skipped
-    from compiler.statistics.observations import gather
+    from compiler.statistics.observations import joined
+    from compiler.statistics.packing import Packed, unpack
     from compiler.statistics.stats import Rules, compute
 
     bands = context.spec.scoring.bands
     rejects = [row for need in _REJECTS for row in inputs.rows(need, Reject)]
-    rows = gather(inputs.rows("publish.facts", ProbeFact))
+    rows = joined(map(unpack, inputs.rows("publish.facts", Packed)))
     ledger = close(slots, rounds, rejects, rows)
     skips, skipped_chars = skipped(row for need in _SKIPS for row in inputs.rows(need, Skip))
     build = BuildStats(

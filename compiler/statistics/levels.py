@@ -90,7 +90,7 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
     `hard`, `easy`: the thresholds of the bands.
     """
     order = sorted(levels)
-    documents = np.concatenate([levels[level].rows.documents for level in order])
+    documents = np.concatenate([levels[level].rows.ids() for level in order])
     tally = Tally(Clusters.of(documents))
     waiting, start = [], 0
     # Early stopping leaves milder levels more rows of fewer rollouts, and the maximum grows with

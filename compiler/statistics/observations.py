@@ -23,9 +23,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Names: TypeAlias = npt.NDArray[np.str_]
 
 # Rows converted at a time: as Python objects, all rows of a full build take half a gigabyte.
-_BLOCK = 8192
+BLOCK = 8192
 _COLUMNS = (
-    *("documents", "rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
+    *("rounds", "slots", "scopes", "targets", "typicality", "distances", "support"),
     *("others", "chars", "same_split", "leaking", "questions", "split_kinds", "levels"),
     *("attested", "origins"),
 )
@@ -39,7 +39,8 @@ LEAKS = frozenset({"V14", "V28"})
 class Observations:
     """n probes as columns. Missing integers are -1, missing numbers NaN.
 
-    `documents`, `scopes`, `targets`, `typicality` (empty for none), `statuses`: names, (n,).
+    `names`: document ids, sorted; `documents`: the place of each row's document among them, (n,).
+    `scopes`, `targets`, `typicality` (empty for none), `statuses`: names, (n,).
     `scores`: blind scores by rollout, (n, K), padded with NaN; `seconds`: the same answers scored
     against target_response. `baselines`: scores by baseline, (n, its rollouts). `distances`: from
     the split, in units of the scope. `support`: other siblings that hold the atom's content;
@@ -52,7 +53,8 @@ class Observations:
     by flag.
     """
 
-    documents: Names
+    names: Names
+    documents: Ints
     rounds: Ints
     slots: Ints
     scopes: Names
@@ -77,6 +79,11 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.documents)
+
+    def ids(self, rows: Ints | slice = slice(None)) -> Names:
+        """Return the document id of each of some rows, or of all."""
+        found: Names = self.names[self.documents[rows]]
+        return found
 
     @property
     def rollouts(self) -> int:
@@ -105,13 +112,12 @@ class Observations:
 def gather(rows: Iterable[ProbeFact]) -> Observations:
     """Convert rows to columns as a stream, with a few hundred bytes of memory per row."""
     waiting = iter(rows)
-    blocks = [_block([])]
-    while block := list(islice(waiting, _BLOCK)):
-        blocks.append(_block(block))
-    return _joined(blocks)
+    return joined(block(some) for some in iter(lambda: list(islice(waiting, BLOCK)), []))
 
 
-def _block(rows: Sequence[ProbeFact]) -> Observations:
+def block(rows: Sequence[ProbeFact]) -> Observations:
+    """Convert some rows to columns."""
+
     def names(values: list[str | None] | list[str]) -> Names:
         return np.array([value or "" for value in values], dtype=np.str_)
 
@@ -119,8 +125,11 @@ def _block(rows: Sequence[ProbeFact]) -> Observations:
         return np.array([-1 if value is None else value for value in values], dtype=np.int64)
 
     chars = list(chain.from_iterable(row.chars for row in rows))
+    ids = sorted({row.doc_id for row in rows})
+    places = {name: place for place, name in enumerate(ids)}
     return Observations(
-        documents=names([row.doc_id for row in rows]),
+        names=np.array(ids, dtype=np.str_),
+        documents=np.array([places[row.doc_id] for row in rows], dtype=np.int64),
         rounds=integers([row.round for row in rows]),
         slots=integers([row.slot for row in rows]),
         scopes=names([row.scope for row in rows]),
@@ -148,29 +157,36 @@ def _block(rows: Sequence[ProbeFact]) -> Observations:
     )
 
 
-def _joined(blocks: Sequence[Observations]) -> Observations:
-    """Concatenate blocks."""
-    names = sorted({name for block in blocks for name in block.baselines})
-    absent = [np.full((len(block), 0), np.nan) for block in blocks]
+def joined(parts: Iterable[Observations]) -> Observations:
+    """Concatenate columns."""
+    # An empty block makes the columns of no rows.
+    found = [block([]), *parts]
+    names = sorted({name for part in found for name in part.baselines})
+    absent = [np.full((len(part), 0), np.nan) for part in found]
     tables = {
         name: _stacked(
-            [each.baselines.get(name, gap) for each, gap in zip(blocks, absent, strict=True)]
+            [each.baselines.get(name, gap) for each, gap in zip(found, absent, strict=True)]
         )
         for name in names
     }
-    scores = _stacked([block.scores for block in blocks])
+    scores = _stacked([part.scores for part in found])
     flags: Counter[str] = Counter()
-    for block in blocks:
-        flags.update(block.flags)
+    for part in found:
+        flags.update(part.flags)
+    ids = np.unique(np.concatenate([part.names for part in found]))
 
     def column(name: str) -> npt.NDArray[Any]:
-        return np.concatenate([getattr(block, name) for block in blocks])
+        return np.concatenate([getattr(part, name) for part in found])
 
     return Observations(
+        names=ids,
+        documents=np.concatenate(
+            [np.searchsorted(ids, part.names)[part.documents] for part in found]
+        ),
         **{name: column(name) for name in _COLUMNS},
         statuses=_exact(column("statuses"), scores),
         scores=scores,
-        seconds=_stacked([block.seconds for block in blocks]),
+        seconds=_stacked([part.seconds for part in found]),
         baselines=tables,
         flags=Counter(dict(sorted(flags.items()))),
     )

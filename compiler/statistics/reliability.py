@@ -166,15 +166,13 @@ class _Table:
 
     def __init__(self, rows: Observations, audits: Iterable[AuditScore]) -> None:
         self.rows = rows
-        places = {
-            key: place
-            for place, key in enumerate(
-                zip(rows.documents.tolist(), rows.slots.tolist(), strict=True)
-            )
-            if rows.statuses[place] != "local"
-        }
+        audited = list(audits)
+        about = np.isin(rows.names, list({audit.doc_id for audit in audited}))
+        found = np.flatnonzero(about[rows.documents] & (rows.statuses != "local"))
+        ids, slots = rows.ids(found).tolist(), rows.slots[found].tolist()
+        places = dict(zip(zip(ids, slots, strict=True), found.tolist(), strict=True))
         self.scores: dict[str, dict[int, tuple[float | None, ...]]] = {}
-        for audit in audits:
+        for audit in audited:
             # The audits of a dataset may concern rounds whose rows were not read.
             place = places.get((audit.doc_id, audit.slot))
             if place is not None:

@@ -15,8 +15,8 @@ import numpy as np
 from compiler.records import AuditScore
 from compiler.statistics.artefacts import Artefacts, ArtefactStats, Pair
 from compiler.statistics.context import ContextStats, contexts
-from compiler.statistics.ledger import BuildStats, counted
-from compiler.statistics.observations import Observations
+from compiler.statistics.ledger import BuildStats
+from compiler.statistics.observations import Ints, Names, Observations
 from compiler.statistics.reliability import JudgeStats, reliability
 from compiler.statistics.scores import CellStats, cells
 from compiler.statistics.typicality import TypicalityStats, typicality
@@ -90,8 +90,8 @@ def compute(
     scopes = rows.order_of_scopes(rules.scopes)
     return Stats(
         probes=len(rows),
-        documents=len(np.unique(rows.documents)),
-        rows_by_round=counted(str(index) for index in rows.rounds.tolist()),
+        documents=len(rows.names),
+        rows_by_round=_tallied(rows.rounds),
         scopes=_scopes(rows, list(rules.scopes) if build is not None else scopes),
         cells=cells(rows, rules.hard_below, rules.easy_from, scopes),
         artefacts=_artefacts(rows, pairs, scopes),
@@ -111,18 +111,24 @@ def _scopes(rows: Observations, names: Sequence[str]) -> tuple[ScopeStats, ...]:
     found = []
     for name in names:
         of_scope = rows.scopes == name
-        labels = rows.typicality[of_scope].tolist()
+        labels, origins = rows.typicality[of_scope], rows.origins[of_scope]
         found.append(
             ScopeStats(
                 name,
                 int(of_scope.sum()),
-                counted(rows.targets[of_scope].tolist()),
-                counted(label for label in labels if label),
-                counted(rows.statuses[of_scope].tolist()),
-                counted(origin for origin in rows.origins[of_scope].tolist() if origin),
+                _tallied(rows.targets[of_scope]),
+                _tallied(labels[labels != ""]),
+                _tallied(rows.statuses[of_scope]),
+                _tallied(origins[origins != ""]),
             )
         )
     return tuple(found)
+
+
+def _tallied(values: Names | Ints) -> dict[str, int]:
+    """Count each value, sorted by its text."""
+    found, counts = np.unique(values, return_counts=True)
+    return dict(sorted(zip(map(str, found.tolist()), counts.tolist(), strict=True)))
 
 
 def _artefacts(

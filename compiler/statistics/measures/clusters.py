@@ -138,7 +138,7 @@ class Tally:
     def sweep(self, seed: int, resamples: int = RESAMPLES) -> Sweep:
         """Resample documents with replacement `resamples` times, and sum every column each time."""
         total = [block.sum(axis=1) for block in self._blocks]
-        if self.clusters.count < MIN_DOCUMENTS:
+        if self.clusters.count < MIN_DOCUMENTS or not self._blocks:
             resamples = 0
         found = np.empty((resamples, _BLOCK * len(self._blocks)))
         done = 0
