@@ -69,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         return _failed(_refused(error), as_json)
+    finally:
+        if argv is None:
+            # The process ends, and its last collection would take a tenth of the CPU time.
+            gc.freeze()
 
 
 def _open_streams() -> None:
@@ -392,7 +396,3 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
