@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SLOW = 30.0
 # Imports and parsed specs are few cycles in many objects, so collections would find nothing.
-_COLLECT_AFTER = (50_000, 20, 20)
+_COLLECT_AFTER = (100_000, 20, 20)
 _EMPTY = re.compile(r"--[a-z-]+=")
 _EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
 provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
