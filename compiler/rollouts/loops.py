@@ -8,6 +8,8 @@ another, and markup does not count.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import regex
 from msgspec import Struct
@@ -36,6 +38,8 @@ class Tokens(Struct, frozen=True):
     numbers: NDArray[np.int64]
 
 
+# A filter asks for onset and coverage of the same text.
+@lru_cache(maxsize=1)
 def tokens(text: str) -> Tokens:
     """Split a text into words, numbers and signs, without markup tags."""
     known: dict[str, int] = {}

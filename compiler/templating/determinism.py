@@ -93,6 +93,8 @@ def refused(tree: nodes.Template) -> tuple[Refused, ...]:
 
 def address(text: str, values: Mapping[str, object]) -> str | None:
     """Find the address of an object in a rendered text, unless a value holds it as text."""
+    if "0x" not in text and "0X" not in text:
+        return None
     for match in _ADDRESS.finditer(text):
         if not _holds(values, match[0]):
             return match[0]
