@@ -69,10 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         return _failed(_refused(error), as_json)
-    finally:
-        if argv is None:
-            # The process ends, and its last collection would take a tenth of the CPU time.
-            gc.freeze()
 
 
 def _open_streams() -> None:
@@ -126,6 +122,10 @@ def _run(arguments: list[str], *, own: bool) -> int:
         print(json.dumps(result.data, indent=1, ensure_ascii=False))
     else:
         print(result.text)
+    if own:
+        # The last collection of the process would take a tenth of the CPU time and find no file
+        # that is not closed without it.
+        gc.freeze()
     return int(result.code)
 
 

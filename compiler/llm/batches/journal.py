@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import finalize
 
 import msgspec
 from msgspec import Struct
@@ -361,6 +362,7 @@ class Journal:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
         connection.executescript(tables.SCHEMA)
+        finalize(self, connection.close)
         return connection
 
 
