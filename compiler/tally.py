@@ -90,6 +90,11 @@ class Tally:
         )
 
 
+def connect(log: Path) -> sqlite3.Connection:
+    """Connect to a log. Any thread may close it, because the garbage collector runs in any."""
+    return sqlite3.connect(log, timeout=BUSY_MS / 1000, check_same_thread=False)
+
+
 def held(connection: sqlite3.Connection) -> int:
     """Return the number of replies that were ever stored in a log; write nothing."""
     tables = {row[0] for row in connection.execute(_TABLES)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from compiler.engine.lock import locked
 from compiler.errors import BusyError, ProviderError
@@ -17,8 +18,7 @@ from compiler.project.project import PAID, SPENDING, Project
 from compiler.report.terminal import table
 
 
-@dataclass
-class Canceled:
+class Canceled(Struct):
     """The outcome of a cancellation: the ids of canceled batches, how many could not be canceled,
     and a line about each.
     """

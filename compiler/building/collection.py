@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.engine.lock import locked
 from compiler.keys import Json
@@ -19,8 +20,7 @@ from compiler.project.project import PAID, SPENDING, Project
 from compiler.project.reporter import Reporter
 
 
-@dataclass
-class Collected:
+class Collected(Struct):
     """Counts of collected batches, of replies new to the log, and of requests without a reply."""
 
     batches: int = 0

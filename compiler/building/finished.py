@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from compiler.building import folder
 from compiler.engine.plan import Graph
@@ -17,8 +18,7 @@ from compiler.statistics.stats import Stats
 from compiler.templating.prompts import Library
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A build that is up to date."""
 
     project: Project

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.dataset.located import Located
 from compiler.engine.executors import Bench, Workplace
@@ -35,8 +36,7 @@ FOLDER = "kit"
 _KIT = "kit.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Kit:
+class Kit(Struct, frozen=True):
     """A project's parts for workers.
 
     `spec`: as JSON. `templates`: path from the project root -> text. `tokenizers`: by name; their

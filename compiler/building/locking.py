@@ -8,11 +8,11 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 
 import msgspec
+from msgspec.structs import replace
 
 from compiler.engine.explain import changes
 from compiler.engine.plan import Graph

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.engine.plan import Graph
 from compiler.keys import Json
@@ -17,8 +18,7 @@ _SHOWN = 3
 _CUT = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Requests of one role that ended without a message, with the same error text."""
 
     role: str

@@ -6,7 +6,8 @@ Planning opens no socket.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.building import chain, folder, recovery
 from compiler.building.locking import refuse_changed
@@ -28,8 +29,7 @@ _DAMAGED = (
 )
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The steps of a project and their price.
 
     `blocked`: what must be fetched before the steps can be planned; if not empty, the price is an

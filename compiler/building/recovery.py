@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from compiler.errors import StoreError
 from compiler.llm.batches.journal import Journal
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _BUSY = "wait until that build ends, or Ctrl-C it first"
 
 
-@dataclass
-class Recovered:
+class Recovered(Struct):
     """Archived batches, and their replies: new in the log, there already, and unreadable.
 
     `unmapped`: batches whose results do not say which requests they answer, archived by an earlier

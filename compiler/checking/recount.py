@@ -7,12 +7,13 @@ stated. All others must be equal: the statistics, the ledger, and the card line 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from compiler.checking import rollouts
 from compiler.dataset.rollout_columns import FACTS, LEDGER

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from compiler.dataset import rollout_columns
 from compiler.dataset.rollout_columns import FACTS, LEDGER, REJECTED
@@ -40,8 +40,7 @@ _NEAR = 1e-6
 _EXAMPLES = 3
 
 
-@dataclass
-class RolloutReport:
+class RolloutReport(Struct):
     """Broken rules: number of findings, and up to three examples of each with their place.
 
     `not_applied`: rules that could not be checked.

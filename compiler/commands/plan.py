@@ -26,9 +26,10 @@ def run(args: argparse.Namespace) -> Result:
     from compiler.project import opening, problems
 
     variant = arguments.variant(args)
-    found = plan.plan(opening.project(variant))
+    draft = opening.draft(variant)
+    found = plan.plan(opening.project(variant, read=draft))
     if found.reads:
-        wrong = problems.source(opening.draft(variant), scaled=args.source is not None)
+        wrong = problems.source(draft, scaled=args.source is not None)
         if wrong:
             raise SpecError(wrong)
     return Result(plan.text(found), found.data())

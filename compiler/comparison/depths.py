@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msgspec import structs
+
 from compiler.comparison import builds, fields, moved, outcomes, pricing, requests, templates
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import DEPTHS, Report
@@ -152,7 +154,7 @@ def _walks(stack: ExitStack, a: Side, b: Side, reporter: Reporter) -> tuple[Walk
         project.store = stores[root]
         log = logs.setdefault(project.log.path.resolve(), project.log)
         listings = {role: Listing(context.dispatchers[role].provider, log) for role in ROLES}
-        graph = project.graph(replace(context, dispatchers={**listings}))
+        graph = project.graph(structs.replace(context, dispatchers={**listings}))
         stack.callback(log.close)
         by_stage = {stage: listings[role] for stage, role in ASKING.items()}
         walks.append(Walk(graph, log, by_stage))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.comparison.listing import Walk
 from compiler.comparison.report import RequestRow, Requests
@@ -23,8 +25,7 @@ _Prices = dict[tuple[str, str], Estimate]
 _Volumes = Mapping[str, Mapping[str, Priced]]
 
 
-@dataclass(frozen=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """One side's estimates by stage and scope.
 
     `everything`: all counted requests; `waiting`: requests that depend on missing replies; `new`:

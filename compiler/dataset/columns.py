@@ -7,8 +7,9 @@ the published dataset, in its order; probec adds the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from compiler.keys import digest
 from compiler.probes.endings import split_kind
@@ -29,8 +30,7 @@ Value: TypeAlias = (
 Kind = Literal["string", "int64", "float64", "bool", "strings", "floats", "splits"]
 
 
-@dataclass(frozen=True)
-class Constants:
+class Constants(Struct, frozen=True):
     """The values that are the same on every row of a dataset.
 
     `source_label`: `source` of written probes. `template_model`: `generator_model` of templated
@@ -47,8 +47,7 @@ class Constants:
     groups: dict[str, Group]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One probe with all data that its row is computed from.
 
     `text`: `doc`. `baselines`: name -> a score for each answer.
@@ -115,8 +114,7 @@ def band_of(best: float, hard_below: float, easy_from: float) -> str:
     return "easy" if best >= easy_from else "middle"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column.
 
     `index`: float64 under `publish.dtypes: published`. `nullable`: null is a legal value.

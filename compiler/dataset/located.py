@@ -13,10 +13,11 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from compiler.engine.stamps import Look
 from compiler.errors import SourceError, in_a_line
@@ -42,8 +43,7 @@ _VERSION = (
 _BESIDE = ("*.json", "*.jsonl", "*.md")
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """The files of a source, the digest of their content, and the resolved revision.
 
     `files`: paths or URLs, in reading order. `revision`: the commit of a Hub dataset, else None.

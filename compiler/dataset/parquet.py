@@ -13,10 +13,11 @@ times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from msgspec import Struct
 
 from compiler.dataset.columns import COLUMNS, Column, Value
 from compiler.engine.artifact import RowDigest
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 Dtypes = Literal["int64", "published"]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The layout of a parquet file: another layout gives the same rows another file.
 
     `row_group_rows`: rows in a row group. Content-defined groups hold whole documents and about

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
+
+from msgspec import Struct
 
 from compiler.dataset.columns import identity
 from compiler.errors import SourceError, in_a_line
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 REQUIRED = ("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt", "doc_id")
 
 
-@dataclass(frozen=True)
-class PublishedRow:
+class PublishedRow(Struct, frozen=True):
     """One row: its values by column. A column that the file lacks reads as null."""
 
     values: Mapping[str, object]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from compiler.dataset import mapping
 from compiler.errors import SourceError
@@ -48,8 +49,7 @@ class Names(Protocol):
         """Return the key in the spec that has a name."""
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusNames:
+class CorpusNames(Struct, frozen=True):
     """The names of the columns of a corpus. `beside`: those that rows are selected by."""
 
     doc_id: str
@@ -83,8 +83,7 @@ class CorpusNames:
         return next((role for role, each in self.identity().items() if each == name), name)
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnNames:
+class ColumnNames(Struct, frozen=True):
     """The names of the source's columns; None for one that it does not have.
 
     `lenient`: a source without the column `doc_source` has no document sources.

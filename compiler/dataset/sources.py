@@ -10,11 +10,12 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias, cast
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from compiler.dataset import formats, texts
 from compiler.dataset.formats import Spool
@@ -84,8 +85,7 @@ def skipped(skips: Iterable[Skip]) -> str:
     return f"{total:,} row{'s' * (total != 1)} skipped: {', '.join(named)}" if named else ""
 
 
-@dataclass
-class Grouped:
+class Grouped(Struct):
     """The documents of a source, grouped through a spool file. Iterate once, then read `skips`.
 
     `spool`: an empty file for reading and writing. `skips`: the rows and siblings left out.

@@ -6,11 +6,11 @@ Each function reads only the file that it needs, so that a damaged one affects n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
 from compiler.dataset.scopes import PUBLISHED, Rules
@@ -54,8 +54,7 @@ class _Counts(msgspec.Struct):
 T = TypeVar("T", _Card, _Bands, _Counts)
 
 
-@dataclass(frozen=True)
-class Stated:
+class Stated(Struct, frozen=True):
     """The metadata that rows are checked against.
 
     `scopes`: name -> rules, in order. `bands`: HARD below the first, EASY from the second;

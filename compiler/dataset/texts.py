@@ -7,10 +7,11 @@ timestamp or a date; equal values become equal text, whatever type holds them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+
+from msgspec import Struct
 
 # From here on, neighbouring integers are the same double.
 INEXACT = 2**53
@@ -19,8 +20,7 @@ _NAMES = {bool: "a bool", list: "a list", dict: "an object", int: "an integer", 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A value that is not read as text; `kind` names its type, such as `a list`."""
 
     kind: str

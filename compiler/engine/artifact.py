@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import msgspec
 import zstandard
+from msgspec import Struct
 
 from compiler.errors import StoreError
 
@@ -24,8 +24,7 @@ _HEAD = b"probec/1\nrows\n"
 FRAME_BYTES = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """A stored output of a step.
 
     `digest`: its identity. `file`: path below the root of the store; `bytes`: size of that file.

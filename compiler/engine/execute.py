@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from compiler.engine.executors import Bench, Executor, InProcess, Job, declared
 from compiler.engine.plan import Graph, Planned, State
@@ -25,8 +26,7 @@ class Listener(Protocol):
         """Report a committed step and its seconds of process time."""
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """Counts of an execution by stage: steps, steps that ran, and their seconds of process time."""
 
     steps: dict[str, int] = field(default_factory=dict)
@@ -77,8 +77,7 @@ def execute_together(graphs: Sequence[Graph], listeners: Sequence[Listener]) -> 
     return outcomes
 
 
-@dataclass
-class _Pass:
+class _Pass(Struct):
     """The execution of all steps of one stage."""
 
     graph: Graph

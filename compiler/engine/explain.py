@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from compiler.keys import dotted
 
@@ -13,8 +14,7 @@ Place: TypeAlias = "tuple[str | int, ...]"
 _ABSENT = object()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Change:
+class Change(Struct, frozen=True, order=True):
     """One leaf that differs: its path and both values, None on the side that does not have it.
 
     Changes of the same two trees sort by path.

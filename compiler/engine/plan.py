@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from compiler.engine.artifact import Artifact
 from compiler.engine.explain import Change, changes
@@ -22,8 +23,7 @@ class State(StrEnum):
     WAITS = "waits"
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A step with its state, its key and, if it is stale, the reason.
 
     In state WAITS an upstream step must run first, so there is no key yet; if that step produces

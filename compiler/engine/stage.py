@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
+
+from msgspec import Struct, field
 
 from compiler.engine.artifact import Artifact, Row, RowDigest, RowWriter
 from compiler.engine.store import Store
@@ -113,8 +114,7 @@ class Outputs:
         return self.artifacts[name]
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A pass over the work.
 
     `params`: every part of the configuration that can change the output, and nothing else.
@@ -147,8 +147,7 @@ class Stage:
         return {need.partition(".")[0] for need in self.needs}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A stage bound to one part."""
 
     stage: Stage

@@ -15,11 +15,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.engine.artifact import Artifact, Row, RowReader, RowWriter
 from compiler.errors import StoreError
@@ -28,8 +29,7 @@ from compiler.keys import Json, digest
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """The record of a finished step: its key, the key's preimage, and its outputs.
 
     `seconds`: of process time. `check`: digest of the other fields, which detects damage; empty in

@@ -7,10 +7,11 @@ resampling of documents, with the same draws for all methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from msgspec.structs import replace
 
 from compiler.evaluation import findings
 from compiler.evaluation.grid import Grid, Series, gather

@@ -11,9 +11,11 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.errors import ProviderError, StoreError
 from compiler.llm.messages import BILLED, Call, Provider, Purpose, Reply, Request, call, encode
@@ -35,8 +37,7 @@ _HEAD = struct.Struct("<32sIIII")
 Progress = Callable[[int, int, int], None]
 
 
-@dataclass
-class Priced:
+class Priced(Struct):
     """Calls of one scope by state: missing (`calls`), in the log and in open batches.
 
     `bytes` and `system` are totals over the missing calls: bytes of their bodies and characters of

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from compiler.llm.batches.clock import Clock
 from compiler.llm.batches.journal import Journal
@@ -21,8 +22,7 @@ on conflict do update set sends = sends + 1, at = excluded.at, endpoint = exclud
 _AGAIN = "insert into again values (?, ?) on conflict do update set sends = sends + excluded.sends"
 
 
-@dataclass
-class Count:
+class Count(Struct):
     """Live requests by role, with their expected US dollars."""
 
     roles: Counter[str] = field(default_factory=Counter)

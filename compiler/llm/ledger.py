@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.llm.messages import Purpose, Reply
 
@@ -32,8 +33,7 @@ on conflict do update set
 ALL = "select * from spend order by build, round, role, provider"
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
+class Spend(Struct, frozen=True):
     """Expected and actual cost of one role in one round of a build."""
 
     build: str

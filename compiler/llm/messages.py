@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -43,8 +42,7 @@ BILLED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request to a model, before a provider encodes it.
 
     `schema`: a JSON schema that the reply must satisfy; `cache`: the lifetime of the system text in
@@ -62,8 +60,7 @@ class Request:
     sampling: tuple[tuple[str, Json], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(Struct, frozen=True):
     """The account of a call in the cost ledger. Not part of a request key.
 
     `expected_usd`: dollars per call, estimated before sending.
@@ -78,8 +75,7 @@ class Purpose:
     expected_usd: float
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """The exact wire body of a request, a sample index, and the request key of the two.
 
     `place`: the document or row that the request is about, for messages; "" if unknown.

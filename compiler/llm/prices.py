@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # Prices of a cached token as multiples of an input token's: written (by lifetime), read.
 CACHE_WRITE = {"5m": 1.25, "1h": 2.0}
 CACHE_READ = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """Prices in US dollars per million tokens, batch discount included.
 
     `cache_write`: price of writing a cached token, as a multiple of an input token's; `live`: price

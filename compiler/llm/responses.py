@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from weakref import finalize
 
 import msgspec
 import zstandard
@@ -65,8 +66,7 @@ class ResponseLog:
         self._tally = tally.Tally(path)
         self._incomplete = incomplete
         self._connection: sqlite3.Connection | None = None
-        # Replies stored since the last commit.
-        self._new = 0
+        self._new = 0  # replies stored since the last commit
         self._ledger = Ledger()
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
@@ -332,10 +332,9 @@ class ResponseLog:
             if committed and not self._incomplete and not self.path.exists():
                 raise self._tally.error(0, committed)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=tally.BUSY_MS / 1000)
+            connection = tally.connect(self.path)
             try:
-                # Before any write: a file that was written to no longer fits the `-wal` file that a
-                # user may bring back.
+                # Before any write, after which a `-wal` file that a user brings back fits no more.
                 held = tally.held(connection)
                 if committed > held and not self._incomplete:
                     raise self._tally.error(held, committed)
@@ -344,6 +343,7 @@ class ResponseLog:
                 connection.close()
                 raise
             self._connection = connection
+            finalize(self, connection.close)
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection, committed: int) -> None:

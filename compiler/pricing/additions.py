@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from compiler.keys import Json
 from compiler.pricing.estimate import Quote, quote
@@ -15,8 +17,7 @@ from compiler.spec.model import Spec
 from compiler.spec.scoring import BASELINES, Scoring
 
 
-@dataclass(frozen=True)
-class Addition:
+class Addition(Struct, frozen=True):
     """An optional part of the scoring, and its price over the whole dataset.
 
     `name`: its path in the spec; `usd`: expected US dollars, in the interval from `low` to `high`.

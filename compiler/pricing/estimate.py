@@ -13,7 +13,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from compiler.engine.plan import Graph, Planned, State
 from compiler.keys import Json
@@ -38,8 +40,7 @@ BYTES_PER_TOKEN = 4.2
 _HITS = 0.5
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The estimate of one stage and scope, in US dollars: `usd` expected, `low` and `high` its
     interval, `ceiling` the cost if every reply were as long as max_tokens.
 
@@ -72,8 +73,7 @@ class Estimate:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(Struct, frozen=True):
     """All estimates of a build. `batches`: (by requests, by bytes) needed for each stage."""
 
     estimates: list[Estimate]
@@ -327,8 +327,7 @@ def _spread(project: Project) -> float:
     return project.declared.expect.spread
 
 
-@dataclass(frozen=True)
-class _Documents:
+class _Documents(Struct, frozen=True):
     """Documents whose requests cannot be rendered yet.
 
     `served`: those of a pilot, whose replies are in the log; `new`: the others.

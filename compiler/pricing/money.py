@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from compiler.keys import Json
 from compiler.llm import intents
@@ -14,8 +13,7 @@ from compiler.project.project import Project
 from compiler.report.terminal import table
 
 
-@dataclass(frozen=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """All costs billed to builds of a dataset.
 
     `duplicates`: ids of batches that the provider ran a second time, billed for about `wasted` US

@@ -8,10 +8,11 @@ settings, whatever the build was called.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Part, Step
@@ -101,8 +102,7 @@ class Usage(msgspec.Struct, frozen=True):
         return f"{'pilot' if self.pilot else 'build'} {self.name}"
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """The measured usage that estimates of a project are made from.
 
     `roles`: the usage for each role that has one. `served`: the pilot whose replies the build

@@ -7,9 +7,10 @@ its `flags`. Rules about whole rows, documents and files are checked by `checkin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from compiler.patterns import pattern
 from compiler.probes import copies, leakage, passages
@@ -47,8 +48,7 @@ _SCAFFOLD = pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One rule. `reason` names it in the ledger; `meaning` states it as it holds.
 
     `false_alarms`, `found`: violations among correct rows written by hand
@@ -64,8 +64,7 @@ class Check:
     found: str = ""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """The texts and parameters that a probe is checked against.
 
     `places`: places of the stems in the text; `siblings`: the squashed full texts of all usable
@@ -155,8 +154,7 @@ ROW_CHECKS = frozenset(CHECKS) - {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A broken rule, with details of the violation."""
 
     check: Check

@@ -7,24 +7,23 @@ suggestions; any other offered id stays legal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from compiler.probes.offer import Offer
 from compiler.records import Boundary, Group, ShownSibling, Slot
 from compiler.spec.model import WrittenScope
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(Struct, frozen=True):
     """A unit that a slot may take. `id`: as in the prompt; `text`: of the unit."""
 
     id: str
     text: str
 
 
-@dataclass(frozen=True)
-class Suggested:
+class Suggested(Struct, frozen=True):
     """The options of one slot, the one nearest to its distance first."""
 
     slot: int

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.probes import ids
 from compiler.probes.segment import Span, segment, word_count
@@ -19,8 +20,7 @@ UNSENT = "unsent"
 """Outcome in place of a reply, of a doc-record without a slot to send."""
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """The offered slots, units and places of one doc-record.
 
     `slots`: the written slots that the request holds; `unfilled`: the other written ones;

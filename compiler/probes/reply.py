@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
+from msgspec import Struct
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -197,8 +197,7 @@ SCHEMA: dict[str, Json] = _object(
 )
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A reply validated against its doc-record and the offer.
 
     A group without a legal split has None in `splits` and its reason and error in `faults`.

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from msgspec import Struct
+
 from compiler import shipped
 from compiler.errors import SourceError, in_a_line
 from compiler.keys import bytes_digest
@@ -49,8 +51,7 @@ class TokenizerFile:
         return f"{Path(self.name).name if self.path.suffix else self.name}@{self.digest[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """The token boundaries of a text.
 
     `clean`: sorted offsets at which the text may be cut without cutting a token, its end included;
@@ -81,8 +82,7 @@ class Tokens:
         return self.before[bisect_left(self.clean, offset)]
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """The token ids of a text as a model's input; the first `added` of them are special tokens."""
 
     ids: tuple[int, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from compiler.keys import request_key
 from compiler.llm.dispatch import Dispatcher
@@ -12,8 +12,7 @@ from compiler.llm.purse import Purse
 from compiler.llm.responses import ResponseLog
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One listed request.
 
     `key`: of its wire body and sample; `place`: document and slot that it is about; `bytes`: size

@@ -56,16 +56,17 @@ def _require_known(provider: str) -> None:
         raise UsageError(f"--provider: unknown provider {provider!r}", hint=hint)
 
 
-def project(variant: Variant, state: Path | None = None) -> Project:
+def project(variant: Variant, state: Path | None = None, read: Draft | None = None) -> Project:
     """Open the checked spec of a variant in its project.
 
-    `state`: the directory of replies and batches, if not the project's `.probec`.
+    `state`: the directory of replies and batches, if not the project's `.probec`; `read`: the draft
+    of the variant, if it was read before.
 
     Raises:
         SpecError: lists every problem of the spec and of the files that it names.
         UsageError: --provider names no provider, or the file of --source is too small.
     """
-    read = draft(variant)
+    read = given = read or draft(variant)
     notices: list[str] = []
     if variant.source is not None and read.spec is not None and not read.problems:
         read, notices = _scaled(variant, read)
@@ -76,16 +77,19 @@ def project(variant: Variant, state: Path | None = None) -> Project:
 
     made = opened(read.spec, read.root, variant.build_dir, state)
     made.files, made.notices = read.files, notices
-    made.variation, made.command = variation(variant), command(variant)
+    made.variation, made.command = variation(variant, given), command(variant)
     made.locking = variant.source is None
     return made
 
 
-def variation(variant: Variant) -> str:
-    """Return what the dataset's name gets for the changes of a command line; "" for none."""
+def variation(variant: Variant, read: Draft | None = None) -> str:
+    """Return what the dataset's name gets for the changes of a command line; "" for none.
+
+    `read`: the draft of the variant, if it was read before.
+    """
     if not variant.varied:
         return ""
-    return suffix(load.read(variant.path), draft(variant))
+    return suffix(load.read(variant.path), read or draft(variant))
 
 
 def command(variant: Variant, verb: str = "build") -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from compiler import shipped
 from compiler.errors import UsageError
@@ -17,8 +18,7 @@ from compiler.templating.prompts import Library
 _MARKS = ("prompts", ".probec", "build/rounds")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A directory with round locks under `build/rounds` and replies under `.probec`."""
 
     root: Path

@@ -6,9 +6,10 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from compiler.dataset.located import Located, locate, needs_network
 from compiler.engine.lock import queued
@@ -45,8 +46,7 @@ PAID = "project's paid path"
 SPENDING = "only one process of a project sends requests at a time: wait for it, or interrupt it"
 
 
-@dataclass
-class Project:
+class Project(Struct, dict=True):
     """One spec in its project. Sources, providers and databases are opened when first used."""
 
     declared: Declared

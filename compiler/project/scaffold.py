@@ -147,7 +147,8 @@ def make(root: Path, found: Source, draft: Draft) -> Made:
         UsageError: the source has no usable document.
         SpecError: the spec would have problems, such as a tokenizer that does not exist.
     """
-    chosen = {role: draft.columns.get(role) for role in ColumnNames.__slots__ if role != "lenient"}
+    roles = (role for role in ColumnNames.__struct_fields__ if role != "lenient")
+    chosen = {role: draft.columns.get(role) for role in roles}
     names = ColumnNames(**chosen)  # type: ignore[arg-type]
     documents, skipped = sources.count_documents(Located(found.path, found.files, "", None), names)
     if documents == 0:

@@ -242,7 +242,7 @@ class _Staging:
         facts = _decoded(self._folder / "card.json", CardFacts)
         if self._excluded:
             reasons = {**facts.reasons, EXCLUDED: EXCLUSION}
-            facts = replace(facts, reasons=reasons)
+            facts = structs.replace(facts, reasons=reasons)
             self._write("card.json", facts)
         stated = _decoded(self._folder / "stats.json", Stats)
         stats, stale = recount.counted(self._folder, stated)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from compiler.errors import Problem
 from compiler.report import markdown, numbers
@@ -22,8 +24,7 @@ _VALUES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class CardFacts:
+class CardFacts(Struct, frozen=True):
     """Facts on the card that the rows do not hold: source, models, prompts, prices and settings.
 
     `reasons`, `skips`, `checks`: meanings by name, for readers of the rows. `scopes`: as declared,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Atom:
+
+class Atom(Struct, frozen=True):
     """The span of one probe, in code points of the document."""
 
     name: str
@@ -21,8 +21,7 @@ class Atom:
     end: int
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """A piece of text between two cuts.
 
     `text`: not empty; `names`: of the atoms that contain it, `before-x` for every split x after it,

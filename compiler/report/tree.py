@@ -7,7 +7,8 @@ A table holds values, and each column formats its own. The renderers (`terminal`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.report import numbers
 
@@ -15,8 +16,7 @@ from compiler.report import numbers
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A header and the format of its values. `words`: values are aligned as text."""
 
     name: str
@@ -24,8 +24,7 @@ class Column:
     words: bool = False
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """One statistic: rows with a value for each column.
 
     `meaning`: one sentence for a reader who sees it for the first time; `watch`: a finding that
@@ -53,8 +52,7 @@ class Table:
         )
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """Tables on one subject. `notes`: statements without a table, and reasons of absent tables."""
 
     name: str

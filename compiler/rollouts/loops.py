@@ -8,10 +8,11 @@ another, and markup does not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import regex
+from msgspec import Struct
 from numpy.typing import NDArray
 
 # The tokens of a pattern, as distances from its first one.
@@ -30,14 +31,15 @@ _TOKEN = regex.compile(
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """The tokens of a text: their offsets, and numbers that are equal for equal tokens."""
 
     starts: NDArray[np.int64]
     numbers: NDArray[np.int64]
 
 
+# A filter asks for onset and coverage of the same text.
+@lru_cache(maxsize=1)
 def tokens(text: str) -> Tokens:
     """Split a text into words, numbers and signs, without markup tags."""
     known: dict[str, int] = {}

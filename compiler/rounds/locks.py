@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from compiler.engine.store import plain, write_atomic
 from compiler.errors import DamagedError, StoreError, UsageError
@@ -31,8 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIATION = re.compile(r"(?:~[A-Za-z0-9._=+,-]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """The declaration of one stage: version, parameters, and template digests by name.
 
     `params` is None for a stage over the whole source, which the round's documents stand for.
@@ -43,16 +42,14 @@ class Slice:
     templates: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """The source that the documents were drawn from: resolved revision and content digest."""
 
     revision: str | None
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenizerUse:
+class TokenizerUse(Struct, frozen=True):
     """A tokenizer file: the digest of its content, which names its blob, and the suffix of its
     name, which gives its format."""
 
@@ -60,8 +57,7 @@ class TokenizerUse:
     suffix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A set of request keys: their number, and the SHA-256 of the sorted keys, 32 bytes each. That
     digest names the blob with the list of a step."""
 
@@ -69,8 +65,7 @@ class Asked:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """The identity of a round: the fields that its hash covers.
 
     `templates`: path from the project root -> full text. `documents`: doc_id -> content digest.
@@ -123,8 +118,7 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     variation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """One locked round."""
 
     hash: str
@@ -168,14 +162,14 @@ def _recorded_digest(recorded: Recorded) -> str:
 def _parts(identity: Identity) -> dict[str, str]:
     """Compute the digest of every part; mappings have a part for each name."""
     found: dict[str, str] = {}
-    for each in fields(identity):
-        value = plain(getattr(identity, each.name))
-        if each.name in ("spec", "templates", "tokenizers", "stages", "requests", "outputs"):
+    for field in identity.__struct_fields__:
+        value = plain(getattr(identity, field))
+        if field in ("spec", "templates", "tokenizers", "stages", "requests", "outputs"):
             assert isinstance(value, dict)
             for name, part in value.items():
-                found[f"{each.name}/{name}"] = digest("part", part)
+                found[f"{field}/{name}"] = digest("part", part)
         else:
-            found[each.name] = digest("part", value)
+            found[field] = digest("part", value)
     return found
 
 
@@ -244,8 +238,7 @@ def _damaged(where: str, what: str) -> DamagedError:
     )
 
 
-@dataclass(frozen=True)
-class Rounds:
+class Rounds(Struct, frozen=True):
     """The folder with the locks of one dataset."""
 
     folder: Path

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -27,8 +27,7 @@ _UNKNOWN = "remove it, or see `probec schema` for the keys that exist"
 _MISSING = ("required key is missing", "add it")
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A spec as read: the merged data, the place of every value, and the problems found.
 
     `files`: the spec and its parent. `spec` is None if the data is not valid.

@@ -8,10 +8,10 @@ and the scalars that `scalars` lists. A byte order mark and Windows line ends ar
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import yaml
+from msgspec import Struct, field
 
 from compiler.errors import Problem
 from compiler.keys import dotted
@@ -46,8 +46,7 @@ def spelled(path: Path_) -> str:
     return dotted([f'"{part}"' if isinstance(part, str) and "." in part else part for part in path])
 
 
-@dataclass
-class Reader:
+class Reader(Struct):
     """A reader of YAML nodes as plain data, with the place of each value.
 
     `label`: the file, or the option that gives the value; `lined`: places have line numbers.

@@ -7,7 +7,8 @@ dot is in double quotes: `prices."model-1.5".input`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.errors import Problem, UsageError
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
@@ -20,8 +21,7 @@ _PART = re.compile(r'"([^"]+)"|([^.\[\]"]+)')
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """One `--set`: the place that it sets, and the text of its value."""
 
     name: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
+from msgspec import Struct
 from pydantic import Field, model_validator
 
 from compiler.spec.base import Model, Name, Share
@@ -165,8 +165,7 @@ class Expected(Model):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class WriterUse:
+class WriterUse(Struct, frozen=True):
     """The use of the source model, with the fields of the model use of a probe spec."""
 
     provider: str
@@ -180,8 +179,7 @@ class WriterUse:
     revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Writers:
+class Writers(Struct, frozen=True):
     """The models of a rollouts spec by role."""
 
     writer: WriterUse

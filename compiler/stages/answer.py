@@ -7,8 +7,8 @@ the remaining ones of probes that the verdicts on the first do not make EASY.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Stage
@@ -23,8 +23,7 @@ from compiler.stages.context import Context
 VERSION = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """A probe with the rollouts that a pass samples, and its answers from the first pass."""
 
     each: Posed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
@@ -14,8 +14,7 @@ from compiler.stages.context import Context
 USABLE = (Outcome.OK, Outcome.TRUNCATED)
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """The answers to one question; None for an unusable reply. `model`: as the reply names it."""
 
     texts: tuple[str | None, ...]

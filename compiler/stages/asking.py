@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled
 from compiler.keys import Json
@@ -30,8 +31,7 @@ POSED = ("sample.records", "finalize.choices", "finalize.probes")
 Case = TypeVar("Case")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One request, its samples, and the place and scope in the dataset that it is about."""
 
     request: Request
@@ -40,8 +40,7 @@ class Asked:
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Posed:
+class Posed(Struct, frozen=True):
     """A written probe with its complement and its atom."""
 
     probe: Probe
@@ -148,8 +147,7 @@ class Replies:
         return UsageRow(self._calls, self._input, self._output, self._written, self._cached)
 
 
-@dataclass(frozen=True, slots=True)
-class Asking(Generic[Case]):
+class Asking(Generic[Case], Struct, frozen=True):
     """A stage with requests over cases, each of which gives one row of `output`.
 
     `asked`: the requests of a case, none if its row needs no reply. `row`: its row, from the

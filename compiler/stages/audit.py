@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
@@ -20,8 +21,7 @@ UNKNOWN = "I don't know."
 _ANCHORS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """Answers of one kind to one probe, for the judge. `length`: number of verdicts in its row."""
 
     each: Posed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler import embedded
 from compiler.dataset.located import Located
@@ -29,8 +30,7 @@ def scored_by_embedded(spec: Spec) -> bool:
     return any(map(embedded.is_embedded, used))
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """The context of one build. A stage declares as parameters the values of the spec that it uses.
 
     `locked`: round -> doc_id -> content digest, for the rounds whose documents a lock names.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.engine.stage import Inputs, Stage
 from compiler.keys import Json
@@ -50,8 +51,7 @@ def stage(context: Context) -> Stage | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """The request of one baseline about one probe."""
 
     each: Posed

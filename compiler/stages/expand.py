@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 VERSION = 8
 
 
-@dataclass(frozen=True)
-class _Bound:
+class _Bound(Struct, frozen=True):
     """The configuration of a step."""
 
     scopes: dict[str, TemplateScope]
@@ -41,8 +40,7 @@ class _Bound:
     suffix_in_generated: bool
 
 
-@dataclass(frozen=True)
-class _Chosen:
+class _Chosen(Struct, frozen=True):
     """A doc-record with its choice. `siblings`: all usable siblings, the chosen one at `place`."""
 
     record: DocTexts

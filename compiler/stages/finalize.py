@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 VERSION = 5
 
 
-@dataclass(frozen=True)
-class _Bound:
+class _Bound(Struct, frozen=True):
     """The configuration of a step."""
 
     scopes: dict[str, WrittenScope]
@@ -37,8 +37,7 @@ class _Bound:
     suffix_in_generated: bool
 
 
-@dataclass
-class _Made:
+class _Made(Struct):
     """The rows of one shard."""
 
     choices: list[Choice] = field(default_factory=list)

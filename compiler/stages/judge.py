@@ -6,8 +6,8 @@ Early stopping takes two passes, as in `answer`: `judge_rest` adds the verdicts 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from compiler.engine.stage import Inputs, Stage
@@ -21,8 +21,7 @@ VERSION = 3
 REST_VERSION = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """A probe with its answers, and its verdicts from the first pass."""
 
     each: Posed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from compiler.engine.stage import Inputs
 from compiler.keys import Json
@@ -19,8 +20,7 @@ _BETWEEN = pattern(r"[\s,;]+")
 _SAMPLES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One request to the judge, the rollouts that it is about, and whether it is `second`.
 
     `second`: compares with the second reference.
@@ -37,8 +37,7 @@ class Question:
         return range(self.sample, self.sample + 1)
 
 
-@dataclass
-class Verdicts:
+class Verdicts(Struct):
     """The verdicts on the answers to one probe, by rollout, against each reference."""
 
     first: dict[int, str | None]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from compiler.engine.stage import Stage
 from compiler.keys import Json
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """Planned units of one group, such as "written slots", and the lost ones by cause."""
 
     group: str
@@ -50,8 +50,7 @@ class Loss:
         return f"{self.lost:,} of {self.planned:,} {self.group} ({share}: {causes})"
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of spec.
 
     `pipeline`: its stages in order; a pass that a spec does not use binds to None. `asking`: the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from compiler.dataset import columns, parquet
 from compiler.dataset.columns import COLUMNS, Constants, Row, Value
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 VERSION = 5
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """The outputs that hold the answers, and the verdicts if the policy has a judge."""
 
     answers: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
@@ -23,8 +24,7 @@ VERSION = 4
 DECLARED = ("seed", "siblings", "filters", "splits", "slots", "atoms")
 
 
-@dataclass(frozen=True)
-class _Bound:
+class _Bound(Struct, frozen=True):
     """The configuration of a step."""
 
     spec: Spec

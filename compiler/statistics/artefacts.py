@@ -8,7 +8,6 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -35,8 +34,7 @@ class Pair(Struct, frozen=True, gc=False):
     chars: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ArtefactStats:
+class ArtefactStats(Struct, frozen=True):
     """Artifacts of one scope and target (a cell).
 
     `questions`: number of questions that an LLM wrote; `repeated`: number of them that are also on

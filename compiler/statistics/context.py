@@ -7,9 +7,9 @@ rate above chance shows that text statistics alone can pick the atom, without a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from compiler.statistics.measures.choice import won
 from compiler.statistics.measures.clusters import Clusters
@@ -21,8 +21,7 @@ _MIN_DECIDED = 20
 _MAX_RATE = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class ContextStats:
+class ContextStats(Struct, frozen=True):
     """Pairs of one scope and target, in one group of a dimension.
 
     `dimension`: "" for all pairs of the cell, "split" (its kind), "distance" (stratum of the

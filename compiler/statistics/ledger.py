@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from compiler.errors import StoreError
 from compiler.records import Reject, Skip
 from compiler.statistics.observations import Observations
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerStats:
+class LedgerStats(Struct, frozen=True):
     """One scope in one round: planned = sum of `rejected` over stages and reasons + built.
 
     `statuses`: built probes by score status; they add up to `built`.
@@ -30,8 +30,7 @@ class LedgerStats:
     statuses: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class UsageStats:
+class UsageStats(Struct, frozen=True):
     """Tokens and dollars of one paid stage, as recorded with the replies.
 
     `input_tokens` excludes tokens written to and read from a provider's prompt cache.
@@ -47,8 +46,7 @@ class UsageStats:
     cache_read_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStats:
+class BuildStats(Struct, frozen=True):
     """Numbers of a build that its rows do not hold.
 
     `planned`: slots; `rounds`: documents drawn in each round; `skips`: unused parts of the source

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.records import ProbeFact
 
@@ -35,8 +35,7 @@ SCORED = ("scored", "decided")
 LEAKS = frozenset({"V14", "V28"})
 
 
-@dataclass(frozen=True)
-class Observations:
+class Observations(Struct, frozen=True):
     """n probes as columns. Missing integers are -1, missing numbers NaN.
 
     `names`: document ids, sorted; `documents`: the place of each row's document among them, (n,).

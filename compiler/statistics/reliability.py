@@ -8,10 +8,10 @@ question near 0. Repeated judgements of the same answers measure the judge's agr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.records import AuditScore
 from compiler.statistics.measures.agreement import Agreement, agreement, flipped, spearman
@@ -30,8 +30,7 @@ AGAIN = "again_"
 _SEED = 20_260_502
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorStats:
+class AnchorStats(Struct, frozen=True):
     """One kind of known answer in one scope. `failed`: number of verdicts without a score."""
 
     scope: str
@@ -40,16 +39,14 @@ class AnchorStats:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class GapStats:
+class GapStats(Struct, frozen=True):
     """Mean score of the truth (`gold`) less that of the alternative in one scope, by probe."""
 
     scope: str
     gap: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class AgainStats:
+class AgainStats(Struct, frozen=True):
     """The same answers judged `times` times: `probes` probes of `rollouts` answers each.
 
     `agreement`: of single answers; `flips`: share of probes whose maximum score is in another band
@@ -64,8 +61,7 @@ class AgainStats:
     variance: Components
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseStats:
+class NoiseStats(Struct, frozen=True):
     """The judge's noise in one cell, whose coordinates are empty if it is over all their values.
 
     `changes`: share of probes whose maximum score is in another band when judged again.
@@ -82,8 +78,7 @@ class NoiseStats:
         return self.scope, self.target, self.typicality
 
 
-@dataclass(frozen=True, slots=True)
-class JudgeStats:
+class JudgeStats(Struct, frozen=True):
     """Reliability of the judge.
 
     `gaps`: truth over alternative; `heaping`: of all blind scores; `verbosity`: rank correlation of

@@ -6,9 +6,10 @@ A cell over all values of a coordinate has an empty name in its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.statistics.measures import bimodality, maxima, resolving
 from compiler.statistics.measures.clusters import Cell, Clusters, Column, Sweep, Tally
@@ -24,8 +25,7 @@ _SEED = 20_260_501
 _NOTHING = Interval(None, None, None, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineStats:
+class BaselineStats(Struct, frozen=True):
     """Scores of another reader of the same questions.
 
     `gap`: its mean score less the blind mean score, paired by row.
@@ -38,8 +38,7 @@ class BaselineStats:
     gap: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class DistanceStats:
+class DistanceStats(Struct, frozen=True):
     """Scores of rows whose atom is `low` to `high` units of the scope from the split.
 
     `high`: 0 for no limit.
@@ -51,8 +50,7 @@ class DistanceStats:
     expected_max: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeStats:
+class ShapeStats(Struct, frozen=True):
     """Measures of bimodality of the maximum; neither is a verdict.
 
     `sarle`: 0.556 for a uniform sample; `valley`: middle bin over the lower of the two sides'
@@ -63,8 +61,7 @@ class ShapeStats:
     valley: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class UnsolvedStats:
+class UnsolvedStats(Struct, frozen=True):
     """Rows that no rollout solved, and their estimated re-solve rates.
 
     A rollout solves a row when its score is at least `threshold`; k is the number of rollouts that
@@ -83,8 +80,7 @@ class UnsolvedStats:
     bound: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class CellStats:
+class CellStats(Struct, frozen=True):
     """Scores of one cell. An empty `scope`, `target` or `typicality` stands for all of them.
 
     `rows`: rows with blind scores; `scored` of them have all K, `decided` were stopped early as

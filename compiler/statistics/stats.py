@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from compiler.records import AuditScore
 from compiler.statistics.artefacts import Artefacts, ArtefactStats, Pair
@@ -22,8 +22,7 @@ from compiler.statistics.scores import CellStats, cells
 from compiler.statistics.typicality import TypicalityStats, typicality
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeStats:
+class ScopeStats(Struct, frozen=True):
     """Numbers of rows of one scope: in all, and by target, typicality, status and origin."""
 
     scope: str
@@ -34,8 +33,7 @@ class ScopeStats:
     origins: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """The statistics of a dataset, as the card, the report and the terminal show them.
 
     `cells`: the last one holds all scored rows. `flags`: rows by flag. `same_split_share`: share of
@@ -66,8 +64,7 @@ class Stats:
         return self.cells[-1]
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The thresholds of the bands, and the known scopes in their order.
 
     `embedded`: the embedded model answered or judged.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from compiler.statistics.measures.agreement import cohen
 from compiler.statistics.observations import Observations
 
 
-@dataclass(frozen=True, slots=True)
-class TypicalityStats:
+class TypicalityStats(Struct, frozen=True):
     """Contingency table of the generator's typicality labels and the mechanical ones.
 
     The mechanical label is typical when at least min(3, n) of the n other usable siblings hold the

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 
 from jinja2 import Environment, Template, nodes
 from jinja2.environment import TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from msgspec import Struct
 
 # Names by kind, each with its remedy.
 _FILTERS: Mapping[str, str] = {"random": "choose by a value, such as number % length"}
@@ -33,8 +33,7 @@ _OBJECTS = frozenset({"range"})
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]+(?:>|&gt;)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """One use of a nondeterministic feature in a template."""
 
     line: int
@@ -94,6 +93,8 @@ def refused(tree: nodes.Template) -> tuple[Refused, ...]:
 
 def address(text: str, values: Mapping[str, object]) -> str | None:
     """Find the address of an object in a rendered text, unless a value holds it as text."""
+    if "0x" not in text and "0X" not in text:
+        return None
     for match in _ADDRESS.finditer(text):
         if not _holds(values, match[0]):
             return match[0]

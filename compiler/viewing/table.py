@@ -5,6 +5,8 @@ A document's rows are read from its parquet file when it is opened.
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,4 +267,6 @@ def _connect() -> duckdb.DuckDBPyConnection:
         raise UsageError(
             "rows in a browser need more libraries", hint='pip install "probec[view]"'
         ) from None
+    # DuckDB reports objects of its own that the last collection of the process leaves out.
+    atexit.register(gc.unfreeze)
     return duckdb.connect()

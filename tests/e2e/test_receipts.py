@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from compiler.project import opening
 from compiler.project.reporter import Silent
 from compiler.rounds.locks import Lock
 from tests.conftest import ROOT, Probec, make_project
+from tests.forks import Commands
 
 # All tests use one project, because making it takes seconds.
 pytestmark = pytest.mark.xdist_group("receipts")
@@ -63,25 +64,35 @@ class Run:
 
 
 @dataclass
-class Desk:
-    """A project, and a copy of the compiler to run in separate processes."""
+class Place:
+    """A project, with directories for a copy of the compiler and for packages beside it."""
 
     root: Path
     code: Path
     packages: Path
 
+
+@dataclass
+class Desk(Place):
+    """A project whose builds run in separate processes."""
+
+    commands: Commands
+
     def run(
         self,
         *args: str,
-        flags: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> Run:
-        """Run `probec build` and list all modules that it loaded."""
-        spec = SPEC if cwd is None else str(self.root / SPEC)
+        """Run `probec build` in a fork, and list the modules that it loaded beyond libraries."""
+        words = ("build", SPEC if cwd is None else str(self.root / SPEC), *args)
+        return Run(*self.commands.run(*words, cwd=cwd or self.root, environment=environment or {}))
+
+    def start(self, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
+        """Run `probec build` in an interpreter of its own, and list all modules that it loaded."""
         done = subprocess.run(
-            [sys.executable, *flags, "-X", "importtime", "-m", "compiler", "build", spec, *args],
-            cwd=cwd or self.root,
+            [sys.executable, *flags, "-X", "importtime", "-m", "compiler", "build", SPEC],
+            cwd=self.root,
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(map(str, (self.code, self.packages))),
@@ -113,19 +124,21 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Provide one project for all changes that leave it nearly unchanged."""
     place = tmp_path_factory.mktemp("receipts")
     shutil.copytree(
         ROOT / "compiler", place / "code/compiler", ignore=shutil.ignore_patterns("__pycache__")
     )
     (place / "site-packages").mkdir()
-    desk = Desk(make_project(place / "project"), place / "code", place / "site-packages")
+    code, packages = place / "code", place / "site-packages"
+    desk = Desk(make_project(place / "project"), code, packages, Commands((code, packages)))
     time.sleep(CODE_REST)
     first = desk.run()
     assert first.code == 0, first.err
     assert not first.hit
-    return desk
+    yield desk
+    desk.commands.close()
 
 
 @pytest.fixture
@@ -135,7 +148,7 @@ def desk(shared: Desk) -> Desk:
 
 
 def test_the_second_build_uses_a_receipt_and_loads_no_heavy_module(desk: Desk) -> None:
-    run = desk.run()
+    run = desk.start()
 
     assert (run.code, run.err) == (0, "")
     assert run.up_to_date
@@ -196,7 +209,7 @@ def test_the_receipt_of_a_first_build_gives_the_output_of_a_no_op_build(desk: De
     assert told.out == plain.out
 
 
-def first(desk: Desk, pattern: str) -> Path:
+def first(desk: Place, pattern: str) -> Path:
     return next(path for path in sorted(desk.root.glob(pattern)) if path.is_file())
 
 
@@ -231,7 +244,7 @@ def again(path: Path) -> None:
 
 
 # Changes that leave the build up to date, or that cost little to undo.
-CHANGES: dict[str, Callable[[Desk], object]] = {
+CHANGES: dict[str, Callable[[Place], object]] = {
     "the spec, touched": lambda d: (d.root / SPEC).touch(),
     "the spec, edited": lambda d: commented(d.root / SPEC),
     "the spec, edited quietly": lambda d: quietly(d.root / SPEC, b"# ", b"#!"),
@@ -342,16 +355,17 @@ def test_a_receipt_is_not_valid_for_another_command_line(desk: Desk, args: tuple
     ],
 )
 def test_a_receipt_is_not_valid_in_another_environment(desk: Desk, name: str, value: str) -> None:
-    other = desk.run(environment={name: value})
+    run = desk.start if name.startswith("PYTHON") else desk.run
+    other = run(environment={name: value})
 
     assert (other.code, other.hit) == (0, False)
-    assert desk.run(environment={name: value}).hit
+    assert run(environment={name: value}).hit
     # There is one receipt for each command line, now with the last environment.
     assert not desk.run().hit
 
 
 def test_a_receipt_is_not_valid_under_other_python_flags(desk: Desk) -> None:
-    assert not desk.run(flags=("-s",)).hit
+    assert not desk.start("-s").hit
 
 
 def test_a_receipt_is_not_valid_in_another_working_directory(desk: Desk, tmp_path: Path) -> None:
@@ -513,10 +527,10 @@ def make(project: Path, began: int, *args: str) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Provide a built project for all changes that a build in this process finds and undoes."""
     place = tmp_path_factory.mktemp("settled")
-    made = Desk(make_project(place / "project"), place / "code", place / "site-packages")
+    made = Place(make_project(place / "project"), place / "code", place / "site-packages")
     time.sleep(REST)
     make(made.root, time.time_ns())
     return made
@@ -524,7 +538,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.mark.parametrize("change", [name for name in CHANGES if name not in IN_A_PROCESS])
 def test_a_change_is_found_by_stamps_and_the_next_build_writes_a_new_receipt(
-    settled: Desk, change: str
+    settled: Place, change: str
 ) -> None:
     build = settled.root / "build"
     (kept,) = receipt.everywhere(build)

@@ -8,12 +8,12 @@ import socket
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from compiler.keys import Json
 from compiler.llm.messages import Request

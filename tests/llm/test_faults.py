@@ -5,7 +5,6 @@ The numbers are those of the fault matrix in `docs/batches.md`.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 import zstandard
+from msgspec import structs
 
 from compiler.building.recovery import recover
 from compiler.engine.lock import locked
@@ -157,7 +157,7 @@ def test_03_a_body_that_was_not_sent_completely_was_not_accepted(our: Desk) -> N
     """The server resets the connection while megabytes of the body are not even written."""
     our.ask(1)
     our.server.faults([rule("create", {"drop": "before_read"})])
-    big = dataclasses.replace(our.request(7), user="x" * 30_000_000)
+    big = structs.replace(our.request(7), user="x" * 30_000_000)
     our.dispatcher.want(big, range(1), 0, "")
     our.dispatcher.settle()
     assert (our.events("refused"), our.events("not_there")) == (1, 0)

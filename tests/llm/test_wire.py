@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from compiler.keys import Json
 from compiler.llm.messages import BILLED, Outcome, Request

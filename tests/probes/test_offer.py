@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as copied
-
 import pytest
 from msgspec.structs import replace
+from msgspec.structs import replace as copied
 
 from compiler.llm.messages import Outcome
 from compiler.probes.annotate import marked

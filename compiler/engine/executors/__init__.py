@@ -15,9 +15,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
 
 from compiler.engine.artifact import Artifact
 from compiler.engine.stage import Inputs, Outputs, Part, Stage, Unsettled, label
@@ -31,8 +32,7 @@ _COLLECT_AFTER = (50_000, 20, 20)
 Workplace: TypeAlias = "Callable[[], Bench]"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A step as it is sent to a worker.
 
     `declared`: digest of the stage's declaration, inputs excepted. `names`: file in the store ->
@@ -49,8 +49,7 @@ class Job:
         return f"{self.stage} {label(self.part)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """The result of running a step.
 
     `outputs`: the stored artifacts by name, None when replies are missing. `seconds`: of process

@@ -15,10 +15,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from compiler.engine.artifact import Artifact
 from compiler.engine.executors import Bench, Executor, Job, Made

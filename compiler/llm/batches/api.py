@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from compiler.errors import ProviderError
 from compiler.llm.messages import Reply
@@ -14,8 +15,7 @@ from compiler.llm.messages import Reply
 KINDS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A batch as reported by the server. Times are epoch seconds, on this machine's clock.
 
     `status`: the server's term; only `ended` has consequences. `counts`: requests by state, which
@@ -46,8 +46,7 @@ class Remote:
         return self.size == n if whole else self.size <= n
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One result. `kind`: the server's term for it; `reply`: None if the result has none.
 
     `account`: the account, not the request, is at fault (credit, limits, permission).

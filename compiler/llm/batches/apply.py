@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from compiler.llm.batches import conflicts, shards
 from compiler.llm.batches.api import BatchApi, Line, lines
@@ -17,8 +18,7 @@ from compiler.llm.messages import Deliver, Outcome, Purpose, Reply
 CANCELED = "canceled_requests"
 
 
-@dataclass
-class Applied:
+class Applied(Struct):
     """Results of a shard by kind, keys of replies, requests to send again, account errors.
 
     `canceled`: the requests of `again` that were canceled with their batch.

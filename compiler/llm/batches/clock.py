@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 # Seconds between two looks for a reason to wake up.
 _NAP = 2.0
@@ -35,8 +36,7 @@ class WallClock:
             time.sleep(min(left, _NAP))
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """Seconds between polls, at first and at most. `wait`: the run waits until all have ended."""
 
     first: float

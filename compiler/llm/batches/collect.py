@@ -12,11 +12,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import zstandard
+from msgspec import Struct, field
 
 from compiler.errors import StoreError
 from compiler.llm.batches.api import BatchApi, Remote, lines
@@ -27,8 +27,7 @@ from compiler.llm.batches.shards import ordinal_of, prefix_of, sync_folder
 from compiler.llm.messages import Purpose
 
 
-@dataclass
-class Survey:
+class Survey(Struct):
     """The contents of a results file.
 
     `offsets`: byte offset of a line by ordinal. `kinds`: number of results by kind. `foreign`:
@@ -83,8 +82,7 @@ def archive(journal: Journal, shard: Shard) -> None:
         path.unlink()
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """The first line of a file that maps results to requests, enough to rebuild a lost log.
 
     The second line has the key and the index of the purpose of each request, by ordinal. `some`: a

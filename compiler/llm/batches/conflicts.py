@@ -7,9 +7,9 @@ outcome is unknown, and only the user sends it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from compiler.llm.batches.api import Line
 from compiler.llm.messages import Outcome

@@ -12,10 +12,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from weakref import finalize
 
 import msgspec
+from msgspec import Struct
 
 from compiler.errors import StoreError
 from compiler.llm.batches import tables
@@ -23,8 +24,7 @@ from compiler.llm.batches.states import FINISHED, SENT, Event, State, after
 from compiler.llm.messages import Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """One sealed body and its state. `label`: its builds, roles and rounds, for display.
 
     `sends`: number of POSTs. `looks`: consecutive searches, polls or fetches. `cuts`: number of
@@ -51,8 +51,7 @@ class Shard:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """One request of a shard, with the offset and size of its parameters in the body."""
 
     ordinal: int
@@ -62,7 +61,7 @@ class Sealed:
     size: int
 
 
-_COLUMNS = ", ".join(Shard.__dataclass_fields__)
+_COLUMNS = ", ".join(Shard.__struct_fields__)
 
 
 class Journal:
@@ -134,7 +133,7 @@ class Journal:
 
     def seal(self, shard: Shard, requests: Iterable[Sealed]) -> None:
         """Add a shard, whose body is already durable on disk, with its requests."""
-        values = [getattr(shard, name) for name in Shard.__dataclass_fields__]
+        values = [getattr(shard, name) for name in Shard.__struct_fields__]
         marks = ", ".join("?" * len(values))
         with self.transaction() as db:
             db.execute(f"insert into shard ({_COLUMNS}) values ({marks})", values)
@@ -363,6 +362,7 @@ class Journal:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
         connection.executescript(tables.SCHEMA)
+        finalize(self, connection.close)
         return connection
 
 
@@ -373,5 +373,5 @@ _BROKEN = (
 
 
 def _shard(row: tuple[object, ...]) -> Shard:
-    values = dict(zip(Shard.__dataclass_fields__, row, strict=True))
+    values = dict(zip(Shard.__struct_fields__, row, strict=True))
     return msgspec.convert(values, Shard)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from msgspec import Struct
 
 from compiler.errors import ProviderError, StoreError
 from compiler.llm.batches.clock import Clock, Pace
@@ -20,8 +21,7 @@ _HEAD, _TAIL = b'{"requests":[', b"]}"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The limits of one batch, and of the requests that may wait at the server at once."""
 
     max_requests: int
@@ -39,8 +39,7 @@ class Watcher(Protocol):
         """Report a message to the user."""
 
 
-@dataclass(frozen=True)
-class BatchSettings:
+class BatchSettings(Struct, frozen=True):
     """The settings of batches, apart from the requests; none is part of a request key."""
 
     journal: Journal
@@ -50,8 +49,7 @@ class BatchSettings:
     watcher: Watcher
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(Struct, frozen=True):
     """One request in the body being written."""
 
     key: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from compiler.errors import ProviderError, known
 from compiler.llm.messages import Provider
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from compiler.llm.purse import Purse
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The settings of a provider, apart from the requests.
 
     `patience`: seconds without a byte after which a live request has timed out. `accounts`: takes
@@ -37,8 +37,7 @@ class Settings:
     revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A provider in the registry.
 
     `free`: it costs nothing and needs no price. `batched`: it bills at the batch price.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Span, word_count
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from compiler.probes.tokens import Tokenizer, Tokens
 
 
-@dataclass
-class Workbench:
+class Workbench(Struct):
     """The inputs of a templated scope: a doc-record with its chosen text, split, tokens and pool.
 
     `phrasings` renders a scope's template to one question per line. `words` caches the words of a

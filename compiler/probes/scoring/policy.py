@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A scoring policy. `number(text, truth)` returns a score in [0, 1], or None.
 
     `judged`: `text` is a judge's verdict and `truth` is ignored; else `text` is the answer.

@@ -1,4 +1,4 @@
-"""The numeric core of the statistics: numpy arrays in, frozen dataclasses out.
+"""The numeric core of the statistics: numpy arrays in, frozen structs out.
 
 No module here depends on a spec, a record, a file or a probe. The numbers are part of
 content-hashed artifacts, so they must be equal on every machine and with every version of numpy:

@@ -8,11 +8,11 @@ another judge); NaN stands for a repeat without a valid score.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.bimodality import bins
 from compiler.statistics.measures.clusters import RESAMPLES, Cell, Clusters, Column, Sweep, Tally
@@ -22,8 +22,7 @@ from compiler.statistics.measures.units import Flags, Floats, Ints, divided, rou
 BANDS = (0.4, 0.8)
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """Agreement of the repeats of one matrix of scores in [0, 1].
 
     `items`: rows with at least two repeats; `complete`: rows with all. The two ICCs use complete

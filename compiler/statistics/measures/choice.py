@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.auc import clustered_auc
 from compiler.statistics.measures.clusters import Clusters, clustered_error
@@ -33,8 +33,7 @@ _RIDGE = 1.0
 _START, _END = "\x02", "\x03"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Results of a classifier of texts alone on held-out pairs.
 
     `auc`: P(a truth scores above an alternative of any pair); `won`: choice-only accuracy, the

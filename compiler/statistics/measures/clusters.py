@@ -10,11 +10,11 @@ between cells are paired by document.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.draws import Draws
 from compiler.statistics.measures.intervals import MIN_DOCUMENTS, Interval, percentile
@@ -36,8 +36,7 @@ RESAMPLES = 1000
 _BLOCK = 64
 
 
-@dataclass(frozen=True)
-class Clusters:
+class Clusters(Struct, frozen=True):
     """The document of each row. `codes`: int64 (n,), 0..count-1, in the order of sorted names."""
 
     codes: Ints
@@ -70,8 +69,7 @@ class Clusters:
         return found.astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """Some rows of a tally.
 
     `rows`: their row numbers; `documents`: the number of their documents; `counts`: the column of
@@ -88,8 +86,7 @@ class Cell:
         return len(self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One summed quantity of one cell. `index`: its place in the tally; `scale`: units per 1."""
 
     index: int
@@ -188,8 +185,7 @@ def _weights(count: int, seed: int, resamples: int) -> Iterator[Floats]:
         yield chunk.reshape(rows, width)
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Struct, frozen=True):
     """Sums of a tally's columns: `totals` (columns,) of all rows, `resampled` (B, columns)."""
 
     totals: Floats
@@ -244,8 +240,7 @@ class Sweep:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ClusteredError:
+class ClusteredError(Struct, frozen=True):
     """Analytic precision of a mean over `n` rows of `documents` documents.
 
     `error`: cluster-robust standard error; `design_effect`: its square over that of n independent

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.units import SCALE, rounded, scaled
 
@@ -13,16 +12,14 @@ TOP = 5
 _ANCHORS = (0, SCALE // 2, SCALE)
 
 
-@dataclass(frozen=True, slots=True)
-class Heap:
+class Heap(Struct, frozen=True):
     """One value and its share of all scores."""
 
     value: float | None
     share: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Heaping:
+class Heaping(Struct, frozen=True):
     """Preferred values of `n` scores.
 
     `distinct`: number of different values; `top`: the five commonest, the lower first among equally

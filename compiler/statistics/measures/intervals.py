@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from compiler.statistics.measures.units import Floats, rounded
 
@@ -16,8 +15,7 @@ Z = 1.959963984540054
 _MAX_UNDEFINED = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Struct, frozen=True):
     """One estimate with its 95% interval.
 
     `value`: of all rows; None where it is undefined (no row, or a division by 0). `low`, `high`:

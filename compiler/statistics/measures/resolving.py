@@ -8,11 +8,11 @@ functions. At a correlation of 0 it is the binomial, for which a and b are infin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import comb
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.clusters import Cell, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import Interval
@@ -30,8 +30,7 @@ _ZERO = 1e-9
 _STRETCH = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class BetaBinomial:
+class BetaBinomial(Struct, frozen=True):
     """A fit to the success counts of `rows` rows of `n` tries.
 
     `rate`, `correlation`: mean success rate and intraclass correlation; `a`, `b`: parameters of the
@@ -203,8 +202,7 @@ def _searched(tables: _Tables) -> tuple[Floats, Floats]:
     return rate, correlation
 
 
-@dataclass(frozen=True)
-class _Tables:
+class _Tables(Struct, frozen=True):
     """Exceedance counts of m tables, the exponents of the n factors of the likelihood.
 
     `above[i]`: rows with more than i successes; `below[i]`: rows with more than i failures; `rows`:

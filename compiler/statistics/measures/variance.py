@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from compiler.statistics.measures.units import SCALE, rounded, scaled
 
 TARGET = Fraction(4, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Components:
+class Components(Struct, frozen=True):
     """score = probe + rollout(probe) + judge(rollout), as variances in squared score units.
 
     `probes`, `rollouts`, `judgements`: the shape of the table. `probe`, `rollout`, `judge`: moment

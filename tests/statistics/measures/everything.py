@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 
 import numpy as np
+from msgspec import structs
 
 from compiler.statistics.measures import bimodality, maxima, resolving
 from compiler.statistics.measures.agreement import agreement, pearson, spearman
@@ -60,7 +60,7 @@ def measured(shuffle: int) -> str:
         "spearman": spearman(scores[:, 0], again[:, 0]),
         "choice": choice(truths, others, documents),
     }
-    return json.dumps(found, default=dataclasses.asdict, indent=1, sort_keys=True)
+    return json.dumps(found, default=structs.asdict, indent=1, sort_keys=True)
 
 
 if __name__ == "__main__":

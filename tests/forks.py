@@ -1,0 +1,106 @@
+"""Commands as forks of a process that holds their libraries.
+
+Importing pydantic, numpy, pyarrow and the like takes most of the time of a command in a process of
+its own. Each fork imports the compiler itself, from the path that it is given.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import runpy
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+# Everything that a build of a small project imports, beside the standard library.
+_LIBRARIES = (
+    *("gigatoken", "jinja2", "msgspec", "numpy", "pyarrow.parquet", "pydantic", "regex"),
+    *("sentencex", "yaml", "zstandard"),
+)
+
+
+class Done(NamedTuple):
+    """The result of a command, and the modules that it imported beyond the libraries."""
+
+    code: int
+    out: str
+    err: str
+    modules: frozenset[str]
+
+
+class Commands:
+    """The process that commands are forked from. `path`: directories of modules, in order."""
+
+    def __init__(self, path: Sequence[Path]) -> None:
+        self._parent = subprocess.Popen(
+            [sys.executable, __file__],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *args: str, cwd: Path, environment: Mapping[str, str]) -> Done:
+        """Run `python -m compiler` with arguments, and with variables in its environment."""
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        with TemporaryDirectory() as folder:
+            order = [folder, str(cwd), {**environment}, args]
+            self._parent.stdin.write(json.dumps(order) + "\n")
+            self._parent.stdin.flush()
+            code = int(self._parent.stdout.readline())
+            out, err, modules = (
+                Path(folder, name).read_text(encoding="utf-8") for name in ("1", "2", "modules")
+            )
+        return Done(code, out, err, frozenset(modules.split()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._parent.communicate()
+
+
+def _run(folder: str, cwd: str, environment: dict[str, str], args: list[str]) -> None:
+    """Run a command in the forked process, with the state that an interpreter begins with."""
+    os.chdir(cwd)
+    os.environ.update(environment)
+    for number, name, how in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, f"{folder}/1", os.O_WRONLY | os.O_CREAT),
+        (2, f"{folder}/2", os.O_WRONLY | os.O_CREAT),
+    ):
+        opened = os.open(name, how)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.path[0] = cwd
+    sys.argv = ["compiler", *args]
+    libraries, code = {*sys.modules}, 1
+    try:
+        runpy.run_module("compiler", run_name="__main__", alter_sys=True)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        Path(folder, "modules").write_text(" ".join({*sys.modules} - libraries), encoding="utf-8")
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    for each in _LIBRARIES:
+        importlib.import_module(each)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _run(*json.loads(line))
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        sys.stdout.flush()
