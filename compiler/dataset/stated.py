@@ -32,7 +32,7 @@ class _Card(msgspec.Struct):
     source_tokenizer: str | None = None
     models: dict[str, dict[str, str]] = {}
     prompts: dict[str, str] = {}
-    compare: str = ""
+    compare: str | dict[str, str] = ""
     policy: str = ""
     suffix_in_generated: bool = True
 
@@ -97,8 +97,8 @@ def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
         raise _other(error, folder(path) / "card.json") from error
 
 
-def judge(path: Path) -> tuple[str, str, str, str] | None:
-    """Read what made the scores: the policy, the judge's model, its prompt's digest, the reference.
+def judge(path: Path) -> tuple[str, str, str, str | dict[str, str]] | None:
+    """Read what made the scores: policy, the judge's model, its prompt's digest, the references.
 
     None without metadata.
 

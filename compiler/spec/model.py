@@ -312,6 +312,12 @@ class Spec(Model):
         """Return the scopes in slot order, independent of their order in the file."""
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
 
+    def compared(self) -> str | dict[str, str]:
+        """Return the reference texts of written scopes: one if all have the same, else by scope."""
+        written = [name for name, s in self.ordered_scopes() if isinstance(s, WrittenScope)]
+        found: dict[str, str] = {name: self.scoring.reference(name) for name in written}
+        return found if len({*found.values()}) > 1 else self.scoring.reference(*written[:1] or [""])
+
     def documents(self) -> int:
         """Count the documents of all rounds."""
         return sum(each.docs for each in self.rounds)
