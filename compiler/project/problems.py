@@ -12,6 +12,7 @@ from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, REPLYING
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
+from compiler.probes.units import SIDE, UNITS
 from compiler.project import rollouts
 from compiler.report import card
 from compiler.spec import load
@@ -234,7 +235,13 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
     scopes = draft.at("scopes")
     library = Library(draft.root / "templates")
     for name, scope in scopes.items() if isinstance(scopes, dict) else ():
-        if not isinstance(scope, dict) or scope.get("kind") != "template":
+        if not isinstance(scope, dict):
+            continue
+        unit, units = scope.get("unit"), [*UNITS, SIDE]
+        if scope.get("kind") == "written" and isinstance(unit, str) and unit not in units:
+            place, path = draft.where("scopes", str(name), "unit"), f"scopes.{name}.unit"
+            yield Problem(place, path, f"unknown unit {unit!r}", known(unit, units))
+        if scope.get("kind") != "template":
             continue
         where = draft.where("scopes", str(name))
         if name in SCOPES:

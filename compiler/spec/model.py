@@ -141,8 +141,9 @@ class WrittenScope(Model):
     """How many probes of this scope each document gets."""
     split: Group
     """Which of the four splits applies."""
-    unit: Literal["sentence", "paragraph", "side"]
-    """Unit of an atom: one sentence, one paragraph, or the entire target side."""
+    unit: str
+    """Unit of an atom: `sentence`, `paragraph` or another registered segmenter, or `side`, the
+    entire target side."""
     synergy: str
     """Pieces that a question must integrate; shown to the generator."""
     alternative: Literal["atom", "response"] = "atom"
