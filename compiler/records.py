@@ -67,10 +67,10 @@ class Slot(Struct, frozen=True, gc=False):
 
 
 class Unit(Struct, frozen=True, gc=False):
-    """A numbered span that may be chosen as an atom: a sentence or a paragraph."""
+    """A numbered span that may be chosen as an atom. `kind`: name of its segmenter."""
 
     id: str
-    kind: Literal["sentence", "paragraph"]
+    kind: str
     start: int
     end: int
 

@@ -45,8 +45,12 @@ class Copy:
     out: str = ""
 
     @classmethod
-    def at(cls, root: Path) -> Copy:
+    def at(cls, root: Path, documents: tuple[str, ...] = ()) -> Copy:
         make_project(root)
+        if documents:
+            rows = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
+            kept = [row for row in rows if json.loads(row)["doc_id"] in documents]
+            (root / "specs/data/tiny.jsonl").write_text("".join(kept), encoding="utf-8")
         shutil.copytree(ROOT / "compiler", root / "compiler")
         tiny = (root / "specs/tiny.yaml").read_text(encoding="utf-8")
         demo = tiny.replace("name: tiny", "name: demo")
@@ -121,6 +125,13 @@ class Copy:
 
 def a_written_scope(copy: Copy) -> None:
     assert "pair" in copy.scopes()
+
+
+def a_unit(copy: Copy) -> None:
+    atoms = [str(row["atom_text"]) for row in copy.rows() if row["scope"] == "heading"]
+    assert atoms
+    assert not any("\n" in atom or atom.endswith((".", "!", "?")) for atom in atoms)
+    assert "in units of heading" in copy.out
 
 
 def a_prompt_variant(copy: Copy) -> None:
@@ -200,6 +211,7 @@ def an_export_format(copy: Copy) -> None:
 
 EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A written scope": a_written_scope,
+    "A unit": a_unit,
     "A prompt variant": a_prompt_variant,
     "A templated scope": a_templated_scope,
     "A provider": a_provider,
@@ -212,6 +224,8 @@ EFFECTS: dict[str, Callable[[Copy], None]] = {
     "A picture": a_picture,
     "An export format": an_export_format,
 }
+# Documents for a section that finds nothing in the first ones of the demo.
+DOCUMENTS = {"A unit": ("5258df0a0f70f64e", "7dd5ea2baa56924a", "f36372f139e746da")}
 # A section that continues another one.
 AFTER = {"A command": "A stage", "A picture": "A statistic"}
 
@@ -222,7 +236,7 @@ def test_every_section_has_a_checked_effect() -> None:
 
 @pytest.mark.parametrize("heading", EFFECTS)
 def test_an_example_works_as_it_stands(heading: str, tmp_path: Path) -> None:
-    copy = Copy.at(tmp_path / "project")
+    copy = Copy.at(tmp_path / "project", DOCUMENTS.get(heading, ()))
     if heading in AFTER:
         copy.apply(AFTER[heading], run=False)
     copy.apply(heading)

@@ -185,7 +185,8 @@ def test_the_scale_model_and_the_plan_of_the_published_spec_agree(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    published = ["specs/qwen3.5-9b.yaml", "--set", "expect.use=published"]
+    options = ("expect.use=published", "scoring.compare=atom_text")
+    published = ["specs/qwen3.5-9b.yaml", *(word for each in options for word in ("--set", each))]
     assert cli.main(["plan", *published, "--json"]) == 0
     price = json.loads(capsys.readouterr().out)["price"]
     found = scale_model.bounds(36_997, Costs())

@@ -244,7 +244,7 @@ def _rollouts(solo: Solo, each: Posed) -> Iterator[Rollout]:
             if not question.second:
                 key = request_key(encode(provider, question.request), question.sample)
                 verdicts.update(dict.fromkeys(question.rollouts, _received(solo, key)))
-    truth, stop = references(spec.scoring.compare, each)[0], spec.scoring.stop
+    truth, stop = references(spec.scoring, each)[0], spec.scoring.stop
     for number, answer in enumerate(answers):
         if answer.state == "missing" and stop is not None and number >= stop.after:
             note = f"not sent for a probe that is EASY after {stop.after} rollouts (scoring.stop)"

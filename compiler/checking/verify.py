@@ -24,6 +24,7 @@ from compiler.probes.places import Places
 from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
+from compiler.probes.units import SIDE
 from compiler.spec.model import TemplateScope, WrittenScope
 from compiler.spec.scoring import BASELINES
 from compiler.statistics import artefacts
@@ -231,7 +232,7 @@ def _row(row: PublishedRow, facts: _DocumentFacts) -> Iterator[tuple[str, str]]:
         yield "V21", f"split {split} cuts a token"
     yield from _scores(row)
     yield from _status(row, declared)
-    if isinstance(declared, WrittenScope) and declared.unit == "side":
+    if isinstance(declared, WrittenScope) and declared.unit == SIDE:
         yield from _side(row, doc[split:] if row.target == "suffix" else doc[:split])
     probe = row.probe()
     if probe is None:

@@ -232,7 +232,7 @@ COLUMNS: tuple[Column, ...] = (
     _ours("sibling_support", "int64", "other usable siblings that hold at least 60% of the atom's content words; suffix targets of written scopes", lambda r: r.probe.support, nullable=True),
     _ours("score_status", "string", "scored, decided (EASY after the first rollouts, by early stopping), local (templated), answer_failed or judge_failed", lambda r: r.status),
     _ours("band", "string", "hard, middle or easy by the best blind score and the bands of the spec", lambda r: r.band, nullable=True),
-    _ours("bb_answer_response_scores", "floats", "scores of the same answers against target_response; null unless the spec compares with both", _seconds, nullable=True),
+    _ours("bb_answer_response_scores", "floats", "scores of the same answers against target_response; null unless answers in its scope are compared with both", _seconds, nullable=True),
     _ours("no_context_scores", "floats", "scores of answers from the question alone; null unless that baseline ran", _baseline("no_context"), nullable=True),
     _ours("full_information_scores", "floats", "scores of answers by a model that is shown the atom; null unless that baseline ran", _baseline("full_information"), nullable=True),
     _ours("shuffled_context_scores", "floats", "scores of answers from another document's complement; null unless that control ran", _baseline("shuffled_context"), nullable=True),

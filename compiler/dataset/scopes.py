@@ -25,7 +25,7 @@ def _published() -> dict[str, Rules]:
             order=len(found),
             slots=slots,
             split=unit,  # type: ignore[arg-type]
-            unit=unit,  # type: ignore[arg-type]
+            unit=unit,
             synergy="",
             atom=AtomRules(min_sentences=2 if unit == "paragraph" else 1),
         )

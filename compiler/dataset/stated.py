@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from compiler.dataset.scopes import PUBLISHED, Rules
 from compiler.errors import SourceError, UsageError, in_a_line
-from compiler.spec.model import Scope
+from compiler.probes.units import SIDE, UNITS
+from compiler.spec.model import Scope, WrittenScope
 from compiler.spec.scoring import Bands
 
 _DATA = "data"
@@ -32,7 +33,7 @@ class _Card(msgspec.Struct):
     source_tokenizer: str | None = None
     models: dict[str, dict[str, str]] = {}
     prompts: dict[str, str] = {}
-    compare: str = ""
+    compare: str | dict[str, str] = ""
     policy: str = ""
     suffix_in_generated: bool = True
 
@@ -90,14 +91,22 @@ def scopes(path: Path) -> Mapping[str, Rules]:
 def _rules(card: _Card, path: Path) -> Mapping[str, Rules]:
     if card.scopes is None:
         return PUBLISHED
+    file = folder(path) / "card.json"
     try:
-        return {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
+        found = {each.name: _RULES.validate_python(each.rules) for each in card.scopes}
     except ValidationError as error:
-        raise _other(error, folder(path) / "card.json") from error
+        raise _other(error, file) from error
+    for name, rules in found.items():
+        unit = rules.unit if isinstance(rules, WrittenScope) else SIDE
+        if unit not in (*UNITS, SIDE):
+            message = f"scope {name!r} has the unit {unit!r}, which is not registered"
+            hint = "register it as in the project that made the dataset (docs/adding.md, A unit)"
+            raise SourceError(message, where=str(file), hint=hint)
+    return found
 
 
-def judge(path: Path) -> tuple[str, str, str, str] | None:
-    """Read what made the scores: the policy, the judge's model, its prompt's digest, the reference.
+def judge(path: Path) -> tuple[str, str, str, str | dict[str, str]] | None:
+    """Read what made the scores: policy, the judge's model, its prompt's digest, the references.
 
     None without metadata.
 

@@ -212,10 +212,13 @@ class _Writer:
         far = slot.side == "after"
         complement = text[: self._split] if far else text[self._split :]
         misses = NearMisses(complement, self._siblings)
-        if unit.kind == "sent":
+        kind = unit.kind
+        if kind not in ("sent", "par", "side"):
+            kind = "par" if len(language.sentences(atom)) > 1 else "sent"
+        if kind == "sent":
             question, answer = self._sentence(atom, complement, far)
             alternative = misses.of(atom)
-        elif unit.kind == "par":
+        elif kind == "par":
             question, answer = self._paragraph(atom, complement, far)
             alternative = misses.all(language.sentences(atom))
         else:
@@ -230,7 +233,7 @@ class _Writer:
             "question": question,
             "answer": answer,
             "alternative": alternative,
-            "synergy_check": _synergy(atom, unit.kind),
+            "synergy_check": _synergy(atom, kind),
             "difficulty_check": _difficulty(atom, complement),
             **labels,
         }

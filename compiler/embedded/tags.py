@@ -17,7 +17,7 @@ _RANGE = regex.compile(r"([A-Z]\.[a-z]+)(\d*)(?:\.\.[A-Z]\.[a-z]+(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence (`sent`) or paragraph (`par`) that may be an atom, or a `side`."""
+    """A unit that may be an atom, such as a sentence (`sent`), or a `side`."""
 
     id: str
     kind: str

@@ -182,8 +182,8 @@ class Bench:
         return self._answering.seen(posed(item))
 
     def _local(self, item: Item, text: str) -> float | None:
-        compare = self.project.spec.scoring.compare
-        return self.policy.number(text, references(compare, posed(item))[0])
+        scoring = self.project.spec.scoring
+        return self.policy.number(text, references(scoring, posed(item))[0])
 
     def _completions(self, address: str, model: str) -> tuple[Dispatcher, float]:
         """Return the dispatcher of a completions server, and the expected dollars of a call."""
@@ -255,11 +255,9 @@ def opened(
     project.account = f"{project.spec.name} evaluation"
     project.purse = Purse(project.ceiling(max_usd), {}, observed_usd(project))
     project.wait = wait
-    scoring = project.spec.scoring
-    if scoring.compare == "both":
-        # The scores of a dataset are those against the first reference.
-        scoring = scoring.model_copy(update={"compare": "atom_text"})
-        project.declared = project.spec.model_copy(update={"scoring": scoring})
+    # The scores of a dataset are those against the first reference.
+    leading = project.spec.scoring.leading()
+    project.declared = project.spec.model_copy(update={"scoring": leading})
     with alone(project):
         context = project.readers(reporter)
         with running(project, context):

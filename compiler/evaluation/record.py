@@ -194,10 +194,11 @@ def _inputs(methods: Sequence[Method]) -> Iterator[Input]:
 
 
 def _judge(bench: Bench) -> Judge:
-    scoring, use = bench.project.spec.scoring, bench.project.spec.models.judge
+    spec = bench.project.spec
+    policy, use, compare = spec.scoring.policy, spec.models.judge, spec.compared()
     if not bench.policy.judged:
-        return Judge(scoring.policy, "", "", "", scoring.compare)
-    return Judge(scoring.policy, use.provider, use.model, use.prompt, scoring.compare)
+        return Judge(policy, "", "", "", compare)
+    return Judge(policy, use.provider, use.model, use.prompt, compare)
 
 
 def _facts(

@@ -143,13 +143,16 @@ class Input(Struct, frozen=True):
 
 
 class Judge(Struct, frozen=True):
-    """The judge of the evaluation; empty fields without one."""
+    """The judge of the evaluation; empty fields without one.
+
+    `compare`: the reference texts, by scope if they differ.
+    """
 
     policy: str
     provider: str
     model: str
     prompt: str
-    compare: str
+    compare: str | dict[str, str]
 
 
 class Evaluation(Struct, frozen=True):

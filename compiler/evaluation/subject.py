@@ -20,7 +20,7 @@ from compiler.dataset.columns import band_of
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules, by_response
 from compiler.errors import SourceError, UsageError
-from compiler.keys import canonical, digest, text_digest
+from compiler.keys import Json, canonical, digest, text_digest
 from compiler.probes.sampling import rank
 from compiler.probes.scoring import POLICIES
 from compiler.project import opening
@@ -265,10 +265,10 @@ def judge_of(project: Project) -> str:
     """Return the identity of a spec's judge: scores of judges with one identity are comparable."""
     scoring = project.spec.scoring
     if not POLICIES[scoring.policy].judged:
-        return _identity(scoring.policy, "", "", scoring.compare)
+        return _identity(scoring.policy, "", "", project.spec.compared())
     use = project.spec.models.judge
     prompt = digest("prompt", Library(project.root / "prompts").prompt_closure(use.prompt))
-    return _identity(scoring.policy, use.model, prompt, scoring.compare)
+    return _identity(scoring.policy, use.model, prompt, project.spec.compared())
 
 
 def _judge(path: Path, files: Sequence[Path]) -> str:
@@ -284,10 +284,15 @@ def _judge(path: Path, files: Sequence[Path]) -> str:
     return _identity(policy, model if judged else "", prompt if judged else "", compare)
 
 
-def _identity(policy: str, model: str, prompt: str, compare: str) -> str:
-    # With both references, the leading scores are those against the atom.
-    reference = "atom_text" if compare == "both" else compare
-    return digest("judge", [policy, model, prompt, reference])
+def _identity(policy: str, model: str, prompt: str, compare: str | dict[str, str]) -> str:
+    return digest("judge", [policy, model, prompt, _leading(compare)])
+
+
+def _leading(compare: str | dict[str, str]) -> Json:
+    """Return the references of the leading scores: with both, those are against the atom."""
+    by_scope = compare if isinstance(compare, dict) else {"": compare}
+    found = {name: "atom_text" if each == "both" else each for name, each in by_scope.items()}
+    return {**found} if len({*found.values()}) > 1 else next(iter(found.values()))
 
 
 def _items(files: Sequence[Path], form: _Form) -> Iterator[Item]:

@@ -71,8 +71,9 @@ def _without(scoring: Scoring) -> Iterator[tuple[str, Scoring]]:
     for name in ("anchors", "rejudge"):
         if getattr(scoring, name) is not None:
             yield name, scoring.model_copy(update={name: None})
-    if scoring.compare == "both":
-        yield "compare", scoring.model_copy(update={"compare": "atom_text"})
+    leading = scoring.leading()
+    if leading.compare != scoring.compare:
+        yield "compare", leading
 
 
 def _calls(costs: Quote) -> int:

@@ -216,15 +216,14 @@ def _estimated(project: Project, stage: str, documents: _Documents, basis: Basis
     if not documents.new and not documents.served:
         return []
     each_document = project.kind.calls(project.declared).get(stage)
+    per_probe: dict[str, float] = {}
     if each_document is not None:
-        scopes, per_probe = {"": each_document}, 0.0
+        scopes = {"": each_document}
     else:
-        per_probe = calls_per_probe(project.spec).get(stage, 0.0)
-        scopes = {
-            name: scope.slots
-            for name, scope in project.spec.ordered_scopes()
-            if isinstance(scope, WrittenScope) and scope.slots and per_probe
-        }
+        each_scope = project.spec.ordered_scopes()
+        slots_of = {n: s.slots for n, s in each_scope if isinstance(s, WrittenScope) and s.slots}
+        per_probe = {n: calls_per_probe(project.spec, n).get(stage, 0.0) for n in slots_of}
+        scopes = {name: slots for name, slots in slots_of.items() if per_probe[name]}
     found = []
     for scope, slots in scopes.items():
         each = _like_measured(project, stage, scope, documents, basis)
@@ -237,10 +236,10 @@ def _estimated(project: Project, stage: str, documents: _Documents, basis: Basis
             read, written = declared(project, role, scope)
             per_call, tokens = (float(read), float(written)), "declared"
         calls = high = documents.new * slots
-        if each_document is None:
+        if scope in per_probe:
             most = documents.new * slots
-            calls = round(round(most * built(project.spec, scope, basis)) * per_probe)
-            high = math.ceil(most * per_probe)
+            calls = round(round(most * built(project.spec, scope, basis)) * per_probe[scope])
+            high = math.ceil(most * per_probe[scope])
         found.append(_made(project, stage, scope, "estimated", tokens, calls, per_call, high))
     return found
 

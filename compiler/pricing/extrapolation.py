@@ -68,5 +68,6 @@ def times(spec: Spec, usage: Usage, stage: str, scope: str) -> float | None:
     if then is None:
         # One call for each document, whatever the spec declares.
         return 1.0
+    # Measured with the same references in each scope, so that their number cancels out.
     now = calls_per_probe(spec).get(stage, 0.0)
     return now / then * spec.scopes[scope].slots / usage.slots[scope]

@@ -17,13 +17,16 @@ def later_usd(project: Project) -> dict[str, float]:
         return dict.fromkeys(project.kind.roles, 0.0)
     spec = project.spec
     per_call = {role: call_usd(project, role) for role in ROLES}
-    calls = calls_per_probe(spec)
-    usd = sum(count * per_call[ASKING[stage]] for stage, count in calls.items())
-    answers = sum(count for stage, count in calls.items() if ASKING[stage] == "answerer")
-    verdicts = sum(count for stage, count in calls.items() if ASKING[stage] == "judge")
+    calls = dict.fromkeys(ROLES, 0.0)
+    for name, scope in spec.ordered_scopes():
+        if isinstance(scope, WrittenScope):
+            for stage, count in calls_per_probe(spec, name).items():
+                calls[ASKING[stage]] += scope.slots * count
+    usd = sum(count * per_call[role] for role, count in calls.items())
+    each_answer = calls["judge"] / calls["answerer"] if calls["answerer"] else 0.0
     return {
-        "generator": spec.written_slots() * spec.expect.chosen.built * usd,
-        "answerer": per_call["judge"] * verdicts / answers,
+        "generator": spec.expect.chosen.built * usd,
+        "answerer": per_call["judge"] * each_answer,
         "judge": 0.0,
     }
 

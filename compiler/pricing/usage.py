@@ -235,7 +235,7 @@ def like(project: Project, role: Role) -> str:
             "slots": {name: plain(scope.slots) for name, scope in spec.ordered_scopes()},
         },
         "answerer": {"view": spec.scoring.view.model_dump(mode="json")},
-        "judge": {"compare": spec.scoring.compare, "judging": spec.scoring.judging},
+        "judge": {"compare": plain(spec.scoring.compare), "judging": spec.scoring.judging},
     }
     for other in ROLES:
         if other != role:

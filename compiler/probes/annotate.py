@@ -10,16 +10,19 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
+from functools import cache
 
 from compiler.probes import ids, segment
 from compiler.probes.sampling import Stream
 from compiler.probes.segment import Gap, Segments, Span
 from compiler.probes.tokens import Tokens
+from compiler.probes.units import UNITS
 from compiler.records import GROUPS, Boundary, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
 from compiler.words import counts_between, size_between, spans_of
 
+# Units of a kind are within units of the kinds behind it, where both have an edge at one offset.
+_DEPTHS = {kind: depth for depth, kind in enumerate(UNITS)}
 _NESTED = tuple(GROUPS[:count] for count in range(len(GROUPS) + 1))
 
 
@@ -41,47 +44,34 @@ def annotate(
 
 def _units(letter: str, segments: Segments, scopes: Sequence[WrittenScope]) -> list[Unit]:
     text = segments.text
-    sentences, paragraphs = list[Span](), list[Span]()
-    prose: dict[int, bool] = {}
 
+    @cache
     def prosaic(number: int) -> bool:
-        if number not in prose:
-            span = segments.sentences[number]
-            prose[number] = segment.is_prose(text[span.start : span.end])
-        return prose[number]
+        span = segments.sentences[number]
+        return segment.is_prose(text[span.start : span.end])
 
-    for number, span in _fitting(segments, segments.sentences, _rules(scopes, "sentence")):
-        body = text[span.start : span.end]
-        if prosaic(number) and text.count(body) == 1:
-            sentences.append(span)
-    for _, span in _fitting(segments, segments.paragraphs, _rules(scopes, "paragraph")):
-        body = text[span.start : span.end]
-        if not segment.ends_sentence(body):
-            continue
-        inside = segments.numbers_in(span)
-        found = sum(map(prosaic, inside))
-        if found >= 2 and found * 2 >= len(inside) and text.count(body) == 1:
-            paragraphs.append(span)
-    kinds: tuple[tuple[Literal["sentence", "paragraph"], list[Span]], ...]
-    kinds = ("sentence", sentences), ("paragraph", paragraphs)
-    return [
-        Unit(ids.make(letter, kind, number), kind, span.start, span.end)
-        for kind, spans in kinds
-        for number, span in enumerate(spans, start=1)
-    ]
+    found = []
+    for kind, unit in UNITS.items():
+        rules = [scope.atom for scope in scopes if scope.unit == kind]
+        fitting = _fitting(segments, unit.spans(segments), rules) if rules else []
+        eligible = (
+            span
+            for span in fitting
+            if unit.eligible(segments, span, prosaic)
+            and text.count(text[span.start : span.end]) == 1
+        )
+        found += [
+            Unit(ids.make(letter, kind, number), kind, span.start, span.end)
+            for number, span in enumerate(eligible, start=1)
+        ]
+    return found
 
 
-def _rules(scopes: Sequence[WrittenScope], unit: str) -> list[AtomRules]:
-    return [scope.atom for scope in scopes if scope.unit == unit]
-
-
-def _fitting(
-    segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]
-) -> list[tuple[int, Span]]:
-    """Return the spans, with their indices, whose size some scope's rules allow."""
+def _fitting(segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]) -> list[Span]:
+    """Return the spans whose size some scope's rules allow."""
     words = _sizes(segments.text, spans)
     found = []
-    for place, (span, count) in enumerate(zip(spans, words, strict=True)):
+    for span, count in zip(spans, words, strict=True):
         size = span.end - span.start
         for rule in rules:
             if (
@@ -89,7 +79,7 @@ def _fitting(
                 and count >= rule.min_words
                 and len(segments.numbers_in(span)) >= rule.min_sentences
             ):
-                found.append((place, span))
+                found.append(span)
                 break
     return found
 
@@ -183,18 +173,18 @@ def marked(sibling: ShownSibling, gen_start: int, offered: Collection[str]) -> s
     Text is escaped (&amp; &lt; &gt;), so that HTML in a source is not mistaken for a tag.
     """
     # At one offset: close inner before outer, then the split place, then open outer before inner.
-    marks: list[tuple[int, int, str]] = [(gen_start, 3, "<generated/>")]
+    marks: list[tuple[int, int, int, str]] = [(gen_start, 1, 0, "<generated/>")]
     for unit in sibling.units:
         if unit.id in offered:
-            inner = unit.kind == "sentence"
-            marks.append((unit.start, 6 if inner else 5, f"<{unit.id}>"))
-            marks.append((unit.end, 1 if inner else 2, f"</{unit.id}>"))
+            depth = _DEPTHS[unit.kind]
+            marks.append((unit.start, 3, -depth, f"<{unit.id}>"))
+            marks.append((unit.end, 0, depth, f"</{unit.id}>"))
     for place in sibling.boundaries:
         if place.id in offered:
-            marks.append((place.offset, 4, f"<{place.id}/>"))
+            marks.append((place.offset, 2, 0, f"<{place.id}/>"))
     out: list[str] = []
     at = 0
-    for offset, _, tag in sorted(marks):
+    for offset, _, _, tag in sorted(marks):
         out.append(escape(sibling.text[at:offset]))
         out.append(tag)
         at = offset

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from compiler.probes.units import SIDE, UNITS
+
 LETTERS = "ABCDEFGHIJKLMNO"
 """Letters of shown siblings, in their order; a prompt's example uses another one."""
 
-KINDS = {"sent": "sentence", "par": "paragraph", "side": "side", "split": "split"}
+KINDS = {**{unit.tag: name for name, unit in UNITS.items()}, "side": SIDE, "split": "split"}
 _NAMES = {meaning: name for name, meaning in KINDS.items()}
 _ID = re.compile(rf"([A-Z])\.({'|'.join(KINDS)})(\d{{0,6}})")
 _RUN = 5

@@ -12,6 +12,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from compiler.probes.offer import Offer
+from compiler.probes.units import SIDE
 from compiler.records import Boundary, Group, ShownSibling, Slot
 from compiler.spec.model import WrittenScope
 
@@ -100,7 +101,7 @@ class Menu:
     def _ids(self, slot: Slot, place: Boundary) -> list[str]:
         """Return the ids of a slot's units that lie on its side of a place, in their order."""
         names = self._offer.units[slot.index][self._sibling.letter]
-        if self._scopes[slot.scope].unit == "side":
+        if self._scopes[slot.scope].unit == SIDE:
             return [*names]
         if slot.target == "prefix":
             return [name for name in names if self._units[name].end <= place.offset]

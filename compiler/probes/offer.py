@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from compiler.probes import ids
 from compiler.probes.segment import Span, segment, word_count
+from compiler.probes.units import SIDE
 from compiler.records import GROUPS, Boundary, DocRecord, Group, ShownSibling, Slot
 from compiler.spec.model import AtomRules, WrittenScope
 
@@ -57,7 +58,7 @@ def offer(
         if scope is None:
             continue
         found = {each.letter: sized.units(each, slot, scope) for each in record.shown}
-        before = taken[slot.scope, slot.target] if scope.unit != "side" else 0
+        before = taken[slot.scope, slot.target] if scope.unit != SIDE else 0
         if max(map(len, found.values()), default=0) > before:
             taken[slot.scope, slot.target] += 1
             units[slot.index] = found
@@ -98,9 +99,9 @@ class _Sized:
     def units(self, sibling: ShownSibling, slot: Slot, scope: WrittenScope) -> tuple[str, ...]:
         """Return the ids that may be the atom of a slot at some legal place of a sibling."""
         places = [each for each in sibling.boundaries if scope.split in each.groups]
-        if scope.unit == "side":
+        if scope.unit == SIDE:
             fits = any(_side_fits(sibling, place, slot, scope) for place in places)
-            return (ids.make(sibling.letter, "side"),) if fits else ()
+            return (ids.make(sibling.letter, SIDE),) if fits else ()
         if not places:
             return ()
         low, high = places[0].offset, places[-1].offset
@@ -140,7 +141,7 @@ def _serves(
         scope = scopes[slot.scope]
         if scope.split != group:
             continue
-        if scope.unit == "side":
+        if scope.unit == SIDE:
             if _side_fits(sibling, place, slot, scope):
                 return True
         elif any(

@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from compiler.patterns import pattern
 from compiler.probes.segment import Segments, Span
+from compiler.probes.units import SIDE, UNITS
+from compiler.probes.units.segmenter import Limits
 from compiler.words import STOPWORDS, WORD, Chunks, is_content, stem
 
-Kind = Literal["sentence", "paragraph", "side"]
-
-LEAST = {"sentence": 0.2, "paragraph": 0.2, "side": 0.3}
-"""Smallest share of an atom that an answer is about, by unit."""
+OF_SIDE = Limits(least=0.3, inside=0.8, one_part=0.9)
+"""Thresholds of an entire side; those of other units are in `UNITS`."""
 CLEAR = 0.3
 """With a smaller share, the rest of the text must hold more of an answer's terms."""
 MARGIN = 0.05
 """Largest lead of another passage's share over the atom's."""
-INSIDE = {"sentence": 0.55, "paragraph": 0.8, "side": 0.8}
-"""Smallest share of an atom, relative to that of its text, by unit."""
-ONE_PART = {"paragraph": 0.999, "side": 0.9}
-"""Largest share of one part of an atom, relative to that of the atom, by unit."""
 ELSEWHERE = (0.15, 0.6)
 """An atom's share below the first and another passage's above the second: an error."""
 # Answers of fewer terms give no certain error.
@@ -59,15 +55,22 @@ class Shares(NamedTuple):
     part: float
 
 
+class Offered(NamedTuple):
+    """A text, and the units of it that are offered, by kind."""
+
+    text: str
+    units: Mapping[str, Sequence[Span]]
+
+
 class Passages:
     """The passages of one text, and those of its siblings."""
 
-    def __init__(self, segments: Segments, siblings: Sequence[Segments]) -> None:
+    def __init__(self, segments: Segments, siblings: Sequence[Offered]) -> None:
         """Index the passages of a text and of other texts."""
         self._segments = segments
         self._siblings = siblings
 
-    def shares(self, answer: str, span: Span, kind: Kind) -> Shares:
+    def shares(self, answer: str, span: Span, kind: str) -> Shares:
         """Compute the shares of an answer to a question about a span of the text."""
         weights = {term: self._weight(term) for term in terms(answer)}
         # Exact sums, which do not depend on the order of a set.
@@ -93,30 +96,31 @@ class Passages:
             max(map(share, self._parts(span, kind)), default=0.0),
         )
 
-    def _rivals(self, span: Span, kind: Kind) -> Iterator[str]:
+    def _rivals(self, span: Span, kind: str) -> Iterator[str]:
         """Yield the other passages that an answer may be about."""
         text = self._segments.text
-        if kind == "side":
+        if kind == SIDE:
             suffix = span.start > 0
             yield text[: span.start] if suffix else text[span.end :]
             for other in self._siblings:
                 yield other.text[span.start :] if suffix else other.text[: span.end]
             return
-        for unit in _units(self._segments, kind):
+        for unit in UNITS[kind].spans(self._segments):
             if unit.end <= span.start or span.end <= unit.start:
                 yield text[unit.start : unit.end]
         for other in self._siblings:
-            yield from (other.text[unit.start : unit.end] for unit in _units(other, kind))
+            offered = other.units.get(kind, ())
+            yield from (other.text[unit.start : unit.end] for unit in offered)
 
     def _alike(self, passage: str, atom: str) -> bool:
         """Return whether an answer about one of two passages may be about either."""
         left, right = self._terms_of(passage), self._terms_of(atom)
         return passage in atom or len(left & right) >= _ALIKE * len(left | right)
 
-    def _parts(self, span: Span, kind: Kind) -> list[str]:
+    def _parts(self, span: Span, kind: str) -> list[str]:
         """Return the paragraphs of a side if it has several, otherwise the atom's sentences."""
         text = self._segments.text
-        if kind == "side":
+        if kind == SIDE:
             inside = [p for p in self._segments.paragraphs if p.start >= span.start]
             inside = [p for p in inside if p.end <= span.end]
             if len(inside) > 1:
@@ -126,10 +130,11 @@ class Passages:
     @cached_property
     def _found(self) -> dict[str, frozenset[str]]:
         """The terms of passages by their text, at first those of all sentences."""
+        own = Offered(self._segments.text, {"sentence": self._segments.sentences})
         return {
             sentence: terms(sentence)
-            for each in (self._segments, *self._siblings)
-            for sentence in (each.text[span.start : span.end] for span in each.sentences)
+            for text, units in (own, *self._siblings)
+            for sentence in (text[span.start : span.end] for span in units.get("sentence", ()))
         }
 
     def _terms_of(self, passage: str) -> frozenset[str]:
@@ -147,10 +152,6 @@ class Passages:
         size, counts = self._counts
         # A term that no sentence holds weighs as much as one that a single sentence holds.
         return math.log(1 + size / (counts[term] or 1))
-
-
-def _units(segments: Segments, kind: Kind) -> tuple[Span, ...]:
-    return segments.sentences if kind == "sentence" else segments.paragraphs
 
 
 def terms(text: str) -> frozenset[str]:
@@ -185,15 +186,20 @@ _terms_in = Chunks(
 )
 
 
-def about(found: Shares, unit: Kind) -> str:
+def _limits(unit: str) -> Limits:
+    return OF_SIDE if unit == SIDE else UNITS[unit].limits
+
+
+def about(found: Shares, unit: str) -> str:
     """Return the violation of an answer that is not about its atom, empty without one."""
+    limits = _limits(unit)
     few = found.held < min(2, found.terms - 1)
-    if found.atom < LEAST[unit] or few or found.text == found.atom < CLEAR:
+    if found.atom < limits.least or few or found.text == found.atom < CLEAR:
         return f"the atom holds {found.atom:.2f} of the answer's content"
     if found.rival - found.atom > MARGIN:
         rival = f"{found.rival:.2f}: {found.rival_text!r}"
         return f"the atom holds {found.atom:.2f}, another passage {rival}"
-    if found.atom < INSIDE[unit] * found.text:
+    if found.atom < limits.inside * found.text:
         return f"the atom holds {found.atom:.2f}, the whole text {found.text:.2f}"
     return ""
 
@@ -204,6 +210,7 @@ def elsewhere(found: Shares) -> bool:
     return found.terms >= _FEWEST and found.atom < least and found.rival > most
 
 
-def of_one_part(found: Shares, unit: Kind) -> bool:
+def of_one_part(found: Shares, unit: str) -> bool:
     """Return whether one part of an atom holds all that an answer takes from it."""
-    return unit in ONE_PART and found.part > ONE_PART[unit] * found.atom > 0
+    limit = _limits(unit).one_part
+    return limit is not None and found.part > limit * found.atom > 0

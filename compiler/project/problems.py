@@ -12,12 +12,14 @@ from compiler.keys import dotted
 from compiler.llm.providers import BATCHED, FREE, REPLYING
 from compiler.probes.scopes import SCOPES
 from compiler.probes.scoring import POLICIES
+from compiler.probes.units import SIDE, UNITS
 from compiler.project import rollouts
 from compiler.report import card
 from compiler.spec import load
 from compiler.spec.load import Draft
 from compiler.spec.model import Spec
 from compiler.spec.paid import ROLES
+from compiler.spec.scoring import OTHERS
 from compiler.templating.prompts import KEYS, Library
 
 # Rows that are read to propose a mapping.
@@ -183,8 +185,26 @@ def _scoring(draft: Draft) -> Iterator[Problem]:
         for key, plain in (("judging", "each"), ("identical", "each")):
             if draft.at("scoring", key) not in (None, plain):
                 yield problem(key, f"policy {policy!r} has no judge", f"leave it at {plain}")
+    yield from _compared(draft)
     yield from _baseline_prompts(draft)
     yield from _room_for_numbers(draft)
+
+
+def _compared(draft: Draft) -> Iterator[Problem]:
+    """Check that references are declared for written scopes, whose answers are scored."""
+    declared, scopes = draft.at("scoring", "compare"), draft.at("scopes")
+    if not isinstance(declared, dict) or not isinstance(scopes, dict):
+        return
+    kinds = {str(name): draft.at("scopes", str(name), "kind") for name in scopes}
+    written = [name for name, kind in kinds.items() if kind == "written"]
+    for name in map(str, declared):
+        where, path = draft.where("scoring", "compare", name), f"scoring.compare.{name}"
+        if name in kinds and kinds[name] == "template":
+            message = f"the scope {name!r} is templated: no model answers its probes"
+            yield Problem(where, path, message, f"remove it (written: {', '.join(written)})")
+        elif name not in kinds and name != OTHERS:
+            message = f"the spec has no scope {name!r}"
+            yield Problem(where, path, message, known(name, [*written, OTHERS]))
 
 
 def _room_for_numbers(draft: Draft) -> Iterator[Problem]:
@@ -215,7 +235,13 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
     scopes = draft.at("scopes")
     library = Library(draft.root / "templates")
     for name, scope in scopes.items() if isinstance(scopes, dict) else ():
-        if not isinstance(scope, dict) or scope.get("kind") != "template":
+        if not isinstance(scope, dict):
+            continue
+        unit, units = scope.get("unit"), [*UNITS, SIDE]
+        if scope.get("kind") == "written" and isinstance(unit, str) and unit not in units:
+            place, path = draft.where("scopes", str(name), "unit"), f"scopes.{name}.unit"
+            yield Problem(place, path, f"unknown unit {unit!r}", known(unit, units))
+        if scope.get("kind") != "template":
             continue
         where = draft.where("scopes", str(name))
         if name in SCOPES:

@@ -9,10 +9,11 @@ from compiler.spec.scoring import BASELINES, Scoring
 _ANCHORS = 6
 
 
-def calls_per_probe(spec: Spec) -> dict[str, float]:
-    """Return the calls per built written probe of every paid stage after `generate`.
+def calls_per_probe(spec: Spec, scope: str = "") -> dict[str, float]:
+    """Return the calls per built probe of a written scope, of every paid stage after `generate`.
 
-    Early stopping is counted as if it saved nothing: its savings are known only afterwards.
+    `scope`: "" for one without a reference text of its own. Early stopping is counted as if it
+    saved nothing: its savings are known only afterwards.
     """
     scoring = spec.scoring
     judged = POLICIES[scoring.policy].judged
@@ -25,19 +26,19 @@ def calls_per_probe(spec: Spec) -> dict[str, float]:
         "control": sum(each.share * each.rollouts for each in baselines),
     }
     if judged:
-        found["judge"] = _verdicts(scoring, first)
-        found["judge_rest"] = _verdicts(scoring, scoring.rollouts - first)
+        times = 2 if scoring.reference(scope) == "both" else 1
+        found["judge"] = times * _verdicts(scoring, first)
+        found["judge_rest"] = times * _verdicts(scoring, scoring.rollouts - first)
         audits = sum(each.share * _verdicts(scoring, each.rollouts) for each in baselines)
         if scoring.anchors is not None:
             audits += scoring.anchors.share * _ANCHORS * _verdicts(scoring, 1)
         if scoring.rejudge is not None:
             again = scoring.rejudge.times - 1
             audits += scoring.rejudge.share * again * _verdicts(scoring, scoring.rollouts)
-        found["audit"] = audits
+        found["audit"] = times * audits
     return {stage: calls for stage, calls in found.items() if calls}
 
 
 def _verdicts(scoring: Scoring, answers: int) -> int:
-    """Return the number of judge calls for this number of answers to one probe."""
-    calls = min(1, answers) if scoring.judging == "together" else answers
-    return calls * (2 if scoring.compare == "both" else 1)
+    """Return the judge calls for this number of answers to one probe, against one reference."""
+    return min(1, answers) if scoring.judging == "together" else answers

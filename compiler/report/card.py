@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 
 TEMPLATE = "card.md.j2"
 _VALUES = frozenset(
-    {"stats", "build", "sections", "facts", "columns", "size", "resamples", "published"}
+    {
+        *("stats", "build", "sections", "facts", "columns", "size", "resamples", "published"),
+        "references",
+    }
 )
+_REFERENCES = {"both": "`atom_text` and, separately, `target_response`"}
 
 
 class CardFacts(Struct, frozen=True):
     """Facts on the card that the rows do not hold: source, models, prompts, prices and settings.
 
-    `reasons`, `skips`, `checks`: meanings by name, for readers of the rows. `scopes`: as declared,
-    in their order (`dataset.scopes`).
+    `compare`: the reference text, by scope if they differ. `reasons`, `skips`, `checks`: meanings
+    by name, for readers of the rows. `scopes`: as declared, in their order (`dataset.scopes`).
     """
 
     name: str
@@ -49,7 +53,7 @@ class CardFacts(Struct, frozen=True):
     rollouts: int
     view_chars: int
     view_keep: str
-    compare: str
+    compare: str | Mapping[str, str]
     policy: str
     judged: bool
     stop_after: int | None
@@ -84,6 +88,7 @@ def render(
         "columns": COLUMNS,
         "size": _size(stats.probes),
         "published": published,
+        "references": _references(facts),
     }
     return _page(templates).render(values)
 
@@ -91,6 +96,21 @@ def render(
 def problems(templates: Library) -> list[Problem]:
     """Find problems of the card's template without rendering it."""
     return _page(templates).problems(_VALUES)
+
+
+def _references(facts: CardFacts) -> str:
+    """Return the reference texts as markdown, with the scopes of each if there are several."""
+    if isinstance(facts.compare, str):
+        return _REFERENCES.get(facts.compare, f"`{facts.compare}`")
+    scopes: dict[str, list[str]] = {}
+    # In the order of the scopes, because card.json sorts keys.
+    for name in (str(each["name"]) for each in facts.scopes):
+        if name in facts.compare:
+            scopes.setdefault(facts.compare[name], []).append(name)
+    return " or ".join(
+        f"{_REFERENCES.get(each, f'`{each}`')} ({', '.join(names)})"
+        for each, names in scopes.items()
+    )
 
 
 def _page(templates: Library) -> Page:

@@ -364,6 +364,8 @@ def _shown(value: object) -> str:
 
 
 def _is_tag(loc: Sequence[str | int], index: int) -> bool:
+    if index == 2 and [*loc[:2]] == ["scoring", "compare"]:
+        return loc[2] in ("one", "by_scope")
     return index == 2 and loc[0] == "scopes" and loc[2] in ("template", "written")
 
 

@@ -141,8 +141,9 @@ class WrittenScope(Model):
     """How many probes of this scope each document gets."""
     split: Group
     """Which of the four splits applies."""
-    unit: Literal["sentence", "paragraph", "side"]
-    """Unit of an atom: one sentence, one paragraph, or the entire target side."""
+    unit: str
+    """Unit of an atom: `sentence`, `paragraph` or another registered segmenter, or `side`, the
+    entire target side."""
     synergy: str
     """Pieces that a question must integrate; shown to the generator."""
     alternative: Literal["atom", "response"] = "atom"
@@ -311,6 +312,12 @@ class Spec(Model):
     def ordered_scopes(self) -> list[tuple[str, TemplateScope | WrittenScope]]:
         """Return the scopes in slot order, independent of their order in the file."""
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
+
+    def compared(self) -> str | dict[str, str]:
+        """Return the reference texts of written scopes: one if all have the same, else by scope."""
+        written = [name for name, s in self.ordered_scopes() if isinstance(s, WrittenScope)]
+        found: dict[str, str] = {name: self.scoring.reference(name) for name in written}
+        return found if len({*found.values()}) > 1 else self.scoring.reference(*written[:1] or [""])
 
     def documents(self) -> int:
         """Count the documents of all rounds."""

@@ -58,7 +58,10 @@ class Override(Struct, frozen=True):
                 place[part] = nested
             if not isinstance(nested, dict | list):
                 message = f"no mapping or list at {part!r}"
-                problems.append(Problem(where, self.name, message, f"check the path; {QUOTING}"))
+                hint = f"check the path; {QUOTING}"
+                if nested is not None:
+                    hint = f"set {spelled(self.path[: index + 1])} itself; {QUOTING}"
+                problems.append(Problem(where, self.name, message, hint))
                 return
             place = nested
         last = self.path[-1]

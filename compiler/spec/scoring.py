@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from compiler.spec.base import Model, PromptName, Share
+from compiler.spec.base import Model, Name, PromptName, Share
 
 Rollouts = Annotated[int, Field(ge=1, le=64)]
+Reference = Literal["atom_text", "target_response", "both"]
+OTHERS = "default"
+"""The key of the reference text of all scopes that are not named."""
+
+
+def _form(value: object) -> str:
+    return "by_scope" if isinstance(value, dict) else "one"
+
+
+def _complete(value: dict[str, Reference]) -> dict[str, Reference]:
+    if OTHERS not in value:
+        raise ValueError(f"no value for the other scopes (add {OTHERS}: atom_text)")
+    return value
+
+
+References = Annotated[
+    Annotated[Reference, Tag("one")]
+    | Annotated[dict[Name, Reference], AfterValidator(_complete), Tag("by_scope")],
+    Discriminator(_form),
+]
 
 
 class View(Model):
@@ -113,8 +133,9 @@ class Scoring(Model):
     """Answers sampled per probe; a probe is scored when all of them have a score."""
     view: View = View.model_construct()
     """The text that the answerer sees."""
-    compare: Literal["atom_text", "target_response", "both"] = "atom_text"
-    """Reference text of an answer; `both` scores against each, and the bands use the atom's."""
+    compare: References = "atom_text"
+    """Reference text of an answer; `both` scores against each, and the bands use the atom's. One
+    value, or values by scope with one for the others: `{default: atom_text, whole: both}`."""
     judging: Literal["each", "together"] = "each"
     """One judge request per answer, or one for all answers of a probe (with another prompt)."""
     identical: Literal["each", "once"] = "each"
@@ -136,6 +157,19 @@ class Scoring(Model):
     rejudge: Rejudge | None = None
     """Judging a sample again; null leaves it out."""
 
+    def reference(self, scope: str) -> Reference:
+        """Return the reference text of a scope; "" for scopes that are not named."""
+        if isinstance(self.compare, str):
+            return self.compare
+        return self.compare.get(scope, self.compare[OTHERS])
+
+    def leading(self) -> Scoring:
+        """Return a copy with the leading reference alone where answers have both."""
+        if isinstance(self.compare, str):
+            return self.model_copy(update={"compare": _leading(self.compare)})
+        found = {name: _leading(each) for name, each in self.compare.items()}
+        return self.model_copy(update={"compare": found})
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.stop is not None and self.stop.after >= self.rollouts:
@@ -147,3 +181,7 @@ class Scoring(Model):
                 "identical: once has no effect with judging: together, which is one request anyway"
             )
         return self
+
+
+def _leading(reference: Reference) -> Reference:
+    return "atom_text" if reference == "both" else reference

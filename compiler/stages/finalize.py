@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.llm.messages import Outcome
 from compiler.probes.offer import UNSENT, Offer, offer
-from compiler.probes.segment import identity
+from compiler.probes.units import identity
 from compiler.records import (
     Choice,
     DocRecord,
@@ -58,7 +58,7 @@ def stage(context: Context) -> Stage:
         params={
             "scopes": {name: scope.model_dump(mode="json") for name, scope in spec.scopes.items()},
             "suffix_in_generated": spec.splits.suffix_in_generated,
-            "segmenter": identity(),
+            "segmenter": identity(scope.unit for scope in scopes.values()),
         },
         run=partial(_run, _Bound(scopes, context.groups(), spec.splits.suffix_in_generated)),
     )

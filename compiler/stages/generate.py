@@ -12,6 +12,7 @@ from compiler.probes import ids, reply
 from compiler.probes.annotate import marked
 from compiler.probes.menu import Menu
 from compiler.probes.offer import UNSENT, Offer, offer
+from compiler.probes.units import SIDE
 from compiler.records import DocRecord, ReplyRow, ShownSibling, Side
 from compiler.spec.model import WrittenScope
 from compiler.stages.asking import Asked, Asking, Replies, requester
@@ -118,7 +119,7 @@ def _sibling_tag(
 ) -> dict[str, object]:
     """Return the values of one sibling. Slots with the same units are listed together."""
     order = [unit.id for unit in sibling.units] + [place.id for place in sibling.boundaries]
-    order.append(ids.make(sibling.letter, "side"))
+    order.append(ids.make(sibling.letter, SIDE))
     slots: dict[str, list[str]] = {}
     for slot in found.slots:
         listed = ids.listed(found.units[slot.index][sibling.letter], order)

@@ -94,7 +94,7 @@ def _pass(
         same = judging.repeated(whole(case.answers), after)
         if first is None:
             model = found.model or judging.model
-            first = VerdictRow(*case.each.key, (), () if judging.both else None, model)
+            first = VerdictRow(*case.each.key, (), () if judging.both(case.each) else None, model)
         verdicts = _extended(first.verdicts, found.first, same, count)
         seconds = first.seconds
         if seconds is not None:

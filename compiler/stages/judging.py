@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from compiler.engine.stage import Inputs
+from compiler.engine.store import plain
 from compiler.keys import Json
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Reply, Request
 from compiler.patterns import pattern
 from compiler.records import AnswerRow, Probe
+from compiler.spec.scoring import Scoring
 from compiler.stages.asking import Asked, Posed, Replies, posed, requester
 from compiler.stages.context import Context
 
@@ -52,11 +54,14 @@ class Judging:
         self.dispatcher: Dispatcher = context.dispatchers["judge"]
         self.model = context.spec.models.judge.model
         scoring = context.spec.scoring
-        self.both = scoring.compare == "both"
-        self._compare = scoring.compare
+        self._scoring = scoring
         self._together = scoring.judging == "together"
         self._once = scoring.identical == "once"
         self._render = requester(context, "judge")
+
+    def both(self, each: Posed) -> bool:
+        """Test if answers to a probe are compared with two references."""
+        return len(references(self._scoring, each)) > 1
 
     def questions(
         self, each: Posed, answers: Mapping[int, str], repeat: int = 0
@@ -65,7 +70,7 @@ class Judging:
 
         `repeat`: the number of the repetition; each repetition has samples of its own.
         """
-        for number, reference in enumerate(references(self._compare, each)):
+        for number, reference in enumerate(references(self._scoring, each)):
             for rollouts in self._grouped(answers):
                 request = self._request(each.probe, reference, [answers[i] for i in rollouts])
                 yield Question(request, rollouts[0] + _SAMPLES * repeat, rollouts, number == 1)
@@ -138,14 +143,15 @@ def judge_params(context: Context) -> dict[str, Json]:
     scoring = context.spec.scoring
     return {
         "model": context.model_params("judge"),
-        "compare": scoring.compare,
+        "compare": plain(context.spec.compared()),
         "judging": scoring.judging,
         "identical": scoring.identical,
     }
 
 
-def references(compare: str, each: Posed) -> list[str]:
+def references(scoring: Scoring, each: Posed) -> list[str]:
     """Return the texts that answers to a probe are compared with, the leading one first."""
+    compare = scoring.reference(each.probe.scope)
     if compare == "target_response":
         return [each.probe.response]
     return [each.atom, each.probe.response] if compare == "both" else [each.atom]

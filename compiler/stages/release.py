@@ -32,7 +32,7 @@ from compiler.stages.context import Context, scored_by_embedded
 if TYPE_CHECKING:
     from compiler.statistics.ledger import UsageStats
 
-VERSION = 5
+VERSION = 6
 _REJECTS = ("sample.rejects", "finalize.rejects", "expand.rejects")
 _SKIPS = ("ingest.skips", "sample.skips")
 
@@ -99,7 +99,7 @@ def _facts(context: Context) -> CardFacts:
         rollouts=spec.scoring.rollouts,
         view_chars=spec.scoring.view.max_chars,
         view_keep=spec.scoring.view.keep,
-        compare=spec.scoring.compare,
+        compare=spec.compared(),
         policy=spec.scoring.policy,
         judged=context.judged(),
         stop_after=spec.scoring.stop.after if spec.scoring.stop is not None else None,

@@ -10,10 +10,11 @@ from msgspec import Struct
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import Json
-from compiler.probes import annotate, document, sampling
+from compiler.probes import annotate, sampling
 from compiler.probes.ids import LETTERS
-from compiler.probes.segment import identity, segment
+from compiler.probes.segment import segment
 from compiler.probes.tokens import Tokenizer
+from compiler.probes.units import identity
 from compiler.records import DocRecord, Document, DocumentId, Reject, ShownSibling, Sibling, Skip
 from compiler.spec.model import Spec, SplitRules, WrittenScope
 from compiler.stages.context import Context
@@ -56,7 +57,7 @@ def stage(context: Context) -> Stage:
             ],
             "atoms": [plain([s.unit, s.atom.model_dump(mode="json")]) for s in written],
             "tokenizer": context.tokenizer_files[name].digest,
-            "segmenter": identity(),
+            "segmenter": identity(scope.unit for scope in written),
         },
         run=partial(_run, bound, lambda: context.load_tokenizer(name)),
         narrow=partial(_narrow, bound),
@@ -143,7 +144,7 @@ def _shown(
     letter: str,
     seed: int,
 ) -> ShownSibling:
-    text = document.full_text(source, sibling)
+    text = source.prefix + sibling.continuation
     gen_start = len(source.prefix)
     return annotate.annotate(
         sibling.idx,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import repeat
 
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
+from compiler.engine.store import plain
 from compiler.probes.scoring import POLICIES
 from compiler.probes.scoring.policy import Policy
 from compiler.probes.scoring.reduction import Numbers, reduced
@@ -30,7 +31,7 @@ def stage(context: Context) -> Stage:
                 seconds = verdicts.seconds
                 second = None if seconds is None else _numbers(policy, seconds)
             else:
-                truths = references(scoring.compare, each)
+                truths = references(scoring, each)
                 first = _numbers(policy, answers.answers, truths[0])
                 second = _numbers(policy, answers.answers, truths[1]) if len(truths) > 1 else None
             yield reduced(answers, first, second, scoring.rollouts, reducers)
@@ -48,7 +49,7 @@ def stage(context: Context) -> Stage:
             "policy": scoring.policy,
             "reduce": [*sorted(reducers)],
             "rollouts": scoring.rollouts,
-            "compare": scoring.compare,
+            "compare": plain(context.spec.compared()),
             # Left out of keys from before policies had versions.
             **({"policy_version": policy.version} if policy.version > 1 else {}),
         },
@@ -92,8 +93,7 @@ def _audits(context: Context, policy: Policy, inputs: Inputs) -> Iterator[AuditS
                 yield AuditScore(row.doc_id, row.slot, row.kind, numbers)
     elif context.baselines():
         truths: Mapping[tuple[str, int], str] = {
-            each.key: references(context.spec.scoring.compare, each)[0]
-            for each in posed(context, inputs)
+            each.key: references(context.spec.scoring, each)[0] for each in posed(context, inputs)
         }
         for control in inputs.rows("control.answers", ControlRow):
             numbers = _numbers(policy, control.answers, truths[control.doc_id, control.slot])

@@ -91,7 +91,8 @@ class CellStats(Struct, frozen=True):
     [.6, .8), [.8, 1]; `hard`, `easy`: shares of rows whose maximum is below the first threshold
     and at least the second. `leak`: share of leaking rows, whose complement or question gives the
     answer away (V14, V28). `shape`: None without rows; `unsolved`: None with fewer than three
-    rollouts. `second`: mean score against target_response; None unless both texts were compared.
+    rollouts. `second`: mean score against target_response; None unless answers were compared with
+    both texts in every scope of the cell.
     """
 
     scope: str
@@ -214,7 +215,11 @@ class _Waiting:
         """Add the mean of each row's `values`, for rows that have any."""
         if not values.shape[1]:
             return None
-        cell = tally.cell(mask & ~np.isnan(values[:, 0]))
+        have = mask & ~np.isnan(values[:, 0])
+        # The mean over some scopes would stand beside means over all of them.
+        if not np.isin(self._rows.scopes[mask], self._rows.scopes[have]).all():
+            return None
+        cell = tally.cell(have)
         of_rows = values[cell.rows][:, : self._width]
         return tally.column(cell, np.nanmean(of_rows, axis=1)) if cell.n else None
 

@@ -67,6 +67,18 @@ def test_a_broken_prompt_is_found_before_anything_runs(
         (("prompt", SPEC, "--doc", "nobody"), "document 'nobody' was not drawn"),
         (("prompt", SPEC, "--role", "judge", "--slot", "3"), "no written probe in slot 3"),
         (("check", SPEC, "--set", "expect.judge.scopes.hole={}"), "the spec has no scope 'hole'"),
+        (
+            ("check", SPEC, "--set", "scoring.compare={default: both, hole: both}"),
+            "scoring.compare.hole: the spec has no scope 'hole' (did you mean whole? have: ",
+        ),
+        (
+            ("check", SPEC, "--set", "scoring.compare={default: both, word: both}"),
+            "scoring.compare.word: the scope 'word' is templated: no model answers its probes",
+        ),
+        (
+            ("check", SPEC, "--set", "scopes.sentence.unit=sentense"),
+            "unknown unit 'sentense' (did you mean sentence? have: sentence, paragraph, side)",
+        ),
         (("check", SPEC, "--set", "expect.use=paper"), "'paper' is no set of expect.sets"),
         (("check", "specs/none.yaml"), "specs/none.yaml: no such spec"),
         (("build", SPEC, "--provider", "smoke"), "--provider: unknown provider 'smoke'"),

@@ -147,6 +147,9 @@ FIXED = (
 ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "name": ("{}=other",),
     "scopes.whole.atom.min_words": ("{}=400",),
+    "scopes.paragraph.unit": ("{}=sentence",),
+    "scopes.*.unit": ("{}=paragraph",),
+    "scoring.compare": ("{}=target_response", "{}={default: atom_text, whole: both}"),
     "source.path": (
         "{}=specs/data/other.jsonl",
         "{}=specs/data/same.jsonl",

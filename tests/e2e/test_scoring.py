@@ -220,6 +220,29 @@ def test_both_references_are_judged_and_published(probec: Probec, project: Path)
         assert by_atom["bb_answer_response_scores"] is None
 
 
+def test_one_scope_is_judged_against_both_references(
+    probec: Probec, project: Path, script: Script
+) -> None:
+    build(probec)
+    before = len(script.judged)
+    stats = build(probec, "scoring.compare={default: atom_text, whole: both}")
+    rows = written(dataset(project))
+    both = {row["scope"] for row in rows if row["bb_answer_response_scores"] is not None}
+    whole = [row for row in rows if row["scope"] == "whole"]
+    means = {cell["scope"]: cell["second"] for cell in stats["cells"]}  # type: ignore[attr-defined]
+
+    assert both == {"whole"}
+    # The verdicts against the atoms, of all scopes, are in the log.
+    assert len(script.judged) - before == 5 * len(whole)
+    assert means.pop("whole") is not None
+    assert set(means.values()) == {None}
+    assert (
+        "against `atom_text` (sentence, paragraph) or `atom_text` and, separately, "
+        "`target_response` (whole). With two references, "
+    ) in (installed(project) / "README.md").read_text(encoding="utf-8")
+    assert probec("card", "--check", str(installed(project))) == 0, probec.out
+
+
 @pytest.mark.parametrize("policy", ["token_f1", "exact_match"])
 def test_a_local_policy_sends_no_judge_requests(
     probec: Probec, project: Path, policy: str, script: Script

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from compiler.evaluation.subject import judge_of
 from compiler.llm.providers.extractive import Extractive
-from tests.conftest import Probec
+from compiler.project import opening
+from compiler.project.variant import Variant
+from tests.conftest import ROOT, Probec
 from tests.e2e.test_report import Page
 from tests.evaluation.test_questions import published
 
@@ -335,3 +338,13 @@ def test_a_method_without_probes_in_the_chosen_scopes_is_left_out(
            ("prefix", "suffix")]  # fmt: skip
     kept = probec.json("evaluate", "questions", SPEC, "--scope", "word", "--docs", "5")["rows"]
     assert sum(int(str(each["n"])) for each in one) == len(asked) < int(str(kept))
+
+
+def test_a_judge_is_the_same_for_equal_leading_references_in_every_scope(tmp_path: Path) -> None:
+    def judge(compare: str) -> str:
+        variant = Variant(ROOT / "specs/demo.yaml", (f"scoring.compare={compare}",))
+        return judge_of(opening.project(variant, tmp_path))
+
+    assert judge("{default: atom_text, whole: both}") == judge("both") == judge("atom_text")
+    own = judge("{default: atom_text, whole: target_response}")
+    assert own not in (judge("atom_text"), judge("target_response"))

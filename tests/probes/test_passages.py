@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 from compiler.probes.checks import CHECKS, Facts, examine
-from compiler.probes.passages import Kind, Passages, about
+from compiler.probes.passages import Offered, Passages, about
 from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, segment
 from compiler.records import Probe, Side
@@ -19,7 +19,7 @@ from compiler.spec.model import WrittenScope
 from tests.conftest import ROOT
 
 CHECKED = ("V35", "V36", "V37", "V38")
-UNITS: dict[str, Kind] = {"sentence": "sentence", "paragraph": "paragraph", "whole": "side"}
+UNITS = {"sentence": "sentence", "paragraph": "paragraph", "whole": "side"}
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,18 @@ def _row(given: dict[str, str]) -> Row:
     return Row(doc, sibling, given["scope"], span, target, given["question"], given["answer"])
 
 
+def offered(segments: Segments) -> Offered:
+    """Offer all units of a text."""
+    units = {"sentence": segments.sentences, "paragraph": segments.paragraphs}
+    return Offered(segments.text, units)
+
+
 @cache
 def index(doc: str, sibling: int) -> Passages:
     """Index the passages of a text and of two siblings beside it, as in the demo."""
     found = texts()[doc]
-    return Passages(found[sibling][1], [found[(sibling + step) % 5][1] for step in (1, 2)])
+    others = (found[(sibling + step) % 5][1] for step in (1, 2))
+    return Passages(found[sibling][1], [*map(offered, others)])
 
 
 def flags(row: Row, question: str, answer: str) -> set[str]:

@@ -60,6 +60,13 @@ def test_no_sentence_of_the_library_is_shown() -> None:
         ("scopes.word=3", "scopes.word: not a mapping (got 3)"),
         ("rounds=3", "rounds: not a list (got 3)"),
         ("splits.margin_share=0.7", "splits.margin_share: not below 0.5 (got 0.7)"),
+        (
+            "scoring.compare={whole: both}",
+            "--set scoring.compare: scoring.compare: no value for the other scopes (add default: ",
+        ),
+        ("scoring.compare={default: bth}", "scoring.compare.default: unknown value 'bth' (did you"),
+        ("scoring.compare=bth", "scoring.compare: unknown value 'bth' (did you mean both?"),
+        ("scoring.compare.whole=both", "no mapping or list at 'compare' (set scoring.compare itse"),
         ("publish.dtypes=int65", "unknown value 'int65' (did you mean int64? have: int64, publis"),
     ],
 )

@@ -10,10 +10,11 @@ from compiler.probes import ids
 from compiler.probes.checks import Facts, examine
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.offer import Offer
-from compiler.probes.passages import Passages
+from compiler.probes.passages import Offered, Passages
 from compiler.probes.reply import Draft, Parsed
 from compiler.probes.segment import Segments, Span, segment, word_count
 from compiler.probes.siblings import Siblings
+from compiler.probes.units import SIDE, UNITS
 from compiler.records import DocRecord, Probe, Reject, ShownSibling, Side, Slot, Unit
 from compiler.spec.model import WrittenScope
 
@@ -166,7 +167,7 @@ class _Builder:
         """List the units that a slot may take, at the chosen split if there is one."""
         legal = self._offer.units[slot.index][self._parsed.sibling.letter]
         split = self._parsed.splits.get(scope.split)
-        if scope.unit == "side" or not legal:
+        if scope.unit == SIDE or not legal:
             return ", ".join(legal) or "none"
         if split is not None:
             legal = tuple(each for each in legal if self._beside(self._units[each], slot, split))
@@ -181,7 +182,7 @@ class _Builder:
         letter = self._parsed.sibling.letter
         if name is None:
             # A side needs no id.
-            return None if scope.unit == "side" else ("unit_not_given", "no unit is given")
+            return None if scope.unit == SIDE else ("unit_not_given", "no unit is given")
         kind = ids.kind_of(name)
         error = ids.described(name[:80])
         if kind is None:
@@ -190,7 +191,7 @@ class _Builder:
             return "unit_wrong_kind", f"{error}, not a {scope.unit}"
         if ids.sibling_of(name) != letter:
             return "unit_other_sibling", f"{error}, but the reply chose {letter}"
-        if scope.unit == "side":
+        if scope.unit == SIDE:
             return None
         unit = self._units.get(name)
         if unit is None:
@@ -212,7 +213,7 @@ class _Builder:
         return slot.target == "suffix" and len(self._record.shown) > 2
 
     def _span(self, slot: Slot, scope: WrittenScope, draft: Draft, split: int) -> tuple[int, int]:
-        if scope.unit != "side":
+        if scope.unit != SIDE:
             unit = self._units[draft.unit or ""]
             return unit.start, unit.end
         text = self._segments.text
@@ -260,24 +261,22 @@ class _Builder:
         )
 
 
-def _offered(sibling: ShownSibling) -> Segments:
+def _offered(sibling: ShownSibling) -> Offered:
     """Return the units that a sibling offers."""
-    units = [(unit.kind, Span(unit.start, unit.end)) for unit in sibling.units]
-    return Segments(
-        sibling.text,
-        tuple(span for kind, span in units if kind == "paragraph"),
-        tuple(span for kind, span in units if kind == "sentence"),
-    )
+    found: dict[str, list[Span]] = {}
+    for unit in sibling.units:
+        found.setdefault(unit.kind, []).append(Span(unit.start, unit.end))
+    return Offered(sibling.text, found)
 
 
 def index_of(
     unit: str, segments: Segments, target: Side, split: int, atom: tuple[int, int]
 ) -> int | None:
     """Count the units from the split to the atom, the atom included; None for a side."""
-    if unit == "side":
+    if unit == SIDE:
         return None
     start, end = atom
-    spans = segments.sentences if unit == "sentence" else segments.paragraphs
+    spans = UNITS[unit].spans(segments)
     if target == "suffix":
         return sum(split <= span.start <= start for span in spans)
     return sum(end <= span.end <= split for span in spans)
