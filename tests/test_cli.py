@@ -79,6 +79,22 @@ def test_closed_standard_streams_do_not_stop_a_command(closed: str, project: Pat
 
 
 @pytest.mark.usefixtures("tiny")
+def test_statistics_of_several_datasets_have_their_names(probec: Probec) -> None:
+    folder = "build/datasets/tiny"
+    alone = probec.json("stats", folder)
+    assert probec.json("stats", folder, f"b={folder}") == {"tiny": alone, "b": alone}
+    assert probec("stats", f"a={folder}", f"b={folder}") == 0
+    assert [line.split()[:2] for line in probec.out.splitlines()[3:5]] == [
+        ["word", "a"],
+        ["word", "b"],
+    ]
+    assert probec("stats", folder, folder) == 2
+    assert f"name 'tiny' (give one another name: other={folder})" in probec.err
+    assert probec("stats", folder, "b=specs/none.yaml") == 2
+    assert probec.err.startswith("probec: specs/none.yaml: no such spec")
+
+
+@pytest.mark.usefixtures("tiny")
 def test_rounds_without_a_spec_lists_those_of_all(probec: Probec) -> None:
     assert probec("rounds") == 0
     assert [line.split()[:2] for line in probec.out.splitlines()[2:]] == [

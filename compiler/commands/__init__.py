@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "check the stored bytes of a round by digest, and its requests by its texts",
     "cache": "share rounds and their replies (push, pull), or free disk space (gc)",
     "show": "show rows: the text around the split, question, answers and scores",
-    "stats": "print the statistics of a built dataset, or of any probe parquet",
+    "stats": "print the statistics of built datasets, or of any probe parquet files",
     "card": "print the dataset card, or check every number in it",
     "push": "publish a built dataset on the Hub, at a URL or in a directory",
     "view": "show the rows of a dataset in a browser: filters, search, documents",

@@ -21,7 +21,7 @@ EXAMPLE = "probec rounds specs/demo.yaml"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a spec, which may be left out."""
-    arguments.add_spec_arguments(parser, optional=True)
+    arguments.add_spec_arguments(parser, count="?")
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -92,7 +92,9 @@ def _blocks(widths: Sequence[int], right: Sequence[bool], width: int) -> list[li
     leading = 0
     while leading < len(right) and not right[leading]:
         leading += 1
-    leading = min(leading, 2) if leading < len(right) else 0
+    leading = leading if leading < len(right) else 0
+    while leading > 2 and _total(widths[:leading]) > width // 2:
+        leading -= 1
     keys = list(range(leading))
     blocks = [[*keys]]
     for column in range(leading, len(widths)):
