@@ -46,6 +46,21 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
         (("plan", SPEC, "--sett", "a=1"), "did you mean --set? see `probec plan --help`"),
         (("cache", "pul"), "did you mean pull? see `probec cache --help`"),
         (("check", "specs/tyni.yaml"), "did you mean specs/tiny.yaml? check the path"),
+        (
+            ("check", SPEC, "--set", "models.judge.prompt=judge/bsae"),
+            "did you mean judge/base? have",
+        ),
+        (
+            ("check", SPEC, "--set", "models.judge.prompt=jugde/base"),
+            "did you mean judge/base? have",
+        ),
+        (("diff", SPEC, "prompts/judge/togethr"), "did you mean prompts/judge/together? name a"),
+        (("prompt", SPEC, "--against", "judge/togethr"), "did you mean prompts/judge/together? "),
+        (
+            ("check", SPEC, "--set", "source.path=specs/data/tin.jsonl"),
+            "mean specs/data/tiny.jsonl?",
+        ),
+        (("push", "spec", "--to", "x"), "did you mean specs? "),
         (("why", SPEC, "juge"), "did you mean judge? have: ingest"),
         (("check", SPEC, "--provider", "extractiv"), "did you mean extractive? have: "),
     ],

@@ -9,7 +9,7 @@ from compiler.checking.claims.checked import RULES, Checked, check, data
 from compiler.checking.claims.page import decode
 from compiler.checking.recount import Recount, recount
 from compiler.dataset.rollout_columns import LEDGER
-from compiler.errors import SourceError
+from compiler.errors import SourceError, nearest_file
 from compiler.keys import Json
 from compiler.report.terminal import table
 from compiler.templating.prompts import Library
@@ -64,7 +64,9 @@ def read(path: Path) -> str:
         raw = place.read_bytes()
     except OSError as error:
         raise SourceError(
-            f"no card there: {error.strerror}", where=str(place), hint="a spec, a dataset or a card"
+            f"no card there: {error.strerror}",
+            where=str(place),
+            hint=f"{'' if path.exists() else nearest_file(path)}a spec, a dataset or a card",
         ) from None
     return decode(raw, str(place))
 
