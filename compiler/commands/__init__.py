@@ -35,5 +35,6 @@ COMMANDS: Mapping[str, str] = {
     "report": "write a self-contained HTML page with plots, tables and documents",
     "evaluate": "score a method that reads hidden states: questions, controls, predictions",
     "export": "write the dataset in the format of another tool",
+    "completion": "print a script with which a shell completes commands, options and names",
     "verify-rows": "run every check on a probe parquet, built here or published",
 }

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from compiler import cli
-from compiler.commands import init
+from compiler.commands import init, parsers
 from compiler.project import opening
 from compiler.project.variant import Variant
 from tests.conftest import ROOT, Probec
@@ -186,7 +185,7 @@ def test_what_is_not_known_is_asked_on_a_terminal(empty: Probec, tmp_path: Path)
         asked.append(question)
         return next(text for start, text in answers.items() if question.startswith(start))
 
-    args = cli._parser("init", init, None)[1]
+    args = parsers.make("init", init, None)[1]
     assert args is not None
     result = init.run(args.parse_args([]), ask)
     assert len(asked) == len(answers)
