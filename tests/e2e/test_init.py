@@ -80,6 +80,7 @@ def test_a_wheel_in_an_empty_directory_initialises_and_builds(tmp_path: Path) ->
     spec = "specs/own-rows.yaml"
     assert f"next: probec build {spec}" in probec("init", "--source", "../own rows.jsonl")
     assert "dataset: build/datasets/own-rows" in probec("build", spec)
+    assert "1 of " in probec("show", spec, "-n", "1")
     assert "report.html" in probec("report", spec)
     assert paths(work / "prompts") == paths(ROOT / "prompts")
     assert {path.name for path in work.iterdir()} == {
