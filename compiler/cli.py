@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import gc
 import inspect
@@ -16,14 +15,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from compiler.commands import COMMANDS
-from compiler.errors import ProbecError, SpecError, UsageError, known, nearest
+from compiler.commands import COMMANDS, parsers
+from compiler.errors import ProbecError, SpecError, UsageError, nearest
 from compiler.report.screen import Screen
-from compiler.version import __version__
 
 if TYPE_CHECKING:
     from compiler.llm.batches.journal import Shard
@@ -33,11 +30,6 @@ _SLOW = 30.0
 # Imports and parsed specs are few cycles in many objects, so collections would find nothing.
 _COLLECT_AFTER = (100_000, 20, 20)
 _EMPTY = re.compile(r"--[a-z-]+=")
-_EPILOG = """exit codes: 0 done or verified, 1 failed, 2 bad spec or usage, 3 over budget, 4 the
-provider refuses the account, 5 replies or documents are missing, 6 drifted, 7 damaged, 75 batches
-are in flight, 130 interrupted
-
-example: probec build specs/demo.yaml"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,12 +84,12 @@ def _run(arguments: list[str], *, own: bool) -> int:
     name = next((each for each in arguments if not each.startswith("-")), None)
     module: ModuleType | None = None
     if name is not None and name in COMMANDS:
-        module = import_module(f"compiler.commands.{name.replace('-', '_')}")
+        module = parsers.module(name)
     elif name is not None and not {"-h", "--help", "--version"} & set(arguments):
         hint = f"{nearest(name, COMMANDS)}see `probec --help`"
         raise UsageError(f"unknown command {name!r}", hint=hint)
-    action = _action(arguments, module)
-    parser, command = _parser(name if module is not None else None, module, action)
+    action = parsers.action(arguments, module)
+    parser, command = parsers.make(name if module is not None else None, module, action)
     if module is None or command is None:
         parser.parse_args([each for each in arguments if each != "--json"])
         raise AssertionError("argparse exits when there is no command")
@@ -143,86 +135,6 @@ def _ask(question: str) -> str:
     """Put a question to the person at the terminal; return the answer, "" for none."""
     print(question, end=" ", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors as UsageError, which --json shows as well."""
-
-    def error(self, message: str) -> NoReturn:
-        near = ""
-        if option := re.match(r"unrecognized arguments: (--[a-z-]+)", message):
-            near = nearest(option[1], self._option_string_actions)
-        elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
-            near = nearest(choice[1], re.findall(r"[\w-]+", choice[2]))
-        raise UsageError(message, hint=f"{near}see `{self.prog} --help`")
-
-
-def _action(arguments: list[str], module: ModuleType | None) -> str | None:
-    """Return the action on the command line, for a command that has several.
-
-    Raises:
-        UsageError: it is missing or unknown.
-    """
-    actions = getattr(module, "ACTIONS", None)
-    words = [each for each in arguments if not each.startswith("-")][1:]
-    if actions is None or (not words and {"-h", "--help"} & set(arguments)):
-        return None
-    if not words or words[0] not in actions:
-        given = f"{words[0]!r} is not one" if words else "none is given"
-        hint = known(words[0] if words else "", actions)
-        raise UsageError(f"an action is needed, and {given}", hint=hint)
-    return words[0]
-
-
-def _parser(
-    chosen: str | None, module: ModuleType | None, action: str | None
-) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser | None]:
-    parser = _Parser(
-        prog="probec",
-        description="A compiler for probe datasets: a YAML spec in, a reproducible dataset out.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"probec {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    found: argparse.ArgumentParser | None = None
-    for name, summary in COMMANDS.items():
-        # Only the module of the chosen command is imported. Without one, the parser lists them all.
-        own = module if name == chosen else None
-        if module is not None and own is None:
-            continue
-        epilog = f"example: {own.EXAMPLE}" if own is not None else None
-        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
-        command.add_argument("--json", action="store_true", help="print JSON for machines")
-        if own is not None:
-            found = command if action is None else _of_action(own, name, action)
-            _add_arguments(own, found, action)
-    return parser, found
-
-
-def _of_action(module: ModuleType, name: str, action: str) -> argparse.ArgumentParser:
-    summary = module.ACTIONS[action]
-    found = _Parser(
-        prog=f"probec {name} {action}",
-        description=summary,
-        epilog=f"example: {module.EXAMPLES[action]}",
-    )
-    found.add_argument("--json", action="store_true", help="print JSON for machines")
-    return found
-
-
-def _add_arguments(module: ModuleType, parser: argparse.ArgumentParser, action: str | None) -> None:
-    if action is not None:
-        module.add_arguments(parser, action)
-    elif hasattr(module, "ACTIONS"):
-        # For the help alone: without an action, nothing is parsed.
-        width = max(map(len, module.ACTIONS))
-        listed = (f"  {name.ljust(width)}  {text}" for name, text in module.ACTIONS.items())
-        parser.usage = f"{parser.prog} ACTION ..."
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = "\n".join(["actions:", *listed, "", str(parser.epilog)])
-    else:
-        module.add_arguments(parser)
 
 
 def _refused(error: OSError) -> ProbecError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 # Exit codes for the outcomes of `reproduce` and `verify` that are not errors of the command.
@@ -31,6 +32,24 @@ def nearest(name: str, have: Iterable[str]) -> str:
     """Ask if the nearest known name was meant; "" if none is near."""
     near = get_close_matches(name, [*have], 1)
     return f"did you mean {near[0]}? " if near else ""
+
+
+def nearest_file(
+    path: str | Path, suffixes: tuple[str, ...] = ("",), root: Path | None = None
+) -> str:
+    """Ask if a file beside a missing one was meant; "" if none has a similar name.
+
+    `suffixes`: the endings of the files that can be meant; `root`: the directory from which the
+    path is read, if not the working directory.
+    """
+    missing = Path(path)
+    folder = (missing if root is None else root / missing).parent
+    try:
+        beside = [each.name for each in folder.iterdir() if each.name.endswith(suffixes)]
+    except OSError:
+        return ""
+    near = get_close_matches(missing.name, beside, 1)
+    return f"did you mean {missing.parent / near[0]}? " if near else ""
 
 
 class ProbecError(Exception):

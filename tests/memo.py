@@ -23,9 +23,10 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from compiler import cli, embedded
+from compiler import embedded
 from compiler.checking import recount
 from compiler.checking.recount import Stale
+from compiler.commands import parsers
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes import tokens
@@ -48,7 +49,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(yaml, "SafeLoader", _Loader)
     _keep_tokenizers(patch)
     _keep_templates(patch)
-    patch.setattr(cli, "_parser", cache(cli._parser))
+    patch.setattr(parsers, "make", cache(parsers.make))
     _keep_counts(patch)
     _keep_measures(patch)
 

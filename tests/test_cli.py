@@ -46,6 +46,21 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
         (("plan", SPEC, "--sett", "a=1"), "did you mean --set? see `probec plan --help`"),
         (("cache", "pul"), "did you mean pull? see `probec cache --help`"),
         (("check", "specs/tyni.yaml"), "did you mean specs/tiny.yaml? check the path"),
+        (
+            ("check", SPEC, "--set", "models.judge.prompt=judge/bsae"),
+            "did you mean judge/base? have",
+        ),
+        (
+            ("check", SPEC, "--set", "models.judge.prompt=jugde/base"),
+            "did you mean judge/base? have",
+        ),
+        (("diff", SPEC, "prompts/judge/togethr"), "did you mean prompts/judge/together? name a"),
+        (("prompt", SPEC, "--against", "judge/togethr"), "did you mean prompts/judge/together? "),
+        (
+            ("check", SPEC, "--set", "source.path=specs/data/tin.jsonl"),
+            "mean specs/data/tiny.jsonl?",
+        ),
+        (("push", "spec", "--to", "x"), "did you mean specs? "),
         (("why", SPEC, "juge"), "did you mean judge? have: ingest"),
         (("check", SPEC, "--provider", "extractiv"), "did you mean extractive? have: "),
     ],
@@ -76,6 +91,22 @@ def test_closed_standard_streams_do_not_stop_a_command(closed: str, project: Pat
     assert run.returncode == 0
     assert (project / "build/datasets/tiny/README.md").is_file()
     assert ("dataset: build/datasets/tiny" in run.stdout) == ("1>" not in closed)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_statistics_of_several_datasets_have_their_names(probec: Probec) -> None:
+    folder = "build/datasets/tiny"
+    alone = probec.json("stats", folder)
+    assert probec.json("stats", folder, f"b={folder}") == {"tiny": alone, "b": alone}
+    assert probec("stats", f"a={folder}", f"b={folder}") == 0
+    assert [line.split()[:2] for line in probec.out.splitlines()[3:5]] == [
+        ["word", "a"],
+        ["word", "b"],
+    ]
+    assert probec("stats", folder, folder) == 2
+    assert f"name 'tiny' (give one another name: other={folder})" in probec.err
+    assert probec("stats", folder, "b=specs/none.yaml") == 2
+    assert probec.err.startswith("probec: specs/none.yaml: no such spec")
 
 
 @pytest.mark.usefixtures("tiny")

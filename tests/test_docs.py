@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
-from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from compiler import cli
 from compiler.checking.rollouts import RULES
-from compiler.commands import COMMANDS
+from compiler.commands import COMMANDS, parsers
 from compiler.dataset.columns import COLUMNS
 from compiler.probes.checks import CHECKS
 from compiler.probes.reasons import LOSSES, REASONS, SKIPS, STATUSES
@@ -67,23 +67,65 @@ def checks_page() -> str:
     return NOTE + "\n".join(parts)
 
 
-def commands_page(capsys: pytest.CaptureFixture[str]) -> str:
+def commands_page() -> str:
+    found = dict(parsers.every())
+    shared = {_key(each): each for each in found["check"]._actions}
+    every = {_key(each) for each in found["schema"]._actions} & shared.keys()
     parts = [
-        "# Commands\n\nEvery command takes `--json` and `--help`. Exit codes: 0 done (`reproduce`: "
-        "verified, `verify`: intact), 1 failed, 2 bad spec or usage, 3 over budget, 4 the provider "
-        "refuses the account, 5 `reproduce`: replies or documents are missing, 6 `reproduce`: the "
-        "round drifted, `verify`: it contradicts its lock, 7 stored data is damaged, 75 batches "
-        "are in flight, 130 interrupted.\n"
+        "# Commands\n\nExit codes: 0 done (`reproduce`: verified, `verify`: intact), 1 failed, 2 bad "
+        "spec or usage, 3 over budget, 4 the provider refuses the account, 5 `reproduce`: replies "
+        "or documents are missing, 6 `reproduce`: the round drifted, `verify`: it contradicts its "
+        "lock, 7 stored data is damaged, 75 batches are in flight, 130 interrupted.\n\n"
+        "Every command takes `--help` and `--json`. One that takes a SPEC takes all of these:\n\n"
+        + rows("| option | meaning |", [_argument(e) for e in shared.values() if e.option_strings])
     ]
-    for name, summary in COMMANDS.items():
-        module = import_module(f"compiler.commands.{name.replace('-', '_')}")
-        text = ""
-        for action in ([], *([each] for each in getattr(module, "ACTIONS", ()))):
-            with pytest.raises(SystemExit):
-                cli.main([name, *action, "--help"])
-            text += f"\n```\n{capsys.readouterr().out}```\n"
-        parts.append(f"## `{name}`\n\n{summary[:1].upper()}{summary[1:]}.\n{text}")
+    for command, parser in found.items():
+        name, _, action = command.partition(" ")
+        module = parsers.module(name)
+        if not action:
+            parts.append(f"## `{name}`\n\n{COMMANDS[name][:1].upper()}{COMMANDS[name][1:]}.\n")
+        if hasattr(module, "ACTIONS") and not action:
+            continue
+        if action:
+            summary = module.ACTIONS[action]
+            parts.append(f"### `{command}`\n\n{summary[:1].upper()}{summary[1:]}.\n")
+        example = module.EXAMPLES[action] if action else module.EXAMPLE
+        needed = [each for each in parser._actions if each.required or not each.option_strings]
+        usage = " ".join(["probec", command, *map(_usage, needed)])
+        parts.append(f"```\n{usage}\n{example}   # an example\n```\n")
+        own = {_key(each): each for each in parser._actions}
+        known = shared.keys() if shared.keys() <= own.keys() else every
+        lines = [_argument(each) for key, each in own.items() if key not in known]
+        if lines:
+            parts.append(rows("| argument | meaning |", lines))
     return NOTE + "\n".join(parts)
+
+
+def _key(action: argparse.Action) -> tuple[object, ...]:
+    """Identify an argument that several commands share."""
+    return (*action.option_strings, action.help)
+
+
+def _usage(action: argparse.Action) -> str:
+    if action.option_strings:
+        return f"{action.option_strings[0]} {_value(action)}"
+    shape = {"?": "[{}]", "*": "[{} ...]", "+": "{} [...]"}.get(str(action.nargs), "{}")
+    return shape.format(_value(action))
+
+
+def _value(action: argparse.Action) -> str:
+    choices = "|".join(map(str, action.choices)) if action.choices else ""
+    return str(action.metavar or choices or action.dest.upper())
+
+
+def _argument(action: argparse.Action) -> str:
+    """Format an option, or another argument, as a row of a table."""
+    name = _value(action)
+    if action.option_strings:
+        name = ", ".join(action.option_strings) + ("" if action.nargs == 0 else f" {name}")
+    meaning = (action.help or "").replace("%%", "%")
+    cells = (each.replace("|", "\\|") for each in (f"`{name}`", meaning))
+    return f"| {' | '.join(cells)} |"
 
 
 def spec_page() -> str:
@@ -162,7 +204,7 @@ def test_reference_pages_are_up_to_date(
     pages = {
         "columns.md": columns_page(),
         "checks.md": checks_page(),
-        "commands.md": commands_page(capsys),
+        "commands.md": commands_page(),
         "spec.md": spec_page(),
     }
     for name, text in pages.items():

@@ -15,6 +15,7 @@ from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.states import FINISHED, SENT, WAITING, Event, State
 from compiler.llm.providers import batch_api
 from compiler.project.project import PAID, SPENDING, Project
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 
 
@@ -137,7 +138,9 @@ def poll(shard: Shard) -> str:
     return f"{found.status}: {counts}"
 
 
-def text(shards: Sequence[Shard], remote: Mapping[int, str], now: float) -> str:
+def text(
+    shards: Sequence[Shard], remote: Mapping[int, str], now: float, screen: Screen = PLAIN
+) -> str:
     """Format batches as a table.
 
     `remote`: the provider's report by shard; `now`: seconds since the epoch.
@@ -161,7 +164,7 @@ def text(shards: Sequence[Shard], remote: Mapping[int, str], now: float) -> str:
         for shard in shards
     ]
     header = ("shard", "state", "for", "requests", "MB", "attempt", "batch", "age", "next poll")
-    return table((*header, "US$", "note"), rows)
+    return table((*header, "US$", "note"), rows, screen)
 
 
 def _next(shard: Shard, now: float) -> str:

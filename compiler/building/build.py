@@ -194,7 +194,7 @@ class _Made:
         errors, kind = losses.summary(self.errors), self.project.kind
         if self.tables is not None:
             drawn = [terminal.render(each, self.tables) for each in kind.summary(self.stats)]
-            costs = money.text(bill)
+            costs = money.text(bill, self.tables)
             return [
                 head,
                 *drawn,

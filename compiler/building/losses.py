@@ -11,6 +11,7 @@ from compiler.engine.plan import Graph
 from compiler.keys import Json
 from compiler.project.project import Project
 from compiler.records import RequestRow
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.stages.kind import Loss
 
@@ -61,13 +62,13 @@ def _requests(project: Project, graph: Graph) -> set[str]:
     }
 
 
-def summary(found: Sequence[Failed]) -> str:
+def summary(found: Sequence[Failed], screen: Screen = PLAIN) -> str:
     """Format the most frequent errors as a table; "" without any."""
     if not found:
         return ""
     rows = [(each.count, each.role, _cut(each.error)) for each in found[:_SHOWN]]
     more = len(found) - len(rows)
-    lines = table(("failed requests", "role", "error"), rows)
+    lines = table(("failed requests", "role", "error"), rows, screen)
     return f"{lines}\nand {more:,} other errors" if more > 0 else lines
 
 

@@ -20,6 +20,7 @@ from compiler.pricing.usage import Usage
 from compiler.probes import sampling
 from compiler.project.project import Project
 from compiler.project.reporter import Reporter, Silent
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.spec.model import Round
 
@@ -66,10 +67,11 @@ def make_pilot(
     max_usd: float | None,
     where: Workers,
     onward: str = "",
+    screen: Screen = PLAIN,
 ) -> Receipt:
     """Build the first documents of a plan, and price the rest from their usage and losses.
 
-    The other parameters are those of `build.make`.
+    `screen`: of the price; the other parameters are those of `build.make`.
 
     Raises:
         UsageError: the plan has fewer documents.
@@ -78,7 +80,7 @@ def make_pilot(
     found = rest(project, documents)
     assert isinstance(built.data, dict)
     data: dict[str, Json] = {**built.data, "pilot": found.data()}
-    return Receipt(f"{built.text}\n\n{text(found)}", data, built.code)
+    return Receipt(f"{built.text}\n\n{text(found, screen)}", data, built.code)
 
 
 def cut(project: Project, documents: int) -> Project:
@@ -158,7 +160,7 @@ def _rows(project: Project, measured: Usage) -> dict[str, tuple[int, float, floa
     return found
 
 
-def text(found: Rest) -> str:
+def text(found: Rest, screen: Screen = PLAIN) -> str:
     """Format the price of the rest for a terminal."""
     spec = found.project.spec
     head = (
@@ -171,5 +173,6 @@ def text(found: Rest) -> str:
         if planned
     ]
     header = ("scope", "planned slots", "expected rows", "interval", "of planned")
-    parts = [head, quotes.text(spec, found.costs), table(header, rows) if rows else ""]
+    price = quotes.text(spec, found.costs, screen)
+    parts = [screen.wrapped(head), price, table(header, rows, screen) if rows else ""]
     return "\n\n".join(part for part in parts if part)

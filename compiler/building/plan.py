@@ -21,6 +21,7 @@ from compiler.pricing.estimate import Quote, count, quote
 from compiler.project import defaults
 from compiler.project.project import Project
 from compiler.project.reporter import Silent
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 
 _DAMAGED = (
@@ -115,12 +116,12 @@ def plan(project: Project) -> Plan:
     return Plan(project, costs, optional, tuple(steps), notices=told, installed=other is None)
 
 
-def text(found: Plan) -> str:
+def text(found: Plan, screen: Screen = PLAIN) -> str:
     """Format a plan for a terminal."""
-    return "\n\n".join([*found.notices, *_parts(found)])
+    return "\n\n".join([*map(screen.wrapped, found.notices), *_parts(found, screen)])
 
 
-def _parts(found: Plan) -> Iterator[str]:
+def _parts(found: Plan, screen: Screen) -> Iterator[str]:
     spec, steps = found.project.declared, found.steps
     if found.blocked:
         yield f"{spec.name}: {spec.size()}"
@@ -130,20 +131,20 @@ def _parts(found: Plan) -> Iterator[str]:
             + "\nrun `probec build` to fetch them, or plan on a local copy with --source FILE"
         )
     else:
-        yield _stages(steps)
+        yield _stages(steps, screen)
         if all(step.state is State.FRESH for step in steps):
             what = "everything is" if found.installed else "every step, but not the directory, is"
             yield f"{what} up to date ({len(steps)} steps)"
             return
-    yield quotes.text(spec, found.costs)
+    yield quotes.text(spec, found.costs, screen)
     hours = "" if found.project.kind.measured else pace.text(found.project, found.costs)
     if hours:
-        yield hours
+        yield screen.wrapped(hours)
     if found.optional:
-        yield additions.text(found.optional)
+        yield additions.text(found.optional, screen)
 
 
-def _stages(steps: Sequence[Planned]) -> str:
+def _stages(steps: Sequence[Planned], screen: Screen) -> str:
     rows: list[tuple[object, ...]] = []
     for name in dict.fromkeys(step.step.stage.name for step in steps):
         own = [step for step in steps if step.step.stage.name == name]
@@ -160,4 +161,4 @@ def _stages(steps: Sequence[Planned]) -> str:
                 first.reason if first is not None else "",
             )
         )
-    return table(("stage", "steps", "up to date", "run", "maybe", "first reason"), rows)
+    return table(("stage", "steps", "up to date", "run", "maybe", "first reason"), rows, screen)

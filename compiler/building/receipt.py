@@ -35,10 +35,10 @@ SCHEMA = 2
 _LIGHT = frozenset(
     """compiler compiler.__main__ compiler.building compiler.building.jobs
     compiler.building.receipt compiler.cli compiler.commands compiler.commands.arguments
-    compiler.commands.build compiler.commands.result compiler.engine compiler.engine.lock
-    compiler.engine.stamps compiler.errors compiler.keys compiler.project compiler.project.variant
-    compiler.report compiler.report.screen compiler.spec compiler.spec.root
-    compiler.version""".split()
+    compiler.commands.build compiler.commands.parsers compiler.commands.result compiler.engine
+    compiler.engine.lock compiler.engine.stamps compiler.errors compiler.keys compiler.project
+    compiler.project.variant compiler.report compiler.report.screen compiler.spec
+    compiler.spec.root compiler.version""".split()
 )
 # Environment variables that Python, the Hub's cache, fsspec and providers read.
 _NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "VIRTUAL_ENV", "XDG_CACHE_HOME"})

@@ -18,6 +18,7 @@ from compiler.probes.scoring import POLICIES
 from compiler.project.project import Project
 from compiler.records import Choice, Probe, Reject, Slot
 from compiler.report.numbers import score
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.spec.paid import Role
 from compiler.stages.answering import answer_in
@@ -137,13 +138,13 @@ def find(project: Project, role: Role, doc_id: str | None, slot: int | None) -> 
         return Shown(prompt, None, None, (), tuple(_rollouts(solo, each)))
 
 
-def text(shown: Shown) -> str:
+def text(shown: Shown, screen: Screen = PLAIN) -> str:
     """Format a request and its replies for a terminal."""
     parts = [prompts.text(shown.prompt)]
     if shown.reply is not None:
         parts.append(f"----- reply: {shown.reply.head} -----\n{shown.reply.body}")
         read = f"read by the rung {shown.rung}" if shown.rung else "not read"
-        parts.append(f"----- slots: the reply was {read} -----\n{_slots(shown.slots)}")
+        parts.append(f"----- slots: the reply was {read} -----\n{_slots(shown.slots, screen)}")
         return "\n".join(parts)
     for number, each in enumerate(shown.rollouts):
         parts.append(f"----- answer {number}: {each.answer.head} -----\n{each.answer.body}")
@@ -153,7 +154,7 @@ def text(shown: Shown) -> str:
     return "\n".join(parts)
 
 
-def _slots(slots: tuple[SlotOutcome, ...]) -> str:
+def _slots(slots: tuple[SlotOutcome, ...], screen: Screen) -> str:
     rows = [
         (
             each.slot.index,
@@ -166,7 +167,8 @@ def _slots(slots: tuple[SlotOutcome, ...]) -> str:
         )
         for each in slots
     ]
-    return table(("slot", "scope", "target", "outcome", "probe_id", "flags", "detail"), rows)
+    header = ("slot", "scope", "target", "outcome", "probe_id", "flags", "detail")
+    return table(header, rows, screen)
 
 
 def _generated(solo: Solo, prompt: Prompt) -> Shown:

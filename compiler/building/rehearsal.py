@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, nearest_file
 from compiler.keys import Json
 from compiler.llm.providers import BATCHED, FREE
 from compiler.project import opening
@@ -92,10 +92,11 @@ def faults(path: Path | None) -> list[dict[str, Json]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"the list of faults cannot be read: {error}",
+            f"the list of faults cannot be read: {why}",
             where=str(path),
-            hint="see docs/rehearsal.md",
+            hint=f"{'' if path.exists() else nearest_file(path)}see docs/rehearsal.md",
         ) from error
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise UsageError(

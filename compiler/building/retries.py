@@ -14,7 +14,7 @@ from compiler.engine.lock import locked
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.scratch import Scratch
 from compiler.engine.stage import Inputs, Outputs, Part
-from compiler.errors import DamagedError, UsageError
+from compiler.errors import DamagedError, UsageError, nearest
 from compiler.keys import Json
 from compiler.llm.messages import Outcome
 from compiler.pricing.unit_costs import call_usd
@@ -134,10 +134,11 @@ def _unknown(reason: str, counts: Counter[str]) -> UsageError:
     """Return the error of a reason that selects no reply, with the reasons of this build."""
     why = "names no reply" if reason not in REJECTED else "does not depend on a reply"
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+    near = nearest(reason, [*counts, *ENDED, *_REPLACEABLE])
     return UsageError(
         f"--reason {reason!r} {why}",
-        hint=f"replies of this build by reason: {listed or 'none'}; all: {', '.join(ENDED)}, and "
-        "the reject reasons of docs/checks.md that do not begin with no_",
+        hint=f"{near}replies of this build by reason: {listed or 'none'}; all: {', '.join(ENDED)}, "
+        "and the reject reasons of docs/checks.md that do not begin with no_",
     )
 
 

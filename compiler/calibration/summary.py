@@ -12,6 +12,7 @@ from compiler.probes.checks import CHECKS
 from compiler.report.numbers import estimate, percent_estimate, score, short, short_percent
 from compiler.report.numbers import level as level_text
 from compiler.report.plots.sweep import Measures, Series, sweep
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.sections.cells import CHANGES
 from compiler.report.sections.scores import ONCE
 from compiler.report.terminal import table
@@ -20,7 +21,7 @@ from compiler.stages.context import scored_by_embedded
 from compiler.statistics.levels import LevelStats, SweepStats
 
 
-def price(costs: Costs) -> str:
+def price(costs: Costs, screen: Screen = PLAIN) -> str:
     """Format the price of every level as a table."""
     rows: list[tuple[object, ...]] = []
     for level, quoted in costs.quotes.items():
@@ -28,7 +29,8 @@ def price(costs: Costs) -> str:
         rows.append((level_text(level), calls, *cells(*quoted.usd())))
     calls = sum(each.calls for quoted in costs.quotes.values() for each in quoted.estimates)
     rows.append(("all", calls, *cells(*costs.usd())))
-    return table((f"level, {costs.documents} documents", "new requests", "US$", "interval"), rows)
+    header = (f"level, {costs.documents} documents", "new requests", "US$", "interval")
+    return table(header, rows, screen)
 
 
 def picture(name: str, spec: Spec, swept: Swept) -> str:
@@ -86,7 +88,7 @@ def _measure(spec: Spec, found: SweepStats) -> str:
     return "mean score" if mean else f"expected max of {found.rollouts}"
 
 
-def text(spec: Spec, swept: Swept) -> str:
+def text(spec: Spec, swept: Swept, screen: Screen = PLAIN) -> str:
     """Format a finished sweep: a table, the effect of levels, the rule and the choice."""
     found = swept.stats
     noise = any(each.changes is not None for each in found.levels)
@@ -102,7 +104,7 @@ def text(spec: Spec, swept: Swept) -> str:
     )
     rule = spec.calibration.select
     parts = [
-        table(header, rows),
+        table(header, rows, screen),
         f"all written scopes and both targets pooled, {swept.documents} documents, intervals "
         "clustered and differences paired by document; leaking: breaks one of the rules V14 "
         f"({CHECKS['V14'].meaning}) and V28 ({CHECKS['V28'].meaning})"
@@ -124,7 +126,8 @@ def text(spec: Spec, swept: Swept) -> str:
     parts += [
         f"excluded: level {level_text(int(level))}: {why}" for level, why in found.refused.items()
     ]
-    return "\n\n".join([*parts[:2], "\n".join(parts[2:])])
+    lines = [*map(screen.wrapped, parts[1:])]
+    return "\n\n".join([parts[0], lines[0], "\n".join(lines[1:])])
 
 
 def _row(each: LevelStats, *, noise: bool) -> tuple[object, ...]:

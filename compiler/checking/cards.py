@@ -9,8 +9,9 @@ from compiler.checking.claims.checked import RULES, Checked, check, data
 from compiler.checking.claims.page import decode
 from compiler.checking.recount import Recount, recount
 from compiler.dataset.rollout_columns import LEDGER
-from compiler.errors import SourceError
+from compiler.errors import SourceError, nearest_file
 from compiler.keys import Json
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.templating.prompts import Library
 
@@ -64,7 +65,9 @@ def read(path: Path) -> str:
         raw = place.read_bytes()
     except OSError as error:
         raise SourceError(
-            f"no card there: {error.strerror}", where=str(place), hint="a spec, a dataset or a card"
+            f"no card there: {error.strerror}",
+            where=str(place),
+            hint=f"{'' if path.exists() else nearest_file(path)}a spec, a dataset or a card",
         ) from None
     return decode(raw, str(place))
 
@@ -88,7 +91,7 @@ def checked(path: Path, templates: Library | None) -> CheckedCard:
     return CheckedCard(found, recount(path, templates) if path.is_dir() else _NOTHING)
 
 
-def text(found: CheckedCard, name: str) -> str:
+def text(found: CheckedCard, name: str, screen: Screen = PLAIN) -> str:
     """Format a checked card for a terminal. `name`: of its file."""
     checked, counted = found.checked, found.counted
     parts = []
@@ -97,7 +100,7 @@ def text(found: CheckedCard, name: str) -> str:
             (each.where, _short(each.stated), _short(each.recomputed))
             for each in counted.stale[:_MOST]
         ]
-        parts.append(table(("stale", "stated", "from the rows"), rows))
+        parts.append(table(("stale", "stated", "from the rows"), rows, screen))
     if checked is None:
         found_stale = f"{len(counted.stale)} numbers or lines that disagree with the rows"
         return "\n\n".join([*parts, f"{name}: {found_stale}", *counted.not_applied])
@@ -118,7 +121,7 @@ def text(found: CheckedCard, name: str) -> str:
         f"{len(counted.stale)} numbers that the rows do not bear out"
     )
     if silent:
-        parts.append(f"the card claims too little for: {silent}")
+        parts.append(screen.wrapped(f"the card claims too little for: {silent}"))
     parts += counted.not_applied
     return "\n\n".join(parts)
 

@@ -14,6 +14,7 @@ from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes import tokens
 from compiler.probes.checks import CHECKS
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 
 
@@ -45,7 +46,7 @@ def check(path: Path, tokenizers: Sequence[str]) -> Report | RolloutReport:
     return report
 
 
-def text(report: Report) -> str:
+def text(report: Report, screen: Screen = PLAIN) -> str:
     """Format a report for a terminal.
 
     Raises:
@@ -61,12 +62,12 @@ def text(report: Report) -> str:
     if found:
         header = ("check", "severity", "findings", "the rule that is broken")
         entries = [(n, CHECKS[n].severity, report.counts[n], CHECKS[n].meaning) for n in found]
-        lines.append(table(header, entries))
+        lines.append(table(header, entries, screen))
         lines.append(
             "\n".join(f"{name}  {each}" for name in found for each in report.examples[name])
         )
     if report.not_applied:
-        lines.append(f"not applied: {', '.join(report.not_applied)}")
+        lines.append(screen.wrapped(f"not applied: {', '.join(report.not_applied)}"))
     return "\n\n".join(lines)
 
 

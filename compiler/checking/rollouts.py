@@ -17,6 +17,7 @@ from compiler.dataset.rollout_columns import FACTS, LEDGER, REJECTED
 from compiler.errors import SourceError
 from compiler.keys import Json
 from compiler.probes.tokens import Tokenizer
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.rollouts import copies
 from compiler.rollouts.measures import measured
@@ -62,16 +63,17 @@ class RolloutReport(Struct):
         if len(self.examples[rule]) < _EXAMPLES:
             self.examples[rule].append(detail)
 
-    def text(self) -> str:
+    def text(self, screen: Screen = PLAIN) -> str:
         """Format the report for a terminal."""
         found = sorted(self.counts)
         parts = [f"{self.rows:,} rows of rollouts, {self.errors:,} errors"]
         if found:
             header = ("rule", "findings", "the rule that is broken")
-            parts.append(table(header, [(n, self.counts[n], RULES[n]) for n in found]))
+            rows = [(n, self.counts[n], RULES[n]) for n in found]
+            parts.append(table(header, rows, screen))
             parts.append("\n".join(f"{n}  {each}" for n in found for each in self.examples[n]))
         if self.not_applied:
-            parts.append(f"not applied: {', '.join(self.not_applied)}")
+            parts.append(screen.wrapped(f"not applied: {', '.join(self.not_applied)}"))
         return "\n\n".join(parts)
 
     def data(self) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from compiler.building.jobs import FEW_DOCUMENTS, Workers
@@ -13,15 +14,21 @@ from compiler.spec.root import SUFFIXES, require
 
 
 def add_spec_arguments(
-    parser: argparse.ArgumentParser, metavar: str = "SPEC", *, optional: bool = False
+    parser: argparse.ArgumentParser, metavar: str = "SPEC", *, count: str | None = None
 ) -> None:
-    """Add the arguments that name and vary a spec. `metavar`: where files are accepted too."""
+    """Add the arguments that name and vary a spec.
+
+    `metavar`: where files are accepted too; `count`: the `nargs` of argparse, `?` for none or one,
+    `+` for several, each a path with a name or None.
+    """
+    several = count == "+"
     parser.add_argument(
         "spec",
-        type=_spec if metavar == "SPEC" else _dataset,
-        nargs="?" if optional else None,
+        type=_named if several else _spec if metavar == "SPEC" else _dataset,
+        nargs=count,
         metavar=metavar,
-        help="a spec, such as specs/demo.yaml",
+        help="a spec, such as specs/demo.yaml"
+        + ("; several are compared, and NAME=... gives one a name" if several else ""),
     )
     parser.add_argument(
         "--set",
@@ -53,6 +60,14 @@ def _dataset(text: str) -> Path:
     """Parse the path of a spec or of a dataset."""
     path = Path(text)
     return require(path) if path.suffix in SUFFIXES else path
+
+
+def _named(text: str) -> tuple[str | None, Path]:
+    """Parse the path of a spec or of a dataset, with a name before it or without."""
+    name, equals, path = text.partition("=")
+    if equals and path and re.fullmatch(r"[\w-]+", name) and not Path(text).exists():
+        return name, _dataset(path)
+    return None, _dataset(text)
 
 
 def variant(args: argparse.Namespace) -> Variant:

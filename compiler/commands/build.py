@@ -61,9 +61,8 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     project = opening.project(arguments.variant(args))
     project.wait = not args.detach
     if args.pilot is not None:
-        made = make_pilot(
-            project, args.pilot, reporter, args.max_usd, arguments.workers(args), _after_pilot(args)
-        )
+        workers, onward = arguments.workers(args), _after_pilot(args)
+        made = make_pilot(project, args.pilot, reporter, args.max_usd, workers, onward, args.screen)
         return Result(made.text, made.data, made.code)
     tables, workers = args.screen if args.full else None, arguments.workers(args)
     spec = shlex.join(arguments.variant(args).arguments())

@@ -62,13 +62,13 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     chosen, docs = levels.chosen(spec, args.levels), levels.documents(spec, args.docs)
     if args.dry_run:
         costs = price(project, chosen, docs, reporter)
-        return Result(summary.price(costs), costs.data())
+        return Result(summary.price(costs, args.screen), costs.data())
     swept = sweep(project, chosen, docs, args.max_usd, reporter)
     picture = args.picture or project.store.root / "calibration" / f"{project.dataset}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     drawn = summary.picture(project.dataset, spec, swept)
     write_atomic(picture, drawn.encode("utf-8"), "--picture")
-    text = f"{summary.text(spec, swept)}\nplot: {folder.shown(picture)}"
+    text = f"{summary.text(spec, swept, args.screen)}\nplot: {folder.shown(picture)}"
     written = False
     if args.write and swept.stats.chosen is not None:
         text += f"\n{choice.write(args.spec, swept.stats.chosen, swept.evidence)}"

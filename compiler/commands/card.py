@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> Result:
         text = cards.read(path)
         return Result(text.rstrip("\n"), {"path": file.as_posix(), "card": text})
     found = cards.checked(path, templates)
-    return Result(cards.text(found, folder.shown(file)), found.data(), int(found.failed))
+    return Result(
+        cards.text(found, folder.shown(file), args.screen), found.data(), int(found.failed)
+    )
 
 
 def _named(args: argparse.Namespace) -> tuple[Path, Library | None]:

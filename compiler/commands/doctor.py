@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> Result:
     project = opening.project(arguments.variant(args))
     found = readiness.findings(project, online=not args.offline)
     bad = sum(each.state == "bad" for each in found)
-    text = table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in found])
+    rows = [(each.what, each.state, each.detail) for each in found]
+    text = table(("what", "state", "detail"), rows, args.screen)
     text += f"\n\n{bad} problem{'s' if bad != 1 else ''}" if bad else "\n\nready"
     data: list[Json] = [{"what": f.what, "state": f.state, "detail": f.detail} for f in found]
     return Result(text, {"findings": data, "problems": bad}, 1 if bad else 0)

@@ -32,4 +32,4 @@ def run(args: argparse.Namespace) -> Result:
         wrong = problems.source(draft, scaled=args.source is not None)
         if wrong:
             raise SpecError(wrong)
-    return Result(plan.text(found), found.data())
+    return Result(plan.text(found, args.screen), found.data())

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> Result:
     variant = arguments.variant(args)
     if args.reply:
         shown = received.find(opening.project(variant), args.role, args.doc, args.slot)
-        return Result(received.text(shown), shown.data())
+        return Result(received.text(shown, args.screen), shown.data())
     found = prompt.find(opening.project(variant), args.role, args.doc, args.slot)
     if args.against is None:
         return Result(prompt.text(found), found.data())

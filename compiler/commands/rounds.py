@@ -12,6 +12,7 @@ from compiler.commands.result import Result
 from compiler.keys import Json
 from compiler.project import opening, place
 from compiler.project.place import Place
+from compiler.report.screen import Screen
 from compiler.report.terminal import table
 from compiler.rounds import locks
 from compiler.rounds.locks import Lock
@@ -21,7 +22,7 @@ EXAMPLE = "probec rounds specs/demo.yaml"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a spec, which may be left out."""
-    arguments.add_spec_arguments(parser, optional=True)
+    arguments.add_spec_arguments(parser, count="?")
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -31,25 +32,25 @@ def run(args: argparse.Namespace) -> Result:
     """
     if args.spec is None:
         arguments.without_spec(args)
-        return _all(place.find(None, args.build_dir))
+        return _all(place.find(None, args.build_dir), args.screen)
     project = opening.project(arguments.variant(args))
     found, held = standing.rounds(project), project.held
-    parts = [table(_HEADER, [_row(each) for each in found])]
+    parts = [table(_HEADER, [_row(each) for each in found], args.screen)]
     if len(held) > 1:
         documents = sum(len(lock.identity.documents) for lock in held.values())
-        parts.append(
-            f"{len(held)} locked rounds, pairwise disjoint ({documents:,} documents in all)"
-        )
+        disjoint = f"{len(held)} locked rounds, pairwise disjoint ({documents:,} documents in all)"
+        parts.append(args.screen.wrapped(disjoint))
     data: Json = {"name": project.declared.name, "rounds": [each.data() for each in found]}
     return Result("\n\n".join(parts), data)
 
 
-def _all(here: Place) -> Result:
+def _all(here: Place, screen: Screen) -> Result:
     """List the locked rounds of every dataset of a project."""
     found = [locks.read(path) for path in locks.everywhere(here.locks)]
     header = ("dataset", "round", "hash", "docs", "probes", "built", "US$")
-    rows = [(lock.dataset, lock.identity.round, *_recorded(lock)) for lock in found]
-    text = table(header, rows) if rows else "no locked rounds here; `probec build SPEC` locks them"
+    rows = [(lock.dataset, str(lock.identity.round), *_recorded(lock)) for lock in found]
+    none = "no locked rounds here; `probec build SPEC` locks them"
+    text = table(header, rows, screen) if rows else none
     data: Json = [
         {
             "dataset": lock.dataset,
@@ -78,5 +79,5 @@ _HEADER = ("round", "hash", "docs", "probes", "built", "US$", "state", "why")
 
 def _row(each: Standing) -> Sequence[object]:
     if each.lock is None:
-        return (each.index, "-", each.docs, None, "-", "-", each.state, each.reason)
-    return (each.index, *_recorded(each.lock), each.state, each.reason)
+        return (str(each.index), "-", each.docs, None, "-", "-", each.state, each.reason)
+    return (str(each.index), *_recorded(each.lock), each.state, each.reason)

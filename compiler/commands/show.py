@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import msgspec
 
@@ -23,13 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a spec, the conditions on rows, and the bands."""
     arguments.add_spec_arguments(parser, metavar="SPEC|FILE|DIR")
     parser.add_argument("ids", nargs="*", metavar="ID", help="probe ids, or their first characters")
-    parser.add_argument("--scope", action="append", default=[], metavar="NAME")
-    parser.add_argument("--target", choices=("prefix", "suffix"))
-    parser.add_argument("--band", action="append", default=[], choices=selection.BANDS)
-    parser.add_argument("--round", action="append", default=[], type=int, metavar="N")
-    parser.add_argument(
-        "--flag", action="append", default=[], metavar="ID", help="a warning, such as V14"
-    )
+    parser.add_argument("--target", choices=("prefix", "suffix"), help="rows about this side")
+    several = partial(parser.add_argument, action="append", default=[])
+    several("--scope", metavar="NAME", help="rows of this scope; repeatable")
+    several("--band", choices=selection.BANDS, help="rows in this band; repeatable")
+    several("--round", type=int, metavar="N", help="rows of this round; repeatable")
+    several("--flag", metavar="ID", help="rows with this warning, such as V14; repeatable")
     parser.add_argument(
         "--sort",
         choices=("score",),

@@ -51,16 +51,16 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     bill = money.bill(project)
     events = journal.events() if args.all and journal.exists() else []
     lines = [collection.text(collected)] if collected is not None else []
-    lines += [batches.text(shards, remote, project.clock.now())]
-    lines += [money.text(bill) or "no costs yet"]
+    lines += [batches.text(shards, remote, project.clock.now(), args.screen)]
+    lines += [money.text(bill, args.screen) or "no costs yet"]
     out = intents.unanswered(journal)
     if out.requests:
         lines.append(f"in flight in a running build, or lost with one that ended: {out.text()}")
     errors = losses.errors(project)
-    lines += [losses.summary(errors)] if errors else []
+    lines += [losses.summary(errors, args.screen)] if errors else []
     if events:
         rows = [(_time(at), shard, kind, detail[:80]) for at, shard, kind, detail in events]
-        lines.append(table(("event at", "shard", "event", "detail"), rows))
+        lines.append(table(("event at", "shard", "event", "detail"), rows, args.screen))
     data: dict[str, Json] = {
         "shards": [msgspec.to_builtins(shard) for shard in shards],
         "remote": {str(number): text for number, text in remote.items()},

@@ -24,4 +24,4 @@ def run(args: argparse.Namespace) -> Result:
     from compiler.reproduction import verification
 
     found = verification.verify(place.find(args.dir, args.build_dir), args.hash)
-    return Result(verification.text(found), found.data(), found.code)
+    return Result(verification.text(found, args.screen), found.data(), found.code)

@@ -37,7 +37,11 @@ def run(args: argparse.Namespace) -> Result:
     on_hub = args.path.startswith("hf://")
     path = located.fetched(args.path) if on_hub else Path(args.path)
     report = files.check(path, args.tokenizer)
-    lines = [report.text() if isinstance(report, RolloutReport) else files.text(report)]
+    lines = [
+        report.text(args.screen)
+        if isinstance(report, RolloutReport)
+        else files.text(report, args.screen)
+    ]
     origin, other = folder.origin(path), folder.unlike_stamp(path)
     if origin is not None and other is None:
         lines.append(f"these are the files of `{origin}`, as installed")

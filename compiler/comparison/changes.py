@@ -78,9 +78,10 @@ def _requests(requests: Requests, screen: Screen) -> Iterator[str]:
         screen,
     )  # fmt: skip
     for why, stages in requests.causes().items():
-        yield f"{' and '.join(stages)}: estimated, because their inputs need replies; {why}"
+        listed = " and ".join(stages)
+        yield screen.wrapped(f"{listed}: estimated, because their inputs need replies; {why}")
     yield _money(rows, screen)
-    yield _summary(requests)
+    yield screen.wrapped(_summary(requests))
     for each in requests.examples:
         yield unified(*titles(each), each.hunks, whole=False)
 
@@ -142,9 +143,12 @@ def _outcomes(found: Outcomes, screen: Screen) -> Iterator[str]:
                 ] + [("all", *(sum(c) for c in zip(*found.flips, strict=True)), total)],
                 screen,
             )
-            + f"\n{found.flipped:,} of {total:,} pairs{part} are in another band; "
-            + bands(found)
-            + f"\n{noise(found)}"
+            + "\n"
+            + screen.wrapped(
+                f"{found.flipped:,} of {total:,} pairs{part} are in another band; {bands(found)}"
+            )
+            + "\n"
+            + screen.wrapped(noise(found))
         )  # fmt: skip
     if found.lost:
         yield table(

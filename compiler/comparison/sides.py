@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from compiler.errors import Problem, SpecError, UsageError
+from compiler.errors import Problem, SpecError, UsageError, nearest
 from compiler.project import opening
 from compiler.project.project import Project
 from compiler.project.revision import at_revision, overlay
@@ -22,6 +22,7 @@ from compiler.spec.load import Draft
 from compiler.spec.model import Spec
 from compiler.spec.paid import ROLES
 from compiler.spec.root import SUFFIXES, project_root
+from compiler.templating.prompts import Library
 
 FORMS = "a spec, SPEC@REVISION, a prompt directory such as prompts/judge/terse, or a round's hash"
 # Parts of a spec of which a lock has only some keys.
@@ -109,7 +110,9 @@ def open_side(
         place = target / _SPEC_OF_A_LOCK
         side = _read(shown, replace(variant, path=place), root, f"{target}/", f"{name}:")
         return replace(side, round=lock.round)
-    raise UsageError(f"{name!r} names no side of a comparison", hint=f"name {FORMS}")
+    found = [f"prompts/{each}" for each in _variants(project_root(spec))] if not alone else []
+    hint = f"{nearest(name, found)}name {FORMS}"
+    raise UsageError(f"{name!r} names no side of a comparison", hint=hint)
 
 
 def label(name: str, overrides: Sequence[str]) -> str:
@@ -203,6 +206,12 @@ def _folder(name: str, spec: Path | None) -> Path | None:
         return Path(name)
     below = project_root(spec) / name if spec is not None else None
     return below if below is not None and below.is_dir() else None
+
+
+def _variants(root: Path) -> list[str]:
+    """Return the names of all prompt variants of a project."""
+    library = Library(root / "prompts")
+    return [name for role in ROLES for name in library.variants(role)]
 
 
 def _prompt(folder: Path, root: Path) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from compiler.engine.stamps import Look
-from compiler.errors import SourceError, in_a_line
+from compiler.errors import SourceError, in_a_line, nearest_file
 from compiler.keys import Json, digest
 
 if TYPE_CHECKING:
@@ -119,10 +119,14 @@ def local_files(path: str, root: Path) -> list[Path]:
         raise SourceError(
             _absent(place, path),
             where=path,
-            hint=f"name a {', '.join(_FORMATS)} file, or a directory",
+            hint=f"{_near(place, path, root)}name a {', '.join(_FORMATS)} file, or a directory",
         )
     _known_format([str(file) for file in files])
     return files
+
+
+def _near(place: Path, path: str, root: Path) -> str:
+    return "" if place.exists() or _is_pattern(path) else nearest_file(path, (*_FORMATS,), root)
 
 
 def _absent(place: Path, path: str) -> str:

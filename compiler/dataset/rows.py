@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from msgspec import Struct
 
 from compiler.dataset.columns import identity
-from compiler.errors import SourceError, in_a_line
+from compiler.errors import SourceError, in_a_line, nearest_file
 from compiler.keys import digest
 from compiler.records import GROUPS, Probe, Side
 
@@ -180,7 +180,9 @@ def files(path: Path) -> list[Path]:
         found = [path]
     if not found or not found[0].is_file():
         raise SourceError(
-            "no parquet file there", where=str(path), hint="name a file or a dataset directory"
+            "no parquet file there",
+            where=str(path),
+            hint=f"{nearest_file(path)}name a file or a dataset directory",
         )
     return found
 

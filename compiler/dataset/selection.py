@@ -6,7 +6,6 @@ the row groups that hold them.
 
 from __future__ import annotations
 
-import difflib
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from compiler.dataset.columns import band_of
 from compiler.dataset.rows import REQUIRED, PublishedRow, batches, require, translated
-from compiler.errors import SourceError, UsageError
+from compiler.errors import SourceError, UsageError, known
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -261,12 +260,8 @@ def _require_known(files: Sequence[Path], wanted: Selection) -> None:
         have = _distinct(files, column) if values else []
         unknown = [each for each in map(str, values) if each not in have]
         if unknown:
-            near = difflib.get_close_matches(unknown[0], have, 1)
-            listed = f"have: {', '.join(have)}" if have else "they have none at all"
-            raise UsageError(
-                f"no row has {option} {unknown[0]}",
-                hint=f"did you mean {near[0]}? {listed}" if near else listed,
-            )
+            hint = known(unknown[0], have) if have else "they have none at all"
+            raise UsageError(f"no row has {option} {unknown[0]}", hint=hint)
     if wanted.ids:
         others = len(wanted.columns()) > wanted.by_score
         raise UsageError(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compiler.errors import Problem, UsageError
+from compiler.errors import Problem, UsageError, nearest_file
 from compiler.evaluation.predictions import InvalidPredictions, Method
 from compiler.evaluation.scores import JUDGE
 from compiler.evaluation.subject import Item
@@ -108,7 +108,8 @@ def read(file: Path, found: Sequence[Answer]) -> tuple[list[tuple[Answer, float]
         InvalidPredictions: rows are wrong.
     """
     if not file.is_file():
-        raise UsageError("no such file", where=str(file), hint="write one with --out")
+        hint = f"{nearest_file(file)}write one with --out"
+        raise UsageError("no such file", where=str(file), hint=hint)
     known = {each.id: each for each in found}
     with file.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines)

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from compiler.dataset import rows
-from compiler.errors import ProbecError, Problem, SpecError, UsageError
+from compiler.errors import ProbecError, Problem, SpecError, UsageError, nearest_file
 from compiler.evaluation.subject import Item, Selection, Subject
 from compiler.keys import bytes_digest
 
@@ -178,7 +178,8 @@ class _Reader:
     def read(self) -> None:
         """Add the valid rows to the method, and the problems of the others to the list."""
         if not self._file.is_file():
-            raise UsageError("no such file", where=str(self._file), hint="NAME=FILE names it")
+            hint = f"{nearest_file(self._file)}NAME=FILE names it"
+            raise UsageError("no such file", where=str(self._file), hint=hint)
         head, count, controls = Head(KIND), 0, set()
         known, asked = len(self._problems), self._asked(head)
         for where, found in self._rows():

@@ -19,7 +19,7 @@ from compiler.dataset import rows, stated
 from compiler.dataset.columns import band_of
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules, by_response
-from compiler.errors import SourceError, UsageError
+from compiler.errors import SourceError, UsageError, known
 from compiler.keys import Json, canonical, digest, text_digest
 from compiler.probes.sampling import rank
 from compiler.probes.scoring import POLICIES
@@ -155,10 +155,11 @@ class Selection:
         """
         found = self.matching(items)
         if not found:
-            have = ", ".join(sorted({each.scope for each in items}))
-            raise UsageError(
-                "no probe is selected", hint=f"the dataset has the scopes {have}; see --bands"
-            )
+            have = sorted({each.scope for each in items})
+            for name in self.scopes:
+                if name not in have:
+                    raise UsageError(f"no probe has the scope {name!r}", hint=known(name, have))
+            raise UsageError("no probe is selected", hint="choose other --bands")
         return found
 
     def matching(self, items: Sequence[Item]) -> tuple[Item, ...]:

@@ -12,6 +12,7 @@ from compiler.pricing.estimate import Quote, quote
 from compiler.pricing.quotes import cells
 from compiler.pricing.usage import Basis
 from compiler.project.project import Project
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.spec.model import Spec
 from compiler.spec.scoring import BASELINES, Scoring
@@ -55,11 +56,11 @@ def additions(project: Project, basis: Basis | None) -> tuple[Addition, ...]:
     return tuple(found)
 
 
-def text(found: Sequence[Addition]) -> str:
+def text(found: Sequence[Addition], screen: Screen = PLAIN) -> str:
     """Format the prices as a table."""
     rows = [(each.name, each.calls, *cells(each.usd, each.low, each.high)) for each in found]
     header = ("optional, over the whole dataset", "requests", "US$", "interval")
-    return f"{table(header, rows)}\n\neach is removed with its line in the spec"
+    return f"{table(header, rows, screen)}\n\neach is removed with its line in the spec"
 
 
 def _without(scoring: Scoring) -> Iterator[tuple[str, Scoring]]:

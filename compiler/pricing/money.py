@@ -10,6 +10,7 @@ from compiler.llm import intents
 from compiler.llm.intents import Count
 from compiler.llm.ledger import Spend
 from compiler.project.project import Project
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 
 
@@ -67,7 +68,7 @@ def lost(found: Bill) -> str:
     return f"may have been billed in addition, without a reply in the log: {found.unlogged.text()}"
 
 
-def text(found: Bill) -> str:
+def text(found: Bill, screen: Screen = PLAIN) -> str:
     """Format a bill as a table; "" if nothing was billed."""
     rows, unlogged = found.rows, lost(found)
     if not rows:
@@ -89,7 +90,7 @@ def text(found: Bill) -> str:
     calls = sum(row.calls for row in rows)
     lines.append(("all", "", "", calls, "", "", f"{expected:,.4f}", f"{usd:,.4f}"))
     header = ("paid for", "round", "model", "calls", "tokens in", "tokens out")
-    shown = table((*header, "US$ expected", "US$ billed"), lines)
+    shown = table((*header, "US$ expected", "US$ billed"), lines, screen)
     if found.duplicates:
         shown += (
             f"\nduplicate batches, billed in addition: {len(found.duplicates)}, about "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.pricing.estimate import Quote
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.spec.declared import Declared
 
@@ -10,7 +11,7 @@ _SCORING = ("answer", "judge", "answer_rest", "judge_rest")
 _AUDITS = ("control", "audit")
 
 
-def text(spec: Declared, costs: Quote) -> str:
+def text(spec: Declared, costs: Quote, screen: Screen = PLAIN) -> str:
     """Format the price of every stage and scope, the number of batches, and the totals."""
     if not costs.estimates:
         return "no cost: no step sends a paid request"
@@ -45,7 +46,7 @@ def text(spec: Declared, costs: Quote) -> str:
         *("US$", "interval", "how known"),
     )
     models = {e.role: f"{e.role}: {e.model} through {e.provider}" for e in costs.estimates}
-    lines = ["\n".join(models.values()), table(header, rows)]
+    lines = ["\n".join(models.values()), table(header, rows, screen)]
     if costs.batches:
         limits = spec.batches
         lines.append(
@@ -53,15 +54,19 @@ def text(spec: Declared, costs: Quote) -> str:
                 ("batches", f"by {limits.max_requests:,} requests",
                  f"by {limits.max_bytes / 1_000_000:,.0f} MB", "needed"),
                 [(stage, n, m, max(n, m)) for stage, (n, m) in costs.batches.items()],
+                screen,
             )
         )  # fmt: skip
     flying, flying_usd = costs.in_flight()
     ceiling = sum(e.ceiling for e in costs.estimates)
-    lines += costs.notices
+    lines += map(screen.wrapped, costs.notices)
     if flying:
         lines.append(
-            f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, expected "
-            f"to cost ${flying_usd:,.2f}, not in these totals; the next build collects them"
+            screen.wrapped(
+                f"in flight: {flying:,} request{'s' if flying > 1 else ''} in open batches, "
+                f"expected to cost ${flying_usd:,.2f}, not in these totals; the next build "
+                "collects them"
+            )
         )
     sums = []
     if any(each.stage in _SCORING for each in costs.estimates):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from msgspec import Struct
 
 from compiler import shipped
-from compiler.errors import SourceError, in_a_line
+from compiler.errors import SourceError, in_a_line, nearest_file
 from compiler.keys import bytes_digest
 from compiler.patterns import pattern
 
@@ -209,7 +209,8 @@ def find(name: str, root: Path, *, online: bool) -> TokenizerFile | None:
         raise SourceError(
             "no such tokenizer",
             where=name,
-            hint="a Hub name such as Qwen/Qwen3-8B, or a path from the project root",
+            hint=nearest_file(name, (".json", ".gz"), root)
+            + "a Hub name such as Qwen/Qwen3-8B, or a path from the project root",
         )
     cached = _cached(name)
     if cached is None and online:

@@ -109,25 +109,30 @@ def _role(draft: Draft, role: str) -> Iterator[Problem]:
             yield problem("model", f"model {model!r} has no price", "add it to prices")
     yield from _sampling(draft, role)
     prompt = draft.at("models", role, "prompt")
-    if isinstance(prompt, str) and prompt.startswith(f"{role}/"):
-        library = Library(draft.root / "prompts")
-        names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
-        where = draft.where("models", role, "prompt")
+    library = Library(draft.root / "prompts")
+    path = f"models.{role}.prompt"
+    if not isinstance(prompt, str) or any(each.path == path for each in draft.problems):
+        return
+    if not prompt.startswith(f"{role}/"):
+        hint = known(prompt, library.variants(role))
+        yield problem("prompt", f"{prompt!r} is no prompt of the {role}", hint)
+    else:
         together = role == "judge" and draft.at("scoring", "judging") == "together"
         given = "judge of all answers together" if together else role
-        found = library.problems(given, names, where, f"models.{role}.prompt")
+        where = draft.where("models", role, "prompt")
+        found = library.variant_problems(given, prompt, where, path)
         yield from found
         if role == "generator" and not found:
-            yield from _contract(library, names, embedded=provider == "extractive")
+            yield from _contract(library, prompt, embedded=provider == "extractive")
 
 
-def _contract(library: Library, names: tuple[str, str], *, embedded: bool) -> Iterator[Problem]:
+def _contract(library: Library, prompt: str, *, embedded: bool) -> Iterator[Problem]:
     """Check that a generator prompt names what the compiler reads of a reply.
 
     `embedded`: the embedded model reads the prompt's tags.
     """
-    system, user = names
-    texts = [library.text(name) for name in library.closure(*names)]
+    system, user = f"{prompt}/system.j2", f"{prompt}/user.j2"
+    texts = [library.text(name) for name in library.prompt_closure(prompt)]
     for key in KEYS:
         if not any(f'"{key}"' in text or f"`{key}`" in text for text in texts):
             yield Problem(
@@ -226,9 +231,8 @@ def _baseline_prompts(draft: Draft) -> Iterator[Problem]:
             continue
         prompt = declared.get("prompt", f"answerer/{name}")
         if isinstance(prompt, str):
-            names = (f"{prompt}/system.j2", f"{prompt}/user.j2")
             where = draft.where(*path, "prompt")
-            yield from library.problems(name, names, where, f"{dotted(path)}.prompt")
+            yield from library.variant_problems(name, prompt, where, f"{dotted(path)}.prompt")
 
 
 def _scopes(draft: Draft) -> Iterator[Problem]:

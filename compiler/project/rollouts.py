@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from compiler.errors import Problem, SourceError
+from compiler.errors import Problem, SourceError, known, nearest_file
 from compiler.keys import dotted
 from compiler.llm.providers import CONTINUING
 from compiler.probes import tokens
@@ -33,9 +33,8 @@ def _model(draft: Draft) -> Iterator[Problem]:
 
     provider, model = draft.at("model", "provider"), draft.at("model", "model")
     if isinstance(provider, str) and provider not in CONTINUING:
-        have = f"have: {', '.join(CONTINUING)}"
         message = f"{provider!r} is no provider that continues texts"
-        yield _problem(draft, ("model", "provider"), message, have)
+        yield _problem(draft, ("model", "provider"), message, known(provider, CONTINUING))
     text = draft.at("model", "text")
     if provider == "stub":
         if isinstance(model, str) and model != trigrams.MODEL:
@@ -45,7 +44,8 @@ def _model(draft: Draft) -> Iterator[Problem]:
             hint = "name a JSONL file of rows with a `text`"
             yield _problem(draft, ("model", "text"), "the stub needs a text to learn from", hint)
         elif not (Path(draft.root) / text).is_file():
-            yield _problem(draft, ("model", "text"), f"no such file {text!r}", "name a JSONL file")
+            hint = f"{nearest_file(text, ('.jsonl',), Path(draft.root))}name a JSONL file"
+            yield _problem(draft, ("model", "text"), f"no such file {text!r}", hint)
     elif text is not None:
         yield _problem(draft, ("model", "text"), "only the stub has a text", "leave it out")
     if provider in CONTINUING and provider != "stub" and draft.at("model", "base_url") is None:

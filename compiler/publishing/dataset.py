@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.building import finished, folder
-from compiler.errors import UsageError
+from compiler.errors import UsageError, nearest_file
 from compiler.project import place
 from compiler.project.variant import Variant
 from compiler.report.card import TEMPLATE
@@ -93,7 +93,8 @@ def of_directory(path: Path, build: Path | None) -> Dataset:
     """
     root = path.resolve()
     if not root.is_dir():
-        raise UsageError("no such directory", where=str(path), hint="name a spec or a dataset")
+        hint = f"{nearest_file(path)}name a spec or a dataset"
+        raise UsageError("no such directory", where=str(path), hint=hint)
     digests = folder.contents(root)
     if build is None:
         build = root.parent.parent if root.parent.name == "datasets" else root.parent

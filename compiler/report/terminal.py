@@ -45,18 +45,17 @@ def _fitted(
 ) -> str:
     """Render aligned columns within a width, None for no limit."""
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    if width is not None and _total(widths) > width:
-        widths = _narrowed(header, cells, right, widths, width)
-    blocks = [range(len(header))] if width is None else _blocks(widths, right, width)
-    return "\n\n".join(
-        _aligned(
-            [header[i] for i in block],
-            [[row[i] for i in block] for row in cells],
-            [right[i] for i in block],
-            [widths[i] for i in block],
-        )
-        for block in blocks
-    )
+    if width is None or _total(widths) <= width:
+        return _aligned(header, cells, right, widths)
+    narrow = _narrowed(header, cells, right, widths, width)
+    parts = []
+    for block in _blocks(narrow, right, width):
+        heads, flush = [header[i] for i in block], [right[i] for i in block]
+        own = [[row[i] for i in block] for row in cells]
+        # A block has room for wider columns than the whole table.
+        fitted = _narrowed(heads, own, flush, [widths[i] for i in block], width)
+        parts.append(_aligned(heads, own, flush, fitted))
+    return "\n\n".join(parts)
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -88,11 +87,16 @@ def _narrowed(
 
 
 def _blocks(widths: Sequence[int], right: Sequence[bool], width: int) -> list[list[int]]:
-    """Distribute columns over blocks that fit; each begins with the leading columns of words."""
+    """Distribute columns over blocks that fit; each begins with those that name the row.
+
+    They are the leading columns of words, or the first column if it is of numbers or all are words.
+    """
     leading = 0
     while leading < len(right) and not right[leading]:
         leading += 1
-    leading = min(leading, 2) if leading < len(right) else 0
+    leading = max(leading, 1) if leading < len(right) else 1
+    while leading > 2 and _total(widths[:leading]) > width // 2:
+        leading -= 1
     keys = list(range(leading))
     blocks = [[*keys]]
     for column in range(leading, len(widths)):

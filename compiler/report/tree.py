@@ -6,9 +6,10 @@ A table holds values, and each column formats its own. The renderers (`terminal`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from compiler.report import numbers
 
@@ -100,6 +101,35 @@ def value(name: str) -> Column:
 def bar(name: str) -> Column:
     """Make a column of shares drawn as bars of text."""
     return Column(name, lambda part: "#" * round(40 * part), words=True)
+
+
+def beside(named: Mapping[str, Sequence[Section]]) -> Iterator[Table]:
+    """Yield the tables of several datasets, with a column that names the dataset.
+
+    It follows the leading words of a row, and rows with the same ones are neighbours. Tables of one
+    name stay apart where their columns or meanings differ, as with other bands.
+    """
+    found: dict[str, dict[tuple[object, ...], dict[str, Table]]] = {}
+    for name, sections in named.items():
+        for table in (each for section in sections for each in section.tables):
+            alike = found.setdefault(table.name, {})
+            alike.setdefault((table.header, table.meaning), {})[name] = table
+    for tables in (each for alike in found.values() for each in alike.values()):
+        yield _joined(tables)
+
+
+def _joined(tables: Mapping[str, Table]) -> Table:
+    first = next(iter(tables.values()))
+    keys = next((i for i, each in enumerate(first.columns) if not each.words), len(first.columns))
+    joined: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+    for name, table in tables.items():
+        for row in table.rows:
+            joined.setdefault(row[:keys], []).append((*row[:keys], name, *row[keys:]))
+    return replace(
+        first,
+        columns=(*first.columns[:keys], word("dataset"), *first.columns[keys:]),
+        rows=tuple(row for alike in joined.values() for row in alike),
+    )
 
 
 def rows(found: Iterable[Sequence[object]]) -> tuple[tuple[object, ...], ...]:

@@ -17,6 +17,7 @@ from compiler.keys import Json
 from compiler.llm.responses import BROKEN
 from compiler.project.place import Place
 from compiler.project.slices import keys_in
+from compiler.report.screen import PLAIN, Screen
 from compiler.report.terminal import table
 from compiler.reproduction import conflicts, rendering
 from compiler.reproduction.rebuild import documents, kind_of, needed
@@ -101,7 +102,7 @@ def verify(place: Place, prefix: str) -> Verification:
     return Verification(lock, path, checked, tuple(_findings(lock, place, checked)))
 
 
-def text(found: Verification) -> str:
+def text(found: Verification, screen: Screen = PLAIN) -> str:
     """Format a verification for a terminal."""
     lock, checked, findings = found.lock, found.checked, found.findings
     identity = lock.identity
@@ -126,7 +127,7 @@ def text(found: Verification) -> str:
         lines.append(_SWAPPED)
     if findings:
         rows = [(f.kind, f.where, f.what, f.remedy) for f in findings[:_SHOWN]]
-        lines.append(table((found.word, "where", "what", "remedy"), rows))
+        lines.append(table((found.word, "where", "what", "remedy"), rows, screen))
         if len(findings) > _SHOWN:
             lines.append(f"and {len(findings) - _SHOWN:,} more")
     return "\n".join(lines)

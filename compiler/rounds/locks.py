@@ -299,7 +299,7 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
     """
     wanted = prefix.lower()
     if not wanted or not set(wanted) <= _HEX:
-        raise UsageError(f"{prefix!r} is not a hash", hint="`probec rounds SPEC` shows the hashes")
+        raise UsageError(f"{prefix!r} is not a hash", hint="`probec rounds` shows the hashes")
     # A variant that changes no row of its spec has the same rounds.
     named = {
         path.name: path
@@ -308,10 +308,12 @@ def find(root: Path, prefix: str) -> tuple[Lock, Path]:
     }
     paths = sorted(named.values())
     if not paths:
+        have = sorted({path.stem.rpartition("-")[2] for path in everywhere(root)})
+        listed = f"have: {', '.join(have[:6])}; " if 0 < len(have) <= 6 else ""
         raise UsageError(
             f"no round {prefix} here",
             where=str(root),
-            hint="`probec rounds SPEC` lists them; `probec cache pull URL` fetches one",
+            hint=f"{listed}`probec rounds` lists them, `probec cache pull URL` fetches one",
         )
     if len(paths) > 1:
         names = ", ".join(f"{path.parent.name}/{path.stem}" for path in paths)

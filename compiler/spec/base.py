@@ -15,9 +15,21 @@ Level = Annotated[int, Field(ge=-3, le=3)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Margin = Annotated[float, Field(ge=0.0, lt=0.5)]
 """A share of a text that is kept at each end."""
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-SplitName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-PromptName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_SPLIT = r"^[a-z][a-z0-9_]*$"
+_PROMPT = r"^[a-z][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*$"
+_URL = r"^https?://"
+Name = Annotated[str, Field(pattern=_NAME, max_length=80)]
+SplitName = Annotated[str, Field(pattern=_SPLIT, max_length=40)]
+PromptName = Annotated[str, Field(pattern=_PROMPT)]
+Url = Annotated[str, Field(pattern=_URL)]
+PATTERNS = {
+    _NAME: "not a name of letters, digits and . _ -",
+    _SPLIT: "not a name of small letters, digits and _",
+    _PROMPT: "not the name of a prompt, <role>/<variant>",
+    _URL: "not an address that begins with http:// or https://",
+}
+"""The message about a text that does not match a pattern."""
 
 
 class Model(BaseModel):

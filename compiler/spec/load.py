@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from compiler import shipped
-from compiler.errors import Problem, SpecError, UsageError, known, nearest
-from compiler.spec import mistakes, scalars
+from compiler.errors import Problem, SpecError, UsageError, known, nearest, nearest_file
+from compiler.spec import mistakes
 from compiler.spec import overrides as options
 from compiler.spec.declared import KINDS, Declared
 from compiler.spec.nodes import Path_, Reader, Scalar, Tree, spelled
 from compiler.spec.rollouts import RolloutsSpec
-from compiler.spec.root import project_root, require
+from compiler.spec.root import SUFFIXES, project_root, require
 
 _UNKNOWN = "remove it, or see `probec schema` for the keys that exist"
 _MISSING = ("required key is missing", "add it")
@@ -189,7 +189,8 @@ def _no_base(path: Path, name: Tree) -> tuple[str, str] | None:
     if not base.is_file():
         if path.is_symlink():
             beside = f"{beside}, which is a link to {path.resolve()}"
-        return f"no such file {name!r}", beside
+        near = nearest_file(name, SUFFIXES, path.parent)
+        return f"no such file {name!r}", f"{near}{beside}"
     if base.resolve() == path.resolve():
         return "a spec cannot extend itself", "remove the key"
     return None
@@ -241,7 +242,8 @@ def _chain(
     if given:
         return problem(f"given beside source.{given[0]}", f"leave source.{given[0]} out")
     if not (root / named).is_file():
-        return problem(f"no such spec {named!r}", "a path from the project root")
+        near = nearest_file(named, SUFFIXES, root)
+        return problem(f"no such spec {named!r}", f"{near}a path from the project root")
     above = read(root / named)
     if above.problems or not isinstance(above.spec, RolloutsSpec):
         what = f"{named} has problems" if above.problems else f"{named} is of another kind"
@@ -318,7 +320,13 @@ def _loc(detail: ErrorDetails) -> Path_:
 
 def _problem(detail: ErrorDetails, loc: Path_, lines: dict[Path_, str], path: Path) -> Problem:
     if detail["type"] == "union_tag_not_found":
-        return _at(lines, (*loc, mistakes.tag(detail)), path, *_MISSING)
+        # A new entry without a kind may be another one, misspelled.
+        others = {str(each[1]) for each in lines if len(each) > 1 and each[:1] == loc[:1]}
+        near = nearest(str(loc[-1]), sorted(others - {str(loc[-1])}))
+        (message, hint), missing = _MISSING, spelled((*loc, mistakes.tag(detail)))
+        return Problem(
+            _option(lines, loc) or _nearest(lines, loc, str(path)), missing, message, near + hint
+        )
     if detail["type"] in ("literal_error", "union_tag_invalid"):
         value, have = detail["input"], mistakes.choices(detail)
         if detail["type"] == "union_tag_invalid":
@@ -328,8 +336,7 @@ def _problem(detail: ErrorDetails, loc: Path_, lines: dict[Path_, str], path: Pa
         return _at(lines, loc, path, f"unknown value {_shown(value)}", hint)
     if detail["type"] == "extra_forbidden":
         hint = f"{nearest(str(loc[-1]), mistakes.keys(loc[:-1]))}{_UNKNOWN}"
-        below = (line for place, line in lines.items() if place[: len(loc)] == loc)
-        option = next((line for line in below if line.startswith("--set")), None)
+        option = _option(lines, loc)
         if option is not None:
             return Problem(option, spelled(loc), "unknown key", f"{hint}; {options.QUOTING}")
         return _at(lines, loc, path, "unknown key", hint)
@@ -338,24 +345,14 @@ def _problem(detail: ErrorDetails, loc: Path_, lines: dict[Path_, str], path: Pa
     message = mistakes.message(detail)
     if detail["type"] == "value_error":
         return Problem(_within(lines, loc, str(path)), spelled(loc), message, "")
-    return _at(lines, loc, path, message, f"got {_shown(detail['input'])}{_spelling(detail)}")
+    got = f"got {_shown(detail['input'])}{mistakes.spelling(detail)}"
+    return _at(lines, loc, path, message, got)
 
 
-def _spelling(detail: ErrorDetails) -> str:
-    """Return the remedy for a value whose spelling gives it another type than its field."""
-    value, wanted = detail["input"], detail["type"].partition("_")[0]
-    if wanted == "bool" and isinstance(value, str | int):
-        return ": write true or false"
-    if wanted == "string" and isinstance(value, str | int | float):
-        return ": quote it"
-    remedy = scalars.number(str(value)) if isinstance(value, str | float) else None
-    if (
-        wanted in ("int", "float")
-        and remedy is not None
-        and (wanted == "float" or "." not in remedy)
-    ):
-        return f"{', which is text' if isinstance(value, str) else ''}: {remedy}"
-    return ""
+def _option(lines: dict[Path_, str], loc: Path_) -> str | None:
+    """Return the first option --set that wrote a value at a path or below."""
+    below = (line for place, line in lines.items() if place[: len(loc)] == loc)
+    return next((line for line in below if line.startswith("--set")), None)
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated, Union, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
-from compiler.spec.base import Model
+from compiler.spec import scalars
+from compiler.spec.base import PATTERNS, Model
 from compiler.spec.model import Spec
 
 # By pydantic's type of error; values in braces are its context.
@@ -31,7 +32,6 @@ MESSAGES = {
     "list_type": "not a list",
     "model_attributes_type": "not a mapping",
     "model_type": "not a mapping",
-    "string_pattern_mismatch": "does not match {pattern}",
     "string_too_long": "longer than {max_length} characters",
     "string_too_short": "shorter than {min_length} character",
     "string_type": "not text",
@@ -41,15 +41,34 @@ MESSAGES = {
 
 
 def message(detail: ErrorDetails) -> str:
-    """Return the message of an error: that of a model's own rule, or one of `MESSAGES`."""
+    """Return the message of an error: of a model's own rule, of a pattern, or of `MESSAGES`."""
     if detail["type"] == "value_error":
         own = detail["msg"].removeprefix("Value error, ")
         return own[:1].lower() + own[1:]
     context = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return PATTERNS[context["pattern"]]
     numbers = {
         key: f"{each:g}" if isinstance(each, float) else each for key, each in context.items()
     }
     return MESSAGES[detail["type"]].format(**numbers)
+
+
+def spelling(detail: ErrorDetails) -> str:
+    """Return the remedy for a value whose spelling gives it another type than its field."""
+    value, wanted = detail["input"], detail["type"].partition("_")[0]
+    if wanted == "bool" and isinstance(value, str | int):
+        return ": write true or false"
+    if wanted == "string" and isinstance(value, int | float):
+        return ": quote it"
+    remedy = scalars.number(str(value)) if isinstance(value, str | float) else None
+    if (
+        wanted in ("int", "float")
+        and remedy is not None
+        and (wanted == "float" or "." not in remedy)
+    ):
+        return f"{', which is text' if isinstance(value, str) else ''}: {remedy}"
+    return ""
 
 
 def choices(detail: ErrorDetails) -> list[str]:

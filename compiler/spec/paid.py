@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from compiler.spec.base import Model, Name, PromptName, Share
+from compiler.spec.base import Model, Name, PromptName, Share, Url
 
 Role = Literal["generator", "answerer", "judge", "writer"]
 # The roles of a probe spec; `Kind.roles` has those of any kind.
@@ -46,7 +46,7 @@ class ModelUse(Model):
     sampling: Literal["default", "sent"] = "default"
     """`default`: no sampling parameter is sent, as the vendor's API refuses them. `sent`: the
     temperature, and top_p and top_k if declared, for a server of your own at `base_url`."""
-    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    base_url: Url | None = None
     """URL of a server that speaks the Messages API; null: the vendor's own. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Requests in flight for a live provider. Not part of a key."""
@@ -82,11 +82,8 @@ class Models(Model):
     """Scores each answer against the truth."""
 
     @model_validator(mode="after")
-    def _prompt_per_role(self) -> Self:
+    def _one_schema(self) -> Self:
         for role in ("generator", "answerer", "judge"):
-            prompt = getattr(self, role).prompt
-            if prompt.split("/")[0] != role:
-                raise ValueError(f"{role}.prompt {prompt!r} is not a {role} prompt")
             if getattr(self, role).structured and role != "generator":
                 raise ValueError(f"{role}.structured: only the generator's replies have a schema")
         return self

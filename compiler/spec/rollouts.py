@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from msgspec import Struct
 from pydantic import Field, model_validator
 
-from compiler.spec.base import Model, Name, Share
+from compiler.spec.base import Model, Name, Share, Url
 from compiler.spec.filters import Filters
 from compiler.spec.model import Round
 from compiler.spec.paid import Batches, Budget, Expectation, Price
@@ -95,7 +95,7 @@ class Writer(Model):
     tokenizer: str | None = None
     """Its tokenizer, a Hub name or a path of a tokenizer.json(.gz); null: tokens are not counted,
     and `retokenizes` is null."""
-    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    base_url: Url | None = None
     """URL of the server, up to and with its `/v1`. Not part of a key."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Requests in flight. Not part of a key."""

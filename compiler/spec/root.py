@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.errors import UsageError, nearest
+from compiler.errors import UsageError, nearest_file
 
 SUFFIXES = (".yaml", ".yml")
 """The suffixes of spec files."""
@@ -19,8 +19,7 @@ def require(path: Path) -> Path:
     try:
         path.stat()
     except FileNotFoundError:
-        beside = (each for each in path.parent.glob("*") if each.suffix in SUFFIXES)
-        near = nearest(str(path), map(str, beside))
+        near = nearest_file(path, SUFFIXES)
         raise UsageError("no such spec", where=str(path), hint=f"{near}check the path") from None
     except OSError:
         pass  # reading it says why

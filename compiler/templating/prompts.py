@@ -18,7 +18,7 @@ from jinja2 import FunctionLoader, Template, TemplateSyntaxError
 from jinja2.exceptions import TemplateError
 
 from compiler import shipped
-from compiler.errors import Problem, PromptError
+from compiler.errors import Problem, PromptError, known
 from compiler.keys import text_digest
 from compiler.templating import determinism, syntax
 from compiler.templating.determinism import Deterministic
@@ -160,6 +160,18 @@ class Library:
     def prompt_closure(self, name: str) -> dict[str, str]:
         """Find the closure of a prompt variant."""
         return self.closure(f"{name}/system.j2", f"{name}/user.j2")
+
+    def variants(self, role: str) -> list[str]:
+        """Return the names of the prompt variants of a role."""
+        found = sorted(each.parent.name for each in (self.root / role).glob("*/user.j2"))
+        return [f"{role}/{name}" for name in found]
+
+    def variant_problems(self, kind: str, prompt: str, where: str, path: str) -> list[Problem]:
+        """Find all problems of a prompt variant. `kind`: of its variables, a key of `CONTEXT`."""
+        if not (self.root / prompt).is_dir():
+            hint = known(prompt, self.variants(prompt.partition("/")[0]))
+            return [Problem(where, path, f"no such prompt: {prompt!r}", hint)]
+        return self.problems(kind, (f"{prompt}/system.j2", f"{prompt}/user.j2"), where, path)
 
     def problems(self, role: str, names: tuple[str, ...], where: str, path: str) -> list[Problem]:
         """Find all problems of these templates as the prompt of a role.

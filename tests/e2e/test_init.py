@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from compiler import cli
-from compiler.commands import init
+from compiler.commands import init, parsers
 from compiler.project import opening
 from compiler.project.variant import Variant
 from tests.conftest import ROOT, Probec
@@ -81,6 +80,7 @@ def test_a_wheel_in_an_empty_directory_initialises_and_builds(tmp_path: Path) ->
     spec = "specs/own-rows.yaml"
     assert f"next: probec build {spec}" in probec("init", "--source", "../own rows.jsonl")
     assert "dataset: build/datasets/own-rows" in probec("build", spec)
+    assert "1 of " in probec("show", spec, "-n", "1")
     assert "report.html" in probec("report", spec)
     assert paths(work / "prompts") == paths(ROOT / "prompts")
     assert {path.name for path in work.iterdir()} == {
@@ -186,7 +186,7 @@ def test_what_is_not_known_is_asked_on_a_terminal(empty: Probec, tmp_path: Path)
         asked.append(question)
         return next(text for start, text in answers.items() if question.startswith(start))
 
-    args = cli._parser("init", init, None)[1]
+    args = parsers.make("init", init, None)[1]
     assert args is not None
     result = init.run(args.parse_args([]), ask)
     assert len(asked) == len(answers)

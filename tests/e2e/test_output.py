@@ -54,6 +54,27 @@ def test_nothing_to_do_is_one_line_and_full_prints_all_tables(probec: Probec) ->
         assert part in probec.out
 
 
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("width", "command"),
+    [
+        (80, ("plan", "specs/qwen3.5-9b.yaml", "--source", "specs/data/tiny.jsonl")),
+        (40, ("plan", SPEC, "--set", "calibration.level=2")),
+        (50, ("rounds", SPEC)),
+        (50, ("rounds",)),
+        (40, ("calibrate", SPEC, "--dry-run", "--docs", "2")),
+    ],
+)
+def test_tables_fit_the_terminal(
+    width: int, command: tuple[str, ...], probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert probec(*command) == 0
+    assert max(map(len, probec.out.splitlines())) > width
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert probec(*command) == 0
+    assert [line for line in probec.out.splitlines() if len(line) > width] == []
+
+
 def test_every_amount_of_a_rehearsal_is_marked_as_simulated() -> None:
     text = "built: 3 of 3 steps ran\nbilled: $1.20 for 3 requests\n\npaid for  US$ billed"
 

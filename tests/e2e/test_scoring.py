@@ -280,7 +280,7 @@ def test_a_local_policy_scores_baselines_too(probec: Probec, project: Path) -> N
             "too few for 5 numbers",
         ),
         (("scoring.baselines={no_context: {prompt: answerer/base}}",), "undefined variable"),
-        (("scoring.baselines={no_context: {prompt: answerer/none}}",), "no such template"),
+        (("scoring.baselines={no_context: {prompt: answerer/none}}",), "no such prompt"),
         (("scoring.policy=vibes",), "unknown policy"),
     ],
 )

@@ -88,7 +88,7 @@ def test_probes_are_selected_by_scope_band_and_whole_documents(
     assert len(documents) == 2
     assert len(found) == len(of_them) == head["rows"]
     assert probec("evaluate", "questions", SPEC, "--scope", "verse") == 2
-    assert "no probe is selected" in probec.err
+    assert "no probe has the scope 'verse'" in probec.err
 
 
 @pytest.mark.usefixtures("tiny")

@@ -46,6 +46,29 @@ def test_numbers_that_are_too_wide_go_into_blocks_with_the_names_of_the_rows() -
     assert heads == header[2:]
 
 
+def test_a_block_is_as_wide_as_its_own_columns_allow() -> None:
+    rows = [[n, "a" * 30, "b" * 30, "some words about it"] for n in range(2)]
+    found = terminal.table(["n", "a", "b", "about"], rows, Screen(60))
+
+    first, second = found.split("\n\n")
+    assert [line.split()[0] for line in second.splitlines()] == ["n", "-", "0", "1"]
+    assert second.splitlines()[2].endswith(f"{'b' * 30}  some words about it")
+    assert first.splitlines()[2].endswith("a" * 30)
+
+
+def test_the_tables_of_two_datasets_are_one_where_their_columns_agree() -> None:
+    def section(rows: tuple[tuple[object, ...], ...], meaning: str = "") -> tree.Section:
+        columns = (tree.word("scope"), tree.count("rows"))
+        return tree.Section("s", "S", "", (tree.Table("t", "T", meaning, columns, rows),))
+
+    a, b = section((("word", 1), ("all", 2))), section((("word", 3), ("lens", 4)))
+    (one,) = tree.beside({"a": [a], "b": [b]})
+    assert one.header == ("scope", "dataset", "rows")
+    assert one.rows == (("word", "a", 1), ("word", "b", 3), ("all", "a", 2), ("lens", "b", 4))
+    apart = [*tree.beside({"a": [a], "b": [section((("word", 3),), "other bands")]})]
+    assert [table.rows[0] for table in apart] == [("word", "a", 1), ("word", "b", 3)]
+
+
 def test_a_title_is_bold_only_with_colours() -> None:
     made = tree.Table("t", "Title", "what it means", (tree.word("a"),), (("b",),))
 

@@ -75,7 +75,7 @@ def test_many_mistakes_are_reported_together_with_their_lines(
         (9, "calibration.level", "above 3 (got "),
         (11, "models.generator", "max_tokens 100 must be above"),
         (11, "models.generator.model", "has no price"),
-        (11, "models.generator.prompt", "no such template"),
+        (11, "models.generator.prompt", "no such prompt"),
         (12, "models.answerer.provider", "unknown provider 'smoke'"),
         (12, "models.answerer.temperature", "refuses sampling parameters"),
         (13, "budget.max_usd", "not a number (got "),

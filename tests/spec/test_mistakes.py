@@ -14,8 +14,10 @@ from compiler.spec import base, filters, load, mistakes, model, paid, scoring
 VALUES: list[object] = [
     *(None, True, "", "x", "X" * 100, -1, 10**30, 1.5, -0.5, float("nan"), [], [[]], {}, {"a": {}}),
     *({"kind": "x"}, {"a": {"kind": "x"}}, {"a": {"kind": "written"}}, [None], {"a": -2.0}),
+    {"A": 0.5},
 ]
 HANDLED = {"missing", "extra_forbidden", "literal_error", "value_error"} | {
+    "string_pattern_mismatch",
     "union_tag_invalid",
     "union_tag_not_found",
 }
@@ -29,7 +31,7 @@ def models() -> Iterator[type[base.Model]]:
 
 def test_no_sentence_of_the_library_is_shown() -> None:
     """Every kind of error that a wrong value of any field has is put in words."""
-    found = set()
+    found, patterns = set(), set()
     for klass in models():
         for field in klass.model_fields:
             for value in VALUES:
@@ -37,8 +39,10 @@ def test_no_sentence_of_the_library_is_shown() -> None:
                     klass.model_validate({field: value})
                 except ValidationError as error:
                     found |= {each["type"] for each in error.errors()}
+                    patterns |= {each.get("ctx", {}).get("pattern") for each in error.errors()}
 
     assert found <= mistakes.MESSAGES.keys() | HANDLED
+    assert patterns - {None} == base.PATTERNS.keys()
     assert len(found) > 15
 
 
@@ -59,6 +63,12 @@ def test_no_sentence_of_the_library_is_shown() -> None:
         ("scopes.word={slots: 5}", "scopes.word.kind: required key is missing (add it)"),
         ("scopes.word=3", "scopes.word: not a mapping (got 3)"),
         ("rounds=3", "rounds: not a list (got 3)"),
+        ("models.judge.prompt=base", "not the name of a prompt, <role>/<variant> (got 'base')"),
+        (
+            "scopes.sentense.slots=3",
+            "--set scopes.sentense.slots: scopes.sentense.kind: required key is missing "
+            "(did you mean sentence? add it)",
+        ),
         ("splits.margin_share=0.7", "splits.margin_share: not below 0.5 (got 0.7)"),
         (
             "scoring.compare={whole: both}",

@@ -20,6 +20,7 @@ from compiler.probes import tokens
 from compiler.probes.tokens import Tokenizer
 from compiler.project.reporter import Reporter
 from compiler.report import terminal
+from compiler.report.screen import Screen
 
 SUMMARY = "score predictions: latent gain over controls, differences, a page"
 EXAMPLE = "probec evaluate score specs/demo.yaml mine=predictions.jsonl text=text.jsonl"
@@ -99,15 +100,15 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
         return Result("\n".join(costs), {"costs": [*costs]})
     out = args.out or options.evaluations(args, found)
     record.write(out, made, page.render(page.library(args.dataset), made))
-    return _scored(out, made.evaluation, costs)
+    return _scored(out, made.evaluation, costs, args.screen)
 
 
-def _scored(out: Path, made: Evaluation, costs: list[str]) -> Result:
-    parts = [terminal.render(table) for table in sections.summary(made)]
+def _scored(out: Path, made: Evaluation, costs: list[str], screen: Screen) -> Result:
+    parts = [terminal.render(table, screen) for table in sections.summary(made)]
     notes = [f"WARNING: {each}" for each in made.results.warnings]
     notes += [f"note: {each}" for each in (*made.facts, *made.results.notes)]
     files = f"evaluation: {folder.shown(out)} ({record.RECORD}, {record.SCORES}, {record.PAGE})"
-    text = "\n\n".join([*parts, "\n".join(notes), "\n".join([*costs, files])])
+    text = "\n\n".join([*parts, "\n".join(map(screen.wrapped, notes)), "\n".join([*costs, files])])
     return Result(text, {"out": str(out), "costs": [*costs], **msgspec.to_builtins(made)})
 
 
