@@ -33,8 +33,7 @@ class Stretch(Struct, frozen=True):
     marks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A piece of an excerpt. `gap`: text before it is left out; `split`: the split is there.
 
     `atom`: it is inside the atom; `before`: it is before the split.
