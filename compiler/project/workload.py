@@ -35,7 +35,7 @@ def calls_per_probe(spec: Spec, scope: str = "") -> dict[str, float]:
         if scoring.rejudge is not None:
             again = scoring.rejudge.times - 1
             audits += scoring.rejudge.share * again * _verdicts(scoring, scoring.rollouts)
-        found["audit"] = times * audits
+        found["audit"] = audits * (2 if scoring.audited().reference(scope) == "both" else 1)
     return {stage: calls for stage, calls in found.items() if calls}
 
 

@@ -313,11 +313,15 @@ class Spec(Model):
         """Return the scopes in slot order, independent of their order in the file."""
         return sorted(self.scopes.items(), key=lambda item: item[1].order)
 
-    def compared(self) -> str | dict[str, str]:
-        """Return the reference texts of written scopes: one if all have the same, else by scope."""
+    def compared(self, scoring: Scoring | None = None) -> str | dict[str, str]:
+        """Return the reference texts of written scopes: one if all have the same, else by scope.
+
+        `scoring`: instead of the spec's own.
+        """
+        scoring = scoring or self.scoring
         written = [name for name, s in self.ordered_scopes() if isinstance(s, WrittenScope)]
-        found: dict[str, str] = {name: self.scoring.reference(name) for name in written}
-        return found if len({*found.values()}) > 1 else self.scoring.reference(*written[:1] or [""])
+        found: dict[str, str] = {name: scoring.reference(name) for name in written}
+        return found if len({*found.values()}) > 1 else scoring.reference(*written[:1] or [""])
 
     def documents(self) -> int:
         """Count the documents of all rounds."""

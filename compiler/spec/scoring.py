@@ -170,6 +170,14 @@ class Scoring(Model):
         found = {name: _leading(each) for name, each in self.compare.items()}
         return self.model_copy(update={"compare": found})
 
+    def audited(self) -> Scoring:
+        """Return the references of baselines, anchors and repeated judgements: the leading ones.
+
+        No output holds second verdicts on them. One value for all scopes stays as it is, so that
+        specs from before references by scope keep their requests.
+        """
+        return self if isinstance(self.compare, str) else self.leading()
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.stop is not None and self.stop.after >= self.rollouts:

@@ -36,7 +36,7 @@ def stage(context: Context) -> Stage | None:
     scoring = context.spec.scoring
     if not context.audited():
         return None
-    judging = Judging(context)
+    judging = Judging(context, scoring.audited())
 
     def cases(inputs: Inputs) -> Iterator[_Case]:
         return _cases(context, inputs)
@@ -59,7 +59,7 @@ def stage(context: Context) -> Stage | None:
         "audit",
         VERSION,
         (*POSED, context.answers_need(), *baselines),
-        {**judge_params(context), **params},
+        {**judge_params(context, scoring.audited()), **params},
         context.prompt_templates("judge"),
     )
 

@@ -50,10 +50,11 @@ class Verdicts(Struct):
 class Judging:
     """The judge of a spec: answers to requests, and replies to verdicts."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, scoring: Scoring | None = None) -> None:
+        """Bind the judge. `scoring`: instead of the spec's own."""
         self.dispatcher: Dispatcher = context.dispatchers["judge"]
         self.model = context.spec.models.judge.model
-        scoring = context.spec.scoring
+        scoring = scoring or context.spec.scoring
         self._scoring = scoring
         self._together = scoring.judging == "together"
         self._once = scoring.identical == "once"
@@ -138,12 +139,15 @@ class Judging:
         return dict(zip(rollouts, words, strict=True))
 
 
-def judge_params(context: Context) -> dict[str, Json]:
-    """Return the parameters that determine the judge's requests and the reading of its replies."""
-    scoring = context.spec.scoring
+def judge_params(context: Context, scoring: Scoring | None = None) -> dict[str, Json]:
+    """Return the parameters that determine the judge's requests and the reading of its replies.
+
+    `scoring`: instead of the spec's own.
+    """
+    scoring = scoring or context.spec.scoring
     return {
         "model": context.model_params("judge"),
-        "compare": plain(context.spec.compared()),
+        "compare": plain(context.spec.compared(scoring)),
         "judging": scoring.judging,
         "identical": scoring.identical,
     }

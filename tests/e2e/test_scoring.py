@@ -223,16 +223,17 @@ def test_both_references_are_judged_and_published(probec: Probec, project: Path)
 def test_one_scope_is_judged_against_both_references(
     probec: Probec, project: Path, script: Script
 ) -> None:
-    build(probec)
+    anchors = "scoring.anchors={min_gap: 0, max_wrong: 1}"
+    build(probec, anchors)
     before = len(script.judged)
-    stats = build(probec, "scoring.compare={default: atom_text, whole: both}")
+    stats = build(probec, anchors, "scoring.compare={default: atom_text, whole: both}")
     rows = written(dataset(project))
     both = {row["scope"] for row in rows if row["bb_answer_response_scores"] is not None}
     whole = [row for row in rows if row["scope"] == "whole"]
     means = {cell["scope"]: cell["second"] for cell in stats["cells"]}  # type: ignore[attr-defined]
 
     assert both == {"whole"}
-    # The verdicts against the atoms, of all scopes, are in the log.
+    # The verdicts against the atoms, of all scopes, are in the log; anchors get no second ones.
     assert len(script.judged) - before == 5 * len(whole)
     assert means.pop("whole") is not None
     assert set(means.values()) == {None}
