@@ -15,7 +15,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.reproduction import verdict
 
-EXAMPLE = "probec reproduce 69822d"
+EXAMPLE = "probec reproduce e886f4"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 
-EXAMPLE = "probec verify 69822d"
+EXAMPLE = "probec verify e886f4"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
