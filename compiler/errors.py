@@ -42,14 +42,18 @@ def nearest_file(
     `suffixes`: the endings of the files that can be meant; `root`: the directory from which the
     path is read, if not the working directory.
     """
-    missing = Path(path)
-    folder = (missing if root is None else root / missing).parent
+    missing, base = Path(path), root or Path()
     try:
-        beside = [each.name for each in folder.iterdir() if each.name.endswith(suffixes)]
+        # The first directory that does not exist is the misspelled one, if any.
+        above = reversed(missing.parents)
+        wrong = next((each for each in above if not (base / each).exists()), missing)
+        ends = suffixes if wrong == missing else ("",)
+        beside = [e.name for e in (base / wrong).parent.iterdir() if e.name.endswith(ends)]
+        near = get_close_matches(wrong.name, beside, 1)
+        found = [wrong.parent / each / missing.relative_to(wrong) for each in near]
+        return f"did you mean {found[0]}? " if found and (base / found[0]).exists() else ""
     except OSError:
         return ""
-    near = get_close_matches(missing.name, beside, 1)
-    return f"did you mean {missing.parent / near[0]}? " if near else ""
 
 
 class ProbecError(Exception):

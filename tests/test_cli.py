@@ -61,6 +61,7 @@ def test_a_wrong_command_line_is_one_error_also_in_json(
             "mean specs/data/tiny.jsonl?",
         ),
         (("push", "spec", "--to", "x"), "did you mean specs? "),
+        (("check", "spec/tiny.yaml"), "did you mean specs/tiny.yaml? "),
         (("why", SPEC, "juge"), "did you mean judge? have: ingest"),
         (("check", SPEC, "--provider", "extractiv"), "did you mean extractive? have: "),
     ],

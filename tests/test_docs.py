@@ -75,8 +75,8 @@ def commands_page() -> str:
         "# Commands\n\nExit codes: 0 done (`reproduce`: verified, `verify`: intact), 1 failed, "
         "2 bad spec or usage, 3 over budget, 4 the provider refuses the account, 5 `reproduce`: "
         "replies or documents are missing, 6 `reproduce`: the round drifted, `verify`: it "
-        "contradicts its lock, 7 stored data is damaged, 75 batches are in flight, "
-        "130 interrupted.\n\n"
+        "contradicts its lock, 7 stored data is damaged, 75 batches are in flight, 130 "
+        "interrupted.\n\n"
         "Every command takes `--help` and `--json`. One that takes a SPEC takes all of these:\n\n"
         + rows("| option | meaning |", [_argument(e) for e in shared.values() if e.option_strings])
     ]

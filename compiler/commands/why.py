@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> Result:
     if args.part is not None:
         parts = list(dict.fromkeys(label(step.step.part) for step in steps))
         if args.part not in parts:
-            raise UsageError(f"no part {args.part!r}", hint=known(args.part, parts[:20]))
+            raise UsageError(f"no part {args.part!r}", hint=f"have: {', '.join(parts[:20])}")
         steps = [step for step in steps if label(step.step.part) == args.part]
     moved = [step for step in steps if step.state is not State.FRESH]
     text = "\n".join(_explained(step) for step in moved) or f"all {len(steps)} steps are up to date"
