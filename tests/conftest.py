@@ -23,6 +23,7 @@ from compiler.project.reporter import Silent
 from compiler.project.variant import Variant
 from compiler.stages import bound
 from tests import memo
+from tests.forks import Commands
 from tests.servers import Forks, forked
 
 # Subprocesses of tests import bytecode that earlier ones compiled.
@@ -135,6 +136,14 @@ def forked_servers(forks: Forks) -> Iterator[None]:
     """Fork rehearsal servers instead of starting an interpreter for each."""
     with forked(forks):
         yield
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Provide the process that commands are forked from."""
+    found = Commands()
+    yield found
+    found.close()
 
 
 class Builds:
