@@ -20,9 +20,10 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import NamedTuple
 
-# Everything that a build of a small project imports, beside the standard library.
+# Everything that a build of a small project imports, beside the standard library. Pyarrow imports
+# pandas with the first array that it makes.
 _LIBRARIES = (
-    *("gigatoken", "jinja2", "msgspec", "numpy", "pyarrow.parquet", "pydantic", "regex"),
+    *("gigatoken", "jinja2", "msgspec", "numpy", "pandas", "pyarrow.parquet", "pydantic", "regex"),
     *("sentencex", "yaml", "zstandard"),
 )
 
