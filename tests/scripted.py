@@ -46,7 +46,7 @@ class Script:
     def respond(self, user: str, sample: int) -> str:
         """Reply to a prompt."""
         if "<slots>" in user:
-            return self._written(user)
+            return self._written(user, sample)
         if "<reference>" in user:
             return self._verdicts(user, sample)
         self.answered += 1
@@ -71,7 +71,7 @@ class Script:
         off = (2 * Stream("noise", user, sample).uniform() - 1) * self.noise
         return f"{min(1.0, max(0.0, float(found[1]) + off)):.3f}"
 
-    def _written(self, user: str) -> str:
+    def _written(self, user: str, sample: int) -> str:
         text = _reply(user)
         if not self.leak:
             return text
