@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import json
 import os
@@ -23,6 +25,7 @@ from compiler.project.reporter import Silent
 from compiler.project.variant import Variant
 from compiler.stages import bound
 from tests import memo
+from tests.forks import Commands
 from tests.servers import Forks, forked
 
 # Subprocesses of tests import bytecode that earlier ones compiled.
@@ -62,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start long tests first, so that no core is idle at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and items of all tests out of every later garbage collection."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -135,6 +144,14 @@ def forked_servers(forks: Forks) -> Iterator[None]:
     """Fork rehearsal servers instead of starting an interpreter for each."""
     with forked(forks):
         yield
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Provide the process that commands are forked from."""
+    found = Commands()
+    yield found
+    found.close()
 
 
 class Builds:

@@ -17,11 +17,13 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
-# Everything that a build of a small project imports, beside the standard library.
+# Everything that a build of a small project imports, beside the standard library. Pyarrow imports
+# pandas with the first array that it makes.
 _LIBRARIES = (
-    *("gigatoken", "jinja2", "msgspec", "numpy", "pyarrow.parquet", "pydantic", "regex"),
+    *("gigatoken", "jinja2", "msgspec", "numpy", "pandas", "pyarrow.parquet", "pydantic", "regex"),
     *("sentencex", "yaml", "zstandard"),
 )
 
@@ -36,23 +38,35 @@ class Done(NamedTuple):
 
 
 class Commands:
-    """The process that commands are forked from. `path`: directories of modules, in order."""
+    """The process that commands are forked from, started with the first one."""
 
-    def __init__(self, path: Sequence[Path]) -> None:
-        self._parent = subprocess.Popen(
-            [sys.executable, __file__],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self) -> None:
+        self._parent: subprocess.Popen[str] | None = None
 
-    def run(self, *args: str, cwd: Path, environment: Mapping[str, str]) -> Done:
-        """Run `python -m compiler` with arguments, and with variables in its environment."""
+    def run(
+        self,
+        *args: str,
+        cwd: Path,
+        path: Sequence[Path],
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Done:
+        """Run `python -m compiler` with arguments.
+
+        `path`: directories of modules, as in PYTHONPATH; `environment`: changed variables.
+        """
+        if self._parent is None:
+            self._parent = subprocess.Popen(
+                [sys.executable, __file__],
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
+        changed = {"PYTHONPATH": os.pathsep.join(map(str, path)), **environment}
         with TemporaryDirectory() as folder:
-            order = [folder, str(cwd), {**environment}, args]
+            order = [folder, str(cwd), [*map(str, path)], changed, args]
             self._parent.stdin.write(json.dumps(order) + "\n")
             self._parent.stdin.flush()
             code = int(self._parent.stdout.readline())
@@ -63,10 +77,13 @@ class Commands:
 
     def close(self) -> None:
         """End the process."""
-        self._parent.communicate()
+        if self._parent is not None:
+            self._parent.communicate()
 
 
-def _run(folder: str, cwd: str, environment: dict[str, str], args: list[str]) -> None:
+def _run(
+    folder: str, cwd: str, path: list[str], environment: dict[str, str], args: list[str]
+) -> None:
     """Run a command in the forked process, with the state that an interpreter begins with."""
     os.chdir(cwd)
     os.environ.update(environment)
@@ -78,7 +95,7 @@ def _run(folder: str, cwd: str, environment: dict[str, str], args: list[str]) ->
         opened = os.open(name, how)
         os.dup2(opened, number)
         os.close(opened)
-    sys.path[0] = cwd
+    sys.path[0:1] = [cwd, *path]
     sys.argv = ["compiler", *args]
     libraries, code = {*sys.modules}, 1
     try:

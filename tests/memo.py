@@ -27,6 +27,8 @@ from compiler import embedded
 from compiler.checking import recount
 from compiler.checking.recount import Stale
 from compiler.commands import parsers
+from compiler.embedded import author
+from compiler.embedded.tags import SlotTag, Unit
 from compiler.errors import Problem, PromptError
 from compiler.keys import text_digest
 from compiler.probes import tokens
@@ -46,6 +48,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "fsync", lambda file: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
     _keep_replies(patch)
+    _keep_probes(patch)
     patch.setattr(yaml, "SafeLoader", _Loader)
     _keep_tokenizers(patch)
     _keep_templates(patch)
@@ -92,6 +95,20 @@ def _keep_replies(patch: pytest.MonkeyPatch) -> None:
         return known[key]
 
     patch.setattr(embedded, "respond", respond)
+
+
+def _keep_probes(patch: pytest.MonkeyPatch) -> None:
+    real = author._Writer.probe
+    known: dict[Hashable, dict[str, object] | None] = {}
+
+    def probe(self: author._Writer, slot: SlotTag, unit: Unit) -> dict[str, object] | None:
+        texts = text_digest("\0".join((self._sibling.text, *self._others, "", *self._siblings)))
+        key = (texts, self._split, slot.index, slot.side, slot.labelled, unit)
+        if key not in known:
+            known[key] = real(self, slot, unit)
+        return known[key]
+
+    patch.setattr(author._Writer, "probe", probe)
 
 
 def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 import pytest
 import regex
@@ -17,6 +18,8 @@ from compiler import embedded
 from compiler.embedded import author, tags
 from compiler.probes.sampling import Stream
 
+# The embedded author gives every sample the same reply.
+_reply = cache(partial(author.write, sample=0))
 _QUALITY = regex.compile(r"quality (\d\.\d\d)")
 
 
@@ -69,7 +72,7 @@ class Script:
         return f"{min(1.0, max(0.0, float(found[1]) + off)):.3f}"
 
     def _written(self, user: str, sample: int) -> str:
-        text = author.write(user, sample)
+        text = _reply(user)
         if not self.leak:
             return text
         reply = json.loads(text)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, installed, make_project
+from tests.forks import Commands
 
 Row: TypeAlias = dict[str, object]
 DATA = "data/train-round-000.parquet"
@@ -42,10 +42,11 @@ class Copy:
     """A copy of the project with a demo of three documents."""
 
     root: Path
+    commands: Commands
     out: str = ""
 
     @classmethod
-    def at(cls, root: Path, documents: tuple[str, ...] = ()) -> Copy:
+    def at(cls, root: Path, commands: Commands, documents: tuple[str, ...] = ()) -> Copy:
         make_project(root)
         if documents:
             rows = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines(True)
@@ -56,11 +57,7 @@ class Copy:
         demo = tiny.replace("name: tiny", "name: demo")
         demo = demo.replace("[{docs: 4}, {docs: 2}]", "[{docs: 3}]")
         (root / "specs/demo.yaml").write_text(demo, encoding="utf-8")
-        command = root / "bin/probec"
-        command.parent.mkdir()
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m compiler "$@"\n')
-        command.chmod(0o755)
-        return cls(root)
+        return cls(root, commands)
 
     def apply(self, heading: str, *, run: bool = True) -> None:
         """Apply the blocks of a section in order; `out` is the output of its last command."""
@@ -79,18 +76,15 @@ class Copy:
                 path.write_text(rest, encoding="utf-8")
 
     def _run(self, commands: str) -> None:
-        environment = {
-            **os.environ,
-            "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root),
-        }
         for command in commands.splitlines():
-            done = subprocess.run(
-                command, shell=True, cwd=self.root, env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-            assert "Traceback" not in done.stderr
-            self.out = done.stdout
+            name, *words = shlex.split(command)
+            if name != "probec":
+                subprocess.run(command, shell=True, cwd=self.root, check=True)
+                continue
+            done = self.commands.run(*words, cwd=self.root, path=[self.root])
+            assert done.code == 0, f"{command}\n{done.out}{done.err}"
+            assert "Traceback" not in done.err
+            self.out = done.out
 
     @staticmethod
     def _patch(path: Path, hunks: str) -> None:
@@ -235,8 +229,8 @@ def test_every_section_has_a_checked_effect() -> None:
 
 
 @pytest.mark.parametrize("heading", EFFECTS)
-def test_an_example_works_as_it_stands(heading: str, tmp_path: Path) -> None:
-    copy = Copy.at(tmp_path / "project", DOCUMENTS.get(heading, ()))
+def test_an_example_works_as_it_stands(heading: str, tmp_path: Path, commands: Commands) -> None:
+    copy = Copy.at(tmp_path / "project", commands, DOCUMENTS.get(heading, ()))
     if heading in AFTER:
         copy.apply(AFTER[heading], run=False)
     copy.apply(heading)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,8 @@ class Desk(Place):
     ) -> Run:
         """Run `probec build` in a fork, and list the modules that it loaded beyond libraries."""
         words = ("build", SPEC if cwd is None else str(self.root / SPEC), *args)
-        return Run(*self.commands.run(*words, cwd=cwd or self.root, environment=environment or {}))
+        path, changed = (self.code, self.packages), environment or {}
+        return Run(*self.commands.run(*words, cwd=cwd or self.root, path=path, environment=changed))
 
     def start(self, *flags: str, environment: Mapping[str, str] | None = None) -> Run:
         """Run `probec build` in an interpreter of its own, and list all modules that it loaded."""
@@ -124,21 +125,20 @@ class Desk(Place):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def shared(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Desk:
     """Provide one project for all changes that leave it nearly unchanged."""
     place = tmp_path_factory.mktemp("receipts")
     shutil.copytree(
         ROOT / "compiler", place / "code/compiler", ignore=shutil.ignore_patterns("__pycache__")
     )
     (place / "site-packages").mkdir()
-    code, packages = place / "code", place / "site-packages"
-    desk = Desk(make_project(place / "project"), code, packages, Commands((code, packages)))
+    root, code, packages = place / "project", place / "code", place / "site-packages"
+    desk = Desk(make_project(root), code, packages, commands)
     time.sleep(CODE_REST)
     first = desk.run()
     assert first.code == 0, first.err
     assert not first.hit
-    yield desk
-    desk.commands.close()
+    return desk
 
 
 @pytest.fixture
