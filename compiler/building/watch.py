@@ -162,7 +162,8 @@ class Watch:
                         raise OSError(f"{artifact.file} is truncated")
         for file in folder.installed(project.directory):
             look.file(file)
-        look.tree(project.directory)
+        # Beside its data, a dataset may hold other files, such as the page of `probec report`.
+        look.tree(project.directory / "data")
         look.listing(store.root / "objects" / "tmp", "*")
         for path in (project.log.path, project.journal.path):
             # The write-ahead log holds transactions that the database file does not have yet.

@@ -552,6 +552,16 @@ def test_a_change_is_found_by_stamps_and_the_next_build_writes_a_new_receipt(
     assert receipt.useless(build, []) == set()
 
 
+def test_a_page_beside_the_data_leaves_the_receipt_valid(settled: Place) -> None:
+    build, dataset = settled.root / "build", settled.root / "build/datasets/tiny"
+    written(dataset / "report.html")
+    assert receipt.useless(build, []) == set()
+    written(dataset / "data/other.parquet")
+    assert receipt.useless(build, []) == {*receipt.everywhere(build)}
+
+    (dataset / "data/other.parquet").unlink()
+
+
 def test_an_input_changed_during_the_build_prevents_a_receipt(project: Path) -> None:
     time.sleep(0.1)
     for name in (SPEC, "specs/base.yaml", "prompts/judge/base/user.j2", "specs/data/tiny.jsonl"):

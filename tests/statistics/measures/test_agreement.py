@@ -6,12 +6,9 @@ import krippendorff
 import numpy as np
 import pandas
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from compiler.statistics.measures.agreement import (
     Agreement,
@@ -24,6 +21,9 @@ from compiler.statistics.measures.agreement import (
 )
 from compiler.statistics.measures.clusters import Clusters
 from compiler.statistics.measures.units import Floats
+
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
 
 # Shrout and Fleiss (1979), table 2: six targets, four judges, here divided by 10.
 RATINGS = np.asarray(
@@ -56,6 +56,9 @@ def simulated(seed: int, items: int, repeats: int, missing: float = 0.0) -> Floa
 
 
 def test_iccs_equal_those_of_an_analysis_of_variance() -> None:
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
     scores = simulated(1, 40, 3)
     frame = pandas.DataFrame(
         [(i, j, scores[i, j]) for i in range(40) for j in range(3)], columns=["item", "judge", "x"]
@@ -76,6 +79,8 @@ def test_iccs_equal_those_of_an_analysis_of_variance() -> None:
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_other_measures_equal_those_of_reference_libraries(missing: float) -> None:
+    from statsmodels.stats.inter_rater import cohens_kappa
+
     scores = simulated(2, 120, 3, missing)
     found = of(scores)
     kappas, deltas, flips = [], [], []
@@ -158,6 +163,8 @@ def test_bands_and_flips() -> None:
 
 @pytest.mark.parametrize("table", [(20, 5, 10, 15), (45, 15, 25, 15), (10, 0, 0, 10), (1, 9, 9, 1)])
 def test_kappa_of_two_by_two_equals_statsmodels(table: tuple[int, int, int, int]) -> None:
+    from statsmodels.stats.inter_rater import cohens_kappa
+
     expected = cohens_kappa(np.reshape(table, (2, 2))).kappa
 
     assert cohen(*table) == pytest.approx(expected, abs=1e-6)
@@ -176,6 +183,8 @@ def test_correlations_equal_those_of_scipy(pairs: list[tuple[int, int]]) -> None
         assert spearman(first, second) is None
         return
 
-    assert pearson(first, second) == pytest.approx(stats.pearsonr(first, second)[0], abs=1e-6)
-    assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second)[0], abs=1e-6)
+    assert pearson(first, second) == pytest.approx(scipy.stats.pearsonr(first, second)[0], abs=1e-6)
+    assert spearman(first, second) == pytest.approx(
+        scipy.stats.spearmanr(first, second)[0], abs=1e-6
+    )
     assert pearson([], []) is None

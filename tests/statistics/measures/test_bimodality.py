@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from compiler.statistics.measures.bimodality import (
     UNIFORM_SARLE,
@@ -18,6 +18,9 @@ from compiler.statistics.measures.bimodality import (
 from compiler.statistics.measures.clusters import Clusters, Tally
 from compiler.statistics.measures.units import Floats, Ints
 
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
+
 PUBLISHED = (33518, 45525, 25803, 52087, 31961)
 
 
@@ -28,7 +31,10 @@ def test_sarles_coefficient_equals_scipys_moments(hundredths: list[int]) -> None
     if len(set(hundredths)) == 1:
         assert sarle(values) is None
         return
-    skewness, kurtosis = stats.skew(values, bias=False), stats.kurtosis(values, bias=False)
+    skewness, kurtosis = (
+        scipy.stats.skew(values, bias=False),
+        scipy.stats.kurtosis(values, bias=False),
+    )
     expected = (skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3)))
 
     assert sarle(values) == pytest.approx(expected, abs=1e-5)

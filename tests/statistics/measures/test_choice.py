@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from compiler.statistics.measures.auc import clustered_auc
 from compiler.statistics.measures.choice import Choice, choice
 from compiler.statistics.measures.units import Floats
+
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
 
 WORDS = (
     "harbour council granite pillar wagon river quarrel summer letter engine market signal "
@@ -37,7 +40,7 @@ def test_the_area_equals_mann_and_whitneys_statistic(
     positive: list[int], negative: list[int]
 ) -> None:
     found = clustered_auc(positive, negative, np.arange(len(positive)), np.arange(len(negative)))
-    u = stats.mannwhitneyu(positive, negative).statistic
+    u = scipy.stats.mannwhitneyu(positive, negative).statistic
 
     assert found.value == pytest.approx(u / len(positive) / len(negative), abs=1e-6)
     assert found.n == len(positive) + len(negative)
@@ -58,7 +61,7 @@ def test_the_error_of_independent_scores_equals_delongs() -> None:
 
 
 def test_the_interval_covers_the_truth_for_correlated_documents() -> None:
-    truth = stats.norm.cdf(0.5 / np.sqrt(2))
+    truth = scipy.stats.norm.cdf(0.5 / np.sqrt(2))
     covered = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)

@@ -4,16 +4,17 @@ from random import Random
 
 import numpy as np
 import pytest
-import statsmodels.api
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from compiler.statistics.measures.clusters import Clusters, Sweep, Tally, clustered_error, product
 from compiler.statistics.measures.intervals import Interval, wilson
 from compiler.statistics.measures.units import Floats
 from tests.statistics.measures.samples import clustered
+
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
 
 SCORES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100)), min_size=1, max_size=60)
 
@@ -87,7 +88,7 @@ def test_the_interval_equals_that_of_scipys_bootstrap() -> None:
     """Use documents of one size, because scipy resamples the documents' means."""
     values, documents = clustered(8, 200, 4, 0.3)
     found = mean(values, documents, resamples=4000)
-    theirs = stats.bootstrap(
+    theirs = scipy.stats.bootstrap(
         (values.reshape(200, 4).mean(axis=1),), np.mean, method="percentile",
         n_resamples=4000, rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
@@ -209,6 +210,8 @@ def test_the_analytic_error_equals_statsmodels_and_the_known_design_effect(
 ) -> None:
     values, documents = clustered(2, 2000, per_document, icc)
     found = clustered_error(values, Clusters.of(documents))
+    import statsmodels.api
+
     fit = statsmodels.api.OLS(values, np.ones(len(values))).fit(
         cov_type="cluster", cov_kwds={"groups": documents, "use_correction": False}
     )
@@ -226,6 +229,8 @@ def test_the_analytic_error_of_no_values_and_of_equal_values() -> None:
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (3, 10), (10, 10), (79_043, 188_894), (1, 1)])
 def test_wilsons_interval_equals_statsmodels(k: int, n: int) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(k, n, method="wilson")
     found = wilson(k, n)
 

@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
 
 from compiler.statistics.measures.clusters import Clusters, Sweep, Tally
 from compiler.statistics.measures.resolving import (
@@ -20,10 +20,13 @@ from compiler.statistics.measures.resolving import (
 )
 from tests.statistics.measures.samples import beta_binomial
 
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
+
 
 def fresh(a: float, b: float, n: int) -> float:
     """Compute the rate with Beta functions, as the reference states it."""
-    return float(1 - np.exp(special.betaln(a, b + 2 * n) - special.betaln(a, b + n)))
+    return float(1 - np.exp(scipy.special.betaln(a, b + 2 * n) - scipy.special.betaln(a, b + n)))
 
 
 @pytest.mark.parametrize(("a", "b", "expected"), [(1, 1, 0.455), (0.5, 0.5, 0.284), (2, 2, 0.641)])
@@ -41,7 +44,7 @@ def test_the_bounds_equal_those_of_the_reference(n: int, expected: float) -> Non
     assert bound is not None
     assert round(bound, 3) == expected
     assert bound == pytest.approx(
-        stats.binomtest(0, n, alternative="less").proportion_ci(0.95).high, abs=1e-6
+        scipy.stats.binomtest(0, n, alternative="less").proportion_ci(0.95).high, abs=1e-6
     )
 
 
@@ -56,10 +59,10 @@ def test_the_fit_has_the_maximum_likelihood(counts: list[int]) -> None:
 
     def loss(logs: npt.NDArray[np.float64]) -> float:
         a, b = np.exp(np.clip(logs, -13, 18))
-        return -float(np.dot(counts, stats.betabinom.logpmf(np.arange(n + 1), n, a, b)))
+        return -float(np.dot(counts, scipy.stats.betabinom.logpmf(np.arange(n + 1), n, a, b)))
 
     best = min(
-        optimize.minimize(loss, start, method="Nelder-Mead").fun
+        scipy.optimize.minimize(loss, start, method="Nelder-Mead").fun
         for start in ([0.0, 0.0], [3.0, 3.0])
     )
     ours = -sum(
@@ -85,7 +88,7 @@ def test_a_known_distribution_is_recovered(a: float, b: float, n: int) -> None:
     assert found.a == pytest.approx(a, rel=0.1)
     assert found.b == pytest.approx(b, rel=0.1)
     assert found.rate == pytest.approx(a / (a + b), abs=0.01)
-    expected = stats.betabinom.pmf(np.arange(n + 1), n, found.a, found.b)
+    expected = scipy.stats.betabinom.pmf(np.arange(n + 1), n, found.a, found.b)
     assert found.fitted == pytest.approx(expected, abs=2e-6)
     assert found.observed == pytest.approx(counts / rows, abs=1e-6)
 
@@ -136,7 +139,7 @@ def test_edge_cases_of_the_fit_are_bounded_and_flagged() -> None:
     assert (fit([0, 0, 0, 9]).edge, fit([0, 0, 0, 9]).correlation) == ("all_success", None)
     even = fit([0, 0, 50, 0, 0])
     assert (even.edge, even.rate, even.correlation, even.a) == ("binomial", 0.5, 0.0, None)
-    assert even.fitted == pytest.approx(stats.binom.pmf(np.arange(5), 4, 0.5), abs=1e-6)
+    assert even.fitted == pytest.approx(scipy.stats.binom.pmf(np.arange(5), 4, 0.5), abs=1e-6)
     split = fit([30, 0, 0, 0, 10])
     assert (split.edge, split.rate) == ("two_point", 0.25)
     assert split.fitted[0] == pytest.approx(0.75, abs=1e-5)

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pandas
 import pytest
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
 
 from compiler.statistics.measures.heaping import Heap, heaping
 from compiler.statistics.measures.units import Floats
 from compiler.statistics.measures.variance import components
+
+# One worker imports the reference libraries.
+pytestmark = pytest.mark.xdist_group("references")
 
 
 def nested(seed: int, probes: int, k: int, j: int, sd: tuple[float, float, float]) -> Floats:
@@ -34,6 +35,9 @@ def test_planted_components_are_recovered() -> None:
 
 
 def test_the_mean_squares_equal_those_of_an_analysis_of_variance() -> None:
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
     scores = nested(2, 12, 3, 2, (0.2, 0.2, 0.1)).round(2)
     frame = pandas.DataFrame(
         [(p, f"{p}-{r}", scores[p, r, j]) for p in range(12) for r in range(3) for j in range(2)],
