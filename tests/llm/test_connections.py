@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,9 +16,13 @@ BODY = b'{"max_tokens":9000,"messages":[{"content":"u","role":"user"}],"model":"
 
 
 class Server(ThreadingHTTPServer):
-    """A server that counts connections. `ends`: it sends the last chunk of each response."""
+    """A server that counts connections. `ends`: it sends the last chunk of each response.
+
+    `hangs`: seconds for which a response without one is left open.
+    """
 
     ends = True
+    hangs = 0.0
     connections = 0
 
     def process_request(self, request: object, client_address: object) -> None:
@@ -47,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.ends:
             self.wfile.write(b"0\r\n\r\n")
         else:
+            time.sleep(self.server.hangs)
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
@@ -66,7 +72,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def sent(server: Server, count: int) -> list[str | None]:
-    client = Client(f"http://127.0.0.1:{server.server_port}")
+    client = Client(f"http://127.0.0.1:{server.server_port}", patience=0.3)
     try:
         found = [client.message(BODY)[0].get("stop_reason") for _ in range(count)]
     finally:
@@ -79,8 +85,9 @@ def test_streamed_replies_share_a_connection(server: Server) -> None:
     assert server.connections == 1
 
 
-def test_a_message_is_complete_without_the_last_chunk(server: Server) -> None:
-    server.ends = False
+@pytest.mark.parametrize("hangs", [0.0, 1.0])
+def test_a_message_is_complete_without_the_last_chunk(server: Server, hangs: float) -> None:
+    server.ends, server.hangs = False, hangs
 
     assert sent(server, 2) == ["end_turn"] * 2
     assert server.connections == 2
