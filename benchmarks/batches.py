@@ -4,9 +4,11 @@ usage: python -m benchmarks.batches [--small] [--replies N]
 
 (a) One batch of 100,000 requests and 250 MB through the rehearsal server, by a client in a process
 of its own, so that peak memory and CPU are those of the client alone. (b) Live requests, compared
-with a floor measured in the same run: a bare asyncio client that sends the same bytes to the same
-server over the same number of persistent connections, and the SDK alone in the same number of
-threads. (c) The response log.
+with two floors measured in the same run: a bare asyncio client that sends the same bytes to the
+same server over the same number of persistent connections and parses nothing, and one that also
+hashes each request, looks it up, parses the streamed reply and logs it. Between them and this
+client are the SDK alone in the same number of threads, and with its aiohttp transport in one.
+Medians of several rounds. (c) The response log.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ import hashlib
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
 
-from benchmarks import machine
+from benchmarks import live_clients, machine
+from benchmarks.live_clients import CONCURRENCY
 from compiler.commands.arguments import at_least_one
 from compiler.keys import digest
 from compiler.llm.batches.clock import Pace, WallClock
@@ -47,21 +49,22 @@ from compiler.report.terminal import table
 ROOT = Path(__file__).parent.parent
 MODEL = "claude-haiku-4-5-20251001"
 RATE = Rate(0.5, 2.5, live=2.0)
-CONCURRENCY = 8
+FLOOR_PURPOSE = Purpose("bench", "answerer", 0, "floor", MODEL, RATE, 0.001)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of the measured parts."""
+    """Sizes of the measured parts. `rounds`: of live requests, whose median counts."""
 
     requests: int
     batch_bytes: int
     live: int
     replies: int
+    rounds: int
 
 
-FULL = Sizes(100_000, 250_000_000, 2000, 200_000)
-SMALL = Sizes(40, 40_000, 24, 200)
+FULL = Sizes(100_000, 250_000_000, 2000, 200_000, 5)
+SMALL = Sizes(40, 40_000, 24, 200, 1)
 
 
 class Watcher:
@@ -92,10 +95,10 @@ def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
     return made, journal
 
 
-def requests(count: int, size: int) -> Iterator[Request]:
+def requests(count: int, size: int, first: int = 0) -> Iterator[Request]:
     """Yield different requests whose bodies have about `size` bytes."""
     text = prose()
-    for number in range(count):
+    for number in range(first, first + count):
         at = number * 61 % (len(text) - size)
         user = f"<context>{text[at : at + size]}</context><question>{number}?</question>"
         yield Request(MODEL, "Answer.", user, 800, None)
@@ -176,77 +179,75 @@ def measured(work: Callable[[], object]) -> Cost:
     return Cost(time.process_time() - cpu, time.perf_counter() - wall)
 
 
-async def bare(url: str, bodies: list[bytes]) -> None:
-    """The floor: HTTP/1.1 over kept connections, nothing parsed but where an answer ends."""
-    place = urlsplit(url)
-    waiting = iter(bodies)
-
-    async def worker() -> None:
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        for body in waiting:
-            writer.write(
-                b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: rehearsal\r\n"
-                b"anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n"
-                b"content-length: %d\r\n\r\n%b" % (len(body), body)
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            _, _, length = head.lower().partition(b"content-length:")
-            await reader.readexactly(int(length.partition(b"\r\n")[0]))
-        writer.close()
-        await writer.wait_closed()
-
-    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
-
-
-def threads(send: Callable[[bytes], object], bodies: list[bytes]) -> None:
-    """Send every body by a blocking call, with the provider's concurrency."""
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        for _ in pool.map(send, bodies):
-            pass
+BARE, LOGGING = "bare asyncio client", "bare, that parses and logs"
+THREADS, AIOHTTP = "the SDK alone, 8 threads", "the SDK alone, aiohttp"
+OURS = "ours, from asked to logged"
 
 
 def live(sizes: Sizes, folder: Path) -> None:
-    """Measure (b): live requests of this client, of the SDK alone and of a bare client."""
-    asked = list(requests(sizes.live, 2000))
+    """Measure (b): live requests of this client, of the SDK alone and of two bare clients."""
+    missing = live_clients.without_aiohttp()
+    found: list[dict[str, Cost]] = []
     with Rehearsal.start(folder / "server", echo=True) as server:
         made, _ = dispatcher("anthropic", server.base_url, folder / "client")
-        bodies = [encode(made.provider, request) for request in asked]
-
-        def ours() -> None:
-            for number, request in enumerate(asked):
-                made.want(request, range(1), 0, f"request {number}")
-            made.settle()
-
-        sdk = Client(server.base_url)
-        # Imports and first connections are not part of the cost of a request.
-        threads(sdk.message, bodies[:CONCURRENCY])
-        asyncio.run(bare(server.base_url, bodies[:CONCURRENCY]))
-        floor = measured(lambda: asyncio.run(bare(server.base_url, bodies)))
-        alone = measured(lambda: threads(sdk.message, bodies))
-        whole = measured(ours)
-        sdk.close()
-        assert len(made.log) == len(asked)
-    count = len(asked)
+        log = ResponseLog(folder / "floor.sqlite")
+        # The first round is small: imports are not part of the cost of a request.
+        for number, count in enumerate([CONCURRENCY] + [sizes.live] * sizes.rounds):
+            asked = list(requests(count, 2000, number * sizes.live))
+            found.append(one_round(server.base_url, made, log, asked, with_aiohttp=not missing))
+        log.close()
+        assert len(made.log) == CONCURRENCY + sizes.live * sizes.rounds
+    rounds, median = found[1:], statistics.median
+    cpu = {name: median(1e6 * each[name].cpu / sizes.live for each in rounds) for name in rounds[0]}
     rows = [
         (
             name,
-            1e6 * cost.cpu / count,
-            1e6 * cost.wall / count,
-            cost.cpu / floor.cpu,
-            cost.wall / floor.wall,
+            cpu[name],
+            median(1e6 * each[name].wall / sizes.live for each in rounds),
+            median(each[name].cpu / each[BARE].cpu for each in rounds),
+            median(each[name].cpu / each[LOGGING].cpu for each in rounds),
         )
-        for name, cost in (
-            ("bare asyncio client", floor),
-            ("the SDK alone, 8 threads", alone),
-            ("ours, from asked to logged", whole),
-        )
+        for name in rounds[0]
     ]
-    print(f"(b) {count:,} live requests of {len(bodies[0]):,} B, {CONCURRENCY} at once")
-    print(table(("client", "CPU us", "wall us", "CPU ratio", "wall ratio"), rows))
-    share = (whole.cpu - alone.cpu) / count * 1e6
-    print(f"ours on top of the SDK: {share:,.0f} us of CPU a request")
-    print(f"one core of ours: {count / whole.cpu:,.0f} requests a second\n")
+    print(f"(b) {sizes.live:,} live requests of 2 KB, {CONCURRENCY} at once")
+    print(f"medians of {sizes.rounds} rounds; ratios of CPU to both bare clients")
+    print(table(("client", "CPU us", "wall us", "to bare", "to logging"), rows))
+    if missing:
+        print(f"{AIOHTTP}: not measured: {missing}")
+    print(f"ours on top of the SDK: {cpu[OURS] - cpu[THREADS]:,.0f} us of CPU a request")
+    print(f"one core of ours: {1e6 / cpu[OURS]:,.0f} requests a second\n")
+
+
+def one_round(
+    url: str, made: Dispatcher, log: ResponseLog, asked: list[Request], *, with_aiohttp: bool
+) -> dict[str, Cost]:
+    """Measure every client once."""
+    bodies = [encode(made.provider, request) for request in asked]
+    sdk = Client(url)
+    # First connections are not part of the cost of a request.
+    live_clients.threads(sdk.message, bodies[:CONCURRENCY])
+
+    def ours() -> None:
+        for number, request in enumerate(asked):
+            made.want(request, range(1), 0, f"request {number}")
+        made.settle()
+
+    def alone() -> None:
+        live_clients.threads(sdk.message, bodies)
+
+    def run(work: Callable[..., Coroutine[None, None, None]], *given: object) -> Cost:
+        return measured(lambda: asyncio.run(work(url, *given)))
+
+    found = {
+        BARE: run(live_clients.bare, bodies),
+        LOGGING: run(live_clients.logging, asked, log, FLOOR_PURPOSE),
+        THREADS: measured(alone),
+    }
+    if with_aiohttp:
+        found[AIOHTTP] = run(live_clients.concurrent, bodies)
+    found[OURS] = measured(ours)
+    sdk.close()
+    return found
 
 
 def replies(count: int) -> Iterator[tuple[str, Reply]]:
@@ -334,7 +335,7 @@ def main() -> None:
     os.environ.setdefault("ANTHROPIC_API_KEY", "rehearsal")
     sizes = SMALL if given.small else FULL
     if given.replies is not None:
-        sizes = Sizes(sizes.requests, sizes.batch_bytes, sizes.live, given.replies)
+        sizes = replace(sizes, replies=given.replies)
     parts = {"batch": batch, "live": live, "log": log}
     print(machine.described())
     for name, part in parts.items():

@@ -54,8 +54,24 @@ def test_the_benchmark_of_the_paid_path_runs(
     out = capsys.readouterr().out
 
     assert "equals that of what the server received" in out
-    assert "bare asyncio client" in out
+    assert "bare, that parses and logs" in out
+    assert "the SDK alone, aiohttp" in out
     assert "B a reply on disk" in out
+
+
+def test_the_benchmark_of_live_requests_says_why_a_transport_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> None:
+        raise RuntimeError("install the extra")
+
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "rehearsal")
+    monkeypatch.setattr("anthropic.DefaultAioHttpClient", absent)
+    batches.live(batches.SMALL, tmp_path)
+    out = capsys.readouterr().out
+
+    assert "the SDK alone, aiohttp: not measured: install the extra" in out
+    assert "ours, from asked to logged" in out
 
 
 def test_the_contrast_benchmark_prints_the_rate_of_both_inputs(

@@ -6,6 +6,7 @@ can be asked for it: only the intents tell how many such replies there may be.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -55,14 +56,32 @@ class Intents:
         self._journal = journal
         self._clock = clock
         self._numbers: dict[Purpose, int] = {}
+        # Rows that are not committed yet, in order, and the turn to commit them.
+        self._waiting: list[tuple[bytes, int, str, float]] = []
+        self._turn = threading.Lock()
 
     def send(self, call: Call, endpoint: str) -> None:
-        """Record that a request is about to be sent, perhaps not for the first time."""
+        """Record that a request is about to be sent, perhaps not for the first time.
+
+        Durable on return. The workers that wait for their turn share one commit, because each is a
+        write to the disk.
+        """
         if call.purpose not in self._numbers:
             self._numbers[call.purpose] = self._journal.purpose_id(call.purpose)
         row = bytes.fromhex(call.key), self._numbers[call.purpose], endpoint, self._clock.now()
-        with self._journal.transaction() as db:
-            db.execute(_SEND, row)
+        self._waiting.append(row)
+        with self._turn:
+            if not any(each is row for each in self._waiting):
+                return  # another worker has committed it
+            rows = [*self._waiting]
+            try:
+                with self._journal.transaction() as db:
+                    db.executemany(_SEND, rows)
+            except BaseException:
+                # Its request will not be sent; the other workers try again with theirs.
+                self._waiting.remove(row)
+                raise
+            del self._waiting[: len(rows)]
 
     def unserved(self, call: Call) -> None:
         """Record that the last attempt of a request was certainly not served."""

@@ -25,6 +25,7 @@ from compiler.servers.failure import Failure
 __all__ = [
     "ConnectError",
     "ConnectTimeout",
+    "HTTPError",
     "Response",
     "Server",
     "Timeout",

@@ -6,13 +6,15 @@ send the key to any host that a server names; so bodies are sent raw and paths a
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from compiler.errors import PausedError
 from compiler.keys import Json
@@ -27,6 +29,15 @@ _CHUNK = 1 << 20
 _SHORT = 256
 # Seconds for each read or write; a create of 250 MB may take minutes to be answered.
 TIMEOUT = 600.0
+
+
+class _Limited(msgspec.Struct):
+    """The part of a request's body that decides if its reply is streamed."""
+
+    max_tokens: int
+
+
+_LIMIT = msgspec.json.Decoder(_Limited)
 
 
 class Client:
@@ -80,7 +91,7 @@ class Client:
         from compiler.servers import web as httpx2
 
         patience = httpx2.Timeout(TIMEOUT, read=self.patience)
-        short = json.loads(body)["max_tokens"] <= _SHORT
+        short = _LIMIT.decode(body).max_tokens <= _SHORT
         content = body if short else body[:-1] + b',"stream":true}'
         with self._translated():
             sent = self._sdk.post(
@@ -93,7 +104,12 @@ class Client:
             response = sent.http_response
             try:
                 if "event-stream" in response.headers.get("content-type", ""):
-                    found = stream.message(response.iter_bytes())
+                    chunks = response.iter_bytes()
+                    found = stream.message(chunks)
+                    # Only a response that was read to its end leaves its connection open for the
+                    # next request; the message is complete without the rest.
+                    with suppress(httpx2.HTTPError):
+                        deque(chunks, maxlen=0)
                 else:
                     response.read()
                     found = self._decoded(response)
@@ -166,7 +182,7 @@ class Client:
         from compiler.servers.web import Response
 
         assert isinstance(response, Response)
-        value = json.loads(response.content)
+        value = stream.decoded(response.content)
         if not isinstance(value, dict):
             raise Failure("the server's response is not a JSON object", status=response.status_code)
         if "date" in response.headers:
