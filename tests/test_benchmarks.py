@@ -116,6 +116,7 @@ def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     assert "no-op of the full build" in out
     assert "probec --help" in out
     assert "a round of 1 more documents" in out
+    assert "reproduce of a round of 1 documents" in out
 
 
 @pytest.mark.long
