@@ -110,7 +110,7 @@ def _of_method(
         row = _Row(kind, method.name, control, item, len(own), texts, repeated[item.key])
         if item.scope in answered or item.scope not in compared:
             yield from _texts(row, rules, judged)
-        if item.scope in compared and item.choices is not None:
+        if item.scope in compared and item.alternative:
             reference = shuffled.get(item.key, ()) if control == "real" else ()
             yield from _wins(row, own, reference, bool(shuffled) and control == "real")
 

@@ -297,50 +297,69 @@ def _leading(compare: str | dict[str, str]) -> Json:
 
 
 def _items(files: Sequence[Path], form: _Form) -> Iterator[Item]:
-    doc, number = "", 0
+    number, shared = 0, _Shared()
     for file in files:
         for batch in rows.batches(file, rows.REQUIRED, _COLUMNS, 512):
             for values in batch.to_pylist():
-                row = PublishedRow(values)
-                text = row.text("doc")
-                # A document is stored once for its rows.
-                doc = doc if doc == text else text
-                found = _item(number, row, doc, form)
+                found = _item(number, PublishedRow(values), shared, form)
                 number += 1
                 if found is not None:
                     yield found
 
 
-def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
+class _Shared:
+    """Texts that many rows have, each stored once: names, and the texts of the last document."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._doc, self._sides = "", dict[str, str]()
+
+    def name(self, text: str) -> str:
+        """Return the first text that equals this one."""
+        return self._names.setdefault(text, text)
+
+    def doc(self, text: str) -> str:
+        """Return a document, that of the row before if they are equal."""
+        if text != self._doc:
+            self._doc, self._sides = text, {}
+        return self._doc
+
+    def side(self, text: str) -> str:
+        """Return the first side of the last document that equals this one."""
+        return self._sides.setdefault(text, text)
+
+
+def _item(number: int, row: PublishedRow, shared: _Shared, form: _Form) -> Item | None:
     """Convert a row; None for one without target, split, question or atom."""
+    doc, name = shared.doc(row.text("doc")), shared.name
     split, target = row.number("split_char_offset"), row.target
     question, atom = row.text("verbalizer_prompt"), row.text("atom_text")
     if split is None or target is None or not question or not atom or not 0 < split < len(doc):
         return None
     side = doc[:split] if target == "suffix" else doc[split:]
     context = row.text("context")
-    scope = row.text("scope")
+    scope = name(row.text("scope"))
     declared = form.rules.get(scope)
     templated = row.optional("template_id") is not None
     blind = _numbers(row.items("bb_answer_rollout_scores"))
     return Item(
         number,
         row.key,
-        row.text("doc_id"),
-        row.text("doc_source"),
+        name(row.text("doc_id")),
+        name(row.text("doc_source")),
         doc,
         scope,
         target,
-        row.text("typicality"),
+        name(row.text("typicality")),
         form.band(blind),
         question,
-        side if side == context or not context else context,
+        shared.side(side if side == context or not context else context),
         split,
         atom,
         row.text("target_response") or atom,
         row.text("incorrect_plausible_answer"),
         (row.text("target_response") or atom) if scope in form.by_response else atom,
-        row.text("tokenizer"),
+        name(row.text("tokenizer")),
         isinstance(declared, WrittenScope) if declared is not None else not templated,
         not LEAKS.isdisjoint(str(each) for each in row.items("flags") or ()),
         blind,
