@@ -59,7 +59,7 @@ bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured i
 	$(BIN)/python -m benchmarks.full_scale 1000 --jobs 2
 	$(BIN)/python -m benchmarks.parquet_layout
 	$(BIN)/python -m benchmarks.response_log 200000
-	$(BIN)/python -m benchmarks.viewing 2300
+	$(BIN)/python -m benchmarks.probe_file 2300
 	$(BIN)/python -m benchmarks.scale_model
 	$(BIN)/python -m benchmarks.rollout_filters specs/data/rollouts.jsonl
 

@@ -5,10 +5,10 @@ results in the repository are those of --jobs 2)
 
 Documents are recombined real paragraphs, about 6,000 characters with three siblings each. A first
 build fills the response log with replies written by rule (benchmarks/author.py). The measured build
-starts from nothing and finds every reply in the log. Then follow the same build again (a no-op), a
-round of additional documents, and a separate build of the same number of documents. Seconds are
-process time of the whole process tree, unless they are called wall-clock time. The last line has
-the inputs of `benchmarks/scale_model.py`.
+starts from nothing and finds every reply in the log. Then follow the same build again (a no-op),
+its first round reproduced and built alone, a round of additional documents, and a separate build of
+the same number of documents. Seconds are process time of the whole process tree, unless they are
+called wall-clock time. The last line has the inputs of `benchmarks/scale_model.py`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ class Bench:
         return self.root / f"alone-{self.more}.parquet"
 
     @property
+    def rounds(self) -> list[int]:
+        """Return the number of documents of each round of the measured build."""
+        return [len(range(i, self.documents, ROUNDS)) for i in range(min(ROUNDS, self.documents))]
+
+    @property
     def log(self) -> Path:
         """Return the path of the response log."""
         return self.root / ".probec/responses.sqlite"
@@ -87,8 +92,17 @@ class Bench:
 
     def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
         """Return the arguments of a build, without the command."""
-        rounds = [len(range(i, self.documents, ROUNDS)) for i in range(min(ROUNDS, self.documents))]
-        return self._arguments(folder, self.source, [*rounds, *([self.more] if grown else [])])
+        return self._arguments(folder, self.source, [*self.rounds, *([self.more] if grown else [])])
+
+    def build_first(self) -> Run:
+        """Run a first build of the first round, which draws the documents of the measured one."""
+        arguments = self._arguments("first", self.source, self.rounds[:1])
+        return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
+
+    def reproduce(self, round_hash: str) -> Run:
+        """Rebuild a round of the measured build from its lock and the log."""
+        place = ["--dir", str(self.root), "--build-dir", str(self.root / "measured")]
+        return probec("reproduce", round_hash, *place, "--jobs", str(self.jobs), "--json")
 
     def _arguments(self, folder: str, source: Path, rounds: Sequence[int]) -> list[str]:
         listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
@@ -137,6 +151,7 @@ def measure(bench: Bench) -> None:
     report_build(bench, cold)
     again = bench.build("measured")
     assert json.loads(again.out)["up_to_date"]
+    report_reproduction(bench, cold)
     grown = bench.build("measured", grown=True)
     share = (grown.cpu - again.cpu) / bench.more / ((cold.cpu - again.cpu) / bench.documents)
     alone = bench.build_alone()
@@ -215,7 +230,7 @@ def prepare(bench: Bench) -> None:
         bench.filled.write_text("", encoding="utf-8")
         filled = bench.log.stat().st_size
         print(f"filling the log: {filling.cpu:,.0f} s of CPU, {filled / 1e6:,.0f} MB")
-    for name in ("measured", "alone"):
+    for name in ("measured", "first", "alone"):
         shutil.rmtree(bench.root / name, ignore_errors=True)
 
 
@@ -249,6 +264,19 @@ def report_build(bench: Bench, run: Run) -> None:
         f"{run.cpu:,.1f} s of CPU, {bench.documents / run.wall:,.1f} documents/s, "
         f"peak memory {run.peak / 2**20:,.0f} MiB ({bench.jobs} process{'es' * (bench.jobs > 1)}); "
         f"meanwhile a fixed piece of work took {run.slowness:.2f} times its best (median)"
+    )
+
+
+def report_reproduction(bench: Bench, cold: Run) -> None:
+    """Reproduce the first round and build it alone, and print both with their ratio."""
+    (locked,) = [each for each in json.loads(cold.out)["locks"] if each["round"] == 0]
+    again, first = bench.reproduce(locked["hash"]), bench.build_first()
+    assert json.loads(first.out)["locks"] == [locked]
+    print(
+        f"reproduce of a round of {bench.rounds[0]:,} documents: {again.wall:,.1f} s by the clock, "
+        f"{again.cpu:,.1f} s of CPU, peak memory {again.peak / 2**20:,.0f} MiB; a build of the "
+        f"same round alone: {first.wall:,.1f} s by the clock, {first.cpu:,.1f} s of CPU; "
+        f"{again.wall / first.wall:.2f} of its time, {again.cpu / first.cpu:.2f} of its CPU"
     )
 
 

@@ -16,13 +16,13 @@ from benchmarks import (
     full_scale,
     local_stages,
     parquet_layout,
+    probe_file,
     recombine,
     response_log,
     rollout_filters,
     scale_model,
     startup,
     statistics,
-    viewing,
 )
 from benchmarks.machine import Run
 from benchmarks.scale_model import Costs
@@ -141,6 +141,7 @@ def test_the_full_scale_benchmark_runs_at_a_tiny_size(
     assert "no-op of the full build" in out
     assert "probec --help" in out
     assert "a round of 1 more documents" in out
+    assert "reproduce of a round of 1 documents" in out
 
 
 @pytest.mark.long
@@ -169,15 +170,17 @@ def test_the_benchmark_of_the_response_log_runs(
     assert "open and look up one" in out
 
 
-def test_the_benchmark_of_the_view_runs(
+@pytest.mark.long
+def test_the_benchmark_of_commands_on_a_file_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["viewing", "3"])
-    viewing.main()
+    run("probe_file", "3")(monkeypatch)
+    probe_file.main()
     out = capsys.readouterr().out
 
     assert "48 rows" in out
     assert all(step in out for step in ("open the table", "a text that occurs", "one document"))
+    assert all(f"\n{name}" in out for name in ("show", "stats", "evaluate score, with a control"))
 
 
 def test_the_benchmark_of_the_start_up_runs(

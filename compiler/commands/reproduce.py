@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from compiler.building.jobs import FEW_DOCUMENTS
 from compiler.commands import arguments
 from compiler.commands.result import Result
 from compiler.errors import UsageError
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="rebuild in this directory, which must be empty or new, and keep it",
     )
+    parser.add_argument(
+        "--jobs",
+        type=arguments.at_least_one,
+        metavar="N",
+        help="worker processes; default: one per core from "
+        f"{FEW_DOCUMENTS:,} documents on, else none",
+    )
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> Result:
@@ -39,7 +47,9 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     place = places.find(args.dir, args.build_dir)
     lock, path = place.lock(args.hash)
     with _scratch(args.keep) as scratch:
-        found = verdict.reproduce(place, lock, path, scratch, reporter, tree=args.tree)
+        found = verdict.reproduce(
+            place, lock, path, scratch, reporter, tree=args.tree, jobs=args.jobs
+        )
     return Result(verdict.text(found), found.data(), found.code)
 
 

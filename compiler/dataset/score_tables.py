@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 Values: TypeAlias = "Sequence[object]"
 
 
-def written(columns: Mapping[str, Values]) -> bytes:
-    """Return a table as a parquet file; equal columns give equal bytes."""
+def written(columns: Iterable[tuple[str, Values]]) -> bytes:
+    """Return a table as a parquet file; equal columns give equal bytes.
+
+    `columns`: name and values; each is converted before the next one is taken.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out = io.BytesIO()
-    pq.write_table(pa.table(dict(columns)), out, compression="zstd")
+    table = pa.table({name: pa.array(values) for name, values in columns})
+    pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
 

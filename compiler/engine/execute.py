@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
 
-from compiler.engine.executors import Bench, Executor, InProcess, Job, declared
+from compiler.engine.executors import Bench, Executor, InProcess, Job, Made, declared
 from compiler.engine.plan import Graph, Planned, State
 from compiler.engine.stage import Outputs, Stage, Step, label
 from compiler.engine.store import Manifest
@@ -132,33 +132,42 @@ class _Pass(Struct):
 
     def _attempt(self, entries: Sequence[Planned]) -> list[Planned]:
         """Run steps; return those that lack replies."""
-        if not entries:
-            return []
-        jobs = {entry.step.part: entry for entry in entries}
-        name = declared(self.stage)
-        wanted = [
-            Job(self.stage.name, part, name, self.graph.needs(entry.step))
-            for part, entry in jobs.items()
-        ]
         left = set()
-        for made in self.executor.run(wanted):
+        for step, made, manifest in run_steps(self.graph, entries, self.executor):
             self._away += made.seconds if made.process != os.getpid() else 0.0
-            if made.outputs is None:
-                left.add(made.job.part)
+            if manifest is None:
+                left.add(step.part)
                 continue
-            entry = jobs[made.job.part]
-            # Two stale steps may have the same key. Both then commit the same content.
-            manifest = Manifest(entry.key or "", dict(entry.preimage), made.outputs, made.seconds)
-            self.graph.store.commit(manifest)
-            self._done(entry.step, manifest)
-            self.listener.step_done(self.stage.name, label(entry.step.part), made.seconds)
-        return [entry for part, entry in jobs.items() if part in left]
+            self._done(step, manifest)
+            self.listener.step_done(self.stage.name, label(step.part), made.seconds)
+        return [entry for entry in entries if entry.step.part in left]
 
     def _done(self, step: Step, manifest: Manifest) -> None:
         self.graph.record(step, manifest)
         place = label(step.part)
         if self.graph.store.head(self.graph.build, self.stage.name, place) != manifest.key:
             self.graph.store.set_head(self.graph.build, self.stage.name, place, manifest.key)
+
+
+def run_steps(
+    graph: Graph, entries: Sequence[Planned], executor: Executor
+) -> Iterator[tuple[Step, Made, Manifest | None]]:
+    """Run steps of one stage, and commit and yield each as it ends; None if it lacks replies."""
+    if not entries:
+        return
+    jobs = {entry.step.part: entry for entry in entries}
+    stage = entries[0].step.stage
+    name = declared(stage)
+    wanted = [Job(stage.name, part, name, graph.needs(entry.step)) for part, entry in jobs.items()]
+    for made in executor.run(wanted):
+        entry = jobs[made.job.part]
+        if made.outputs is None:
+            yield entry.step, made, None
+            continue
+        # Two stale steps may have the same key. Both then commit the same content.
+        manifest = Manifest(entry.key or "", dict(entry.preimage), made.outputs, made.seconds)
+        graph.store.commit(manifest)
+        yield entry.step, made, manifest
 
 
 def run_step(graph: Graph, entry: Planned, listener: Listener) -> Manifest:

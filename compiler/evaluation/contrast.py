@@ -29,11 +29,12 @@ def wins(
     of tokens; `token`: over the number of tokens; `byte`: over the bytes in UTF-8; `pmi`: less that
     under the method's shuffled control, `reference`, which may be empty.
     """
-    pairs = [_ordered(item, each) for each in given]
+    true_first = item.first
+    pairs = [_ordered(true_first, each) for each in given]
     own = [pair for pair in pairs if pair is not None]
     if not own:
         return {}
-    base = [pair for each in reference if (pair := _ordered(item, each)) is not None]
+    base = [pair for each in reference if (pair := _ordered(true_first, each)) is not None]
     other = item.alternative
     sizes = (len(item.truth.encode("utf-8")), len(other.encode("utf-8")))
     found = {
@@ -47,12 +48,12 @@ def wins(
     return found
 
 
-def _ordered(item: Item, each: Prediction) -> tuple[list[float], list[float]] | None:
+def _ordered(true_first: bool, each: Prediction) -> tuple[list[float], list[float]] | None:
     """Return the log probabilities of the truth and of the alternative."""
     if each.choice_logprobs is None:
         return None
     first, second = each.choice_logprobs
-    return (first, second) if item.first else (second, first)
+    return (first, second) if true_first else (second, first)
 
 
 def _win(difference: float) -> float:

@@ -218,7 +218,7 @@ class _Reader:
                     where = f"{self._file}: row {number}"
                     yield from self._one(where, present)
             return
-        for number, line in enumerate(self._file.read_bytes().splitlines(), 1):
+        for number, line in enumerate(self._read_lines(), 1):
             if line.strip():
                 where = f"{self._file}:{number}"
                 try:
@@ -228,6 +228,11 @@ class _Reader:
                     self._problem(where, f"not JSON: {reason}", "one JSON object a line")
                     continue
                 yield from self._one(where, values)
+
+    def _read_lines(self) -> Iterator[bytes]:
+        with self._file.open("rb") as file:
+            for text in file:
+                yield from text.splitlines()
 
     def _one(self, where: str, values: object) -> Iterator[tuple[str, Head | Prediction]]:
         is_head = isinstance(values, dict) and "kind" in values and "probe_id" not in values
@@ -321,7 +326,7 @@ def _logprobs(found: Prediction, item: Item) -> tuple[str, str] | None:
     """Find what is wrong with the log probabilities of a prediction."""
     if found.choice_logprobs is None:
         return None
-    if item.choices is None:
+    if not item.alternative:
         return "the probe has no alternative to compare", "leave choice_logprobs out"
     for place, values in enumerate(found.choice_logprobs):
         if not values:

@@ -39,10 +39,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Made:
-    """A finished evaluation. `rows`: its scores."""
+    """A finished evaluation. `rows`: its scores; `scores`: the same as a parquet file."""
 
     evaluation: Evaluation
     rows: list[Score]
+    scores: bytes
     methods: list[Method]
     items: tuple[Item, ...]
 
@@ -74,7 +75,7 @@ def make(
             hint="see --scope, --docs and the selection in the first line of each file",
         )
     settings = _settings(subject, items, methods, rules, options)
-    bench = rules.bench
+    bench, data = rules.bench, scores.written(rows)
     found = Evaluation(
         KIND,
         subject.name,
@@ -83,15 +84,15 @@ def make(
         _judge(bench) if bench is not None else Judge("", "", "", "", ""),
         settings,
         tuple(_facts(subject, items, methods, rules, settings)),
-        bytes_digest(scores.written(rows)),
+        bytes_digest(data),
         cells.compute(rows, settings),
     )
-    return Made(found, rows, methods, items)
+    return Made(found, rows, data, methods, items)
 
 
 def write(folder: Path, made: Made, page: str) -> None:
     """Write the scores, the results and the page to a directory."""
-    write_atomic(folder / SCORES, scores.written(made.rows), "--out")
+    write_atomic(folder / SCORES, made.scores, "--out")
     write_atomic(folder / RECORD, msgspec.json.format(msgspec.json.encode(made.evaluation)))
     write_atomic(folder / PAGE, page.encode("utf-8"))
 

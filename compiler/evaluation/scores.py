@@ -5,7 +5,8 @@ The rows hold all that the statistics need, so that every reported number can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -52,10 +53,9 @@ class Score(Struct, frozen=True, gc=False):
 _FIELDS = tuple(each.name for each in structs.fields(Score))
 
 
-def written(rows: Iterable[Score]) -> bytes:
+def written(rows: Sequence[Score]) -> bytes:
     """Return scores as a parquet file."""
-    found = [*rows]
-    return score_tables.written({name: [getattr(row, name) for row in found] for name in _FIELDS})
+    return score_tables.written((name, [*map(attrgetter(name), rows)]) for name in _FIELDS)
 
 
 def read(file: Path) -> list[Score]:

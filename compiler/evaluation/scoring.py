@@ -107,10 +107,11 @@ def _of_method(
     for item in asked:
         own = sorted(given.get(item.key, ()), key=lambda each: each.sample)
         texts = [each.given for each in own if each.given is not None]
-        row = _Row(kind, method.name, control, item, len(own), texts, repeated[item.key])
+        chars = sum(map(len, texts)) / len(texts) if texts else None
+        row = _Row(kind, method.name, control, item, len(own), texts, chars, repeated[item.key])
         if item.scope in answered or item.scope not in compared:
             yield from _texts(row, rules, judged)
-        if item.scope in compared and item.choices is not None:
+        if item.scope in compared and item.alternative:
             reference = shuffled.get(item.key, ()) if control == "real" else ()
             yield from _wins(row, own, reference, bool(shuffled) and control == "real")
 
@@ -125,15 +126,15 @@ class _Row:
     item: Item
     samples: int
     texts: Sequence[str]
+    chars: float | None
     repeated: bool
 
     def score(self, metric: str, value: float | None, status: Status) -> Score:
         """Return one score."""
-        item, texts = self.item, self.texts
-        chars = sum(map(len, texts)) / len(texts) if texts else None
+        item = self.item
         return Score(
             self.kind, self.method, self.control, item.key, item.doc_id, item.scope, item.target,
-            item.typicality, item.band, metric, -1, value, status, self.samples, chars,
+            item.typicality, item.band, metric, -1, value, status, self.samples, self.chars,
             item.leaking, self.repeated,
         )  # fmt: skip
 
@@ -187,7 +188,7 @@ def _of_readers(item: Item, repeated: bool) -> Iterator[Score]:
         ("full", item.full),
     )
     for kind, numbers in readers:
-        row = _Row(kind, kind, "", item, 1, (), repeated)
+        row = _Row(kind, kind, "", item, 1, (), None, repeated)
         for sample, number in enumerate(numbers):
             yield structs.replace(row.score(JUDGE, number, "scored"), sample=sample)
 

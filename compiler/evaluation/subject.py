@@ -37,8 +37,9 @@ _COLUMNS = (
     *rows.REQUIRED,
     *("probe_id", "round_idx", "slot_idx", "split_char_offset", "typicality", "target_response"),
     *("incorrect_plausible_answer", "tokenizer", "template_id", "flags", "doc_source"),
-    *("bb_answer_rollout_answers", "bb_answer_rollout_scores", "full_information_scores"),
+    *("bb_answer_rollout_scores", "full_information_scores"),
 )
+_ANSWERS = "bb_answer_rollout_answers"
 _OPTIONAL = {
     "target_response": "answers are compared with the atom alone",
     "incorrect_plausible_answer": "no contrastive win",
@@ -56,10 +57,11 @@ JUDGE_KEY = "probec.judge"
 class Item:
     """One probe of the dataset.
 
-    `number`: its row, from 0. `context`: the complement; `blind`, `full`: scores of the blind and
-    the full-information reader, by rollout; `answers`: of the blind reader. `band`: hard, middle or
-    easy, empty without blind scores. `truth`: the text that the alternative was written against.
-    `written`: by an LLM, so that a judge scores answers.
+    `number`: its row, from 0. `complement`: as the row states it, empty if it is the side of `doc`
+    without the target. `blind`, `full`: scores of the blind and the full-information reader, by
+    rollout; `answers`: of the blind reader, if they are read. `band`: hard, middle or easy, empty
+    without blind scores. `truth`: the text that the alternative was written against. `written`: by
+    an LLM, so that a judge scores answers.
     """
 
     number: int
@@ -72,7 +74,7 @@ class Item:
     typicality: str
     band: str
     question: str
-    context: str
+    complement: str
     split: int
     atom: str
     response: str
@@ -84,6 +86,13 @@ class Item:
     blind: tuple[float, ...]
     answers: tuple[str, ...]
     full: tuple[float, ...]
+
+    @property
+    def context(self) -> str:
+        """The complement."""
+        if self.complement:
+            return self.complement
+        return self.doc[: self.split] if self.target == "suffix" else self.doc[self.split :]
 
     @property
     def place(self) -> str:
@@ -178,13 +187,18 @@ class Selection:
 
 
 def open_subject(
-    path: Path, spec: Variant | None, hard: float | None, easy: float | None
+    path: Path,
+    spec: Variant | None,
+    hard: float | None,
+    easy: float | None,
+    *,
+    answers: bool = False,
 ) -> Subject:
     """Read a dataset.
 
     `path`: a spec, whose finished build is read, a dataset directory or a parquet file. `spec`: the
     spec that provides readers; for a spec as `path`, the same with its options. `hard`, `easy`:
-    thresholds instead of those that the data states.
+    thresholds instead of those that the data states. `answers`: with those of the blind reader.
 
     Raises:
         SourceError: there is no such file, it is no table of probes, or its ids are not unique.
@@ -198,20 +212,24 @@ def open_subject(
         low = bands.hard if hard is None else hard
         high = bands.easy if easy is None else easy
         project = built.project
-        form = _Form(dict(project.spec.ordered_scopes()), low, high)
+        form = _Form(dict(project.spec.ordered_scopes()), low, high, answers)
         return _read(path, tuple(built.files), project.spec.name, form, project)
     provider = opening.project(spec) if spec is not None else None
-    form = _Form(stated.scopes(path), *stated.bands_of(path, hard, easy))
+    form = _Form(stated.scopes(path), *stated.bands_of(path, hard, easy), answers)
     return _read(path, tuple(rows.files(path)), path.resolve().stem, form, provider)
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How rows are read: the rules of their scopes, and the thresholds of the bands."""
+    """How rows are read: the rules of their scopes, and the thresholds of the bands.
+
+    `answers`: with those of the blind reader, which are a third of the memory.
+    """
 
     rules: Mapping[str, Rules]
     hard: float
     easy: float
+    answers: bool
 
     @cached_property
     def by_response(self) -> frozenset[str]:
@@ -297,54 +315,62 @@ def _leading(compare: str | dict[str, str]) -> Json:
 
 
 def _items(files: Sequence[Path], form: _Form) -> Iterator[Item]:
-    doc, number = "", 0
+    doc, number, names = "", 0, dict[str, str]()
+    columns = (*_COLUMNS, *([_ANSWERS] if form.answers else []))
     for file in files:
-        for batch in rows.batches(file, rows.REQUIRED, _COLUMNS, 512):
+        for batch in rows.batches(file, rows.REQUIRED, columns, 512):
             for values in batch.to_pylist():
                 row = PublishedRow(values)
                 text = row.text("doc")
                 # A document is stored once for its rows.
                 doc = doc if doc == text else text
-                found = _item(number, row, doc, form)
+                found = _item(number, row, doc, names, form)
                 number += 1
                 if found is not None:
                     yield found
 
 
-def _item(number: int, row: PublishedRow, doc: str, form: _Form) -> Item | None:
-    """Convert a row; None for one without target, split, question or atom."""
+def _item(
+    number: int, row: PublishedRow, doc: str, names: dict[str, str], form: _Form
+) -> Item | None:
+    """Convert a row; None without target, split, question or atom. `names`: texts stored once."""
+
+    def name(column: str) -> str:
+        text = row.text(column)
+        return names.setdefault(text, text)
+
     split, target = row.number("split_char_offset"), row.target
     question, atom = row.text("verbalizer_prompt"), row.text("atom_text")
     if split is None or target is None or not question or not atom or not 0 < split < len(doc):
         return None
     side = doc[:split] if target == "suffix" else doc[split:]
     context = row.text("context")
-    scope = row.text("scope")
+    scope = name("scope")
     declared = form.rules.get(scope)
     templated = row.optional("template_id") is not None
     blind = _numbers(row.items("bb_answer_rollout_scores"))
     return Item(
         number,
         row.key,
-        row.text("doc_id"),
-        row.text("doc_source"),
+        name("doc_id"),
+        name("doc_source"),
         doc,
         scope,
-        target,
-        row.text("typicality"),
+        "suffix" if target == "suffix" else "prefix",
+        name("typicality"),
         form.band(blind),
         question,
-        side if side == context or not context else context,
+        "" if side == context else context,
         split,
         atom,
         row.text("target_response") or atom,
         row.text("incorrect_plausible_answer"),
         (row.text("target_response") or atom) if scope in form.by_response else atom,
-        row.text("tokenizer"),
+        name("tokenizer"),
         isinstance(declared, WrittenScope) if declared is not None else not templated,
         not LEAKS.isdisjoint(str(each) for each in row.items("flags") or ()),
         blind,
-        tuple(str(each) for each in row.items("bb_answer_rollout_answers") or ()),
+        tuple(str(each) for each in row.items(_ANSWERS) or ()),
         _numbers(row.items("full_information_scores")),
     )
 

@@ -10,11 +10,15 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
+from compiler.building import workers
+from compiler.building.jobs import FEW_DOCUMENTS, Workers
 from compiler.engine.artifact import row_digest
-from compiler.engine.execute import run_step
-from compiler.engine.plan import Graph, State
+from compiler.engine.execute import run_steps
+from compiler.engine.executors import Bench, Executor, InProcess
+from compiler.engine.plan import Graph, Planned, State
+from compiler.engine.stage import Stage, Step, label
 from compiler.engine.store import Manifest, Store, plain
-from compiler.errors import DamagedError, Problem, SpecError
+from compiler.errors import DamagedError, Problem, SpecError, StoreError
 from compiler.keys import bytes_digest
 from compiler.llm.batches.journal import Journal
 from compiler.llm.responses import ResponseLog
@@ -77,11 +81,18 @@ def needed(identity: Identity) -> list[tuple[str, str]]:
 
 
 def rebuild(
-    lock: Lock, place: Place, scratch: Path, reporter: Reporter, *, tree: bool = False
+    lock: Lock,
+    place: Place,
+    scratch: Path,
+    reporter: Reporter,
+    *,
+    tree: bool = False,
+    jobs: int | None = None,
 ) -> Rebuilt:
     """Rebuild a round in `scratch`, without sending requests.
 
-    `tree`: with the prompts and templates of the place instead of those in the lock.
+    `tree`: with the prompts and templates of the place instead of those in the lock. `jobs`: number
+    of worker processes; None for one per core if the round is large.
 
     Raises:
         DamagedError: a stored document or reply does not have its digest.
@@ -110,7 +121,16 @@ def rebuild(
         stages = round_stages(graph.stages)
         found.slices = slices(stages)
         leaves = [part for part in graph.leaves if part[0] == identity.round]
-        _run(context, Graph(identity.name, store, stages, leaves), lock, log, reporter, found)
+        graph = Graph(identity.name, store, stages, leaves)
+        small = len(identity.documents) < FEW_DOCUMENTS
+        where = Workers(1 if jobs is None and small else jobs)
+        with workers.executor(project, context, graph, where, reporter.notice) as crew:
+            executor = crew or InProcess(Bench(store, stages))
+            try:
+                for stage in stages:
+                    _run(_Run(context, graph, lock, log, found), stage, executor, reporter)
+            finally:
+                executor.close()
     finally:
         log.close()
     return found
@@ -194,38 +214,59 @@ def _tokenizers(identity: Identity, blobs: Blobs) -> dict[str, TokenizerFile]:
     return found
 
 
-def _run(
-    context: Context,
-    graph: Graph,
-    lock: Lock,
-    log: ResponseLog,
-    reporter: Reporter,
-    found: Rebuilt,
-) -> None:
-    """Run every step that has its inputs and replies, stage by stage."""
-    for stage in graph.stages:
-        steps = graph.steps(stage)
-        reporter.stage_started(stage.name, len(steps), len(steps))
-        for step in steps:
-            planned = graph.resolve(step)
-            if planned.state is State.WAITS:
-                found.waiting.append(str(step))
-                continue
-            wanted = list(request_keys(context, graph, step))
-            if stage.weigh is not None:
-                found.requests[str(step)] = key_list(key for key, _ in wanted)
-            lost = dict(each for each in wanted if each[0] not in log)
-            if lost:
-                found.missing += [Missing("reply", k, str(step), p) for k, p in lost.items()]
-                continue
-            asked = found.requests.get(str(step), b"")
-            was = lock.identity.requests.get(str(step))
-            keys = keys_in(asked)
-            equal = was is not None and was.digest == bytes_digest(asked)
-            if equal and conflicts.others(lock, str(step), log, keys):
-                found.others[str(step)] = conflicts.cause(log, keys)
-            manifest: Manifest = planned.manifest or run_step(graph, planned, reporter)
-            graph.record(step, manifest)
-            if step.part:
-                outputs = {name: a.digest for name, a in sorted(manifest.outputs.items())}
-                found.outputs[str(step)] = outputs
+@dataclass(frozen=True)
+class _Run:
+    """A rebuild in progress, and its result so far."""
+
+    context: Context
+    graph: Graph
+    lock: Lock
+    log: ResponseLog
+    found: Rebuilt
+
+    def ready(self, stage: Stage) -> list[Planned]:
+        """List the steps of a stage that have their inputs and replies."""
+        return [each for step in self.graph.steps(stage) if (each := self._planned(step))]
+
+    def _planned(self, step: Step) -> Planned | None:
+        found, place = self.found, str(step)
+        planned = self.graph.resolve(step)
+        if planned.state is State.WAITS:
+            found.waiting.append(place)
+            return None
+        wanted = list(request_keys(self.context, self.graph, step))
+        if step.stage.weigh is not None:
+            found.requests[place] = key_list(key for key, _ in wanted)
+        lost = dict(each for each in wanted if each[0] not in self.log)
+        if lost:
+            found.missing += [Missing("reply", k, place, p) for k, p in lost.items()]
+            return None
+        asked = found.requests.get(place, b"")
+        was = self.lock.identity.requests.get(place)
+        keys = keys_in(asked)
+        equal = was is not None and was.digest == bytes_digest(asked)
+        if equal and conflicts.others(self.lock, place, self.log, keys):
+            found.others[place] = conflicts.cause(self.log, keys)
+        return planned
+
+    def record(self, step: Step, manifest: Manifest) -> None:
+        """Record the outputs of a step."""
+        self.graph.record(step, manifest)
+        if step.part:
+            outputs = {name: a.digest for name, a in sorted(manifest.outputs.items())}
+            self.found.outputs[str(step)] = outputs
+
+
+def _run(run: _Run, stage: Stage, executor: Executor, reporter: Reporter) -> None:
+    """Run every step of a stage that has its inputs and replies."""
+    steps = len(run.graph.steps(stage))
+    reporter.stage_started(stage.name, steps, steps)
+    for step, made, manifest in run_steps(run.graph, run.ready(stage), executor):
+        if manifest is None:
+            raise StoreError(
+                f"step {step} lacks replies that were in the log before",
+                where=str(run.log.path),
+                hint="change nothing there while a round is rebuilt, and run it again",
+            )
+        reporter.step_done(stage.name, label(step.part), made.seconds)
+        run.record(step, manifest)

@@ -62,17 +62,23 @@ class Verdict:
 
 
 def reproduce(
-    place: Place, lock: Lock, path: Path, scratch: Path, reporter: Reporter, *, tree: bool
+    place: Place,
+    lock: Lock,
+    path: Path,
+    scratch: Path,
+    reporter: Reporter,
+    *,
+    tree: bool,
+    jobs: int | None,
 ) -> Verdict:
     """Rebuild the round of a lock in `scratch`, and compare every digest.
 
-    `path`: of the lock; `tree`: with the prompts and templates of the place instead of
-    those in the lock.
+    `path`: of the lock; `tree`, `jobs`: as for `rebuild`.
 
     Raises:
         DamagedError: a stored document or reply does not have its digest.
     """
-    found = rebuild(lock, place, scratch, reporter, tree=tree)
+    found = rebuild(lock, place, scratch, reporter, tree=tree, jobs=jobs)
     missing, drifts = _compare(lock, found)
     verdict = Verdict(lock, path, found, missing, drifts, tree, _edited(lock, place))
     if verdict.word == "verified":

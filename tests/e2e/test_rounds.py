@@ -15,6 +15,9 @@ import pytest
 from msgspec import structs
 from msgspec.structs import replace
 
+from compiler.building import workers
+from compiler.engine.executors import Workplace
+from compiler.engine.executors.processes import Processes
 from compiler.keys import Json
 from compiler.llm.messages import Request
 from compiler.llm.providers.extractive import Extractive
@@ -105,6 +108,23 @@ def test_a_reproduced_round_can_be_kept_and_equals_the_dataset(
 
     (again,) = (tmp_path / "kept/build/objects").rglob("*.parquet")
     assert again.read_bytes() == published
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_round_is_reproduced_by_worker_processes(
+    probec: Probec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first, *_) = build(probec)
+    counts = []
+
+    def started(workplace: Workplace, count: int) -> Processes:
+        counts.append(count)
+        return Processes(workplace, count)
+
+    monkeypatch.setattr(workers, "Processes", started)
+
+    assert reproduced(probec, 0, first, "--jobs", "2")["verdict"] == "verified"
+    assert counts == [2]
 
 
 def delete_reply(there: Path, key: str) -> None:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     """Write a sheet, or compare the judge with one."""
     if (args.out is None) == (args.labels is None):
         raise UsageError("a sheet is written or read", hint="either --out FILE or --labels FILE")
-    found = options.opened(args)
+    found = options.opened(args, answers=True)
     items = options.selection(args, []).of(found.items)
     methods = predictions.read(args.predictions, found)
     answers = labels.answers(items, methods)

@@ -70,9 +70,9 @@ def add_paid(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def opened(args: argparse.Namespace) -> Subject:
-    """Read the dataset that the options name."""
-    return subject.open_subject(args.dataset, _variant(args), None, None)
+def opened(args: argparse.Namespace, *, answers: bool = False) -> Subject:
+    """Read the dataset that the options name. `answers`: with those of the blind reader."""
+    return subject.open_subject(args.dataset, _variant(args), None, None, answers=answers)
 
 
 def readers(args: argparse.Namespace, found: Subject) -> Project:

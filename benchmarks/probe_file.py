@@ -1,14 +1,18 @@
-"""`probec view` at any size: the first screen, filters, search and one document, and the memory.
+"""Commands on a file of probes of any size: `view`, `show`, `stats` and `evaluate score`.
 
-usage: python -m benchmarks.viewing [DOCUMENTS]   (default 36,997, the published size)
+usage: python -m benchmarks.probe_file [DOCUMENTS]   (default 36,997, the published size)
 
-Rows are those of `benchmarks.parquet_layout`, repeated under other ids. The floor is one pass of
-DuckDB over the columns that the list needs, without keeping them.
+Rows are those of `benchmarks.parquet_layout`, repeated under other ids. For `view`, what the page
+asks for is timed in this process; the floor is one pass of DuckDB over the columns that the list
+needs, without keeping them. The other commands are processes, with their peak memory. The
+predictions are written by rule: for every probe an answer and log probabilities of both choices,
+then the same under a control.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import sys
 import tempfile
@@ -20,8 +24,10 @@ from typing import TypeVar
 import duckdb
 
 from benchmarks import machine, parquet_layout
+from benchmarks.machine import probec
 from compiler.commands.arguments import at_least_one
 from compiler.dataset import parquet
+from compiler.dataset import rows as probe_rows
 from compiler.dataset.columns import Value
 from compiler.dataset.parquet import Layout
 from compiler.engine.artifact import RowDigest
@@ -65,6 +71,46 @@ def main() -> None:
         with file.open("wb") as out:
             parquet.write(out, RowDigest(), rows(documents), Layout("int64", 8192, 3))
         measure(file, documents)
+        commands(file, Path(folder))
+
+
+def predictions(file: Path, control: str) -> Iterator[str]:
+    """Yield a prediction for every probe of a file, as lines."""
+    columns = ("probe_id", "atom_text", "incorrect_plausible_answer")
+    number = 0
+    for batch in probe_rows.batches(file, columns, columns):
+        for key, atom, other in zip(*(batch[name].to_pylist() for name in columns), strict=True):
+            chosen = number * 7 % 10
+            better = control == "real" and chosen < 6
+            logs = [[-0.25 * (1 + number % 5)] * 3, [-0.125 * (1 + chosen)] * 4]
+            prediction = {
+                "probe_id": key,
+                "answer": atom if better else other,
+                "control": control,
+                "choice_logprobs": logs if better else logs[::-1],
+            }
+            yield json.dumps(prediction, ensure_ascii=False) + "\n"
+            number += 1
+
+
+def commands(file: Path, folder: Path) -> None:
+    """Run the commands on a file, each in a process of its own."""
+    files = {control: folder / f"{control}.jsonl" for control in ("real", "shuffled")}
+    for control, path in files.items():
+        with path.open("w", encoding="utf-8") as out:
+            out.writelines(predictions(file, control))
+    score = ("evaluate", "score", str(file), "--out", str(folder / "verdict"))
+    given = [f"method={path}" for path in files.values()]
+    ran = {
+        "show, five rows of a scope": probec("show", str(file), "--scope", "sentence", "-n", "5"),
+        "stats": probec("stats", str(file)),
+        "evaluate score": probec(*score, given[0]),
+        "evaluate score, with a control": probec(*score, *given),
+    }
+    listed = [(name, run.wall, run.cpu, run.peak / 1e6) for name, run in ran.items()]
+    print(table(("command", "wall s", "CPU s", "peak MB"), listed))
+    slowness = max(run.slowness for run in ran.values())
+    print(f"a fixed piece of work took up to {slowness:.2f} times its best meanwhile (median)")
 
 
 def measure(file: Path, documents: int) -> None:
@@ -87,7 +133,8 @@ def measure(file: Path, documents: int) -> None:
     print(f"{documents * 16:,} rows, {file.stat().st_size / 1e6:,.0f} MB; floor {floor:.2f} s")
     listed = [(name, seconds, seconds / floor) for name, seconds in measured]
     print(table(("step", "seconds", "of the floor"), listed))
-    print(f"peak memory: {_peak() - before:,.0f} MB over the {before:,.0f} MB of the benchmark")
+    own = _peak() - before
+    print(f"peak memory of view: {own:,.0f} MB over the {before:,.0f} MB of the benchmark")
 
 
 def _screen(shown: Table, wanted: Selection) -> object:
