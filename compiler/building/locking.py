@@ -14,6 +14,7 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
+from compiler.dataset import parquet
 from compiler.engine.explain import changes
 from compiler.engine.plan import Graph
 from compiler.engine.stage import Part, Stage, Step
@@ -268,7 +269,7 @@ class _Sealing:
             batches=tuple(str(shard.batch_id) for shard in shards),
             calls=sum(each.calls for each in paid),
             usd=sum((each.usd for each in paid), 0.0),
-            rows=published.outputs["facts"].rows if published is not None else 0,
+            rows=parquet.count(project.store.path(published.outputs["rows"])) if published else 0,
             source=project.declared.source.path,
             tool=__version__,
             python=platform.python_version(),

@@ -108,6 +108,14 @@ def write(
             packed.result()
 
 
+def count(path: Path) -> int:
+    """Return the number of rows of a parquet file, from its footer."""
+    import pyarrow.parquet as pq
+
+    found: int = pq.read_metadata(path).num_rows
+    return found
+
+
 def writer(out: BinaryIO, shape: pa.Schema, layout: Layout) -> pq.ParquetWriter:
     """Open the writer of a file of published rows."""
     import pyarrow.parquet as pq
