@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import msgspec
 import numpy as np
 
@@ -36,8 +34,8 @@ def test_records_of_some_thousand_rows_hold_the_columns_of_all_rows() -> None:
     assert len(records) == 3
     stored = [msgspec.json.decode(msgspec.json.encode(each), type=Packed) for each in records]
     found, wanted = joined(map(unpack, stored)), gather(facts)
-    for field in fields(Observations):
-        one, other = getattr(found, field.name), getattr(wanted, field.name)
+    for name in Observations.__struct_fields__:
+        one, other = getattr(found, name), getattr(wanted, name)
         if isinstance(other, np.ndarray):
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
