@@ -31,8 +31,10 @@ class Server:
     # The number of next requests that are refused, and the status of the refusal.
     refused: int = 0
     status: int = 503
-    # Answers this number of requests, and then stops answering until `free` is set.
+    # Answers this number of requests, and then stops answering until `free` is set; the number of
+    # requests since then.
     stalls_after: int | None = None
+    stalled: int = 0
     free: threading.Event = field(default_factory=threading.Event)
     bodies: list[dict[str, object]] = field(default_factory=list)
     url: str = ""
@@ -105,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             refused, own.refused = own.refused > 0, max(0, own.refused - 1)
             stalled = own.stalls_after is not None and len(own.bodies) >= own.stalls_after
+            own.stalled += stalled
             if not refused and not stalled:
                 own.bodies.append(body)
         if stalled:

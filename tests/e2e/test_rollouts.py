@@ -109,7 +109,8 @@ def test_a_filter_sends_no_request_and_reruns_nothing_above_it(probec: Probec) -
 
 def test_a_killed_build_repeats_no_finished_call(probec: Probec) -> None:
     with serving(stalls_after=7) as server:
-        write(probec.root, server.url)
+        source = f"provider: openai-completions, model: tiny-base, base_url: '{server.url}'"
+        write(probec.root, server.url, model=f"model: {{{source}, concurrency: 4}}")
         path = os.pathsep.join((str(ROOT), *sys.path))
         build = subprocess.Popen(
             [sys.executable, "-m", "compiler", "build", SPEC],
@@ -118,7 +119,9 @@ def test_a_killed_build_repeats_no_finished_call(probec: Probec) -> None:
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        until(lambda: len(server.bodies) == 7 and logged(probec.root) == 7)
+        # No request is on its way: the server would answer it after it was freed.
+        until(lambda: server.stalled == 4 and logged(probec.root) == 7)
+        assert len(server.bodies) == 7
         build.send_signal(signal.SIGKILL)
         build.wait()
         server.stalls_after = None
