@@ -64,9 +64,10 @@ class Commands:
             )
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        changed = {"PYTHONPATH": os.pathsep.join(map(str, path)), **environment}
+        # That of this moment: the parent has kept the one in which it was started.
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), **environment}
         with TemporaryDirectory() as folder:
-            order = [folder, str(cwd), [*map(str, path)], changed, args]
+            order = [folder, str(cwd), [*map(str, path)], variables, args]
             self._parent.stdin.write(json.dumps(order) + "\n")
             self._parent.stdin.flush()
             code = int(self._parent.stdout.readline())
@@ -86,6 +87,7 @@ def _run(
 ) -> None:
     """Run a command in the forked process, with the state that an interpreter begins with."""
     os.chdir(cwd)
+    os.environ.clear()
     os.environ.update(environment)
     for number, name, how in (
         (0, os.devnull, os.O_RDONLY),
