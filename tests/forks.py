@@ -82,6 +82,16 @@ class Commands:
             self._parent.communicate()
 
 
+def redirect(output: str, errors: str) -> None:
+    """Give a forked process an empty input, and files for its output and its errors."""
+    appended = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    ways = ((os.devnull, os.O_RDONLY), (output, os.O_WRONLY | os.O_CREAT), (errors, appended))
+    for number, (name, how) in enumerate(ways):
+        opened = os.open(name, how)
+        os.dup2(opened, number)
+        os.close(opened)
+
+
 def _run(
     folder: str, cwd: str, path: list[str], environment: dict[str, str], args: list[str]
 ) -> None:
@@ -89,14 +99,7 @@ def _run(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    for number, name, how in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, f"{folder}/1", os.O_WRONLY | os.O_CREAT),
-        (2, f"{folder}/2", os.O_WRONLY | os.O_CREAT),
-    ):
-        opened = os.open(name, how)
-        os.dup2(opened, number)
-        os.close(opened)
+    redirect(f"{folder}/1", f"{folder}/2")
     sys.path[0:1] = [cwd, *path]
     sys.argv = ["compiler", *args]
     libraries, code = {*sys.modules}, 1

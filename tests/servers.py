@@ -24,6 +24,7 @@ import pytest
 
 from compiler.rehearsal import process
 from compiler.rehearsal.__main__ import main
+from tests.forks import redirect
 
 _ROOT = Path(__file__).parent.parent
 
@@ -108,15 +109,7 @@ class _Server:
 def _serve(pipe: str, log: str, *arguments: str) -> None:
     """Run a server in the forked process."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    for number, path, how in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, pipe, os.O_WRONLY),
-        (2, log, flags),
-    ):
-        opened = os.open(path, how)
-        os.dup2(opened, number)
-        os.close(opened)
+    redirect(pipe, log)
     sys.argv = ["compiler.rehearsal", *arguments]
     try:
         main()

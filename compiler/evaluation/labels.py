@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +56,6 @@ class Agreed:
     bias: float | None
     correlation: float | None
     measures: Agreement
-
-    def data(self) -> dict[str, object]:
-        """Convert to JSON."""
-        return asdict(self)
 
 
 def answers(items: Sequence[Item], methods: Sequence[Method]) -> list[Answer]:

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> Result:
     if verdicts is None:
         return Result("\n".join(costs), {"costs": [*costs]})
     made = labels.agreed(labelled, verdicts, empty, (found.hard, found.easy))
-    return Result(_text(made, costs), {"costs": [*costs], **msgspec.to_builtins(made.data())})
+    return Result(_text(made, costs), {"costs": [*costs], **msgspec.to_builtins(made)})
 
 
 def _text(made: Agreed, costs: list[str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import structs
 from msgspec.structs import replace
 
 from compiler.llm.batches.api import Line
@@ -32,7 +31,7 @@ def verdict(lines: Sequence[Line]) -> Line:
     for line in lines:
         if line.reply is not None:
             error = f"{len(lines)} results under one custom id, which differ"
-            reply = structs.replace(line.reply, outcome=Outcome.UNKNOWN, text="", error=error)
+            reply = replace(line.reply, outcome=Outcome.UNKNOWN, text="", error=error)
             return replace(line, reply=reply)
     return lines[0]
 
