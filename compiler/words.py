@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import string
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from typing import TYPE_CHECKING, TypeVar
 from unicodedata import name, normalize
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _WORD = r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*"
 WORD = pattern(_WORD)
 _TOKEN = pattern(_WORD + r"|[^\s\p{L}\p{M}\p{N}]")
-_UNSPACED = pattern(
-    r"(?=[\p{L}\p{N}])[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-)
+# Scripts without spaces between words, where a run of letters is not a word.
+_SCRIPTS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_OF_SCRIPTS = pattern(_SCRIPTS)
+_UNSPACED = pattern(rf"(?=[\p{{L}}\p{{N}}]){_SCRIPTS}")
 _LATIN = pattern(r"\p{Latin}")
 
 STOPWORDS = frozenset(
@@ -280,16 +281,29 @@ _content_of = Chunks(
 )
 
 
+# Longer prefixes of a stem separate its derivations: independent, independence.
+_PREFIX = 6
+
+
+def terms_of(word: str) -> Iterator[str]:
+    """Yield the terms by which answers are compared: of content words, numbers and acronyms."""
+    if word[0].isnumeric():
+        yield word.replace(",", "")
+    elif not word.isascii() and _OF_SCRIPTS.search(word):
+        yield from map("".join, pairwise(word))
+    elif is_content(word) or (len(word) == 3 and word.casefold() not in STOPWORDS):
+        yield stem(word)[:_PREFIX]
+    elif len(word) == 2 and word.isupper():
+        yield word
+
+
 def ending(word: str) -> int:
     """Return the number of a case-folded word's ending, of a few common ones."""
     return next(number for number, end in enumerate(ENDINGS) if word.endswith(end))
 
 
-# Scripts without spaces between words, where a run of letters is not a word.
 _NOT_PLAIN = pattern(
-    r"[<>@_\\/|{}\[\]~^=#*]|://|\bwww\.|&\w+;|([^\w\s])\1\1"
-    r"|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]",
-    "IGNORECASE",
+    rf"[<>@_\\/|{{}}\[\]~^=#*]|://|\bwww\.|&\w+;|([^\w\s])\1\1|{_SCRIPTS}", "IGNORECASE"
 )
 
 
@@ -355,4 +369,7 @@ class WordRuns:
 
 
 def _folded(text: str) -> list[str]:
-    return " ".join(words_of(text)).casefold().split()
+    return [*chain.from_iterable(map(_folded_of.__getitem__, text.split()))]
+
+
+_folded_of = Chunks(lambda chunk: tuple(map(str.casefold, words_in(chunk))))

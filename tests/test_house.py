@@ -99,7 +99,7 @@ DOORS = {
         *("characters.py", "words.py", "probes/bytelevel.py"),
         *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
-        *("probes/junctions.py", "probes/alternatives.py"),
+        *("probes/junctions.py", "probes/alternatives.py", "probes/passages.py"),
         "probes/collocations.py",
         *("probes/stock.py", "probes/shingles.py", "probes/windows.py"),
     },

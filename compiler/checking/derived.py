@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from compiler.dataset.columns import COLUMNS, band_of, identity, origin
 from compiler.dataset.rows import PublishedRow
 from compiler.dataset.scopes import Rules
-from compiler.probes.endings import split_kind
 from compiler.probes.scopes.written import index_of
-from compiler.probes.segment import Segments, word_count
+from compiler.probes.segment import Segments, split_kind, word_count
 from compiler.probes.tokens import Tokens
 from compiler.records import Probe
 from compiler.spec.model import WrittenScope

@@ -19,7 +19,7 @@ from compiler.dataset.stated import Stated
 from compiler.keys import text_digest
 from compiler.probes import leakage
 from compiler.probes.checks import CHECKS, Facts, examine
-from compiler.probes.passages import Passages
+from compiler.probes.passages import Passages, Text
 from compiler.probes.places import Places
 from compiler.probes.reasons import STATUSES
 from compiler.probes.segment import segment
@@ -213,7 +213,7 @@ class _DocumentFacts:
         self.places = Places.of(self.doc)
         self.squashed = leakage.squash(self.doc)
         # A file holds no siblings.
-        self.passages = Passages(self.segments, ())
+        self.passages = Passages(self.segments, Text.of(self.doc), ())
         self.tokens = known.source.encode(self.doc) if known.source is not None else None
         self.known = known
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from compiler.keys import digest
-from compiler.probes.endings import split_kind
+from compiler.probes.segment import split_kind
 from compiler.records import (
     GROUPS,
     AnswerRow,

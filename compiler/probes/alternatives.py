@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from compiler.probes import collocations, leakage
 from compiler.probes.checks import has_control
 from compiler.probes.collocations import Collocations, Frames, Place
-from compiler.probes.endings import closing_of
 from compiler.probes.junctions import LAST_LEVEL, Junctions
 from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
 from compiler.probes.sampling import Stream
+from compiler.probes.segment import closing_of
 from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
@@ -69,7 +69,7 @@ class Lens:
     """A token window that needs an alternative.
 
     `place`: the token beside it at the split; `start`: number of tokens before it in its document;
-    `closing`: class of its end (see `probes.endings`), None if any end will do; `count`: number of
+    `closing`: class of its end (see `probes.segment`), None if any end will do; `count`: number of
     its tokens; `question`: the probe's question.
     """
 

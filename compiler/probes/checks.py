@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from compiler.patterns import pattern
-from compiler.probes import copies, leakage, passages
+from compiler.probes import copies, leakage, shares
 from compiler.probes.copies import Sentences
-from compiler.probes.passages import Passages
 from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
@@ -30,6 +29,7 @@ from compiler.words import (
 )
 
 if TYPE_CHECKING:
+    from compiler.probes.passages import Passages
     from compiler.probes.places import Places
 
 MAX_QUESTION = 800
@@ -331,14 +331,14 @@ def _about(probe: Probe, facts: Facts, scope: WrittenScope) -> Iterator[tuple[st
         return
     span = Span(probe.atom_start, probe.atom_end)
     found = facts.passages.shares(probe.response, span, scope.unit)
-    if passages.elsewhere(found):
+    if shares.elsewhere(found):
         yield "V35", f"{found.rival:.2f} of its content is in {found.rival_text!r}"
-    if detail := passages.about(found, scope.unit):
+    if detail := shares.about(found, scope.unit):
         yield "V36", detail
-    if passages.of_one_part(found, scope.unit):
+    if shares.of_one_part(found, scope.unit):
         yield "V37", f"one part holds {found.part:.2f} of its content, the atom {found.atom:.2f}"
-    named = passages.names(probe.question)
-    if named and not named & passages.terms(facts.text):
+    named = shares.names(probe.question)
+    if named and not facts.passages.holds(named):
         yield "V38", ", ".join(sorted(named))
 
 

@@ -7,12 +7,13 @@ and content words are looked up for all chunks at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.words import chunk_stems, is_content, is_plain, tokens_in, words_in
+from compiler.words import chunk_stems, is_content, is_plain, terms_of, tokens_in, words_in
 
 Numbers = NDArray[np.int64]
 
@@ -70,6 +71,23 @@ class Lexicon:
         """Return the distinct content words in chunks that may be atoms."""
         return np.unique(self._chunks.content.of(chunks))
 
+    def terms(self, chunks: Numbers) -> Numbers:
+        """Return the terms of the words of chunks (`words.terms_of`), possibly repeated."""
+        return self._chunks.terms.of(chunks)
+
+    def term_ends(self, chunks: Numbers) -> Numbers:
+        """Return, per chunk, the number of terms that `terms` returns up to and including it."""
+        return self._chunks.terms.ends(chunks)
+
+    def known_term(self, term: str) -> int:
+        """Return the number of a term, `UNKNOWN` if it is in no chunk."""
+        return self._chunks.term_numbers.get(term, UNKNOWN)
+
+    @property
+    def terms_known(self) -> int:
+        """The number of numbered terms."""
+        return len(self._chunks.term_numbers)
+
     def known_word(self, word: str) -> int:
         """Return the number of a case-folded word or mark, `UNKNOWN` if it is in no chunk."""
         return self._chunks.word_numbers.get(word, UNKNOWN)
@@ -116,14 +134,15 @@ class _Chunks(_Numbered):
         self.word_numbers = _Numbered()
         self.stem_numbers = _Numbered()
         self.content_numbers = _Numbered()
+        self.term_numbers = _Numbered()
         self.words, self.tokens = _Lists(), _Lists()
-        self.stems, self.content = _Lists(), _Lists()
+        self.stems, self.content, self.terms = _Lists(), _Lists(), _Lists()
         self._whole = True
 
     @property
     def whole(self) -> bool:
         """False if adding a chunk was interrupted, which leaves the lists inconsistent."""
-        lists = self.words, self.tokens, self.stems, self.content
+        lists = self.words, self.tokens, self.stems, self.content, self.terms
         return self._whole and all(each.whole for each in lists)
 
     def __missing__(self, key: str) -> int:
@@ -137,6 +156,8 @@ class _Chunks(_Numbered):
         self.stems.append(map(self.stem_numbers.__getitem__, chunk_stems(key)))
         offered = filter(is_content, words) if is_plain(key) else ()
         self.content.append(map(self.content_numbers.__getitem__, offered))
+        terms = chain.from_iterable(map(terms_of, words))
+        self.terms.append(map(self.term_numbers.__getitem__, terms))
         number = super().__missing__(key)
         self._whole = True
         return number

@@ -158,11 +158,10 @@ def _serves(
 def _side_fits(sibling: ShownSibling, place: Boundary, slot: Slot, scope: WrittenScope) -> bool:
     """Return whether an entire side of a place has the size that its scope requires."""
     before = slot.target == "prefix"
-    text = sibling.text
-    body = (text[: place.offset] if before else text[place.offset :]).strip()
+    low, high = (0, place.offset) if before else (place.offset, len(sibling.text))
     rules = scope.atom
     return (
-        rules.min_chars <= len(body) <= rules.max_chars
+        rules.min_chars <= len(sibling.text[low:high].strip()) <= rules.max_chars
         and place.sentences[0 if before else 1] >= rules.min_sentences
-        and word_count(body) >= rules.min_words
+        and word_count(sibling.text, low, high) >= rules.min_words
     )

@@ -1,216 +1,230 @@
-"""Comparison of an answer with its atom and with the other passages of its document.
-
-An answer is compared by its terms: content words, numbers and acronyms. A term weighs log(1 + n/m)
-if m of the document's n sentences hold it (inverse document frequency, Sparck Jones 1972). The
-share of a passage is the weight of the answer's terms that the passage holds, over the weight of
-all its terms. A paraphrase keeps names, numbers and most words, so its atom has the largest share.
-"""
+"""The passages of a document by their terms, with which an answer is compared."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import chain, pairwise
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
 from typing import NamedTuple
 
-from compiler.patterns import pattern
-from compiler.probes.segment import Segments, Span
-from compiler.probes.units import SIDE, UNITS
-from compiler.probes.units.segmenter import Limits
-from compiler.words import STOPWORDS, WORD, Chunks, is_content, stem
+import numpy as np
+from numpy.typing import NDArray
 
-OF_SIDE = Limits(least=0.3, inside=0.8, one_part=0.9)
-"""Thresholds of an entire side; those of other units are in `UNITS`."""
-CLEAR = 0.3
-"""With a smaller share, the rest of the text must hold more of an answer's terms."""
-MARGIN = 0.05
-"""Largest lead of another passage's share over the atom's."""
-ELSEWHERE = (0.15, 0.6)
-"""An atom's share below the first and another passage's above the second: an error."""
-# Answers of fewer terms give no certain error.
-_FEWEST = 4
+from compiler.characters import Kinds
+from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.probes.segment import Segments, Span
+from compiler.probes.shares import Shares
+from compiler.probes.units import SIDE, UNITS
+
 # Share of common terms above which two passages say nearly the same.
 _ALIKE = 0.5
-# Longer prefixes of a stem separate its derivations: independent, independence.
-_PREFIX = 6
-# Scripts without spaces, whose words are compared by pairs of characters.
-_UNSPACED = pattern(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
-class Shares(NamedTuple):
-    """Shares of an answer's terms, their number, and how many of them the atom holds.
+class Text:
+    """A text and the terms of its parts, as numbers of the lexicon."""
 
-    `atom`: of the atom; `rival`: the largest of another passage, which begins as `rival_text`;
-    `text`: of the whole text; `part`: the largest of one part of the atom.
-    """
+    def __init__(self, text: str, chunks: Numbers, lexicon: Lexicon) -> None:
+        """Index a text. `chunks`: its chunks in the lexicon."""
+        self.text = text
+        self.lexicon = lexicon
+        self._terms = lexicon.terms(chunks)
+        # The number of terms in the chunks before each, and the offset at which each starts.
+        self._before: list[int] = [0, *lexicon.term_ends(chunks).tolist()]
+        space = np.append(True, _spaces().of(text) > 0)
+        self._starts: list[int] = np.flatnonzero(space[:-1] & ~space[1:]).tolist()
+        # The place at which each term occurred last, -1 for its first place.
+        order = np.argsort(self._terms, kind="stable")
+        again = self._terms[order[1:]] == self._terms[order[:-1]]
+        self._last = np.full(len(order), -1)
+        self._last[order[1:][again]] = order[:-1][again]
 
-    terms: int
-    held: int
-    atom: float
-    rival: float
-    rival_text: str
-    text: float
-    part: float
+    @classmethod
+    def of(cls, text: str) -> Text:
+        """Index a text with the current lexicon."""
+        lexicon = Lexicon.current()
+        return cls(text, lexicon.read(text), lexicon)
+
+    def terms(self, start: int, end: int) -> Numbers:
+        """Return the distinct terms between two offsets."""
+        if self._cuts(start) or self._cuts(end):
+            return np.unique(self.lexicon.terms(self.lexicon.read(self.text[start:end])))
+        first = self._before[bisect_left(self._starts, start)]
+        after = self._before[bisect_left(self._starts, end)]
+        found: Numbers = self._terms[first:after][self._last[first:after] < first]
+        return found
+
+    @cached_property
+    def all_terms(self) -> Numbers:
+        """The distinct terms of the text."""
+        return self.terms(0, len(self.text))
+
+    def _cuts(self, offset: int) -> bool:
+        """Return whether an offset is inside a chunk."""
+        text = self.text
+        inside = 0 < offset < len(text)
+        return inside and not text[offset - 1].isspace() and not text[offset].isspace()
+
+
+@cache
+def _spaces() -> Kinds:
+    return Kinds(lambda char: int(char.isspace()))
 
 
 class Offered(NamedTuple):
     """A text, and the units of it that are offered, by kind."""
 
-    text: str
+    text: Text
     units: Mapping[str, Sequence[Span]]
 
 
 class Passages:
     """The passages of one text, and those of its siblings."""
 
-    def __init__(self, segments: Segments, siblings: Sequence[Offered]) -> None:
+    def __init__(self, segments: Segments, text: Text, siblings: Sequence[Offered]) -> None:
         """Index the passages of a text and of other texts."""
         self._segments = segments
+        self._text = text
         self._siblings = siblings
+        self._lexicon = text.lexicon
+        self._known: dict[str, _Units] = {}
 
     def shares(self, answer: str, span: Span, kind: str) -> Shares:
         """Compute the shares of an answer to a question about a span of the text."""
-        weights = {term: self._weight(term) for term in terms(answer)}
-        # Exact sums, which do not depend on the order of a set.
-        whole = math.fsum(weights.values())
+        wanted = np.unique(self._lexicon.terms(self._lexicon.read(answer)))
+        held = self._text.terms(*span)
+        parts = [self._text.terms(*part) for part in self._parts(span, kind)]
+        rivals, others = self._rivals(span, kind)
+        # By number of a term; all numbers are known by now.
+        weights = np.zeros(self._lexicon.terms_known)
+        weights[wanted] = self._weights(wanted)
+        # Exact sums, which do not depend on the order of terms.
+        whole = math.fsum(weights[wanted].tolist())
         if not whole:
             return Shares(0, 0, 0.0, 0.0, "", 0.0, 0.0)
-        wanted = weights.keys()
-        text = self._segments.text
-        atom = text[span.start : span.end]
 
-        def share(passage: str) -> float:
-            return math.fsum(weights[term] for term in wanted & self._terms_of(passage)) / whole
+        def share(terms: Numbers) -> float:
+            return math.fsum(weights[terms].tolist()) / whole
 
-        rivals = {each for each in self._rivals(span, kind) if not self._alike(each, atom)}
-        best = max(rivals, key=lambda each: (share(each), each), default="")
+        atom = self._text.text[span.start : span.end]
+        others = others & ~rivals.alike(held) & [each not in atom for each in rivals.texts]
+        best = max(
+            ((share(rivals.terms[n]), rivals.texts[n]) for n in rivals.heaviest(weights, others)),
+            default=(0.0, ""),
+        )
         return Shares(
             len(wanted),
-            len(wanted & self._terms_of(atom)),
-            share(atom),
-            share(best),
-            " ".join(best[:60].split()),
-            share(text),
-            max(map(share, self._parts(span, kind)), default=0.0),
+            int(np.count_nonzero(weights[held])),
+            share(held),
+            best[0],
+            " ".join(best[1][:60].split()),
+            share(self._text.all_terms),
+            max(map(share, parts), default=0.0),
         )
 
-    def _rivals(self, span: Span, kind: str) -> Iterator[str]:
-        """Yield the other passages that an answer may be about."""
-        text = self._segments.text
-        if kind == SIDE:
-            suffix = span.start > 0
-            yield text[: span.start] if suffix else text[span.end :]
-            for other in self._siblings:
-                yield other.text[span.start :] if suffix else other.text[: span.end]
-            return
-        for unit in UNITS[kind].spans(self._segments):
-            if unit.end <= span.start or span.end <= unit.start:
-                yield text[unit.start : unit.end]
-        for other in self._siblings:
-            offered = other.units.get(kind, ())
-            yield from (other.text[unit.start : unit.end] for unit in offered)
+    def holds(self, terms: Iterable[str]) -> bool:
+        """Return whether the text holds one of the terms."""
+        wanted = [*map(self._lexicon.known_term, terms)]
+        return bool(np.isin(self._text.all_terms, wanted).any())
 
-    def _alike(self, passage: str, atom: str) -> bool:
-        """Return whether an answer about one of two passages may be about either."""
-        left, right = self._terms_of(passage), self._terms_of(atom)
-        return passage in atom or len(left & right) >= _ALIKE * len(left | right)
+    def _rivals(self, span: Span, kind: str) -> tuple[_Terms, NDArray[np.bool_]]:
+        """Return passages, and which of them an answer may be about instead of the span."""
+        if kind != SIDE:
+            return self._units(kind).beside(span)
+        texts = [self._text, *(other.text for other in self._siblings)]
+        suffix = span.start > 0
+        sides = [(span.start, len(each.text)) if suffix else (0, span.end) for each in texts]
+        sides[0] = (0, span.start) if suffix else (span.end, len(self._text.text))
+        placed = [*zip(texts, sides, strict=True)]
+        passages = _Terms(
+            [each.text[slice(*side)] for each, side in placed],
+            [each.terms(*side) for each, side in placed],
+        )
+        return passages, np.ones(len(sides), np.bool_)
 
-    def _parts(self, span: Span, kind: str) -> list[str]:
+    def _parts(self, span: Span, kind: str) -> list[Span]:
         """Return the paragraphs of a side if it has several, otherwise the atom's sentences."""
-        text = self._segments.text
         if kind == SIDE:
             inside = [p for p in self._segments.paragraphs if p.start >= span.start]
             inside = [p for p in inside if p.end <= span.end]
             if len(inside) > 1:
-                return [text[part.start : part.end] for part in inside]
-        return [text[part.start : part.end] for part in self._segments.sentences_in(span)]
+                return inside
+        return self._segments.sentences_in(span)
 
-    @cached_property
-    def _found(self) -> dict[str, frozenset[str]]:
-        """The terms of passages by their text, at first those of all sentences."""
-        own = Offered(self._segments.text, {"sentence": self._segments.sentences})
-        return {
-            sentence: terms(sentence)
-            for text, units in (own, *self._siblings)
-            for sentence in (text[span.start : span.end] for span in units.get("sentence", ()))
-        }
+    def _units(self, kind: str) -> _Units:
+        if kind not in self._known:
+            own = UNITS[kind].spans(self._segments)
+            others = [(other.text, other.units.get(kind, ())) for other in self._siblings]
+            self._known[kind] = _Units(self._text, own, others)
+        return self._known[kind]
 
-    def _terms_of(self, passage: str) -> frozenset[str]:
-        if passage not in self._found:
-            self._found[passage] = terms(passage)
-        return self._found[passage]
-
-    @cached_property
-    def _counts(self) -> tuple[int, Counter[str]]:
-        """The number of sentences, and in how many of them each term occurs."""
-        found = [*self._found.values()]
-        return len(found), Counter(term for each in found for term in each)
-
-    def _weight(self, term: str) -> float:
-        size, counts = self._counts
+    def _weights(self, terms: Numbers) -> list[float]:
+        sentences = self._units("sentence").passages
+        size = len(sentences.texts)
         # A term that no sentence holds weighs as much as one that a single sentence holds.
-        return math.log(1 + size / (counts[term] or 1))
+        return [math.log(1 + size / (count or 1)) for count in sentences.counts(terms)]
 
 
-def terms(text: str) -> frozenset[str]:
-    """Return the terms of a text."""
-    return frozenset(chain.from_iterable(map(_terms_in.__getitem__, set(text.split()))))
+class _Terms:
+    """Some passages and the distinct terms of each."""
+
+    def __init__(self, texts: Sequence[str], terms: Sequence[Numbers]) -> None:
+        self.texts = texts
+        self.terms = terms
+        self._sizes = np.array([*map(len, terms)], np.int64)
+        # Parallel arrays: the number of a passage, and one of its terms.
+        self._passages = np.repeat(np.arange(len(texts)), self._sizes)
+        self._terms = np.concatenate([np.zeros(0, np.int64), *terms])
+
+    def counts(self, terms: Numbers) -> list[int]:
+        """Count the passages that hold each of the terms."""
+        found = np.sort(self._terms)
+        sizes = found.searchsorted(terms, "right") - found.searchsorted(terms)
+        return [*map(int, sizes)]
+
+    def alike(self, terms: Numbers) -> NDArray[np.bool_]:
+        """Return the passages that say nearly the same as one with the given terms.
+
+        An answer about either may be about the other.
+        """
+        common = np.bincount(self._passages, np.isin(self._terms, terms), len(self.texts))
+        found: NDArray[np.bool_] = common >= _ALIKE * (self._sizes + len(terms) - common)
+        return found
+
+    def heaviest(self, weights: NDArray[np.float64], among: NDArray[np.bool_]) -> list[int]:
+        """Return the passages with the largest weight but for rounding."""
+        found = np.bincount(self._passages, weights[self._terms], len(self.texts))
+        found[~among] = -1.0
+        near: list[int] = np.flatnonzero(among & (found >= found.max(initial=0.0) - 1e-9)).tolist()
+        return near
 
 
-def names(question: str) -> frozenset[str]:
-    """Return the terms of the names and numbers in a question: capitals inside a sentence."""
-    found: set[str] = set()
-    for before, chunk in pairwise(["?", *question.split()]):
-        inside = before[-1] not in ".?!:…"
-        for word in WORD.findall(chunk):
-            if word[0].isnumeric() or (inside and word[0].isupper() and len(word) > 1):
-                found.update(_terms_of_word(word))
-    return frozenset(found)
+class _Units:
+    """The units of a kind in a text and in its siblings, each distinct one once."""
 
+    def __init__(
+        self, text: Text, own: Sequence[Span], others: Iterable[tuple[Text, Sequence[Span]]]
+    ) -> None:
+        numbers: dict[str, int] = {}
+        terms: list[Numbers] = []
 
-def _terms_of_word(word: str) -> Iterator[str]:
-    if word[0].isnumeric():
-        yield word.replace(",", "")
-    elif not word.isascii() and _UNSPACED.search(word):
-        yield from map("".join, pairwise(word))
-    elif is_content(word) or (len(word) == 3 and word.casefold() not in STOPWORDS):
-        yield stem(word)[:_PREFIX]
-    elif len(word) == 2 and word.isupper():
-        yield word
+        def number(text: Text, span: Span) -> int:
+            passage = text.text[span.start : span.end]
+            if passage not in numbers:
+                numbers[passage] = len(terms)
+                terms.append(text.terms(*span))
+            return numbers[passage]
 
+        self._own = own
+        self._numbers = np.array([number(text, span) for span in own], np.int64)
+        foreign = [number(other, span) for other, spans in others for span in spans]
+        self._foreign = np.zeros(len(terms), np.bool_)
+        self._foreign[foreign] = True
+        self.passages = _Terms([*numbers], terms)
 
-_terms_in = Chunks(
-    lambda chunk: tuple(chain.from_iterable(_terms_of_word(word) for word in WORD.findall(chunk)))
-)
-
-
-def _limits(unit: str) -> Limits:
-    return OF_SIDE if unit == SIDE else UNITS[unit].limits
-
-
-def about(found: Shares, unit: str) -> str:
-    """Return the violation of an answer that is not about its atom, empty without one."""
-    limits = _limits(unit)
-    few = found.held < min(2, found.terms - 1)
-    if found.atom < limits.least or few or found.text == found.atom < CLEAR:
-        return f"the atom holds {found.atom:.2f} of the answer's content"
-    if found.rival - found.atom > MARGIN:
-        rival = f"{found.rival:.2f}: {found.rival_text!r}"
-        return f"the atom holds {found.atom:.2f}, another passage {rival}"
-    if found.atom < limits.inside * found.text:
-        return f"the atom holds {found.atom:.2f}, the whole text {found.text:.2f}"
-    return ""
-
-
-def elsewhere(found: Shares) -> bool:
-    """Return whether an answer is certainly about another passage."""
-    least, most = ELSEWHERE
-    return found.terms >= _FEWEST and found.atom < least and found.rival > most
-
-
-def of_one_part(found: Shares, unit: str) -> bool:
-    """Return whether one part of an atom holds all that an answer takes from it."""
-    limit = _limits(unit).one_part
-    return limit is not None and found.part > limit * found.atom > 0
+    def beside(self, span: Span) -> tuple[_Terms, NDArray[np.bool_]]:
+        """Return all units, and which of them a sibling has or lie outside the span."""
+        apart = [unit.end <= span.start or span.end <= unit.start for unit in self._own]
+        found = self._foreign.copy()
+        found[self._numbers[apart]] = True
+        return self.passages, found

@@ -42,6 +42,9 @@ _UNMARKED = pattern(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
 _LETTERS = pattern(r"[\p{L}\p{M}]")
 _LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
+MIDDLE, SENTENCE, LINE_END = range(3)
+_ENDS = {MIDDLE: "within", SENTENCE: "sentence", LINE_END: "line"}
+_CLOSE = pattern(r"[.!?…][\"”’)\]]*$")
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _END = _SPACES + _CLOSING + "".join(_TERMINAL)
@@ -160,6 +163,22 @@ def ends_sentence(text: str) -> bool:
     return bare.rstrip(_CLOSING).endswith(_TERMINAL) or (
         not bare[-1:].isascii() and _UNMARKED.search(bare) is not None
     )
+
+
+def closing_of(text: str) -> int:
+    """Classify the end of a window: end of a line, of a sentence, or neither."""
+    body = text.rstrip()
+    if "\n" in text[len(body) :]:
+        return LINE_END
+    return SENTENCE if _CLOSE.search(body) else MIDDLE
+
+
+def split_kind(text: str, split: int) -> str:
+    """Return the kind of a split: "line" or "sentence" if one ends there, else "within"."""
+    # A split may lie before or after the whitespace of its gap.
+    after = text[split:]
+    gap = after[: len(after) - len(after.lstrip())]
+    return _ENDS[closing_of(text[:split] + gap)]
 
 
 # Siblings share their beginning.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
-from compiler.probes.endings import LINE_END, MIDDLE, SENTENCE
+from compiler.probes.segment import LINE_END, MIDDLE, SENTENCE
 from compiler.probes.tokens import Tokens
 
 _SPACE, _LINE, _UPPER, _LETTER, _DIGIT, _ALNUM, _TERMINAL, _CLOSER = (1 << n for n in range(8))

@@ -15,7 +15,7 @@ from compiler.engine.artifact import Artifact, RowWriter
 from compiler.engine.stage import Inputs, Outputs, Part, Stage
 from compiler.engine.store import plain
 from compiler.keys import text_digest
-from compiler.probes.endings import split_kind
+from compiler.probes.segment import split_kind
 from compiler.records import (
     AnswerRow,
     AuditScore,

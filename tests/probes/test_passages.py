@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, combinations
 
 import pytest
 
 from compiler.probes.checks import CHECKS, Facts, examine
-from compiler.probes.passages import Offered, Passages, about
+from compiler.probes.lexicon import Lexicon
+from compiler.probes.passages import Offered, Passages, Text
 from compiler.probes.places import Places
 from compiler.probes.segment import Segments, Span, segment
+from compiler.probes.shares import about
 from compiler.records import Probe, Side
 from compiler.spec.model import WrittenScope
+from compiler.words import terms_of, words_of
 from tests.conftest import ROOT
 
 CHECKED = ("V35", "V36", "V37", "V38")
@@ -81,7 +85,7 @@ def _row(given: dict[str, str]) -> Row:
 def offered(segments: Segments) -> Offered:
     """Offer all units of a text."""
     units = {"sentence": segments.sentences, "paragraph": segments.paragraphs}
-    return Offered(segments.text, units)
+    return Offered(Text.of(segments.text), units)
 
 
 @cache
@@ -89,7 +93,7 @@ def index(doc: str, sibling: int) -> Passages:
     """Index the passages of a text and of two siblings beside it, as in the demo."""
     found = texts()[doc]
     others = (found[(sibling + step) % 5][1] for step in (1, 2))
-    return Passages(found[sibling][1], [*map(offered, others)])
+    return Passages(found[sibling][1], Text.of(found[sibling][0]), [*map(offered, others)])
 
 
 def flags(row: Row, question: str, answer: str) -> set[str]:
@@ -244,7 +248,7 @@ def test_the_documented_rates_are_those_of_the_rows() -> None:
 
 def test_an_answer_in_an_unspaced_script_is_compared_by_pairs_of_characters() -> None:
     text = "昔々、山に老人が住んでいた。彼は毎日川で魚を釣った。ある日、大きな亀が現れた。"
-    index = Passages(segment(text, 0), ())
+    index = Passages(segment(text, 0), Text.of(text), ())
     fish, turtle = index._segments.sentences[1:3]
 
     assert about(index.shares("老人は川で魚を釣った", fish, "sentence"), "sentence") == ""
@@ -253,6 +257,16 @@ def test_an_answer_in_an_unspaced_script_is_compared_by_pairs_of_characters() ->
 
 def test_an_answer_without_content_is_about_nothing() -> None:
     text = "The harbour was quiet. The storm came later that night."
-    index = Passages(segment(text, 0), ())
+    index = Passages(segment(text, 0), Text.of(text), ())
 
     assert about(index.shares("It is so.", Span(0, 22), "sentence"), "sentence") != ""
+
+
+def test_the_terms_of_any_part_are_those_of_its_words() -> None:
+    text = "The 3rd star, a star.Not visible — 1,000 don't shine. 彼は川で魚を釣った。NASA"
+    indexed = Text.of(text)
+    for start, end in combinations(range(len(text) + 1), 2):
+        found = indexed.terms(start, end).tolist()
+        words = chain.from_iterable(map(terms_of, words_of(text[start:end])))
+
+        assert sorted(found) == sorted({*map(Lexicon.current().known_term, words)})

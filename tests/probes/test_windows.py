@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.probes import tokens
-from compiler.probes.endings import closing_of
+from compiler.probes.segment import closing_of
 from compiler.probes.tokens import Tokenizer, Tokens
 from compiler.probes.windows import OPENINGS, Windows
 from tests.conftest import ROOT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.probes.endings import split_kind
+from compiler.probes.segment import split_kind
 from compiler.records import ProbeFact
 from compiler.statistics.context import contexts, findings
 from compiler.statistics.observations import gather

@@ -19,7 +19,7 @@ def build(slot: Slot, bench: Workbench) -> Probe | Reject:
     """Build the probe of one lens slot, or its reject."""
     from compiler.probes.alternatives import Lens
     from compiler.probes.collocations import Place, after, before
-    from compiler.probes.endings import closing_of
+    from compiler.probes.segment import closing_of
 
     if not bench.tokens.is_clean(bench.split):
         return bench.reject(slot, "no_window", f"{bench.split} cuts a token of this tokenizer")

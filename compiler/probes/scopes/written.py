@@ -10,7 +10,7 @@ from compiler.probes import ids
 from compiler.probes.checks import Facts, examine
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.offer import Offer
-from compiler.probes.passages import Offered, Passages
+from compiler.probes.passages import Offered, Passages, Text
 from compiler.probes.reply import Draft, Parsed
 from compiler.probes.segment import Segments, Span, segment, word_count
 from compiler.probes.siblings import Siblings
@@ -96,10 +96,20 @@ class _Builder:
         prefix = parsed.sibling.text[: record.gen_start]
         texts = [s.text for s in record.shown] + [prefix + s.continuation for s in record.others]
         self._place = texts.index(parsed.sibling.text)
-        self._siblings = Siblings(texts, record.gen_start, Lexicon.current())
+        lexicon = Lexicon.current()
+        self._siblings = Siblings(texts, record.gen_start, lexicon)
+        indexed = [
+            Text(each.text, self._siblings.chunks(place), lexicon)
+            for place, each in enumerate(record.shown)
+        ]
         self._passages = Passages(
             self._segments,
-            [_offered(each) for each in record.shown if each.idx != parsed.sibling.idx],
+            indexed[self._place],
+            [
+                _offered(each, text)
+                for each, text in zip(record.shown, indexed, strict=True)
+                if each.idx != parsed.sibling.idx
+            ],
         )
         self._alone = all(text == parsed.sibling.text for text in texts)
 
@@ -261,12 +271,12 @@ class _Builder:
         )
 
 
-def _offered(sibling: ShownSibling) -> Offered:
+def _offered(sibling: ShownSibling, text: Text) -> Offered:
     """Return the units that a sibling offers."""
     found: dict[str, list[Span]] = {}
     for unit in sibling.units:
         found.setdefault(unit.kind, []).append(Span(unit.start, unit.end))
-    return Offered(sibling.text, found)
+    return Offered(text, found)
 
 
 def index_of(
