@@ -7,7 +7,7 @@ request is rendered from an offer, and the reply is checked against the same off
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -67,13 +67,18 @@ def offer(
             unfilled.append(slot)
     templated = {groups[slot.scope] for slot in record.slots if slot.scope not in scopes}
     wanted = templated | {scopes[slot.scope].split for slot in sent}
+    edges = {
+        (slot.index, each.letter): _edge(each, units[slot.index][each.letter], slot)
+        for slot in sent
+        for each in record.shown
+    }
     places = {
         group: {
             each.letter: tuple(
                 place.id
                 for place in each.boundaries
                 if group in place.groups
-                and (group in templated or _serves(each, place, group, sent, scopes, units))
+                and (group in templated or _serves(each, place, group, sent, scopes, edges))
             )
             for each in record.shown
         }
@@ -128,28 +133,37 @@ class _Sized:
         return self._fits[key]
 
 
+def _edge(sibling: ShownSibling, names: Sequence[str], slot: Slot) -> int | None:
+    """Return the first (prefix) or last (suffix) offset of a split with a unit on its target side.
+
+    None without units.
+    """
+    offered = frozenset(names)
+    units = [unit for unit in sibling.units if unit.id in offered]
+    if slot.target == "prefix":
+        return min((unit.end for unit in units), default=None)
+    return max((unit.start for unit in units), default=None)
+
+
 def _serves(
     sibling: ShownSibling,
     place: Boundary,
     group: Group,
     slots: list[Slot],
     scopes: Mapping[str, WrittenScope],
-    units: Mapping[int, Mapping[str, tuple[str, ...]]],
+    edges: Mapping[tuple[int, str], int | None],
 ) -> bool:
     """Return whether some slot of the group has an atom at this place."""
     for slot in slots:
         scope = scopes[slot.scope]
         if scope.split != group:
             continue
+        edge = edges[slot.index, sibling.letter]
         if scope.unit == SIDE:
             if _side_fits(sibling, place, slot, scope):
                 return True
-        elif any(
-            unit.id in units[slot.index][sibling.letter]
-            and (
-                unit.end <= place.offset if slot.target == "prefix" else unit.start >= place.offset
-            )
-            for unit in sibling.units
+        elif edge is not None and (
+            edge <= place.offset if slot.target == "prefix" else edge >= place.offset
         ):
             return True
     return False

@@ -107,7 +107,8 @@ class Passages:
             return math.fsum(weights[terms].tolist()) / whole
 
         atom = self._text.text[span.start : span.end]
-        others = others & ~rivals.alike(held) & [each not in atom for each in rivals.texts]
+        others = others & ~rivals.alike(held, len(weights))
+        others &= [each not in atom for each in rivals.texts]
         best = max(
             ((share(rivals.terms[n]), rivals.texts[n]) for n in rivals.heaviest(weights, others)),
             default=(0.0, ""),
@@ -182,12 +183,14 @@ class _Terms:
         sizes = found.searchsorted(terms, "right") - found.searchsorted(terms)
         return [*map(int, sizes)]
 
-    def alike(self, terms: Numbers) -> NDArray[np.bool_]:
+    def alike(self, terms: Numbers, size: int) -> NDArray[np.bool_]:
         """Return the passages that say nearly the same as one with the given terms.
 
-        An answer about either may be about the other.
+        An answer about either may be about the other. `size`: the number of all terms.
         """
-        common = np.bincount(self._passages, np.isin(self._terms, terms), len(self.texts))
+        held = np.zeros(size, np.bool_)
+        held[terms] = True
+        common = np.bincount(self._passages, held[self._terms], len(self.texts))
         found: NDArray[np.bool_] = common >= _ALIKE * (self._sizes + len(terms) - common)
         return found
 
