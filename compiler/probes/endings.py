@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.patterns import pattern
-
 MIDDLE, SENTENCE, LINE_END = range(3)
-_CLOSE = pattern(r"[.!?…][\"”’)\]]*$")
+_CLOSING, _TERMINAL = "\"”’)]", (".", "!", "?", "…")
 _KINDS = {MIDDLE: "within", SENTENCE: "sentence", LINE_END: "line"}
 
 
@@ -14,7 +12,7 @@ def closing_of(text: str) -> int:
     body = text.rstrip()
     if "\n" in text[len(body) :]:
         return LINE_END
-    return SENTENCE if _CLOSE.search(body) else MIDDLE
+    return SENTENCE if body.rstrip(_CLOSING).endswith(_TERMINAL) else MIDDLE
 
 
 def split_kind(text: str, split: int) -> str:
