@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MIDDLE, SENTENCE, LINE_END = range(3)
-_CLOSING, _TERMINAL = "\"”’)]", (".", "!", "?", "…")
+_CLOSING, _TERMINAL = '"”’)]', (".", "!", "?", "…")
 _KINDS = {MIDDLE: "within", SENTENCE: "sentence", LINE_END: "line"}
 
 
