@@ -24,6 +24,8 @@ _PATTERNS = (
     *((0, 2, 3, 4), (0, 1, 3, 4), (0, 1, 2, 4)),
     *((0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
 )
+_STEPS = np.array(_PATTERNS).T
+_SPANS = _STEPS[-1] + 1
 # A pattern counts as repeated if it occurred at most so many tokens earlier.
 BACK = 120
 # A character is a token where words are not spaced.
@@ -53,10 +55,13 @@ def tokens(text: str) -> NDArray[np.uint64]:
 
 def _digests_of(chunk: str) -> bytes:
     """Return eight bytes per token, a digest that is the same for equal tokens."""
-    found = (token for token in _TOKEN.findall(chunk) if not _is_markup(token))
-    names = ("0" if token[0].isdigit() else token.casefold() for token in found)
+    # Most chunks are one word, where the expression is slow.
+    found = [chunk] if chunk.isascii() and chunk.isalpha() else _TOKEN.findall(chunk)
+    names = ["0" if token[0].isdigit() else token.casefold() for token in found]
     return b"".join(
-        blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names
+        blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for name in names
+        if not _is_markup(name)
     )
 
 
@@ -78,21 +83,28 @@ def covered(numbers: NDArray[np.uint64], back: int = BACK) -> NDArray[np.bool_]:
 
     Returns: one bool per token.
     """
-    marked = np.zeros(len(numbers), bool)
-    # Every pattern has two neighbouring tokens, and few pairs of neighbours recur in most texts.
+    size = len(numbers)
     pairs = _keys(numbers, (0, 1))
-    recurring = np.zeros(len(pairs), bool)
+    recurring = np.zeros(size + _SPANS.max(), bool)
     for places in _repeated(pairs, np.arange(len(pairs)), back):
         recurring[places] = True
-    for pattern in _PATTERNS:
-        keys = _keys(numbers, pattern)
-        heads = [recurring[at : at + len(keys)] for at in pattern if at + 1 in pattern]
-        places = np.flatnonzero(np.logical_and.reduce(heads))
-        earlier, later = _repeated(keys[places], places, back)
-        span = pattern[-1] + 1
-        again = later[later - earlier >= span]
-        for step in range(span):
-            marked[again + step] = True
+    # Every pattern has pairs of neighbours, and few places of most texts have only recurring ones.
+    fits = [
+        np.logical_and.reduce([recurring[at : at + size] for at in pattern if at + 1 in pattern])
+        for pattern in _PATTERNS
+    ]
+    which, places = np.nonzero(fits)
+    within = places + _SPANS[which] <= size
+    which, places = which[within], places[within]
+    keys = which.astype(np.uint64) * _ODD
+    for steps in _STEPS:
+        keys = (keys + numbers[places + steps[which]]) * _ODD
+    earlier, later = _repeated(keys, places, back)
+    far = places[later] - places[earlier] >= _SPANS[which[later]]
+    starts, spans = places[later][far], _SPANS[which[later]][far]
+    marked = np.zeros(size, bool)
+    for step in range(_SPANS.max()):
+        marked[starts[spans > step] + step] = True
     return marked
 
 
@@ -101,12 +113,12 @@ def _repeated(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find the keys that occurred earlier, within `back` places of the nearest earlier one.
 
-    Returns: the places of the earlier ones, and those of the later ones.
+    Returns: the indices of the earlier ones, and those of the later ones.
     """
     order = np.argsort(keys, kind="stable")
-    keys, places = keys[order], places[order]
-    found = (keys[1:] == keys[:-1]) & (places[1:] - places[:-1] <= back)
-    return places[:-1][found], places[1:][found]
+    earlier, later = order[:-1], order[1:]
+    found = (keys[later] == keys[earlier]) & (places[later] - places[earlier] <= back)
+    return earlier[found], later[found]
 
 
 def _keys(numbers: NDArray[np.uint64], pattern: tuple[int, ...]) -> NDArray[np.uint64]:
