@@ -172,6 +172,21 @@ def size_between(text: str, start: int, end: int) -> int:
     return len(WORD.findall(_UNSPACED.sub(" ", part))) + len(_UNSPACED.findall(part))
 
 
+def sizes_between(text: str, places: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the size of the text between the offsets of each pair, as `size_between`."""
+    if text.isascii() or not _unspaced().of(text).any():
+        return counts_between(text, places)
+    return [size_between(text, start, end) for start, end in places]
+
+
+@cache
+def _unspaced() -> Kinds:
+    """Return the kinds: 1 in scripts without spaces between words, 0 = other."""
+    from compiler.characters import Kinds
+
+    return Kinds(lambda char: _UNSPACED.match(char) is not None)
+
+
 def counts_between(text: str, places: Iterable[tuple[int, int]]) -> list[int]:
     """Count the words between the offsets of each pair."""
     starts, ends = spans_of(text)

@@ -42,6 +42,20 @@ PROSE = st.sampled_from(
 )
 JOINS = st.sampled_from([" ", "\n", "\n\n", "  ", "\r\n", "\n \n", "\u00a0", ""])
 
+# Letters, marks, joiners, digits and signs in any order, sometimes past the length limit.
+ODD = st.builds(
+    lambda parts, times: "".join(parts) * times,
+    st.lists(
+        st.one_of(
+            st.sampled_from([*"ab'’-.,12 \n\x1c中", "e\u0301", "½", "𝒳", "😀", "\ud800", "Ⅷ"]),
+            st.text(max_size=4),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.sampled_from([1, 40]),
+)
+
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:

@@ -11,21 +11,7 @@ from hypothesis import strategies as st
 
 from compiler import words
 from compiler.words import WORD
-from tests.strategies import documents
-
-# Letters, marks, joiners, digits and signs in any order, sometimes past the length limit.
-ODD = st.builds(
-    lambda parts, times: "".join(parts) * times,
-    st.lists(
-        st.one_of(
-            st.sampled_from([*"ab'’-.,12 \n", "e\u0301", "中", "½", "𝒳", "😀", "\ud800", "Ⅷ"]),
-            st.text(max_size=4),
-        ),
-        min_size=1,
-        max_size=30,
-    ),
-    st.sampled_from([1, 40]),
-)
+from tests.strategies import ODD, documents
 
 
 @given(st.one_of(ODD, documents(), documents().map(lambda text: text * 9)))
@@ -48,6 +34,15 @@ def test_words_between_two_offsets_equal_those_of_the_cut_text(
     assert [(a - start, b - start) for a, b in zip(starts, ends, strict=True)] == found
     assert words.count_between(text, start, end) == len(found)
     assert words.stems(text, start, end) == words.stems(text[start:end])
+
+
+@given(st.one_of(ODD, documents()), st.data())
+def test_sizes_of_spans_equal_those_of_the_cut_text(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+
+    sizes = words.sizes_between(text, [(start, end), (0, len(text))])
+    assert sizes == [words.size_between(part, 0, len(part)) for part in (text[start:end], text)]
 
 
 @given(st.one_of(ODD, documents().map(lambda text: text * 9)), st.data())

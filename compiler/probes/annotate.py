@@ -19,7 +19,7 @@ from compiler.probes.tokens import Tokens
 from compiler.probes.units import UNITS
 from compiler.records import GROUPS, Boundary, ShownSibling, Unit
 from compiler.spec.model import AtomRules, SplitRules, WrittenScope
-from compiler.words import counts_between, size_between, spans_of
+from compiler.words import sizes_between, spans_of
 
 # Units of a kind are within units of the kinds behind it, where both have an edge at one offset.
 _DEPTHS = {kind: depth for depth, kind in enumerate(UNITS)}
@@ -69,7 +69,7 @@ def _units(letter: str, segments: Segments, scopes: Sequence[WrittenScope]) -> l
 
 def _fitting(segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]) -> list[Span]:
     """Return the spans whose size some scope's rules allow."""
-    words = _sizes(segments.text, spans)
+    words = sizes_between(segments.text, spans)
     found = []
     for span, count in zip(spans, words, strict=True):
         size = span.end - span.start
@@ -82,12 +82,6 @@ def _fitting(segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRule
                 found.append(span)
                 break
     return found
-
-
-def _sizes(text: str, spans: Sequence[Span]) -> list[int]:
-    if text.isascii():
-        return counts_between(text, ((span.start, span.end) for span in spans))
-    return [size_between(text, span.start, span.end) for span in spans]
 
 
 def _boundaries(

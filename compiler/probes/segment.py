@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from compiler.patterns import pattern
 from compiler.records import Side
-from compiler.words import count_between, is_content, size_between, spans_between
+from compiler.words import WORD, count_between, is_content, size_between, spans_between
 
 
 @cache
@@ -40,11 +40,11 @@ _TERMINAL = tuple(".!?…。！？؟۔।॥։።")
 # Scripts that are written without a mark at the end of a sentence.
 _UNMARKED = pattern(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\s*$")
 _LETTERS = pattern(r"[\p{L}\p{M}]")
+_ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalpha())
 _LEAST_LETTERS, _FEWEST_WORDS = 0.6, 3
 _CLOSING = "\"'”’»)]）」』*_"
 MIDDLE, SENTENCE, LINE_END = range(3)
 _ENDS = {MIDDLE: "within", SENTENCE: "sentence", LINE_END: "line"}
-_CLOSE = pattern(r"[.!?…][\"”’)\]]*$")
 # The whitespace of expressions; `str.rstrip` also strips four control characters.
 _SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 _END = _SPACES + _CLOSING + "".join(_TERMINAL)
@@ -170,7 +170,8 @@ def closing_of(text: str) -> int:
     body = text.rstrip()
     if "\n" in text[len(body) :]:
         return LINE_END
-    return SENTENCE if _CLOSE.search(body) else MIDDLE
+    closed = body.rstrip("\"”’)]").endswith((".", "!", "?", "…"))
+    return SENTENCE if closed else MIDDLE
 
 
 def split_kind(text: str, split: int) -> str:
@@ -217,9 +218,21 @@ def _may_be_marked(text: str) -> bool:
 
 
 def _is_worded(text: str) -> bool:
-    visible = sum(map(len, text.split()))
-    letters = len(_LETTERS.findall(text))
-    return letters >= _LEAST_LETTERS * visible and size_between(text, 0, len(text)) >= _FEWEST_WORDS
+    # Of most sentences, the ASCII letters are already enough.
+    letters = len(text.encode("ascii", "ignore").translate(None, _ASCII_SIGNS))
+    return _has_words(text) and (
+        letters >= _LEAST_LETTERS * len(text)
+        or len(_LETTERS.findall(text)) >= _LEAST_LETTERS * sum(map(len, text.split()))
+    )
+
+
+def _has_words(text: str) -> bool:
+    """Return whether a text has enough words; characters count where words are not spaced."""
+    # No fewer than the matches of the expression, of which the first few are found quickly.
+    return (
+        sum(1 for _ in islice(WORD.finditer(text), _FEWEST_WORDS)) == _FEWEST_WORDS
+        or size_between(text, 0, len(text)) >= _FEWEST_WORDS
+    )
 
 
 def _ends_within(text: str) -> bool:

@@ -9,11 +9,14 @@ another, and markup does not count.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import islice
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
+
+from compiler.words import Chunks
 
 # The tokens of a pattern, as distances from its first one.
 _PATTERNS = (
@@ -21,6 +24,8 @@ _PATTERNS = (
     *((0, 2, 3, 4), (0, 1, 3, 4), (0, 1, 2, 4)),
     *((0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
 )
+_STEPS = np.array(_PATTERNS).T
+_SPANS = _STEPS[-1] + 1
 # A pattern counts as repeated if it occurred at most so many tokens earlier.
 BACK = 120
 # A character is a token where words are not spaced.
@@ -33,25 +38,34 @@ _TOKEN = regex.compile(
 )
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
-
-class _Numbers(dict[str, int]):
-    """A number for each token; those that are equal for a pattern have the same."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, int] = {}
-
-    def __missing__(self, token: str) -> int:
-        name = "0" if token[0].isdigit() else token.casefold()
-        number = self[token] = self._names.setdefault(name, len(self._names) + 1)
-        return number
+# Only markup tags hold whitespace; `str.split` also splits at four control characters.
+_NOT_CHUNKED = regex.compile(r"[<\x1c-\x1f]")
 
 
 # A filter asks for onset and coverage of the same text.
 @lru_cache(maxsize=1)
-def tokens(text: str) -> NDArray[np.int64]:
-    """Number the words, numbers and signs of a text, without markup tags, in order."""
-    found = [token for token in _TOKEN.findall(text) if not _is_markup(token)]
-    return np.fromiter(map(_Numbers().__getitem__, found), np.int64, len(found))
+def tokens(text: str) -> NDArray[np.uint64]:
+    """Return a number for each word, number and sign of a text, without markup tags, in order.
+
+    Tokens that are equal for a pattern have the same number, in every text.
+    """
+    chunks = [text] if _NOT_CHUNKED.search(text) else text.split()
+    return np.frombuffer(b"".join(map(_digests.__getitem__, chunks)), np.uint64)
+
+
+def _digests_of(chunk: str) -> bytes:
+    """Return eight bytes per token, a digest that is the same for equal tokens."""
+    # Most chunks are one word, where the expression is slow.
+    found = [chunk] if chunk.isascii() and chunk.isalpha() else _TOKEN.findall(chunk)
+    names = ["0" if token[0].isdigit() else token.casefold() for token in found]
+    return b"".join(
+        blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for name in names
+        if not _is_markup(name)
+    )
+
+
+_digests = Chunks(_digests_of)
 
 
 def _is_markup(token: str) -> bool:
@@ -64,25 +78,47 @@ def _offset(text: str, place: int) -> int:
     return next(islice(kept, place, None)).start()
 
 
-def covered(found: NDArray[np.int64], back: int = BACK) -> NDArray[np.bool_]:
+def covered(numbers: NDArray[np.uint64], back: int = BACK) -> NDArray[np.bool_]:
     """Mark the tokens inside a pattern that occurred earlier, within `back` tokens.
 
     Returns: one bool per token.
     """
-    numbers = found.astype(np.uint64)
-    marked = np.zeros(len(numbers), bool)
-    for pattern in _PATTERNS:
-        span = pattern[-1] + 1
-        keys = _keys(numbers, pattern)
-        if len(keys) < 2:
-            continue
-        order = np.argsort(keys, kind="stable")
-        same = keys[order[1:]] == keys[order[:-1]]
-        gap = order[1:] - order[:-1]
-        again = order[1:][same & (gap >= span) & (gap <= back)]
-        for step in range(span):
-            marked[again + step] = True
+    size = len(numbers)
+    pairs = _keys(numbers, (0, 1))
+    recurring = np.zeros(size + _SPANS.max(), bool)
+    for places in _repeated(pairs, np.arange(len(pairs)), back):
+        recurring[places] = True
+    # Every pattern has pairs of neighbours, and few places of most texts have only recurring ones.
+    fits = [
+        np.logical_and.reduce([recurring[at : at + size] for at in pattern if at + 1 in pattern])
+        for pattern in _PATTERNS
+    ]
+    which, places = np.nonzero(fits)
+    within = places + _SPANS[which] <= size
+    which, places = which[within], places[within]
+    keys = which.astype(np.uint64) * _ODD
+    for steps in _STEPS:
+        keys = (keys + numbers[places + steps[which]]) * _ODD
+    earlier, later = _repeated(keys, places, back)
+    far = places[later] - places[earlier] >= _SPANS[which[later]]
+    starts, spans = places[later][far], _SPANS[which[later]][far]
+    marked = np.zeros(size, bool)
+    for step in range(_SPANS.max()):
+        marked[starts[spans > step] + step] = True
     return marked
+
+
+def _repeated(
+    keys: NDArray[np.uint64], places: NDArray[np.int64], back: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the keys that occurred earlier, within `back` places of the nearest earlier one.
+
+    Returns: the indices of the earlier ones, and those of the later ones.
+    """
+    order = np.argsort(keys, kind="stable")
+    earlier, later = order[:-1], order[1:]
+    found = (keys[later] == keys[earlier]) & (places[later] - places[earlier] <= back)
+    return earlier[found], later[found]
 
 
 def _keys(numbers: NDArray[np.uint64], pattern: tuple[int, ...]) -> NDArray[np.uint64]:
@@ -130,7 +166,7 @@ def coverage(text: str) -> float:
     At any distance, and without gaps; 0 for texts of fewer than five tokens. Source: duplicate
     n-gram fractions of Rae et al. 2021 (arXiv 2112.11446), table A1, here over tokens.
     """
-    numbers = tokens(text).astype(np.uint64)
+    numbers = tokens(text)
     keys = _keys(numbers, _PATTERNS[0])
     if len(keys) < 2:
         return 0.0

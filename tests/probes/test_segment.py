@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.probes import segment
 from compiler.probes.segment import counted_words
-from compiler.words import words_of
+from compiler.words import size_between, words_of
 from tests.conftest import ROOT
 from tests.strategies import documents
 
@@ -101,6 +102,14 @@ def test_words_keep_apostrophes_hyphens_and_numbers() -> None:
 )
 def test_only_prose_can_be_an_atom(text: str, prose: bool) -> None:
     assert segment.is_prose(text) is prose
+
+
+@given(st.text(st.sampled_from("ab é中ﬀ1'-,; \u0301\x1c")).map(lambda text: "Aé" + text + "."))
+def test_prose_has_letters_and_words_enough(text: str) -> None:
+    letters, visible = len(regex.findall(r"[\p{L}\p{M}]", text)), sum(map(len, text.split()))
+
+    worded = letters >= 0.6 * visible and size_between(text, 0, len(text)) >= 3
+    assert segment.is_prose(text) is worded
 
 
 def test_an_empty_text_has_no_spans() -> None:
