@@ -170,7 +170,7 @@ def closing_of(text: str) -> int:
     body = text.rstrip()
     if "\n" in text[len(body) :]:
         return LINE_END
-    closed = body.rstrip("\"”’)]").endswith((".", "!", "?", "…"))
+    closed = body.rstrip('"”’)]').endswith((".", "!", "?", "…"))
     return SENTENCE if closed else MIDDLE
 
 
