@@ -5,18 +5,21 @@ BIN := .venv/bin
 .PHONY: install demo check test pytest interop golden bench lock clean
 .DEFAULT_GOAL := demo
 
-# Two lock files with hashes: dependencies of probec, and those that development adds. They are
-# complete, so nothing is resolved. Bytecode is compiled by the first import, most of it never.
+# Two lock files with hashes: dependencies of probec, and those that development adds. Together they
+# are complete and share no package, so nothing is resolved, and both may be installed at once.
+# Bytecode is compiled by the first import, most of it never.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
 
-.venv/.run: requirements.lock pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("probec needs Python 3.11 to 3.14, this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 14) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv
+
+.venv/.run: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-build-isolation -e .
 	@touch $@
 
-.venv/.dev: .venv/.run requirements-dev.lock
+.venv/.dev: requirements-dev.lock | $(BIN)/python
 	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
@@ -26,16 +29,16 @@ demo: .venv/.run  ## build specs/demo.yaml with the embedded model: no key, no n
 	@$(BIN)/probec build specs/demo.yaml
 	@echo; echo "probec is in $(BIN): source $(BIN)/activate puts it on your PATH"
 
-check: .venv/.dev  ## lint, types, import contracts
+check: .venv/.run .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: .venv/.dev  ## everything CI runs, checks beside tests; FULL=1 tries more examples
+test:  ## everything CI runs, checks beside tests; FULL=1 tries more examples
 	@$(MAKE) --no-print-directory -j 2 check pytest
 
-pytest: .venv/.dev
+pytest: .venv/.run .venv/.dev
 	$(BIN)/pytest -n 3 $(if $(FULL),--full)
 
 INTEROP := llmock mock-ai-api steadybatch promptbatch inspect lm-eval
@@ -45,10 +48,10 @@ INTEROP := llmock mock-ai-api steadybatch promptbatch inspect lm-eval
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-interop: .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers, clients and harnesses against probec's
+interop: .venv/.run .venv/.dev $(INTEROP:%=.venv-interop/%/.done)  ## third-party servers, clients and harnesses against probec's
 	$(BIN)/pytest -n 0 tests/interop
 
-golden: .venv/.dev  ## accept changed golden files; read the diff before committing
+golden: .venv/.run .venv/.dev  ## accept changed golden files; read the diff before committing
 	$(BIN)/pytest -n 0 --update-golden
 
 bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured in the same run
@@ -65,7 +68,7 @@ bench: .venv/.run  ## speed of the local stages, as ratios to a floor measured i
 
 lock:  ## re-pin the locks (needs uv on PATH)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock --extra build
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock --extra dev --extra build
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -c requirements.lock -o requirements-dev.lock --extra dev --extra build $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock)
 
 clean:  ## remove the environment and build outputs (never the paid replies in .probec/)
 	rm -rf .venv .venv-interop build/objects build/steps build/heads build/datasets build/receipts build/shipped build/staged
