@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _WORD = r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|\p{N}+(?:[.,]\p{N}+)*"
 WORD = pattern(_WORD)
-_TOKEN = pattern(_WORD + r"|[^\s\p{L}\p{M}\p{N}]")
+_MARK = r"[^\s\p{L}\p{M}\p{N}]"
+_TOKEN = pattern(f"{_WORD}|{_MARK}")
 # Scripts without spaces between words, where a run of letters is not a word.
 _SCRIPTS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _OF_SCRIPTS = pattern(_SCRIPTS)
@@ -118,6 +119,11 @@ def _spans_within(text: str, start: int, end: int) -> tuple[list[int], list[int]
 
 @lru_cache(maxsize=64)
 def _spans_of_long(text: str) -> tuple[list[int], list[int]]:
+    starts, ends = _word_spans(text)
+    return starts.tolist(), ends.tolist()
+
+
+def _word_spans(text: str) -> tuple[Ints, Ints]:
     """Find the matches of `WORD` by looking up each character, faster than the expression."""
     import numpy as np
 
@@ -130,8 +136,7 @@ def _spans_of_long(text: str) -> tuple[list[int], list[int]]:
     held = (kinds[joiners - 1] == joined) & (kinds[joiners + 1] == joined)
     kinds[joiners] = np.where(held, joined, 0)
     edges = np.flatnonzero(kinds[1:] != kinds[:-1])
-    starts, ends = edges[kinds[edges + 1] > 0], edges[kinds[edges] > 0]
-    return starts.tolist(), ends.tolist()
+    return edges[kinds[edges + 1] > 0], edges[kinds[edges] > 0]
 
 
 _LETTER, _NUMBER = 1, 2
@@ -253,8 +258,22 @@ def token_spans(text: str) -> tuple[Ints, Ints]:
     """Return the starts and the ends of a text's words and punctuation marks."""
     import numpy as np
 
-    spans = np.array([match.span() for match in _TOKEN.finditer(text)], np.int64).reshape(-1, 2)
-    return spans[:, 0], spans[:, 1]
+    starts, ends = _word_spans(text)
+    marks = np.flatnonzero(_marks().of(text))
+    # Those within a word are part of it.
+    marks = marks[starts.searchsorted(marks, "right") == ends.searchsorted(marks, "right")]
+    return np.sort(np.concatenate([starts, marks])), np.sort(np.concatenate([ends, marks + 1]))
+
+
+@cache
+def _marks() -> Kinds:
+    """Return the kinds: 1 for punctuation marks and joiners, 0 = other."""
+    import regex
+
+    from compiler.characters import Kinds
+
+    mark = regex.compile(_MARK)
+    return Kinds(lambda char: mark.match(char) is not None)
 
 
 # Not part of a word at either end of a chunk.

@@ -20,6 +20,8 @@ def test_spans_are_the_matches_of_the_expression(text: str) -> None:
 
     assert list(zip(starts, ends, strict=True)) == [m.span() for m in WORD.finditer(text)]
     assert list(words.words_of(text)) == WORD.findall(text)
+    tokens = [text[start:end] for start, end in zip(*words.token_spans(text), strict=True)]
+    assert tokens == words.tokens_in(text)
 
 
 @given(st.one_of(ODD, documents().map(lambda text: text * 9)), st.data())

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from compiler.probes import collocations, leakage
 from compiler.probes.checks import has_control
-from compiler.probes.collocations import Collocations, Frames, Place
+from compiler.probes.collocations import Collocations, Frames, Place, pairs_in
 from compiler.probes.junctions import LAST_LEVEL, Junctions
 from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
 from compiler.probes.sampling import Stream
@@ -87,20 +87,14 @@ class _Around:
 
     def __init__(self, own: int, pool: Pool) -> None:
         self.own = own
-        near = [place for place in pool.stock.nearest(own) if place in pool.giving]
-        self.near = np.array(sorted(near), np.int64)
+        near = [place for place in pool.stock.nearest(own) if place in pool.pairs]
         self.nearby = pool.stock.held(near)
+        # The cost of a window, by its document's number among those that give alternatives.
+        self.elsewhere = np.where(np.isin([*pool.pairs], near), 0.0, _OTHER_DOCUMENT)
         # Its own attestations are left out of all counts.
-        donor = pool.donors[own]
-        self.counts = Collocations([donor.texts] if own in pool.giving else [], pool.lexicon)
-        self._donor = donor
-        self._windows: dict[str, Windows] = {}
-
-    def windows(self, tokenizer: str) -> Windows:
-        """Return the windows of the document."""
-        if tokenizer not in self._windows:
-            self._windows[tokenizer] = self._donor.windows(tokenizer)
-        return self._windows[tokenizer]
+        self.counts = Collocations([pool.pairs[own]] if own in pool.pairs else [], pool.lexicon)
+        # By place of a window, see `Pool._strength`.
+        self.strength: dict[tuple[str, str], NDArray[np.float64]] = {}
 
 
 class Pool:
@@ -113,14 +107,21 @@ class Pool:
         self.stock = Stock([donor.chunks for donor in self.donors], lexicon)
         self._place = {donor.doc_id: place for place, donor in enumerate(self.donors)}
         held = collocations.held_out(self._place)
-        self.giving = [place for name, place in self._place.items() if name not in held]
+        # Of the documents that give alternatives.
+        self.pairs = {
+            place: pairs_in(self.donors[place].texts, lexicon)
+            for name, place in self._place.items()
+            if name not in held
+        }
+        self._given = self.stock.held(self.pairs)
         self._around: tuple[str, _Around] | None = None
-        self._unwritten: tuple[str, Numbers] | None = None
+        self._unwritten: tuple[str, Numbers, Numbers] | None = None
         self._known: dict[str, Junctions] = {}
+        self._windows: dict[tuple[int, str], Windows] = {}
 
     @cached_property
     def _frames(self) -> Frames:
-        return Frames([self.donors[place].texts for place in self.giving], self.lexicon)
+        return Frames(self.pairs.values(), self.lexicon)
 
     def word(
         self,
@@ -137,20 +138,20 @@ class Pool:
         atom, which are never drawn.
         """
         around = self._near(doc_id)
-        pool = self.stock.alike(atom, self._words(doc_id, siblings), question)
-        fit = self._frames.fit(place, self.stock.tokens[pool])
-        wanted = self._attested(place, atom, around)
-        cost = np.abs(np.log1p(fit.strength) - _target(wanted))
-        cost += _UNLIKE * self.stock.unlikeness(atom, pool)
-        cost += np.where(around.nearby[pool], 0.0, _OTHER_DOCUMENT)
-        for level in range(4):
-            among = np.flatnonzero(fit.levels == level)
-            for number in _cheapest(cost[among], stream):
-                word = self.stock.words[pool[among[number]]]
+        wanted = _target(self._attested(place, atom, around))
+        words, tokens = self._words(doc_id, siblings)
+        for level, fitting in enumerate(self._frames.levels(place)):
+            pool = self.stock.alike(atom, words[fitting[tokens]], question)
+            strength = self._frames.strength(place, self.stock.tokens[pool])
+            cost = np.abs(np.log1p(strength) - wanted)
+            cost += _UNLIKE * self.stock.unlikeness(atom, pool)
+            cost += np.where(around.nearby[pool], 0.0, _OTHER_DOCUMENT)
+            for number in _cheapest(cost, stream):
+                word = self.stock.words[pool[number]]
                 if not _one_edit(word.casefold(), atom.casefold()) and not siblings.hold(
                     f" {word}"
                 ):
-                    return word, level, len(among)
+                    return word, level, len(pool)
         return None
 
     def window(
@@ -166,37 +167,42 @@ class Pool:
         mine = frozenset(tokenizer.ids(like.text))
         around = self._near(like.doc_id)
         junctions = self._junctions(tokenizer.identity)
-        opening = around.windows(tokenizer.identity).opening_at(like.start)
+        opening = self._windows_of(around.own, tokenizer.identity).opening_at(like.start)
         strength = self._strength(like.place, around)
-        wanted = self._attested(like.place, like.text, around)
+        wanted = _target(self._attested(like.place, like.text, around))
         touching = self._word_at(like.place, like.text)
-        own = self.giving.index(around.own) if around.own in self.giving else -1
-        near = np.array([self.giving.index(place) for place in around.near.tolist()], np.int64)
+        own = [*self.pairs].index(around.own) if around.own in self.pairs else -1
         for level in range(LAST_LEVEL + 1):
             starts = junctions.starts(like.place, level, opening, like.closing, like.count)
             source = junctions.windows.text_of(starts)
-            starts, source = starts[source != own], source[source != own]
             edge = junctions.edge(like.place, starts, like.count)
-            cost = np.abs(np.log1p(np.where(edge < 0, 0, strength[edge])) - _target(wanted))
-            cost += np.where(np.isin(source, near), 0.0, _OTHER_DOCUMENT)
             # With the same word at the split, other documents attest both texts equally often.
             same = edge == touching
-            if level < LAST_LEVEL:
-                starts, cost = starts[~same], cost[~same]
-            else:
-                cost += np.where(same, _SAME_WORD, 0.0)
+            kept = (source != own) & ~same if level < LAST_LEVEL else source != own
+            starts = starts[kept]
+            cost = np.abs(strength[edge[kept]] - wanted)
+            cost += around.elsewhere[source[kept]]
+            if level == LAST_LEVEL:
+                cost += np.where(same[kept], _SAME_WORD, 0.0)
+            tried = set[str]()
             for number in islice(_cheapest(cost, stream), _TRIES):
                 text = junctions.windows.window(int(starts[number]), like.count)
+                # Most windows of few tokens stand in several places.
+                if text in tried:
+                    continue
+                tried.add(text)
+                if siblings.hold(text):
+                    continue
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
                     return text, level, len(starts)
         return None
 
-    def _words(self, doc_id: str, siblings: Siblings) -> Numbers:
-        """Return the words of other documents that no sibling has."""
+    def _words(self, doc_id: str, siblings: Siblings) -> tuple[Numbers, Numbers]:
+        """Return the words of other documents that no sibling has, and the token of each."""
         if self._unwritten is None or self._unwritten[0] != doc_id:
-            found = self.stock.unwritten(self.giving, siblings.all_chunks)
-            self._unwritten = doc_id, found
-        return self._unwritten[1]
+            found = self.stock.unwritten(self._given, siblings.all_chunks)
+            self._unwritten = doc_id, found, self.stock.tokens[found]
+        return self._unwritten[1:]
 
     def _attested(self, place: Place, text: str, around: _Around) -> int:
         """Count the attestations of a text at a place, in other documents."""
@@ -211,20 +217,35 @@ class Pool:
         number = self._frames.pairs.number(token)
         return number if token[:1].isalnum() and number != UNKNOWN else _NO_WORD
 
-    def _strength(self, place: Place, around: _Around) -> Numbers:
-        """Count, per token, the other documents that attest it beside the place."""
-        found = np.zeros(self.lexicon.words_known, np.int64)
-        for sign, counts in ((1, self._frames.pairs), (-1, around.counts)):
-            beside = counts.after(place.left) if place.left else counts.before(place.right)
-            found[beside[0]] += sign * beside[1]
-        return found
+    def _strength(self, place: Place, around: _Around) -> NDArray[np.float64]:
+        """Return, per token, the logarithm of its attestations beside the place, plus one.
+
+        Other documents only. The last entry is that of `UNKNOWN`.
+        """
+        key = place.left, place.right
+        if key not in around.strength:
+            found = np.zeros(self.lexicon.words_known + 1)
+            for sign, counts in ((1, self._frames.pairs), (-1, around.counts)):
+                tokens, documents = counts.beside(place)
+                found[tokens] += sign * documents
+            tokens, _ = self._frames.pairs.beside(place)
+            found[tokens] = np.log1p(found[tokens])
+            around.strength[key] = found
+        return around.strength[key]
 
     def _junctions(self, tokenizer: str) -> Junctions:
         if tokenizer not in self._known:
-            parts = [self.donors[place].windows(tokenizer) for place in self.giving]
-            tokens = [self.lexicon.tokens(self.donors[place].chunks) for place in self.giving]
+            parts = [self._windows_of(place, tokenizer) for place in self.pairs]
+            tokens = [self.lexicon.tokens(self.donors[place].chunks) for place in self.pairs]
             self._known[tokenizer] = Junctions(parts, tokens, self._frames)
         return self._known[tokenizer]
+
+    def _windows_of(self, place: int, tokenizer: str) -> Windows:
+        """Return the windows of a document."""
+        key = place, tokenizer
+        if key not in self._windows:
+            self._windows[key] = self.donors[place].windows(tokenizer)
+        return self._windows[key]
 
     def _near(self, doc_id: str) -> _Around:
         """Return the surroundings of a document. The slots of a document are consecutive."""
@@ -247,8 +268,13 @@ def _cheapest(cost: NDArray[np.float64], stream: Stream) -> Iterator[int]:
     if not len(cost):
         return
     first = stream.below(len(cost))
-    order = np.argsort(np.roll(cost, -first), kind="stable")
-    yield from ((order + first) % len(cost)).tolist()
+    rolled = np.concatenate([cost[first:], cost[:first]])
+    # One of the cheapest is nearly always taken, so that the others need no order.
+    limit = np.partition(rolled, _TRIES)[_TRIES] if len(cost) > _TRIES else np.inf
+    for among in (rolled <= limit, rolled > limit):
+        places = np.flatnonzero(among)
+        order = places[np.argsort(rolled[places], kind="stable")]
+        yield from ((order + first) % len(cost)).tolist()
 
 
 def _one_edit(left: str, right: str) -> bool:

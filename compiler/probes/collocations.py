@@ -12,18 +12,20 @@ alternative saw.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
+from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers, distinct
 from compiler.probes.sampling import rank
 from compiler.records import Probe
 from compiler.words import STOPWORDS, ending, tokens_in
 
 Bools = NDArray[np.bool_]
+# Sorted numbers, with the count of each.
+Counted = tuple[Numbers, Numbers]
 
 _REACH = 80
 _FEWEST = 8
@@ -38,15 +40,22 @@ def held_out(doc_ids: Collection[str]) -> frozenset[str]:
     return frozenset(ranked[: len(ranked) // 2] if len(ranked) >= _FEWEST else ())
 
 
+def pairs_in(texts: Iterable[Numbers], lexicon: Lexicon) -> Numbers:
+    """Return the distinct pairs of neighbouring tokens of one document, sorted.
+
+    `texts`: the chunks of each of its texts. A pair has its left token in the high bits.
+    """
+    found = [lexicon.tokens(text) for text in texts]
+    return distinct(np.concatenate([_NONE, *(each[:-1] << 32 | each[1:] for each in found)]))
+
+
 class Collocations:
     """Pairs of neighbouring tokens in documents. Tokens are numbered by a lexicon."""
 
-    def __init__(self, documents: Iterable[Sequence[Numbers]], lexicon: Lexicon) -> None:
-        """Count the pairs. `documents`: the chunks of each of their texts."""
-        found = [_pairs([lexicon.tokens(text) for text in texts]) for texts in documents]
-        every = np.concatenate([np.zeros(0, np.int64), *found])
+    def __init__(self, documents: Iterable[Numbers], lexicon: Lexicon) -> None:
+        """Count the documents of each pair. `documents`: `pairs_in` each of them."""
         self._known = lexicon.known_word
-        self.table = Table.of(every)
+        self.table = Table.of(np.concatenate([_NONE, *documents]))
 
     def number(self, token: str) -> int:
         """Return the number of a token, `UNKNOWN` if it has none."""
@@ -56,65 +65,77 @@ class Collocations:
         """Return the number of documents in which `left` stands immediately before `right`."""
         return self.table.count(self._known(left), self._known(right))
 
-    def after(self, left: str) -> tuple[Numbers, Numbers]:
+    def after(self, left: str) -> Counted:
         """Return the numbers of the tokens that stand after one, and of the documents of each."""
         return self.table.after(self._known(left))
 
-    def before(self, right: str) -> tuple[Numbers, Numbers]:
+    def before(self, right: str) -> Counted:
         """Return the numbers of the tokens that stand before one, and of the documents of each."""
         return self.table.before(self._known(right))
+
+    def beside(self, place: Place) -> Counted:
+        """Return the tokens that stand beside the only neighbour of a place, like `after`."""
+        return self.after(place.left) if place.left else self.before(place.right)
 
 
 class Table:
     """Pairs of numbers with their counts. `pairs`: sorted, the left number in the high bits."""
 
     def __init__(self, pairs: Numbers, counts: Numbers) -> None:
-        """Sort the pairs by their right numbers as well."""
         self._pairs, self._counts = pairs, counts
-        self.lefts, self.rights = pairs >> 32, pairs & _LOW
-        self._by_right = np.argsort(self.rights, kind="stable")
-        self._sorted_rights = self.rights[self._by_right]
 
     @classmethod
     def of(cls, pairs: Numbers) -> Table:
         """Count the pairs, given in any order."""
         return cls(*np.unique(pairs, return_counts=True))
 
+    @property
+    def lefts(self) -> Numbers:
+        """The left number of each pair."""
+        return self._pairs >> 32
+
+    @property
+    def rights(self) -> Numbers:
+        """The right number of each pair."""
+        return self._pairs & _LOW
+
+    @cached_property
+    def _swapped(self) -> Table:
+        pairs = self.rights << 32 | self.lefts
+        order = np.argsort(pairs)
+        return Table(pairs[order], self._counts[order])
+
     def count(self, left: int, right: int) -> int:
         """Return the count of a pair."""
         if UNKNOWN in (left, right):
             return 0
-        at = int(np.searchsorted(self._pairs, left << 32 | right))
-        found = at < len(self._pairs) and int(self._pairs[at]) == left << 32 | right
-        return int(self._counts[at]) if found else 0
+        pair = left << 32 | right
+        at = int(self._pairs.searchsorted(pair))
+        return int(self._counts[at]) if at < len(self._pairs) and self._pairs[at] == pair else 0
 
-    def after(self, left: int) -> tuple[Numbers, Numbers]:
-        """Return the right numbers of a left one, with their counts."""
-        first, last = np.searchsorted(self.lefts, [left, left + 1])
-        return self.rights[first:last], self._counts[first:last]
+    def after(self, left: int) -> Counted:
+        """Return the right numbers of a left one, sorted, with their counts."""
+        first, last = self._pairs.searchsorted([left << 32, (left + 1) << 32])
+        return self._pairs[first:last] & _LOW, self._counts[first:last]
 
-    def before(self, right: int) -> tuple[Numbers, Numbers]:
-        """Return the left numbers of a right one, with their counts."""
-        first, last = np.searchsorted(self._sorted_rights, [right, right + 1])
-        places = self._by_right[first:last]
-        return self.lefts[places], self._counts[places]
+    def before(self, right: int) -> Counted:
+        """Return the left numbers of a right one, sorted, with their counts."""
+        return self._swapped.after(right)
 
 
 _LOW = (1 << 32) - 1
+_NONE = np.zeros(0, np.int64)
 
 
-def _pairs(texts: Iterable[Numbers]) -> Numbers:
-    """Return the distinct pairs of neighbouring tokens of one document."""
-    found = [(tokens[:-1] << 32) | tokens[1:] for tokens in texts]
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
-
-
+# The tokens beside a place are needed when an alternative is drawn, and when it is tested.
+@lru_cache(maxsize=32)
 def before(text: str, at: int) -> str:
     """Return the last token before an offset, case-folded, or an empty text."""
     found = tokens_in(text, max(0, at - _REACH), at)
     return found[-1].casefold() if found else ""
 
 
+@lru_cache(maxsize=32)
 def after(text: str, at: int) -> str:
     """Return the first token after an offset, case-folded, or an empty text."""
     found = tokens_in(text, at, at + _REACH)
@@ -148,76 +169,77 @@ class Place:
 
     def attested(self, wanted: str, counts: Collocations) -> int:
         """Return the number of attestations of a text at this place, over both edges."""
-        first, last = after(wanted, 0), before(wanted, len(wanted))
-        left = counts.count(self.left, first) if self.left else 0
-        return left + (counts.count(last, self.right) if self.right else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How well each of some tokens fits a place.
-
-    `strength`: documents that attest it beside either neighbour, summed; `levels`: 0 both
-    neighbours, 1 one of them and the class of the other, 2 both classes, 3 none of these.
-    """
-
-    strength: Numbers
-    levels: Numbers
+        left = counts.count(self.left, after(wanted, 0)) if self.left else 0
+        right = counts.count(before(wanted, len(wanted)), self.right) if self.right else 0
+        return left + right
 
 
 class Frames:
     """The pairs of neighbouring tokens of some documents, and of classes and tokens."""
 
-    def __init__(self, documents: Iterable[Sequence[Numbers]], lexicon: Lexicon) -> None:
-        """Count the pairs. `documents`: the chunks of each of their texts."""
+    def __init__(self, documents: Iterable[Numbers], lexicon: Lexicon) -> None:
+        """Count the pairs. `documents`: `pairs_in` each of them."""
         self.pairs = Collocations(documents, lexicon)
         self._lexicon = lexicon
         self._classes: dict[str, int] = {}
         left, right = self.pairs.table.lefts, self.pairs.table.rights
         names = lexicon.known_words
+        present = np.zeros(len(names), np.bool_)
+        present[left] = present[right] = True
+        tokens = np.flatnonzero(present)
         # The class of each token; `UNKNOWN` for tokens of no pair.
         self.classes = classes = np.full(len(names), UNKNOWN)
-        for token in np.unique(np.concatenate([left, right])).tolist():
-            classes[token] = self._numbered(names[token])
+        classes[tokens] = [self._numbered(names[token]) for token in tokens.tolist()]
         self._after_class = Table.of(classes[left] << 32 | right)
-        self._before_class = Table.of(left << 32 | classes[right])
+        self._before_class = Table.of(classes[right] << 32 | left)
 
     def class_of(self, token: str) -> int:
         """Return the number of a token's class, `UNKNOWN` if no document has the class."""
         return self._classes.get(_class(token), UNKNOWN)
 
-    def fit(self, place: Place, tokens: Numbers) -> Fit:
-        """Return how well tokens fit a place."""
+    def levels(self, place: Place) -> Iterator[Bools]:
+        """Yield the marked tokens that fit a place at each level, from the best.
+
+        0: some document attests it beside both neighbours, 1: beside one, and beside the class of
+        the other, 2: beside both classes, 3: all others.
+        """
         # A place at an end of a text has one neighbour.
-        left = self._at(self.pairs.after(place.left)) if place.left else self._nothing()
-        right = self._at(self.pairs.before(place.right)) if place.right else self._nothing()
-        like_left = self._at(self._after_class.after(self.class_of(place.left)))
-        like_right = self._at(self._before_class.before(self.class_of(place.right)))
-        on_left, on_right = left[tokens] > 0, right[tokens] > 0
-        fits_left, fits_right = like_left[tokens] > 0, like_right[tokens] > 0
-        levels = np.select(
-            [
-                on_left & on_right,
-                (on_left & fits_right) | (on_right & fits_left),
-                fits_left & fits_right,
-            ],
-            [0, 1, 2],
-            3,
-        )
-        return Fit(left[tokens] + right[tokens], levels)
+        on_left = self._marked(self.pairs.after(place.left))
+        on_right = self._marked(self.pairs.before(place.right))
+        better = on_left & on_right
+        yield better
+        fits_left = self._marked(self._after_class.after(self.class_of(place.left)))
+        fits_right = self._marked(self._before_class.after(self.class_of(place.right)))
+        for found in ((on_left & fits_right) | (on_right & fits_left), fits_left & fits_right):
+            yield found & ~better
+            better |= found
+        yield ~better
 
-    def _at(self, found: tuple[Numbers, Numbers]) -> Numbers:
-        counts = self._nothing()
-        counts[found[0]] = found[1]
-        return counts
+    def strength(self, place: Place, tokens: Numbers) -> Numbers:
+        """Count the documents that attest each token beside either neighbour, summed."""
+        left, right = self.pairs.after(place.left), self.pairs.before(place.right)
+        return _counts(left, tokens) + _counts(right, tokens)
 
-    def _nothing(self) -> Numbers:
-        return np.zeros(self._lexicon.words_known, np.int64)
+    def _marked(self, found: Counted) -> Bools:
+        marks = np.zeros(self._lexicon.words_known, np.bool_)
+        marks[found[0]] = True
+        return marks
 
     def _numbered(self, token: str) -> int:
         return self._classes.setdefault(_class(token), len(self._classes))
 
 
+def _counts(found: Counted, tokens: Numbers) -> Numbers:
+    """Return the count of each token, 0 for those that are not among the found ones."""
+    numbers, counts = found
+    if not len(numbers):
+        return np.zeros(len(tokens), np.int64)
+    at = np.minimum(numbers.searchsorted(tokens), len(numbers) - 1)
+    return np.where(numbers[at] == tokens, counts[at], 0)
+
+
+# Shards have most of their words in common.
+@lru_cache(maxsize=1 << 16)
 def _class(token: str) -> str:
     if token in STOPWORDS or not token or not token[0].isalnum():
         return token
@@ -231,7 +253,7 @@ class HeldOut:
     def __init__(self, documents: Mapping[str, Sequence[Numbers]], lexicon: Lexicon) -> None:
         """Count the pairs. `documents`: the chunks of each of their texts, by document id."""
         names = held_out(documents)
-        self._documents = {name: documents[name] for name in names}
+        self._documents = {name: pairs_in(documents[name], lexicon) for name in names}
         self._counts = Collocations(self._documents.values(), lexicon)
         self._lexicon = lexicon
         self._own: tuple[str, Collocations] | None = None

@@ -63,15 +63,15 @@ class _Sorted:
     """Places by the number at each."""
 
     def __init__(self, numbers: Numbers) -> None:
-        self._order = np.argsort(numbers, kind="stable")
-        self._sorted = numbers[self._order]
+        # The number in the high bits, then the place.
+        self._keys = np.sort(numbers << 32 | np.arange(len(numbers)))
 
     def of(self, number: int) -> Numbers:
         """Return the places of a number, in order; none for `UNKNOWN`."""
         if number == UNKNOWN:
             return np.zeros(0, np.int64)
-        first, last = np.searchsorted(self._sorted, [number, number + 1])
-        found: Numbers = self._order[first:last]
+        first, last = self._keys.searchsorted([number << 32, (number + 1) << 32])
+        found: Numbers = self._keys[first:last] & ((1 << 32) - 1)
         return found
 
 
@@ -80,8 +80,8 @@ def _edges(windows: Windows, tokens: Numbers) -> tuple[Numbers, Numbers]:
     starts, ends = token_spans(windows.text)
     padded = np.concatenate([[UNKNOWN], tokens, [UNKNOWN]])
     offsets = windows.offsets
-    last = np.searchsorted(ends, offsets, "right")
-    following = np.searchsorted(starts, offsets, "left")
+    last = ends.searchsorted(offsets, "right")
+    following = starts.searchsorted(offsets)
     # Otherwise the offset cuts a token.
     whole = (last == following) & (offsets >= 0)
     return (

@@ -7,7 +7,7 @@ numbered in sorted order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -57,11 +57,11 @@ class Stock:
     def _script_of(self, word: str) -> int:
         return self._script_numbers.setdefault(script(word), len(self._script_numbers))
 
-    def unwritten(self, among: Sequence[int], chunks: Numbers) -> Numbers:
-        """Return the words of documents whose stem occurs in none of the chunks."""
+    def unwritten(self, among: NDArray[np.bool_], chunks: Numbers) -> Numbers:
+        """Return the marked words whose stem occurs in none of the chunks."""
         absent = np.ones(self._lexicon.size, np.bool_)
         absent[self._lexicon.stems(chunks)] = False
-        found: Numbers = np.flatnonzero(absent[self._roots_anywhere] & self.held(among))
+        found: Numbers = np.flatnonzero(absent[self._roots_anywhere] & among)
         return found
 
     def alike(self, wanted: str, among: Numbers, apart: str) -> Numbers:
@@ -94,7 +94,7 @@ class Stock:
         found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + _ENDING * other
         return found
 
-    def held(self, places: Sequence[int]) -> NDArray[np.bool_]:
+    def held(self, places: Iterable[int]) -> NDArray[np.bool_]:
         """Mark the words of some documents."""
         found = np.zeros(len(self.words), np.bool_)
         for place in places:

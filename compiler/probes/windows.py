@@ -20,7 +20,6 @@ from compiler.probes.tokens import Tokens
 
 _SPACE, _LINE, _UPPER, _LETTER, _DIGIT, _ALNUM, _TERMINAL, _CLOSER = (1 << n for n in range(8))
 _CLOSERS = '"”’)]'
-_IN_A_LINE, _SPACED, _NEW_LINE = range(3)
 _NEITHER = 255
 
 
@@ -45,17 +44,18 @@ class Windows:
         self._closings = closings
         self._offsets = offsets
         self._firsts = firsts
+        # The number of the text of each place.
+        self._sources = np.repeat(np.arange(len(firsts)), np.diff([*firsts, len(openings)]))
 
     @classmethod
     def of(cls, text: str, tokens: Tokens) -> Windows:
         """Classify the windows of one text."""
-        clean, before = np.array(tokens.clean), np.array(tokens.before)
-        kinds = np.concatenate([_kinds().of(text), np.zeros(1, np.uint8)])
+        clean, before = np.array(tokens.clean, np.int64), np.array(tokens.before, np.int64)
         size = int(before[-1]) + 1
         openings, closings = np.full((2, size), _NEITHER, np.uint8)
+        openings[before], closings[before] = _classes(text, clean)
         # No window begins at the end of a text.
-        openings[before[:-1]] = _openings(kinds, clean[:-1])
-        closings[before] = _closings(kinds[:-1], clean)
+        openings[-1] = _NEITHER
         offsets = np.full(size, -1, np.int32)
         offsets[before] = clean
         return cls([text], openings, closings, offsets, [0])
@@ -91,20 +91,19 @@ class Windows:
     def among(
         self, starts: NDArray[np.int64], opening: int, closing: int | None, count: int
     ) -> NDArray[np.int64]:
-        """Return the places among `starts` where `places` finds a window."""
-        size = len(self._openings)
-        starts = starts[(starts >= 0) & (starts < size - count)]
-        held = self._openings[starts] == opening
+        """Return the places among `starts`, which are sorted, where `places` finds a window."""
+        starts = starts[slice(*starts.searchsorted([0, len(self._openings) - count]))]
+        starts = starts[self._openings[starts] == opening]
         ends = self._closings[starts + count]
-        held &= ends != _NEITHER if closing is None else ends == closing
+        held = ends != _NEITHER if closing is None else ends == closing
         # Other windows would end in the next text.
-        held &= self.text_of(starts) == self.text_of(starts + count)
+        held &= self._sources[starts] == self._sources[starts + count]
         found: NDArray[np.int64] = starts[held]
         return found
 
     def text_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the text of each place."""
-        found: NDArray[np.int64] = np.searchsorted(self._firsts, places, "right") - 1
+        found: NDArray[np.int64] = self._sources[places]
         return found
 
     @property
@@ -126,60 +125,49 @@ class Windows:
 OPENINGS = 3 * 4 * 4
 
 
-def _openings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Classify the beginning of windows at the given offsets, as numbers below `OPENINGS`.
+def _classes(text: str, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Classify the beginning and the end of windows at sorted offsets.
 
-    Leading whitespace (none, space, line), the first visible character (digit, upper, lower, other)
-    and, without leading whitespace, the character before it (word, line start, space, other).
-    `kinds`: kinds of the text's characters, and a final 0.
+    A beginning, a number below `OPENINGS`: leading whitespace (none, space, line), the first
+    visible character (digit, upper, lower, other) and, without leading whitespace, the character
+    before it (word, line start, space, other). An end: `closing_of` the text before the offset.
     """
-    visible = _next(~_has(kinds, _SPACE))
-    line = _next(_has(kinds, _LINE))
-    first = kinds[visible[at]]
-    space = np.where(
-        visible[at] == at, _IN_A_LINE, np.where(line[at] < visible[at], _NEW_LINE, _SPACED)
-    )
-    letter = np.select(
-        [_has(first, _DIGIT), _has(first, _UPPER), _has(first, _LETTER)], [0, 1, 2], 3
-    )
-    # The start of the text counts as the start of a line.
-    last = np.where(at == 0, _LINE, kinds[at - 1])
-    held = [_has(last, _ALNUM), _has(last, _LINE), _has(last, _SPACE)]
-    before = np.where(space == _IN_A_LINE, np.select(held, [0, 1, 2], 3), 0)
-    found: NDArray[np.int64] = (space * 4 + letter) * 4 + before
-    return found
+    # Padded, so that each offset has a character before and after it. The start of the text counts
+    # as the start of a line.
+    kinds = np.zeros(len(text) + 2, np.uint8)
+    kinds[0], kinds[1:-1] = _LINE, _kinds().of(text)
+    visible = np.flatnonzero(~_has(kinds, _SPACE))
+    rank = visible.searchsorted(at, "right")
+    last, first = visible[rank - 1], visible[rank]
+    lines = np.flatnonzero(_has(kinds, _LINE))
+    lines_before = lines.searchsorted(at, "right")
+    spaced = first > at + 1
+    # 0 none, 1 within a line, 2 with a line end.
+    space = spaced.astype(np.int64) + (lines.searchsorted(first) > lines_before)
+    before = np.where(spaced, 0, _BEFORE[kinds[at]])
+    # The last characters that are no closing brackets or quotes.
+    core = np.flatnonzero(~_has(kinds, _CLOSER))
+    core = core[core.searchsorted(last, "right") - 1]
+    closings = np.where(_has(kinds[core], _TERMINAL), SENTENCE, MIDDLE)
+    closings[lines_before > lines.searchsorted(last, "right")] = LINE_END
+    return (space * 4 + _FIRST[kinds[first]]) * 4 + before, closings
 
 
-def _closings(kinds: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Compute `closing_of` of the text before each offset."""
-    # Padded in front, so that every offset has a character before it.
-    padded = np.concatenate([np.zeros(1, np.uint8), kinds])
-    visible = _last(~_has(padded, _SPACE))
-    line = _last(_has(padded, _LINE))
-    core = _last(~_has(padded, _CLOSER))[visible[at]]
-    sentence = _has(padded[core], _TERMINAL)
-    found: NDArray[np.int64] = np.where(
-        line[at] > visible[at], LINE_END, np.where(sentence, SENTENCE, MIDDLE)
-    )
-    return found
+def _numbered(*kinds: int) -> NDArray[np.uint8]:
+    """Return, per combination of kinds, the number of the first of these that it has."""
+    found = [
+        next((number for number, kind in enumerate(kinds) if kind & each), len(kinds))
+        for each in range(1 << 8)
+    ]
+    return np.array(found, np.uint8)
+
+
+_FIRST = _numbered(_DIGIT, _UPPER, _LETTER)
+_BEFORE = _numbered(_ALNUM, _LINE, _SPACE)
 
 
 def _has(kinds: NDArray[np.uint8], kind: int) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (kinds & kind) != 0
-    return found
-
-
-def _next(held: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return, per place, the first True place from there on, the length if there is none."""
-    size = len(held)
-    places = np.where(held, np.arange(size), size)
-    found: NDArray[np.int64] = np.minimum.accumulate(places[::-1])[::-1]
-    return found
-
-
-def _last(held: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return, per place, the last True place up to it, 0 if there is none."""
-    found: NDArray[np.int64] = np.maximum.accumulate(np.where(held, np.arange(len(held)), 0))
     return found
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from compiler.probes.collocations import Collocations, Place, after, before, held_out
+from compiler.probes.collocations import Collocations, Place, after, before, held_out, pairs_in
 from compiler.probes.lexicon import Lexicon
 from compiler.words import tokens_in
 
 
 def counted(*documents: str) -> Collocations:
     lexicon = Lexicon.current()
-    return Collocations([[lexicon.read(text)] for text in documents], lexicon)
+    return Collocations([pairs_in([lexicon.read(text)], lexicon) for text in documents], lexicon)
 
 
 def test_a_document_counts_once_for_a_pair() -> None:
@@ -37,7 +37,8 @@ def test_neighbours_of_a_token_have_their_numbers_of_documents() -> None:
 
 def test_pairs_do_not_cross_texts() -> None:
     lexicon = Lexicon.current()
-    counts = Collocations([[lexicon.read("red copper"), lexicon.read("mine shaft")]], lexicon)
+    texts = [lexicon.read("red copper"), lexicon.read("mine shaft")]
+    counts = Collocations([pairs_in(texts, lexicon)], lexicon)
 
     assert counts.count("red", "copper") == 1
     assert counts.count("copper", "mine") == 0
