@@ -60,6 +60,7 @@ DOORS = {
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "selection", "subsets")),
         *("dataset/rollout_columns.py", "dataset/score_tables.py", "dataset/tables.py"),
+        "dataset/arrays.py",
         *("statistics/published.py", "report/sample.py", "api.py"),
     },
     "duckdb": {"viewing/table.py"},
@@ -93,10 +94,10 @@ DOORS = {
             f"statistics/{name}.py"
             for name in (
                 *("stats", "observations", "scores", "reliability", "typicality", "levels"),
-                *("context", "packing"),
+                *("context", "packing", "published"),
             )
         ),
-        *("characters.py", "words.py", "probes/bytelevel.py"),
+        *("characters.py", "words.py", "probes/bytelevel.py", "dataset/arrays.py"),
         *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/junctions.py", "probes/alternatives.py", "probes/passages.py"),

@@ -8,7 +8,7 @@ from compiler.dataset import scopes, stated
 from compiler.dataset.rows import files
 from compiler.embedded import is_embedded
 from compiler.statistics import published
-from compiler.statistics.observations import Observations, gather
+from compiler.statistics.observations import Observations
 from compiler.statistics.stats import Rules, Stats, compute
 
 
@@ -18,7 +18,7 @@ def observed(path: Path) -> Observations:
     Raises:
         SourceError: there is no such file, or it is no table of probes.
     """
-    return gather(published.facts(files(path), scopes.groups(stated.scopes(path))))
+    return published.observed(files(path), scopes.groups(stated.scopes(path)))
 
 
 def stats(

@@ -201,13 +201,16 @@ def _exact(statuses: Names, scores: Floats) -> Names:
     return np.where(short | (np.isin(statuses, SCORED) & (counts == 0)), "partial", statuses)
 
 
-def _padded(rows: Sequence[Sequence[float]]) -> Floats:
-    """Stack rows of different length, padded with NaN."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    found = np.full((len(rows), lengths.max(initial=0)), np.nan)
-    flat = np.fromiter(chain.from_iterable(rows), np.float64, lengths.sum())
-    found[np.arange(found.shape[1]) < lengths[:, None]] = flat
+def padded(lengths: Ints, numbers: Floats) -> Floats:
+    """Return rows of these lengths, padded with NaN. `numbers`: those of all rows."""
+    found = np.full((len(lengths), lengths.max(initial=0)), np.nan)
+    found[np.arange(found.shape[1]) < lengths[:, None]] = numbers
     return found
+
+
+def _padded(rows: Sequence[Sequence[float]]) -> Floats:
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return padded(lengths, np.fromiter(chain.from_iterable(rows), np.float64, lengths.sum()))
 
 
 def _stacked(tables: Sequence[Floats]) -> Floats:

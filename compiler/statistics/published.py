@@ -1,4 +1,4 @@
-"""The rows of a probe parquet file, of this project or another, as records for the statistics.
+"""The rows of a probe parquet file, of this project or another, as columns for the statistics.
 
 Only the columns that statistics need are read, never the texts of documents. A file of another
 project may lack columns and hold float indices and nulls: a missing value stays missing.
@@ -6,48 +6,63 @@ project may lack columns and hold float indices and nulls: a missing value stays
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
 
+from compiler.dataset import arrays
 from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
-from compiler.records import AuditScore, ProbeFact
+from compiler.records import AuditScore
 from compiler.spec.scoring import BASELINES
 from compiler.statistics import artefacts
 from compiler.statistics.artefacts import Pair
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from compiler.statistics.observations import (
+    LEAKS,
+    Bools,
+    Floats,
+    Ints,
+    Names,
+    Observations,
+    joined,
+    padded,
+)
 
 _REQUIRED = ("doc_id", "scope", "target")
-_PLAIN = (
-    *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
-    *("abs_index", "sibling_support", "n_siblings_available", "template_id", "source"),
-    *("bb_answer_rollout_scores", "bb_answer_response_scores", "row_splits", "flags"),
-    *("split_kind", "atom_origin", "alternative_level", "atom_attested", "alternative_attested"),
-    *(f"{name}_scores" for name in BASELINES),
-)
-_TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer", "verbalizer_prompt")
+_SCORES = "bb_answer_rollout_scores"
 _ANSWERS = "bb_answer_rollout_answers"
-# Above any index, and within the 64 bits of a column of integers.
-_LARGE = 2**62
-_TEMPLATED = frozenset({"word", "lens"})
+_QUESTION = "verbalizer_prompt"
+_TEXTS = ("atom_text", "target_response", "incorrect_plausible_answer")
+_COLUMNS = (
+    *("doc_id", "scope", "target", "typicality", "score_status", "round_idx", "slot_idx"),
+    *("abs_index", "sibling_support", "n_siblings_available", "template_id", "row_splits", "flags"),
+    *("split_kind", "atom_origin", "alternative_level", "atom_attested", "alternative_attested"),
+    *("bb_answer_response_scores", *(f"{name}_scores" for name in BASELINES)),
+    *(_SCORES, _ANSWERS, _QUESTION, *_TEXTS),
+)
+# Columns of numbers take little memory, and each batch costs a hundred calls.
+_BATCH = 32_768
+_TEMPLATED = ("word", "lens")
 
 
-def facts(files: Sequence[Path], groups: Collection[str]) -> Iterator[ProbeFact]:
-    """Yield the rows of files. `groups`: the split groups in use.
+def observed(files: Sequence[Path], groups: Collection[str]) -> Observations:
+    """Read the rows of files. `groups`: the split groups in use.
 
     Raises:
         SourceError: a file is no parquet, or lacks doc_id, scope or target.
     """
-    for file in files:
-        for values in _rows(file):
-            yield _fact(values, groups)
+    return joined(
+        _block(batch, groups)
+        for file in files
+        for batch in batches(file, _REQUIRED, _COLUMNS, _BATCH)
+    )
 
 
 def values(files: Sequence[Path], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -56,37 +71,42 @@ def values(files: Sequence[Path], columns: Sequence[str]) -> dict[str, tuple[str
     Raises:
         SourceError: a file is no parquet, or lacks doc_id, scope or target.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     found: dict[str, set[str]] = {}
     for batch in (each for file in files for each in batches(file, _REQUIRED, columns)):
         for name in batch.schema.names:
             # `unique` does not accept nested columns, which hold no texts either.
-            nested = pa.types.is_nested(batch[name].type)
+            nested = kinds.is_nested(batch[name].type)
             texts = [] if nested else pc.unique(batch[name]).to_pylist()
             found.setdefault(name, set()).update(each for each in texts if isinstance(each, str))
     return {name: tuple(sorted(found[name])) for name in columns if found.get(name)}
 
 
 def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]:
-    """Yield the truth and the alternative of every row that has both.
+    """Yield the truth and the alternative of the first rows of each cell that have both.
 
     `by_response`: scopes whose alternative replaces target_response, not the atom.
 
     Raises:
         SourceError: a file is no parquet, or lacks doc_id, scope or target.
     """
-    columns = (*_REQUIRED, *_TEXTS[:3])
-    for file in files:
-        found = batches(file, _REQUIRED, columns)
-        for values in (row for batch in found for row in batch.to_pylist()):
-            like = "target_response" if str(values["scope"]) in by_response else "atom_text"
-            truth = values.get(like)
-            alternative = values.get("incorrect_plausible_answer")
-            if isinstance(truth, str) and isinstance(alternative, str):
-                place = (str(values["scope"]), str(values["target"]), str(values["doc_id"]))
-                yield artefacts.pair(*place, truth, alternative)
+    columns = (*_REQUIRED, *_TEXTS)
+    taken: Counter[tuple[str, str]] = Counter()
+    for batch in (each for file in files for each in batches(file, _REQUIRED, columns)):
+        scopes, targets = (
+            arrays.named(arrays.column(batch, name), str) for name in ("scope", "target")
+        )
+        atom, response, alternative = (arrays.column(batch, name) for name in _TEXTS)
+        for scope, target in sorted({*zip(scopes.tolist(), targets.tolist(), strict=True)}):
+            truth = response if scope in by_response else atom
+            if not (arrays.is_text(truth) and arrays.is_text(alternative)):
+                continue
+            both = arrays.valid(truth) & arrays.valid(alternative)
+            of_cell = both & (scopes == scope) & (targets == target)
+            rows = np.flatnonzero(of_cell)[: artefacts.MAX_PAIRS - taken[scope, target]]
+            taken[scope, target] += len(rows)
+            texts = (each.take(rows).to_pylist() for each in (batch["doc_id"], truth, alternative))
+            for document, one, other in zip(*texts, strict=True):
+                yield artefacts.pair(scope, target, str(document), one, other)
 
 
 def audits(folder: Path) -> list[AuditScore]:
@@ -108,108 +128,94 @@ def audits(folder: Path) -> list[AuditScore]:
     return found
 
 
-def _rows(file: Path) -> Iterator[dict[str, object]]:
-    import pyarrow.compute as pc
+def _block(batch: pa.RecordBatch, groups: Collection[str]) -> Observations:
+    """Convert a batch to columns."""
 
-    for batch in batches(file, _REQUIRED, (*_PLAIN, *_TEXTS, _ANSWERS)):
-        names = set(batch.schema.names)
-        lengths = {
-            name: pc.utf8_length(texts).to_pylist()
-            for name in _TEXTS[:3]
-            if name in names and (texts := _texts(batch[name])) is not None
-        }
-        plain = batch.select([name for name in (*_PLAIN, _TEXTS[3]) if name in names])
-        answers = batch[_ANSWERS].to_pylist() if _ANSWERS in names else None
-        for place, values in enumerate(plain.to_pylist()):
-            values["chars"] = (
-                *((lengths[n][place] or 0) if n in lengths else 0 for n in _TEXTS[:3]),
-                _mean_length(answers[place]) if answers is not None else None,
-            )
-            yield values
+    def column(name: str) -> pa.Array:
+        return arrays.column(batch, name)
 
+    def integers(name: str) -> Ints:
+        return arrays.integers(column(name))
 
-def _texts(column: pa.Array) -> pa.Array | None:
-    """Return a column as texts; None if its type is not text."""
-    import pyarrow.types as kinds
+    def scores(name: str) -> Floats:
+        return padded(*arrays.scores(column(name)))
 
-    kind = column.type
-    if kinds.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
-    return column if kinds.is_string(kind) or kinds.is_large_string(kind) else None
+    def names(name: str) -> Names:
+        return arrays.named(column(name), lambda value: str(value or ""))
 
-
-def _mean_length(answers: object) -> int | None:
-    listed = answers if isinstance(answers, list) else []
-    known = [len(text) for text in listed if isinstance(text, str)]
-    return sum(known) // len(known) if known else None
-
-
-def _fact(values: dict[str, object], groups: Collection[str]) -> ProbeFact:
-    scores = _numbers(values.get("bb_answer_rollout_scores"))
-    scope = str(values.get("scope"))
-    written = scope not in _TEMPLATED and values.get("template_id") is None
-    question = values.get("verbalizer_prompt")
-    splits = values.get("row_splits")
-    places = {splits.get(each) for each in groups} if isinstance(splits, dict) else {0, 1}
-    available = _integer(values.get("n_siblings_available"))
-    flags = values.get("flags")
-    slot, chars = _integer(values.get("slot_idx")), values["chars"]
-    assert isinstance(chars, tuple)
-    return ProbeFact(
-        round=_integer(values.get("round_idx")) or 0,
-        doc_id=str(values.get("doc_id")),
-        slot=-1 if slot is None else slot,
-        scope=scope,
-        target=str(values.get("target")),
-        typicality=str(values["typicality"]) if values.get("typicality") is not None else None,
-        status=_status(values.get("score_status"), scores, written),
-        scores=scores,
-        seconds=_numbers(values.get("bb_answer_response_scores")),
-        baselines={
-            name: numbers
-            for name in BASELINES
-            if (numbers := _numbers(values.get(f"{name}_scores"))) is not None
-        },
-        flags=tuple(str(flag) for flag in flags) if isinstance(flags, list) else (),
-        same_split=len(places) == 1,
-        support=_integer(values.get("sibling_support")),
-        n_others=available - 1 if available is not None else None,
-        question=text_digest(question)[:16] if written and isinstance(question, str) else None,
-        distance=_integer(values.get("abs_index")),
-        chars=chars,
-        split_kind=str(values.get("split_kind") or ""),
-        origin=str(values.get("atom_origin") or ""),
-        level=_integer(values.get("alternative_level")),
-        attested=_pair(values.get("atom_attested"), values.get("alternative_attested")),
+    ids, documents = np.unique(arrays.named(column("doc_id"), str), return_inverse=True)
+    scopes, blind = arrays.named(column("scope"), str), scores(_SCORES)
+    written = ~np.isin(scopes, _TEMPLATED) & ~arrays.valid(column("template_id"))
+    others = integers("n_siblings_available")
+    attested = np.column_stack([integers("atom_attested"), integers("alternative_attested")])
+    baselines = {name: scores(f"{name}_scores") for name in BASELINES}
+    _, flagged, flags = arrays.members(column("flags"))
+    codes, checks = arrays.coded(flags, str)
+    counts = np.bincount(codes, minlength=len(checks)).tolist()
+    leaking = flagged[np.isin(checks, [*LEAKS])[codes]]
+    return Observations(
+        names=ids,
+        documents=documents,
+        rounds=np.maximum(integers("round_idx"), 0),
+        slots=integers("slot_idx"),
+        scopes=scopes,
+        targets=arrays.named(column("target"), str),
+        typicality=arrays.named(
+            column("typicality"), lambda value: "" if value is None else str(value)
+        ),
+        statuses=_statuses(column("score_status"), blind, written),
+        scores=blind,
+        seconds=scores("bb_answer_response_scores"),
+        baselines={name: table for name, table in baselines.items() if table.shape[1]},
+        distances=integers("abs_index"),
+        support=integers("sibling_support"),
+        others=np.where(others < 0, -1, others - 1),
+        chars=np.column_stack(
+            [
+                *(arrays.lengths(column(name)) for name in _TEXTS),
+                arrays.mean_lengths(column(_ANSWERS)),
+            ]
+        ),
+        same_split=_same_split(column("row_splits"), groups),
+        leaking=np.bincount(leaking, minlength=len(batch)) > 0,
+        questions=_questions(column(_QUESTION), written),
+        split_kinds=names("split_kind"),
+        origins=names("atom_origin"),
+        levels=integers("alternative_level"),
+        attested=np.where(attested.min(axis=1, keepdims=True) < 0, -1, attested),
+        flags=Counter({str(check): n for check, n in zip(checks, counts, strict=True) if n}),
     )
 
 
-def _status(stated: object, scores: tuple[float, ...] | None, written: bool) -> str:
-    """Return the stated status; in a file without that column, the one that follows from scores."""
-    if isinstance(stated, str):
-        return stated
-    if scores is not None:
-        return "scored"
-    return "unscored" if written else "local"
+def _statuses(stated: pa.Array, scores: Floats, written: Bools) -> Names:
+    """Return the stated statuses; for rows without one, those that follow from scores."""
+    scored = ~np.isnan(scores).all(axis=1)
+    found = np.where(scored, "scored", np.where(written, "unscored", "local"))
+    if not arrays.is_text(stated):
+        return found
+    return np.where(arrays.valid(stated), arrays.named(stated, str), found)
 
 
-def _numbers(value: object) -> tuple[float, ...] | None:
-    """Return a list of numbers in [0, 1]; None for anything else, one bad member included."""
-    if not isinstance(value, list) or not value:
-        return None
-    numbers = [float(each) for each in value if isinstance(each, int | float)]
-    good = len(numbers) == len(value) and all(0.0 <= each <= 1.0 for each in numbers)
-    return tuple(numbers) if good else None
+def _questions(questions: pa.Array, written: Bools) -> Names:
+    """Return the digests of written questions; empty for others."""
+    if not arrays.is_text(questions):
+        return np.full(len(written), "")
+    digests = arrays.named(
+        questions, lambda text: text_digest(text)[:16] if isinstance(text, str) else ""
+    )
+    return np.where(written, digests, "")
 
 
-def _pair(first: object, second: object) -> tuple[int, int] | None:
-    """Return two integers, None unless both are."""
-    one, other = _integer(first), _integer(second)
-    return None if one is None or other is None else (one, other)
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        value = int(value)
-    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE
-    return value if whole and isinstance(value, int) else None
+def _same_split(splits: pa.Array, groups: Collection[str]) -> Bools:
+    """Mark the rows whose split is at one offset in all groups."""
+    if not kinds.is_struct(splits.type):
+        return np.zeros(len(splits), np.bool_)
+    fields = [each.name for each in splits.type]
+    first, *offsets = [
+        arrays.integers(splits.field(name) if name in fields else pa.nulls(len(splits)))
+        for name in groups
+    ]
+    same: Bools = np.logical_and.reduce(
+        [arrays.valid(splits), *(first == each for each in offsets)]
+    )
+    return same
