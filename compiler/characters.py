@@ -26,12 +26,12 @@ class Kinds:
     def of(self, text: str) -> NDArray[np.uint8]:
         """Return the kind of each character of a text."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        found: NDArray[np.uint8] = self._kinds[codes]
+        found: NDArray[np.uint8] = self._kinds.take(codes)
         unknown = found == _UNKNOWN
         if unknown.any():
             for page in np.unique(codes[unknown] // _PAGE).tolist():
                 self._learn(page)
-            found = self._kinds[codes]
+            found = self._kinds.take(codes)
         return found
 
     def _learn(self, page: int) -> None:

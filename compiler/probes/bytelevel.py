@@ -9,14 +9,15 @@ texts go to `tokenizers`. The only module that imports gigatoken.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import regex
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
@@ -56,6 +57,34 @@ class Quick(Protocol):
 
     def encode(self, input: str, /) -> NDArray[np.uint32]:
         """Return the ids of a text."""
+
+
+class _Model(Struct, frozen=True):
+    """The model of a tokenizer.json, without its merges: reading them would take most time."""
+
+    vocab: msgspec.Raw
+    type: object = None
+    dropout: object = None
+    continuing_subword_prefix: object = None
+    end_of_word_suffix: object = None
+    unk_token: object = None
+    byte_fallback: object = None
+
+
+class _Added(Struct, frozen=True):
+    """An added token."""
+
+    content: str
+
+
+class _Parts(Struct, frozen=True):
+    """The parts of a tokenizer.json."""
+
+    normalizer: object
+    pre_tokenizer: object
+    added_tokens: list[_Added]
+    model: _Model
+    post_processor: dict[str, object] | None = None
 
 
 class ByteLevel:
@@ -114,15 +143,14 @@ def quicker(whole: Whole) -> ByteLevel | None:
     from gigatoken import Tokenizer
 
     text = whole.to_str()
-    parts = json.loads(text)
-    normal, model = parts["normalizer"], parts["model"]
-    after = parts.get("post_processor")
+    parts = msgspec.json.decode(text, type=_Parts)
+    normal, model, after = parts.normalizer, parts.model, parts.post_processor
     if (
-        not _isolates(parts["pre_tokenizer"])
+        not _isolates(parts.pre_tokenizer)
         or normal not in (None, {"type": "NFC"})
-        or model.get("type") != "BPE"
-        or any(model.get(key) for key in ("dropout", "continuing_subword_prefix", "byte_fallback"))
-        or any(model.get(key) for key in ("end_of_word_suffix", "unk_token"))
+        or model.type != "BPE"
+        or any((model.dropout, model.continuing_subword_prefix, model.byte_fallback))
+        or any((model.end_of_word_suffix, model.unk_token))
         or (after is not None and (after.get("type") != "ByteLevel" or after["trim_offsets"]))
     ):
         return None
@@ -132,12 +160,11 @@ def quicker(whole: Whole) -> ByteLevel | None:
         return None  # gigatoken does not support its splitting rule
     if quick.encode(_TRIAL).tolist() != whole.encode(_TRIAL, add_special_tokens=False).ids:
         return None
-    vocabulary: dict[str, int] = model["vocab"]
+    vocabulary = msgspec.json.decode(model.vocab, type=dict[str, int])
     sizes = np.zeros(max(vocabulary.values()) + 1, np.int64)
-    for token, number in vocabulary.items():
-        # The byte alphabet has one character per byte.
-        sizes[number] = len(token)
-    added = [token["content"] for token in parts["added_tokens"]]
+    # The byte alphabet has one character per byte.
+    sizes[list(vocabulary.values())] = list(map(len, vocabulary))
+    added = [token.content for token in parts.added_tokens]
     return ByteLevel(quick, sizes, added, nfc=normal is not None)
 
 
