@@ -12,9 +12,10 @@ from difflib import SequenceMatcher
 
 import regex
 
+from compiler.containment import WordRuns
 from compiler.embedded import language
 from compiler.embedded.language import Clause
-from compiler.words import WordRuns, content_stems
+from compiler.words import content_stems
 
 _PHRASE_END = regex.compile(
     r"[,;]|\s(?:and|but|or|which|who|that|when|while|because|with|in|on|for|by|from|at|to)\b"

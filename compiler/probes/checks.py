@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from compiler.containment import WordRuns
 from compiler.patterns import pattern
 from compiler.probes import copies, leakage, shares
 from compiler.probes.copies import Sentences
@@ -19,7 +20,6 @@ from compiler.probes.segment import Segments, Span, counted_words, word_count
 from compiler.records import Probe
 from compiler.spec.model import TemplateScope, WrittenScope
 from compiler.words import (
-    WordRuns,
     content_stems,
     is_content,
     is_placeholder,

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from compiler.containment import WordRuns
 from compiler.probes.checks import CHECKS, MAX_GRAMS, MAX_RUN, Facts, examine
 from compiler.probes.leakage import squash
 from compiler.probes.places import Places
 from compiler.probes.segment import segment
 from compiler.records import Probe
 from compiler.spec.model import WrittenScope
-from compiler.words import WordRuns, words_of
+from compiler.words import words_of
 from tests.conftest import ROOT
 from tests.probes.test_passages import texts
 
