@@ -44,8 +44,11 @@ class Windows:
         self._closings = closings
         self._offsets = offsets
         self._firsts = firsts
-        # The number of the text of each place.
-        self._sources = np.repeat(np.arange(len(firsts)), np.diff([*firsts, len(openings)]))
+        sizes = np.diff([*firsts, len(openings)])
+        # The number of the text of each place, and of the tokens from the place to its end.
+        self._sources = np.repeat(np.arange(len(firsts)), sizes)
+        ends = np.repeat(np.cumsum(sizes), sizes)
+        self._left = (ends - np.arange(1, len(openings) + 1)).astype(np.int32)
 
     @classmethod
     def of(cls, text: str, tokens: Tokens) -> Windows:
@@ -86,19 +89,27 @@ class Windows:
 
         They also end as `closing`, unless it is None.
         """
-        return self.among(np.flatnonzero(self._openings == opening), opening, closing, count)
+        last = max(0, len(self._openings) - count)
+        return np.flatnonzero(
+            (self._openings[:last] == opening)
+            & self._ended(self._closings[count:], closing)
+            & (self._left[:last] >= count)
+        )
 
     def among(
         self, starts: NDArray[np.int64], opening: int, closing: int | None, count: int
     ) -> NDArray[np.int64]:
         """Return the places among `starts`, which are sorted, where `places` finds a window."""
-        starts = starts[slice(*starts.searchsorted([0, len(self._openings) - count]))]
-        starts = starts[self._openings[starts] == opening]
-        ends = self._closings[starts + count]
-        held = ends != _NEITHER if closing is None else ends == closing
-        # Other windows would end in the next text.
-        held &= self._sources[starts] == self._sources[starts + count]
+        starts = starts[starts.searchsorted(0) :]
+        starts = starts[self._left[starts] >= count]
+        held = self._openings[starts] == opening
+        held &= self._ended(self._closings[starts + count], closing)
         found: NDArray[np.int64] = starts[held]
+        return found
+
+    @staticmethod
+    def _ended(closings: NDArray[np.uint8], closing: int | None) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = closings != _NEITHER if closing is None else closings == closing
         return found
 
     def text_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:

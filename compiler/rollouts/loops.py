@@ -169,10 +169,8 @@ def coverage(text: str) -> float:
     keys = _keys(numbers, _PATTERNS[0])
     if len(keys) < 2:
         return 0.0
-    _, first = np.unique(keys, return_index=True)
-    later = np.ones(len(keys), bool)
-    later[first] = False
+    _, later = _repeated(keys, np.arange(len(keys)), len(keys))
     marked = np.zeros(len(numbers), bool)
     for step in range(4):
-        marked[np.flatnonzero(later) + step] = True
+        marked[later + step] = True
     return float(marked.mean())
