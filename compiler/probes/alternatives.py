@@ -27,7 +27,7 @@ from compiler.probes.collocations import Collocations, Frames, Place, pairs_in
 from compiler.probes.junctions import LAST_LEVEL, Junctions
 from compiler.probes.lexicon import UNKNOWN, Lexicon, Numbers
 from compiler.probes.sampling import Stream
-from compiler.probes.segment import closing_of
+from compiler.probes.segment import MIDDLE, closing_of
 from compiler.probes.siblings import Siblings
 from compiler.probes.stock import Stock
 from compiler.probes.tokens import Tokenizer, Tokens
@@ -134,14 +134,15 @@ class Pool:
     ) -> tuple[str, int, int] | None:
         """Draw a word like `atom` that no sibling has: (word, level, pool size) or None.
 
-        The pool size counts the candidates of the level, including those within one edit of the
-        atom, which are never drawn.
+        The pool size counts the candidates of one step of the search, including those within one
+        edit of the atom, which are never drawn.
         """
         around = self._near(doc_id)
         wanted = _target(self._attested(place, atom, around))
         words, tokens = self._words(doc_id, siblings)
-        for level, fitting in enumerate(self._frames.levels(place)):
-            pool = self.stock.alike(atom, words[fitting[tokens]], question)
+        fitting = (words[fit[tokens]] for fit in self._frames.levels(place))
+        pools = (self.stock.alike(atom, each, question) for each in fitting)
+        for level, pool in self._steps(atom, pools):
             strength = self._frames.strength(place, self.stock.tokens[pool])
             cost = np.abs(np.log1p(strength) - wanted)
             cost += _UNLIKE * self.stock.unlikeness(atom, pool)
@@ -164,7 +165,7 @@ class Pool:
         The pool size counts the windows of the level that begin and end alike, before their
         content and the siblings rule some of them out.
         """
-        mine = frozenset(tokenizer.ids(like.text))
+        mine = tokenizer.ids(like.text)
         around = self._near(like.doc_id)
         junctions = self._junctions(tokenizer.identity)
         opening = self._windows_of(around.own, tokenizer.identity).opening_at(like.start)
@@ -196,6 +197,23 @@ class Pool:
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
                     return text, level, len(starts)
         return None
+
+    def _steps(self, atom: str, pools: Iterable[Numbers]) -> Iterator[tuple[int, Numbers]]:
+        """Yield the candidates in order of search, with the level of each step.
+
+        A word of another ending seldom fits the sentence, attested or not: those of the first two
+        levels come after all of these levels that end like the atom.
+        """
+        later: list[tuple[int, Numbers]] = []
+        for level, pool in enumerate(pools):
+            if level > 1:
+                yield from later
+                later = []
+                yield level, pool
+            else:
+                ending = self.stock.end_alike(atom, pool)
+                yield level, pool[ending]
+                later.append((level, pool[~ending]))
 
     def _words(self, doc_id: str, siblings: Siblings) -> tuple[Numbers, Numbers]:
         """Return the words of other documents that no sibling has, and the token of each."""
@@ -290,18 +308,21 @@ def _one_edit(left: str, right: str) -> bool:
     return short[at + (len(short) == len(long)) :] == long[at + 1 :]
 
 
-def _unlike(like: Lens, mine: frozenset[int], tokenizer: Tokenizer, text: str) -> bool:
+def _unlike(like: Lens, mine: Sequence[int], tokenizer: Tokenizer, text: str) -> bool:
     """Return whether a window has the atom's token count and differs from it in content."""
     if like.closing not in (None, closing_of(text)) or not leakage.bare(text):
         return False
-    theirs = frozenset(found := tokenizer.ids(text))
-    shared = len(mine & theirs) / len(mine | theirs)
-    differs = len(found) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
+    theirs = tokenizer.ids(text)
+    # With the same end mark, which is a token, the content before it must differ.
+    ending = like.closing not in (None, MIDDLE) and like.count > 1 and theirs[-1:] == mine[-1:]
+    left, right = ({*(ids[:-1] if ending else ids)} for ids in (mine, theirs))
+    shared = len(left & right) / len(left | right)
+    differs = len(theirs) == like.count and (shared < 0.3 or (like.count == 1 and shared == 0.0))
     # A window that the checks would reject is skipped here, so that the slot is not lost.
     return (
         differs
         and script(text) == script(like.text)
-        and (is_plain(text) or not is_plain(like.text))
+        and is_plain(text) == is_plain(like.text)
         and not has_control(text)
         and not is_placeholder(text)
         and not leakage.verbatim_in(text, (leakage.squash(like.question),))

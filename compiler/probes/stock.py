@@ -65,10 +65,11 @@ class Stock:
         return found
 
     def alike(self, wanted: str, among: Numbers, apart: str) -> Numbers:
-        """Return the words of `among` in the script, with the capitals and the length of `wanted`.
+        """Return the words of `among` that have the form of `wanted`.
 
-        Lengths differ by three characters at most. Words with a stem of the text `apart` are left
-        out.
+        They have its script and its capitals, inner marks (hyphen, apostrophe) as it has or none as
+        it has none, and its length, but for three characters. Words with a stem of the text `apart`
+        are left out.
         """
         kind = _kind(wanted)
         found: Numbers = among[self._kinds[among] // len(ENDINGS) == kind // len(ENDINGS)]
@@ -82,15 +83,20 @@ class Stock:
             found = found[allowed[self._roots[found]]]
         return found
 
+    def end_alike(self, wanted: str, among: Numbers) -> NDArray[np.bool_]:
+        """Return which words end like one, which stands for the part of speech."""
+        found: NDArray[np.bool_] = self._kinds[among] % len(ENDINGS) == _kind(wanted) % len(ENDINGS)
+        return found
+
     def unlikeness(self, wanted: str, among: Numbers) -> NDArray[np.float64]:
         """Return how much words differ from one in document frequency (logarithm) and ending.
 
-        The ending stands for the part of speech, so another one counts as much as a frequency that
-        differs by a factor of e to the power of `_ENDING`.
+        Another ending counts as much as a frequency that differs by a factor of e to the power of
+        `_ENDING`.
         """
         root = self._stems.get(stem(wanted))
         frequency = 0.0 if root is None else self._frequency[root]
-        other = self._kinds[among] % len(ENDINGS) != _kind(wanted) % len(ENDINGS)
+        other = ~self.end_alike(wanted, among)
         found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + _ENDING * other
         return found
 
@@ -148,7 +154,9 @@ class _Holders:
 # Shards have most of their words in common.
 @lru_cache(maxsize=1 << 16)
 def _kind(word: str) -> int:
-    """Return a number for the capitals and the ending of a word."""
+    """Return a number for the capitals, the inner marks and the ending of a word."""
     upper = word.isupper() and len(word) > 1
     case = 2 if upper else 1 if word[:1].isupper() else 0
-    return case * len(ENDINGS) + ending(word.casefold())
+    # A hyphen or an apostrophe.
+    joined = any(mark in word for mark in "-'’")
+    return (case * 2 + joined) * len(ENDINGS) + ending(word.casefold())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compiler.probes.lexicon import Lexicon
     from compiler.probes.siblings import Siblings
 
-VERSION = 8
+VERSION = 9
 
 
 class _Bound(Struct, frozen=True):

@@ -11,6 +11,7 @@ from compiler.probes.alternatives import Donor, Lens, Pool
 from compiler.probes.collocations import Place, held_out
 from compiler.probes.lexicon import Lexicon
 from compiler.probes.sampling import Stream
+from compiler.probes.segment import SENTENCE
 from compiler.probes.siblings import Siblings
 from compiler.probes.tokens import Tokenizer
 from tests.conftest import ROOT
@@ -121,6 +122,23 @@ def test_a_word_is_one_that_other_documents_attest_at_its_place() -> None:
         assert found[1:] == (0, 2)
 
 
+def test_a_word_that_ends_alike_beside_one_neighbour_precedes_one_that_fits_both_only() -> None:
+    shard = pool(OWN, "some quiet lanterns was", "an empty market was", "a narrow tavern was")
+    place = Place("quiet", "was")
+    found = shard.word("harbour", place, "Which?", "d0", siblings_of(OWN), Stream("a"))
+
+    assert found is not None
+    assert found[0] in {"market", "tavern"}
+    assert found[1] == 1
+
+
+def test_a_hyphenated_word_is_no_alternative_of_one_that_is_not() -> None:
+    shard = pool(OWN, "the sea-wall was lit")
+
+    assert shard.word("harbour", HERE, "Which?", "d0", siblings_of(OWN), Stream("a")) is None
+    assert shard.word("hill-top", HERE, "Which?", "d0", siblings_of(OWN), Stream("a")) is not None
+
+
 def test_an_alternative_is_attested_about_as_often_as_its_atom() -> None:
     often, rarely = ["the market was lit"] * 4, ["the tavern was lit"]
     shard = pool(OWN, *often, *rarely)
@@ -162,6 +180,21 @@ def test_a_window_stands_beside_the_token_of_its_place_and_differs_there() -> No
     assert found is not None
     assert found[0].startswith(" a village"[: len(found[0])])
     assert found[1] == 0
+
+
+def test_a_window_may_share_the_end_mark_of_its_atom_and_nothing_else() -> None:
+    own, other = "They walked to the harbour.", "We drove to the village."
+    shard, name = pool(own, other), tokenizer()
+    left, right = (name.ids(text) for text in (" harbour.", " village."))
+    assert len(left) == len(right)
+    assert left[-1] == right[-1]
+    at = own.index(" harbour")
+    like = Lens("d0", " harbour.", Place("the", ""), name.encode(own).count_before(at), SENTENCE,
+                len(left), "Which?")  # fmt: skip
+
+    found = shard.window(like, name, Siblings([own], 0, Lexicon.current()), Stream("a"))
+    assert found is not None
+    assert found[0] == " village."
 
 
 def test_held_out_documents_give_no_alternative() -> None:

@@ -36,6 +36,7 @@ def is_alike(word: str, wanted: str) -> bool:
     return (
         abs(len(word) - len(wanted)) <= 3
         and case(word) == case(wanted)
+        and any(map(word.__contains__, "-'’")) == any(map(wanted.__contains__, "-'’"))
         and script(word) == script(wanted)
     )
 
