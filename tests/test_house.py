@@ -60,7 +60,7 @@ DOORS = {
     "pyarrow": {
         *(f"dataset/{name}.py" for name in ("arrow", "parquet", "rows", "selection", "subsets")),
         *("dataset/rollout_columns.py", "dataset/score_tables.py", "dataset/tables.py"),
-        "dataset/arrays.py",
+        *("dataset/arrays.py", "evaluation/items.py", "evaluation/loading.py"),
         *("statistics/published.py", "report/sample.py", "api.py"),
     },
     "duckdb": {"viewing/table.py"},
@@ -97,8 +97,15 @@ DOORS = {
                 *("context", "packing", "published"),
             )
         ),
-        *("characters.py", "words.py", "probes/bytelevel.py", "dataset/arrays.py"),
-        *(f"evaluation/{name}.py" for name in ("cells", "findings", "grid", "labels")),
+        *("characters.py", "words.py", "probes/bytelevel.py"),
+        *("dataset/arrays.py", "dataset/score_tables.py"),
+        *(
+            f"evaluation/{name}.py"
+            for name in (
+                *("cells", "contrast", "findings", "given", "grid", "items", "labels", "loading"),
+                *("page", "scoring"),
+            )
+        ),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),
         *("probes/junctions.py", "probes/alternatives.py", "probes/passages.py"),
         "probes/collocations.py",

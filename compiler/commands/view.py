@@ -67,7 +67,8 @@ def _beside(path: Path, build_dir: Path | None) -> list[Beside]:
         return [Beside(build.project.dataset, tuple(build.files), "rows")]
     file = path / record.SCORES if (path / record.SCORES).is_file() else path
     if file.name == record.SCORES:
-        methods = {row.method: None for row in scores.read(file) if row.kind == "method"}
+        rows = scores.read(file)
+        methods = rows.method.occurring(rows.kind.among(("method",)))
         return [Beside(each, (file,), "method") for each in methods]
     return [Beside(path.resolve().name, tuple(files(path)), "rows")]
 

@@ -5,8 +5,8 @@ A value of another type than the expected one counts as missing, as a null does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,13 @@ def is_text(values: pa.Array) -> bool:
     return bool(kinds.is_string(values.type) or kinds.is_large_string(values.type))
 
 
+def texts(values: pa.Array) -> pa.Array:
+    """Return a column of texts; empty for a missing one."""
+    if not is_text(values):
+        values = pa.nulls(len(values), pa.string())
+    return values.cast(pa.large_string()).fill_null("")
+
+
 def integers(values: pa.Array) -> Ints:
     """Return integers, also from integral floats; -1 for a missing one, shape (n,)."""
     if not (kinds.is_integer(values.type) or kinds.is_floating(values.type)):
@@ -78,21 +85,32 @@ def members(values: pa.Array) -> tuple[Ints, Ints, pa.Array]:
     return np.bincount(parents, minlength=len(values)), parents, pc.list_flatten(values)
 
 
-def coded(values: pa.Array, text: Callable[[object], str]) -> tuple[Ints, Names]:
-    """Return the place of each value among texts, shape (n,), and the texts.
+class Coded(NamedTuple):
+    """A column of names: the place of each value among the names, shape (n,), and the names."""
 
-    `text` converts each distinct value, None for null.
-    """
-    found = values.dictionary_encode(null_encoding="encode")
-    names = [text(each) for each in found.dictionary.to_pylist()]
-    return numbers(found.indices).astype(np.int64), np.array(names, dtype=np.str_)
+    codes: Ints
+    names: list[str]
 
+    @classmethod
+    def of(cls, values: pa.Array, text: Callable[[object], str] = str) -> Coded:
+        """Encode a column. `text` converts each distinct value, None for null."""
+        if not kinds.is_dictionary(values.type):
+            values = values.dictionary_encode(null_encoding="encode")
+        names = [text(each) for each in values.dictionary.to_pylist()]
+        return cls(numbers(values.indices).astype(np.int64), names)
 
-def named(values: pa.Array, text: Callable[[object], str]) -> Names:
-    """Return each value as a text, as `coded` does."""
-    codes, names = coded(values, text)
-    found: Names = names[codes]
-    return found
+    def among(self, names: Collection[str]) -> npt.NDArray[np.bool_]:
+        """Mark the values that are some of the names, shape (n,)."""
+        return np.array([each in names for each in self.names], dtype=np.bool_)[self.codes]
+
+    def occurring(self, rows: npt.NDArray[Any] | slice = slice(None)) -> list[str]:
+        """Return the distinct names of some rows, or of all, in the order of the names."""
+        return [*dict.fromkeys(self.names[code] for code in np.unique(self.codes[rows]).tolist())]
+
+    def values(self) -> Names:
+        """Return the name of each value."""
+        found: Names = np.array(self.names, dtype=np.str_)[self.codes]
+        return found
 
 
 def lengths(values: pa.Array) -> Ints:
@@ -100,6 +118,11 @@ def lengths(values: pa.Array) -> Ints:
     if not is_text(values):
         return np.zeros(len(values), np.int64)
     return numbers(pc.utf8_length(values)).astype(np.int64)
+
+
+def sizes(values: pa.Array) -> Ints:
+    """Return the number of bytes of each text in UTF-8."""
+    return numbers(pc.binary_length(values)).astype(np.int64)
 
 
 def mean_lengths(values: pa.Array) -> Ints:

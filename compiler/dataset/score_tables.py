@@ -5,8 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from compiler.dataset import arrays
+from compiler.dataset.arrays import Coded
 from compiler.dataset.columns import COLUMNS
 from compiler.dataset.rows import translated
 from compiler.errors import SourceError
@@ -15,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Values: TypeAlias = "Sequence[object]"
+Column: TypeAlias = "Coded | npt.NDArray[Any]"
+# Rows of a group, as pyarrow chooses by default.
+_GROUP = 1 << 20
 
 
 def written(columns: Iterable[tuple[str, Values]]) -> bytes:
@@ -31,12 +39,54 @@ def written(columns: Iterable[tuple[str, Values]]) -> bytes:
     return out.getvalue()
 
 
-def read(file: Path, columns: Sequence[str]) -> dict[str, list[object]]:
-    """Read some columns of a table.
+def encoded(columns: Mapping[str, Column]) -> bytes:
+    """Return columns of names and numbers as a parquet file; NaN is null.
+
+    A group of rows is converted at a time: with each name as a text, all of them take gigabytes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, _kind(column)) for name, column in columns.items()])
+    size = max(len(each.codes if isinstance(each, Coded) else each) for each in columns.values())
+    out = io.BytesIO()
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for start in range(0, size, _GROUP):
+            rows = slice(start, start + _GROUP)
+            found = [_array(columns[each.name], rows, each.type) for each in schema]
+            writer.write_table(pa.table(found, schema=schema), row_group_size=_GROUP)
+    return out.getvalue()
+
+
+def _kind(column: Column) -> pa.DataType:
+    import pyarrow as pa
+
+    if isinstance(column, Coded):
+        return pa.string()
+    if column.dtype.kind == "f":
+        return pa.null() if np.isnan(column).all() else pa.float64()
+    return pa.bool_() if column.dtype.kind == "b" else pa.int64()
+
+
+def _array(column: Column, rows: slice, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if isinstance(column, Coded):
+        return pa.DictionaryArray.from_arrays(column.codes[rows], column.names).dictionary_decode()
+    values = column[rows]
+    if pa.types.is_null(kind):
+        return pa.nulls(len(values))
+    missing = np.isnan(values) if values.dtype.kind == "f" else None
+    return pa.array(values, kind, mask=missing)
+
+
+def read(file: Path, columns: Sequence[str]) -> dict[str, Column]:
+    """Read some columns of names and numbers; null is NaN.
 
     Raises:
         SourceError: it is not parquet, or lacks a column.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with translated(file):
@@ -44,7 +94,16 @@ def read(file: Path, columns: Sequence[str]) -> dict[str, list[object]]:
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise SourceError(f"no column {', '.join(map(repr, missing))}", where=str(file))
-    return {name: table.column(name).to_pylist() for name in columns}
+    found: dict[str, Column] = {}
+    for name in columns:
+        values = table.column(name).combine_chunks()
+        if arrays.is_text(values):
+            found[name] = Coded.of(values)
+        elif pa.types.is_null(values.type) or pa.types.is_floating(values.type):
+            found[name] = arrays.numbers(values.cast(pa.float64()), np.nan)
+        else:
+            found[name] = arrays.numbers(values, False if pa.types.is_boolean(values.type) else 0)
+    return found
 
 
 def replaced(

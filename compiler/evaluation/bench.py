@@ -15,7 +15,7 @@ import msgspec
 
 from compiler.building.build import alone, running
 from compiler.evaluation.completions import Completions, Scored
-from compiler.evaluation.subject import Item, continued
+from compiler.evaluation.items import Item, continued
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Purpose, Reply, Request
 from compiler.llm.prices import Rate

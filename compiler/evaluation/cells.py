@@ -14,9 +14,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from compiler.evaluation import findings
+from compiler.evaluation.given import CONTROLS
 from compiler.evaluation.grid import Grid, Series, gather
 from compiler.evaluation.places import ALL, Place, places
-from compiler.evaluation.predictions import CONTROLS
 from compiler.evaluation.results import (
     Baseline,
     CellResult,
@@ -25,7 +25,7 @@ from compiler.evaluation.results import (
     Results,
     Settings,
 )
-from compiler.evaluation.scores import JUDGE, Score
+from compiler.evaluation.scores import JUDGE, Scores
 from compiler.statistics.measures.clusters import Clusters, Column, Sweep, Tally
 from compiler.statistics.measures.intervals import MIN_DOCUMENTS, Interval
 from compiler.statistics.measures.multiplicity import holm, rank, two_sided
@@ -39,7 +39,7 @@ _SEED = 20_261_129
 MIN_ROOM = 0.1
 
 
-def compute(rows: Sequence[Score], settings: Settings) -> Results:
+def compute(rows: Scores, settings: Settings) -> Results:
     """Compute all results from the scores."""
     grid = gather(rows)
     tally = Tally(Clusters.of(grid.documents))
@@ -124,7 +124,7 @@ class _Cell:
     def _reader(self) -> tuple[Baseline, Floats, Floats]:
         """Return how the blind reader is taken, the weight of each row, and its weighted score."""
         grid, place = self._grid, self._place
-        nothing = np.zeros(len(grid.probes))
+        nothing = np.zeros(len(grid.documents))
         if place.metric != JUDGE or not grid.blind.shape[1]:
             return "", nothing, nothing
         if place.band == ALL:

@@ -5,11 +5,13 @@ Normalisation changes the winner, so that it is fixed before scoring and part of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from compiler.evaluation.predictions import Prediction
-from compiler.evaluation.subject import Item
+import numpy as np
+
+from compiler.statistics.measures.units import divided
+from compiler.statistics.observations import Bools, Floats, Ints
 
 Normalisation = Literal["sum", "token", "byte", "pmi"]
 NORMALISATIONS: tuple[Normalisation, ...] = ("sum", "token", "byte", "pmi")
@@ -20,45 +22,49 @@ def metric(name: Normalisation) -> str:
     return f"win_{name}"
 
 
-def wins(
-    item: Item, given: Sequence[Prediction], reference: Sequence[Prediction]
-) -> Mapping[str, float]:
-    """Compute the win under every normalisation, on average over samples.
+def wins(own: Sums, other: Sums | None, first: Bools, sizes: Floats) -> dict[str, Floats]:
+    """Compute the win of every probe under every normalisation, on average over samples.
 
-    A win is 1 if the truth has the higher normalised log probability, 1/2 if both are equal. `sum`
-    of tokens; `token`: over the number of tokens; `byte`: over the bytes in UTF-8; `pmi`: less that
-    under the method's shuffled control, `reference`, which may be empty.
+    A win is 1 if the truth has the higher normalised log probability, 1/2 if both are equal; NaN
+    without log probabilities. `sum` of tokens; `token`: over the number of tokens; `byte`: over the
+    bytes in UTF-8, `sizes` (n, 2) of truth and alternative; `pmi`: less the mean under the method's
+    shuffled control, `other`. `first` (n,): the truth is the first choice.
     """
-    true_first = item.first
-    pairs = [_ordered(true_first, each) for each in given]
-    own = [pair for pair in pairs if pair is not None]
-    if not own:
-        return {}
-    base = [pair for each in reference if (pair := _ordered(true_first, each)) is not None]
-    other = item.alternative
-    sizes = (len(item.truth.encode("utf-8")), len(other.encode("utf-8")))
+    truth, false = own.ordered(first)
+    bytes_of = sizes[own.probes].T
+    difference = truth[0] - false[0]
     found = {
-        metric("sum"): _mean([_win(sum(a) - sum(b)) for a, b in own]),
-        metric("token"): _mean([_win(sum(a) / len(a) - sum(b) / len(b)) for a, b in own]),
-        metric("byte"): _mean([_win(sum(a) / sizes[0] - sum(b) / sizes[1]) for a, b in own]),
+        "sum": difference,
+        "token": truth[0] / truth[1] - false[0] / false[1],
+        "byte": truth[0] / bytes_of[0] - false[0] / bytes_of[1],
     }
-    if base:
-        prior = _mean([sum(a) - sum(b) for a, b in base])
-        found[metric("pmi")] = _mean([_win(sum(a) - sum(b) - prior) for a, b in own])
-    return found
+    if other is not None:
+        chosen, rest = other.ordered(first)
+        found["pmi"] = difference - other.means(chosen[0] - rest[0], len(first))[own.probes]
+    return {f"win_{name}": own.means(_won(each), len(first)) for name, each in found.items()}
 
 
-def _ordered(true_first: bool, each: Prediction) -> tuple[list[float], list[float]] | None:
-    """Return the log probabilities of the truth and of the alternative."""
-    if each.choice_logprobs is None:
-        return None
-    first, second = each.choice_logprobs
-    return (first, second) if true_first else (second, first)
+def _won(difference: Floats) -> Floats:
+    return np.where(np.isnan(difference), np.nan, (difference > 0) + 0.5 * (difference == 0))
 
 
-def _win(difference: float) -> float:
-    return 0.5 if difference == 0 else float(difference > 0)
+@dataclass(frozen=True)
+class Sums:
+    """Predictions with log probabilities. `probes` (m,): places of their probes.
 
+    `sums` (4, m): of the first choice sum and number of its tokens' values, then of the second.
+    """
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    probes: Ints
+    sums: Floats
+
+    def ordered(self, first: Bools) -> tuple[Floats, Floats]:
+        """Return sum and number for the truth and for the alternative, each (2, m)."""
+        swapped = ~first[self.probes]
+        one, two = self.sums[:2], self.sums[2:]
+        return np.where(swapped, two, one), np.where(swapped, one, two)
+
+    def means(self, values: Floats, count: int) -> Floats:
+        """Average values over the predictions of each of `count` probes; NaN without any."""
+        sums = np.bincount(self.probes, values, minlength=count)
+        return divided(sums, np.bincount(self.probes, minlength=count))

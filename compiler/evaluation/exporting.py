@@ -14,8 +14,9 @@ from compiler.engine.store import write_atomic
 from compiler.errors import UsageError
 from compiler.evaluation.exports import FORMATS
 from compiler.evaluation.exports.format import Material
+from compiler.evaluation.items import Item, Selection
 from compiler.evaluation.questions import Places, stated
-from compiler.evaluation.subject import Item, Selection, Subject
+from compiler.evaluation.subject import Subject
 from compiler.keys import bytes_digest
 from compiler.templating.prompts import Library
 

@@ -5,14 +5,14 @@ All methods share the rows, so that one resampling of documents serves all of th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.evaluation.scores import Kind, Score
-from compiler.statistics.observations import Bools, Floats, Names
+from compiler.dataset.arrays import Coded
+from compiler.evaluation.scores import JUDGE, Kind, Scores
+from compiler.statistics.observations import Bools, Floats, Ints, Names, padded
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,11 @@ class Series:
 class Grid:
     """n probes as columns, and the series of every method.
 
-    `series`: (method, control, metric) -> series. `blind`, `fresh`, `full`: scores of the readers
-    by rollout, (n, K), padded with NaN.
+    `documents`: the rank of each probe's document by name. `series`: (method, control, metric) ->
+    series. `blind`, `fresh`, `full`: scores of the readers by rollout, (n, K), padded with NaN.
     """
 
-    probes: Names
-    documents: Names
+    documents: Ints
     scopes: Names
     targets: Names
     typicality: Names
@@ -68,49 +67,54 @@ class Grid:
         return {control for name, control, _ in self.series if name == method}
 
 
-def gather(rows: Sequence[Score]) -> Grid:
+def gather(rows: Scores) -> Grid:
     """Arrange scores by probe; the order of rows changes nothing but the order of methods."""
-    first: dict[str, Score] = {}
-    for row in rows:
-        first.setdefault(row.probe_id, row)
-    probes = [first[key] for key in sorted(first)]
-    places = {row.probe_id: place for place, row in enumerate(probes)}
-    size = len(probes)
+    codes, first, places = np.unique(rows.probe_id.codes, return_index=True, return_inverse=True)
+    order = np.argsort(np.array(rows.probe_id.names)[codes])
+    first, places = first[order], np.argsort(order)[places]
+    size = len(codes)
 
-    def names(field: str) -> Names:
-        return np.array([getattr(row, field) for row in probes], dtype=np.str_)
-
-    def flags(field: str) -> Bools:
-        return np.array([getattr(row, field) for row in probes], dtype=np.bool_)
+    def names(column: Coded) -> Names:
+        return Coded(column.codes[first], column.names).values()
 
     series: dict[tuple[str, str, str], Series] = {}
-    for row in rows:
-        if row.kind == "method":
-            key = (row.method, row.control, row.metric)
-            if key not in series:
-                series[key] = Series(_nothing(size), _no(size), _no(size), _nothing(size))
-            place, own = places[row.probe_id], series[key]
-            own.failed[place] = row.status == "judge_failed"
-            own.asked[place] = row.status != "judge_failed"
-            own.scores[place] = np.nan if row.score is None else row.score
-            own.chars[place] = np.nan if row.chars is None else row.chars
+    for key, own in _groups(rows):
+        scored, chars = _nothing(size), _nothing(size)
+        asked, failed = _no(size), _no(size)
+        at, fails = places[own], rows.status.among(("judge_failed",))[own]
+        failed[at], asked[at] = fails, ~fails
+        scored[at], chars[at] = rows.score[own], rows.chars[own]
+        series[key] = Series(scored, asked, failed, chars)
+    documents = names(rows.doc_id)
     return Grid(
-        names("probe_id"), names("doc_id"), names("scope"), names("target"), names("typicality"),
-        names("band"), flags("leaking"), flags("repeated"), series,
-        *(_readers(rows, kind, places) for kind in ("blind", "fresh", "full")),
+        np.unique(documents, return_inverse=True)[1], names(rows.scope), names(rows.target),
+        names(rows.typicality), names(rows.band), rows.leaking[first], rows.repeated[first], series,
+        *(_readers(rows, kind, places, size) for kind in ("blind", "fresh", "full")),
     )  # fmt: skip
 
 
-def _readers(rows: Sequence[Score], kind: Kind, places: dict[str, int]) -> Floats:
+def _groups(rows: Scores) -> Iterator[tuple[tuple[str, str, str], Ints]]:
+    """Yield method, control and metric of every series, and its rows, in order of appearance."""
+    own = np.flatnonzero(rows.kind.among(("method",)))
+    columns = (rows.method, rows.control, rows.metric)
+    shape = tuple(len(each.names) for each in columns)
+    keys = np.ravel_multi_index([each.codes[own] for each in columns], shape)
+    found, first = np.unique(keys, return_index=True)
+    for key in found[np.argsort(first)].tolist():
+        method, control, metric = (
+            column.names[code]
+            for column, code in zip(columns, np.unravel_index(key, shape), strict=True)
+        )
+        yield (method, control, metric), own[keys == key]
+
+
+def _readers(rows: Scores, kind: Kind, places: Ints, size: int) -> Floats:
     """Return the scores of a reader by rollout; a mean over fresh answers is one rollout."""
-    found: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for row in rows:
-        if row.kind == kind and row.metric == "judge" and row.score is not None:
-            found[places[row.probe_id]].append((row.sample, row.score))
-    table = np.full((len(places), max(map(len, found.values()), default=0)), np.nan)
-    for place, numbers in found.items():
-        table[place, : len(numbers)] = [number for _, number in sorted(numbers)]
-    return table
+    own = np.flatnonzero(
+        rows.kind.among((kind,)) & rows.metric.among((JUDGE,)) & ~np.isnan(rows.score)
+    )
+    own = own[np.lexsort((rows.score[own], rows.sample[own], places[own]))]
+    return padded(np.bincount(places[own], minlength=size), rows.score[own])
 
 
 def _nothing(size: int) -> Floats:

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from compiler.errors import Problem, UsageError, nearest_file
-from compiler.evaluation.predictions import InvalidPredictions, Method
+from compiler.evaluation.given import Method
+from compiler.evaluation.items import Item, Items
+from compiler.evaluation.predictions import InvalidPredictions
 from compiler.evaluation.scores import JUDGE
-from compiler.evaluation.subject import Item
 from compiler.keys import digest
 from compiler.probes.sampling import rank
 from compiler.statistics.measures.agreement import Agreement, agreement, pearson
@@ -58,18 +59,22 @@ class Agreed:
     measures: Agreement
 
 
-def answers(items: Sequence[Item], methods: Sequence[Method]) -> list[Answer]:
+def answers(items: Items, methods: Sequence[Method]) -> list[Answer]:
     """List the distinct answers to written probes: of the blind reader, and of the methods."""
     found: dict[str, Answer] = {}
-    by_key = {item.key: item for item in items if item.written}
-    for item in by_key.values():
+    by_place = {
+        place: item
+        for place, item in zip(items.places.tolist(), items, strict=True)
+        if item.written
+    }
+    for item in by_place.values():
         for text in item.answers:
             _add(found, item, text)
     for method in methods:
         for given in method.given.values():
-            for key, own in given.items():
-                for each in own if key in by_key else ():
-                    _add(found, by_key[key], each.given or "")
+            for place, answer in zip(given.probes.tolist(), given.answers, strict=True):
+                if place in by_place and answer is not None:
+                    _add(found, by_place[place], answer)
     return list(found.values())
 
 

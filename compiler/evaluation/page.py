@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from compiler.evaluation import figures
+from compiler.evaluation.items import Item
 from compiler.evaluation.record import Made
-from compiler.evaluation.scores import Score
 from compiler.evaluation.sections import sections
-from compiler.evaluation.subject import Item
 from compiler.project import place
 from compiler.report import html, numbers
 from compiler.report.pages import Page
 from compiler.report.passages import visible
 from compiler.statistics.measures.clusters import RESAMPLES
+from compiler.statistics.observations import Ints
 from compiler.templating.prompts import Library
 
 TEMPLATE = "evaluation.html.j2"
@@ -77,7 +79,7 @@ def render(templates: Library, made: Made) -> str:
             "gains": figures.gains(found),
             "differing": differing(made),
             "probes": len(made.items),
-            "documents": len({item.doc_id for item in made.items}),
+            "documents": len(made.items.named("doc_id").occurring()),
             "resamples": RESAMPLES,
         }
     )
@@ -89,39 +91,51 @@ def differing(made: Made) -> tuple[Shown, ...]:
     Methods are compared with one another; a single method with its controls. At most one probe of a
     document is chosen.
     """
-    primary = made.evaluation.settings.primary
-    own: dict[str, list[Score]] = {}
-    for row in made.rows:
-        if row.kind == "method" and row.metric == primary.get(row.scope):
-            own.setdefault(row.probe_id, []).append(row)
-    real = {row.method for rows in own.values() for row in rows if row.control == "real"}
-    items = {item.key: item for item in made.items}
-    spread = {}
-    for key, rows in own.items():
-        compared = [row for row in rows if row.control == "real"] if len(real) > 1 else rows
-        scores = [row.score or 0.0 for row in compared]
-        spread[key] = max(scores) - min(scores)
-    turns: Counter[str] = Counter()
-    ordered = []
-    for key in sorted(spread, key=lambda name: (-spread[name], name)):
-        if spread[key] > 0:
-            ordered.append((turns[items[key].scope], key))
-            turns[items[key].scope] += 1
-    chosen: dict[str, str] = {}
-    for _, key in sorted(ordered, key=lambda each: each[0]):
-        chosen.setdefault(items[key].doc_id, key)
+    rows, primary = made.rows, made.evaluation.settings.primary
+    headline = np.zeros(len(rows), dtype=np.bool_)
+    for scope, metric in primary.items():
+        headline |= rows.scope.among((scope,)) & rows.metric.among((metric,))
+    own = np.flatnonzero(headline & rows.kind.among(("method",)))
+    real = rows.control.among(("real",))[own]
+    compared = own[real] if len(rows.method.occurring(own[real])) > 1 else own
+    codes, scores = rows.probe_id.codes[compared], np.nan_to_num(rows.score[compared])
+    highest, lowest = np.zeros(len(rows.probe_id.names)), np.ones(len(rows.probe_id.names))
+    np.maximum.at(highest, codes, scores)
+    np.minimum.at(lowest, codes, scores)
+    spread = highest - lowest
+    differ = np.flatnonzero(spread > 0)
+    names = np.array(rows.probe_id.names)[differ]
+    ordered = differ[np.lexsort((names, -spread[differ]))].tolist()
+    scopes, documents = made.items.named("scope"), made.items.named("doc_id")
+    turns: Counter[int] = Counter()
+    turned = []
+    for probe in ordered:
+        code = int(scopes.codes[probe])
+        turned.append((turns[code], probe))
+        turns[code] += 1
+    chosen: dict[int, int] = {}
+    for _, probe in sorted(turned, key=lambda each: each[0]):
+        chosen.setdefault(int(documents.codes[probe]), probe)
     return tuple(
-        Shown(items[key], _near(items[key]), own[key][0].metric, tuple(_answers(made, own[key])))
-        for key in list(chosen.values())[:_DIFFERING]
+        Shown(item, _near(item), primary[item.scope], tuple(_answers(made, own, probe)))
+        for probe in [*chosen.values()][:_DIFFERING]
+        for item in (made.items[probe],)
     )
 
 
-def _answers(made: Made, rows: list[Score]) -> Iterator[Answered]:
+def _answers(made: Made, own: Ints, probe: int) -> Iterator[Answered]:
+    """Yield the answers to a probe, those of the methods first. `own`: rows of the headline."""
     methods = {method.name: method for method in made.methods}
-    for row in sorted(rows, key=lambda each: (each.control != "real", -(each.score or 0.0))):
-        given = methods[row.method].given[row.control].get(row.probe_id, ())
-        texts = [each.given for each in given if each.given is not None]
-        yield Answered(row.method, row.control, texts[0] if texts else "", row.score)
+    rows = made.rows
+    found = []
+    for row in own[rows.probe_id.codes[own] == probe].tolist():
+        value = None if np.isnan(rows.score[row]) else float(rows.score[row])
+        method, control = (each.names[each.codes[row]] for each in (rows.method, rows.control))
+        given = methods[method].given[control]
+        at = np.flatnonzero(given.probes == made.items.places[probe]).tolist()
+        texts = [text for each in at if (text := given.answers[each]) is not None]
+        found.append(Answered(method, control, texts[0] if texts else "", value))
+    yield from sorted(found, key=lambda each: (each.control != "real", -(each.score or 0.0)))
 
 
 def _near(item: Item) -> str:

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
-from msgspec import Struct
 
-from compiler.dataset import rows
+from compiler.dataset import arrays, rows
 from compiler.errors import ProbecError, Problem, SpecError, UsageError, nearest_file
-from compiler.evaluation.subject import Item, Selection, Subject
+from compiler.evaluation.given import KIND, Head, Method, Prediction, Rows, Source
+from compiler.evaluation.subject import Subject
 from compiler.keys import bytes_digest
 
-KIND = "probec-predictions/1"
-Control = Literal["real", "text", "shuffled", "zero", "wrong_layer"]
-# By preference as the control of the latent gain.
-CONTROLS: tuple[Control, ...] = ("shuffled", "text", "zero", "wrong_layer")
 _SHOWN = 20
 _FEW = 20_000
 # A probability of 1 may come out of a server with a rounding error.
@@ -46,93 +40,6 @@ class InvalidPredictions(SpecError):
         return "\n".join([*lines, *([f"and {more:,} more"] if more else [])])
 
 
-class Head(Struct, frozen=True, omit_defaults=True):
-    """The optional first line of a file of predictions.
-
-    `dataset`: the digest in the file of questions; `selection`: the probes asked about, as there.
-    `tokenizer`: name@digest by which lens answers were cut. `fresh`: answers of the dataset's own
-    blind reader, sampled after its scores had selected the bands. `reader`: facts on a reader.
-    """
-
-    kind: str
-    dataset: str = ""
-    selection: dict[str, list[str] | int] = {}
-    tokenizer: str = ""
-    fresh: bool = False
-    reader: dict[str, str] = {}
-
-    def selected(self) -> Selection:
-        """Return the selection."""
-        scopes, bands = self.selection.get("scopes", []), self.selection.get("bands", [])
-        documents = self.selection.get("documents", 0)
-        return Selection(
-            tuple(scopes) if isinstance(scopes, list) else (),
-            tuple(bands) if isinstance(bands, list) else (),
-            documents if isinstance(documents, int) else 0,
-        )
-
-
-class Prediction(Struct, frozen=True, omit_defaults=True):
-    """One answer of a method to one probe.
-
-    `sample`: number of a repeated answer. `control`: real for the method itself; text without the
-    hidden state, shuffled with that of another document, zero and wrong_layer. `choice_logprobs`:
-    natural log probabilities of the tokens of the two choices, in their order. `straddle`: a token
-    spans the end of the prompt and the begin of a choice. `dataset`, `tokenizer`: as in the head.
-    """
-
-    probe_id: str
-    sample: int = 0
-    answer: str | None = None
-    control: Control = "real"
-    choice_logprobs: tuple[list[float], list[float]] | None = None
-    choice_token_ids: tuple[list[int], list[int]] | None = None
-    straddle: bool = False
-    dataset: str = ""
-    tokenizer: str = ""
-
-    @property
-    def given(self) -> str | None:
-        """The answer; None if it is missing or blank."""
-        return self.answer if self.answer is not None and self.answer.strip() else None
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file of predictions. `digest`: of its bytes; `rows`: number of its predictions."""
-
-    file: str
-    digest: str
-    rows: int
-    head: Head
-
-
-@dataclass
-class Method:
-    """The predictions of one method.
-
-    `given`: control -> probe -> its predictions by sample; `asked`: control -> selections of the
-    files, all probes without any. `fresh`: predictions of the dataset's own blind reader.
-    """
-
-    name: str
-    sources: list[Source] = field(default_factory=list)
-    given: dict[str, dict[str, list[Prediction]]] = field(default_factory=dict)
-    asked: dict[str, list[Selection]] = field(default_factory=dict)
-    fresh: bool = False
-
-    @property
-    def headless(self) -> bool:
-        """True if a file states neither its dataset nor the probes that were asked about."""
-        return any(not source.head.dataset for source in self.sources)
-
-    def probes(self, control: str, items: Sequence[Item]) -> frozenset[str]:
-        """Return those of all probes of a dataset that were asked about under a control."""
-        return frozenset(
-            each.key for chosen in self.asked[control] for each in chosen.matching(items)
-        )
-
-
 def read(named: Sequence[str], subject: Subject) -> list[Method]:
     """Read the files of several methods, each `NAME=FILE`; files of one name are joined.
 
@@ -140,202 +47,242 @@ def read(named: Sequence[str], subject: Subject) -> list[Method]:
         UsageError: a name is missing or reserved, or a file does not exist.
         InvalidPredictions: rows are wrong.
     """
-    methods: dict[str, Method] = {}
+    readers: dict[str, _Reader] = {}
     problems: list[Problem] = []
-    known = {each.key: each for each in subject.items}
+    probes = _Probes(subject)
     for text in named:
         name, equals, file = text.partition("=")
         if not equals or not name or not file:
             raise UsageError(f"{text!r} is not NAME=FILE", hint="such as mine=predictions.jsonl")
-        method = methods.setdefault(name, Method(name))
-        _Reader(Path(file), method, subject, known, problems).read()
+        if name not in readers:
+            readers[name] = _Reader(Method(name), probes, problems)
+        readers[name].read(Path(file))
     if problems:
         raise InvalidPredictions(problems)
-    mixed = [m.name for m in methods.values() if len({s.head.fresh for s in m.sources}) > 1]
+    methods = [each.method() for each in readers.values()]
+    mixed = [m.name for m in methods if len({s.head.fresh for s in m.sources}) > 1]
     if mixed:
         raise UsageError(
             f"{mixed[0]} joins fresh answers of the blind reader with others",
             hint="give them a name of their own",
         )
-    return list(methods.values())
+    return methods
+
+
+class _Probes:
+    """What the rows of predictions are checked against."""
+
+    def __init__(self, subject: Subject) -> None:
+        items = subject.items
+        self.items, self.digest = items, subject.digest
+        self.places = {key: place for place, key in enumerate(items.texts("key"))}
+        self.tokenizers = items.named("tokenizer")
+        self.comparable = (arrays.lengths(items.columns["alternative"]) > 0).tolist()
+
+    def asked(self, head: Head) -> list[bool]:
+        """Mark the probes that a file is about."""
+        found: list[bool] = head.selected().matching(self.items).tolist()
+        return found
 
 
 class _Reader:
-    """One file on its way into a method."""
+    """The files of a method, read one after another."""
 
-    def __init__(
-        self,
-        file: Path,
-        method: Method,
-        subject: Subject,
-        known: Mapping[str, Item],
-        problems: list[Problem],
-    ) -> None:
-        self._file, self._method, self._subject = file, method, subject
-        self._known, self._problems = known, problems
-        self._lines: dict[tuple[str, str, int], str] = {}
+    def __init__(self, method: Method, probes: _Probes, problems: list[Problem]) -> None:
+        self._method, self._probes, self._problems = method, probes, problems
+        self._file = Path()
+        self._given: dict[str, Rows] = {}
+        # Control and sample -> probe -> number of the first row, 0 in an earlier file.
+        self._first: dict[tuple[str, int], dict[int, int]] = {}
+        self._invalid: list[tuple[dict[int, int], int]] = []
 
-    def read(self) -> None:
+    def method(self) -> Method:
+        """Return the method with the predictions of all files."""
+        self._method.given = {name: rows.given() for name, rows in self._given.items()}
+        return self._method
+
+    def read(self, file: Path) -> None:
         """Add the valid rows to the method, and the problems of the others to the list."""
-        if not self._file.is_file():
-            hint = f"{nearest_file(self._file)}NAME=FILE names it"
-            raise UsageError("no such file", where=str(self._file), hint=hint)
+        self._file = file
+        if not file.is_file():
+            hint = f"{nearest_file(file)}NAME=FILE names it"
+            raise UsageError("no such file", where=str(file), hint=hint)
         head, count, controls = Head(KIND), 0, set()
-        known, asked = len(self._problems), self._asked(head)
-        for where, found in self._rows():
+        known, asked = len(self._problems), self._probes.asked(head)
+        for number, found in self._rows():
             if isinstance(found, Head):
                 if count and found != head:
                     self._problem(
-                        where,
+                        number,
                         "it differs from the first line, or stands behind predictions",
                         "put it first; predictions for another selection have their own file",
                     )
                 elif found != head:
-                    head, asked = found, self._asked(found)
-                    if not self._valid_head(where, head, asked):
+                    head, asked = found, self._probes.asked(found)
+                    if not self._valid_head(number, head, asked):
                         return
                 continue
             count += 1
-            if self._valid(where, found, head, asked):
-                given = self._method.given.setdefault(found.control, {})
-                given.setdefault(found.probe_id, []).append(found)
-                controls.add(found.control)
+            problem = self._wrong(number, found, head, asked)
+            if problem is not None:
+                self._problem(number, *problem)
+                continue
+            rows = self._given.setdefault(found.control, Rows())
+            rows.add(self._probes.places[found.probe_id], found)
+            controls.add(found.control)
         if not count and len(self._problems) == known:
-            self._problem(str(self._file), "it has no predictions", "write one row a probe")
+            self._problem(0, "it has no predictions", "write one row a probe")
         self._method.fresh = head.fresh
-        digest = bytes_digest(self._file.read_bytes())
-        self._method.sources.append(Source(str(self._file), digest, count, head))
+        digest = bytes_digest(file.read_bytes())
+        self._method.sources.append(Source(str(file), digest, count, head))
         for control in controls:
             self._method.asked.setdefault(control, []).append(head.selected())
+        self._close()
 
-    def _rows(self) -> Iterator[tuple[str, Head | Prediction]]:
+    def _close(self) -> None:
+        """Keep the rows of a file in mind for the next one; invalid ones may be repeated there."""
+        for first, place in self._invalid:
+            first.pop(place, None)
+        self._invalid.clear()
+        self._first = {key: dict.fromkeys(first, 0) for key, first in self._first.items()}
+
+    def _rows(self) -> Iterator[tuple[int, Head | Prediction]]:
+        """Yield the rows with their numbers; problems of the others are added to the list."""
         if self._file.suffix == ".parquet":
             number = 0
             for batch in rows.batches(self._file, ("probe_id",), None):
                 for values in batch.to_pylist():
                     number += 1
                     present = {k: v for k, v in values.items() if v is not None}
-                    where = f"{self._file}: row {number}"
-                    yield from self._one(where, present)
+                    yield from self._one(number, present)
             return
+        decoder = msgspec.json.Decoder(Prediction)
         for number, line in enumerate(self._read_lines(), 1):
-            if line.strip():
-                where = f"{self._file}:{number}"
-                try:
-                    values = msgspec.json.decode(line)
-                except msgspec.DecodeError as error:
-                    reason = "NaN and Infinity are no JSON" if b"N" in line else str(error)
-                    self._problem(where, f"not JSON: {reason}", "one JSON object a line")
-                    continue
-                yield from self._one(where, values)
+            try:
+                yield number, decoder.decode(line)
+            except msgspec.DecodeError:
+                yield from self._other(number, line)
+
+    def _other(self, number: int, line: bytes) -> Iterator[tuple[int, Head | Prediction]]:
+        """Yield a line that is no prediction, if it is valid."""
+        if not line.strip():
+            return
+        try:
+            values = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            reason = "NaN and Infinity are no JSON" if b"N" in line else str(error)
+            self._problem(number, f"not JSON: {reason}", "one JSON object a line")
+            return
+        yield from self._one(number, values)
 
     def _read_lines(self) -> Iterator[bytes]:
         with self._file.open("rb") as file:
             for text in file:
                 yield from text.splitlines()
 
-    def _one(self, where: str, values: object) -> Iterator[tuple[str, Head | Prediction]]:
+    def _one(self, number: int, values: object) -> Iterator[tuple[int, Head | Prediction]]:
         is_head = isinstance(values, dict) and "kind" in values and "probe_id" not in values
         try:
             found: Head | Prediction = (
                 msgspec.convert(values, Head) if is_head else msgspec.convert(values, Prediction)
             )
         except msgspec.ValidationError as error:
-            self._problem(where, f"not a prediction: {error}", "see docs/evaluate.md")
+            self._problem(number, f"not a prediction: {error}", "see docs/evaluate.md")
             return
         if isinstance(found, Head) and found.kind != KIND:
-            self._problem(where, f"its kind is {found.kind!r}", f"{KIND}, or no such line")
+            self._problem(number, f"its kind is {found.kind!r}", f"{KIND}, or no such line")
             return
-        yield where, found
+        yield number, found
 
-    def _asked(self, head: Head) -> frozenset[str]:
-        return frozenset(each.key for each in head.selected().matching(self._subject.items))
-
-    def _valid_head(self, where: str, head: Head, asked: frozenset[str]) -> bool:
-        if not self._digest(where, head.dataset):
-            return False
-        if not asked:
-            self._problem(
-                where,
+    def _valid_head(self, number: int, head: Head, asked: Sequence[bool]) -> bool:
+        problem = self._other_dataset(head.dataset)
+        if problem is None and not any(asked):
+            problem = (
                 f"its selection has no probe of this dataset: {head.selection}",
                 "copy the selection from the file of questions",
             )
-        return bool(asked)
+        if problem is not None:
+            self._problem(number, *problem)
+        return problem is None
 
-    def _digest(self, where: str, digest: str) -> bool:
-        if digest and digest != self._subject.digest:
-            self._problem(
-                where,
-                f"made for another dataset, {digest[:12]}; this one is {self._subject.digest[:12]}",
-                "answer the questions of this dataset, or name the dataset that was asked",
-            )
-            return False
-        return True
+    def _other_dataset(self, digest: str) -> tuple[str, str] | None:
+        own = self._probes.digest
+        if not digest or digest == own:
+            return None
+        return (
+            f"made for another dataset, {digest[:12]}; this one is {own[:12]}",
+            "answer the questions of this dataset, or name the dataset that was asked",
+        )
 
-    def _valid(self, where: str, found: Prediction, head: Head, asked: frozenset[str]) -> bool:
-        item = self._known.get(found.probe_id)
-        if item is None:
-            self._problem(where, f"unknown probe_id {found.probe_id!r}", self._nearest(found))
-            return False
-        if found.probe_id not in asked:
-            self._problem(
-                where,
+    def _wrong(
+        self, number: int, found: Prediction, head: Head, asked: Sequence[bool]
+    ) -> tuple[str, str] | None:
+        """Find the first problem of a prediction, and the remedy."""
+        place = self._probes.places.get(found.probe_id)
+        if place is None:
+            return f"unknown probe_id {found.probe_id!r}", self._nearest(found)
+        if not asked[place]:
+            return (
                 f"probe {found.probe_id} is not in the selection of the first line",
                 "copy the selection from the file of questions, or leave the row out",
             )
-            return False
-        key = (found.probe_id, found.control, found.sample)
-        before = self._lines.get(key)
-        given = self._method.given.get(found.control, {}).get(found.probe_id, ())
-        if before is None and any(each.sample == found.sample for each in given):
-            before = "another file of this method"
-        self._lines.setdefault(key, where)
-        if before is not None:
-            self._problem(
-                where,
+        lines = self._first.setdefault((found.control, found.sample), {})
+        first = lines.setdefault(place, number)
+        if first != number:
+            lines[place] = first or number
+            before = self._where(first) if first else "another file of this method"
+            return (
                 f"sample {found.sample} of probe {found.probe_id} ({found.control}) is there twice",
                 f"first in {before}; number repeated answers by `sample`",
             )
-            return False
-        problem = self._cut(found, head, item) or _logprobs(found, item)
+        problem = (
+            self._cut(found, head, place)
+            or _logprobs(found, self._probes.comparable[place])
+            or self._other_dataset(found.dataset)
+        )
         if problem is not None:
-            self._problem(where, *problem)
-            return False
-        return self._digest(where, found.dataset)
+            self._invalid.append((lines, place))
+        return problem
 
-    def _cut(self, found: Prediction, head: Head, item: Item) -> tuple[str, str] | None:
-        tokenizer = found.tokenizer or head.tokenizer
-        if not tokenizer or not item.tokenizer or tokenizer == item.tokenizer:
+    def _cut(self, found: Prediction, head: Head, place: int) -> tuple[str, str] | None:
+        tokenizer, own = found.tokenizer or head.tokenizer, self._probes.tokenizers
+        cutter = own.names[own.codes[place]] if tokenizer else ""
+        if not cutter or tokenizer == cutter:
             return None
         return (
-            f"its tokenizer is {tokenizer}, but the atom of {item.key} was cut by {item.tokenizer}",
+            f"its tokenizer is {tokenizer}, but the atom of {found.probe_id} was cut by {cutter}",
             "answer with text, which is tokenised here, or cut by that tokenizer",
         )
 
     def _nearest(self, found: Prediction) -> str:
-        if len(self._known) > _FEW:
+        if len(self._probes.places) > _FEW:
             return "copy ids from the file of questions"
-        near = difflib.get_close_matches(found.probe_id, self._known, 1)
+        near = difflib.get_close_matches(found.probe_id, self._probes.places, 1)
         return f"nearest: {near[0]}" if near else "copy ids from the file of questions"
 
-    def _problem(self, where: str, message: str, hint: str) -> None:
-        self._problems.append(Problem(where, "", message, hint))
+    def _where(self, number: int) -> str:
+        """Name a row; the file for 0."""
+        between = ": row " if self._file.suffix == ".parquet" else ":"
+        return f"{self._file}{between}{number}" if number else str(self._file)
+
+    def _problem(self, number: int, message: str, hint: str) -> None:
+        self._problems.append(Problem(self._where(number), "", message, hint))
 
 
-def _logprobs(found: Prediction, item: Item) -> tuple[str, str] | None:
+def _logprobs(found: Prediction, comparable: bool) -> tuple[str, str] | None:
     """Find what is wrong with the log probabilities of a prediction."""
     if found.choice_logprobs is None:
         return None
-    if not item.alternative:
+    if not comparable:
         return "the probe has no alternative to compare", "leave choice_logprobs out"
     for place, values in enumerate(found.choice_logprobs):
         if not values:
             return f"choice {place} has no log probability", "one for each of its tokens"
-        wrong = next((each for each in values if not math.isfinite(each)), None)
-        if wrong is not None:
+        if not all(map(math.isfinite, values)):
+            wrong = next(each for each in values if not math.isfinite(each))
             return f"a log probability of choice {place} is {wrong}", "finite numbers only"
-        above = next((each for each in values if each > _ROUNDING), None)
-        if above is not None:
+        if max(values) > _ROUNDING:
+            above = next(each for each in values if each > _ROUNDING)
             return f"a log probability of choice {place} is {above}", "natural logs are at most 0"
         ids = found.choice_token_ids
         if ids is not None and len(ids[place]) != len(values):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Struct
 
-from compiler.evaluation.subject import Item, Selection, Subject
+from compiler.evaluation.items import Item, Selection
+from compiler.evaluation.subject import Subject
 from compiler.keys import text_digest
 from compiler.probes.tokens import Tokenizer
 

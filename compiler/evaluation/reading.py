@@ -13,9 +13,10 @@ import msgspec
 
 from compiler.errors import UsageError
 from compiler.evaluation.bench import Bench
-from compiler.evaluation.predictions import KIND, Head, Prediction
+from compiler.evaluation.given import KIND, Head, Prediction
+from compiler.evaluation.items import Item, Selection
 from compiler.evaluation.questions import stated
-from compiler.evaluation.subject import Item, Selection, Subject
+from compiler.evaluation.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from compiler.errors import SourceError, UsageError, in_a_line, known
 from compiler.evaluation import cells, contrast, scores, scoring
 from compiler.evaluation.bench import Bench
 from compiler.evaluation.contrast import Normalisation
-from compiler.evaluation.predictions import Method
+from compiler.evaluation.given import Method
+from compiler.evaluation.items import Items
 from compiler.evaluation.results import KIND, Evaluation, Input, Judge, Settings
-from compiler.evaluation.scores import Score
+from compiler.evaluation.scores import Scores
 from compiler.evaluation.scoring import Rules
-from compiler.evaluation.subject import Item, Subject, judge_of
+from compiler.evaluation.subject import Subject, judge_of
 from compiler.keys import bytes_digest
 
 SCORES = "scores.parquet"
@@ -42,15 +43,15 @@ class Made:
     """A finished evaluation. `rows`: its scores; `scores`: the same as a parquet file."""
 
     evaluation: Evaluation
-    rows: list[Score]
+    rows: Scores
     scores: bytes
     methods: list[Method]
-    items: tuple[Item, ...]
+    items: Items
 
 
 def make(
     subject: Subject,
-    items: tuple[Item, ...],
+    items: Items,
     methods: list[Method],
     rules: Rules,
     options: Options,
@@ -69,7 +70,7 @@ def make(
     rows = scoring.score(subject, items, methods, rules)
     if rows is None:
         return None
-    if not any(row.kind in ("method", "fresh") for row in rows):
+    if not rows.kind.among(("method", "fresh")).any():
         raise UsageError(
             "no method was asked about any of these probes",
             hint="see --scope, --docs and the selection in the first line of each file",
@@ -147,12 +148,12 @@ def _compared(path: str, old: object, new: object) -> Iterator[str]:
 
 def _settings(
     subject: Subject,
-    items: Sequence[Item],
+    items: Items,
     methods: Sequence[Method],
     rules: Rules,
     options: Options,
 ) -> Settings:
-    primary = {item.scope: rules.metrics(item)[0] for item in items}
+    primary = _primary(items, rules)
     bench = rules.bench
     same = bench is not None and bool(subject.judge) and judge_of(bench.project) == subject.judge
     return Settings(
@@ -168,6 +169,19 @@ def _settings(
     )
 
 
+def _primary(items: Items, rules: Rules) -> dict[str, str]:
+    """Return the metric of the headline of each scope: that of its last probe."""
+    scopes, tokenizers = items.named("scope"), items.named("tokenizer")
+    written = items.flags("written")
+    last = {code: place for place, code in enumerate(scopes.codes.tolist())}
+    return {
+        scopes.names[code]: rules.metrics(
+            bool(written[place]), tokenizers.names[tokenizers.codes[place]]
+        )[0]
+        for code, place in last.items()
+    }
+
+
 def _normalisation(methods: Sequence[Method]) -> Normalisation:
     """Return the default: pmi if every method with log probabilities has them shuffled, else sum.
 
@@ -181,8 +195,7 @@ def _normalisation(methods: Sequence[Method]) -> Normalisation:
 
 
 def _compares(method: Method, control: str) -> bool:
-    given = method.given.get(control, {})
-    return any(each.choice_logprobs for own in given.values() for each in own)
+    return control in method.given and method.given[control].compares
 
 
 def _inputs(methods: Sequence[Method]) -> Iterator[Input]:
@@ -204,13 +217,13 @@ def _judge(bench: Bench) -> Judge:
 
 def _facts(
     subject: Subject,
-    items: Sequence[Item],
+    items: Items,
     methods: Sequence[Method],
     rules: Rules,
     settings: Settings,
 ) -> Iterator[str]:
     models = [s.head.reader.get("model", "") for method in methods for s in method.sources]
-    if rules.bench is not None and any(item.written for item in items):
+    if rules.bench is not None and items.flags("written").any():
         models.append(_judge(rules.bench).model)
     if any(map(embedded.is_embedded, models)):
         yield embedded.MACHINERY
@@ -222,7 +235,7 @@ def _facts(
                 f"{method.name}: a file without a first line that names its dataset and probes: "
                 "compared with all selected probes"
             )
-    written = sorted({item.scope for item in items if item.written})
+    written = sorted(items.named("scope").occurring(items.flags("written")))
     if written and rules.bench is None:
         yield (
             f"{', '.join(written)}: no spec names a judge (--spec), so answers are compared by "
@@ -233,18 +246,12 @@ def _facts(
             "the blind scores are by another judge, or by one that the rows do not name: no score "
             "over blind and no gap closed (score the rows again: probec evaluate run --rescore)"
         )
-    cut = {item.tokenizer for item in items if item.tokenizer} - set(rules.tokenizers)
+    cut = {*items.named("tokenizer").occurring()} - {"", *rules.tokenizers}
     for tokenizer in sorted(cut):
         yield (
             f"no tokenizer {tokenizer} (--tokenizer): its atoms are compared by words, not tokens"
         )
-    straddling = sum(
-        each.straddle
-        for method in methods
-        for given in method.given.values()
-        for own in given.values()
-        for each in own
-    )
+    straddling = sum(each.straddling for method in methods for each in method.given.values())
     if straddling:
         yield (
             f"{straddling:,} predictions by log probabilities have a token that spans the end of "

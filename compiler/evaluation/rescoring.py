@@ -14,7 +14,8 @@ from compiler.dataset import rows, score_tables
 from compiler.dataset.columns import band_of
 from compiler.errors import UsageError
 from compiler.evaluation.bench import Bench
-from compiler.evaluation.subject import JUDGE_KEY, Item, Subject, judge_of
+from compiler.evaluation.items import Item
+from compiler.evaluation.subject import JUDGE_KEY, Subject, judge_of
 from compiler.spec.scoring import BASELINES
 
 

@@ -5,60 +5,69 @@ The rows hold all that the statistics need, so that every reported number can be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
-
-from msgspec import Struct, structs
+from typing import Any, Literal
 
 from compiler.dataset import score_tables
+from compiler.dataset.arrays import Coded
 from compiler.errors import SourceError
+from compiler.statistics.observations import Bools, Floats, Ints
 
 Kind = Literal["method", "blind", "fresh", "full"]
-Status = Literal["scored", "missing", "judge_failed"]
+STATUSES = ("scored", "missing", "judge_failed")
 # The metric of the readers' rows, whatever the scope.
 JUDGE = "judge"
 
 
-class Score(Struct, frozen=True, gc=False):
-    """One score.
+@dataclass(frozen=True)
+class Scores:
+    """Scores as columns, each of shape (n,).
 
     `kind`: of a method, or of a reader of the dataset: blind, fresh (blind again, after selection)
     or full information. `sample`: rollout of a reader, -1 for the mean over all answers of a
-    method. `score`: None unless scored; `chars`: mean length of the answers, None without any.
-    `leaking`: the text or the question gives the answer away; `repeated`: another document has the
-    same question.
+    method. `score`: NaN unless `status`, one of STATUSES, is scored; `chars`: mean length of the
+    answers, NaN without any. `leaking`: the text or the question gives the answer away; `repeated`:
+    another document has the same question.
     """
 
-    kind: Kind
-    method: str
-    control: str
-    probe_id: str
-    doc_id: str
-    scope: str
-    target: str
-    typicality: str
-    band: str
-    metric: str
-    sample: int
-    score: float | None
-    status: Status
-    n_samples: int
-    chars: float | None
-    leaking: bool
-    repeated: bool
+    kind: Coded
+    method: Coded
+    control: Coded
+    probe_id: Coded
+    doc_id: Coded
+    scope: Coded
+    target: Coded
+    typicality: Coded
+    band: Coded
+    metric: Coded
+    sample: Ints
+    score: Floats
+    status: Coded
+    n_samples: Ints
+    chars: Floats
+    leaking: Bools
+    repeated: Bools
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The columns by name."""
+        return {name: getattr(self, name) for name in FIELDS}
 
 
-_FIELDS = tuple(each.name for each in structs.fields(Score))
+FIELDS = tuple(each.name for each in fields(Scores))
 
 
-def written(rows: Sequence[Score]) -> bytes:
+def written(rows: Scores) -> bytes:
     """Return scores as a parquet file."""
-    return score_tables.written((name, [*map(attrgetter(name), rows)]) for name in _FIELDS)
+    return score_tables.encoded(rows.columns)
 
 
-def read(file: Path) -> list[Score]:
+def read(file: Path) -> Scores:
     """Read scores from a parquet file.
 
     Raises:
@@ -66,6 +75,5 @@ def read(file: Path) -> list[Score]:
     """
     if not file.is_file():
         raise SourceError("no scores there", where=str(file), hint="name an evaluation's directory")
-    columns = score_tables.read(file, _FIELDS)
-    values: Sequence[Sequence[object]] = [columns[name] for name in _FIELDS]
-    return [Score(*row) for row in zip(*values, strict=True)]
+    columns: Mapping[str, Any] = score_tables.read(file, FIELDS)
+    return Scores(**columns)

@@ -6,25 +6,34 @@ blind scores. A prediction that is missing is a row without a score.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from msgspec import structs
+import numpy as np
+import numpy.typing as npt
 
+from compiler.dataset import arrays
+from compiler.dataset.arrays import Coded
 from compiler.evaluation import contrast, windows
 from compiler.evaluation.bench import Bench
-from compiler.evaluation.predictions import Method, Prediction
-from compiler.evaluation.scores import JUDGE, Kind, Score, Status
-from compiler.evaluation.subject import Item, Subject
-from compiler.keys import text_digest
+from compiler.evaluation.contrast import Sums
+from compiler.evaluation.given import Given, Method
+from compiler.evaluation.items import Items, truth_first
+from compiler.evaluation.scores import JUDGE, STATUSES, Scores
+from compiler.evaluation.subject import Subject
 from compiler.probes.scoring.local import contained, exact_match, token_f1
 from compiler.probes.tokens import Tokenizer
+from compiler.statistics.measures.units import divided
+from compiler.statistics.observations import Bools, Floats, Ints
 
 WORDS = ("exact", "contains")
 TOKENS = ("prefix", "accuracy", "edit", "exact")
 WRITTEN = (JUDGE, "token_f1")
 WINS = tuple(contrast.metric(each) for each in contrast.NORMALISATIONS)
+# In the order of a probe's rows.
+_METRICS = (*TOKENS, WORDS[1], *WRITTEN, *WINS)
+_SCORED, _MISSING, _FAILED = range(len(STATUSES))
 
 
 @dataclass(frozen=True)
@@ -37,166 +46,242 @@ class Rules:
     bench: Bench | None
     tokenizers: Mapping[str, Tokenizer]
 
-    def metrics(self, item: Item) -> tuple[str, ...]:
+    def metrics(self, written: bool, tokenizer: str) -> tuple[str, ...]:
         """Return the metrics of a probe's answers; the first is that of the headline."""
-        if item.written:
+        if written:
             return WRITTEN if self.bench is not None else WRITTEN[1:]
-        return TOKENS if item.tokenizer in self.tokenizers else WORDS
+        return TOKENS if tokenizer in self.tokenizers else WORDS
 
 
-def score(
-    subject: Subject, items: Sequence[Item], methods: Sequence[Method], rules: Rules
-) -> list[Score] | None:
+def score(subject: Subject, items: Items, methods: Sequence[Method], rules: Rules) -> Scores | None:
     """Score all methods and readers on the probes; None if the judge was only priced."""
-    repeated = _repeated(items)
-    asked: _Asked = {}
-    for method in methods:
-        for control in method.given:
-            kept = method.probes(control, subject.items)
-            asked[method.name, control] = [item for item in items if item.key in kept]
-    judged = _judged(asked, methods, rules.bench)
-    if judged is None:
+    asked = [
+        _Asked(method, control, subject.items, items)
+        for method in methods
+        for control in method.given
+    ]
+    probes = _Probes(items, rules)
+    if rules.bench is not None and not probes.judge(asked, rules.bench):
         return None
-    found: list[Score] = []
-    for method in methods:
-        for control in method.given:
-            own = asked[method.name, control]
-            found += _of_method(method, control, own, rules, judged, repeated)
-    for item in items:
-        found += _of_readers(item, repeated[item.key])
-    return found
+    parts = [_of_method(each, place, probes) for place, each in enumerate(asked)]
+    sources = [("fresh" if a.method.fresh else "method", a.method.name, a.control) for a in asked]
+    return _joined([*parts, _of_readers(items, len(asked))], sources, probes)
 
 
-# (method, control) -> the probes that it was asked about.
-_Asked = dict[tuple[str, str], list[Item]]
+class _Asked:
+    """The predictions of a method under a control on the probes that it was asked about.
+
+    `rows` (k,): places of these probes among the selected ones. `probes` (m,): the place of each
+    prediction's probe among `rows`; `answers`, `sums`: as in `Given`, ordered by sample.
+    `shuffled`: log probabilities under the shuffled control, for the method itself.
+    """
+
+    def __init__(self, method: Method, control: str, every: Items, items: Items) -> None:
+        self.method, self.control = method, control
+        self.rows = np.flatnonzero(method.probes(control, every)[items.places])
+        self._places = np.full(len(every), -1)
+        self._places[items.places[self.rows]] = np.arange(len(self.rows))
+        given = method.given[control]
+        order = np.argsort(given.samples, kind="stable")
+        order = order[self._places[given.probes[order]] >= 0]
+        self.probes = self._places[given.probes[order]]
+        self.answers = [given.answers[place] for place in order.tolist()]
+        self.sums = given.sums[:, order]
+        other = method.given.get("shuffled") if control == "real" else None
+        self.shuffled = self._compared(other) if other is not None else None
+
+    def _compared(self, given: Given) -> Sums:
+        probes = self._places[given.probes]
+        chosen = (probes >= 0) & ~np.isnan(given.sums[0])
+        return Sums(probes[chosen], given.sums[:, chosen])
 
 
-def _judged(
-    asked: _Asked, methods: Sequence[Method], bench: Bench | None
-) -> Mapping[tuple[str, str], float | None] | None:
-    """Score every distinct answer to a written probe once, whichever methods gave it."""
-    if bench is None:
-        return {}
-    pairs: dict[tuple[str, str], Item] = {}
-    for method in methods:
-        for control, given in method.given.items():
-            for item in asked[method.name, control]:
-                for each in given.get(item.key, ()) if item.written else ():
-                    if each.given is not None:
-                        pairs[item.key, each.given.strip()] = item
-    found = bench.scores([(item, text) for (_, text), item in pairs.items()])
-    return None if found is None else dict(zip(pairs, found, strict=True))
+class _Probes:
+    """The selected probes, as the rules see them."""
 
+    def __init__(self, items: Items, rules: Rules) -> None:
+        self.items, self._rules = items, rules
+        self.keys, self.atoms = items.texts("key"), items.texts("atom")
+        self.scopes, self._tokenizers = items.named("scope").codes, items.named("tokenizer")
+        self.written = items.flags("written")
+        self._tokens = ~self.written & self._tokenizers.among(rules.tokenizers)
+        self.comparable = arrays.lengths(items.columns["alternative"]) > 0
+        self._judged: Mapping[tuple[int, str], float | None] = {}
 
-def _of_method(
-    method: Method,
-    control: str,
-    asked: Sequence[Item],
-    rules: Rules,
-    judged: Mapping[tuple[str, str], float | None],
-    repeated: Mapping[str, bool],
-) -> Iterator[Score]:
-    given = method.given[control]
-    # A file of log probabilities alone has no answers that could be missing.
-    answered = {item.scope for item in asked for each in given.get(item.key, ()) if each.given}
-    compared = {
-        item.scope for item in asked for each in given.get(item.key, ()) if each.choice_logprobs
-    }
-    shuffled = method.given.get("shuffled", {})
-    kind: Kind = "fresh" if method.fresh else "method"
-    for item in asked:
-        own = sorted(given.get(item.key, ()), key=lambda each: each.sample)
-        texts = [each.given for each in own if each.given is not None]
-        chars = sum(map(len, texts)) / len(texts) if texts else None
-        row = _Row(kind, method.name, control, item, len(own), texts, chars, repeated[item.key])
-        if item.scope in answered or item.scope not in compared:
-            yield from _texts(row, rules, judged)
-        if item.scope in compared and item.alternative:
-            reference = shuffled.get(item.key, ()) if control == "real" else ()
-            yield from _wins(row, own, reference, bool(shuffled) and control == "real")
+    def judge(self, asked: Sequence[_Asked], bench: Bench) -> bool:
+        """Score every distinct answer to a written probe once; False if it was only priced."""
+        pairs = dict.fromkeys(
+            (row, text.strip())
+            for each in asked
+            for row, text in zip(each.rows[each.probes].tolist(), each.answers, strict=True)
+            if text is not None and self.written[row]
+        )
+        rows = np.unique([row for row, _ in pairs]).astype(np.int64)
+        items = dict(zip(rows.tolist(), self.items.take(rows), strict=True))
+        found = bench.scores([(items[row], text) for row, text in pairs])
+        self._judged = dict(zip(pairs, found or (), strict=found is not None))
+        return found is not None
+
+    def kinds(self) -> Iterator[tuple[tuple[str, ...], Bools]]:
+        """Yield the metrics of each kind of probes, and the probes of that kind."""
+        yield self._rules.metrics(True, ""), self.written
+        yield TOKENS, self._tokens
+        yield WORDS, ~self.written & ~self._tokens
+
+    def measured(self, row: int, text: str) -> tuple[float | None, ...]:
+        """Return the value of an answer under each metric of its probe."""
+        atom = self.atoms[row]
+        if self.written[row]:
+            local = token_f1(text, atom)
+            return (
+                (local,) if self._rules.bench is None else (self._judged[row, text.strip()], local)
+            )
+        if self._tokens[row]:
+            name = self._tokenizers.names[self._tokenizers.codes[row]]
+            found = windows.shares(text, atom, self._rules.tokenizers[name])
+            return tuple(found[metric] for metric in TOKENS)
+        return exact_match(text, atom), contained(text, atom)
+
+    def first(self, rows: Ints) -> Bools:
+        """Mark the probes whose truth is the first of the choices."""
+        return np.array([truth_first(self.keys[row]) for row in rows.tolist()], dtype=np.bool_)
+
+    def sizes(self, rows: Ints) -> Floats:
+        """Return the bytes in UTF-8 of truth and alternative, (n, 2)."""
+        columns = (self.items.columns[name] for name in ("truth", "alternative"))
+        return np.column_stack([arrays.sizes(each)[rows] for each in columns])
+
+    def repeated(self) -> Bools:
+        """Mark the written probes whose question another document has as well."""
+        scopes, documents = self.items.named("scope"), self.items.named("doc_id")
+        questions = Coded.of(self.items.columns["question"]).codes * len(scopes.names)
+        count = len(documents.names)
+        _, groups = np.unique(questions + scopes.codes, return_inverse=True)
+        pairs = np.unique(groups * count + documents.codes)
+        return self.written & (np.bincount(pairs // count)[groups] > 1)
 
 
 @dataclass(frozen=True)
-class _Row:
-    """The parts that the scores of a method on a probe share."""
+class _Part:
+    """Some rows of the scores as columns. `rows`: places of their probes.
 
-    kind: Kind
-    method: str
-    control: str
-    item: Item
-    samples: int
-    texts: Sequence[str]
-    chars: float | None
-    repeated: bool
+    `sources`: places among kinds, methods and controls; `metrics`: among _METRICS.
+    """
 
-    def score(self, metric: str, value: float | None, status: Status) -> Score:
-        """Return one score."""
-        item = self.item
-        return Score(
-            self.kind, self.method, self.control, item.key, item.doc_id, item.scope, item.target,
-            item.typicality, item.band, metric, -1, value, status, self.samples, self.chars,
-            item.leaking, self.repeated,
-        )  # fmt: skip
+    rows: Ints
+    sources: Ints
+    metrics: Ints
+    sample: Ints
+    score: Floats
+    status: Ints
+    n_samples: Ints
+    chars: Floats
 
 
-def _texts(
-    row: _Row, rules: Rules, judged: Mapping[tuple[str, str], float | None]
-) -> Iterator[Score]:
-    """Yield the scores of answers; blank ones among several count as 0."""
-    metrics = rules.metrics(row.item)
-    if not row.texts:
-        yield from (row.score(metric, None, "missing") for metric in metrics)
-        return
-    found = [_measured(row.item, text, rules, judged) for text in row.texts]
-    for metric in metrics:
-        numbers = [each[metric] for each in found]
-        valid = [each for each in numbers if each is not None]
-        if len(valid) < len(numbers):
-            yield row.score(metric, None, "judge_failed")
-        else:
-            yield row.score(metric, sum(valid) / row.samples, "scored")
-
-
-def _measured(
-    item: Item, text: str, rules: Rules, judged: Mapping[tuple[str, str], float | None]
-) -> Mapping[str, float | None]:
-    if item.written:
-        local = {"token_f1": token_f1(text, item.atom)}
-        if rules.bench is None:
-            return local
-        return {JUDGE: judged[item.key, text.strip()], **local}
-    if item.tokenizer in rules.tokenizers:
-        return windows.shares(text, item.atom, rules.tokenizers[item.tokenizer])
-    return {"exact": exact_match(text, item.atom), "contains": contained(text, item.atom)}
-
-
-def _wins(
-    row: _Row, own: Sequence[Prediction], reference: Sequence[Prediction], shuffled: bool
-) -> Iterator[Score]:
-    found = contrast.wins(row.item, own, reference)
-    for metric in WINS:
-        if metric in found:
-            yield row.score(metric, found[metric], "scored")
-        elif shuffled or metric != contrast.metric("pmi"):
-            yield row.score(metric, None, "missing")
-
-
-def _of_readers(item: Item, repeated: bool) -> Iterator[Score]:
-    """Yield the scores of the dataset's readers, by rollout."""
-    readers: tuple[tuple[Kind, tuple[float, ...]], ...] = (
-        ("blind", item.blind),
-        ("full", item.full),
+def _of_method(asked: _Asked, source: int, probes: _Probes) -> _Part:
+    count = len(asked.rows)
+    texts = np.array([each is not None for each in asked.answers], dtype=np.bool_)
+    compares = ~np.isnan(asked.sums[0])
+    scopes = probes.scopes[asked.rows]
+    # A file of log probabilities alone has no answers that could be missing.
+    answered = np.isin(scopes, scopes[asked.probes[texts]])
+    compared = np.isin(scopes, scopes[asked.probes[compares]])
+    found = [*_texts(asked, texts, answered | ~compared, probes)]
+    chosen = np.flatnonzero(compared & probes.comparable[asked.rows])
+    if len(chosen):
+        found += _wins(asked, compares, chosen, probes)
+    at = np.concatenate([rows for _, rows, *_ in found])
+    metrics = np.repeat([_METRICS.index(name) for name, *_ in found], [len(f[1]) for f in found])
+    order = np.lexsort((metrics, at))
+    at = at[order]
+    samples = np.bincount(asked.probes, minlength=count)
+    lengths = [len(each) for each in asked.answers if each is not None]
+    of_texts = Sums(asked.probes[texts], np.empty((4, 0)))
+    return _Part(
+        asked.rows[at],
+        np.full(len(at), source),
+        metrics[order],
+        np.full(len(at), -1),
+        np.concatenate([values for *_, values, _ in found])[order],
+        np.concatenate([statuses for *_, statuses in found])[order],
+        samples[at],
+        of_texts.means(np.array(lengths, dtype=np.float64), count)[at],
     )
-    for kind, numbers in readers:
-        row = _Row(kind, kind, "", item, 1, (), None, repeated)
-        for sample, number in enumerate(numbers):
-            yield structs.replace(row.score(JUDGE, number, "scored"), sample=sample)
 
 
-def _repeated(items: Sequence[Item]) -> dict[str, bool]:
-    """Mark the probes whose question another document has as well."""
-    documents: dict[str, set[str]] = defaultdict(set)
-    digests = {item.key: text_digest(f"{item.scope}\n{item.question}") for item in items}
-    for item in items:
-        documents[digests[item.key]].add(item.doc_id)
-    return {item.key: item.written and len(documents[digests[item.key]]) > 1 for item in items}
+# A metric, places of probes, and their values and statuses.
+_Column = tuple[str, Ints, Floats, Ints]
+
+
+def _texts(asked: _Asked, texts: Bools, wanted: Bools, probes: _Probes) -> Iterator[_Column]:
+    """Yield the scores of answers; blank ones among several count as 0."""
+    count = len(asked.rows)
+    answered = np.bincount(asked.probes[texts], minlength=count) > 0
+    samples = np.bincount(asked.probes, minlength=count)
+    for metrics, of_kind in probes.kinds():
+        chosen = wanted & of_kind[asked.rows]
+        places = np.flatnonzero(texts & chosen[asked.probes])
+        at = asked.probes[places]
+        rows = asked.rows[at].tolist()
+        found = [
+            probes.measured(row, asked.answers[place] or "")
+            for row, place in zip(rows, places.tolist(), strict=True)
+        ]
+        table = np.array(found, dtype=np.float64).reshape(-1, len(metrics))
+        own = np.flatnonzero(chosen)
+        for metric, values in zip(metrics, table.T, strict=True):
+            sums = np.bincount(at, values, minlength=count)
+            means = np.where(answered, divided(sums, samples), np.nan)[own]
+            failed = answered[own] & np.isnan(means)
+            yield metric, own, means, np.where(failed, _FAILED, np.where(answered[own], 0, 1))
+
+
+def _wins(asked: _Asked, compares: Bools, chosen: Ints, probes: _Probes) -> Iterator[_Column]:
+    """Yield the scores of log probabilities."""
+    first = np.zeros(len(asked.rows), dtype=np.bool_)
+    first[chosen] = probes.first(asked.rows[chosen])
+    own = Sums(asked.probes[compares], asked.sums[:, compares])
+    found = contrast.wins(own, asked.shuffled, first, probes.sizes(asked.rows))
+    for metric, values in found.items():
+        statuses = np.where(np.isnan(values[chosen]), _MISSING, _SCORED)
+        yield metric, chosen, values[chosen], statuses
+
+
+def _of_readers(items: Items, source: int) -> _Part:
+    """Return the scores of the dataset's readers, by rollout; sources: blind, then full."""
+    table = np.hstack([items.blind, items.full])
+    rows, columns = np.nonzero(~np.isnan(table))
+    full = columns >= items.blind.shape[1]
+    same = np.ones(len(rows), dtype=np.int64)
+    return _Part(
+        rows,
+        source + full,
+        _METRICS.index(JUDGE) * same,
+        columns - full * items.blind.shape[1],
+        table[rows, columns],
+        _SCORED * same,
+        same,
+        np.full(len(rows), np.nan),
+    )
+
+
+def _joined(
+    parts: Sequence[_Part], sources: Sequence[tuple[str, str, str]], probes: _Probes
+) -> Scores:
+    def column(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    def of_probe(name: str) -> Coded:
+        found = probes.items.named(name)
+        return Coded(found.codes[rows], found.names)
+
+    rows, places = column("rows"), column("sources")
+    every = [*sources, ("blind", "blind", ""), ("full", "full", "")]
+    kinds, methods, controls = (Coded(places, [*names]) for names in zip(*every, strict=True))
+    return Scores(
+        kinds, methods, controls, Coded(rows, probes.keys), of_probe("doc_id"), of_probe("scope"),
+        of_probe("target"), of_probe("typicality"), of_probe("band"),
+        Coded(column("metrics"), [*_METRICS]), column("sample"), column("score"),
+        Coded(column("status"), [*STATUSES]), column("n_samples"), column("chars"),
+        probes.items.flags("leaking")[rows], probes.repeated()[rows],
+    )  # fmt: skip

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from compiler.dataset import arrays
+from compiler.dataset.arrays import Coded
 from compiler.dataset.rows import batches
 from compiler.errors import SourceError
 from compiler.keys import text_digest
@@ -93,7 +94,7 @@ def pairs(files: Sequence[Path], by_response: Collection[str]) -> Iterator[Pair]
     taken: Counter[tuple[str, str]] = Counter()
     for batch in (each for file in files for each in batches(file, _REQUIRED, columns)):
         scopes, targets = (
-            arrays.named(arrays.column(batch, name), str) for name in ("scope", "target")
+            Coded.of(arrays.column(batch, name)).values() for name in ("scope", "target")
         )
         atom, response, alternative = (arrays.column(batch, name) for name in _TEXTS)
         for scope, target in sorted({*zip(scopes.tolist(), targets.tolist(), strict=True)}):
@@ -141,28 +142,28 @@ def _block(batch: pa.RecordBatch, groups: Collection[str]) -> Observations:
         return padded(*arrays.scores(column(name)))
 
     def names(name: str) -> Names:
-        return arrays.named(column(name), lambda value: str(value or ""))
+        return Coded.of(column(name), lambda value: str(value or "")).values()
 
-    ids, documents = np.unique(arrays.named(column("doc_id"), str), return_inverse=True)
-    scopes, blind = arrays.named(column("scope"), str), scores(_SCORES)
+    ids, documents = np.unique(Coded.of(column("doc_id")).values(), return_inverse=True)
+    scopes, blind = Coded.of(column("scope")).values(), scores(_SCORES)
     written = ~np.isin(scopes, _TEMPLATED) & ~arrays.valid(column("template_id"))
     others = integers("n_siblings_available")
     attested = np.column_stack([integers("atom_attested"), integers("alternative_attested")])
     baselines = {name: scores(f"{name}_scores") for name in BASELINES}
     _, flagged, flags = arrays.members(column("flags"))
-    codes, checks = arrays.coded(flags, str)
-    counts = np.bincount(codes, minlength=len(checks)).tolist()
-    leaking = flagged[np.isin(checks, [*LEAKS])[codes]]
+    checks = Coded.of(flags)
+    counts = np.bincount(checks.codes, minlength=len(checks.names)).tolist()
+    leaking = flagged[checks.among(LEAKS)]
     return Observations(
         names=ids,
         documents=documents,
         rounds=np.maximum(integers("round_idx"), 0),
         slots=integers("slot_idx"),
         scopes=scopes,
-        targets=arrays.named(column("target"), str),
-        typicality=arrays.named(
+        targets=Coded.of(column("target")).values(),
+        typicality=Coded.of(
             column("typicality"), lambda value: "" if value is None else str(value)
-        ),
+        ).values(),
         statuses=_statuses(column("score_status"), blind, written),
         scores=blind,
         seconds=scores("bb_answer_response_scores"),
@@ -183,7 +184,7 @@ def _block(batch: pa.RecordBatch, groups: Collection[str]) -> Observations:
         origins=names("atom_origin"),
         levels=integers("alternative_level"),
         attested=np.where(attested.min(axis=1, keepdims=True) < 0, -1, attested),
-        flags=Counter({str(check): n for check, n in zip(checks, counts, strict=True) if n}),
+        flags=Counter(dict(zip(checks.names, counts, strict=True))),
     )
 
 
@@ -193,17 +194,17 @@ def _statuses(stated: pa.Array, scores: Floats, written: Bools) -> Names:
     found = np.where(scored, "scored", np.where(written, "unscored", "local"))
     if not arrays.is_text(stated):
         return found
-    return np.where(arrays.valid(stated), arrays.named(stated, str), found)
+    return np.where(arrays.valid(stated), Coded.of(stated).values(), found)
 
 
 def _questions(questions: pa.Array, written: Bools) -> Names:
     """Return the digests of written questions; empty for others."""
     if not arrays.is_text(questions):
         return np.full(len(written), "")
-    digests = arrays.named(
+    digests = Coded.of(
         questions, lambda text: text_digest(text)[:16] if isinstance(text, str) else ""
     )
-    return np.where(written, digests, "")
+    return np.where(written, digests.values(), "")
 
 
 def _same_split(splits: pa.Array, groups: Collection[str]) -> Bools:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
+from compiler.dataset.arrays import Coded
 from compiler.evaluation.results import Settings
-from compiler.evaluation.scores import JUDGE, Kind, Score
+from compiler.evaluation.scores import FIELDS, JUDGE, Kind, Scores
 from compiler.statistics.observations import Floats
 
 ROLLOUTS = 5
@@ -15,6 +18,45 @@ SETTINGS = Settings(
     0.4, 0.8, ("all", "hard", "easy"), ("sentence",), {"sentence": JUDGE}, "win_sum", "", "zero",
     True,
 )  # fmt: skip
+
+
+class Score(Struct, frozen=True, gc=False):
+    """One row of the scores."""
+
+    kind: Kind
+    method: str
+    control: str
+    probe_id: str
+    doc_id: str
+    scope: str
+    target: str
+    typicality: str
+    band: str
+    metric: str
+    sample: int
+    score: float | None
+    status: str
+    n_samples: int
+    chars: float | None
+    leaking: bool
+    repeated: bool
+
+
+def gathered(rows: Iterable[Score]) -> Scores:
+    """Return rows as columns."""
+    found = [*rows]
+    columns: dict[str, Any] = {}
+    for name in FIELDS:
+        values = [getattr(each, name) for each in found]
+        if name in ("score", "chars"):
+            columns[name] = np.array(values, dtype=np.float64)
+        elif isinstance(values[0], str):
+            places: dict[str, int] = {}
+            codes = [places.setdefault(each, len(places)) for each in values]
+            columns[name] = Coded(np.array(codes), [*places])
+        else:
+            columns[name] = np.array(values)
+    return Scores(**columns)
 
 
 def row(kind: Kind, method: str, control: str, place: int, score: float | None, sample: int = -1,

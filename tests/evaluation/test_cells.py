@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -10,17 +11,19 @@ import pytest
 from msgspec import structs
 
 from compiler.evaluation import cells
-from compiler.evaluation.cells import compute
-from compiler.evaluation.results import CellResult, Line, Results
-from compiler.evaluation.scores import Score
+from compiler.evaluation.results import CellResult, Line, Results, Settings
 from compiler.statistics.measures.clusters import RESAMPLES, Clusters, clustered_error
 from compiler.statistics.measures.draws import Draws
 from compiler.statistics.measures.intervals import Interval
 from compiler.statistics.measures.multiplicity import holm, rank, two_sided
 from compiler.statistics.measures.selection import crossfit
-from tests.evaluation.synthetic import SETTINGS, Dataset, row
+from tests.evaluation.synthetic import SETTINGS, Dataset, Score, gathered, row
 
 SEEDS = 200
+
+
+def compute(rows: Iterable[Score], settings: Settings) -> Results:
+    return cells.compute(gathered(rows), settings)
 
 
 def cell(found: Results, band: str = "all", **wanted: object) -> CellResult:

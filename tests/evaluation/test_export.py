@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from compiler.evaluation.exports import FORMATS
-from compiler.evaluation.subject import continued
+from compiler.evaluation.items import continued
 from compiler.keys import bytes_digest
 from tests.conftest import ROOT, Probec
 from tests.evaluation.test_questions import lines, published

@@ -6,14 +6,15 @@ import math
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.evaluation import windows
-from compiler.evaluation.contrast import wins
-from compiler.evaluation.predictions import Prediction
-from compiler.evaluation.subject import Item
+from compiler.evaluation import contrast, windows
+from compiler.evaluation.contrast import Sums
+from compiler.evaluation.given import Prediction
+from compiler.evaluation.items import Item
 from compiler.probes import tokens
 from tests.conftest import ROOT
 
@@ -73,6 +74,21 @@ def test_a_long_answer_is_cut_before_its_distance_is_taken() -> None:
 def prediction(probe: Item, truth: list[float], other: list[float]) -> Prediction:
     pair = (truth, other) if probe.first else (other, truth)
     return Prediction(probe.key, choice_logprobs=pair)
+
+
+def wins(
+    probe: Item, own: Sequence[Prediction], shuffled: Sequence[Prediction]
+) -> dict[str, float]:
+    """Compute the wins of one probe, without those that are undefined."""
+
+    def sums(given_: Sequence[Prediction]) -> Sums:
+        rows = [each.sums for each in given_ if each.choice_logprobs is not None]
+        return Sums(np.zeros(len(rows), dtype=np.int64), np.array(rows).reshape(-1, 4).T)
+
+    sizes = np.array([[len(probe.truth.encode()), len(probe.alternative.encode())]])
+    other = sums(shuffled) if shuffled else None
+    found = contrast.wins(sums(own), other, np.array([probe.first]), sizes.astype(np.float64))
+    return {name: float(value) for name, (value,) in found.items() if not np.isnan(value)}
 
 
 def keys() -> dict[bool, str]:

@@ -21,12 +21,13 @@ import pytest
 from compiler.commands import view
 from compiler.dataset.columns import band_of
 from compiler.errors import SourceError, UsageError
-from compiler.evaluation.scores import Score, written
+from compiler.evaluation.scores import written
 from compiler.viewing import server
 from compiler.viewing.selection import PAGE, parse
 from compiler.viewing.table import Beside, Table
 from tests.chromium import Chromium
 from tests.conftest import Builds, Probec, make_project
+from tests.evaluation.synthetic import Score, gathered
 
 BANDS = (0.4, 0.8)
 
@@ -198,7 +199,7 @@ def test_each_method_of_an_evaluation_stands_beside(
         made("other", second, 0.5),
         made("other", first, None),
     ]
-    (tmp_path / "scores.parquet").write_bytes(written(scores))
+    (tmp_path / "scores.parquet").write_bytes(written(gathered(scores)))
     beside = view._beside(tmp_path, None)
     table = Table(sorted((built / "data").glob("*.parquet")), BANDS, beside)
     found = {row.id: row.beside for row in table.page(parse({"scope": "sentence"}))}

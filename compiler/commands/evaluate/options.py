@@ -8,7 +8,8 @@ from pathlib import Path
 from compiler.commands import arguments
 from compiler.errors import UsageError
 from compiler.evaluation import subject
-from compiler.evaluation.subject import Selection, Subject
+from compiler.evaluation.items import Selection
+from compiler.evaluation.subject import Subject
 from compiler.project import opening
 from compiler.project.project import Project
 from compiler.project.variant import Variant

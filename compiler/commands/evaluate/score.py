@@ -125,5 +125,5 @@ def _tokenizers(named: list[str], found: Subject) -> dict[str, Tokenizer]:
         file = tokens.find(name, root, online=True)
         assert file is not None
         files[file.identity] = file
-    wanted = {item.tokenizer for item in found.items}
+    wanted = found.items.named("tokenizer").occurring()
     return {name: tokens.load(file) for name, file in files.items() if name in wanted}

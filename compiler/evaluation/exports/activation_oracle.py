@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from compiler.evaluation.exports.format import Format, Material, lines
-from compiler.evaluation.subject import Item
+from compiler.evaluation.items import Item
 from compiler.keys import Json
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from compiler.dataset import score_tables
 from compiler.evaluation.exports.format import Format, Material
-from compiler.evaluation.subject import Item
+from compiler.evaluation.items import Item
 
 
 def _write(material: Material) -> Mapping[str, bytes]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from compiler.evaluation.bench import COMPLETION
+from compiler.evaluation.items import Item
 from compiler.evaluation.questions import Places
-from compiler.evaluation.subject import Item, Subject
+from compiler.evaluation.subject import Subject
 from compiler.keys import Json
 from compiler.probes.sampling import view
 from compiler.templating.prompts import Library, render

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from compiler.evaluation.exports.format import Format, Material, lines
-from compiler.evaluation.subject import Item, continued
+from compiler.evaluation.items import Item, continued
 from compiler.keys import Json
 
 _YAML = """# Run in this directory: lm_eval --include_path . --tasks {task} --model hf ...
