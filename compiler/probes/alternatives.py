@@ -35,6 +35,7 @@ from compiler.probes.windows import Windows
 from compiler.words import is_placeholder, is_plain, script
 
 _TRIES = 200
+_FEW = 32
 _OTHER_DOCUMENT = 0.5
 _UNLIKE = 0.35
 _NO_WORD = -2
@@ -89,8 +90,10 @@ class _Around:
         self.own = own
         near = [place for place in pool.stock.nearest(own) if place in pool.pairs]
         self.nearby = pool.stock.held(near)
-        # The cost of a window, by its document's number among those that give alternatives.
-        self.elsewhere = np.where(np.isin([*pool.pairs], near), 0.0, _OTHER_DOCUMENT)
+        # Its number among the documents that give alternatives, and the cost of windows of each.
+        self.number = pool.numbers.get(own, -1)
+        self.elsewhere = np.full(len(pool.numbers), _OTHER_DOCUMENT)
+        self.elsewhere[[pool.numbers[place] for place in near]] = 0.0
         # Its own attestations are left out of all counts.
         self.counts = Collocations([pool.pairs[own]] if own in pool.pairs else [], pool.lexicon)
         # By place of a window, see `Pool._strength`.
@@ -113,6 +116,7 @@ class Pool:
             for name, place in self._place.items()
             if name not in held
         }
+        self.numbers = {place: number for number, place in enumerate(self.pairs)}
         self._given = self.stock.held(self.pairs)
         self._around: tuple[str, _Around] | None = None
         self._unwritten: tuple[str, Numbers, Numbers] | None = None
@@ -172,14 +176,14 @@ class Pool:
         strength = self._strength(like.place, around)
         wanted = _target(self._attested(like.place, like.text, around))
         touching = self._word_at(like.place, like.text)
-        own = [*self.pairs].index(around.own) if around.own in self.pairs else -1
         for level in range(LAST_LEVEL + 1):
             starts = junctions.starts(like.place, level, opening, like.closing, like.count)
             source = junctions.windows.text_of(starts)
             edge = junctions.edge(like.place, starts, like.count)
             # With the same word at the split, other documents attest both texts equally often.
             same = edge == touching
-            kept = (source != own) & ~same if level < LAST_LEVEL else source != own
+            kept = source != around.number
+            kept &= ~same | (level == LAST_LEVEL)
             starts = starts[kept]
             cost = np.abs(strength[edge[kept]] - wanted)
             cost += around.elsewhere[source[kept]]
@@ -192,8 +196,6 @@ class Pool:
                 if text in tried:
                     continue
                 tried.add(text)
-                if siblings.hold(text):
-                    continue
                 if _unlike(like, mine, tokenizer, text) and siblings.never_wrote(text):
                     return text, level, len(starts)
         return None
@@ -287,12 +289,12 @@ def _cheapest(cost: NDArray[np.float64], stream: Stream) -> Iterator[int]:
         return
     first = stream.below(len(cost))
     rolled = np.concatenate([cost[first:], cost[:first]])
-    # One of the cheapest is nearly always taken, so that the others need no order.
-    limit = np.partition(rolled, _TRIES)[_TRIES] if len(cost) > _TRIES else np.inf
-    for among in (rolled <= limit, rolled > limit):
-        places = np.flatnonzero(among)
-        order = places[np.argsort(rolled[places], kind="stable")]
-        yield from ((order + first) % len(cost)).tolist()
+    # One of the first few is nearly always taken, so the others are sorted only if they are needed.
+    limit = np.partition(rolled, _FEW)[_FEW] if len(cost) > _FEW else np.inf
+    for part in (np.less, np.equal, np.greater):
+        places = np.flatnonzero(part(rolled, limit))
+        for place in places[np.argsort(rolled[places], kind="stable")]:
+            yield (int(place) + first) % len(cost)
 
 
 def _one_edit(left: str, right: str) -> bool:
