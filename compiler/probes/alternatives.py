@@ -293,7 +293,9 @@ def _cheapest(cost: NDArray[np.float64], stream: Stream) -> Iterator[int]:
     limit = np.partition(rolled, _FEW)[_FEW] if len(cost) > _FEW else np.inf
     for part in (np.less, np.equal, np.greater):
         places = np.flatnonzero(part(rolled, limit))
-        for place in places[np.argsort(rolled[places], kind="stable")]:
+        if part is not np.equal:
+            places = places[np.argsort(rolled[places], kind="stable")]
+        for place in places:
             yield (int(place) + first) % len(cost)
 
 

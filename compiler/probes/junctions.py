@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compiler.probes.collocations import Frames, Place
 from compiler.probes.lexicon import UNKNOWN, Numbers
@@ -29,12 +30,13 @@ class Junctions:
         self._before = np.concatenate([none, *(before for before, _ in edges)])
         self._after = np.concatenate([none, *(after for _, after in edges)])
         self._frames = frames
-        self._by_token = _Sorted(self._before), _Sorted(self._after)
-        classes = frames.classes
-        self._by_class = tuple(
-            _Sorted(np.where(each == UNKNOWN, UNKNOWN, classes[each]))
-            for each in (self._before, self._after)
-        )
+        # A window starts after the token before it, and ends before the token after it.
+        sides = [(self._before, self.windows.openings), (self._after, self.windows.closings)]
+        self._by_token = [_Sorted(tokens, kinds) for tokens, kinds in sides]
+        self._by_class = [
+            _Sorted(np.where(tokens == UNKNOWN, UNKNOWN, frames.classes[tokens]), kinds)
+            for tokens, kinds in sides
+        ]
 
     def starts(
         self, place: Place, level: int, opening: int, closing: int | None, count: int
@@ -46,12 +48,11 @@ class Junctions:
         if level == LAST_LEVEL:
             return self.windows.places(opening, closing, count)
         token = place.left or place.right
-        side = 0 if place.left else 1
+        side, kind = (0, opening) if place.left else (1, closing)
         if level == 0:
-            found = self._by_token[side].of(self._frames.pairs.number(token))
+            found = self._by_token[side].of(self._frames.pairs.number(token), kind)
         else:
-            found = self._by_class[side].of(self._frames.class_of(token))
-        # A window ends where the token after it begins.
+            found = self._by_class[side].of(self._frames.class_of(token), kind)
         return self.windows.among(found - side * count, opening, closing, count)
 
     def edge(self, place: Place, starts: Numbers, count: int) -> Numbers:
@@ -60,19 +61,20 @@ class Junctions:
 
 
 class _Sorted:
-    """Places by the number at each."""
+    """Places by the number and the kind at each."""
 
-    def __init__(self, numbers: Numbers) -> None:
-        # The number in the high bits, then the place.
-        self._keys = np.sort(numbers << 32 | np.arange(len(numbers)))
+    def __init__(self, numbers: Numbers, kinds: NDArray[np.uint8]) -> None:
+        # The number in the high bits, then the kind, then the place.
+        self._keys = np.sort((numbers << 8 | kinds) << 32 | np.arange(len(numbers)))
 
-    def of(self, number: int) -> Numbers:
-        """Return the places of a number, in order; none for `UNKNOWN`."""
+    def of(self, number: int, kind: int | None) -> Numbers:
+        """Return the places of a number and a kind, or any, in order; none for `UNKNOWN`."""
         if number == UNKNOWN:
             return np.zeros(0, np.int64)
-        first, last = self._keys.searchsorted([number << 32, (number + 1) << 32])
-        found: Numbers = self._keys[first:last] & ((1 << 32) - 1)
-        return found
+        first = number << 8 | (kind or 0)
+        ends = [first << 32, (first + (1 if kind is not None else 1 << 8)) << 32]
+        found: Numbers = self._keys[slice(*self._keys.searchsorted(ends))] & ((1 << 32) - 1)
+        return found if kind is not None else np.sort(found)
 
 
 def _edges(windows: Windows, tokens: Numbers) -> tuple[Numbers, Numbers]:

@@ -26,9 +26,9 @@ _NEITHER = 255
 class Windows:
     """The windows of tokenised texts.
 
-    Arrays have one entry per token of each text, and one for its end: the class of the windows that
-    start there, of those that end there, and the offset. Entries are `_NEITHER` and -1 if the text
-    cannot be cut there.
+    Arrays have one entry per token of each text, and one for its end. `openings`: the class of the
+    windows that start there, `closings`: of those that end there, `offsets`: the offset. Entries
+    are `_NEITHER` and -1 if the text cannot be cut there.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Windows:
         firsts: Sequence[int],
     ) -> None:
         self._texts = texts
-        self._openings = openings
-        self._closings = closings
-        self._offsets = offsets
+        self.openings = openings
+        self.closings = closings
+        self.offsets = offsets
         self._firsts = firsts
         sizes = np.diff([*firsts, len(openings)])
         # The number of the text of each place, and of the tokens from the place to its end.
@@ -66,13 +66,13 @@ class Windows:
     @classmethod
     def joined(cls, parts: Sequence[Windows]) -> Windows:
         """Concatenate the windows of several sources."""
-        sizes = [len(part._openings) for part in parts]
+        sizes = [len(part.openings) for part in parts]
         starts = accumulate(sizes, initial=0)
         return cls(
             [text for part in parts for text in part._texts],
-            np.concatenate([part._openings for part in parts] or [np.zeros(0, np.uint8)]),
-            np.concatenate([part._closings for part in parts] or [np.zeros(0, np.uint8)]),
-            np.concatenate([part._offsets for part in parts] or [np.zeros(0, np.int32)]),
+            np.concatenate([part.openings for part in parts] or [np.zeros(0, np.uint8)]),
+            np.concatenate([part.closings for part in parts] or [np.zeros(0, np.uint8)]),
+            np.concatenate([part.offsets for part in parts] or [np.zeros(0, np.int32)]),
             [
                 start + first
                 for start, part in zip(starts, parts, strict=False)
@@ -82,17 +82,17 @@ class Windows:
 
     def opening_at(self, token: int) -> int:
         """Return the class of the beginning of windows that start at a token."""
-        return int(self._openings[token])
+        return int(self.openings[token])
 
     def places(self, opening: int, closing: int | None, count: int) -> NDArray[np.int64]:
         """Return the places of windows of `count` tokens that begin as `opening`, for `window`.
 
         They also end as `closing`, unless it is None.
         """
-        last = max(0, len(self._openings) - count)
+        last = max(0, len(self.openings) - count)
         return np.flatnonzero(
-            (self._openings[:last] == opening)
-            & self._ended(self._closings[count:], closing)
+            (self.openings[:last] == opening)
+            & self._ended(self.closings[count:], closing)
             & (self._left[:last] >= count)
         )
 
@@ -102,8 +102,8 @@ class Windows:
         """Return the places among `starts`, which are sorted, where `places` finds a window."""
         starts = starts[starts.searchsorted(0) :]
         starts = starts[self._left[starts] >= count]
-        held = self._openings[starts] == opening
-        held &= self._ended(self._closings[starts + count], closing)
+        held = self.openings[starts] == opening
+        held &= self._ended(self.closings[starts + count], closing)
         found: NDArray[np.int64] = starts[held]
         return found
 
@@ -122,15 +122,10 @@ class Windows:
         """The first text."""
         return self._texts[0]
 
-    @property
-    def offsets(self) -> NDArray[np.int32]:
-        """The offset of each place, -1 where the text cannot be cut."""
-        return self._offsets
-
     def window(self, place: int, count: int) -> str:
         """Return the window of `count` tokens at a place from `places`."""
         text = self._texts[bisect_right(self._firsts, place) - 1]
-        return text[self._offsets[place] : self._offsets[place + count]]
+        return text[self.offsets[place] : self.offsets[place + count]]
 
 
 OPENINGS = 3 * 4 * 4
