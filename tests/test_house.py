@@ -103,7 +103,7 @@ DOORS = {
             f"evaluation/{name}.py"
             for name in (
                 *("cells", "contrast", "findings", "given", "grid", "items", "labels", "loading"),
-                *("page", "scoring"),
+                *("page", "scores", "scoring"),
             )
         ),
         *("probes/lexicon.py", "probes/places.py", "probes/runs.py", "probes/siblings.py"),

@@ -40,6 +40,13 @@ def valid(values: pa.Array) -> npt.NDArray[np.bool_]:
     return numbers(values.is_valid(), False)
 
 
+def listed(values: pa.Array) -> list[Any]:
+    """Return a column as a list; a dictionary-encoded one is decoded first, which is faster."""
+    encoded = kinds.is_dictionary(values.type)
+    found: list[Any] = (values.dictionary_decode() if encoded else values).to_pylist()
+    return found
+
+
 def is_text(values: pa.Array) -> bool:
     """Return True if a column has the type of texts."""
     return bool(kinds.is_string(values.type) or kinds.is_large_string(values.type))
@@ -88,7 +95,7 @@ def members(values: pa.Array) -> tuple[Ints, Ints, pa.Array]:
 class Coded(NamedTuple):
     """A column of names: the place of each value among the names, shape (n,), and the names."""
 
-    codes: Ints
+    codes: npt.NDArray[np.int32]
     names: list[str]
 
     @classmethod
@@ -97,7 +104,7 @@ class Coded(NamedTuple):
         if not kinds.is_dictionary(values.type):
             values = values.dictionary_encode(null_encoding="encode")
         names = [text(each) for each in values.dictionary.to_pylist()]
-        return cls(numbers(values.indices).astype(np.int64), names)
+        return cls(numbers(values.indices).astype(np.int32), names)
 
     def among(self, names: Collection[str]) -> npt.NDArray[np.bool_]:
         """Mark the values that are some of the names, shape (n,)."""

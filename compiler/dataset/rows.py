@@ -199,18 +199,28 @@ def read(file: Path) -> Iterator[PublishedRow]:
 
 
 def batches(
-    file: Path, required: Sequence[str], columns: Sequence[str] | None, size: int = 8192
+    file: Path,
+    required: Sequence[str],
+    columns: Sequence[str] | None,
+    size: int = 8192,
+    encoded: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield one parquet file in batches of `size` rows.
 
-    `columns`: those to read, as far as the file has them; None for all.
+    `columns`: those to read, as far as the file has them; None for all. `encoded`: columns of texts
+    that stay dictionary-encoded, as repeated texts are stored.
 
     Raises:
         SourceError: the file is not parquet, or lacks a column of `required`.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with translated(file), pq.ParquetFile(file) as table:
+    with translated(file):
+        schema = pq.read_schema(file)
+    kinds = {name: schema.field(name).type for name in encoded if name in schema.names}
+    texts = [name for name, kind in kinds.items() if kind in (pa.string(), pa.large_string())]
+    with translated(file), pq.ParquetFile(file, read_dictionary=texts) as table:
         have = table.schema_arrow.names
         require(have, required, file)
         wanted = None if columns is None else [name for name in columns if name in have]

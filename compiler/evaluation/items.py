@@ -13,6 +13,7 @@ from typing import overload
 import numpy as np
 import pyarrow as pa
 
+from compiler.dataset import arrays
 from compiler.dataset.arrays import Coded
 from compiler.errors import UsageError, known
 from compiler.keys import digest
@@ -136,8 +137,7 @@ class Items(Sequence[Item]):
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts."""
-        found: list[str] = self.columns[name].to_pylist()
-        return found
+        return arrays.listed(self.columns[name])
 
     def named(self, name: str) -> Coded:
         """Return a column of few names."""

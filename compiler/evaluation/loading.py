@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,8 @@ _COLUMNS = (
     *("tokenizer", "template_id", "flags", "doc_source"),
     *("bb_answer_rollout_scores", "full_information_scores"),
 )
+# Texts that many rows share.
+_REPEATED = ("doc", "context", "doc_id", "doc_source", "scope", "target", "typicality", "tokenizer")
 _DIGESTED = ("key", "scope", "target", "question", "split", "doc", "atom", "response",
              "alternative")  # fmt: skip
 _BLOCK = 8192
@@ -72,7 +74,11 @@ def load(files: Sequence[Path], form: Form) -> Items:
     """Read the complete probes of files: those with a target, split, question and atom."""
     columns = (*_COLUMNS, *([_ANSWERS] if form.answers else []))
     found, blind, full, number = [], [], [], 0
-    for batch in (each for file in files for each in rows.batches(file, rows.REQUIRED, columns)):
+    for batch in (
+        each
+        for file in files
+        for each in rows.batches(file, rows.REQUIRED, columns, encoded=_REPEATED)
+    ):
         whole = _complete(batch)
         numbers = number + np.flatnonzero(whole)
         number += len(batch)
@@ -103,10 +109,22 @@ def _complete(batch: pa.RecordBatch) -> Bools:
         return arrays.lengths(arrays.column(batch, name))
 
     split = arrays.integers(arrays.column(batch, "split_char_offset"))
-    sided = Coded.of(arrays.column(batch, "target")).among(("prefix", "suffix"))
+    sided = Coded.of(_encoded(batch, "target")).among(("prefix", "suffix"))
     worded = (length("verbalizer_prompt") > 0) & (length("atom_text") > 0)
-    found: Bools = sided & worded & (split > 0) & (split < length("doc"))
+    doc = _encoded(batch, "doc")
+    ends = arrays.lengths(doc.dictionary)[arrays.numbers(doc.indices)]
+    found: Bools = sided & worded & (split > 0) & (split < ends)
     return found
+
+
+def _encoded(batch: pa.RecordBatch, name: str) -> pa.DictionaryArray:
+    """Return a column of repeated texts, with the texts that occur; empty for a missing one."""
+    found = batch[name] if name in batch.schema.names else pa.nulls(len(batch))
+    if not pa.types.is_dictionary(found.type) or found.null_count:
+        return arrays.texts(arrays.column(batch, name)).dictionary_encode()
+    used, codes = np.unique(arrays.numbers(found.indices), return_inverse=True)
+    texts = arrays.texts(found.dictionary.take(pa.array(used)))
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)
 
 
 def _columns(batch: pa.RecordBatch, numbers: Ints, form: Form, blind: Floats) -> pa.RecordBatch:
@@ -115,8 +133,8 @@ def _columns(batch: pa.RecordBatch, numbers: Ints, form: Form, blind: Floats) ->
     def text(name: str) -> pa.Array:
         return arrays.texts(arrays.column(batch, name))
 
-    def name(column: str) -> pa.Array:
-        return text(column).dictionary_encode()
+    def name(column: str) -> pa.DictionaryArray:
+        return _encoded(batch, column)
 
     doc, scope, target = name("doc"), name("scope"), name("target")
     split = arrays.integers(arrays.column(batch, "split_char_offset"))
@@ -139,9 +157,7 @@ def _columns(batch: pa.RecordBatch, numbers: Ints, form: Form, blind: Floats) ->
             "typicality": name("typicality"),
             "band": form.bands(blind),
             "question": text("verbalizer_prompt"),
-            "complement": pa.array(
-                _complements(doc, Coded.of(target), split, text("context")), pa.large_string()
-            ),
+            "complement": _complements(doc, Coded.of(target), split, name("context")),
             "split": pa.array(split),
             "atom": atom,
             "response": response,
@@ -150,7 +166,7 @@ def _columns(batch: pa.RecordBatch, numbers: Ints, form: Form, blind: Floats) ->
             "tokenizer": name("tokenizer"),
             "written": pa.array(form.written(scopes, templated)),
             "leaking": pa.array(np.bincount(leaking, minlength=len(batch)) > 0),
-            "answers": pa.array(_answers(batch), pa.list_(pa.string())),
+            "answers": _answers(arrays.column(batch, _ANSWERS)),
         }
     )
 
@@ -164,18 +180,28 @@ def _keys(batch: pa.RecordBatch, stated: pa.Array) -> pa.Array:
     return pa.array([PublishedRow(each).key for each in values], pa.large_string())
 
 
-def _complements(doc: pa.Array, target: Coded, split: Ints, stated: pa.Array) -> Iterator[str]:
-    """Yield the stated complements; empty for one that is the side of its document."""
-    docs, sides = doc.dictionary.to_pylist(), [name == "suffix" for name in target.names]
-    places = zip(doc.indices.to_pylist(), target.codes.tolist(), split.tolist(), strict=True)
-    for (code, side, at), context in zip(places, stated.to_pylist(), strict=True):
-        own = docs[code][:at] if sides[side] else docs[code][at:]
-        yield "" if own == context else context
+def _complements(
+    doc: pa.DictionaryArray, target: Coded, split: Ints, stated: pa.DictionaryArray
+) -> pa.Array:
+    """Return the stated complements; empty for one that is the side of its document."""
+    docs, contexts = doc.dictionary.to_pylist(), stated.dictionary.to_pylist()
+    suffixes = target.among(("suffix",)).astype(np.int64)
+    places = (arrays.numbers(doc.indices), suffixes, split, arrays.numbers(stated.indices))
+    shape = (len(docs), 2, int(split.max(initial=0)) + 1, len(contexts))
+    distinct, codes = np.unique(np.ravel_multi_index(places, shape), return_inverse=True)
+    found = []
+    for code, suffix, at, place in zip(*np.unravel_index(distinct, shape), strict=True):
+        own = docs[code][:at] if suffix else docs[code][at:]
+        found.append("" if own == contexts[place] else contexts[place])
+    return pa.array(found, pa.large_string()).take(pa.array(codes))
 
 
-def _answers(batch: pa.RecordBatch) -> list[list[str] | None]:
-    found = arrays.column(batch, _ANSWERS).to_pylist()
-    return [[str(each) for each in row] if isinstance(row, list) else None for row in found]
+def _answers(values: pa.Array) -> pa.Array:
+    """Return the blind reader's answers; nulls if they are not read."""
+    if pa.types.is_null(values.type):
+        return values.cast(pa.list_(pa.string()))
+    rows = [[str(x) for x in row] if isinstance(row, list) else None for row in values.to_pylist()]
+    return pa.array(rows, pa.list_(pa.string()))
 
 
 def digest(items: Items) -> str:
@@ -194,6 +220,6 @@ def digest(items: Items) -> str:
     found = hashlib.sha256()
     for start in range(0, len(order), _BLOCK):
         taken = pa.array(order[start : start + _BLOCK])
-        values = [each.take(taken).to_pylist() for each in columns.values()]
+        values = [arrays.listed(each.take(taken)) for each in columns.values()]
         found.update(encoder.encode_lines([*zip(*values, strict=True)]))
     return found.hexdigest()

@@ -10,12 +10,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from compiler.dataset import score_tables
 from compiler.dataset.arrays import Coded
 from compiler.errors import SourceError
-from compiler.statistics.observations import Bools, Floats, Ints
+from compiler.statistics.observations import Bools, Floats
 
 Kind = Literal["method", "blind", "fresh", "full"]
+Integers = npt.NDArray[np.integer[Any]]
 STATUSES = ("scored", "missing", "judge_failed")
 # The metric of the readers' rows, whatever the scope.
 JUDGE = "judge"
@@ -42,10 +46,10 @@ class Scores:
     typicality: Coded
     band: Coded
     metric: Coded
-    sample: Ints
+    sample: Integers
     score: Floats
     status: Coded
-    n_samples: Ints
+    n_samples: Integers
     chars: Floats
     leaking: Bools
     repeated: Bools

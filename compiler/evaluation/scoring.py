@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,9 +153,9 @@ class _Probes:
     def repeated(self) -> Bools:
         """Mark the written probes whose question another document has as well."""
         scopes, documents = self.items.named("scope"), self.items.named("doc_id")
-        questions = Coded.of(self.items.columns["question"]).codes * len(scopes.names)
-        count = len(documents.names)
-        _, groups = np.unique(questions + scopes.codes, return_inverse=True)
+        questions, count = Coded.of(self.items.columns["question"]).codes, len(documents.names)
+        asked = questions.astype(np.int64) * len(scopes.names) + scopes.codes
+        _, groups = np.unique(asked, return_inverse=True)
         pairs = np.unique(groups * count + documents.codes)
         return self.written & (np.bincount(pairs // count)[groups] > 1)
 
@@ -268,20 +267,23 @@ def _of_readers(items: Items, source: int) -> _Part:
 def _joined(
     parts: Sequence[_Part], sources: Sequence[tuple[str, str, str]], probes: _Probes
 ) -> Scores:
-    def column(name: str) -> npt.NDArray[Any]:
+    def numbers(name: str) -> Floats:
         return np.concatenate([getattr(part, name) for part in parts])
+
+    def codes(name: str) -> npt.NDArray[np.int32]:
+        return np.concatenate([getattr(part, name).astype(np.int32) for part in parts])
 
     def of_probe(name: str) -> Coded:
         found = probes.items.named(name)
         return Coded(found.codes[rows], found.names)
 
-    rows, places = column("rows"), column("sources")
+    rows, places = codes("rows"), codes("sources")
     every = [*sources, ("blind", "blind", ""), ("full", "full", "")]
     kinds, methods, controls = (Coded(places, [*names]) for names in zip(*every, strict=True))
     return Scores(
         kinds, methods, controls, Coded(rows, probes.keys), of_probe("doc_id"), of_probe("scope"),
         of_probe("target"), of_probe("typicality"), of_probe("band"),
-        Coded(column("metrics"), [*_METRICS]), column("sample"), column("score"),
-        Coded(column("status"), [*STATUSES]), column("n_samples"), column("chars"),
+        Coded(codes("metrics"), [*_METRICS]), codes("sample"), numbers("score"),
+        Coded(codes("status"), [*STATUSES]), codes("n_samples"), numbers("chars"),
         probes.items.flags("leaking")[rows], probes.repeated()[rows],
     )  # fmt: skip
