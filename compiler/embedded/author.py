@@ -211,7 +211,7 @@ class _Writer:
         atom = text[unit.start : unit.end].strip()
         far = slot.side == "after"
         complement = text[: self._split] if far else text[self._split :]
-        misses = NearMisses(complement, self._siblings)
+        misses = NearMisses(atom, complement, self._siblings)
         kind = unit.kind
         if kind not in ("sent", "par", "side"):
             kind = "par" if len(language.sentences(atom)) > 1 else "sent"

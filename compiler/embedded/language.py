@@ -62,6 +62,9 @@ _CAPITALISED = regex.compile(
     r"\p{Lu}[\p{L}’'\-]+(?:\s+(?:of|the|and|de|von)\s+\p{Lu}[\p{L}’'\-]+|\s+\p{Lu}[\p{L}’'\-]+){0,4}"
 )
 
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("“", "”"))
+_LATER = regex.compile(r"\b(?:and|but|which|who)\s+(\p{L}+)\s+")
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -127,6 +130,29 @@ def clause(sentence: str) -> Clause | None:
     return None
 
 
+def clauses(sentence: str) -> list[Clause]:
+    """Return the clause of a sentence, and its later predicates with the same subject.
+
+    A later predicate begins with a verb behind "and", "but", "which" or "who".
+    """
+    first = clause(sentence)
+    if first is None:
+        return []
+    found = [first]
+    for later in _LATER.finditer(first.rest):
+        verb, rest = later[1], first.rest[later.end() :]
+        if verb in _VERBS and rest[:1].isalnum():
+            found.append(Clause(first.subject, verb, rest))
+    return found
+
+
+def is_closed(phrase: str) -> bool:
+    """Return whether a phrase closes its brackets and quotes, and names both ends of a range."""
+    closed = all(phrase.count(opening) == phrase.count(closing) for opening, closing in _BRACKETS)
+    low = f" {phrase.casefold()} "
+    return closed and phrase.count('"') % 2 == 0 and (" and " in low or " between " not in low)
+
+
 def names_something(subject: str) -> bool:
     """Return whether a subject is clear by itself: content words, no bare pronoun."""
     words = WORD.findall(subject)
@@ -136,7 +162,7 @@ def names_something(subject: str) -> bool:
         or words[0].casefold() in (_PRONOUNS - _DETERMINERS) | _PREPOSITIONS
     ):
         return False
-    if words[0].casefold() in _DETERMINERS and len(words) == 1:
+    if (words[0].casefold() in _DETERMINERS and len(words) == 1) or not is_closed(subject):
         return False
     if any(word.casefold() in ("that", "which", "who", "when", "if", "as") for word in words):
         return False
