@@ -277,10 +277,11 @@ class _Writer:
                 atom,
             )
         else:
+            come = "come" if " and " in topic else "comes"
             asked = language.choose(
                 (
                     f"what specifically is true that involves {topic}",
-                    f"who or what is concerned where {topic} comes up, and in which way",
+                    f"who or what is concerned where {topic} {come} up, and in which way",
                 ),
                 atom,
             )

@@ -42,7 +42,7 @@ _DETERMINERS = frozenset(
 _PREPOSITIONS = frozenset(
     """of in on at by for with from after before under over to as when if since while during
     without within upon into through between among against about like because where though
-    although until toward towards""".split()
+    although until toward towards whilst whereas unless despite""".split()
 )
 _LEADING = regex.compile(
     r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however"
@@ -51,6 +51,11 @@ _LEADING = regex.compile(
     r"|at the same time)\b,?\s+)+",
     regex.IGNORECASE,
 )
+# No topics: contractions, and the nouns of connectives such as "of course" and "in turn".
+_CONTRACTION = regex.compile(r"n['’]t$|['’](?:ll|re|ve|d|m)$", regex.IGNORECASE)
+_CONNECTIVE = frozenset("addition case course example fact instance result turn way".split())
+_BEGINS_SENTENCE = regex.compile(r"(?:\A|[.!?…:][\"”’')\]]*\s+|\n\s*)[\"“‘'(\[]*$")
+_MODIFIED = regex.compile(r"\b(\p{L}+) (\p{Ll}[\p{L}\-]+) ([\p{L}\p{M}’'\-]+)")
 _PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
 # Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it.
 _SENTENCE_END = regex.compile(
@@ -181,12 +186,15 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     shared = content_stems(within)
     counts: Counter[str] = Counter()
     forms: dict[str, str] = {}
-    named = {stem(word) for name in _CAPITALISED.findall(text) for word in WORD.findall(name)}
+    named = _names(text) | _names(within)
     for before, word, after in _in_context(text):
+        low = word.casefold()
         if (
             is_content(word)
-            and word.casefold() not in _VERBS
-            and (_nounlike(before, word, after) or stem(word) in named)
+            and low not in _VERBS | _CONNECTIVE
+            and not low.endswith("ly")
+            and not _CONTRACTION.search(low)
+            and (_nounlike(before, word, after) or (word[0].isupper() and stem(word) in named))
         ):
             root = stem(word)
             counts[root] += 1
@@ -207,6 +215,22 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     return phrases[:limit]
 
 
+@lru_cache(maxsize=256)
+def _names(text: str) -> frozenset[str]:
+    """Return the stems of capitalised words, without those that only begin a sentence."""
+    found: set[str] = set()
+    for name in _CAPITALISED.finditer(text):
+        words = WORD.findall(name.group())
+        subject = text[name.end() :].split(maxsplit=1)[:1]
+        if (
+            len(words) > 1
+            or (subject and subject[0] in COPULAS | HAVES | MODALS)
+            or not _BEGINS_SENTENCE.search(text, max(0, name.start() - 8), name.start())
+        ):
+            found |= {stem(word) for word in words}
+    return frozenset(found)
+
+
 def _in_context(text: str) -> list[tuple[str, str, str]]:
     """Return every word with the tokens before and after it (words or punctuation)."""
     tokens = regex.findall(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}]", text)
@@ -224,13 +248,15 @@ def _nounlike(before: str, word: str, after: str) -> bool:
         return False
     if low in _PRONOUNS - _DETERMINERS or low in MODALS | COPULAS or low in ("to", "not", "very"):
         return False
+    if _CONTRACTION.search(low):
+        return False
     ends = after.casefold() in STOPWORDS or not after[:1].isalpha()
     follows = low in _DETERMINERS or low in _PREPOSITIONS or is_content(before)
     return ends and follows
 
 
 def _with_neighbours(text: str, word: str) -> str:
-    """Return the capitalised name that a topic word is part of, otherwise the word."""
+    """Return the name that a topic word is part of, or the word with one modifier before it."""
     for name in _CAPITALISED.findall(text):
         parts = WORD.findall(name)
         if word in parts:
@@ -239,7 +265,18 @@ def _with_neighbours(text: str, word: str) -> str:
                 parts = parts[1:]
             if len(parts) > 1:
                 return str(regex.sub(r"['’]s?$", "", " ".join(name.split())))
-    return word
+    modifier = _modifiers(text).get(word)
+    return f"{modifier} {word}" if modifier else word
+
+
+@lru_cache(maxsize=16)
+def _modifiers(text: str) -> dict[str, str]:
+    """Return words with the content word between them and a determiner or preposition."""
+    return {
+        found[3]: found[2]
+        for found in _MODIFIED.finditer(text, overlapped=True)
+        if found[1].casefold() in _DETERMINERS | _PREPOSITIONS and is_content(found[2])
+    }
 
 
 def compress(sentence: str, most_words: int) -> str:
