@@ -44,11 +44,15 @@ _PREPOSITIONS = frozenset(
     without within upon into through between among against about like because where though
     although until toward towards whilst whereas unless despite""".split()
 )
+# Without a comma, an adverb leads only before a subject: not "in addition to", "so that", "thus did".
+# Never "for", which begins a phrase, nor "nor", which negates.
 _LEADING = regex.compile(
-    r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however"
-    r"|therefore|furthermore|in addition|in fact|indeed|finally|meanwhile|nevertheless|of course"
-    r"|at last|on the other hand|for example|for instance|as a result|in this way"
-    r"|at the same time)\b,?\s+)+",
+    r"^(?:(?:and|but|or|yet)(?:,\s+|\s+(?!,))"
+    r"|(?:so|then|now|thus|also|again|still|moreover|however|therefore|furthermore|in addition"
+    r"|in fact|indeed|finally|meanwhile|nevertheless|of course|at last|on the other hand"
+    r"|for example|for instance|as a result|in this way|at the same time)"
+    r"(?:,\s+|\s+(?=(?:the|an?|this|these|those|i|he|she|it|they|we|you|there|his|her|its|their"
+    r"|our|my)\s)))+",
     regex.IGNORECASE,
 )
 # No topics: contractions, and the nouns of connectives such as "of course" and "in turn".

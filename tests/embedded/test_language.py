@@ -31,3 +31,22 @@ def test_a_word_is_a_name_if_the_other_side_has_it_inside_a_sentence() -> None:
 
 def test_a_subordinate_clause_is_no_subject() -> None:
     assert not language.names_something("whilst the cook")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("For example, stamp collecting is a hobby.", "Stamp collecting is a hobby."),
+        ("But then, as a result, the war ended.", "The war ended."),
+        ("And so he left.", "He left."),
+        ("In addition to this, they sent a ship.", "In addition to this, they sent a ship."),
+        ("As a result of the war they left.", "As a result of the war they left."),
+        ("For this reason the States feel it.", "For this reason the States feel it."),
+        ("For his contribution, Beckett was known.", "For his contribution, Beckett was known."),
+        ("So that all may see it, he left.", "So that all may see it, he left."),
+        ("Now that he left, all is well.", "Now that he left, all is well."),
+        ("Nor is it to be doubted.", "Nor is it to be doubted."),
+    ],
+)
+def test_only_a_connective_is_taken_from_the_beginning(sentence: str, expected: str) -> None:
+    assert language.tidy(sentence) == expected
