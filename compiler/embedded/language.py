@@ -44,8 +44,8 @@ _PREPOSITIONS = frozenset(
     without within upon into through between among against about like because where though
     although until toward towards whilst whereas unless despite""".split()
 )
-# Without a comma, an adverb leads only before a subject: not "in addition to", "so that", "thus did".
-# Never "for", which begins a phrase, nor "nor", which negates.
+# Without a comma, an adverb leads only before a subject: not "in addition to", "so that" or "thus
+# did". Never "for", which begins a phrase, nor "nor", which negates.
 _LEADING = regex.compile(
     r"^(?:(?:and|but|or|yet)(?:,\s+|\s+(?!,))"
     r"|(?:so|then|now|thus|also|again|still|moreover|however|therefore|furthermore|in addition"
@@ -60,10 +60,17 @@ _CONTRACTION = regex.compile(r"n['’]t$|['’](?:ll|re|ve|d|m)$", regex.IGNOREC
 _CONNECTIVE = frozenset("addition case course example fact instance result turn way".split())
 _BEGINS_SENTENCE = regex.compile(r"(?:\A|[.!?…:][\"”’')\]]*\s+|\n\s*)[\"“‘'(\[]*$")
 _MODIFIED = regex.compile(r"\b(\p{L}+) (\p{Ll}[\p{L}\-]+) ([\p{L}\p{M}’'\-]+)")
+_SUBORDINATORS = frozenset(
+    """after although as because before even if once since though unless until when whenever where
+    whereas while whilst""".split()
+)
 _PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
-# Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it.
+# Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it. Not
+# after an abbreviation that stands before a name, or before a number.
 _SENTENCE_END = regex.compile(
     r"(?<=[.!?…][\"”’')\]]{0,2})(?<!\b[\p{Lu}--I]\.)(?<!\b\p{Lu}\.[\s-]?I\.)"
+    r"(?<!\b(?:Mr|Mrs|Ms|Dr|St|Mt|Prof|Gen|Col|Capt|Lt|Rev|Hon|Sen|Rep|Gov|vs|cf|ca|e\.g|i\.e)\.)"
+    r"(?!(?<=\b(?:[Nn]o|[Nn]os|[Vv]ol|[Ff]ig|pp?|c)\.)\s+\p{N})"
     r"\s+(?=[\p{Lu}\p{N}\"“‘'(])|\n+",
     regex.VERSION1,
 )
@@ -292,9 +299,22 @@ def compress(sentence: str, most_words: int) -> str:
     kept = " ".join(words[:most_words])
     for mark in ("; ", ": ", ", ", " — ", "--"):
         head, found, _ = kept.rpartition(mark)
-        if found and len(head.split()) >= most_words // 2:
-            return _stop(head)
+        while found and len(head.split()) >= most_words // 2:
+            if _stands_alone(head):
+                return _stop(head)
+            head, found, _ = head.rpartition(mark)
     return _stop(line)
+
+
+def _stands_alone(head: str) -> bool:
+    """Return whether the beginning of a sentence is closed and holds its main clause.
+
+    Behind a subordinate clause, the main clause begins with a comma.
+    """
+    first, *_ = head.casefold().split()
+    main = head.partition(", ")[2] if first in _SUBORDINATORS else head
+    verb = any(word in _VERBS or word.endswith("ed") for word in WORD.findall(main.casefold()))
+    return verb and is_closed(head) and not head.endswith(".")
 
 
 def _stop(line: str) -> str:

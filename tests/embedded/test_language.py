@@ -50,3 +50,38 @@ def test_a_subordinate_clause_is_no_subject() -> None:
 )
 def test_only_a_connective_is_taken_from_the_beginning(sentence: str, expected: str) -> None:
     assert language.tidy(sentence) == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        # At a clause's end.
+        ("The crew was ready, and the boats were lowered into the sea.", "The crew was ready."),
+        # Not a bare subordinate clause.
+        ("When the crew was ready, the boats were lowered.", None),
+        ("When he came, all was ready, but no boat lay there.", "When he came, all was ready."),
+        # No open quotation or bracket.
+        ("The man said “it was here, and then it was gone” to me.", None),
+        ("The men were (as he said, and as he saw) ready now.", "The men were ready now."),
+        # Not behind an abbreviation.
+        ("He was named after Frank Jr., who was a mate.", None),
+        # Not without a verb.
+        ("The old captain of the ship, who was there, saw it.", None),
+    ],
+)  # fmt: skip
+def test_a_long_sentence_is_cut_where_its_beginning_stands_alone(
+    sentence: str, expected: str | None
+) -> None:
+    assert language.compress(sentence, 8) == (expected or sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "They met Mr. Stubb and Dr. Bunger on the deck.",
+        "It was a temple of St. Paul, vs. Rome, built c. 1750 as no. 3.",
+        "They used rigid vessels, e.g. Zeppelins of the first kind.",
+    ],
+)
+def test_no_sentence_ends_with_an_abbreviation(sentence: str) -> None:
+    assert language.sentences(f"{sentence} The next one is here.")[0] == sentence
