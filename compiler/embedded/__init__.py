@@ -1,4 +1,4 @@
-"""The embedded model `extractive-3`: a rule-based baseline. Free, deterministic, offline.
+"""The embedded model `extractive-4`: a rule-based baseline. Free, deterministic, offline.
 
 It reads the prompt of a paid model by its tags, writes real probes from the text, answers by
 retrieval from the text it is shown, and judges by lexical overlap. Its atoms share the more words
@@ -11,7 +11,7 @@ from __future__ import annotations
 from compiler.errors import ProviderError
 
 _FAMILY = "extractive-"
-MODEL = "extractive-3"
+MODEL = "extractive-4"
 MACHINERY = "the scores of the embedded model show the machinery, not data"
 """The statement of every output that shows such scores."""
 

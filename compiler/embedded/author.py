@@ -21,6 +21,7 @@ from compiler.words import STOPWORDS, WORD, content_stems, is_content, stems
 _CAUSE = regex.compile(
     r"\b(?:because|since|due to|therefore|in order to|so that|as a result)\b", regex.IGNORECASE
 )
+_NUMBER = regex.compile(r"(?<!\w)\d")
 _CONTRAST = regex.compile(
     r"\b(?:but|however|although|though|while|whereas|yet|despite|instead|rather)\b",
     regex.IGNORECASE,
@@ -56,6 +57,8 @@ _NO_ALTERNATIVE = "No sound alternative can be composed of the other side's stat
 # The share of an atom's content words that the other side holds: at level 0 half of them, with this
 # much change from level to level, and at each level this much difference between slots.
 _MIDDLE, _PER_LEVEL, _SPREAD = 0.5, 1 / 6, 0.8
+# A unit of the human text costs as much as a third of the overlap.
+_HUMAN = 1.0
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,8 @@ def _fill(
                 worths[unit.id] = _worth(sibling.text[unit.start : unit.end], complement)
             clear, overlap = worths[unit.id]
             far = min(8, abs(distance - slot.distance)) if slot.distance else 0
-            worth = clear - 3 * abs(overlap - wanted[slot.index]) - 0.12 * far
+            human = _HUMAN if unit.start < sibling.generated else 0.0
+            worth = clear - 3 * abs(overlap - wanted[slot.index]) - 0.12 * far - human
             ranked.append((worth, unit))
         if ranked:
             ranked.sort(key=lambda each: -each[0])
@@ -211,7 +215,7 @@ class _Writer:
         atom = text[unit.start : unit.end].strip()
         far = slot.side == "after"
         complement = text[: self._split] if far else text[self._split :]
-        misses = NearMisses(complement, self._siblings)
+        misses = NearMisses(atom, complement, self._siblings)
         kind = unit.kind
         if kind not in ("sent", "par", "side"):
             kind = "par" if len(language.sentences(atom)) > 1 else "sent"
@@ -250,7 +254,7 @@ class _Writer:
         answer = language.compress(atom, 45)
         rest = parsed.rest if parsed else atom
         verb = parsed.verb.casefold() if parsed else ""
-        if regex.search(r"\d", rest) and not regex.search(r"\d", topic):
+        if all(map(_NUMBER.search, (rest, answer))) and not _NUMBER.search(topic):
             asked = f"which figure or date goes with {topic}, and what is it about"
         elif _CAUSE.search(rest):
             asked = f"what is the reason or purpose concerning {topic}"
@@ -277,10 +281,11 @@ class _Writer:
                 atom,
             )
         else:
+            come = "come" if " and " in topic else "comes"
             asked = language.choose(
                 (
                     f"what specifically is true that involves {topic}",
-                    f"who or what is concerned where {topic} comes up, and in which way",
+                    f"who or what is concerned where {topic} {come} up, and in which way",
                 ),
                 atom,
             )

@@ -42,25 +42,44 @@ _DETERMINERS = frozenset(
 _PREPOSITIONS = frozenset(
     """of in on at by for with from after before under over to as when if since while during
     without within upon into through between among against about like because where though
-    although until toward towards""".split()
+    although until toward towards whilst whereas unless despite""".split()
 )
+# Without a comma, an adverb leads only before a subject: not "in addition to", "so that" or "thus
+# did". Never "for", which begins a phrase, nor "nor", which negates.
 _LEADING = regex.compile(
-    r"^(?:(?:and|but|so|or|yet|for|then|now|thus|also|again|still|nor|moreover|however"
-    r"|therefore|furthermore|in addition|in fact|indeed|finally|meanwhile|nevertheless|of course"
-    r"|at last|on the other hand|for example|for instance|as a result|in this way"
-    r"|at the same time)\b,?\s+)+",
+    r"^(?:(?:and|but|or|yet)(?:,\s+|\s+(?!,))"
+    r"|(?:so|then|now|thus|also|again|still|moreover|however|therefore|furthermore|in addition"
+    r"|in fact|indeed|finally|meanwhile|nevertheless|of course|at last|on the other hand"
+    r"|for example|for instance|as a result|in this way|at the same time)"
+    r"(?:,\s+|\s+(?=(?:the|an?|this|these|those|i|he|she|it|they|we|you|there|his|her|its|their"
+    r"|our|my)\s)))+",
     regex.IGNORECASE,
 )
+# No topics: contractions, and the nouns of connectives such as "of course" and "in turn".
+_CONTRACTION = regex.compile(r"n['’]t$|['’](?:ll|re|ve|d|m)$", regex.IGNORECASE)
+_CONNECTIVE = frozenset("addition case course example fact instance result turn way".split())
+_BEGINS_SENTENCE = regex.compile(r"(?:\A|[.!?…:][\"”’')\]]*\s+|\n\s*)[\"“‘'(\[]*$")
+_MODIFIED = regex.compile(r"\b(\p{L}+) (\p{Ll}[\p{L}\-]+) ([\p{L}\p{M}’'\-]+)")
+_SUBORDINATORS = frozenset(
+    """after although as because before even if once since though unless until when whenever where
+    whereas while whilst""".split()
+)
 _PARENTHESIS = regex.compile(r"\s*[(\[][^()\[\]]{0,120}[)\]]")
-# Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it.
+# Not after an initial; the pronoun "I" ends a sentence unless another initial precedes it. Not
+# after an abbreviation that stands before a name, or before a number.
 _SENTENCE_END = regex.compile(
     r"(?<=[.!?…][\"”’')\]]{0,2})(?<!\b[\p{Lu}--I]\.)(?<!\b\p{Lu}\.[\s-]?I\.)"
+    r"(?<!\b(?:Mr|Mrs|Ms|Dr|St|Mt|Prof|Gen|Col|Capt|Lt|Rev|Hon|Sen|Rep|Gov|vs|cf|ca|e\.g|i\.e)\.)"
+    r"(?!(?<=\b(?:[Nn]o|[Nn]os|[Vv]ol|[Ff]ig|pp?|c)\.)\s+\p{N})"
     r"\s+(?=[\p{Lu}\p{N}\"“‘'(])|\n+",
     regex.VERSION1,
 )
 _CAPITALISED = regex.compile(
     r"\p{Lu}[\p{L}’'\-]+(?:\s+(?:of|the|and|de|von)\s+\p{Lu}[\p{L}’'\-]+|\s+\p{Lu}[\p{L}’'\-]+){0,4}"
 )
+
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("“", "”"))
+_LATER = regex.compile(r"\b(?:and|but|which|who)\s+(\p{L}+)\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,29 @@ def clause(sentence: str) -> Clause | None:
     return None
 
 
+def clauses(sentence: str) -> list[Clause]:
+    """Return the clause of a sentence, and its later predicates with the same subject.
+
+    A later predicate begins with a verb behind "and", "but", "which" or "who".
+    """
+    first = clause(sentence)
+    if first is None:
+        return []
+    found = [first]
+    for later in _LATER.finditer(first.rest):
+        verb, rest = later[1], first.rest[later.end() :]
+        if verb in _VERBS and rest[:1].isalnum():
+            found.append(Clause(first.subject, verb, rest))
+    return found
+
+
+def is_closed(phrase: str) -> bool:
+    """Return whether a phrase closes its brackets and quotes, and names both ends of a range."""
+    closed = all(phrase.count(opening) == phrase.count(closing) for opening, closing in _BRACKETS)
+    low = f" {phrase.casefold()} "
+    return closed and phrase.count('"') % 2 == 0 and (" and " in low or " between " not in low)
+
+
 def names_something(subject: str) -> bool:
     """Return whether a subject is clear by itself: content words, no bare pronoun."""
     words = WORD.findall(subject)
@@ -136,7 +178,7 @@ def names_something(subject: str) -> bool:
         or words[0].casefold() in (_PRONOUNS - _DETERMINERS) | _PREPOSITIONS
     ):
         return False
-    if words[0].casefold() in _DETERMINERS and len(words) == 1:
+    if (words[0].casefold() in _DETERMINERS and len(words) == 1) or not is_closed(subject):
         return False
     if any(word.casefold() in ("that", "which", "who", "when", "if", "as") for word in words):
         return False
@@ -155,12 +197,15 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     shared = content_stems(within)
     counts: Counter[str] = Counter()
     forms: dict[str, str] = {}
-    named = {stem(word) for name in _CAPITALISED.findall(text) for word in WORD.findall(name)}
+    named = _names(text) | _names(within)
     for before, word, after in _in_context(text):
+        low = word.casefold()
         if (
             is_content(word)
-            and word.casefold() not in _VERBS
-            and (_nounlike(before, word, after) or stem(word) in named)
+            and low not in _VERBS | _CONNECTIVE
+            and not low.endswith("ly")
+            and not _CONTRACTION.search(low)
+            and (_nounlike(before, word, after) or (word[0].isupper() and stem(word) in named))
         ):
             root = stem(word)
             counts[root] += 1
@@ -181,6 +226,22 @@ def topics(text: str, within: str, limit: int) -> list[str]:
     return phrases[:limit]
 
 
+@lru_cache(maxsize=256)
+def _names(text: str) -> frozenset[str]:
+    """Return the stems of capitalised words, without those that only begin a sentence."""
+    found: set[str] = set()
+    for name in _CAPITALISED.finditer(text):
+        words = WORD.findall(name.group())
+        subject = text[name.end() :].split(maxsplit=1)[:1]
+        if (
+            len(words) > 1
+            or (subject and subject[0] in COPULAS | HAVES | MODALS)
+            or not _BEGINS_SENTENCE.search(text, max(0, name.start() - 8), name.start())
+        ):
+            found |= {stem(word) for word in words}
+    return frozenset(found)
+
+
 def _in_context(text: str) -> list[tuple[str, str, str]]:
     """Return every word with the tokens before and after it (words or punctuation)."""
     tokens = regex.findall(r"[\p{L}\p{M}]+(?:['’\-][\p{L}\p{M}]+)*|[^\s\p{L}\p{M}]", text)
@@ -198,13 +259,15 @@ def _nounlike(before: str, word: str, after: str) -> bool:
         return False
     if low in _PRONOUNS - _DETERMINERS or low in MODALS | COPULAS or low in ("to", "not", "very"):
         return False
+    if _CONTRACTION.search(low):
+        return False
     ends = after.casefold() in STOPWORDS or not after[:1].isalpha()
     follows = low in _DETERMINERS or low in _PREPOSITIONS or is_content(before)
     return ends and follows
 
 
 def _with_neighbours(text: str, word: str) -> str:
-    """Return the capitalised name that a topic word is part of, otherwise the word."""
+    """Return the name that a topic word is part of, or the word with one modifier before it."""
     for name in _CAPITALISED.findall(text):
         parts = WORD.findall(name)
         if word in parts:
@@ -213,7 +276,18 @@ def _with_neighbours(text: str, word: str) -> str:
                 parts = parts[1:]
             if len(parts) > 1:
                 return str(regex.sub(r"['’]s?$", "", " ".join(name.split())))
-    return word
+    modifier = _modifiers(text).get(word)
+    return f"{modifier} {word}" if modifier else word
+
+
+@lru_cache(maxsize=16)
+def _modifiers(text: str) -> dict[str, str]:
+    """Return words with the content word between them and a determiner or preposition."""
+    return {
+        found[3]: found[2]
+        for found in _MODIFIED.finditer(text, overlapped=True)
+        if found[1].casefold() in _DETERMINERS | _PREPOSITIONS and is_content(found[2])
+    }
 
 
 def compress(sentence: str, most_words: int) -> str:
@@ -225,9 +299,22 @@ def compress(sentence: str, most_words: int) -> str:
     kept = " ".join(words[:most_words])
     for mark in ("; ", ": ", ", ", " — ", "--"):
         head, found, _ = kept.rpartition(mark)
-        if found and len(head.split()) >= most_words // 2:
-            return _stop(head)
+        while found and len(head.split()) >= most_words // 2:
+            if _stands_alone(head):
+                return _stop(head)
+            head, found, _ = head.rpartition(mark)
     return _stop(line)
+
+
+def _stands_alone(head: str) -> bool:
+    """Return whether the beginning of a sentence is closed and holds its main clause.
+
+    Behind a subordinate clause, the main clause begins with a comma.
+    """
+    first, *_ = head.casefold().split()
+    main = head.partition(", ")[2] if first in _SUBORDINATORS else head
+    verb = any(word in _VERBS or word.endswith("ed") for word in WORD.findall(main.casefold()))
+    return verb and is_closed(head) and not head.endswith(".")
 
 
 def _stop(line: str) -> str:

@@ -726,7 +726,7 @@ def test_a_prompt_that_one_side_lacks_is_an_error_that_names_the_side(
         (project / SPEC)
         .read_text()
         .replace(
-            "provider: extractive, model: extractive-3, prompt: generator", "prompt: generator"
+            "provider: extractive, model: extractive-4, prompt: generator", "prompt: generator"
         ),
         encoding="utf-8",
     )

@@ -95,7 +95,7 @@ budget: {{max_usd: 1000}}
 publish: {{template_model: none}}
 """  # noqa: E501 - as a user would write it
 FREE_MODELS = "\n".join(
-    f"  {role}: {{provider: extractive, model: extractive-3, thinking: null}}" for role in ROLES
+    f"  {role}: {{provider: extractive, model: extractive-4, thinking: null}}" for role in ROLES
 )
 
 # Leaves that make no step stale. Each is proven to change no output either.
@@ -207,7 +207,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "calibration.levels": ("{}.2={text: else}",),
     "models.*.provider": (
         "{}=anthropic-batch",
-        "{}=extractive ; {parent}.model=extractive-3",
+        "{}=extractive ; {parent}.model=extractive-4",
     ),
     "models.*.model": ("{}=model-b",),
     "models.judge.prompt": ("{}=judge/other", "{}=judge/same"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import regex
 
 from compiler.embedded.author import _Writer
@@ -31,3 +32,17 @@ def test_no_question_calls_for_a_meta_answer() -> None:
 
     assert len(asked) > 250
     assert [question for question in asked if META.search(question)] == []
+
+
+@pytest.mark.parametrize(
+    ("atom", "asked"),
+    [
+        ("Grandiose handles are characteristic of warez d00dz and crackers.", False),
+        ("The results are recorded in a file (of 1999) that is kept.", False),
+        ("The results are recorded in 12 files of one kind.", True),
+    ],
+)
+def test_a_figure_is_asked_for_only_where_the_answer_has_one(atom: str, asked: bool) -> None:
+    writer = _Writer(Marked("A", atom, 0, (), ()), 0, [], [])
+    question, _ = writer._sentence(atom, "", True)
+    assert ("figure or date" in question) == asked

@@ -79,3 +79,24 @@ def test_a_unit_without_a_sound_alternative_is_replaced(monkeypatch: pytest.Monk
     refused = {*OVERLAPS}
     (declined,) = json.loads(author.write(prompt(0), 0))["probes"]
     assert "No sound alternative" in declined["decline"]
+
+
+def test_an_atom_before_the_split_is_in_generated_text() -> None:
+    line = "Seven merchants carried purple cloth through {} villages."
+    text = f"""<sibling id="A">
+<A.sent1>{line.format("distant")}</A.sent1>
+<generated/><A.sent2>{line.format("foreign")}</A.sent2>
+<A.split1/>
+<A.sent3>The merchants came back from the villages in spring.</A.sent3>
+</sibling>
+<split group="sentence">A.split1</split>
+<unit slot="1 2">A.sent1..A.sent2</unit>
+<scope name="sentence" split="sentence" alternative="atom"/>
+<slots>
+<slot n="1" scope="sentence" side="before" distance="2"/>
+<slot n="2" scope="sentence" side="before" distance="2"/>
+</slots>"""
+    slots = author._plan(tags.siblings(text)[0], tags.slots(text), tags.scopes(text), 0).slots
+
+    # The human one, although it is as far as requested, only where no other is left.
+    assert [slots[n].units[0].id for n in (1, 2)] == ["A.sent2", "A.sent1"]

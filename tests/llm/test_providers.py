@@ -22,7 +22,7 @@ from tests.strategies import texts
 
 SETTINGS = settings()
 REQUEST = Request(
-    "extractive-3", "system", "<context>The sea is blue.</context><question>?</question>", 800, None
+    "extractive-4", "system", "<context>The sea is blue.</context><question>?</question>", 800, None
 )
 
 
@@ -243,8 +243,8 @@ def test_the_embedded_model_reads_its_tags_and_rejects_a_prompt_without_them() -
 
     assert got.only.text == "The sea is blue."
     for request, message in (
-        (Request("extractive-3", "", "no tags", 1, None), "finds no <slots>"),
-        (Request("other", "", "<slots>", 1, None), "is called extractive-3"),
+        (Request("extractive-4", "", "no tags", 1, None), "finds no <slots>"),
+        (Request("other", "", "<slots>", 1, None), "is called extractive-4"),
     ):
         with pytest.raises(ProviderError, match=message):
             embedded.ask([wanted(embedded, request)], got, nothing)
@@ -259,7 +259,7 @@ def test_the_embedded_judge_scores_overlap_between_0_and_1() -> None:
             f"</reference><answer>{answer}</answer>"
         )
         got = Got()
-        request = Request("extractive-3", "", user, 16, None)
+        request = Request("extractive-4", "", user, 16, None)
         embedded.ask([wanted(embedded, request)], got, nothing)
         return float(json.loads(got.only.text))
 

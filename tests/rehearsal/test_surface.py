@@ -63,7 +63,7 @@ def test_tokens_are_counted(sdk: Anthropic) -> None:
 
 
 def test_models_are_listed_and_found(sdk: Anthropic) -> None:
-    assert {"extractive-3", "another-model", MODEL} <= {model.id for model in sdk.models.list()}
+    assert {"extractive-4", "another-model", MODEL} <= {model.id for model in sdk.models.list()}
     assert sdk.models.retrieve("another-model").id == "another-model"
     with pytest.raises(anthropic.NotFoundError):
         sdk.models.retrieve("no-model")

@@ -172,7 +172,7 @@ def test_a_plain_or_quoted_value_is_read_as_it_looks(
         assert (draft.at(*parts), type(draft.at(*parts))) == (expected, type(expected))
 
 
-JUDGE = "  judge: {provider: extractive, model: extractive-3, prompt: judge/base, max_tokens: 16}"
+JUDGE = "  judge: {provider: extractive, model: extractive-4, prompt: judge/base, max_tokens: 16}"
 
 
 @pytest.mark.parametrize(
