@@ -24,7 +24,7 @@ from compiler.reproduction import transfer
 from compiler.reproduction.chunks import Moved
 from compiler.rounds import locks
 
-EXAMPLE = "probec cache push s3://bucket/probec e886f4"
+EXAMPLE = "probec cache push s3://bucket/probec db0ed9"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from compiler.project import place as places
 from compiler.project.reporter import Reporter
 from compiler.reproduction import verdict
 
-EXAMPLE = "probec reproduce e886f4"
+EXAMPLE = "probec reproduce db0ed9"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

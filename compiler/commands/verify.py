@@ -7,7 +7,7 @@ import argparse
 from compiler.commands import arguments
 from compiler.commands.result import Result
 
-EXAMPLE = "probec verify e886f4"
+EXAMPLE = "probec verify db0ed9"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from compiler.evaluation.given import Given, Method
 from compiler.evaluation.items import Items, truth_first
 from compiler.evaluation.scores import JUDGE, STATUSES, Scores
 from compiler.evaluation.subject import Subject
-from compiler.probes.scoring.local import contained, exact_match, token_f1
+from compiler.probes.scoring.local import contained, equal, token_f1, tokens
 from compiler.probes.tokens import Tokenizer
 from compiler.statistics.measures.units import divided
 from compiler.statistics.observations import Bools, Floats, Ints
@@ -139,7 +139,8 @@ class _Probes:
             name = self._tokenizers.names[self._tokenizers.codes[row]]
             found = windows.shares(text, atom, self._rules.tokenizers[name])
             return tuple(found[metric] for metric in TOKENS)
-        return exact_match(text, atom), contained(text, atom)
+        given, wanted = tokens(text), tokens(atom)
+        return equal(given, wanted), contained(given, wanted)
 
     def first(self, rows: Ints) -> Bools:
         """Mark the probes whose truth is the first of the choices."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compiler.errors import StoreError
 from compiler.probes.scoring import POLICIES, judged
-from compiler.probes.scoring.local import contained, exact_match, token_f1
+from compiler.probes.scoring.local import contained, exact_match, token_f1, tokens
 from compiler.probes.scoring.reduction import decided, reduced
 from compiler.records import AnswerRow, AuditScore, ProbeFact, Reject, VerdictRow
 from compiler.statistics.artefacts import Pair, findings
@@ -299,4 +299,4 @@ def test_local_policies_compare_words(answer: str, truth: str, exact: float, f1:
 def test_an_answer_contains_the_truth_as_whole_words_near_its_start(
     answer: str, truth: str, expected: float
 ) -> None:
-    assert contained(answer, truth) == expected
+    assert contained(tokens(answer), tokens(truth)) == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 from compiler.patterns import pattern
 
@@ -24,18 +25,21 @@ def exact_match(answer: str, truth: str) -> float:
 
     A text without words equals nothing.
     """
-    given = tokens(answer)
-    return 1.0 if given and given == tokens(truth) else 0.0
+    return equal(tokens(answer), tokens(truth))
 
 
-def contained(answer: str, truth: str) -> float:
+def equal(given: Sequence[str], wanted: Sequence[str]) -> float:
+    """Return `exact_match` of two texts by their words."""
+    return 1.0 if given and given == wanted else 0.0
+
+
+def contained(given: Sequence[str], wanted: Sequence[str]) -> float:
     """Return 1 if the words of the truth are a run in the first words of the answer, else 0.
 
     A method answers in a sentence, so that an exact match is rare; a long answer that lists many
     words must not win, so only the first `REACH` words count.
     """
-    given, wanted = tokens(answer)[:REACH], tokens(truth)
-    size = len(wanted)
+    given, size = given[:REACH], len(wanted)
     starts = range(len(given) - size + 1) if size else ()
     return 1.0 if any(given[start : start + size] == wanted for start in starts) else 0.0
 
