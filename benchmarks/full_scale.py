@@ -24,6 +24,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from benchmarks import machine, recombine
 from benchmarks.floors import Floors
 from benchmarks.machine import Run, probec
@@ -79,49 +81,49 @@ class Bench:
 
     def build(self, folder: str, *, grown: bool = False) -> Run:
         """Run one build as a user would."""
-        arguments = self.arguments(folder, grown=grown)
-        return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
+        return self._build(self.arguments(folder, grown=grown))
 
     def build_alone(self) -> Run:
         """Run a first build of as many documents as are added, from a source of only these."""
-        return probec("build", *self.arguments_alone("alone"), "--jobs", str(self.jobs), "--json")
-
-    def arguments_alone(self, folder: str) -> list[str]:
-        """Return the arguments of such a build."""
-        return self._arguments(folder, self.alone, [self.more])
-
-    def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
-        """Return the arguments of a build, without the command."""
-        return self._arguments(folder, self.source, [*self.rounds, *([self.more] if grown else [])])
+        return self._build(self.arguments_alone("alone"))
 
     def build_first(self) -> Run:
         """Run a first build of the first round, which draws the documents of the measured one."""
-        arguments = self._arguments("first", self.source, self.rounds[:1])
-        return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
+        return self._build(self._arguments("first", self.source, self.rounds[:1]))
+
+    def arguments(self, folder: str, *, grown: bool = False) -> list[str]:
+        """Write the spec of a build; return the arguments of the build, without the command."""
+        return self._arguments(folder, self.source, [*self.rounds, *([self.more] if grown else [])])
+
+    def arguments_alone(self, folder: str) -> list[str]:
+        """Do the same for a build of as many documents as are added."""
+        return self._arguments(folder, self.alone, [self.more])
 
     def reproduce(self, round_hash: str) -> Run:
         """Rebuild a round of the measured build from its lock and the log."""
         place = ["--dir", str(self.root), "--build-dir", str(self.root / "measured")]
         return probec("reproduce", round_hash, *place, "--jobs", str(self.jobs), "--json")
 
+    def _build(self, arguments: Sequence[str]) -> Run:
+        return probec("build", *arguments, "--jobs", str(self.jobs), "--json")
+
     def _arguments(self, folder: str, source: Path, rounds: Sequence[int]) -> list[str]:
-        listed = ", ".join(f"{{docs: {n}}}" for n in rounds)
-        values = {
-            "source.path": str(source),
-            # As published: the demo's baselines and audits are additional work.
-            "scoring.baselines": "{}",
-            "scoring.anchors": "null",
-            "scoring.rejudge": "null",
-            "source.tokenizer": str(QWEN) if QWEN.exists() else "specs/data/bpe-8k.json.gz",
-            "rounds": f"[{listed}]",
-            "shard_docs": "512",
-            # The alternatives of a few documents are too few.
-            "max_lost": "1",
-        }
-        found = [str(self.root / "specs/demo.yaml"), "--build-dir", str(self.root / folder)]
-        for name, value in values.items():
-            found += ["--set", f"{name}={value}"]
-        return found
+        spec = yaml.safe_load((self.root / "specs/demo.yaml").read_text(encoding="utf-8"))
+        spec["name"] = source.stem
+        spec["source"]["path"] = str(source)
+        if QWEN.exists():
+            spec["source"]["tokenizer"] = str(QWEN)
+        # As published: the demo's baselines and audits are additional work.
+        spec["scoring"] = {"baselines": {}}
+        spec["rounds"] = [{"docs": count} for count in rounds]
+        spec["shard_docs"] = 512
+        # The alternatives of a few documents are too few.
+        spec["max_lost"] = 1
+        # A round is added by an edit: with `--set` it would be another dataset, whose rounds are
+        # all new.
+        path = self.root / "specs" / f"{source.stem}.yaml"
+        path.write_text(json.dumps(spec), encoding="utf-8")
+        return [str(path), "--build-dir", str(self.root / folder)]
 
 
 def main() -> None:
