@@ -11,11 +11,13 @@ from compiler.words import content_stems
 def grade(prompt: str, sample: int) -> str:
     """Return the square root of the share of the reference's stems in an answer, one per line.
 
-    Stems are of content words, without the question's; the length of an answer does not count. The
-    root uses the full scale from 0 to 1, because even texts that mean the same share few words.
+    Stems are of content words, without the question's unless nothing else is left; the length of an
+    answer does not count. The root uses the full scale from 0 to 1, because even texts that mean
+    the same share few words.
     """
     asked = content_stems(tags.inner(prompt, "question"))
-    truth = content_stems(tags.inner(prompt, "reference")) - asked
+    reference = content_stems(tags.inner(prompt, "reference"))
+    truth = reference - asked or reference
     return "\n".join(_graded(truth, answer) for answer in tags.inners(prompt, "answer"))
 
 

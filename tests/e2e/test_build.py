@@ -308,7 +308,10 @@ def test_an_independent_reader_finds_every_row_in_order(probec: Probec, project:
         assert isinstance(split, int)
         splits = r["row_splits"]
         assert isinstance(splits, dict)
-        assert doc == sources[str(r["doc_id"])][int(str(r["doc_idx"]))]
+        # The filters cut continuations at their ends.
+        source = sources[str(r["doc_id"])][int(str(r["doc_idx"]))]
+        assert doc == source[: len(doc)]
+        assert doc == source or doc.endswith((".", "!", "?", '"'))
         assert split == splits[groups.get(str(r["scope"]), str(r["scope"]))]
         assert 0 < split < len(doc)
         start, end = int(str(r["atom_start"])), int(str(r["atom_end"]))

@@ -40,7 +40,7 @@ def test_a_build_that_builds_nothing_fails_and_installs_and_locks_nothing(
     probec: Probec, project: Path
 ) -> None:
     assert probec("build", SPEC) == 1
-    assert "FAILED: more slots are lost than max_lost (0.75) allows: " in probec.out
+    assert "FAILED: more slots are lost than max_lost (0.75) allows: " in probec.out, probec.err
     assert "36 of 36 written slots (100.0%: 35 reply_unparsed, 1 no_unit)" in probec.out
     assert "`probec prompt specs/tiny.yaml --role generator --reply`" in probec.out
     assert "Nothing was installed or locked" in probec.out
@@ -116,10 +116,12 @@ def test_a_failed_batch_is_reported_with_its_error_by_every_command(
 ) -> None:
     edit(project / SPEC, "[{docs: 4}, {docs: 2}]", "[{docs: 2}]")
     server.faults([{"at": "request", "do": REFUSED, "share": 1.0, "times": -1}])
-    args = paid(server, "--set", "scoring.rollouts=1")
+    # Few calls: of five, a build ends when most have failed.
+    few = ("scoring.rollouts=1", "scopes.sentence.slots=1", "slots_per_document=14")
+    args = paid(server, *(word for each in few for word in ("--set", each)))
 
     assert probec("build", *args) == 1
-    assert "FAILED: more slots are lost than max_lost (0.75) allows: " in probec.out
+    assert "FAILED: more slots are lost than max_lost (0.75) allows: " in probec.out, probec.err
     assert f"invalid_request_error: {TEXT}" in probec.out
     assert "--reason errored` sends the failed requests again" in probec.out
     assert not (project / "build/datasets").exists()

@@ -43,8 +43,9 @@ _TOTALS = frozenset({"all", "total", "sum", "any", "pooled"})
 _APART = re.compile(
     r"control|anchor|baseline|sample|judg|alternative|calibrat|example|source", re.I
 )
-# Thresholds, and the number of rollouts of an expected maximum.
-_QUALIFIED = re.compile(r" \(max(?:imum)? [^()]{1,20}\)$|(?<=expected max) of [0-9]{1,3}$")
+# The number of rollouts of an expected maximum, and thresholds.
+_ROLLOUTS = re.compile(r"(?<=expected max) of ([0-9]{1,3})$")
+_QUALIFIED = re.compile(rf" \(max(?:imum)? [^()]{{1,20}}\)$|{_ROLLOUTS.pattern}")
 _SCORED = frozenset({"scored", "decided"})
 _LEADING = re.compile(rf"[\s*]*({NUMBER})(?=$|[\s(\[±|*])")
 
@@ -99,13 +100,15 @@ def _table(page: Page, start: int, end: int) -> Iterator[Claim]:
             measure = ("rejected", ())
         if measure is None:
             continue
+        rollouts = _ROLLOUTS.search(_plain(_cells(page.lines[start])[place][0]))
+        added = (*measure[1], *((("rollouts", rollouts[1]),) if rollouts else ()))
         numbers = [_LEADING.match(row[place][0]) for row in rows]
         whole = [len(of) < len(key_places) for of in about]
         gap = any(not found and not total for found, total in zip(numbers, whole, strict=True))
         for n, found in enumerate(numbers):
             if found and (whole[n] or not gap):
                 column = rows[n][place][1] + found.start(1) + 1
-                of = keys(dict(about[n] + measure[1]))
+                of = keys(dict(about[n] + added))
                 claim = page.on(measure[0], found[1], start + 3 + n, column, of, start + 1)
                 judged = path is not None and "judge" in rows[n][path][0].casefold()
                 yield replace(claim, judged=judged)
