@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import statistics
@@ -182,7 +183,8 @@ def test_the_page_begins_with_a_verdict_a_picture_and_a_probe(built: Path, proje
     assert "the scores are simulated by the embedded model." in verdict
     assert Page(first).tags["svg"] == 1
     (row,) = [each for each in dataset(project) if f">{each['verbalizer_prompt']}<" in second]
-    assert "".join(re.findall("<mark>(.*?)</mark>", second, re.DOTALL)) == row["atom_text"]
+    marked = "".join(re.findall("<mark>(.*?)</mark>", second, re.DOTALL))
+    assert html.unescape(marked) == row["atom_text"]
     assert Page(second).text.count("split") == 1
     shown = [float(score) for score in re.findall(r"<b>(\d\.\d\d)</b>", second)]
     assert shown == pytest.approx(row["bb_answer_rollout_scores"], abs=0.005)
