@@ -32,8 +32,8 @@ class Costs:
     built: float = 0.909
     asked: float = 0.850605
     rollouts: int = 5
-    cpu_ms: float = 15.8
-    serial_ms: float = 0.8
+    cpu_ms: float = 41.2
+    serial_ms: float = 1.7
     store_bytes: int = 33_000
     log_bytes: int = 24_200
     parquet_bytes: int = 8_400
