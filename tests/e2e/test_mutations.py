@@ -66,8 +66,8 @@ source:
   homepage: https://example.org
   filters: {{min_chars: 300, boilerplate: {{}}, sentence: {{}}, copies: {{}}}}
   columns: {{doc_id: doc_id, doc_source: doc_source, prefix: prefix, continuation: continuation, doc_idx: doc_idx}}
-rounds: [{{docs: 2}}, {{docs: 1}}]
-shard_docs: 2
+rounds: [{{docs: 3}}, {{docs: 1}}]
+shard_docs: 3
 splits: {{margin_chars: 100, margin_share: 0.12, whole_share: 0.15, word_candidates: 3}}
 slots_per_document: 6
 scopes:
@@ -166,7 +166,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "rounds": ("{}=[{docs: 3}]", "{}=[{docs: 3}, {docs: 1}, {docs: 1}]"),
     "rounds.0.docs": ("{}=2", "{}=4"),
     "rounds.1.docs": ("{}=2",),
-    "shard_docs": ("{}=1",),
+    "shard_docs": ("{}=1", "{}=2"),
     "siblings.shown": ("{}=2",),
     "source.filters.min_chars": ("{}=900",),
     "source.filters.leak.tokens": ("{}=[the]",),
@@ -654,7 +654,7 @@ def test_leaves_outside_all_keys_change_no_output(desk: Desk) -> None:
         "shard_docs=512",
         "scoring.bands.hard=0.40",
         "seed=+14",
-        "rounds=[{docs: 2}, {docs: 1}]",
+        "rounds=[{docs: 3}, {docs: 1}]",
     ],
 )
 def test_equivalent_values_hit_every_cache(desk: Desk, same: str) -> None:

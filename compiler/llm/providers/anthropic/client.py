@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ from compiler.servers import stream
 from compiler.servers.failure import Failure
 
 if TYPE_CHECKING:
-    import ssl
-
     from anthropic import Anthropic, APIStatusError
 
 _CHUNK = 1 << 20
@@ -42,14 +40,6 @@ class _Limited(msgspec.Struct):
 _LIMIT = msgspec.json.Decoder(_Limited)
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read the trusted certificates once for all clients, for each of which the SDK takes 25 ms."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
-
-
 class Client:
     """One endpoint of the Messages API. No connection is opened before the first request.
 
@@ -64,12 +54,14 @@ class Client:
     def _sdk(self) -> Anthropic:
         from anthropic import Anthropic, AnthropicError, DefaultHttpxClient
 
+        from compiler.servers import web as httpx2
+
         try:
             return Anthropic(
                 base_url=self._base_url,
                 max_retries=0,
                 timeout=TIMEOUT,
-                http_client=DefaultHttpxClient(verify=_certificates()),
+                http_client=DefaultHttpxClient(verify=httpx2.certificates()),
             )
         except AnthropicError as error:
             raise PausedError(str(error), hint="set ANTHROPIC_API_KEY") from error
