@@ -57,7 +57,7 @@ TOKENIZER = "specs/data/bpe-8k.json.gz"
 SPEC = f"""\
 extends: base.yaml
 name: tiny
-seed: 14
+seed: 21
 source:
   path: specs/data/tiny.jsonl
   model: writer
@@ -66,8 +66,8 @@ source:
   homepage: https://example.org
   filters: {{min_chars: 300, boilerplate: {{}}, sentence: {{}}, copies: {{}}}}
   columns: {{doc_id: doc_id, doc_source: doc_source, prefix: prefix, continuation: continuation, doc_idx: doc_idx}}
-rounds: [{{docs: 3}}, {{docs: 1}}]
-shard_docs: 3
+rounds: [{{docs: 2}}, {{docs: 1}}]
+shard_docs: 2
 splits: {{margin_chars: 100, margin_share: 0.12, whole_share: 0.15, word_candidates: 3}}
 slots_per_document: 6
 scopes:
@@ -164,9 +164,9 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "publish.splits": ("{}={train: 0.5, test: 0.5}",),
     "publish.configs": ("{}=[documents]",),
     "rounds": ("{}=[{docs: 3}]", "{}=[{docs: 3}, {docs: 1}, {docs: 1}]"),
-    "rounds.0.docs": ("{}=2", "{}=4"),
+    "rounds.0.docs": ("{}=1", "{}=4"),
     "rounds.1.docs": ("{}=2",),
-    "shard_docs": ("{}=1", "{}=2"),
+    "shard_docs": ("{}=1",),
     "siblings.shown": ("{}=2",),
     "source.filters.min_chars": ("{}=900",),
     "source.filters.leak.tokens": ("{}=[the]",),
@@ -653,8 +653,8 @@ def test_leaves_outside_all_keys_change_no_output(desk: Desk) -> None:
         "scoring.reduce=[min, max, mean]",
         "shard_docs=512",
         "scoring.bands.hard=0.40",
-        "seed=+14",
-        "rounds=[{docs: 3}, {docs: 1}]",
+        "seed=+21",
+        "rounds=[{docs: 2}, {docs: 1}]",
     ],
 )
 def test_equivalent_values_hit_every_cache(desk: Desk, same: str) -> None:
