@@ -56,6 +56,12 @@ def digest(kind: str, payload: object) -> str:
     return hashlib.sha256(canonical([SCHEME, kind, payload])).hexdigest()
 
 
+def digests(kind: str, payloads: Sequence[str]) -> list[str]:
+    """Return the identity of each of many texts among values of `kind`, as `digest` does."""
+    lines = _quick().encode_lines([[SCHEME, kind, each] for each in payloads]).splitlines()
+    return [hashlib.sha256(line).hexdigest() for line in lines]
+
+
 def bytes_digest(data: bytes) -> str:
     """Return the SHA-256 of raw bytes as 64 lower-case hex digits."""
     return hashlib.sha256(data).hexdigest()

@@ -55,6 +55,8 @@ def encoded(columns: Mapping[str, Column]) -> bytes:
             rows = slice(start, start + _GROUP)
             found = [_array(columns[each.name], rows, each.type) for each in schema]
             writer.write_table(pa.table(found, schema=schema), row_group_size=_GROUP)
+    # Arrow keeps the memory of freed texts for itself: a fifth of that of a full evaluation.
+    pa.default_memory_pool().release_unused()
     return out.getvalue()
 
 

@@ -242,7 +242,7 @@ class _Cell:
             place.clean,
             place.metric in (self._settings.primary.get(place.scope), self._settings.win),
             int(mask.sum()),
-            len(np.unique(self._grid.documents[mask])),
+            int(np.count_nonzero(np.bincount(self._grid.documents[mask]))),
             self._baseline if self._all is not None else "",
             _ratio(sweep, self._all, lambda w, _, b: divided(b, w)),
             full,
@@ -254,7 +254,7 @@ class _Cell:
     def _line(self, sweep: Sweep, each: _Waiting, gains: Sequence[_Waiting]) -> Line:
         series, mask = each.series, each.mask
         failed = int((series.failed & self._place.mask).sum())
-        documents = len(np.unique(self._grid.documents[mask]))
+        documents = each.column.cell.documents
         gain, closed, why = each.gain, None, ""
         if self._is_method(each.name):
             closed, why = self._closed(sweep, each, documents)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from compiler.dataset import arrays
 from compiler.dataset.arrays import Coded
 from compiler.errors import UsageError, known
-from compiler.keys import digest
+from compiler.keys import digests
 from compiler.probes.sampling import rank
 from compiler.records import Side
 from compiler.statistics.observations import Bools, Floats, Ints
@@ -82,12 +82,13 @@ class Item:
     @property
     def first(self) -> bool:
         """True if the truth is the first of the choices."""
-        return truth_first(self.key)
+        return bool(truths_first([self.key])[0])
 
 
-def truth_first(key: str) -> bool:
-    """Return True if the truth is the first of the choices of a probe."""
-    return int(digest("choices", key)[:2], 16) % 2 == 0
+def truths_first(keys: Sequence[str]) -> Bools:
+    """Mark the probes whose truth is the first of the choices."""
+    drawn = [int(each[:2], 16) % 2 == 0 for each in digests("choices", keys)]
+    return np.array(drawn, dtype=np.bool_)
 
 
 def continued(choice: str) -> str:

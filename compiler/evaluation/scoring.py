@@ -18,7 +18,7 @@ from compiler.evaluation import contrast, windows
 from compiler.evaluation.bench import Bench
 from compiler.evaluation.contrast import Sums
 from compiler.evaluation.given import Given, Method
-from compiler.evaluation.items import Items, truth_first
+from compiler.evaluation.items import Items, truths_first
 from compiler.evaluation.scores import JUDGE, STATUSES, Scores
 from compiler.evaluation.subject import Subject
 from compiler.probes.scoring.local import contained, equal, token_f1, tokens
@@ -144,7 +144,7 @@ class _Probes:
 
     def first(self, rows: Ints) -> Bools:
         """Mark the probes whose truth is the first of the choices."""
-        return np.array([truth_first(self.keys[row]) for row in rows.tolist()], dtype=np.bool_)
+        return truths_first([self.keys[row] for row in rows.tolist()])
 
     def sizes(self, rows: Ints) -> Floats:
         """Return the bytes in UTF-8 of truth and alternative, (n, 2)."""
