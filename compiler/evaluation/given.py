@@ -52,7 +52,8 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
     `sample`: number of a repeated answer. `control`: real for the method itself; text without the
     hidden state, shuffled with that of another document, zero and wrong_layer. `choice_logprobs`:
     natural log probabilities of the tokens of the two choices, in their order. `straddle`: a token
-    spans the end of the prompt and the begin of a choice. `dataset`, `tokenizer`: as in the head.
+    spans the end of the prompt and the beginning of a choice. `dataset`, `tokenizer`: as in the
+    head.
     """
 
     probe_id: str
@@ -112,7 +113,7 @@ class Given:
 
 @dataclass
 class Rows:
-    """The columns of `Given` on their way."""
+    """The columns of `Given` as lists, to which rows are added."""
 
     probes: list[int] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)

@@ -203,8 +203,8 @@ class Pool:
     def _steps(self, atom: str, pools: Iterable[Numbers]) -> Iterator[tuple[int, Numbers]]:
         """Yield the candidates in order of search, with the level of each step.
 
-        A word of another ending seldom fits the sentence, attested or not: those of the first two
-        levels come after all of these levels that end like the atom.
+        A word of another ending seldom fits the sentence, attested or not, so at the first two
+        levels such words come last, behind those of both levels that end like the atom.
         """
         later: list[tuple[int, Numbers]] = []
         for level, pool in enumerate(pools):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.characters import Kinds
-from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.probes.lexicon import Lexicon, Numbers, distinct
 from compiler.probes.segment import Segments, Span
 from compiler.probes.shares import Shares
 from compiler.probes.units import SIDE, UNITS
@@ -48,7 +48,7 @@ class Text:
     def terms(self, start: int, end: int) -> Numbers:
         """Return the distinct terms between two offsets."""
         if self._cuts(start) or self._cuts(end):
-            return np.unique(self.lexicon.terms(self.lexicon.read(self.text[start:end])))
+            return distinct(self.lexicon.terms(self.lexicon.read(self.text[start:end])))
         first = self._before[bisect_left(self._starts, start)]
         after = self._before[bisect_left(self._starts, end)]
         found: Numbers = self._terms[first:after][self._last[first:after] < first]
@@ -91,7 +91,7 @@ class Passages:
 
     def shares(self, answer: str, span: Span, kind: str) -> Shares:
         """Compute the shares of an answer to a question about a span of the text."""
-        wanted = np.unique(self._lexicon.terms(self._lexicon.read(answer)))
+        wanted = distinct(self._lexicon.terms(self._lexicon.read(answer)))
         held = self._text.terms(*span)
         parts = [self._text.terms(*part) for part in self._parts(span, kind)]
         rivals, others = self._rivals(span, kind)

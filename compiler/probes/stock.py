@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.probes.lexicon import Lexicon, Numbers
+from compiler.probes.lexicon import Lexicon, Numbers, distinct
 from compiler.words import ENDINGS, ending, script, stem, stems
 
 _NEAREST = 8
@@ -42,7 +42,7 @@ class Stock:
         self._lexicon = lexicon
         self._roots_anywhere = np.array([*map(lexicon.known_stem, roots)], np.int64)
         # The distinct stems of each document.
-        self._held = [np.unique(self._roots[own]) for own in self._own]
+        self._held = [distinct(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
         self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
         self._frequencies = np.array(self._frequency)[self._roots]
