@@ -32,7 +32,7 @@ demo: .venv/.run  ## build specs/demo.yaml with the embedded model: no key, no n
 check: .venv/.run .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/pyrefly check --summary=none --python-interpreter-path $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 
 test:  ## everything CI runs, checks beside tests; FULL=1 tries more examples

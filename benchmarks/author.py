@@ -115,7 +115,7 @@ def _drafts(
             used.add(unit)
         said = text.split()
         half = len(said) // 2
-        draft = {
+        draft: dict[str, object] = {
             "slot": slot.index,
             "unit": unit,
             "question": f"Which point about {' '.join(words[slot.index :][:9])} is made here?",

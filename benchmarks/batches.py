@@ -34,7 +34,7 @@ from benchmarks.live_clients import CONCURRENCY
 from compiler.commands.arguments import at_least_one
 from compiler.keys import digest
 from compiler.llm.batches.clock import Pace, WallClock
-from compiler.llm.batches.journal import Journal
+from compiler.llm.batches.journal import Journal, Shard
 from compiler.llm.batches.shards import BatchSettings, Limits
 from compiler.llm.dispatch import Dispatcher
 from compiler.llm.messages import Outcome, Purpose, Reply, Request, encode
@@ -70,7 +70,7 @@ SMALL = Sizes(40, 40_000, 24, 200, 1)
 class Watcher:
     """An observer that ignores every event."""
 
-    def batches(self, *_: object) -> None:
+    def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         """Ignore the event."""
 
     def notice(self, text: str) -> None:
@@ -80,7 +80,7 @@ class Watcher:
 def prose() -> str:
     """Return text of real rollouts, so that it compresses like real replies."""
     lines = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8").splitlines()
-    return "\n".join(json.loads(line)["continuation"] for line in lines)
+    return "\n".join(str(json.loads(line)["continuation"]) for line in lines)
 
 
 def dispatcher(name: str, url: str, folder: Path) -> tuple[Dispatcher, Journal]:
@@ -313,7 +313,8 @@ def log(sizes: Sizes, folder: Path) -> None:
     ]
     print(table(("response log", "CPU us", "wall us"), rows))
     print(
-        f"{size / count:,.0f} B a reply on disk, {size / told:.2f} of its text, "
+        f"{size / count:,.0f} B a reply on disk, "
+        f"{size / told:.2f} of its text, "  # pyrefly: ignore[division-by-zero]
         f"{size / 1e6:,.0f} MB in all"
     )
 

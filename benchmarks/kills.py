@@ -126,7 +126,7 @@ def _event(event: Event, *, before: bool) -> Arm:
                 _die()
             return done
 
-        setattr(Journal, "move", move)  # noqa: B010 - mypy allows no assignment to a method
+        Journal.move = move  # pyrefly: ignore[bad-assignment, method-assign]
 
     return arm
 

@@ -90,9 +90,9 @@ def _floatless(value: object) -> bool:
     """Return whether a value has an exact JSON form and holds no float."""
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and _floatless(item) for key, item in value.items())  # type: ignore[attr-defined]
+        return all(type(key) is str and _floatless(item) for key, item in value.items())  # pyrefly: ignore[missing-attribute]
     if kind is list:
-        return all(map(_floatless, value))  # type: ignore[call-overload]
+        return all(map(_floatless, value))  # pyrefly: ignore[bad-argument-type]
     return kind in _FLOATLESS
 
 
@@ -101,16 +101,16 @@ def _refuse_inexact(value: object, path: str) -> None:
     if kind is str:
         _refuse_surrogates(str(value), path)
     elif kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+        if not math.isfinite(value):  # pyrefly: ignore[bad-argument-type]
             raise ValueError(f"{path}: {value!r} has no exact JSON form")
     elif kind is dict:
-        for key, item in value.items():  # type: ignore[attr-defined]
+        for key, item in value.items():  # pyrefly: ignore[missing-attribute]
             if type(key) is not str:
                 raise TypeError(f"{path}: key {key!r} is not a string")
             _refuse_surrogates(key, path)
             _refuse_inexact(item, f"{path}.{key}")
     elif kind is list:
-        for index, item in enumerate(value):  # type: ignore[arg-type]
+        for index, item in enumerate(value):  # pyrefly: ignore[not-iterable]
             _refuse_inexact(item, f"{path}[{index}]")
     elif value is not None and kind is not int and kind is not bool:
         raise TypeError(f"{path}: {kind.__name__} has no canonical JSON form")

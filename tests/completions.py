@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 _WORDS = (
     "keeper lamp storm harbour stone ledger window captain winter signal boat council letter "
@@ -36,7 +37,7 @@ class Server:
     stalls_after: int | None = None
     stalled: int = 0
     free: threading.Event = field(default_factory=threading.Event)
-    bodies: list[dict[str, object]] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
 
     @property
@@ -44,10 +45,10 @@ class Server:
         """The most requests with one body."""
         return max(Counter(json.dumps(each, sort_keys=True) for each in self.bodies).values())
 
-    def completion(self, body: dict[str, object]) -> dict[str, object]:
+    def completion(self, body: dict[str, Any]) -> dict[str, Any]:
         """Answer a request."""
         prompt, most, seed = str(body["prompt"]), int(str(body["max_tokens"])), body["seed"]
-        choice: dict[str, object] = {"index": 0, "finish_reason": "length"}
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
         if not self.textless:
             drawn = self.text(prompt, int(str(seed)), most)
             choice["text"] = drawn if self.fixed is None else self.fixed
@@ -68,7 +69,7 @@ class Server:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Http
+    server: _Http  # pyrefly: ignore[bad-override-mutable-attribute]
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
@@ -132,7 +133,7 @@ class _Http(ThreadingHTTPServer):
 @contextmanager
 def serving(**options: object) -> Iterator[Server]:
     """Serve on a free port of the loopback interface."""
-    server = Server(**options)  # type: ignore[arg-type]
+    server = Server(**options)  # pyrefly: ignore[bad-argument-type]
     http = _Http(server)
     server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
     thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -98,7 +99,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def connect(self: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else "local"
         assert host in ("127.0.0.1", "::1", "localhost", "local"), f"network use: {address}"
-        real(self, address)  # type: ignore[arg-type]
+        real(self, address)  # pyrefly: ignore[bad-argument-type]
 
     monkeypatch.setattr(socket.socket, "connect", connect)
 
@@ -244,10 +245,10 @@ class Probec:
         self.out, self.err = self._capsys.readouterr()
         return code
 
-    def json(self, *args: str) -> dict[str, object]:
+    def json(self, *args: str) -> dict[str, Any]:
         """Run with --json, expecting success."""
         assert self(*args, "--json") == 0, self.out + self.err
-        data: dict[str, object] = json.loads(self.out)
+        data: dict[str, Any] = json.loads(self.out)
         return data
 
 

@@ -44,9 +44,9 @@ class Stored:
         """The id that a preupload call compares: SHA-256 for LFS files, else git's."""
         return hashlib.sha256(self.data).hexdigest() if self.lfs else blob(self.data)
 
-    def entry(self, path: str) -> dict[str, object]:
+    def entry(self, path: str) -> dict[str, Any]:
         """Return the file as a tree listing shows it."""
-        found: dict[str, object] = {"type": "file", "path": path, "size": len(self.data)}
+        found: dict[str, Any] = {"type": "file", "path": path, "size": len(self.data)}
         found["oid"] = blob(self.data)
         if self.lfs:
             found["lfs"] = {"oid": self.oid, "size": len(self.data), "pointerSize": 130}
@@ -201,10 +201,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.act is not None:
             fault.act()
         if fault.late:
-            answer, self._answer = self._answer, lambda *_, **__: None  # type: ignore[method-assign]
+            answer, self._answer = self._answer, lambda *_, **__: None  # pyrefly: ignore[method-assign]
             with self.hub.lock:
                 self._route(body, read)
-            self._answer = answer  # type: ignore[method-assign]
+            self._answer = answer  # pyrefly: ignore[method-assign]
         time.sleep(fault.seconds)
         if fault.status == 0:
             self.close_connection = True
@@ -351,13 +351,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"branches": branches, "converts": [], "tags": tags})
 
     def _discussion(self, name: str, number: int, status: str) -> None:
-        found: dict[str, object] = {"num": number, "title": "", "status": status, "events": []}
+        found: dict[str, Any] = {"num": number, "title": "", "status": status, "events": []}
         found |= {"createdAt": _TIME, "isPullRequest": True, "author": {"name": _OWNER}}
         found |= {"repo": {"name": name, "type": "dataset"}, "filesWithConflicts": []}
         self._answer(200, found | {"changes": {"base": "refs/heads/main"}})
 
     def _info(self, repository: Repository, name: str, commit: Commit) -> None:
-        found: dict[str, object] = {"_id": "1", "id": name, "sha": commit.oid, "tags": []}
+        found: dict[str, Any] = {"_id": "1", "id": name, "sha": commit.oid, "tags": []}
         found |= {"private": repository.private, "disabled": False, "gated": False}
         found |= {"downloads": 0, "likes": 0, "lastModified": _TIME, "createdAt": _TIME}
         found["siblings"] = [{"rfilename": path} for path in sorted(commit.files)]
@@ -419,7 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tree(self, commit: Commit, below: str, recursive: bool) -> None:
         start = f"{below.rstrip('/')}/" if below else ""
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, dict[str, Any]] = {}
         for path, stored in sorted(commit.files.items()):
             if not path.startswith(start):
                 continue
@@ -434,7 +434,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._refuse(404, "EntryNotFound")
 
 
-def _folder(path: str) -> dict[str, object]:
+def _folder(path: str) -> dict[str, Any]:
     return {"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
 
 

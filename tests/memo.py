@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from functools import cache, partial
 from pathlib import Path
 from types import CodeType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jinja2
 import msgspec
@@ -64,7 +64,7 @@ class _Connection(sqlite3.Connection):
         """Run a statement."""
         if sql.startswith("pragma synchronous"):
             sql = "pragma synchronous = off"
-        return super().execute(sql, *values)  # type: ignore[arg-type]
+        return super().execute(sql, *values)  # pyrefly: ignore[bad-argument-type]
 
 
 class _Loader(yaml.SafeLoader):
@@ -99,9 +99,9 @@ def _keep_replies(patch: pytest.MonkeyPatch) -> None:
 
 def _keep_probes(patch: pytest.MonkeyPatch) -> None:
     real = author._Writer.probe
-    known: dict[Hashable, dict[str, object] | None] = {}
+    known: dict[Hashable, dict[str, Any] | None] = {}
 
-    def probe(self: author._Writer, slot: SlotTag, unit: Unit) -> dict[str, object] | None:
+    def probe(self: author._Writer, slot: SlotTag, unit: Unit) -> dict[str, Any] | None:
         texts = text_digest("\0".join((self._sibling.text, *self._others, "", *self._siblings)))
         key = (texts, self._split, slot.index, slot.side, slot.labelled, unit)
         if key not in known:

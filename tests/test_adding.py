@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import ROOT, installed, make_project
 from tests.forks import Commands
 
-Row: TypeAlias = dict[str, object]
+Row: TypeAlias = dict[str, Any]
 DATA = "data/train-round-000.parquet"
 PAGE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -109,7 +109,7 @@ class Copy:
         """Return the scopes that have rows."""
         return {row["scope"] for row in self.rows()}
 
-    def manifests(self, stage: str) -> Iterator[dict[str, object]]:
+    def manifests(self, stage: str) -> Iterator[dict[str, Any]]:
         """Return the inputs of the step keys of a stage."""
         for path in (self.root / "build/steps").glob("*/*.json"):
             preimage = json.loads(path.read_text(encoding="utf-8"))["preimage"]
@@ -130,7 +130,7 @@ def a_unit(copy: Copy) -> None:
 
 def a_prompt_variant(copy: Copy) -> None:
     assert "Nothing else is read." in copy.out
-    assert all("judge/terse/user.j2" in each["templates"] for each in copy.manifests("judge"))  # type: ignore[operator]
+    assert all("judge/terse/user.j2" in each["templates"] for each in copy.manifests("judge"))
     assert any(row["bb_answer_rollout_scores"] for row in copy.rows())
 
 
@@ -144,7 +144,7 @@ def a_provider(copy: Copy) -> None:
     written = [row for row in copy.rows() if row["judge_model"] is not None]
     assert {row["judge_model"] for row in written} == {"equality-1"}
     scores = [row["bb_answer_rollout_scores"] for row in written]
-    assert {score for each in scores for score in each} <= {0.0, 1.0}  # type: ignore[attr-defined]
+    assert {score for each in scores for score in each} <= {0.0, 1.0}
 
 
 def a_scoring_policy(copy: Copy) -> None:
@@ -152,7 +152,7 @@ def a_scoring_policy(copy: Copy) -> None:
     assert scored
     assert {row["judge_model"] for row in scored} == {None}
     (preimage,) = copy.manifests("score")
-    assert preimage["params"]["policy"] == "containment"  # type: ignore[index]
+    assert preimage["params"]["policy"] == "containment"
 
 
 def a_stage(copy: Copy) -> None:

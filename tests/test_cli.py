@@ -124,6 +124,6 @@ def test_rounds_without_a_spec_lists_those_of_all(probec: Probec) -> None:
         ["tiny", "0"],
         ["tiny", "1"],
     ]
-    assert [each["docs"] for each in probec.json("rounds")["rounds"]] == [4, 2]  # type: ignore[attr-defined]
+    assert [each["docs"] for each in probec.json("rounds")["rounds"]] == [4, 2]
     assert probec("rounds", "--set", "seed=1") == 2
     assert "--set changes a spec, but none is named" in probec.err

@@ -104,5 +104,5 @@ def round_stats(prefix: str, build: Path | None) -> Stats:
             "all rounds",
             hint=f"run `probec stats {where.build / 'datasets' / lock.dataset}`",
         )
-    stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # type: ignore[index]
+    stated = Bands.model_validate(identity.spec["scoring"]["bands"])  # pyrefly: ignore[bad-index]
     return measured.stats(installed[0], stated.hard, stated.easy)

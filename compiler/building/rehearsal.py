@@ -38,7 +38,7 @@ class Ledgers:
     @property
     def billed(self) -> tuple[int, float]:
         """Requests and US dollars that the server billed."""
-        return int(cast(int, self.server["requests"])), float(cast(float, self.server["usd"]))
+        return cast(int, self.server["requests"]), float(cast(float, self.server["usd"]))
 
     @property
     def agree(self) -> bool:

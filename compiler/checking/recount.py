@@ -161,7 +161,7 @@ def _named(path: Place, trees: tuple[object, object]) -> str:
 def _inner(tree: object, part: str | int) -> object:
     if isinstance(tree, dict):
         return tree.get(part)
-    assert isinstance(tree, list | tuple | None)
+    assert tree is None or isinstance(tree, (list, tuple))
     return tree[part] if tree is not None and isinstance(part, int) and part < len(tree) else None
 
 

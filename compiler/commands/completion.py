@@ -174,7 +174,7 @@ def _line(action: argparse.Action) -> str:
     names = [
         f"-{'l' if len(each) > 2 else 's'} {each.lstrip('-')}" for each in action.option_strings
     ]
-    about = str(action.help or "").partition("; default")[0]
+    about = (action.help or "").partition("; default")[0]
     takes = [] if action.nargs == 0 else ["-x", given] if values else ["-x"]
     return " ".join([*names, *takes, "-d", shlex.quote(about)])
 

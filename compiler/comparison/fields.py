@@ -47,7 +47,7 @@ def _plain(value: object) -> Json:
     """Convert a value of a spec to JSON: keys become text."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     assert value is None or isinstance(value, str | int | float | bool)
     return value

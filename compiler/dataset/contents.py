@@ -42,7 +42,7 @@ def unchanged(file: str, mark: str | None) -> Iterator[BinaryIO]:
         with opened(file) as source:
             hashed = _Hashed(source)
             try:
-                yield hashed  # type: ignore[misc]
+                yield hashed  # pyrefly: ignore[invalid-yield]
             except Exception as error:
                 if hashed.whole() != mark:
                     raise _changed(file) from error
@@ -68,7 +68,7 @@ class _Hashed(io.RawIOBase):
         """Return True."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray) -> int:  # pyrefly: ignore[bad-override]
         """Fill a buffer; return the number of bytes, 0 at the end."""
         data = self._source.read(len(buffer))
         buffer[: len(data)] = data

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from compiler.dataset import formats, texts
 from compiler.dataset.formats import Spool
 from compiler.dataset.located import Located
-from compiler.dataset.source_columns import CorpusNames
+from compiler.dataset.source_columns import CorpusNames, Names
 from compiler.dataset.texts import Unread
 from compiler.errors import SourceError
 from compiler.keys import text_digest
@@ -40,7 +40,9 @@ class Texts:
         """
         known: dict[str, str] = {}
         seen: set[str] = set()
-        for place, row in formats.rows(self.located, self.columns, self.copies):
+        # A class variable can be read like a property.
+        columns: Names = self.columns  # pyrefly: ignore[bad-assignment]
+        for place, row in formats.rows(self.located, columns, self.copies):
             found = self._text(row)
             if isinstance(found, Skip):
                 self.skips.append(found)

@@ -175,7 +175,7 @@ def _lines(
 
 def _buffered(source: BinaryIO | gzip.GzipFile | Frames) -> io.BufferedReader:
     # Buffered here, because not every file of fsspec can iterate over lines.
-    return io.BufferedReader(source, _BUFFER)  # type: ignore[arg-type]
+    return io.BufferedReader(source, _BUFFER)  # pyrefly: ignore[bad-return, bad-specialization]
 
 
 def _of(head: bytes, table: Mapping[bytes, _T]) -> _T | None:

@@ -28,7 +28,7 @@ class Frames(io.RawIOBase):
         """Return True."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray) -> int:  # pyrefly: ignore[bad-override]
         """Fill a buffer with decompressed bytes; return their number, 0 after the last frame.
 
         Raises:

@@ -24,7 +24,7 @@ def _published() -> dict[str, Rules]:
             kind="written",
             order=len(found),
             slots=slots,
-            split=unit,  # type: ignore[arg-type]
+            split=unit,
             unit=unit,
             synergy="",
             atom=AtomRules(min_sentences=2 if unit == "paragraph" else 1),

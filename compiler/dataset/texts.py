@@ -16,7 +16,13 @@ from msgspec import Struct
 # From here on, neighbouring integers are the same double.
 INEXACT = 2**53
 
-_NAMES = {bool: "a bool", list: "a list", dict: "an object", int: "an integer", float: "a double"}
+_NAMES: dict[type[object], str] = {
+    bool: "a bool",
+    list: "a list",
+    dict: "an object",
+    int: "an integer",
+    float: "a double",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -217,8 +217,9 @@ def _items(text: str, shape: Shape) -> tuple[list[object], list[Damage], str]:
     before = text[: starts[0]] if starts else text.partition("]")[0]
     if any(quote in before for quote in '"“”'):
         damages.append(Damage(before, "text outside the items"))
+    rest = text.partition("]")[2]
     if not starts:
-        return items, damages, text.partition("]")[2]
+        return items, damages, rest
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         part = text[start:end]
         last = end == len(text)

@@ -115,7 +115,7 @@ def is_clean(sentence: str) -> bool:
 def tidy(sentence: str) -> str:
     """Return a sentence on one line, without a leading connective or unbalanced quotes."""
     line = " ".join(sentence.split())
-    line = str(_LEADING.sub("", line)).strip()
+    line = _LEADING.sub("", line).strip()
     if line.count('"') % 2 or line.count("“") != line.count("”"):
         line = line.replace('"', "").replace("“", "").replace("”", "")
     return line[:1].upper() + line[1:]
@@ -275,7 +275,7 @@ def _with_neighbours(text: str, word: str) -> str:
                 name = name.partition(" ")[2]
                 parts = parts[1:]
             if len(parts) > 1:
-                return str(regex.sub(r"['’]s?$", "", " ".join(name.split())))
+                return regex.sub(r"['’]s?$", "", " ".join(name.split()))
     modifier = _modifiers(text).get(word)
     return f"{modifier} {word}" if modifier else word
 

@@ -48,8 +48,8 @@ def _changes(old: object, new: object, by_item: bool, path: Place) -> Iterator[C
             left, right = old.get(key, _ABSENT), new.get(key, _ABSENT)
             yield from _changes(left, right, by_item, (*path, key))
     elif (
-        isinstance(old, list | tuple)
-        and isinstance(new, list | tuple)
+        isinstance(old, (list, tuple))
+        and isinstance(new, (list, tuple))
         and (by_item or len(old) == len(new))
     ):
         for index, (left, right) in enumerate(zip_longest(old, new, fillvalue=_ABSENT)):

@@ -343,7 +343,7 @@ def _ratio(sweep: Sweep, found: _Against | None, function: object) -> Interval |
         return None
     columns = [found.weight, found.own, found.blind]
     columns += [found.full] if found.full is not None else []
-    return sweep.statistic(function, *columns)  # type: ignore[arg-type]
+    return sweep.statistic(function, *columns)  # pyrefly: ignore[bad-argument-type]
 
 
 def _varying(found: Interval, values: Floats) -> Interval:

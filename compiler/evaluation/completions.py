@@ -141,9 +141,9 @@ class Completions:
         }
         reply = self._post("/v1/completions", body)
         try:
-            chosen = cast(Mapping[str, Mapping[str, list[Json]]], reply["choices"][0])["logprobs"]  # type: ignore[index]
+            chosen = cast(Mapping[str, Mapping[str, list[Json]]], reply["choices"][0])["logprobs"]  # pyrefly: ignore[bad-index, unsupported-operation]
             texts = [str(each) for each in chosen["tokens"]]
-            starts = [int(cast(int, each)) for each in chosen["text_offset"]]
+            starts = [int(cast(float, each)) for each in chosen["text_offset"]]
             logs = chosen["token_logprobs"]
         except (KeyError, TypeError, IndexError) as error:
             raise self._error("its reply has no log probabilities of the prompt") from error
@@ -192,7 +192,7 @@ class Completions:
         }
         reply = self._post("/completion", body)
         try:
-            found = cast(Mapping[str, Json], reply["completion_probabilities"][0])  # type: ignore[index]
+            found = cast(Mapping[str, Json], reply["completion_probabilities"][0])  # pyrefly: ignore[bad-index, unsupported-operation]
             number, value = found["id"], found["logprob"]
         except (KeyError, TypeError, IndexError) as error:
             raise self._error("its reply has no log probability") from error

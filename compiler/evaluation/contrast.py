@@ -22,7 +22,7 @@ def metric(name: Normalisation) -> str:
     return f"win_{name}"
 
 
-def wins(own: Sums, other: Sums | None, first: Bools, sizes: Floats) -> dict[str, Floats]:
+def wins(own: Sums, other: Sums | None, first: Bools, sizes: Ints) -> dict[str, Floats]:
     """Compute the win of every probe under every normalisation, on average over samples.
 
     A win is 1 if the truth has the higher normalised log probability, 1/2 if both are equal; NaN

@@ -136,7 +136,7 @@ def _compared(path: str, old: object, new: object) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old:
             yield from _compared(f"{path}.{key}", old[key], new.get(key))
-    elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for place, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _compared(f"{path}[{place}]", one, other)
     elif isinstance(old, float) and isinstance(new, float | int):

@@ -146,7 +146,7 @@ class _Probes:
         """Mark the probes whose truth is the first of the choices."""
         return truths_first([self.keys[row] for row in rows.tolist()])
 
-    def sizes(self, rows: Ints) -> Floats:
+    def sizes(self, rows: Ints) -> Ints:
         """Return the bytes in UTF-8 of truth and alternative, (n, 2)."""
         columns = (self.items.columns[name] for name in ("truth", "alternative"))
         return np.column_stack([arrays.sizes(each)[rows] for each in columns])

@@ -317,9 +317,8 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
             usd += base * (mixed - 1)
             low += base * (CACHE_READ - 1)
             high += base * (rate.cache_write - 1)
-    values = {**asdict(made), "usd": usd, "low": max(0.0, low), "high": high}
-    values.update(cached=priced.cached, bytes=priced.bytes, in_flight=priced.in_flight)
-    return Estimate(**values)
+    made = replace(made, usd=usd, low=max(0.0, low), high=high)
+    return replace(made, cached=priced.cached, bytes=priced.bytes, in_flight=priced.in_flight)
 
 
 def _spread(project: Project) -> float:

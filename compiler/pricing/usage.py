@@ -57,8 +57,8 @@ class Cell(msgspec.Struct, frozen=True):
     @classmethod
     def total(cls, cells: Iterable[Cell]) -> Cell:
         """Return the sum of cells."""
-        each = [msgspec.structs.astuple(cell) for cell in cells]
-        return cls(*map(sum, zip(*each, strict=True))) if each else cls()
+        each: list[tuple[int, ...]] = [msgspec.structs.astuple(cell) for cell in cells]
+        return cls(*(sum(column) for column in zip(*each, strict=True))) if each else cls()
 
 
 class DocumentUsage(msgspec.Struct, frozen=True):

@@ -172,8 +172,8 @@ def _isolates(splitting: object) -> bool:
     """Return whether a pre-tokenizer isolates the matches of one expression, then takes bytes."""
     match splitting:
         case {
-            "type": "Sequence",
-            "pretokenizers": [
+            "type": "Sequence",  # pyrefly: ignore[not-callable]
+            "pretokenizers": [  # pyrefly: ignore[not-callable]
                 {
                     "type": "Split",
                     "pattern": {"Regex": str()},

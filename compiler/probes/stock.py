@@ -45,7 +45,7 @@ class Stock:
         self._held = [distinct(self._roots[own]) for own in self._own]
         self._holders = _Holders(self._held, len(self._stems))
         self._frequency = [math.log(1 + count) for count in self._holders.counts.tolist()]
-        self._frequencies = np.array(self._frequency)[self._roots]
+        self._frequencies: NDArray[np.float64] = np.array(self._frequency)[self._roots]
         self._kinds = np.array([_kind(word) for word in self.words], np.uint8)
         self._script_numbers: dict[str, int] = {}
         scripts = [self._script_of(word) for word in self.words]
@@ -97,7 +97,7 @@ class Stock:
         root = self._stems.get(stem(wanted))
         frequency = 0.0 if root is None else self._frequency[root]
         other = ~self.end_alike(wanted, among)
-        found: NDArray[np.float64] = np.abs(self._frequencies[among] - frequency) + _ENDING * other
+        found: NDArray[np.float64] = abs(self._frequencies[among] - frequency) + _ENDING * other
         return found
 
     def held(self, places: Iterable[int]) -> NDArray[np.bool_]:

@@ -251,7 +251,7 @@ def _scopes(draft: Draft) -> Iterator[Problem]:
         if name in SCOPES:
             path = f"probes/{name}.j2"
             found = library.problems("probes", (path,), where, f"scopes.{name}")
-            yield from found or _phrasings(library, str(name))
+            yield from found or _phrasings(library, name)
         else:
             yield Problem(
                 where,

@@ -149,7 +149,7 @@ def make(root: Path, found: Source, draft: Draft) -> Made:
     """
     roles = (role for role in ColumnNames.__struct_fields__ if role != "lenient")
     chosen = {role: draft.columns.get(role) for role in roles}
-    names = ColumnNames(**chosen)  # type: ignore[arg-type]
+    names = ColumnNames(**chosen)  # pyrefly: ignore[bad-argument-type]
     documents, skipped = sources.count_documents(Located(found.path, found.files, "", None), names)
     if documents == 0:
         raise UsageError(f"no usable document: {skipped}", where=found.path, hint=NEEDED)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 from compiler.building import folder
 from compiler.building.locking import same_libraries
@@ -90,8 +91,8 @@ class Verification:
             "hash": self.lock.hash,
             "lock": str(self.path),
             "verdict": self.word,
-            "looked_at": {**asdict(self.checked), "absent": {**self.checked.absent}},
-            "findings": [asdict(each) for each in self.findings],
+            "looked_at": cast(Json, {**asdict(self.checked), "absent": {**self.checked.absent}}),
+            "findings": [{**asdict(each)} for each in self.findings],
         }
 
 

@@ -92,7 +92,7 @@ def covered(numbers: NDArray[np.uint64], back: int = BACK) -> NDArray[np.bool_]:
         np.logical_and.reduce([recurring[at : at + size] for at in pattern if at + 1 in pattern])
         for pattern in _PATTERNS
     ]
-    which, places = np.nonzero(fits)
+    which, places = np.nonzero(np.array(fits))
     within = places + _SPANS[which] <= size
     which, places = which[within], places[within]
     keys = which.astype(np.uint64) * _ODD

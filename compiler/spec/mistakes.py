@@ -87,7 +87,7 @@ def keys(path: Sequence[str | int]) -> list[str]:
     kinds: list[object] = [Spec]
     for part in path:
         kinds = [inner for kind in kinds for inner in _below(kind, part)]
-    return [name for kind in kinds if _is_model(kind) for name in kind.model_fields]  # type: ignore[attr-defined]
+    return [name for kind in kinds if _is_model(kind) for name in kind.model_fields]  # pyrefly: ignore[missing-attribute]
 
 
 def _is_model(kind: object) -> bool:
@@ -96,7 +96,7 @@ def _is_model(kind: object) -> bool:
 
 def _below(kind: object, part: str | int) -> Iterator[object]:
     if _is_model(kind):
-        field = kind.model_fields.get(str(part))  # type: ignore[attr-defined]
+        field = kind.model_fields.get(str(part))  # pyrefly: ignore[missing-attribute]
         yield from _members(field.annotation) if field is not None else ()
     elif get_origin(kind) in (list, dict):
         yield from _members(get_args(kind)[-1])

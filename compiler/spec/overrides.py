@@ -56,7 +56,7 @@ class Override(Struct, frozen=True):
             if nested is None and isinstance(place, dict) and not _indexed(between):
                 nested = {}
                 place[part] = nested
-            if not isinstance(nested, dict | list):
+            if not isinstance(nested, (dict, list)):
                 message = f"no mapping or list at {part!r}"
                 hint = f"check the path; {QUOTING}"
                 if nested is not None:

@@ -96,7 +96,7 @@ def _run(bound: _Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
         phrasings = _phrasings(bound.templates)
         for each, donor in zip(chosen, donors, strict=True):
             for made in _document(bound, each, donor, pool, held, tokenizers, phrasings):
-                (probes if isinstance(made, Probe) else rejects).append(made)  # type: ignore[arg-type]
+                (probes if isinstance(made, Probe) else rejects).append(made)  # pyrefly: ignore[bad-argument-type]
     out.rows("probes", probes)
     out.rows("rejects", rejects)
 

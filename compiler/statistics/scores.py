@@ -167,7 +167,7 @@ def share(sweep: Sweep, flags: Column) -> Interval:
     found = sweep.mean(flags)
     if found.low is None or found.value not in (0.0, 1.0):
         return found
-    bound = wilson(round(found.value * found.documents), found.documents)
+    bound = wilson(found.documents if found.value else 0, found.documents)
     return replace(found, low=bound.low, high=bound.high)
 
 

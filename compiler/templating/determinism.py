@@ -160,6 +160,6 @@ def _holds(value: object, text: str) -> bool:
         return text in value or text in value.replace(">", "&gt;")
     if isinstance(value, Mapping):
         return any(_holds(each, text) for each in value.values())
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return any(_holds(each, text) for each in value)
     return False

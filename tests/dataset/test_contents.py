@@ -136,7 +136,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error_or_has_no_effect(
             path.write_bytes(old)
             located = locate(name, None, tmp_path, {})
             found = []
-            with closing(formats.rows(located, NAMES, TemporaryFile)) as reading:  # type: ignore[type-var]
+            with closing(formats.rows(located, NAMES, TemporaryFile)) as reading:  # pyrefly: ignore[bad-specialization]
                 try:
                     for number, (_, row) in enumerate(reading):
                         found.append(row["continuation"])
@@ -183,7 +183,7 @@ def test_a_file_at_a_url_is_compared_by_its_version(system: str, name: str, tmp_
         write("old")
         for number in (None, 0, COUNT // 2):
             located = locate(url, None, tmp_path, {})
-            with closing(formats.rows(located, NAMES, TemporaryFile)) as reading:  # type: ignore[type-var]
+            with closing(formats.rows(located, NAMES, TemporaryFile)) as reading:  # pyrefly: ignore[bad-specialization]
                 for _ in range(number or 0):
                     next(reading)
                 for word in words:

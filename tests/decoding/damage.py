@@ -36,14 +36,14 @@ FIELDS = ("question", "answer", "difficulty_check")
 def sentences() -> list[str]:
     """Sentences without quotes, from the corpus of the segmenter's tests."""
     lines = (ROOT / "tests/data/sentences.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [str(each) for line in lines for each in texts(json.loads(line))]
+    found = [each for line in lines for each in texts(json.loads(line))]
     return [each for each in found if len(each.split()) > 4 and not set(each) & set('"\\\n')]
 
 
 def texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
+    elif isinstance(value, (dict, list)):
         for each in value.values() if isinstance(value, dict) else value:
             yield from texts(each)
 

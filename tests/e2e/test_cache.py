@@ -120,7 +120,7 @@ def all_keys(place: Path, index: int, stage: str) -> list[str]:
     return found
 
 
-class Flaky(MemoryFileSystem):  # type: ignore[misc]
+class Flaky(MemoryFileSystem):
     """A filesystem that fails in the middle of a transfer, after a given number of them."""
 
     protocol = "flaky"

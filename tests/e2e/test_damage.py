@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +19,7 @@ from compiler.stages import publish, score
 from tests.conftest import LICENSE, LICENSED, Probec, installed
 from tests.e2e.test_build import SPEC, build, edit
 
-Row: TypeAlias = dict[str, object]
+Row: TypeAlias = dict[str, Any]
 DATA = "build/datasets/tiny/data/train-round-000.parquet"
 
 
@@ -117,7 +117,7 @@ def test_a_manifest_that_does_not_match_its_step_is_ignored(
         path.write_bytes(store.manifest_path(other).read_bytes())
     found = probec.json("build", SPEC)
 
-    assert found["ran"]["score"] == 1  # type: ignore[index]
+    assert found["ran"]["score"] == 1
     assert found["outputs"] == outputs
 
 

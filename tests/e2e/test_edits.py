@@ -174,5 +174,5 @@ def test_an_edit_that_is_kept_is_part_of_the_next_build(
         assert probec("build", SPEC) == 0
 
     plan = probec.json("plan", SPEC)
-    states = {str(each["stage"]): each["state"] for each in plan["steps"]}  # type: ignore[attr-defined]
+    states = {str(each["stage"]): each["state"] for each in plan["steps"]}
     assert (states["answer"], states["judge"]) == ("fresh", "stale")

@@ -49,7 +49,7 @@ class Counting(ThreadingHTTPServer):
 
 
 class _Forward(BaseHTTPRequestHandler):
-    server: Counting
+    server: Counting  # pyrefly: ignore[bad-override-mutable-attribute]
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
@@ -194,10 +194,10 @@ def test_a_killed_build_resumes_without_a_repeated_call(probec: Probec, counted:
     later = counted.bodies.total() - sent
     note(f"killed with {kept} replies in the log and {sent} requests sent")
     note(f"resumed: {later} requests sent, {len(again)} of them were in flight at the kill")
-    planned = first["stats"]["ledger"][0]["planned"]  # type: ignore[index]
+    planned = first["stats"]["ledger"][0]["planned"]
     assert planned == 40
     # Every request that was not logged is sent, and no other.
-    rejected = first["stats"]["ledger"][0]["rejected"]  # type: ignore[index]
+    rejected = first["stats"]["ledger"][0]["rejected"]
     asked = planned - rejected.get("prefix_too_short", 0)
     assert later == asked - kept
     assert len(counted.bodies) == asked
@@ -210,7 +210,7 @@ def test_a_killed_build_resumes_without_a_repeated_call(probec: Probec, counted:
     assert all(row["source_model"] for row in rows)
     sent = counted.bodies.total()
     built = probec.json("build", PROBES)
-    for scope in built["stats"]["build"]["ledger"]:  # type: ignore[index]
+    for scope in built["stats"]["build"]["ledger"]:
         note(f"{scope['scope']}: {scope['built']} of {scope['planned']} slots")
     assert counted.bodies.total() == sent
     assert probec("verify-rows", "build/datasets/real-probes") == 0, probec.out

@@ -354,7 +354,7 @@ def write_project(root: Path) -> None:
         row["continuation"] = f"{row['continuation']}{tails[cast(int, row['doc_idx'])]}"
     _write_rows(data / "tiny.jsonl", rows)
     _write_rows(data / "same.jsonl", rows)
-    _write_rows(data / "other.jsonl", [{**r, "prefix": "Once. " + r["prefix"]} for r in rows])
+    _write_rows(data / "other.jsonl", [{**r, "prefix": f"Once. {r['prefix']}"} for r in rows])
     shutil.copyfile(root / TOKENIZER, data / "same.json.gz")
     tokenizer = json.loads(gzip.decompress((root / TOKENIZER).read_bytes()))
     tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:2000]
@@ -625,7 +625,7 @@ def test_a_changed_leaf_serves_no_stale_artifact(
     if fixed:
         assert not tried, f"{path} has another legal value: take it out of FIXED"
     else:
-        assert tried, f"name another legal value of {path} in ALTERNATIVES, or put it in FIXED"
+        assert tried > 0, f"name another legal value of {path} in ALTERNATIVES, or put it in FIXED"
         quiet = negative or leaf.matches(QUIET)
         assert shown != quiet, "no output shows it: name a value that does, or put it in QUIET"
 

@@ -597,7 +597,7 @@ def test_a_file_deleted_during_the_build_prevents_a_receipt(
     project: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def vanish(*args: object) -> list[tuple[Lock, bool]]:
-        locks = lock_rounds(*args)  # type: ignore[arg-type]
+        locks = lock_rounds(*args)  # pyrefly: ignore[bad-argument-type]
         path = sorted(project.glob(VANISHING[what]))[0]
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         return locks
@@ -613,7 +613,7 @@ def test_a_file_truncated_during_the_build_prevents_a_receipt(
 ) -> None:
     def cut(*args: object) -> list[tuple[Lock, bool]]:
         os.truncate(sorted(project.glob("build/objects/*/*"))[0], 5)
-        return lock_rounds(*args)  # type: ignore[arg-type]
+        return lock_rounds(*args)  # pyrefly: ignore[bad-argument-type]
 
     time.sleep(0.1)
     monkeypatch.setattr(builds, "lock_rounds", cut)

@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -91,11 +92,11 @@ def built(probec: Probec, project: Path, builds: Builds) -> Path:
     return installed(project)
 
 
-def scored(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+def scored(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["score_status"] == "scored"]
 
 
-def best(row: dict[str, object]) -> float:
+def best(row: dict[str, Any]) -> float:
     scores = row["bb_answer_rollout_scores"]
     assert isinstance(scores, list)
     return float(max(scores))
@@ -108,7 +109,7 @@ def number(shown: str) -> float:
 
 def test_numbers_on_the_page_equal_those_of_the_rows(built: Path, project: Path) -> None:
     found, rows = page(built / "report.html"), scored(dataset(project))
-    by_cell: dict[tuple[str, str], list[dict[str, object]]] = {("all", "all"): rows}
+    by_cell: dict[tuple[str, str], list[dict[str, Any]]] = {("all", "all"): rows}
     for row in rows:
         by_cell.setdefault((str(row["scope"]), str(row["target"])), []).append(row)
 
@@ -136,7 +137,7 @@ def test_numbers_on_the_page_equal_those_of_the_rows(built: Path, project: Path)
     for line in found.table("reader", "scope", "target", "rollouts"):
         name = line["reader"].replace(" ", "_") + "_scores"
         own = by_cell[line["scope"], line["target"]]
-        values = [float(score) for row in own for score in row[name] or ()]  # type: ignore[attr-defined]
+        values = [float(score) for row in own for score in row[name] or ()]
         assert number(line["mean score"]) == pytest.approx(statistics.fmean(values), abs=6e-4)
 
 
@@ -251,7 +252,7 @@ def test_every_figure_has_a_label_and_its_numbers_as_text(built: Path) -> None:
     assert found.tags["details"] >= 10
 
 
-def _written(rows: dict[tuple[object, object], dict[str, object]]) -> list[tuple[object, object]]:
+def _written(rows: dict[tuple[object, object], dict[str, Any]]) -> list[tuple[object, object]]:
     """Return the document and slot of the rows that a model wrote."""
     return [key for key, row in rows.items() if row["template_id"] is None]
 
@@ -333,7 +334,7 @@ def test_a_new_build_removes_the_stale_report_and_a_no_op_build_keeps_it(
     assert not (built / "report.html").exists()
 
 
-def written(folder: Path, rows: list[dict[str, object]], schema: pa.Schema | None = None) -> Path:
+def written(folder: Path, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> Path:
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "rows.parquet")
     return folder

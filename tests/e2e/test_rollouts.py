@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -57,7 +58,7 @@ def text(number: int) -> str:
     return " ".join(f"The keeper of lamp {number} saw ship {n} at dawn." for n in range(25))
 
 
-def rows(root: Path, name: str = "small") -> list[dict[str, object]]:
+def rows(root: Path, name: str = "small") -> list[dict[str, Any]]:
     """Read the rows of all rounds."""
     files = sorted((root / f"build/datasets/{name}/data").glob("*.parquet"))
     return [row for file in files for row in pq.read_table(file).to_pylist()]
@@ -169,7 +170,7 @@ def test_a_round_is_reproduced_without_its_server(probec: Probec) -> None:
     ],
 )
 def test_doctor_tells_what_a_server_cannot_do(
-    probec: Probec, options: dict[str, object], what: str, detail: str
+    probec: Probec, options: dict[str, Any], what: str, detail: str
 ) -> None:
     with serving(**options) as server:
         write(probec.root, server.url)
@@ -239,7 +240,7 @@ def test_a_ledger_that_does_not_close_fails_the_build(
         kept = filtering._document
 
         def lost(*args: object) -> object:
-            own = kept(*args)  # type: ignore[arg-type]
+            own = kept(*args)  # pyrefly: ignore[bad-argument-type]
             return replace(own, rows=own.rows[1:])
 
         monkeypatch.setattr(filtering, "_document", lost)
@@ -299,10 +300,10 @@ def test_replies_without_text_and_equal_siblings_are_counted(probec: Probec) -> 
 
 
 def test_rows_of_a_corpus_that_cannot_be_used_are_counted(probec: Probec) -> None:
-    good: list[dict[str, object]] = [
+    good: list[dict[str, Any]] = [
         {"doc_id": f"t{n}", "text": text(n), "language": "en"} for n in range(8)
     ]
-    bad: list[dict[str, object]] = [
+    bad: list[dict[str, Any]] = [
         {"doc_id": None, "text": text(90), "language": "en"},
         {"doc_id": "null", "text": None, "language": "en"},
         {"doc_id": "blank", "text": "  \n ", "language": "en"},
@@ -320,7 +321,7 @@ def test_rows_of_a_corpus_that_cannot_be_used_are_counted(probec: Probec) -> Non
         assert stats["skips"] == {
             "row_blank": 1, "row_duplicate": 1, "row_null": 2, "row_short": 1, "row_where": 1,
         }  # fmt: skip
-        twice: list[dict[str, object]] = [
+        twice: list[dict[str, Any]] = [
             *good,
             {"doc_id": "t0", "text": text(50), "language": "en"},
         ]

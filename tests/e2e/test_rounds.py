@@ -342,11 +342,11 @@ def test_declaring_fewer_rounds_does_not_free_their_documents(
     assert [each["reason"] for each in table] == ["", "the spec has no such round"]
 
 
-def change_text(rows: list[dict[str, object]], doc_id: str) -> None:
-    next(row for row in rows if row["doc_id"] == doc_id)["continuation"] += " More."  # type: ignore[operator]
+def change_text(rows: list[dict[str, Any]], doc_id: str) -> None:
+    next(row for row in rows if row["doc_id"] == doc_id)["continuation"] += " More."
 
 
-def remove(rows: list[dict[str, object]], doc_id: str) -> None:
+def remove(rows: list[dict[str, Any]], doc_id: str) -> None:
     rows[:] = [row for row in rows if row["doc_id"] != doc_id]
 
 
@@ -356,7 +356,7 @@ def remove(rows: list[dict[str, object]], doc_id: str) -> None:
 )
 @pytest.mark.usefixtures("tiny")
 def test_a_changed_document_of_a_locked_round_is_an_error_that_names_it(
-    damage: Callable[[list[dict[str, object]], str], None],
+    damage: Callable[[list[dict[str, Any]], str], None],
     message: str,
     probec: Probec,
     project: Path,

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,7 +46,7 @@ def options(*values: str) -> list[str]:
     return [word for value in (*PLAIN, *values) for word in ("--set", value)]
 
 
-def build(probec: Probec, *values: str, spec: str = SPEC) -> dict[str, object]:
+def build(probec: Probec, *values: str, spec: str = SPEC) -> dict[str, Any]:
     """Build with these options over plain scoring; return the statistics."""
     stats = probec.json("build", spec, *options(*values))["stats"]
     assert isinstance(stats, dict)
@@ -63,11 +64,11 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return Script(quality).install(monkeypatch)
 
 
-def written(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+def written(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["score_status"] != "local"]
 
 
-def scores_of(row: dict[str, object], column: str = "bb_answer_rollout_scores") -> list[float]:
+def scores_of(row: dict[str, Any], column: str = "bb_answer_rollout_scores") -> list[float]:
     found = row[column]
     assert isinstance(found, list)
     return found
@@ -138,7 +139,7 @@ def test_means_under_early_stopping_are_over_the_first_rollouts_of_all_probes(
     probec: Probec, project: Path, script: Script
 ) -> None:
     stats = build(probec, "scoring.stop={after: 2}")
-    pooled = stats["cells"][-1]  # type: ignore[index]
+    pooled = stats["cells"][-1]
     rows = written(dataset(project))
     first = [quality(str(row["verbalizer_prompt"]), i) for row in rows for i in range(2)]
 
@@ -163,7 +164,7 @@ def test_identical_answers_are_judged_once_with_the_option(
 
     assert len(planted.judged) == 2 * len(rows)
     assert all(scores_of(row) == pytest.approx([0.2, 0.2, 0.2, 0.2, 0.9]) for row in rows)
-    usage = {use["stage"]: use["calls"] for use in stats["build"]["usage"]}  # type: ignore[index]
+    usage = {use["stage"]: use["calls"] for use in stats["build"]["usage"]}
     assert usage["judge"] == 2 * len(rows)
     assert usage["answer"] == 5 * len(rows)
 
@@ -230,7 +231,7 @@ def test_one_scope_is_judged_against_both_references(
     rows = written(dataset(project))
     both = {row["scope"] for row in rows if row["bb_answer_response_scores"] is not None}
     whole = [row for row in rows if row["scope"] == "whole"]
-    means = {cell["scope"]: cell["second"] for cell in stats["cells"]}  # type: ignore[attr-defined]
+    means = {cell["scope"]: cell["second"] for cell in stats["cells"]}
 
     assert both == {"whole"}
     # The verdicts against the atoms, of all scopes, are in the log; anchors get no second ones.
@@ -254,7 +255,7 @@ def test_a_local_policy_sends_no_judge_requests(
     assert not script.judged
     assert all(len(scores_of(row)) == 5 for row in rows)
     assert {row["judge_model"] for row in rows} == {None}
-    assert {use["stage"] for use in stats["build"]["usage"]} == {"generate", "answer"}  # type: ignore[index]
+    assert {use["stage"] for use in stats["build"]["usage"]} == {"generate", "answer"}
     assert probec("prompt", SPEC, "--role", "judge", *options(f"scoring.policy={policy}")) == 2
     assert "has no judge" in probec.err
 
@@ -303,7 +304,7 @@ def test_baselines_read_other_contexts_for_the_same_questions(
     assert all(scores_of(row, "full_information_scores") == [0.95] for row in rows)
     shuffled = [row for row in rows if row["shuffled_context_scores"] is not None]
     assert 0.2 < len(shuffled) / len(rows) < 0.8
-    pooled = stats["cells"][-1]  # type: ignore[index]
+    pooled = stats["cells"][-1]
     found = {each["name"]: each for each in pooled["baselines"]}
     blind = sum(sum(scores_of(row)) / 5 for row in rows) / len(rows)
     assert found["no_context"]["gap"]["value"] == pytest.approx(0.05 - blind, abs=1e-6)
@@ -361,10 +362,10 @@ def test_planted_difficulty_noise_and_leaks_are_recovered(
     rows = written(dataset(project, "demo"))
     assert len(rows) > 150
 
-    def best(row: dict[str, object]) -> float:
+    def best(row: dict[str, Any]) -> float:
         return max(quality(str(row["verbalizer_prompt"]), i) for i in range(5))
 
-    pooled = stats["cells"][-1]  # type: ignore[index]
+    pooled = stats["cells"][-1]
     for band, planted in (
         ("hard", [best(row) < 0.4 for row in rows]),
         ("easy", [best(row) >= 0.8 for row in rows]),
@@ -372,12 +373,12 @@ def test_planted_difficulty_noise_and_leaks_are_recovered(
         share = sum(planted) / len(planted)
         assert pooled[band]["low"] <= share <= pooled[band]["high"]
     leaking = sum(str(row["verbalizer_prompt"]).startswith("Is it so that") for row in rows)
-    flagged = stats["flags"]["V28"]  # type: ignore[index]
+    flagged = stats["flags"]["V28"]
     assert leaking > 20
     assert leaking <= flagged <= leaking + 0.1 * len(rows)
     # Two uniform errors of +-0.15 differ by 0.1 on average, each has a variance of 0.0075; scores
     # near 0 and 1 are clipped, so a little less.
-    again = stats["judge"]["again"]  # type: ignore[index]
+    again = stats["judge"]["again"]
     assert 0.085 < again["agreement"]["mean_delta"]["value"] < 0.105
     assert 0.006 < again["variance"]["judge"] < 0.0078
     assert (again["probes"], again["times"]) == (len(rows), 3)
@@ -473,7 +474,7 @@ def test_counts_of_the_card_are_recomputed_independently(probec: Probec, project
         scored = sum(row["score_status"] == "scored" for row in built)
         line = f"| {place[0]} | {place[1]} | {entry['planned']} | {len(lost)} | {len(built)} |"
         assert f"{line} {scored} |" in card
-    flags = Counter(flag for row in rows for flag in row["flags"])  # type: ignore[attr-defined]
+    flags = Counter(flag for row in rows for flag in row["flags"])
     assert stats["flags"] == flags
     for flag, count in flags.items():
         assert f"| {flag} | {count} |" in card
@@ -499,7 +500,7 @@ def test_counts_of_the_card_are_recomputed_independently(probec: Probec, project
     top = stats["judge"]["heaping"]["top"][0]
     assert heaps[top["value"]] == max(heaps.values())
     pooled = stats["cells"][-1]
-    leaks = sum(not {"V14", "V28"}.isdisjoint(row["flags"]) for row in written(rows))  # type: ignore[arg-type]
+    leaks = sum(not {"V14", "V28"}.isdisjoint(row["flags"]) for row in written(rows))
     assert pooled["leak"]["value"] == pytest.approx(leaks / len(written(rows)), abs=1e-6)
     never = sum(max(scores_of(row)) < 0.4 for row in written(rows))
     assert pooled["unsolved"]["rows"] == never
@@ -512,9 +513,9 @@ def test_statistics_of_the_files_equal_those_of_the_build(probec: Probec, projec
     file = installed(probec.root) / "data/train-round-000.parquet"
     one = probec.json("stats", str(file))
     locks = probec.json("build", SPEC, *WHOLE)["locks"]
-    first = str(locks[0]["hash"])  # type: ignore[index]
+    first = str(locks[0]["hash"])
     assert probec.json("stats", first[:10]) == one
-    assert one["judge"]["anchors"]  # type: ignore[index]
+    assert one["judge"]["anchors"]
     edit(project / SPEC, "source_label: extractive", "source_label: other")
     assert probec.json("build", SPEC, *WHOLE)["up_to_date"] is False
     assert probec("stats", first) == 2
@@ -545,13 +546,13 @@ def test_statistics_of_a_third_party_file_need_only_three_columns(
     stats = probec.json("stats", str(file), "--easy", "0.9")
     pq.write_table(pa.table({"doc": ["x"]}), tmp_path / "other.parquet")
 
-    statuses = {each["scope"]: each["statuses"] for each in stats["scopes"]}  # type: ignore[attr-defined]
+    statuses = {each["scope"]: each["statuses"] for each in stats["scopes"]}
     assert statuses == {
         "word": {"local": 1},
         "sentence": {"partial": 1, "scored": 1},
         "whole": {"unscored": 1},
     }
-    pooled = stats["cells"][-1]  # type: ignore[index]
+    pooled = stats["cells"][-1]
     assert (pooled["rows"], pooled["easy_count"]) == (1, 1)
     assert probec("stats", str(tmp_path / "other.parquet")) == 1
     assert "no column 'doc_id', 'scope', 'target'" in probec.err
@@ -590,7 +591,7 @@ def test_files_without_scores_or_with_odd_types_have_statistics(
         assert found["probes"] == len(table)
     for odd in (lean, pa.Table.from_pylist(bare, table.schema)):
         pq.write_table(odd, project / "odd.parquet")
-        assert probec.json("stats", "odd.parquet")["cells"][-1]["rows"] == 0  # type: ignore[index]
+        assert probec.json("stats", "odd.parquet")["cells"][-1]["rows"] == 0
 
 
 def test_neither_license_nor_language_is_inherited(probec: Probec, project: Path) -> None:

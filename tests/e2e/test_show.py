@@ -70,7 +70,7 @@ def test_a_row_is_found_by_the_beginning_of_its_id(table: pa.Table, probec: Prob
 def test_conditions_choose_exactly_their_rows(
     options: tuple[str, ...], holds: object, table: pa.Table, probec: Probec
 ) -> None:
-    expected = [row["probe_id"] for row in table.to_pylist() if holds(row)]  # type: ignore[operator]
+    expected = [row["probe_id"] for row in table.to_pylist() if holds(row)]  # pyrefly: ignore[not-callable]
 
     assert expected
     assert shown(probec, SPEC, *options, "-n", "999") == expected

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import fsspec
 import pyarrow as pa
@@ -17,7 +18,7 @@ import zstandard
 from tests.conftest import Probec, installed
 from tests.e2e.test_build import SPEC, dataset
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def rows_of(project: Path) -> list[Row]:
@@ -43,7 +44,7 @@ def test_parquet_jsonl_lists_and_urls_give_the_same_dataset(probec: Probec, proj
     grouped: dict[object, Row] = {}
     for row in rows:
         own = grouped.setdefault(row["doc_id"], {**row, "continuation": []})
-        own["continuation"].append(row["continuation"])  # type: ignore[attr-defined]
+        own["continuation"].append(row["continuation"])
     pq.write_table(pa.Table.from_pylist([*grouped.values()]), project / "lists.parquet")
     packed = zstandard.compress((project / "specs/data/tiny.jsonl").read_bytes())
     (project / "rows.jsonl.zst").write_bytes(packed)
@@ -280,7 +281,7 @@ def test_odd_documents_are_built_or_rejected_with_reasons(
     probec.json("build", SPEC, "--set", "rounds=[{docs: 8}]", "--set", "shard_docs=8")
     lines = (installed(project) / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     rejected = [r["slot"] for line in lines if (r := json.loads(line))["doc_id"] == "odd"]
-    built = [row["slot_idx"] for row in dataset(project) if row["doc_id"] == "odd"]
+    built = [cast(int, row["slot_idx"]) for row in dataset(project) if row["doc_id"] == "odd"]
 
     assert sorted([*built, *rejected]) == list(range(16))
     assert all(row["typicality"] is None for row in dataset(project) if row["doc_id"] == "odd")

@@ -181,7 +181,7 @@ def test_files_of_another_build_are_never_reported_as_those_of_the_spec(
     assert "everything is up to date" not in probec.out
     assert probec("stats", SPEC) == 0
     assert message in probec.out
-    assert message in probec.json("stats", SPEC)["notices"][0]  # type: ignore[index]
+    assert message in probec.json("stats", SPEC)["notices"][0]
     for command in (("card", SPEC), ("card", SPEC, "--check")):
         assert probec(*command) == 1
         assert message in probec.err

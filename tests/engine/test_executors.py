@@ -178,7 +178,7 @@ def test_workers_end_when_their_parent_ends(works: Doubles) -> None:
         workers = works.processes()
         parent.send_signal(ending)
         parent.wait(20)
-        until(lambda pids=workers: not any(Path(f"/proc/{pid}").exists() for pid in pids))  # type: ignore[misc]
+        until(lambda pids=workers: not any(Path(f"/proc/{pid}").exists() for pid in pids))
         works.root.joinpath("slow").touch()
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import Any, cast
 
 
 def log_of(token: str) -> float:
@@ -26,7 +26,7 @@ def cut(text: str) -> list[str]:
 class _Handler(BaseHTTPRequestHandler):
     echoes = True
     busy = 0
-    bodies: list[dict[str, object]]
+    bodies: list[dict[str, Any]]
     vocabulary: dict[str, int]
 
     def do_GET(self) -> None:
@@ -48,21 +48,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(None)
 
-    def _completion(self, text: str) -> dict[str, object]:
+    def _completion(self, text: str) -> dict[str, Any]:
         tokens = [*cut(text), "!"]
         starts = [sum(map(len, tokens[:at])) for at in range(len(tokens))]
         logs = [None, *map(log_of, tokens[1:])]
         found = {"tokens": tokens, "text_offset": starts, "token_logprobs": logs}
         return {"choices": [{"logprobs": found}]}
 
-    def _tokens(self, text: str, *, added: bool) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = [{"id": 0, "piece": "<s>"}] if added else []
+    def _tokens(self, text: str, *, added: bool) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = [{"id": 0, "piece": "<s>"}] if added else []
         for each in cut(text):
             number = self.vocabulary.setdefault(each, len(self.vocabulary) + 1)
             found.append({"id": number, "piece": each})
         return found
 
-    def _forced(self, body: dict[str, object]) -> dict[str, object]:
+    def _forced(self, body: dict[str, Any]) -> dict[str, Any]:
         ((number, force),) = cast(list[list[int]], body["logit_bias"])
         assert force > 100
         assert not body["post_sampling_probs"]
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         token = next(text for text, known in self.vocabulary.items() if known == number)
         return {"completion_probabilities": [{"id": number, "logprob": log_of(token)}]}
 
-    def _send(self, value: dict[str, object] | None, status: int = 404) -> None:
+    def _send(self, value: dict[str, Any] | None, status: int = 404) -> None:
         data = json.dumps(value or {}).encode()
         self.send_response(200 if value is not None else status)
         self.send_header("Content-Length", str(len(data)))
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(*, echoes: bool, busy: int = 0) -> Iterator[tuple[str, list[dict[str, object]]]]:
+def served(*, echoes: bool, busy: int = 0) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Serve one dialect; yields the address and the bodies received.
 
     `busy`: number of requests to refuse first.
@@ -93,7 +93,7 @@ def served(*, echoes: bool, busy: int = 0) -> Iterator[tuple[str, list[dict[str,
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", handler.bodies  # type: ignore[attr-defined]
+        yield f"http://127.0.0.1:{server.server_port}", handler.bodies  # pyrefly: ignore[missing-attribute]
     finally:
         server.shutdown()
         server.server_close()

@@ -62,14 +62,14 @@ def gathered(rows: Iterable[Score]) -> Scores:
 def row(kind: Kind, method: str, control: str, place: int, score: float | None, sample: int = -1,
         **values: object) -> Score:  # fmt: skip
     """Return one score of the probe at a place, two probes a document."""
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "probe_id": f"p{place:04}", "doc_id": f"d{place // 2:04}", "scope": "sentence",
         "target": "suffix", "typicality": "", "band": "", "metric": JUDGE,
         "status": "scored" if score is not None else "missing", "n_samples": 1, "chars": 10.0,
         "leaking": False, "repeated": False,
     }  # fmt: skip
     known.update(values)
-    return Score(kind=kind, method=method, control=control, score=score, sample=sample, **known)  # type: ignore[arg-type]
+    return Score(kind=kind, method=method, control=control, score=score, sample=sample, **known)
 
 
 class Dataset:

@@ -48,17 +48,14 @@ def test_training_rows_come_by_document_and_name_the_hidden_state(
     rows = published(project)
     probec.json(*arguments("ao"))
     parts = {name: lines(Path(f"out/{name}.jsonl")) for name in ("train", "test")}
-    documents = {
-        name: {each["meta_info"]["doc_id"] for each in own}  # type: ignore[index]
-        for name, own in parts.items()
-    }
+    documents = {name: {each["meta_info"]["doc_id"] for each in own} for name, own in parts.items()}
     probec.json("evaluate", "questions", SPEC, "--tokens")
     asked = {str(each["probe_id"]): each for each in lines(Path("questions.jsonl"))[1:]}
 
     assert not documents["train"] & documents["test"]
     assert sum(map(len, parts.values())) == 3 * len(rows)
     for each in [*parts["train"], *parts["test"]]:
-        key = each["meta_info"]["probe_id"]  # type: ignore[index]
+        key = each["meta_info"]["probe_id"]
         assert each["context_input_ids"] == asked[key]["token_ids"]
         assert each["context_positions"] == [asked[key]["position"]]
         assert each["target_output"] == rows[key]["target_response"]
@@ -108,7 +105,7 @@ def test_inspect_samples_carry_what_groups_them(probec: Probec, project: Path) -
     }
     for each in found:
         assert each["target"] == rows[str(each["id"])]["atom_text"]
-        assert each["metadata"]["doc_id"] == rows[str(each["id"])]["doc_id"]  # type: ignore[index]
+        assert each["metadata"]["doc_id"] == rows[str(each["id"])]["doc_id"]
         assert str(each["target"]) not in str(each["input"])
     compile(Path("out/task.py").read_text(encoding="utf-8"), "task.py", "exec")
 

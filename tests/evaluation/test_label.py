@@ -50,7 +50,7 @@ def test_a_sheet_hides_scores_and_names_and_takes_every_document_first(
     blind = {
         (row["verbalizer_prompt"], str(text).strip())
         for row in written.values()
-        for text in row["bb_answer_rollout_answers"]  # type: ignore[attr-defined]
+        for text in row["bb_answer_rollout_answers"]
     }
     every = {(each["question"], each["answer"]) for each in sheet()}
     # A spreadsheet must not take an answer for a formula.
@@ -66,7 +66,7 @@ def test_people_who_repeat_the_judge_agree_with_it_and_others_less(
         (row["verbalizer_prompt"], str(text).strip()): score
         for row in published(project).values()
         for text, score in zip(
-            row["bb_answer_rollout_answers"] or (), row["bb_answer_rollout_scores"] or (),  # type: ignore[call-overload]
+            row["bb_answer_rollout_answers"] or (), row["bb_answer_rollout_scores"] or (),
             strict=True,
         )
     }  # fmt: skip
@@ -81,11 +81,11 @@ def test_people_who_repeat_the_judge_agree_with_it_and_others_less(
     other = probec.json("evaluate", "label", SPEC, "--labels", "labels.csv")
 
     assert (same["labelled"], same["unlabelled"], same["bias"]) == (len(rows) - 1, 1, 0)
-    assert same["measures"]["kappa"]["value"] == 1  # type: ignore[index]
-    assert same["measures"]["mean_delta"]["value"] == 0  # type: ignore[index]
+    assert same["measures"]["kappa"]["value"] == 1
+    assert same["measures"]["mean_delta"]["value"] == 0
     # Six documents are too few for an interval.
-    assert same["measures"]["kappa"]["low"] is None  # type: ignore[index]
-    assert other["measures"]["kappa"]["value"] < 0.5  # type: ignore[index]
+    assert same["measures"]["kappa"]["low"] is None
+    assert other["measures"]["kappa"]["value"] < 0.5
     assert probec("evaluate", "label", SPEC, "--labels", "labels.csv") == 0
     assert "weighted kappa" in probec.out
 

@@ -87,7 +87,7 @@ def wins(
 
     sizes = np.array([[len(probe.truth.encode()), len(probe.alternative.encode())]])
     other = sums(shuffled) if shuffled else None
-    found = contrast.wins(sums(own), other, np.array([probe.first]), sizes.astype(np.float64))
+    found = contrast.wins(sums(own), other, np.array([probe.first]), sizes)
     return {name: float(value) for name, (value,) in found.items() if not np.isnan(value)}
 
 

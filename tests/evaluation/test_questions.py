@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,11 +22,11 @@ FIELDS = {
 TOKENS = {"token_ids", "position", "token_boundary"}
 
 
-def lines(path: Path) -> list[dict[str, object]]:
+def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def published(project: Path) -> dict[str, dict[str, object]]:
+def published(project: Path) -> dict[str, dict[str, Any]]:
     table = pq.read_table(project / "build/datasets/tiny/data").to_pylist()
     return {row["probe_id"]: row for row in table}
 
@@ -51,7 +52,7 @@ def test_a_question_holds_no_answer_and_says_where_the_hidden_state_is(
             behind = doc[split:].strip()
             assert not any(behind in str(value) for value in each.values())
         # The stand-in tokenizer has no special tokens.
-        assert each["position"] == len(each["token_ids"]) - 1 == row["split_token_idx"] - 1  # type: ignore[arg-type, operator]
+        assert each["position"] == len(each["token_ids"]) - 1 == row["split_token_idx"] - 1
         assert each["token_boundary"] is True
 
 
@@ -100,7 +101,7 @@ def test_choices_hold_the_truth_at_either_place(probec: Probec, project: Path) -
     for each in found:
         row = rows[str(each["probe_id"])]
         truth, other = str(row["atom_text"]), str(row["incorrect_plausible_answer"])
-        choices = [str(choice) for choice in each["choices"]]  # type: ignore[attr-defined]
+        choices = [str(choice) for choice in each["choices"]]
         assert sorted(choices) == sorted([truth, other])
         places.add(choices.index(truth))
 

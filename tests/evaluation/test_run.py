@@ -27,7 +27,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     bodies: list[bytes] = []
     real = Extractive.ask
 
-    def ask(self: Extractive, calls, deliver, commit) -> None:  # type: ignore[no-untyped-def]
+    def ask(self: Extractive, calls, deliver, commit) -> None:  # pyrefly: ignore[implicit-any-parameter]
         kept = [*calls]
         bodies.extend(call.body for call in kept)
         real(self, kept, deliver, commit)
@@ -62,7 +62,7 @@ def test_a_text_control_sees_the_complement_only_and_is_answered_once(
     documents = {str(row["doc"]).replace("&", "&amp;") for row in words}
     assert not any(document in seen(body) for body in sent for document in documents)
     scored = probec.json("evaluate", "score", SPEC, f"text={made['out']}", "--out", "out")
-    assert scored["results"]["cells"]  # type: ignore[index]
+    assert scored["results"]["cells"]
 
 
 @pytest.mark.usefixtures("tiny")
@@ -106,7 +106,7 @@ def test_a_foreign_file_gets_scores_and_keeps_its_columns(
     scored = probec.json(
         *("evaluate", "score", str(made["out"]), "a=a.jsonl", "--spec", SPEC, "--out", "out")
     )
-    assert scored["settings"]["same_judge"] is True  # type: ignore[index]
+    assert scored["settings"]["same_judge"] is True
 
 
 @pytest.mark.usefixtures("tiny")
@@ -141,7 +141,7 @@ def test_fresh_answers_follow_the_samples_that_selected_the_band(
     head, *found = lines(Path(str(made["out"])))
 
     assert head["fresh"] is True
-    assert head["selection"]["bands"] == ["hard"]  # type: ignore[index]
+    assert head["selection"]["bands"] == ["hard"]
     assert len(found) == len(sent) == 2 * len(hard)
     scored = probec.json(
         *("evaluate", "score", SPEC, f"blind={made['out']}", f"m={made['out']}", "--out", "out")
@@ -172,7 +172,7 @@ def test_log_probabilities_are_those_of_the_server_in_either_dialect(
         row = rows[str(each["probe_id"])]
         word = "follows" if row["target"] == "suffix" else "came before"
         assert each["control"] == "text"
-        for choice, logs in zip(choices[each["probe_id"]], each["choice_logprobs"], strict=True):  # type: ignore[call-overload]
+        for choice, logs in zip(choices[each["probe_id"]], each["choice_logprobs"], strict=True):
             ends = [str(b["prompt"]) for b in bodies if str(b.get("prompt", "")).endswith(choice)]
             texts = ends if echoes else [
                 str(b["content"]) for b in bodies if str(b.get("content", "")).endswith(choice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,28 +24,26 @@ HEAD = {"kind": "probec-predictions/1"}
 OUT = Path("out")
 
 
-def save(
-    path: Path, rows: Iterable[dict[str, object]], head: dict[str, object] | None = None
-) -> None:
+def save(path: Path, rows: Iterable[dict[str, Any]], head: dict[str, Any] | None = None) -> None:
     lines = [*([{**HEAD, **head}] if head is not None else []), *rows]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def lines(found: dict[str, object], **wanted: object) -> dict[str, dict[str, object]]:
+def lines(found: dict[str, Any], **wanted: object) -> dict[str, dict[str, Any]]:
     """Return the lines of one cell by method."""
     wanted = {"typicality": "", "band": "all", "clean": False, **wanted}
-    cells: list[dict[str, object]] = found["results"]["cells"]  # type: ignore[index]
+    cells: list[dict[str, Any]] = found["results"]["cells"]
     (cell,) = [each for each in cells if all(each[k] == v for k, v in wanted.items())]
-    return {str(line["method"]): line for line in cell["lines"]}  # type: ignore[attr-defined]
+    return {str(line["method"]): line for line in cell["lines"]}
 
 
 @pytest.fixture
-def rows(project: Path, tiny: None) -> dict[str, dict[str, object]]:
+def rows(project: Path, tiny: None) -> dict[str, dict[str, Any]]:
     return published(project)
 
 
 def test_a_perfect_method_and_a_planted_share_score_exactly_so(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     words = [key for key in sorted(rows) if rows[key]["scope"] == "word"]
     kept = set(words[::3])
@@ -67,22 +66,22 @@ def test_a_perfect_method_and_a_planted_share_score_exactly_so(
         exact = lines(found, scope="word", target=target, metric="exact")
         contains = lines(found, scope="word", target=target, metric="contains")
         share = len(kept & set(own)) / len(own)
-        assert exact["a"]["score"]["value"] == contains["a"]["score"]["value"] == 1  # type: ignore[index]
-        assert exact["b"]["score"]["value"] == 0  # type: ignore[index]
-        assert contains["b"]["score"]["value"] == pytest.approx(share, abs=1e-6)  # type: ignore[index]
+        assert exact["a"]["score"]["value"] == contains["a"]["score"]["value"] == 1
+        assert exact["b"]["score"]["value"] == 0
+        assert contains["b"]["score"]["value"] == pytest.approx(share, abs=1e-6)
         lens = lines(found, scope="lens", target=target, metric="prefix")
-        assert lens["a"]["score"]["value"] == 1  # type: ignore[index]
+        assert lens["a"]["score"]["value"] == 1
         judged = lines(found, scope="sentence", target=target, metric="judge")
-        assert judged["a"]["score"]["value"] == 1  # type: ignore[index]
+        assert judged["a"]["score"]["value"] == 1
 
 
 def test_equal_answers_are_judged_once_and_a_second_run_sends_nothing(
-    probec: Probec, rows: dict[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
+    probec: Probec, rows: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
     real = Extractive.ask
 
-    def ask(self: Extractive, calls, deliver, commit) -> None:  # type: ignore[no-untyped-def]
+    def ask(self: Extractive, calls, deliver, commit) -> None:  # pyrefly: ignore[implicit-any-parameter]
         kept = [*calls]
         sent.extend(call.key for call in kept)
         real(self, kept, deliver, commit)
@@ -103,7 +102,7 @@ def test_equal_answers_are_judged_once_and_a_second_run_sends_nothing(
 
 
 def test_every_number_is_computed_again_from_the_scores(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     save(Path("a.jsonl"), ({"probe_id": key, "answer": "sea"} for key in rows))
     probec.json("evaluate", "score", SPEC, "a=a.jsonl", "--out", "out")
@@ -118,7 +117,7 @@ def test_every_number_is_computed_again_from_the_scores(
 
 
 def test_the_page_holds_every_number_of_the_headline_and_escapes_answers(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     evil = "<script>alert(1)</script> & \x07 ‮"
     save(
@@ -141,7 +140,7 @@ def test_the_page_holds_every_number_of_the_headline_and_escapes_answers(
     assert not any(name in ("src", "href") and "//" in value for _, name, value in page.attributes)
     word = next(row for row in table if (row["scope"], row["method"]) == ("word", "a"))
     line = lines(found, scope="word", target=word["target"], metric="exact")["a"]
-    assert word["score"].startswith(f"{line['score']['value']:.3f}")  # type: ignore[index]
+    assert word["score"].startswith(f"{line['score']['value']:.3f}")
     assert word["control"] == "0.000, text by text"
     assert {row["method"] for row in table} == {"a", "text"}
     shown = page.text[page.text.index("Where answers differ") :]
@@ -153,7 +152,7 @@ def test_the_page_holds_every_number_of_the_headline_and_escapes_answers(
 
 
 def test_a_foreign_file_is_scored_as_far_as_its_columns_allow(
-    probec: Probec, rows: dict[str, dict[str, object]], project: Path
+    probec: Probec, rows: dict[str, dict[str, Any]], project: Path
 ) -> None:
     table = pq.read_table(project / "build/datasets/tiny/data")
     kept = ["doc", "scope", "verbalizer_prompt", "context", "atom_text", "doc_id", "target",
@@ -174,12 +173,12 @@ def test_a_foreign_file_is_scored_as_far_as_its_columns_allow(
     found = probec.json("evaluate", "score", "foreign.parquet", "a=a.jsonl", "--out", "out",
                         "--spec", SPEC)  # fmt: skip
     judged = lines(found, scope="sentence", target="suffix", metric="judge")["a"]
-    assert judged["score"]["value"] == 1  # type: ignore[index]
+    assert judged["score"]["value"] == 1
     assert judged["gap"] in ("another judge", "no blind scores")
 
 
 def test_a_foreign_file_without_splits_is_an_error_that_names_the_column(
-    probec: Probec, rows: dict[str, dict[str, object]], project: Path
+    probec: Probec, rows: dict[str, dict[str, Any]], project: Path
 ) -> None:
     table = pq.read_table(project / "build/datasets/tiny/data")
     pq.write_table(table.drop_columns(["split_char_offset"]), "foreign.parquet")
@@ -189,7 +188,7 @@ def test_a_foreign_file_without_splits_is_an_error_that_names_the_column(
 
 
 def test_predictions_may_be_parquet_and_hold_columns_of_their_own(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     keys = sorted(rows)
     table = {"probe_id": keys, "answer": ["x"] * len(keys), "layer": [7] * len(keys)}
@@ -202,7 +201,7 @@ def test_predictions_may_be_parquet_and_hold_columns_of_their_own(
 
 
 def test_only_the_probes_that_a_file_was_asked_about_can_be_missing(
-    probec: Probec, rows: dict[str, dict[str, object]], project: Path
+    probec: Probec, rows: dict[str, dict[str, Any]], project: Path
 ) -> None:
     probec.json("evaluate", "questions", SPEC, "--docs", "2", "--scope", "word")
     head, *asked = [
@@ -220,7 +219,7 @@ def test_only_the_probes_that_a_file_was_asked_about_can_be_missing(
     assert sum(int(str(each["a"]["n"])) for each in one) == len(asked)
     assert sum(int(str(each["a"]["missing"])) for each in one) == 1
     assert sum(int(str(each["b"]["n"])) for each in one) == words
-    assert any("b: a file without a first line" in fact for fact in found["facts"])  # type: ignore[attr-defined]
+    assert any("b: a file without a first line" in fact for fact in found["facts"])
 
 
 WRONG: list[tuple[str, str, str]] = [
@@ -250,7 +249,7 @@ WRONG: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("text", "message", "hint"), WRONG)
 def test_a_wrong_row_is_one_error_with_its_line(
-    probec: Probec, rows: dict[str, dict[str, object]], text: str, message: str, hint: str
+    probec: Probec, rows: dict[str, dict[str, Any]], text: str, message: str, hint: str
 ) -> None:
     word = next(key for key in sorted(rows) if rows[key]["scope"] == "word")
     lens = next(key for key in sorted(rows) if rows[key]["scope"] == "lens")
@@ -268,10 +267,10 @@ def test_a_wrong_row_is_one_error_with_its_line(
 
 
 def test_predictions_outside_of_the_selection_of_their_file_are_errors(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     ids = {str(row["scope"]): key for key, row in rows.items()}
-    head: dict[str, object] = {**HEAD, "selection": {"scopes": ["lens"]}}
+    head: dict[str, Any] = {**HEAD, "selection": {"scopes": ["lens"]}}
     save(
         Path("a.jsonl"),
         [head, {"probe_id": ids["lens"]}, head, {"probe_id": ids["word"]}, {**HEAD}],
@@ -284,7 +283,7 @@ def test_predictions_outside_of_the_selection_of_their_file_are_errors(
 
 
 def test_methods_without_any_of_the_chosen_probes_are_an_error(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     lens = next(key for key in sorted(rows) if rows[key]["scope"] == "lens")
     save(Path("a.jsonl"), [{"probe_id": lens}], {"selection": {"scopes": ["lens"]}})
@@ -308,7 +307,7 @@ def test_methods_without_any_of_the_chosen_probes_are_an_error(
 )
 def test_bad_usage_names_the_remedy(
     probec: Probec,
-    rows: dict[str, dict[str, object]],
+    rows: dict[str, dict[str, Any]],
     arguments: tuple[str, ...],
     message: str,
 ) -> None:
@@ -319,7 +318,7 @@ def test_bad_usage_names_the_remedy(
 
 
 def test_a_method_without_probes_in_the_chosen_scopes_is_left_out(
-    probec: Probec, rows: dict[str, dict[str, object]]
+    probec: Probec, rows: dict[str, dict[str, Any]]
 ) -> None:
     probec.json("evaluate", "questions", SPEC, "--scope", "word", "--docs", "3")
     head, *asked = [

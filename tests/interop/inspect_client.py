@@ -10,10 +10,10 @@ import runpy
 import sys
 from pathlib import Path
 
-import tiktoken  # type: ignore[import-not-found]
-from inspect_ai import eval as evaluate  # type: ignore[import-not-found]
-from inspect_ai.model import ModelOutput, get_model  # type: ignore[import-not-found]
-from inspect_ai.scorer import SampleScore, Score, stderr  # type: ignore[import-not-found]
+import tiktoken  # pyrefly: ignore[missing-import]
+from inspect_ai import eval as evaluate  # pyrefly: ignore[missing-import]
+from inspect_ai.model import ModelOutput, get_model  # pyrefly: ignore[missing-import]
+from inspect_ai.scorer import SampleScore, Score, stderr  # pyrefly: ignore[missing-import]
 
 ASKED, RIGHT = 5, 2
 

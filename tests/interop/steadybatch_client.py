@@ -6,8 +6,8 @@ import json
 import sys
 
 from anthropic import Anthropic
-from steadybatch import Request, Runner  # type: ignore[import-not-found]
-from steadybatch.providers.anthropic_batch import AnthropicBatch  # type: ignore[import-not-found]
+from steadybatch import Request, Runner  # pyrefly: ignore[missing-import]
+from steadybatch.providers.anthropic_batch import AnthropicBatch  # pyrefly: ignore[missing-import]
 
 
 def main(base_url: str, count: int) -> None:

@@ -53,9 +53,9 @@ def test_the_lm_evaluation_harness_runs_every_scope(probec: Probec, project: Pat
     for each in tasks:
         asked = {str(row["probe_id"]): row for row in lines(Path(f"out/{each}.jsonl"))}
         (file,) = Path("out/results").rglob(f"samples_probec_{each}_*.jsonl")
-        seen = {str(row["doc"]["probe_id"]): row for row in lines(file)}  # type: ignore[index]
+        seen = {str(row["doc"]["probe_id"]): row for row in lines(file)}
         assert seen.keys() == asked.keys()
         for key, row in seen.items():
-            scored = [each["arg_1"] for each in row["arguments"].values()]  # type: ignore[attr-defined]
+            scored = [each["arg_1"] for each in row["arguments"].values()]
             assert scored == asked[key]["choices"]
             assert int(str(row["target"])) == asked[key]["gold"]

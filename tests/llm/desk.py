@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -126,12 +126,10 @@ class Desk:
 
     def answered(self) -> list[int]:
         """Return how often each distinct body was billed."""
-        return [
-            int(cast(int, n)) for n in cast(dict[str, Json], self.ledger()["answered"]).values()
-        ]
+        return [cast(int, n) for n in cast(dict[str, Json], self.ledger()["answered"]).values()]
 
     def posts(self) -> int:
-        return int(cast(int, self.ledger()["posts"]))
+        return cast(int, self.ledger()["posts"])
 
     def events(self, kind: str) -> int:
         return sum(event[2] == kind for event in self.journal.events())
@@ -161,7 +159,7 @@ class Desk:
 @contextmanager
 def desk(root: Path, **options: object) -> Iterator[Desk]:
     """Set up a desk with a new server; `limits`, `wall` and `wait` are the desk's own options."""
-    own = {name: options.pop(name) for name in ("limits", "wall", "wait") if name in options}
-    options.setdefault("latency", 40)
-    with Rehearsal.start(root / "server", **options) as server:  # type: ignore[arg-type]
-        yield Desk(root / "client", server, TurnedClock(server), **own)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"latency": 40, **options}
+    own = {name: given.pop(name) for name in ("limits", "wall", "wait") if name in given}
+    with Rehearsal.start(root / "server", **given) as server:
+        yield Desk(root / "client", server, TurnedClock(server), **own)

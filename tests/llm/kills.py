@@ -17,7 +17,7 @@ class Killed(BaseException):
 
 def _die(our: Desk) -> None:
     # Data in memory is lost too: a killed process commits nothing.
-    our.log.commit = lambda: None  # type: ignore[method-assign]
+    our.log.commit = lambda: None  # pyrefly: ignore[method-assign]
     raise Killed
 
 
@@ -38,7 +38,7 @@ def kill_at_event(our: Desk, at: Event, *, before: bool) -> None:
             _die(our)
         return done
 
-    journal.move = move  # type: ignore[method-assign]
+    journal.move = move  # pyrefly: ignore[method-assign]
 
 
 def kill_at_write(our: Desk, number: int, *, before: bool) -> None:
@@ -62,4 +62,4 @@ def kill_at_write(our: Desk, number: int, *, before: bool) -> None:
         if mine:
             _die(our)
 
-    journal.transaction = transaction  # type: ignore[method-assign]
+    journal.transaction = transaction  # pyrefly: ignore[method-assign]

@@ -23,10 +23,13 @@ class Watcher:
     """A watcher that keeps notices if a list for them is given."""
 
     def __init__(self, notice: Callable[[str], None] = lambda _: None) -> None:
-        self.notice = notice
+        self._notice = notice
 
     def batches(self, shards: list[Shard], purse: Purse, left: float | None) -> None:
         pass
+
+    def notice(self, text: str) -> None:
+        self._notice(text)
 
 
 class Got:

@@ -27,12 +27,12 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: object, client_address: object) -> None:
         self.connections += 1
-        super().process_request(request, client_address)  # type: ignore[arg-type]
+        super().process_request(request, client_address)  # pyrefly: ignore[bad-argument-type]
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server  # pyrefly: ignore[bad-override-mutable-attribute]
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))

@@ -76,7 +76,7 @@ def test_02_created_but_the_response_times_out(our: Desk, monkeypatch: pytest.Mo
         # Shorter for the create alone: no other response may time out on a busy machine.
         self._sdk.timeout = 0.7
         try:
-            return real(self, *args)  # type: ignore[arg-type]
+            return real(self, *args)  # pyrefly: ignore[bad-argument-type]
         finally:
             self._sdk.timeout = client.TIMEOUT
 
@@ -113,7 +113,7 @@ def test_03_the_server_is_down(our: Desk) -> None:
         elif len(slept) > 2:
             our.server.advance(seconds)
 
-    our.clock.sleep = sleep  # type: ignore[method-assign]
+    our.clock.sleep = sleep  # pyrefly: ignore[method-assign]
     our.again()
     for number in range(6):
         our.dispatcher.want(our.request(number), range(1), 0, "")
@@ -137,13 +137,13 @@ def killed_at(our: Desk, event: Event, *, before: bool, times: int = 1) -> None:
         if what is event and before and left[0]:
             left[0] -= 1
             raise Killed
-        done = real(self, shard, what, *args, **values)  # type: ignore[arg-type]
+        done = real(self, shard, what, *args, **values)  # pyrefly: ignore[bad-argument-type]
         if what is event and left[0]:
             left[0] -= 1
             raise Killed
         return done
 
-    our.journal.move = move.__get__(our.journal)  # type: ignore[method-assign]
+    our.journal.move = move.__get__(our.journal)  # pyrefly: ignore[method-assign]
 
 
 def dies(our: Desk, event: Event, *, before: bool, count: int = 12) -> None:
@@ -510,7 +510,7 @@ def test_23_the_clock_is_wrong_or_jumps(our: Desk, hours: int, sleeps: int) -> N
     def now() -> float:
         return real() + (3600.0 * hours if len(our.clock.slept) >= sleeps else 0.0)
 
-    our.clock.now = now  # type: ignore[method-assign]
+    our.clock.now = now  # pyrefly: ignore[method-assign]
     settles(our, rule("create", {"drop": "after_commit"}))
     assert our.posts() == 1
 
@@ -659,7 +659,7 @@ def test_24_a_running_build_obeys_a_cancellation_by_another_process(our: Desk) -
             assert woken()
         real(seconds, woken)
 
-    our.clock.sleep = sleep  # type: ignore[method-assign]
+    our.clock.sleep = sleep  # pyrefly: ignore[method-assign]
     with pytest.raises(ProviderError, match="`probec cancel` was run, so this build sends nothing"):
         our.ask(12)
     assert our.posts() == 1
@@ -690,11 +690,11 @@ def test_25_killed_during_the_application_of_results(our: Desk) -> None:
     def put(*args: object) -> bool:
         left[0] -= 1
         if not left[0]:
-            our.log.commit = lambda: None  # type: ignore[method-assign]
+            our.log.commit = lambda: None  # pyrefly: ignore[method-assign]
             raise Killed
-        return real(*args)  # type: ignore[arg-type]
+        return real(*args)  # pyrefly: ignore[bad-argument-type]
 
-    our.log.put = put  # type: ignore[method-assign, assignment]
+    our.log.put = put  # pyrefly: ignore[bad-assignment, method-assign]
     with pytest.raises(Killed):
         our.ask(12)
     our.again()
@@ -792,8 +792,8 @@ def test_29_parameters_that_the_api_rejects_are_rejected_before_any_post(
 
     real = wire.messages_body
 
-    def tainted(request: object) -> dict[str, object]:
-        return {**real(request), "temperature": 1.0}  # type: ignore[arg-type]
+    def tainted(request: object) -> dict[str, Any]:
+        return {**real(request), "temperature": 1.0}  # pyrefly: ignore[bad-argument-type]
 
     monkeypatch.setattr(wire, "messages_body", tainted)
     with pytest.raises(ProviderError, match="parameters that the API refuses: temperature"):

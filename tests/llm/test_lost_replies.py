@@ -171,6 +171,7 @@ def test_a_count_without_a_number_is_written_again(path: Path, left: str) -> Non
 
 
 def test_a_killed_writer_raises_no_alarm(path: Path) -> None:
+    held = 0
     for run, seconds in enumerate((0.05, 0.12, 0.2)):
         child = writer(path, run * 100_000, 100_000)
         while not path.with_name(f"{path.name}.count").exists():

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from compiler.probes.alternatives import Lens
 from compiler.probes.checks import Facts, examine
@@ -107,8 +108,7 @@ def test_the_document_of_a_probe_does_not_attest_its_atom(name: str) -> None:
     read = {key: [lexicon.read(text) for text in each] for key, each in texts.items()}
     start = own.index("velvet")
     probe = word_probe(names[0], start, start + 6, "copper", "suffix")
-    probe = Probe(**{**{key: getattr(probe, key) for key in probe.__struct_fields__},
-                     "response": "velvet"})  # fmt: skip
+    probe = replace(probe, response="velvet")
 
     found = HeldOut(read, lexicon).attestations(probe, own)
     assert found is not None
@@ -133,8 +133,7 @@ def test_a_pair_that_held_out_documents_decide_is_flagged() -> None:
     def flags(alternative: str) -> set[str]:
         probe = word_probe("d0", start, start + 6, alternative, "suffix")
         found = counts().attestations(probe, text)
-        values = {key: getattr(probe, key) for key in probe.__struct_fields__}
-        return {each.check.id for each in examine(Probe(**{**values, "attested": found}), facts)}
+        return {each.check.id for each in examine(replace(probe, attested=found), facts)}
 
     assert by_hand("d0", start, start + 6, "copper") >= 4
     assert by_hand("d0", start, start + 6, "velvet") == 0

@@ -88,7 +88,7 @@ REAL = [
 def strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
+    elif isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from strings(item)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ SHOWN = RECORD.shown[0]
 OFFER = offer(RECORD, scopes(), groups())
 
 
-def good() -> dict[str, object]:
+def good() -> dict[str, Any]:
     """Return a reply with a probe for every written slot."""
     middle = next(b for b in SHOWN.boundaries if "whole" in b.groups)
     probes = []
@@ -149,24 +150,24 @@ def test_a_good_reply_fills_most_slots_and_every_atom_is_on_its_side() -> None:
         assert probe.signed_index is None or (probe.signed_index > 0) == (probe.target == "suffix")
 
 
-def first(reply_: dict[str, object]) -> dict[str, object]:
+def first(reply_: dict[str, Any]) -> dict[str, Any]:
     probes = reply_["probes"]
     assert isinstance(probes, list)
-    found: dict[str, object] = probes[0]
+    found: dict[str, Any] = probes[0]
     return found
 
 
-def missing(r: dict[str, object]) -> None:
+def missing(r: dict[str, Any]) -> None:
     assert isinstance(r["probes"], list)
     r["probes"].pop(0)
 
 
-def twice(r: dict[str, object]) -> None:
+def twice(r: dict[str, Any]) -> None:
     assert isinstance(r["probes"], list)
     r["probes"].append(copy.deepcopy(first(r)))
 
 
-def side_of(r: dict[str, object], kind: str, wrong: bool) -> str:
+def side_of(r: dict[str, Any], kind: str, wrong: bool) -> str:
     split = next(b for b in SHOWN.boundaries if "whole" in b.groups).offset
     slot = next(s for s in RECORD.slots if s.index == first(r)["slot"])
     prefix = (slot.target == "prefix") != wrong
@@ -177,7 +178,7 @@ def side_of(r: dict[str, object], kind: str, wrong: bool) -> str:
     )
 
 
-def quoted(r: dict[str, object]) -> str:
+def quoted(r: dict[str, Any]) -> str:
     """Return a sentence of the complement of the first probe."""
     slot = next(s for s in RECORD.slots if s.index == first(r)["slot"])
     return PREFIX[:73] if slot.target == "suffix" else TEXT[-80:]
@@ -204,7 +205,7 @@ def quoted(r: dict[str, object]) -> str:
     ],
 )
 def test_damage_to_one_slot_rejects_only_that_slot(
-    damage: Callable[[dict[str, object]], object], reason: str
+    damage: Callable[[dict[str, Any]], object], reason: str
 ) -> None:
     whole, none = build(good())
     damaged = good()
@@ -244,7 +245,7 @@ def test_extra_slots_and_unknown_keys_are_ignored() -> None:
 def test_numbers_as_text_and_uppercase_enums_are_read() -> None:
     value = good()
     value["sibling"] = " a "
-    for probe in value["probes"]:  # type: ignore[attr-defined]
+    for probe in value["probes"]:
         probe["slot"] = str(probe["slot"])
         probe["typicality"] = "N/A"
 
@@ -265,7 +266,7 @@ def test_a_bad_split_rejects_the_slots_of_its_group(
     value = good()
     only_words = next(b.id for b in SHOWN.boundaries if b.groups == ("word_lens",))
     splits = {group: only_words if name == "WORD" else name for group, name in splits.items()}
-    value["splits"] = {**value["splits"], **splits}  # type: ignore[dict-item]
+    value["splits"] = {**value["splits"], **splits}
     probes, rejects = build(value)
 
     assert {r.reason for r in rejects.values() if r.scope == "sentence"} == {reason}
@@ -281,7 +282,7 @@ def test_a_bad_split_rejects_the_slots_of_its_group(
         ({"probes": {}}, "probes: "),
     ],
 )
-def test_a_reply_without_its_header_is_invalid(change: dict[str, object], message: str) -> None:
+def test_a_reply_without_its_header_is_invalid(change: dict[str, Any], message: str) -> None:
     found = reply.interpret({**good(), **change}, RECORD, OFFER)
 
     assert isinstance(found, str)

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,15 +98,15 @@ def test_only_what_changed_is_sent_and_what_is_stale_deleted(
     changed = probec.json("push", SPEC, "--to", "out")
 
     assert sent == ["README.md", "publication.json"] == changed["replaced"]
-    assert {name.partition("/")[0] for name in changed["deleted"]} == {"hard"}  # type: ignore[attr-defined]
+    assert {name.partition("/")[0] for name in changed["deleted"]} == {"hard"}
     assert not [name for name in names(split) if name.startswith("hard")]
     assert (split / "notes.txt").exists()
     text = spec.read_text(encoding="utf-8")
     spec.write_text(text.replace("test: 0.5", "validation: 0.5"), encoding="utf-8")
     moved = probec.json("push", SPEC, "--to", "out")
     # The documents of test are those of validation now.
-    assert {name.partition("-")[0] for name in moved["deleted"]} == {"data/test", "documents/test"}  # type: ignore[attr-defined]
-    assert {name.partition("-")[0] for name in moved["added"]} == {  # type: ignore[attr-defined]
+    assert {name.partition("-")[0] for name in moved["deleted"]} == {"data/test", "documents/test"}
+    assert {name.partition("-")[0] for name in moved["added"]} == {
         "data/validation",
         "documents/validation",
     }
@@ -283,7 +284,7 @@ def test_every_configuration_and_split_loads_by_name_and_the_code_of_the_card_ru
     with chdir(split):
         for name, code in blocks:
             assert len([line for line in code.splitlines() if line]) <= 5, name
-            scope: dict[str, object] = {}
+            scope: dict[str, Any] = {}
             exec(code, scope)
             assert count(scope["probes"]) == loaded["default"]["train"].num_rows, name
 
@@ -292,4 +293,4 @@ def count(probes: object) -> int:
     """Count the rows of a table of any library."""
     if hasattr(probes, "num_rows"):
         return int(probes.num_rows)
-    return int(probes.shape[0])  # type: ignore[attr-defined]
+    return int(probes.shape[0])  # pyrefly: ignore[missing-attribute]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ TEXTS = sorted([*CARD, "audits.jsonl", "card.json", "rejects.jsonl", "stats.json
 
 
 @pytest.fixture
-def push(tiny: None, probec: Probec) -> Callable[..., dict[str, object]]:
+def push(tiny: None, probec: Probec) -> Callable[..., dict[str, Any]]:
     """Provide the push of a built dataset."""
     return lambda *args: probec.json("push", SPEC, "--to", TO, *args)
 
@@ -49,7 +50,7 @@ def edit(project: Path, probec: Probec, text: str = "A card with another sentenc
 
 
 def test_a_dataset_is_published_in_one_commit_and_pushing_again_makes_none(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     first = push()
     requests = len(hub.log)
@@ -77,7 +78,7 @@ def test_a_dataset_is_published_in_one_commit_and_pushing_again_makes_none(
 
 
 def test_the_token_is_sent_and_never_shown(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     push()
     shown = probec.out + probec.err
@@ -90,7 +91,7 @@ def test_the_token_is_sent_and_never_shown(
 
 
 def test_every_locked_round_has_a_tag_that_stays(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     rounds = push()["rounds"]
     assert isinstance(rounds, dict)
@@ -107,7 +108,7 @@ def test_every_locked_round_has_a_tag_that_stays(
 
 
 def test_a_new_round_sends_its_files_and_the_texts(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     publishing(project, "splits: {train: 0.5, test: 0.5}\nconfigs: [documents]")
     first = push()
@@ -121,15 +122,15 @@ def test_a_new_round_sends_its_files_and_the_texts(
     added, unchanged = second["added"], second["unchanged"]
     assert isinstance(added, list)
     assert [name.partition("-")[2] for name in added] == ["round-002.parquet"] * len(added)
-    data = [name for name in first["added"] if name.endswith(".parquet")]  # type: ignore[attr-defined]
-    assert [name for name in unchanged if name.endswith(".parquet")] == data  # type: ignore[attr-defined]
+    data = [name for name in first["added"] if name.endswith(".parquet")]
+    assert [name for name in unchanged if name.endswith(".parquet")] == data
     assert len(hub.calls("PUT", "/objects/")) == puts + len(added)
     assert len(hub.calls("POST", "/commit/")) == 2
-    assert len(second["tags"]) == 1  # type: ignore[arg-type]
+    assert len(second["tags"]) == 1
 
 
 def test_a_document_that_is_taken_out_replaces_one_file_once_its_tags_are_gone(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     import pyarrow.parquet as pq
 
@@ -153,7 +154,7 @@ def test_a_document_that_is_taken_out_replaces_one_file_once_its_tags_are_gone(
 
 
 def test_a_dry_run_only_reads(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     found = push("--dry-run")
 
@@ -165,7 +166,7 @@ def test_a_dry_run_only_reads(
 
 
 def test_our_stale_files_are_deleted_and_others_stay(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     repo = hub.make("me/probes")
     ours = {"data/train-round-007.parquet": Stored(b"old", True)}
@@ -178,7 +179,7 @@ def test_our_stale_files_are_deleted_and_others_stay(
 
 
 def test_a_foreign_file_that_would_be_read_as_data_stops_the_push(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     repo = hub.make("me/probes")
     foreign = {"data/train-00000-of-00002.parquet": Stored(b"x", True)}
@@ -190,7 +191,7 @@ def test_a_foreign_file_that_would_be_read_as_data_stops_the_push(
 
 
 def test_visibility_is_that_of_the_option_or_the_spec(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     push("--public")
 
@@ -201,7 +202,7 @@ def test_visibility_is_that_of_the_option_or_the_spec(
 
 
 def test_a_branch_is_made_and_committed_to(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]]
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]]
 ) -> None:
     hub.make("me/probes")
     push("--revision", "next")
@@ -211,7 +212,7 @@ def test_a_branch_is_made_and_committed_to(
 
 
 def test_a_pull_request_is_opened_once_and_continued(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     hub.make("me/probes")
     first = push("--pr")
@@ -227,7 +228,7 @@ def test_a_pull_request_is_opened_once_and_continued(
     assert third["pull_request"] == f"{hub.url}/datasets/me/probes/discussions/2"
     repo = repository(hub)
     assert files(repo) == [".gitattributes"]
-    assert repo.refs["refs/pr/1"] == second["commits"][0]  # type: ignore[index]
+    assert repo.refs["refs/pr/1"] == second["commits"][0]
     assert repo.tags == {}
 
 
@@ -235,7 +236,7 @@ def test_a_pull_request_is_opened_once_and_continued(
 def test_a_failed_gate_sends_no_request(
     break_it: str,
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     project: Path,
     probec: Probec,
 ) -> None:
@@ -263,7 +264,7 @@ def test_a_failed_gate_sends_no_request(
 
 
 def test_a_card_that_the_rows_do_not_bear_out_is_not_pushed(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], project: Path, probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], project: Path, probec: Probec
 ) -> None:
     """Change the template to state a number that no row bears out."""
     edit(project, probec, "\n12 probes over 3 documents\n")
@@ -276,7 +277,7 @@ def test_a_card_that_the_rows_do_not_bear_out_is_not_pushed(
 
 def test_a_row_group_above_the_limit_of_the_viewer_stops_the_push(
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     probec: Probec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -304,7 +305,7 @@ FAULTS = [
 
 
 def test_a_fault_leaves_the_head_and_the_next_push_completes_it(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     for fault, code, message in FAULTS:
         hub.fail(Fault(*fault, times=100, headers={"Retry_After": "17"}))
@@ -321,7 +322,7 @@ def test_a_fault_leaves_the_head_and_the_next_push_completes_it(
 
 
 def test_a_lost_answer_to_a_commit_is_no_failure(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     hub.fail(Fault("POST", "/commit/", 504, late=True))
     pushed = push()
@@ -332,7 +333,7 @@ def test_a_lost_answer_to_a_commit_is_no_failure(
 
 
 def test_a_commit_whose_arrival_is_unknown_is_not_called_unpublished(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     hub.make("me/probes")
     lost = Fault("GET", "/revision/", 0, times=0)
@@ -354,7 +355,7 @@ def test_a_commit_whose_arrival_is_unknown_is_not_called_unpublished(
 
 
 def test_an_upload_that_breaks_once_is_tried_again(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]]
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]]
 ) -> None:
     hub.fail(Fault("PUT", "/objects/", 0))
     hub.fail(Fault("PUT", "/objects/", 500))
@@ -365,7 +366,7 @@ def test_an_upload_that_breaks_once_is_tried_again(
 
 def test_an_upload_without_progress_ends(
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     probec: Probec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -378,7 +379,7 @@ def test_an_upload_without_progress_ends(
 
 
 def test_a_commit_by_someone_else_between_read_and_commit_stays(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     repo = hub.make("me/probes")
 
@@ -397,7 +398,7 @@ def test_a_commit_by_someone_else_between_read_and_commit_stays(
 
 
 def test_a_tag_that_names_other_rows_stops_the_push_before_anything_is_sent(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     rounds = push("--dry-run")["rounds"]
     assert isinstance(rounds, dict)
@@ -412,7 +413,7 @@ def test_a_tag_that_names_other_rows_stops_the_push_before_anything_is_sent(
 
 
 def test_a_tag_made_meanwhile_is_reported_and_the_commit_named(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec
 ) -> None:
     hub.fail(Fault("POST", "/tag/", 409))
     assert probec("push", SPEC, "--to", TO) == 1
@@ -421,12 +422,12 @@ def test_a_tag_made_meanwhile_is_reported_and_the_commit_named(
 
     assert f"the commit {repository(hub).head().oid[:12]} is published" in shown
     assert again["commits"] == []
-    assert len(again["tags"]) == 2  # type: ignore[arg-type]
+    assert len(again["tags"]) == 2
 
 
 def test_more_files_than_a_commit_holds_go_data_first_and_card_last(
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(door, "_FILES", 3)
@@ -440,7 +441,7 @@ def test_more_files_than_a_commit_holds_go_data_first_and_card_last(
 
 
 def test_a_killed_push_leaves_the_head_and_the_next_sends_only_what_is_missing(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], project: Path
 ) -> None:
     hub.make("me/probes")
     command = [sys.executable, "-m", "compiler", "push", SPEC, "--to", TO]
@@ -468,7 +469,7 @@ def test_a_killed_push_leaves_the_head_and_the_next_sends_only_what_is_missing(
 
 
 def test_a_push_waits_for_no_build_of_another_dataset(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     with building(project / "build", "other", "probec build", lambda: None):
         assert push()["commits"]
@@ -479,7 +480,7 @@ def test_a_push_waits_for_no_build_of_another_dataset(
 
 def test_a_directory_is_pushed_as_it_is(
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     probec: Probec,
     project: Path,
 ) -> None:
@@ -497,7 +498,7 @@ def test_a_directory_is_pushed_as_it_is(
 
 
 def test_a_variant_is_pushed_from_its_own_directory(
-    hub: LoopbackHub, push: Callable[..., dict[str, object]], probec: Probec, project: Path
+    hub: LoopbackHub, push: Callable[..., dict[str, Any]], probec: Probec, project: Path
 ) -> None:
     push()
     change = ("--set", "publish.languages=[de]")
@@ -533,7 +534,7 @@ def test_wrong_arguments_are_named(
     args: tuple[str, ...],
     message: str,
     hub: LoopbackHub,
-    push: Callable[..., dict[str, object]],
+    push: Callable[..., dict[str, Any]],
     probec: Probec,
 ) -> None:
     assert probec("push", *args) == 2

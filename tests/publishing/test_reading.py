@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,9 +63,9 @@ def test_a_dataset_reads_back_at_its_tag_and_a_later_push_changes_nothing_there(
     blocks = dict(re.findall(r"With (\w+):\n\n```python\n(.*?)```", card, re.DOTALL))
     # The others name the Hub themselves.
     for name in ("datasets", "pandas"):
-        scope: dict[str, object] = {}
+        scope: dict[str, Any] = {}
         exec(blocks[name], scope)
-        assert len(scope["probes"]) == len(expected), name  # type: ignore[arg-type]
+        assert len(scope["probes"]) == len(expected), name
     assert blocks.keys() == {"datasets", "polars", "duckdb", "pandas"}
 
 
@@ -75,7 +76,7 @@ def test_probes_are_built_from_the_documents_of_a_pushed_dataset(
     publishing(project, "configs: [documents]")
     pushed = probec.json("push", SPEC, "--to", TO)
     assert isinstance(pushed["commits"], list)
-    tag, commit = pushed["tags"][-1], pushed["commits"][0]  # type: ignore[index]
+    tag, commit = pushed["tags"][-1], pushed["commits"][0]
     change = ("--set", f"source.path={TO}@{tag}/documents", "--set", "name=again")
     assert probec("build", SPEC, *change) == 0, probec.err
     lock = next((project / "build/rounds").glob("again*/0-*.json"))

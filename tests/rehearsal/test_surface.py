@@ -10,6 +10,7 @@ from typing import cast
 import anthropic
 import pytest
 from anthropic import Anthropic
+from anthropic.types.messages import MessageBatch
 from anthropic.types.messages.batch_create_params import Request
 
 from compiler.errors import ProviderError
@@ -202,7 +203,7 @@ def test_a_chunked_body_is_accepted(server: Rehearsal, sdk: Anthropic, bare: Bar
     batch = sdk.post(
         BATCHES,
         content=pieces,
-        cast_to=anthropic.types.messages.MessageBatch,
+        cast_to=MessageBatch,
         options={"headers": {"Content-Type": "application/json"}},
     )
 

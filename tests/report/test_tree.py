@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -45,13 +46,14 @@ SYNONYMS = {
 
 
 def fact(n: int, slot: int, scope: str, target: str, **more: object) -> ProbeFact:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "round": n % 2, "doc_id": f"d{n:02}", "slot": slot, "scope": scope, "target": target,
         "typicality": None, "status": "local", "scores": None, "seconds": None, "baselines": {},
         "flags": (), "same_split": n == 0, "support": None, "n_others": 2,
         "question": None, "distance": None, "chars": (9, 9, 9, None),
     }  # fmt: skip
-    return ProbeFact(**{**values, **more})  # type: ignore[arg-type]
+    values.update(more)
+    return ProbeFact(**values)
 
 
 def written(n: int, slot: int, target: str) -> ProbeFact:

@@ -86,7 +86,7 @@ def looped(kind: str, seed: int) -> tuple[str, int]:
     text = OPENING + frame
     start = len(text)
     for number in range(12):
-        again = list(words)
+        again: list[str] = list(words)
         if kind == "templated":
             for place in draw.sample(range(2, len(again) - 1), 2):
                 again[place] = draw.choice(OTHER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,14 +25,15 @@ RULES = Rules(0.4, 0.8, ["word", "sentence"])
 
 
 def fact(doc: str, score: float | None, scope: str = "sentence", **more: object) -> ProbeFact:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "round": 0, "doc_id": doc, "slot": 10, "scope": scope, "target": "suffix",
         "typicality": None, "status": "scored" if score is not None else "local",
         "scores": None if score is None else (score,), "seconds": None, "baselines": {},
         "flags": (), "same_split": True, "support": None, "n_others": 0,
         "question": None, "distance": 1, "chars": (9, 9, 9, None),
     }  # fmt: skip
-    return ProbeFact(**{**values, **more})  # type: ignore[arg-type]
+    values.update(more)
+    return ProbeFact(**values)
 
 
 def stats(

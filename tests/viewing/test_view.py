@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, builds: Builds) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows(built: Path) -> list[dict[str, object]]:
+def rows(built: Path) -> list[dict[str, Any]]:
     """Its rows, in the order of its files."""
     files = sorted((built / "data").glob("*.parquet"))
     return [row for file in files for row in pq.read_table(file).to_pylist()]
@@ -67,7 +67,7 @@ def address(table: Table) -> Iterator[str]:
     thread.join()
 
 
-def score(row: dict[str, object]) -> float | None:
+def score(row: dict[str, Any]) -> float | None:
     found = row["bb_answer_score_max"]
     return found if isinstance(found, float) else None
 
@@ -97,9 +97,9 @@ def listed(table: Table, query: dict[str, str]) -> list[str]:
     ids=str,
 )
 def test_a_selection_lists_and_counts_exactly_its_rows(
-    table: Table, rows: list[dict[str, object]], query: dict[str, str]
+    table: Table, rows: list[dict[str, Any]], query: dict[str, str]
 ) -> None:
-    def chosen(row: dict[str, object]) -> bool:
+    def chosen(row: dict[str, Any]) -> bool:
         best = score(row)
         words = "\n".join(
             str(row[name]).lower()
@@ -112,7 +112,7 @@ def test_a_selection_lists_and_counts_exactly_its_rows(
         return (
             all(row[name] == query[name] for name in ("scope", "target") if name in query)
             and ("round" not in query or row["round_idx"] == int(query["round"]))
-            and ("flag" not in query or query["flag"] in (row["flags"] or []))  # type: ignore[operator]
+            and ("flag" not in query or query["flag"] in (row["flags"] or []))
             and ("text" not in query or query["text"].lower() in words)
             and ("band" not in query or (best is not None and band_of(best, *BANDS) == "hard"))
             and (
@@ -131,17 +131,15 @@ def test_a_selection_lists_and_counts_exactly_its_rows(
     assert len(expected) < len(rows) or not query
 
 
-def test_counts_of_a_filter_leave_that_filter_out(
-    table: Table, rows: list[dict[str, object]]
-) -> None:
+def test_counts_of_a_filter_leave_that_filter_out(table: Table, rows: list[dict[str, Any]]) -> None:
     facets = table.facets(parse({"scope": "word", "low": "0", "high": "0.1"}))
-    scopes = {row["scope"] for row in rows if score(row) is not None and score(row) < 0.1}  # type: ignore[operator]
-    assert {name for name, _ in facets["scope"]} == scopes  # type: ignore[attr-defined]
+    scopes = {row["scope"] for row in rows if score(row) is not None and score(row) < 0.1}  # pyrefly: ignore[unsupported-operation]
+    assert {name for name, _ in facets["scope"]} == scopes  # pyrefly: ignore[not-iterable]
     words = [row for row in rows if row["scope"] == "word"]
     assert (facets["histogram"], facets["unscored"]) == ([0] * 10, len(words))
 
 
-def test_orders_put_rows_without_a_score_last(table: Table, rows: list[dict[str, object]]) -> None:
+def test_orders_put_rows_without_a_score_last(table: Table, rows: list[dict[str, Any]]) -> None:
     best = {str(row["probe_id"]): score(row) for row in rows}
     for name, sign in (("score", 1), ("-score", -1)):
         found = [best[each] for each in listed(table, {"sort": name})]
@@ -150,7 +148,7 @@ def test_orders_put_rows_without_a_score_last(table: Table, rows: list[dict[str,
         assert found[len(scored) :] == [None] * (len(rows) - len(scored))
 
 
-def test_a_document_has_its_rows_and_its_text(table: Table, rows: list[dict[str, object]]) -> None:
+def test_a_document_has_its_rows_and_its_text(table: Table, rows: list[dict[str, Any]]) -> None:
     row = next(row for row in rows if row["scope"] == "sentence")
     found = table.document(str(row["probe_id"]))
     assert found is not None
@@ -163,7 +161,7 @@ def test_a_document_has_its_rows_and_its_text(table: Table, rows: list[dict[str,
 
 
 def test_another_build_stands_beside(
-    built: Path, rows: list[dict[str, object]], tmp_path: Path
+    built: Path, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     """A score of 1 for each probe beside changes the band of each that was not easy."""
     files = sorted((built / "data").glob("*.parquet"))
@@ -173,10 +171,10 @@ def test_another_build_stands_beside(
     pq.write_table(pa.table({"probe_id": ids, "bb_answer_score_max": [1.0] * len(ids)}), other)
     table = Table(files, BANDS, [Beside("it's", (other,), "rows")])
     changed = listed(table, {"changed": "1", "sort": "gain"})
-    expected = [row for row in scored if score(row) < 0.8]  # type: ignore[operator]
+    expected = [row for row in scored if score(row) < 0.8]  # pyrefly: ignore[unsupported-operation]
     assert sorted(changed) == sorted(str(row["probe_id"]) for row in expected)
     [first] = table.page(parse({"sort": "gain"}))[:1]
-    assert first.score == min(score(row) for row in scored)  # type: ignore[type-var]
+    assert first.score == min(score(row) for row in scored)  # pyrefly: ignore[bad-specialization]
     assert first.beside == {"it's": 1.0}
 
     pq.write_table(pa.table({"probe_id": ["x"], "bb_answer_score_max": [1.0]}), other)
@@ -188,7 +186,7 @@ def test_another_build_stands_beside(
 
 
 def test_each_method_of_an_evaluation_stands_beside(
-    built: Path, rows: list[dict[str, object]], tmp_path: Path
+    built: Path, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     """Controls and other samples are left out; a probe that a method lacks has no score."""
     first, second = [str(row["probe_id"]) for row in rows if row["scope"] == "sentence"][:2]
@@ -218,9 +216,7 @@ def made(
     )
 
 
-def test_rows_of_another_tool_need_few_columns(
-    rows: list[dict[str, object]], tmp_path: Path
-) -> None:
+def test_rows_of_another_tool_need_few_columns(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     kept = (
         *("doc", "scope", "target", "context", "atom_text", "verbalizer_prompt", "doc_id"),
         "bb_answer_rollout_scores",
@@ -259,7 +255,7 @@ def test_the_server_answers_this_machine_only(address: str) -> None:
 
 
 def test_the_page_filters_searches_and_opens(
-    address: str, rows: list[dict[str, object]], tmp_path: Path
+    address: str, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     browser = Chromium(tmp_path / "profile")
     try:
@@ -325,7 +321,7 @@ def test_the_command_serves_until_it_is_interrupted(built: Path) -> None:
     process.stderr.close()
 
 
-def table_changed(found: dict[str, object]) -> bool:
+def table_changed(found: dict[str, Any]) -> bool:
     """True if a score beside differs from that of the row."""
     listed = found["rows"]
     assert isinstance(listed, list)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import accumulate
 
 from compiler.checking.claims.claim import ZERO, Claim, Keys
 from compiler.errors import SourceError
 
-_WORDS = (
+_WORDS: Sequence[str] = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty"
 ).split()
@@ -69,10 +70,10 @@ def decode(data: bytes, where: str) -> str:
     """Decode the file of a card; SourceError for a binary file."""
     try:
         text = data.decode("utf-8-sig")
-        problem = "it holds a zero byte" if "\0" in text else None
+        if "\0" not in text:
+            return text
+        problem = "it holds a zero byte"
     except UnicodeDecodeError as error:
         problem = f"byte {error.start} is not UTF-8"
-    if problem is not None:
-        hint = "give the card's README.md"
-        raise SourceError(f"is not a text file: {problem}", where=where, hint=hint)
-    return text
+    hint = "give the card's README.md"
+    raise SourceError(f"is not a text file: {problem}", where=where, hint=hint)

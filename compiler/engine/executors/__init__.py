@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
@@ -85,7 +85,7 @@ class Bench:
     `otherwise`: message and hint for a stage whose declaration differs from the build's.
     """
 
-    otherwise = (
+    otherwise: ClassVar[tuple[str, str]] = (
         "the spec, a template or a tokenizer changed while the build ran",
         "run the same command again",
     )

@@ -189,7 +189,7 @@ def _alpha(values: Floats, total: Floats, squares: Floats, apart: Floats) -> Flo
 
 def _kappa_columns(tally: Tally, clusters: Clusters, scores: Floats) -> list[tuple[Column, ...]]:
     """Add, for each pair of repeats, the sums of quadratic weights over items that have both."""
-    found = []
+    found: list[tuple[Column, ...]] = []
     for i, j in combinations(range(scores.shape[1]), 2):
         cell = tally.cell(~np.isnan(scores[:, i]) & ~np.isnan(scores[:, j]))
         first, second = bins(scores[cell.rows, i]), bins(scores[cell.rows, j])

@@ -104,7 +104,7 @@ class Rates:
         self.sweep, self.columns = sweep, columns
 
     def fitted(self, tries: int) -> tuple[float, float, float]:
-        found = resolve_rate(self.sweep, self.columns, tries)  # type: ignore[arg-type]
+        found = resolve_rate(self.sweep, self.columns, tries)  # pyrefly: ignore[bad-argument-type]
         assert found.value is not None
         assert found.low is not None
         assert found.high is not None

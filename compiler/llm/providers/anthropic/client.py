@@ -242,7 +242,7 @@ def _failure(error: APIStatusError) -> Failure:
         f"{place}: {text}" if inner else text,
         status=error.status_code,
         kind=kind,
-        code=str(error.error_code or ""),
+        code=str(error.error_code or ""),  # pyrefly: ignore[unnecessary-type-conversion]
         wait=_wait(error.response.headers.get("retry-after")),
         request_id=error.request_id or "",
     )

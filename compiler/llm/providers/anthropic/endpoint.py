@@ -208,6 +208,7 @@ class Endpoint:
             created,
             self._time(value.get("expires_at")) or created + 86400.0,
             value.get("archived_at") is not None,
+            # pyrefly: ignore[unnecessary-type-conversion] - a bool becomes an int
             {str(k): int(v) for k, v in counts.items() if isinstance(v, int)},
         )
 
