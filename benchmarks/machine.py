@@ -140,7 +140,8 @@ def _work() -> float:
 
 
 def _family(pid: int) -> list[int]:
-    found, waiting = [], [pid]
+    waiting = [pid]
+    found = []
     while waiting:
         each = waiting.pop()
         found.append(each)

@@ -68,7 +68,8 @@ def read(path: Path) -> list[Row]:
 
 def _head(text: str, draw: random.Random) -> list[str]:
     """Return the sentences up to a random place between a quarter and 60% of a text."""
-    limit, size, head = draw.uniform(0.25, 0.6) * len(text), 0, []
+    limit, size = draw.uniform(0.25, 0.6) * len(text), 0
+    head = []
     for sentence in _SPLIT.split(text):
         head.append(sentence)
         size += len(sentence) + 1
@@ -243,7 +244,8 @@ def _detached(
     for alarms in (0.05, 0.01):
         # A threshold at a quantile of few texts varies, so false alarms and recall are means over
         # twenty halvings of the human texts into one for the threshold and one for the test.
-        limits, false = [], []
+        limits = []
+        false = []
         for _ in range(20):
             order = draw.sample(held, len(held))
             half = len(order) // 2

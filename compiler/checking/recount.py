@@ -81,7 +81,8 @@ def recount(folder: Path, templates: Library | None) -> Recount:
 def _of_rollouts(folder: Path, stated: RolloutStats, templates: Library | None) -> Recount:
     """Compare the statistics and the card of rollouts with the rows and rejects beside them."""
     found = rollouts.recounted(folder, stated)
-    stale, missing = [*_differing(LEDGER, stated, found)], []
+    stale = [*_differing(LEDGER, stated, found)]
+    missing = []
     for each in found.ledger:
         kept, lost = each.whole + sum(each.cut.values()), sum(each.rejected.values())
         if each.planned != kept + lost:

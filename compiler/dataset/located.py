@@ -104,6 +104,7 @@ def local_files(path: str, root: Path) -> list[Path]:
         SourceError: there are none, or one has an unknown format.
     """
     place = root / path
+    files: list[Path] = []
     if place.is_file():
         files = [place]
     elif place.is_dir():
@@ -113,8 +114,6 @@ def local_files(path: str, root: Path) -> list[Path]:
         pattern = path if Path(path).is_absolute() else f"{glob.escape(str(root))}/{path}"
         found = map(Path, glob.iglob(pattern, recursive=True))
         files = sorted(each for each in found if each.is_file())
-    else:
-        files = []
     if not files:
         raise SourceError(
             _absent(place, path),

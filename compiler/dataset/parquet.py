@@ -148,7 +148,7 @@ def _groups(rows: Iterable[dict[str, Value]], layout: Layout) -> Iterator[list[d
         while group := list(islice(waiting, wanted)):
             yield group
         return
-    group = []
+    group: list[dict[str, Value]] = []
     for doc_id, own in groupby(waiting, key=lambda row: row["doc_id"]):
         document = list(own)
         group += document

@@ -51,7 +51,8 @@ def most_documents(located: Located, columns: ColumnNames, wanted: int) -> tuple
     Raises:
         SourceError: a file cannot be read, or lacks a column.
     """
-    count, lines = 0, []
+    count = 0
+    lines = []
     for file in located.files:
         stated = formats.stated_rows(file, columns)
         if stated is None:

@@ -122,7 +122,8 @@ def _extracted(body: str, shape: Shape) -> Decoded | Undecoded:
     """Return the only object of the shape in a text with fences and prose."""
     found: list[dict[str, object] | str] = []
     other: dict[str, object] | None = None
-    prose, after = [], 0
+    after = 0
+    prose = []
     decoder = json.JSONDecoder(strict=False, object_pairs_hook=_pairs)
     at = body.find("{")
     while at >= 0:

@@ -117,7 +117,8 @@ class Bench:
                 else ()
                 for item, texts in zip(items, answers, strict=True)
             ]
-        questions, wanted = [], []
+        questions = []
+        wanted = []
         for place, (item, texts) in enumerate(zip(items, answers, strict=True)):
             given = {i: text for i, text in enumerate(texts) if text is not None}
             for each in self._judging.questions(posed(item), given) if None not in texts else ():
@@ -140,7 +141,8 @@ class Bench:
         """
         if not self.policy.judged:
             return [self._local(item, text) for item, text in pairs]
-        wanted, questions = [], []
+        wanted = []
+        questions = []
         for item, text in pairs:
             (question,) = self._judging.questions(posed(item), {0: text})
             questions.append(question)

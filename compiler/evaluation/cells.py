@@ -323,7 +323,7 @@ def _ranked(sweep: Sweep, each: _Waiting, gains: Sequence[_Waiting]) -> Interval
     """Rank a method by gain among those that have one; None with too few of them or documents."""
     if each not in gains or len(gains) < 2:
         return None
-    columns = []
+    columns: list[Column] = []
     for other in gains:
         assert other.gain is not None
         column = other.gain.column

@@ -120,7 +120,8 @@ def read(file: Path, found: Sequence[Answer]) -> tuple[list[tuple[Answer, float]
             )
         rows = [(reader.line_num, row) for row in reader]
     labelled: dict[str, tuple[Answer, float]] = {}
-    problems, empty = [], 0
+    empty = 0
+    problems = []
     for number, row in rows:
         place, text, score = f"{file}:{number}", row["id"] or "", (row["score"] or "").strip()
         if not score:

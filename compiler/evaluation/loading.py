@@ -73,7 +73,10 @@ class Form:
 def load(files: Sequence[Path], form: Form) -> Items:
     """Read the complete probes of files: those with a target, split, question and atom."""
     columns = (*_COLUMNS, *([_ANSWERS] if form.answers else []))
-    found, blind, full, number = [], [], [], 0
+    number = 0
+    found = []
+    blind = []
+    full = []
     for batch in (
         each
         for file in files

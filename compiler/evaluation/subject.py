@@ -104,7 +104,7 @@ def _read(
 ) -> Subject:
     have = {column for file in files for column in rows.names(file)}
     items = loading.load(files, form)
-    counts = Counter(items.texts("key")) if len(items) else {}
+    counts = Counter(items.texts("key") if len(items) else ())
     twice = [key for key, n in counts.items() if n > 1]
     if twice:
         raise SourceError(

@@ -198,7 +198,8 @@ class Dispatcher:
 
         `seen`: number of calls of the pass, including those that were in the log already.
         """
-        failed, self._failed = self._failed, []
+        failed = self._failed
+        self._failed = []
         many = len(failed) > max(_FEW, _SHARE * seen)
         for key, purpose, reply in failed:
             self.log.fail(key, purpose, _error(reply), kept=not many)

@@ -112,7 +112,9 @@ def close_lost(journal: Journal, logged: Callable[[str], bool]) -> Count:
     No other run may be in progress. `logged`: returns whether a key has a reply; the run was then
     killed just before it could close the intent.
     """
-    found, ended, gone = Count(), [], []
+    found = Count()
+    ended = []
+    gone = []
     for key, purpose, sends in _rows(journal):
         if logged(key):
             ended.append(key)

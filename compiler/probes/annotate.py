@@ -50,7 +50,7 @@ def _units(letter: str, segments: Segments, scopes: Sequence[WrittenScope]) -> l
         span = segments.sentences[number]
         return segment.is_prose(text[span.start : span.end])
 
-    found = []
+    found: list[Unit] = []
     for kind, unit in UNITS.items():
         rules = [scope.atom for scope in scopes if scope.unit == kind]
         fitting = _fitting(segments, unit.spans(segments), rules) if rules else []
@@ -70,7 +70,7 @@ def _units(letter: str, segments: Segments, scopes: Sequence[WrittenScope]) -> l
 def _fitting(segments: Segments, spans: Sequence[Span], rules: Sequence[AtomRules]) -> list[Span]:
     """Return the spans whose size some scope's rules allow."""
     words = sizes_between(segments.text, spans)
-    found = []
+    found: list[Span] = []
     for span, count in zip(spans, words, strict=True):
         size = span.end - span.start
         for rule in rules:

@@ -215,7 +215,8 @@ class _Lists:
         self._values[start:end] = self._new_values
         self._starts[self._count + 1 : count + 1] = np.array(self._new_ends) + start
         self._count = count
-        self._new_values, self._new_ends = [], []
+        self._new_values = []
+        self._new_ends = []
         self.whole = True
 
 

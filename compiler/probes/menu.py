@@ -92,7 +92,7 @@ class Menu:
     def _options(self, slot: Slot) -> list[str]:
         """Return the ids of a slot's units at the suggested place, nearest first."""
         place = self._places.get(self._scopes[slot.scope].split)
-        names = [] if place is None else self._ids(slot, place)
+        names: list[str] = [] if place is None else self._ids(slot, place)
         if slot.target == "prefix":
             names.reverse()
         far = {name: abs(number - (slot.hint or 1)) for number, name in enumerate(names, start=1)}

@@ -55,7 +55,8 @@ class Listing(Dispatcher):
 
     def take(self) -> list[Listed]:
         """Return the requests recorded since the last call."""
-        noted, self._noted = self._noted, []
+        noted = self._noted
+        self._noted = []
         return noted
 
     def look(self, place: str, sample: int) -> None:

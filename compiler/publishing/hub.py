@@ -115,7 +115,7 @@ class Hub:
         Raises:
             PublishError: it does.
         """
-        tags = {} if self.pull_request is not None else publication.tags()
+        tags: dict[int, str] = {} if self.pull_request is not None else publication.tags()
         commits: dict[str, Mapping[str, There]] = {str(state.head): state.files}
         other = []
         for index, tag in tags.items():

@@ -225,11 +225,13 @@ def record(
         if split is not None and split not in offsets:
             offsets[split].append(row.group)
     names = {offset: f"x{number}" for number, offset in enumerate(sorted(offsets))}
-    probes, atoms = [], []
+    probes = []
+    atoms = []
     for number, row in enumerate(rows):
         probe, atom = _probe(row, number, text, names, bands)
         probes.append(probe)
-        atoms += [atom] if atom is not None else []
+        if atom is not None:
+            atoms.append(atom)
     shown = ShownRecord(
         rows[0].text("doc_id"),
         rows[0].text("doc_source"),

@@ -145,7 +145,7 @@ def _compare_step(
             keys = key_list(key for key, _ in request_keys(context, graph, step))
             found.requests += len(keys_in(keys))
             was = identity.requests.get(str(step))
-            differing = [] if was and was.digest == bytes_digest(keys) else [str(step)]
+            differing = [str(step)] if was is None or was.digest != bytes_digest(keys) else []
             what = f"requests of {step}"
     except ProbecError as error:
         found.differences.append(f"{step} cannot be rendered from the lock's texts: {error}")

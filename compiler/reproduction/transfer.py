@@ -151,7 +151,8 @@ def _cut(log: ResponseLog, keys: list[str], step: str) -> Iterator[tuple[int, by
         size += len(lines[-1])
         if size >= _CHUNK:
             yield len(lines), b"".join(lines)
-            lines, size = [], 0
+            size = 0
+            lines = []
     if lines:
         yield len(lines), b"".join(lines)
 
@@ -184,7 +185,7 @@ def wanted(remote: Remote, prefixes: list[str]) -> list[str]:
         UsageError: a prefix names none or more than one, or there are no rounds.
     """
     have = shared(remote)
-    found = [] if prefixes else have
+    found: list[str] = [] if prefixes else have
     for prefix in prefixes:
         named = [each for each in have if each.startswith(prefix.lower())]
         if len(named) != 1:

@@ -124,7 +124,8 @@ def filtered(
             applied[name] = build(rule)
     kept: list[str] = []
     for raw in texts:
-        text, cuts = raw, []
+        text = raw
+        cuts = []
         try:
             _refuse_empty(text)
             for name, keep in applied.items():

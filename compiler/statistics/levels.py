@@ -92,7 +92,8 @@ def compare(levels: Mapping[int, Level], hard: float, easy: float, rule: Selecti
     order = sorted(levels)
     documents = np.concatenate([levels[level].rows.ids() for level in order])
     tally = Tally(Clusters.of(documents))
-    waiting, start = [], 0
+    start = 0
+    waiting = []
     # Early stopping leaves milder levels more rows of fewer rollouts, and the maximum grows with
     # the number of rollouts: all levels are compared over the same number.
     width = min((w for level in order if (w := levels[level].rows.common())), default=0)

@@ -77,7 +77,7 @@ def values(files: Sequence[Path], columns: Sequence[str]) -> dict[str, tuple[str
         for name in batch.schema.names:
             # `unique` does not accept nested columns, which hold no texts either.
             nested = kinds.is_nested(batch[name].type)
-            texts = [] if nested else pc.unique(batch[name]).to_pylist()
+            texts = () if nested else pc.unique(batch[name]).to_pylist()
             found.setdefault(name, set()).update(each for each in texts if isinstance(each, str))
     return {name: tuple(sorted(found[name])) for name in columns if found.get(name)}
 

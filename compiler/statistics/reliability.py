@@ -175,7 +175,9 @@ class _Table:
 
     def column(self, kind: str, scope: str) -> tuple[Ints, Floats, int]:
         """Return row numbers and scores of a scope's anchors, and the number without a score."""
-        places, values, failed = [], [], 0
+        failed = 0
+        places = []
+        values = []
         for place, scores in sorted(self.scores.get(kind, {}).items()):
             if self.rows.scopes[place] == scope:
                 if scores[0] is None:

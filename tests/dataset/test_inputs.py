@@ -430,7 +430,7 @@ def test_text_columns_of_bytes_and_categories_are_read(tmp_path: Path) -> None:
 
 
 def test_rows_are_skipped_for_reasons_of_their_own(tmp_path: Path) -> None:
-    rows = [
+    rows: list[Row] = [
         *ROWS,
         {**ROWS[0], "doc_id": None},
         {**ROWS[0], "doc_id": ""},

@@ -68,7 +68,9 @@ def test_likeness_goes_by_names_alone() -> None:
 
 
 def test_kinds_of_values() -> None:
-    row = {"a": True, "b": 1, "c": 0.5, "d": [None, "x"], "e": [1], "f": {}, "g": b"x", "h": None}
+    row: dict[str, object] = {
+        "a": True, "b": 1, "c": 0.5, "d": [None, "x"], "e": [1], "f": {}, "g": b"x", "h": None,
+    }  # fmt: skip
     found = kinds([row, {"b": 2.0, "h": "x"}])
 
     expected: dict[str, mapping.Kind] = {

@@ -111,7 +111,7 @@ def all_keys(place: Path, index: int, stage: str) -> list[str]:
     from compiler.project.slices import keys_in
     from compiler.rounds.blobs import Blobs
 
-    found = []
+    found: list[str] = []
     for step, use in locks(place)[index].identity.requests.items():
         if step.startswith(stage):
             data = Blobs(place / ".probec/blobs").get(use.digest)

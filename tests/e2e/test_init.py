@@ -27,7 +27,7 @@ def own_rows(documents: int = 8) -> list[Row]:
     found: dict[str, Row] = {}
     text = (ROOT / "specs/data/rollouts.jsonl").read_text(encoding="utf-8")
     for row in map(json.loads, text.splitlines()[: 5 * documents]):
-        own = {"uid": row["doc_id"], "prompt": row["prefix"], "completions": [], "lm": "mine"}
+        own: Row = {"uid": row["doc_id"], "prompt": row["prefix"], "completions": [], "lm": "mine"}
         texts = found.setdefault(row["doc_id"], own)["completions"]
         assert isinstance(texts, list)
         texts.append(row["continuation"])

@@ -60,7 +60,7 @@ def test_slots_that_no_request_holds_point_to_the_source_and_the_spec(probec: Pr
     sizes = [f"scopes.{name}.atom.min_chars={size}" for name, size in longest.items()]
     args = [SPEC, *(part for each in sizes for part in ("--set", each))]
 
-    for more in ([], ["--reply"]):
+    for more in ((), ("--reply",)):
         assert probec("prompt", *args, *more) == 2
         assert "none of the documents has a slot for the generator" in probec.err
     assert probec("build", *args) == 1

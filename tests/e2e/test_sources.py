@@ -107,7 +107,7 @@ def test_empty_lists_are_counted_and_a_rehearsal_counts_usable_documents(
     rows = rows_of(project)
     lists = [{**row, "continuation": [row["continuation"]]} for row in rows if row["doc_idx"] == 1]
     for row in lists[:3]:
-        row["continuation"] = []
+        row["continuation"] = list[str]()
     write(project, lists)
     source = ("--source", "specs/data/tiny.jsonl", "--set", "source.columns.doc_idx=null")
     data = probec.json("build", SPEC, *source, "--set", "rounds=[{docs: 6}, {docs: 4}]")["stats"]

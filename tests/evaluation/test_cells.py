@@ -169,7 +169,8 @@ def test_intervals_equal_those_of_a_plain_loop_with_the_same_draws() -> None:
     # Documents are numbered by their sorted names, two probes each.
     of = np.arange(len(own)) // 2
     blind = data.blind.mean(axis=1)
-    gains, gaps = [], []
+    gains = []
+    gaps = []
     for _ in range(RESAMPLES):
         drawn = np.concatenate([np.flatnonzero(of == d) for d in draws.below(40, 40)])
         gains.append((own - other)[drawn].mean())

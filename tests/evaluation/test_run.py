@@ -181,7 +181,8 @@ def test_log_probabilities_are_those_of_the_server_in_either_dialect(
             prompt = text[: len(text) - len(choice) - 1]
             assert prompt.endswith("Answer:")
             # Tokens of three characters: those that end behind the prompt are the answer's.
-            tokens, reach, wanted = cut(text), 0, []
+            tokens, reach = cut(text), 0
+            wanted = []
             for token in tokens:
                 if reach + len(token) > len(prompt):
                     wanted.append(log_of(token))

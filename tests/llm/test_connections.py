@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        message = {"type": "message", "model": "m", "content": []}
+        message: dict[str, object] = {"type": "message", "model": "m", "content": []}
         for event in (
             {"type": "message_start", "message": message},
             {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},

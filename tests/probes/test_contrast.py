@@ -78,7 +78,8 @@ def by_hand(name: str, start: int, end: int, word: str) -> int:
 
 
 def test_the_choice_rate_equals_counts_by_hand() -> None:
-    held, facts, wins, decided = counts(), [], 0.0, 0
+    held, wins, decided = counts(), 0.0, 0
+    facts = []
     for name, (text, _) in DOCUMENTS.items():
         for match in re.finditer(r"copper|quiet|old", text):
             alternative = {"copper": "old", "old": "quiet", "quiet": "copper"}[match.group()]

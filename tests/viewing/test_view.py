@@ -240,14 +240,15 @@ def test_rows_of_another_tool_need_few_columns(rows: list[dict[str, Any]], tmp_p
 def test_the_server_answers_this_machine_only(address: str) -> None:
     with urlopen(address) as reply:
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
-    for path, headers, code, text in (
+    cases: tuple[tuple[str, dict[str, str], int, str], ...] = (
         ("rows", {"Host": "example.org"}, 400, "Invalid host"),
         ("rows?sort=best", {}, 400, "no order 'best'"),
         ("rows?low=much", {}, 400, "low 'much' is not a number"),
         ("rows?round=a", {}, 400, "round 'a' is not a number"),
         ("rows?offset=-1", {}, 400, "offset '-1' is not a number"),
         ("document/nothing", {}, 404, "no probe has this id"),
-    ):
+    )
+    for path, headers, code, text in cases:
         with pytest.raises(HTTPError) as error:
             urlopen(Request(address + path, headers=headers))
         assert error.value.code == code

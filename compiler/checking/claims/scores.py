@@ -34,7 +34,7 @@ class _Bin:
 def _histogram(claims: Claims) -> tuple[list[_Bin], Amount]:
     """Return the bins and their sum; none unless each bin begins where the last one ends."""
     shares = {claim.of: claim for claim in claims.named("bin_share")}
-    bins = []
+    bins: list[_Bin] = []
     for claim in claims.named("bin"):
         low, high = map(Decimal, claim.get("bin").strip("[)]").split(","))
         bins.append(_Bin(low, high, claim, shares.get(claim.of)))

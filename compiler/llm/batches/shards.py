@@ -210,7 +210,8 @@ class Packer:
         self._journal.seal(
             shard, (Sealed(i, p.key, p.purpose, p.at, p.size) for i, p in enumerate(kept))
         )
-        self._placed, self._labels = [], {}
+        self._placed = []
+        self._labels = {}
         for call in returned:
             self._place(call, self._entry(call.body))
 

@@ -97,7 +97,7 @@ def verdict(stats: Stats, limits: Anchors) -> str:
 def _points(stats: Stats, limits: Anchors) -> Iterator[str]:
     """Yield the parts of the verdict that need attention, each once for the whole dataset."""
     broken = violations(stats)
-    cells = [] if broken is None else broken.rows
+    cells = () if broken is None else broken.rows
     won = [str(place) for rule, place, *_ in cells if rule in _TEXT_ALONE]
     # A place below a cell, such as a kind of split, is named by its cell.
     if found := [*dict.fromkeys("/".join(each.split("/")[:2]) for each in won)]:

@@ -22,7 +22,8 @@ _LOCAL = "local"
 
 def fates(stats: Stats, limits: Anchors) -> Figure:
     """Plot a bar for each scope, divided by the outcomes of its slots."""
-    build, bars = stats.build, []
+    build = stats.build
+    bars = []
     for scope in stats.scopes:
         lost = sum(build.rejected_of(scope.scope).values()) if build is not None else 0
         parts = [*_built(scope.statuses), Part("s-rejected", lost, f"{lost:,} rejected")]
@@ -45,7 +46,8 @@ def _built(statuses: Mapping[str, int]) -> list[Part]:
 
 def reasons(stats: Stats, limits: Anchors) -> Figure:
     """Plot the shares of the planned slots by the reason of their rejection."""
-    build, panels = stats.build, []
+    build = stats.build
+    panels = []
     assert build is not None, "only statistics with this table are plotted"
     for scope in stats.scopes:
         found = sorted(build.rejected_of(scope.scope).items(), key=lambda each: (-each[1], each[0]))

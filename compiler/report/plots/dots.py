@@ -82,7 +82,8 @@ def dots(
 
 
 def _row(row: Dot, across: Scale, y: float, shown: Callable[[float], str]) -> list[str]:
-    found, parts = row.found, []
+    found = row.found
+    parts = []
     if row.expected is not None:
         ring = {"class": "ring", "cx": across(row.expected), "cy": y, "r": 7.0}
         parts.append(element("circle", ring))

@@ -86,7 +86,8 @@ def histograms(
     `hard_below`, `easy_from`: thresholds of the bands.
     """
     across = Scale(0.0, 1.0, 0.0, WIDTH)
-    parts, x = [], 0.0
+    x = 0.0
+    parts = []
     for kind in dict.fromkeys(bars.kind for groups in rows.values() for bars in groups):
         parts.append(box(x, 2, 10, 10, f"bar {kind}"))
         parts.append(words(x + 15, 11, f"{kind} target", "small"))

@@ -40,7 +40,8 @@ class Stack:
 def stack(rows: Sequence[Stack], legend: Sequence[tuple[str, str]], title: str) -> str:
     """Draw rows with a legend of (kind, name), without kinds that no row has."""
     used = {part.kind for row in rows for part in row.parts if part.size > 0}
-    parts, y = [], 0.0
+    y = 0.0
+    parts = []
     x = 0.0
     for kind, name in legend:
         if kind not in used:
@@ -66,7 +67,8 @@ def stack(rows: Sequence[Stack], legend: Sequence[tuple[str, str]], title: str) 
 
 def _bar(row: Stack, y: float) -> list[str]:
     total = sum(part.size for part in row.parts)
-    found, x = [], 0.0
+    x = 0.0
+    found = []
     for part in row.parts:
         if part.size <= 0 or not total:
             continue

@@ -44,7 +44,8 @@ def steps(places: Sequence[Step], across_title: str, kind: str, top: float = 1.0
         parts.append(rule(34.0, up(tick), WIDTH - 10, up(tick)))
         parts.append(words(28.0, up(tick) + 4, short(tick), "small", "end"))
     parts.append(rule(34.0, up(0), WIDTH - 10, up(0), "axis"))
-    line, marks = [], []
+    line = []
+    marks = []
     for number, each in enumerate(places):
         x = 36 + width * (number + 0.5)
         found = each.value

@@ -83,7 +83,9 @@ def test_other_measures_equal_those_of_reference_libraries(missing: float) -> No
 
     scores = simulated(2, 120, 3, missing)
     found = of(scores)
-    kappas, deltas, flips = [], [], []
+    kappas = []
+    deltas = []
+    flips = []
     for i, j in combinations(range(3), 2):
         both = scores[~np.isnan(scores[:, [i, j]]).any(axis=1)][:, [i, j]]
         table = np.zeros((5, 5))

@@ -155,7 +155,8 @@ class Flight:
             while True:
                 landed.append(self._back.get_nowait())
         self._waits = Schedule()
-        replies, errors = [], []
+        replies = []
+        errors = []
         for call, found in landed:
             del self._flying[call.key]
             self._name(call, found)

@@ -130,7 +130,8 @@ def _text(content: Json) -> tuple[str, str]:
         return "", ""
     if not isinstance(content, list):
         return "", "the content is not a list of blocks"
-    texts, unexpected = [], ""
+    unexpected = ""
+    texts = []
     for block in content:
         kind = block.get("type") if isinstance(block, dict) else None
         # A text of null is no text.
