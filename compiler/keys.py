@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCHEME = "probec/1"
 
-_FLOATLESS = frozenset((str, int, bool, type(None)))
+_SCALARS = frozenset((str, int, bool, type(None)))
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
@@ -42,9 +42,9 @@ def canonical(value: object) -> bytes:
         TypeError: something in it is not str, int, float, bool, None, list or dict[str, ...].
         ValueError: a float is not finite, or a str holds a lone surrogate.
     """
-    # The two encoders differ only in floats; lone surrogates are refused below. A no-op build makes
-    # too few keys to repay the import of msgspec.
-    if "msgspec" in sys.modules and _floatless(value):
+    # The two encoders differ only in exponents of floats; lone surrogates are refused below. A
+    # no-op build makes too few keys to repay the import of msgspec.
+    if "msgspec" in sys.modules and _without_exponent(value):
         with contextlib.suppress(UnicodeEncodeError):
             return _quick().encode(value)
     _refuse_inexact(value, "$")
@@ -86,14 +86,19 @@ def _quick() -> msgspec.json.Encoder:
     return msgspec.json.Encoder(order="deterministic")
 
 
-def _floatless(value: object) -> bool:
-    """Return whether a value has an exact JSON form and holds no float."""
+def _without_exponent(value: object) -> bool:
+    """Return whether a value has an exact JSON form and no float that is written with an exponent.
+
+    Both encoders write floats from 1e-4 to 1e16 as the same decimals.
+    """
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and _floatless(item) for key, item in value.items())  # pyrefly: ignore[missing-attribute]
+        return all(type(key) is str and _without_exponent(item) for key, item in value.items())  # pyrefly: ignore[missing-attribute]
     if kind is list:
-        return all(map(_floatless, value))  # pyrefly: ignore[bad-argument-type]
-    return kind in _FLOATLESS
+        return all(map(_without_exponent, value))  # pyrefly: ignore[bad-argument-type]
+    if isinstance(value, float):
+        return kind is float and (value == 0.0 or 1e-4 <= abs(value) < 1e16)
+    return kind in _SCALARS
 
 
 def _refuse_inexact(value: object, path: str) -> None:

@@ -7,6 +7,7 @@ its own. Each fork imports the compiler itself, from the path that it is given.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -20,11 +21,15 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import NamedTuple
 
-# Everything that a build of a small project imports, beside the standard library. Pyarrow imports
-# pandas with the first array that it makes.
+# Everything that a build of a small project imports, and what these import at their first use.
 _LIBRARIES = (
-    *("gigatoken", "jinja2", "msgspec", "numpy", "pandas", "pyarrow.parquet", "pydantic", "regex"),
-    *("sentencex", "yaml", "zstandard"),
+    *("gigatoken", "jinja2.meta", "jinja2.sandbox", "msgspec", "numpy", "pandas"),
+    *("pyarrow.pandas_compat", "pyarrow.parquet", "pyarrow.vendored.version", "pydantic.fields"),
+    *("pydantic.functional_validators", "pydantic.json_schema", "pydantic.main", "pydantic.types"),
+    *("pydantic._internal._validators", "pydantic.plugin._loader", "regex", "sentencex"),
+    *("tokenizers", "yaml", "zstandard", "argparse", "email.parser", "importlib.metadata"),
+    *("importlib.resources", "multiprocessing.connection", "multiprocessing.resource_tracker"),
+    "sqlite3",
 )
 
 
@@ -120,6 +125,9 @@ def _run(
 if __name__ == "__main__":
     for each in _LIBRARIES:
         importlib.import_module(each)
+    # Collections in forks leave out the objects of the libraries, and copy none of their pages.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

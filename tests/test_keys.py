@@ -48,7 +48,7 @@ def test_keys_are_the_same_before_and_after_the_faster_encoder_is_loaded() -> No
     code = """
 import sys
 from compiler.keys import digest
-value = {"b": [1, "x\u2028\x7f", None, 2**70], "a": {"": True}}
+value = {"b": [1, "x\u2028\x7f", None, 2**70], "a": {"": True, "c": [0.25, 1e-05, 1e16]}}
 before = digest("t", value)
 assert "msgspec" not in sys.modules
 import msgspec
@@ -70,6 +70,15 @@ def test_every_character_is_written_as_the_standard_library_does() -> None:
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
 def test_large_integers_are_written_in_full(number: int) -> None:
     assert canonical({"n": number}) == b'{"n":%d}' % number
+
+
+@pytest.mark.parametrize("bound", [0.0, 1e-4, 1e-3, 1.0, 1e15, 1e16, 1e17, 2.0**1023])
+def test_floats_beside_a_change_of_notation_are_written_as_python_does(bound: float) -> None:
+    beside = [bound, math.nextafter(bound, -1.0), math.nextafter(bound, math.inf)]
+    numbers = [*beside, *(-each for each in beside)]
+
+    assert canonical([*numbers]) == f"[{','.join(map(repr, numbers))}]".encode()
+    assert [canonical(each) for each in numbers] == [repr(each).encode() for each in numbers]
 
 
 @given(json_values(), json_values())

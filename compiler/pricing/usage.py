@@ -212,10 +212,12 @@ def basis(
             roles[role] = found
     if context is None or graph is None:
         return Basis(roles)
-    now = made(context, graph)
-    for each in known:
+    spec = project.spec
+    pilots = [each for each in known if each.name != spec.name and _begins(spec, each.pilot)]
+    now = made(context, graph) if pilots else {}
+    for each in pilots:
         stages = [s for s in _ALONE if s in now and each.made.get(s) == now[s]]
-        if each.name != project.spec.name and stages and _begins(project.spec, each.pilot):
+        if stages:
             return Basis(roles, each, tuple(stages))
     return Basis(roles)
 

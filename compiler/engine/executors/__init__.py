@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
-import re
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
 
 from msgspec import Struct, field
@@ -53,15 +49,16 @@ class Made(Struct, frozen=True):
     """The result of running a step.
 
     `outputs`: the stored artifacts by name, None when replies are missing. `seconds`: of process
-    time. `process`: id of the process that ran it; `memory`: peak bytes of that process so far.
-    `names`: file in the store -> its name at the exchange, if the worker has no shared storage.
+    time. `process`: id of the process that ran it; `memory`: peak bytes of that process so far, 0
+    unless it is a worker process of this machine. `names`: file in the store -> its name at the
+    exchange, if the worker has no shared storage.
     """
 
     job: Job
     outputs: dict[str, Artifact] | None
     seconds: float
     process: int
-    memory: int
+    memory: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -113,7 +110,7 @@ class Bench:
             found: dict[str, Artifact] | None = outputs.artifacts
         except Unsettled:
             found = None
-        return Made(job, found, time.process_time() - started, os.getpid(), _memory())
+        return Made(job, found, time.process_time() - started, os.getpid())
 
 
 class InProcess:
@@ -129,17 +126,6 @@ class InProcess:
 
     def close(self) -> None:
         """Do nothing: there are no workers."""
-
-
-def _memory() -> int:
-    if sys.platform == "linux":
-        # ru_maxrss begins with the memory of the parent, which a new program has not.
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-        if peak is not None:
-            return int(peak[1]) << 10
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most << 10
 
 
 def declared(stage: Stage) -> str:

@@ -7,7 +7,10 @@ ignore Ctrl-C, which the parent handles, and exit when the parent does, because 
 from __future__ import annotations
 
 import multiprocessing
+import re
+import resource
 import signal
+import sys
 import threading
 import traceback
 from collections import Counter, deque
@@ -16,6 +19,9 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from compiler.engine.executors import Job, Made, Workplace
 from compiler.errors import StoreError
@@ -148,7 +154,8 @@ def _work(pipe: Connection, workplace: Workplace) -> None:
         try:
             # Set up with the first step, so that an error of the setup is reported as the step's.
             bench = bench or workplace()
-            answer: Made | BaseException = bench.attempt(job)
+            made = bench.attempt(job)
+            answer: Made | BaseException = replace(made, memory=_memory())
         except Exception as error:
             error.add_note(f"in a worker process:\n{traceback.format_exc()}")
             answer = error
@@ -156,3 +163,14 @@ def _work(pipe: Connection, workplace: Workplace) -> None:
             pipe.send(answer)
         except OSError:
             return  # the parent is gone
+
+
+def _memory() -> int:
+    if sys.platform == "linux":
+        # ru_maxrss begins with the memory of the parent, which a new program has not.
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+        if peak is not None:
+            return int(peak[1]) << 10
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most << 10
