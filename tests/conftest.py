@@ -74,6 +74,12 @@ def pytest_collection_finish() -> None:
     atexit.register(gc.unfreeze)
 
 
+def pytest_sessionfinish() -> None:
+    """Collect the garbage of all tests once; pytest does so five times after this hook."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _memo() -> Iterator[None]:
     """Keep results of pure functions between tests."""

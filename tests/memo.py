@@ -1,17 +1,20 @@
 """Results of pure functions, kept between the tests of one process.
 
 Hundreds of tests build copies of one small project. Compiled templates, parsed YAML, loaded
-tokenizers and the replies of the embedded model are functions of text alone, and computing them
-again takes more than half of the time of such a build. The key of each result is everything that
-it depends on, so a test that changes a template, a tokenizer or a prompt computes it again.
+tokenizers, the replies of the embedded model, probes and statistics are functions of their
+arguments alone, and computing them again takes more than half of the time of such a build. The key
+of each result is everything that it depends on, so a test that changes a template, a tokenizer or
+a prompt computes it again.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from types import CodeType
 from typing import Any, ClassVar
@@ -29,15 +32,26 @@ from compiler.checking.recount import Stale
 from compiler.commands import parsers
 from compiler.embedded import author
 from compiler.embedded.tags import SlotTag, Unit
+from compiler.engine.artifact import Artifact
+from compiler.engine.stage import Inputs, Outputs, Part
 from compiler.errors import Problem, PromptError
-from compiler.keys import text_digest
-from compiler.probes import tokens
+from compiler.keys import bytes_digest, text_digest
+from compiler.probes import alternatives, tokens
 from compiler.probes.tokens import Tokenizer, TokenizerFile
+from compiler.records import AuditScore, Choice, DocRecord, DocTexts, ReplyRow
 from compiler.report.pages import Page
 from compiler.rollouts import loops
+from compiler.stages import expand, finalize
+from compiler.statistics import stats
+from compiler.statistics.artefacts import Pair
+from compiler.statistics.ledger import BuildStats
 from compiler.statistics.measures import bimodality, resolving
 from compiler.statistics.measures.units import Floats
+from compiler.statistics.observations import Observations
 from compiler.statistics.stats import Stats
+
+# The functions whose results are kept, for builds that compute everything.
+DOCUMENT, EXPAND, COMPUTE = finalize._document, expand._run, stats.compute
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
@@ -49,12 +63,16 @@ def install(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))
     _keep_replies(patch)
     _keep_probes(patch)
+    _keep_worths(patch)
     patch.setattr(yaml, "SafeLoader", _Loader)
     _keep_tokenizers(patch)
     _keep_templates(patch)
     patch.setattr(parsers, "make", cache(parsers.make))
     _keep_counts(patch)
     _keep_measures(patch)
+    _keep_written(patch)
+    _keep_templated(patch)
+    _keep_statistics(patch)
 
 
 class _Connection(sqlite3.Connection):
@@ -111,6 +129,19 @@ def _keep_probes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(author._Writer, "probe", probe)
 
 
+def _keep_worths(patch: pytest.MonkeyPatch) -> None:
+    real = author._worth
+    known: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def _worth(text: str, complement: str) -> tuple[float, float]:
+        key = (text, text_digest(complement))
+        if key not in known:
+            known[key] = real(text, complement)
+        return known[key]
+
+    patch.setattr(author, "_worth", _worth)
+
+
 def _keep_tokenizers(patch: pytest.MonkeyPatch) -> None:
     real = tokens.load
     known: dict[tuple[bytes, str], Tokenizer] = {}
@@ -141,6 +172,90 @@ def _keep_counts(patch: pytest.MonkeyPatch) -> None:
         return stats, [*stale]
 
     patch.setattr(recount, "counted", counted)
+
+
+def _key(*values: object) -> str:
+    """Return the digest of values, among them those that a step is bound to."""
+    encode = partial(msgspec.json.encode, enc_hook=lambda model: model.model_dump(mode="json"))
+    return bytes_digest(encode(values))
+
+
+def _keep_written(patch: pytest.MonkeyPatch) -> None:
+    known: dict[str, finalize._Made] = {}
+
+    def _document(
+        bound: finalize._Bound, record: DocRecord, reply: ReplyRow, made: finalize._Made
+    ) -> None:
+        key = _key(bound, record, reply)
+        if key not in known:
+            own = finalize._Made()
+            DOCUMENT(bound, record, reply, own)
+            known[key] = own
+        for name in finalize._Made.__struct_fields__:
+            getattr(made, name).extend(getattr(known[key], name))
+
+    patch.setattr(finalize, "_document", _document)
+
+
+def _keep_statistics(patch: pytest.MonkeyPatch) -> None:
+    known: dict[str, Stats] = {}
+
+    def compute(
+        rows: Observations,
+        pairs: Iterable[Pair],
+        audits: Iterable[AuditScore],
+        rules: stats.Rules,
+        build: BuildStats | None,
+    ) -> Stats:
+        of_rows = (rows, [*pairs], [*audits])
+        key = bytes_digest(pickle.dumps((*of_rows, rules, build)))
+        if key not in known:
+            known[key] = COMPUTE(*of_rows, rules, build)
+        return known[key]
+
+    patch.setattr(stats, "compute", compute)
+
+
+class _Rows(Outputs):
+    """The outputs of a step, with its rows kept."""
+
+    def __init__(self, real: Outputs) -> None:
+        super().__init__(real._store)
+        self.artifacts = real.artifacts
+        self.kept: dict[str, list[object]] = {}
+
+    def rows(self, name: str, rows: Iterable[object], frame_rows: int = 0) -> Artifact:
+        """Keep rows, and store them."""
+        self.kept[name] = [*rows]
+        return super().rows(name, self.kept[name], frame_rows)
+
+
+def _keep_templated(patch: pytest.MonkeyPatch) -> None:
+    known: dict[Hashable, dict[str, list[object]]] = {}
+
+    def _run(bound: expand._Bound, part: Part, inputs: Inputs, out: Outputs) -> None:
+        templates = bound.templates
+        sides = product(bound.scopes, ("prefix", "suffix"))
+        told = [templates.phrasings(scope, side, 1) for scope, side in sides]
+        digest = _key(
+            [*inputs.rows("sample.records", DocTexts)],
+            [*inputs.rows("finalize.choices", Choice)],
+            bound.scopes,
+            # Tests use other texts and tokenizers than those that are declared.
+            [told, templates.closure(*(f"probes/{name}.j2" for name in bound.scopes))],
+            bound.suffix_in_generated,
+            alternatives._TRIES,
+        )
+        key = (digest, *map(bound.load, bound.tokenizer_names.values()))
+        if key in known:
+            for name, rows in known[key].items():
+                out.rows(name, rows)
+        else:
+            kept = _Rows(out)
+            EXPAND(bound, part, inputs, kept)
+            known[key] = kept.kept
+
+    patch.setattr(expand, "_run", _run)
 
 
 def _keep_measures(patch: pytest.MonkeyPatch) -> None:

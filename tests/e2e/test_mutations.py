@@ -43,7 +43,10 @@ from compiler.project import problems
 from compiler.spec import load
 from compiler.spec.declared import of_probes
 from compiler.spec.model import Spec
+from compiler.stages import expand, finalize
+from compiler.statistics import stats
 from compiler.templating.prompts import Library
+from tests import memo
 from tests.conftest import ROOT
 from tests.llm.parts import settings
 
@@ -496,6 +499,12 @@ class Desk:
             patch.setattr(problems, "find", lambda draft: draft.problems)
             # The usage of a build is read by estimates alone, and measuring it plans every step.
             patch.setattr(usage, "save", lambda project, context: None)
+            # Caches that stages keep are cleared for the other copy alone, so only its results
+            # are kept between builds.
+            if root == self.warm:
+                patch.setattr(finalize, "_document", memo.DOCUMENT)
+                patch.setattr(expand, "_run", memo.EXPAND)
+                patch.setattr(stats, "compute", memo.COMPUTE)
             spec = root / f"specs/{self.spec}.yaml"
             # What is lost must be equal, too, so a build may lose everything.
             code, data = run("build", spec, *args, "--set", "max_lost=1")
