@@ -326,6 +326,14 @@ def test_every_spec_field_is_in_the_docs() -> None:
                 assert f"`{field}`" in text, f"docs/spec.md does not say what {field} is"
 
 
+@pytest.mark.xdist_group("house")
+def test_the_tests_of_a_group_run_in_one_worker(request: pytest.FixtureRequest) -> None:
+    """Pytest-xdist reads the group from the id of a test, and no error says that it is not there."""
+    several = hasattr(request.config, "workerinput")
+
+    assert request.node.nodeid.endswith("@house") == several
+
+
 def test_no_index_address_or_machine_path_is_committed() -> None:
     for path in (
         *ROOT.glob("*.lock"),
