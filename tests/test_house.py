@@ -328,7 +328,7 @@ def test_every_spec_field_is_in_the_docs() -> None:
 
 @pytest.mark.xdist_group("house")
 def test_the_tests_of_a_group_run_in_one_worker(request: pytest.FixtureRequest) -> None:
-    """Pytest-xdist reads the group from the id of a test, and no error says that it is not there."""
+    """Pytest-xdist reads the group from the id of a test, and reports no error if it has none."""
     several = hasattr(request.config, "workerinput")
 
     assert request.node.nodeid.endswith("@house") == several
