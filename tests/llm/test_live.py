@@ -150,7 +150,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever)
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}"
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
