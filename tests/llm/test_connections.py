@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -91,3 +92,23 @@ def test_a_message_is_complete_without_the_last_chunk(server: Server, hangs: flo
 
     assert sent(server, 2) == ["end_turn"] * 2
     assert server.connections == 2
+
+
+def test_threads_that_begin_at_once_share_one_client(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, real = list[Client](), Client._open
+
+    def slow(client: Client) -> object:
+        opened.append(client)
+        time.sleep(0.05)
+        return real(client)
+
+    monkeypatch.setattr(Client, "_open", slow)
+    client = Client(f"http://127.0.0.1:{server.server_port}")
+    with ThreadPoolExecutor(4) as pool:
+        replies = [*pool.map(client.message, [BODY] * 4)]
+    client.close()
+
+    assert len(replies) == 4
+    assert len(opened) == 1

@@ -95,9 +95,9 @@ def test_other_measures_equal_those_of_reference_libraries(missing: float) -> No
     for row in scores:
         pairs = list(combinations(row[~np.isnan(row)], 2))
         if pairs:
-            deltas.append(np.mean([abs(a - b) for a, b in pairs]))
+            deltas.append(float(np.mean([abs(a - b) for a, b in pairs])))
             bands = [[int(x >= 0.4) + int(x >= 0.8) for x in pair] for pair in pairs]
-            flips.append(np.mean([a != b for a, b in bands]))
+            flips.append(float(np.mean([a != b for a, b in bands])))
     pairable = scores[(~np.isnan(scores)).sum(axis=1) >= 2]
     alpha = krippendorff.alpha(pairable.T, level_of_measurement="interval")
 

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,9 +49,18 @@ class Client:
     def __init__(self, base_url: str | None, patience: float = TIMEOUT) -> None:
         self._base_url = base_url
         self.patience = patience
+        self._opening = Lock()
+        self._opened: Anthropic | None = None
 
-    @cached_property
+    @property
     def _sdk(self) -> Anthropic:
+        # Since Python 3.12, threads that read a cached property at once would open one client each.
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> Anthropic:
         from anthropic import Anthropic, AnthropicError, DefaultHttpxClient
 
         from compiler.servers import web as httpx2
@@ -73,9 +82,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
-        if "_sdk" in self.__dict__:
-            self._sdk.close()
-            del self._sdk
+        with self._opening:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     @property
     def endpoint(self) -> str:
