@@ -317,8 +317,15 @@ def _cached(project: Project, made: Estimate, priced: Priced, notices: list[str]
             usd += base * (mixed - 1)
             low += base * (CACHE_READ - 1)
             high += base * (rate.cache_write - 1)
-    made = replace(made, usd=usd, low=max(0.0, low), high=high)
-    return replace(made, cached=priced.cached, bytes=priced.bytes, in_flight=priced.in_flight)
+    return replace(
+        made,
+        usd=usd,
+        low=max(0.0, low),
+        high=high,
+        cached=priced.cached,
+        bytes=priced.bytes,
+        in_flight=priced.in_flight,
+    )
 
 
 def _spread(project: Project) -> float:
